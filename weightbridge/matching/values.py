@@ -1,0 +1,48 @@
+"""What matching finds: pairs of layers, and which source tensors give each target tensor."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from weightbridge.diagnostics import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPair:
+    """A source layer and the target layer it corresponds to (their tensors may still differ in shape).
+
+    evidence: of `map`, `name`, `suffix`, `structure`, `order`, `shape`, strongest first.
+    runners_up: other source layers that fit as well by what is known.
+    """
+
+    source: str
+    target: str
+    confidence: float
+    evidence: tuple[str, ...]
+    runners_up: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One target tensor and where its value comes from, exactly: a copy or a reversible transform.
+
+    transform: "" (copy), an einops pattern, or a named transform of `weightbridge.transforms`.
+    """
+
+    target: str
+    sources: tuple[str, ...]
+    transform: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    preserving: bool = False
+    confidence: float = 1.0
+    evidence: tuple[str, ...] = ()
+    runners_up: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """All that matching found. `misfits` are pairs of tensor names (source, target) of matched layers whose shapes no exact transform joins."""
+
+    pairs: tuple[LayerPair, ...]
+    matches: tuple[Match, ...]
+    misfits: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,31 @@
+"""Options of a command: what the user asked for, the same names in the library and on the command line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Adapt = Literal["none", "weights", "fit"]
+FailOn = Literal["error", "warning", "never"]
+Evidence = Literal["quick", "standard", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """map, fresh and unused hold globs over tensor names; `map` pairs are (source, target)."""
+
+    map: tuple[tuple[str, str], ...] = ()
+    fresh: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    adapt: Adapt = "weights"
+    min_coverage: float = 0.0
+    plan: Path | None = None
+    rules: tuple[Path, ...] = ()
+    policy: Path | None = None
+    fail_on: FailOn = "error"
+    evidence: Evidence = "standard"
+    probe: Path | None = None
+    verify: bool = True
+    overwrite: bool = False
+    source_arguments: Mapping[str, Any] = field(default_factory=dict)
+    target_arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,59 @@
+"""Report: what one command found, as one JSON object that every renderer reads (schema in report/schema.json)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from weightbridge.diagnostics import Finding
+from weightbridge.errors import VerdictError
+from weightbridge.plan import Plan
+
+Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
+EXIT_CODES: dict[Verdict, int] = {"pass": 0, "warn": 0, "fail": 1, "inconclusive": 3, "vacuous": 3, "error": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSummary:
+    """One side of a report: what it is, and the hashes that name it."""
+
+    path: str
+    format: str
+    producer: str
+    structure: str
+    sha256: str | None
+    layers: int
+    tensors: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was compared, by which evidence. `mode` is `none` where nothing was run."""
+
+    mode: str = "none"
+    outputs: tuple[Mapping[str, Any], ...] = ()
+    layers: tuple[Mapping[str, Any], ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of one command; all formats render `report.to_json()` (report/schema.json describes it).
+
+    `exit_code` follows from the verdict and `fail_on`; `graph` is the layer listing of `inspect`, None elsewhere.
+    """
+
+    command: str
+    verdict: Verdict
+    source: ModelSummary | None = None
+    target: ModelSummary | None = None
+    plan: Plan | None = None
+    findings: tuple[Finding, ...] = ()
+    verification: Verification = Verification()
+    graph: Mapping[str, Any] | None = None
+    exit_code: int = 0
+
+    def raise_for_verdict(self) -> None:
+        """Raises VerdictError unless the verdict is `pass` or `warn`."""
+        if self.verdict not in ("pass", "warn"):
+            raise VerdictError(f"{self.command}: verdict {self.verdict}" + "".join(f"\n  {f.code} {f.message}" for f in self.findings[:5]))

@@ -1,0 +1,56 @@
+"""Tensor: a weight's name, role, shape and dtype, known without reading its bytes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One weight of a model.
+
+    name: its path in its own file as that format's users write it, unique in the graph (`conv1/kernel`, `layer1.0.weight`).
+    role: `kernel`, `bias`, `gamma`, `beta`, `moving_mean`, `moving_variance`, `recurrent_kernel`, `embeddings`, ...;
+        `var0`, `var1`, ... where the class is unknown.
+    shape: in the file's own axis order. dtype: numpy's name (`float32`, `bfloat16`, ...).
+    key: the storage address that the format's writer understands (HDF5 dataset path, initializer's name).
+    load: reads the bytes; called in transfer and verify only.
+    """
+
+    name: str
+    role: str
+    shape: tuple[int, ...]
+    dtype: str
+    key: str
+    load: Callable[[], Array]
+    trainable: bool = True
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes when loaded."""
+        return self.size * dtype_of(self.dtype).itemsize
+
+    @property
+    def is_float(self) -> bool:
+        return "float" in self.dtype
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """The numpy dtype of a name such as `float32` or `bfloat16` (from ml_dtypes where numpy has none)."""
+    try:
+        return np.dtype(name)
+    except TypeError:
+        import ml_dtypes  # registers bfloat16 and the float8 family; loaded only when a file has them
+
+        return np.dtype(getattr(ml_dtypes, name))
