@@ -1,1 +1,104 @@
-"""The table of formats, and how a model is recognised: by content, never by suffix alone."""
+"""The table of formats: which module reads, writes and runs a model, recognised by content, never by suffix alone."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from weightbridge.errors import Unsupported, UsageError
+from weightbridge.formats.running import InputSpec, Runner
+from weightbridge.formats.sniffing import sniff
+from weightbridge.formats.suffixes import suffix_findings
+from weightbridge.graph import LayerGraph
+from weightbridge.tensors import Array, Tensor
+
+__all__ = ["FORMATS", "RUNNERS", "InputSpec", "Runner", "read", "runner", "sniff", "write"]
+
+FORMATS: dict[str, str] = {
+    "keras-zip": "weightbridge.formats.keras_zip",
+    "keras-weights-h5": "weightbridge.formats.keras_weights_h5",
+    "keras-h5": "weightbridge.formats.keras_h5",
+    "keras-h5-weights": "weightbridge.formats.keras_h5",
+    "keras-json": "weightbridge.formats.keras_json",
+    "onnx": "weightbridge.formats.onnx",
+    "safetensors": "weightbridge.formats.safetensors",
+    "python": "weightbridge.formats.keras_live",
+}
+RUNNERS: dict[str, str] = {
+    "keras-zip": "weightbridge.formats.keras_run",
+    "keras-h5": "weightbridge.formats.keras_run",
+    "python": "weightbridge.formats.keras_run",
+    "onnx": "weightbridge.formats.onnx_run",
+}
+UNREAD: dict[str, str] = {
+    "torch-zip": "load it in PyTorch and save its state_dict with safetensors.torch.save_file, or export it with torch.onnx.export",
+    "torch-legacy": "load it in PyTorch and save its state_dict with safetensors.torch.save_file, or export it with torch.onnx.export",
+    "saved-model": "load it in the Keras that wrote it and save it as .keras or .weights.h5, or export it to ONNX with tf2onnx",
+    "tf-checkpoint": "load it into its model and save that as .keras or .weights.h5",
+    "tflite": "use the model that it was converted from, or convert it to ONNX with tf2onnx --tflite",
+}
+
+
+def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
+    """The layer graph of a path (str or Path), `py:package.module:callable` or a live model; no weight's bytes are read.
+
+    arguments: keyword arguments for the callable. Raises a ModelError for anything that cannot be read.
+    """
+    path = _path(model)
+    if path is None:
+        live = import_module(FORMATS["python"])
+        found: LayerGraph = live.read(_live(model, arguments))
+        return replace(found, path=model) if isinstance(model, str) else found
+    format = sniff(path)
+    graph: LayerGraph = _module(FORMATS, format, path).read(path)
+    return replace(graph, findings=(*suffix_findings(path, graph.format), *graph.findings))
+
+
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+    """Copy the template's file to `output` and replace the bytes of the given tensors, one at a time, in the order given.
+
+    Shapes and dtypes are the template's; everything else in the file stays as it is.
+    """
+    module = _module(FORMATS, template.format, Path(template.path))
+    module.write(template, output, values)
+
+
+def runner(model: Any, dtype: str = "float32", arguments: Mapping[str, Any] | None = None) -> Runner:
+    """A runner for a model that has code or a graph to run; Unsupported where the file has weights alone."""
+    path = _path(model)
+    format = "python" if path is None else sniff(path)
+    module = _module(RUNNERS, format, model)
+    found: Runner = module.runner(_live(model, arguments) if path is None else path, dtype)
+    return found
+
+
+def _path(model: Any) -> Path | None:
+    """The path of a model that is a file; None for a live model and for `py:...`."""
+    if isinstance(model, Path):
+        return model
+    return Path(model) if isinstance(model, str) and not model.startswith("py:") else None
+
+
+def _live(model: Any, arguments: Mapping[str, Any] | None) -> Any:
+    if not isinstance(model, str):
+        if arguments:
+            raise UsageError("arguments go with py:module:callable only", fix="leave them out for a model that is there already")
+        return model
+    return import_module(FORMATS["python"]).load_callable(model, dict(arguments or {}))
+
+
+def _module(table: Mapping[str, str], format: str, model: Any) -> ModuleType:
+    if format in table:
+        return import_module(table[format])
+    where = str(model) if isinstance(model, str | Path) else ""
+    if format in FORMATS:
+        raise Unsupported(
+            f"a {format} file holds weights and no graph, so it cannot be run", where=where, fix="give the model that they belong to"
+        )
+    raise Unsupported(f"this is a {format} file, which weightbridge does not read yet", where=where, fix=_capitalised(UNREAD[format]))
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]

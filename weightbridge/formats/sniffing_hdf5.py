@@ -1,0 +1,40 @@
+"""Which of Keras's three HDF5 layouts a file has."""
+
+from pathlib import Path
+
+from weightbridge.errors import Corrupt, Unsupported
+
+OBJECTS = 2000  # how many objects are looked at for a group of Keras 3's weights
+
+
+def hdf5_format(path: Path) -> str:
+    """`keras-h5`, `keras-h5-weights` or `keras-weights-h5`. Raises Corrupt or Unsupported."""
+    import h5py  # only a file with HDF5's signature needs it
+
+    try:
+        with h5py.File(path, "r") as file:
+            attributes, names = set(file.attrs), list(file)
+            if "model_config" in attributes or "model_weights" in names:
+                return "keras-h5"
+            if attributes & {"layer_names", "layer_names0"}:
+                return "keras-h5-weights"
+            if "layers" in names or "_layer_checkpoint_dependencies" in names or _has_variables(file):
+                return "keras-weights-h5"
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
+        raise Corrupt(
+            f"an HDF5 file that cannot be opened: {error}", where=str(path), fix="It may be truncated: copy or download it again"
+        ) from error
+    groups = ", ".join(repr(n) for n in names[:5]) or "nothing"
+    raise Unsupported(f"an HDF5 file of {groups}, not written by Keras", where=str(path), fix="Give a file that Keras saved")
+
+
+def _has_variables(file: "h5py.File") -> bool:  # type: ignore[name-defined]  # noqa: F821  # imported where it is needed
+    """Whether a group `vars` stands anywhere near the root; links out of the file are not followed."""
+    left = iter(range(OBJECTS))
+
+    def visit(name: str) -> bool | None:
+        if name == "vars" or name.endswith("/vars"):
+            return True
+        return None if next(left, None) is not None else False
+
+    return bool(file.visit(visit))

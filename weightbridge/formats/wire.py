@@ -1,0 +1,101 @@
+"""Protobuf's wire format, read lazily from a buffer: every length is checked against the message that encloses it."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from weightbridge.errors import Corrupt
+from weightbridge.tensors import Array
+
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+Buffer = Any  # bytes or mmap.mmap: indexing gives an int, slicing gives bytes
+
+
+class Field(NamedTuple):
+    """One field of a message. `start` and `end` span the payload; `value` is the number of a varint, else 0."""
+
+    number: int
+    wire: int
+    start: int
+    end: int
+    value: int
+
+
+class Span(NamedTuple):
+    """Where a message or a string lies in the buffer."""
+
+    start: int
+    end: int
+
+
+def fields(data: Buffer, span: Span) -> Iterator[Field]:
+    """The fields of the message at `span`, in the file's order. Raises Corrupt where one does not fit."""
+    position, end = span
+    while position < end:
+        tag, position = varint(data, position, end)
+        number, wire = tag >> 3, tag & 7
+        start, value = position, 0
+        if wire == LENGTH:
+            length, start = varint(data, position, end)
+            position = start + length
+        elif wire == VARINT:
+            value, position = varint(data, position, end)
+        elif wire in (FIXED32, FIXED64):
+            position += 4 if wire == FIXED32 else 8
+        else:
+            raise Corrupt(f"byte {start}: wire type {wire} is none of protobuf's")
+        if not number or position > end:
+            raise Corrupt(f"byte {start}: field {number} ends at byte {position}, its message at byte {end}")
+        yield Field(number, wire, start, position, value)
+
+
+def varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
+    """The unsigned 64-bit number at `position`, and where it ends."""
+    value = 0
+    for i in range(10):
+        if position + i >= end:
+            raise Corrupt(f"byte {position}: a number is cut off")
+        byte = data[position + i]
+        value |= (byte & 0x7F) << (7 * i)
+        if byte < 0x80:
+            return value & 0xFFFFFFFFFFFFFFFF, position + i + 1
+    raise Corrupt(f"byte {position}: a number of more than ten bytes")
+
+
+def signed(value: int) -> int:
+    """An int64 or int32 as protobuf stores it: two's complement in 64 bits."""
+    return value - (1 << 64) if value >> 63 else value
+
+
+def text(data: Buffer, field: Field) -> str:
+    """A string field. Raises Corrupt where it is no UTF-8."""
+    if field.wire != LENGTH:
+        raise Corrupt(f"byte {field.start}: field {field.number} should be a string")
+    try:
+        return bytes(data[field.start : field.end]).decode()
+    except UnicodeDecodeError as error:
+        raise Corrupt(f"byte {field.start}: a name that is no UTF-8") from error
+
+
+def span_of(field: Field) -> Span:
+    """The span of a nested message."""
+    if field.wire != LENGTH:
+        raise Corrupt(f"byte {field.start}: field {field.number} should be a message")
+    return Span(field.start, field.end)
+
+
+def integers(data: Buffer, field: Field) -> Array:
+    """The values of a repeated integer field: one of them, or a packed run, as int64."""
+    if field.wire == VARINT:
+        return np.array([signed(field.value)], np.int64)
+    raw = np.frombuffer(data[field.start : field.end], np.uint8)
+    if raw.size and raw[-1] >= 0x80:
+        raise Corrupt(f"byte {field.end}: a number is cut off")
+    last = np.flatnonzero(raw < 0x80)
+    first = np.concatenate([[0], last[:-1] + 1]) if last.size else last
+    if last.size and int((last - first).max()) > 9:
+        raise Corrupt(f"byte {field.start}: a number of more than ten bytes")
+    place = np.arange(raw.size) - np.repeat(first, last - first + 1)
+    parts = (raw & 0x7F).astype(np.uint64) << (7 * place).astype(np.uint64)
+    return np.add.reduceat(parts, first).view(np.int64) if last.size else np.empty(0, np.int64)
