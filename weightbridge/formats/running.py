@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from weightbridge.tensors import Array
 
@@ -33,3 +33,22 @@ class Runner(Protocol):
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """The outputs in their order, then the activations of the named layers under `layer:<name>`."""
         ...
+
+
+Saturation = Literal["softmax", "sigmoid"]
+
+
+@runtime_checkable
+class Observable(Runner, Protocol):
+    """A runner that knows what it can show besides its outputs.
+
+    layers: the names (those of the LayerGraph) whose activations `run` gives.
+    logits: the outputs whose last step is a softmax or sigmoid, and which; what goes into that step is given as `logits:<output>` where
+        that is among the `layers` asked for. (Saturated outputs hide differences: two random classifiers agree to the last bit.)
+    """
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+
+    @property
+    def logits(self) -> Mapping[str, Saturation]: ...
