@@ -1,0 +1,60 @@
+"""Start-up stays light, frameworks stay in formats/, and imports go down the layers."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "weightbridge"
+FRAMEWORKS = {"tensorflow", "keras", "onnx", "onnxruntime", "torch", "tf2onnx"}
+HEAVY = {"numpy", "h5py", "networkx", *FRAMEWORKS}
+SLOW_TO_START = {"scipy", "networkx", "rich", "jinja2", "einops", *FRAMEWORKS}
+
+LISTING = "import sys; from weightbridge.cli import main\ntry:\n    main(sys.argv[1:])\nfinally:\n    print(*sys.modules, sep='\\n', file=sys.stderr)"
+
+
+def modules_after(*arguments: str) -> set[str]:
+    """The top-level modules that a command has imported when it ends."""
+    done = subprocess.run([sys.executable, "-c", LISTING, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return {name.split(".")[0] for name in done.stderr.split()}
+
+
+def imported(source: str) -> set[str]:
+    """The top-level names that a module's source imports, by statement or by import_module with a literal name."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name.split(".")[0] for alias in names}
+            case ast.ImportFrom(module=str(module), level=0):
+                found.add(module.split(".")[0])
+            case ast.Call(func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
+                found.add(name.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("rules", "list")], ids=" ".join)
+def test_the_lightest_commands_import_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert modules_after(*arguments) & HEAVY == set()
+
+
+@pytest.mark.parametrize("path", sorted(p for p in PACKAGE.rglob("*.py") if "formats" not in p.parts), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_frameworks_are_imported_in_formats_alone(path: Path) -> None:
+    assert imported(path.read_text()) & FRAMEWORKS == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["import keras", "from keras import layers", "def f():\n    import tensorflow.lite", "import_module('torch.nn')", "importlib.import_module('onnx')"],
+)
+def test_a_framework_import_is_noticed(source: str) -> None:
+    assert imported(source) & FRAMEWORKS
+
+
+def test_imports_go_down_the_layers() -> None:
+    done = subprocess.run([Path(sys.executable).parent / "lint-imports"], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
