@@ -24,7 +24,8 @@ def arrays():
 
 def safetensors():
     size = rows * rows * 4
-    header = {f"dense_{i}/kernel": {"dtype": "F32", "shape": [rows, rows], "data_offsets": [i * size, (i + 1) * size]} for i in range(count)}
+    entry = {"dtype": "F32", "shape": [rows, rows]}
+    header = {f"dense_{i}/kernel": entry | {"data_offsets": [i * size, (i + 1) * size]} for i in range(count)}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:

@@ -30,7 +30,9 @@ def conv(name: str, channels: int, filters: int) -> Layer:
 
 
 def norm(name: str, width: int) -> Layer:
-    return Layer(name, "BatchNorm", "BatchNormalization", MappingProxyType({"epsilon": 1e-3}), tuple(tensor(name, role, width) for role in NORM))
+    return Layer(
+        name, "BatchNorm", "BatchNormalization", MappingProxyType({"epsilon": 1e-3}), tuple(tensor(name, role, width) for role in NORM)
+    )
 
 
 def network(size: int, name: str, extra: int | None = None) -> LayerGraph:
@@ -48,7 +50,9 @@ def network(size: int, name: str, extra: int | None = None) -> LayerGraph:
         edges += [(a, b, 0) for a, b in zip((last, *names[:4]), names, strict=True)] + [(last, names[4], 1)]
         channels, last = width, names[4]
     path = name.replace("{", "").replace("}", "")
-    return LayerGraph(path, "keras-zip", "keras", layers=tuple(layers), edges=tuple(edges), has_flow=True, inputs=(layers[0].name,), outputs=(last,))
+    return LayerGraph(
+        path, "keras-zip", "keras", layers=tuple(layers), edges=tuple(edges), has_flow=True, inputs=(layers[0].name,), outputs=(last,)
+    )
 
 
 CASES = (

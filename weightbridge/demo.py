@@ -1,4 +1,4 @@
-"""The demonstration: a small ResNet learns real handwritten digits, its weights go into a small Inception, and a fair control stands beside it."""
+"""The demonstration: a ResNet learns real digits, its weights go into an Inception, and a fair control stands beside it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ def text(shown: Demonstration) -> str:
     lines = (
         f"ResNet (source), trained on all labels: {shown.source:.1%} of the test digits right",
         f"Inception (target), as built: {shown.before:.1%}",
-        f"Transfer: {len(steps)} target tensors, {moved:,} of {sum(s.size for s in steps):,} parameters from the ResNet; verdict {shown.report.verdict}",
+        f"Transfer: {moved:,} of {sum(s.size for s in steps):,} parameters come from the ResNet; verdict {shown.report.verdict}",
         "",
         row("Inception, same budget for both", *(arm.name for arm in arms)),
         row("  no labels (BatchNorm calibrated)", *(f"{arm.zero_shot:.1%}" for arm in arms)),
@@ -139,7 +139,8 @@ def _networks() -> Any:
     try:
         return import_module("weightbridge.formats.keras_demo")
     except ImportError as error:
-        raise Unsupported("the demo trains its models with Keras, which is not installed", fix='pip install "weightbridge-toolkit[tensorflow]"') from error
+        fix = 'install the extra: pip install "weightbridge-toolkit[tensorflow]", or -e ".[tensorflow]" in a clone'
+        raise Unsupported(f"the demo trains its models with Keras, which cannot be imported here ({error})", fix=fix) from error
 
 
 def _transferred(nets: Any, source: Any, target: Any) -> tuple[Report, list[Array]]:
