@@ -65,6 +65,7 @@ CODES: dict[str, Code] = {
         Code("WB903", "resource-bomb", "error", "declares or expands to far more than the file holds"),
         Code("WB904", "corrupt", "error", "truncated, overlapping or malformed"),
         Code("WB905", "missing-file", "error", "there is no such file, or it may not be read"),
+        Code("WB906", "not-written", "error", "OUTPUT or a report cannot be written: disk full, no permission, or in the way of something"),
     )
 }
 

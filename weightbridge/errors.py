@@ -11,7 +11,7 @@
             ExternalReference     WB902
             ResourceBomb          WB903
             Corrupt               WB904
-        OutputError           5   OUTPUT or a report cannot be written
+        OutputError           5   WB906: OUTPUT or a report cannot be written
         RunError              1   a model cannot be run on the probes
         VerdictError          1   raised by Report.raise_for_verdict()
 
@@ -81,6 +81,7 @@ class Corrupt(ModelError):
 
 
 class OutputError(WeightbridgeError):
+    code = "WB906"
     exit_code = 5
 
 

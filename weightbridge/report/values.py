@@ -7,6 +7,7 @@ from typing import Any, Literal
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import VerdictError
 from weightbridge.plan import Plan
+from weightbridge.report.json import to_json
 
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "warn": 0, "fail": 1, "inconclusive": 3, "vacuous": 3, "error": 4}
@@ -38,7 +39,7 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of one command; all formats render `report.to_json()` (report/schema.json describes it).
+    """The result of one command; all formats render `report.to_json()`.
 
     `exit_code` follows from the verdict and `fail_on`; `graph` is the layer listing of `inspect`, None elsewhere.
     """
@@ -52,6 +53,10 @@ class Report:
     verification: Verification = Verification()
     graph: Mapping[str, Any] | None = None
     exit_code: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object that schema.json describes: the same inputs give the same bytes."""
+        return to_json(self)
 
     def raise_for_verdict(self) -> None:
         """Raises VerdictError unless the verdict is `pass` or `warn`."""

@@ -1,0 +1,49 @@
+"""Coverage: how much of the target the plan fills, by parameters, and how much of the source it uses, by tensors."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from weightbridge.plan import Kind, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Parameters of the target by the kind of their step; `source_tensors` counts the unused and excluded ones too."""
+
+    parameters: int = 0
+    copied: int = 0
+    transformed: int = 0
+    adapted: int = 0
+    fresh: int = 0
+    kept: int = 0
+    source_tensors: int = 0
+    source_tensors_used: int = 0
+
+    @property
+    def transferred(self) -> int:
+        return self.copied + self.transformed + self.adapted
+
+    @property
+    def fraction(self) -> float:
+        """Transferred parameters out of all, 0 for a target without any."""
+        return self.transferred / self.parameters if self.parameters else 0.0
+
+
+def coverage(plan: Plan | None) -> Coverage:
+    """What the plan's two ledgers sum up to."""
+    if plan is None:
+        return Coverage()
+    sizes: Counter[Kind] = Counter()
+    for step in plan.steps:
+        sizes[step.kind] += step.size
+    used = {source for step in plan.steps for source in step.sources}
+    return Coverage(
+        parameters=sizes.total(),
+        copied=sizes["copy"],
+        transformed=sizes["transform"],
+        adapted=sizes["adapt"],
+        fresh=sizes["fresh"],
+        kept=sizes["keep"],
+        source_tensors=len(used) + len(plan.unused),
+        source_tensors_used=len(used),
+    )

@@ -1,0 +1,47 @@
+"""Escaping of text that comes from a file, for every place it is shown in: nothing in a name may steer a terminal or a page."""
+
+import re
+from html import escape as _html
+from unicodedata import category
+
+# Controls, formats (bidi overrides, joiners), surrogates, private and unassigned characters, line and paragraph separators.
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+_MARKDOWN = re.compile(r"[\\`*_\[\]|~$@#&<>]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+_REFERENCE = re.compile(r"(?<=[@#])(?=\w)")  # GitHub links @name and #1 even where they are escaped
+LONGEST = 1000
+
+
+def visible(text: str, longest: int = LONGEST) -> str:
+    """One line of printable characters: everything else as \\x1b or \\u202e; what is longer than `longest` loses its middle."""
+    shown = text if text.isascii() and text.isprintable() else "".join(map(_character, text))
+    return shown if len(shown) <= longest else f"{shown[: longest - 40]}...({len(shown)} characters)...{shown[-10:]}"
+
+
+def html(text: str) -> str:
+    """For HTML, SVG and XML, in text and in quoted attributes."""
+    return _html(visible(text), quote=True)
+
+
+def markdown(text: str) -> str:
+    """Prose for GitHub's Markdown: no markup, table cell, mention, reference or link can come out of it."""
+    escaped = _MARKDOWN.sub(lambda m: _ENTITIES.get(m.group(), "\\" + m.group()), visible(text))
+    return _REFERENCE.sub("&#8203;", escaped)
+
+
+def markdown_code(text: str) -> str:
+    """A name for Markdown, in a code span that is safe in a table cell; its few special characters as \\x60 and \\x7c."""
+    inside = visible(text).replace("`", "\\x60").replace("|", "\\x7c")
+    return f"`{inside}`" if inside.strip() else ""
+
+
+def dot(text: str) -> str:
+    """A quoted Graphviz string."""
+    return '"' + visible(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _character(character: str) -> str:
+    if category(character) not in _UNSEEN:
+        return character
+    point = ord(character)
+    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"

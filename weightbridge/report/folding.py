@@ -1,0 +1,139 @@
+"""Folding: rows that say the same of repeated blocks become one row, and the braces in its name stand for exactly those rows.
+
+`conv{2..5}/{kernel,bias}` means every combination; the braces of a companion name (a step's source) run in step with the row's own.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import prod
+from typing import Any
+
+_VARIABLE = re.compile(r"[0-9]{1,9}|(?<=[/.])[^/.0-9]+$")  # numbers, and the last part of a path: the role
+_Values = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """names: the row's own, then its companions. details: all else that is shown, hashable; rows fold only where it is equal."""
+
+    names: tuple[str, ...]
+    details: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """names: patterns that stand for `count` rows; `first` is the index of the first of them."""
+
+    names: tuple[str, ...]
+    count: int
+    first: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A row as the variable parts of its own name (`values`) and of its companions."""
+
+    index: int
+    values: _Values
+    companions: tuple[_Values, ...]
+
+
+def fold(rows: Sequence[Row]) -> tuple[Folded, ...]:
+    """In the order of each group's first row; every row is in exactly one group."""
+    groups: defaultdict[Hashable, list[_Member]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        values = tuple(tuple(_VARIABLE.findall(name)) for name in row.names)
+        templates = tuple(_VARIABLE.sub("\0", name) for name in row.names)
+        groups[templates, row.details].append(_Member(index, values[0], values[1:]))
+    folded = [_folded(rows, part) for members in groups.values() for part in _parts(members)]
+    return tuple(sorted(folded, key=lambda one: one.first))
+
+
+def _parts(members: list[_Member]) -> list[list[_Member]]:
+    """The fewest parts (greedily, from the left) that are products of their values with companions in step."""
+    if len(members) == 1 or (_is_product(members) and all(_is_linked(members, c) for c in _companions(members))):
+        return [members]
+    varying = [i for i in range(len(members[0].values)) if len({m.values[i] for m in members}) > 1]
+    if not varying:  # the same name twice
+        return [[member] for member in members]
+    alike: defaultdict[Hashable, list[_Member]] = defaultdict(list)
+    for block in _blocks(members, varying[0]):
+        alike[frozenset(_without(m.values, varying[0]) for m in block)].extend(block)
+    blocks = list(alike.values()) if len(alike) > 1 else _blocks(members, varying[0])
+    return [part for block in blocks for part in _parts(block)]
+
+
+def _blocks(members: list[_Member], column: int) -> list[list[_Member]]:
+    by_value: defaultdict[str, list[_Member]] = defaultdict(list)
+    for member in members:
+        by_value[member.values[column]].append(member)
+    return list(by_value.values())
+
+
+def _is_product(members: list[_Member]) -> bool:
+    columns = list(zip(*(m.values for m in members), strict=True))
+    return len({m.values for m in members}) == len(members) == prod(len(set(column)) for column in columns)
+
+
+def _companions(members: list[_Member]) -> list[_Values]:
+    """The companions' variable parts, column by column."""
+    flat = [tuple(value for values in m.companions for value in values) for m in members]
+    return list(zip(*flat, strict=True))
+
+
+def _is_linked(members: list[_Member], column: _Values) -> bool:
+    return len(set(column)) == 1 or _link(members, column) is not None
+
+
+def _link(members: list[_Member], column: _Values) -> int | None:
+    """The part of the own name that decides this column, None where none does."""
+    for i in range(len(members[0].values)):
+        if len(set(zip((m.values[i] for m in members), column, strict=True))) == len({m.values[i] for m in members}):
+            return i
+    return None
+
+
+def _folded(rows: Sequence[Row], members: list[_Member]) -> Folded:
+    first = members[0]
+    names = rows[first.index].names
+    if len(members) == 1:
+        return Folded(names, 1, first.index)
+    order = [_ordered({m.values[i]: None for m in members}) for i in range(len(first.values))]
+    braces = [_brace(values) for values in order]
+    for column in _companions(members):
+        link = _link(members, column) if len(set(column)) > 1 else None
+        mapped = {} if link is None else dict(zip((m.values[link] for m in members), column, strict=True))
+        braces.append(column[0] if link is None else _brace([mapped[value] for value in order[link]]))
+    parts = iter(braces)
+    return Folded(tuple(_VARIABLE.sub(lambda _: next(parts), name) for name in names), len(members), first.index)
+
+
+def _without(values: _Values, column: int) -> _Values:
+    return values[:column] + values[column + 1 :]
+
+
+def _ordered(values: dict[str, None]) -> list[str]:
+    return sorted(values, key=lambda v: (int(v), v)) if all(map(_is_number, values)) else list(values)
+
+
+def _brace(values: list[str]) -> str:
+    """`{1..4,7}`; a range only of numbers that are written alike."""
+    if len(set(values)) == 1:
+        return values[0]
+    runs = [list(run) for _, run in groupby(enumerate(values), key=lambda pair: _offset(*pair))]
+    parts = [f"{run[0][1]}..{run[-1][1]}" if len(run) > 2 else ",".join(value for _, value in run) for run in runs]
+    return "{" + ",".join(parts) + "}"
+
+
+def _offset(index: int, value: str) -> Hashable:
+    if not _is_number(value):
+        return value
+    width = len(value) if value.startswith("0") and value != "0" else None
+    return (int(value) - index, width)
+
+
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit()

@@ -1,0 +1,86 @@
+"""A policy file: which severity a code has here, how much must be covered, and what makes a command fail."""
+
+import tomllib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from weightbridge.diagnostics import CODES, Finding, Severity
+from weightbridge.errors import UsageError
+from weightbridge.options import FailOn, Options
+
+PolicySeverity = Severity | Literal["off"]
+SEVERITIES: tuple[PolicySeverity, ...] = (*get_args(Severity), "off")
+FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """severity: by WB code. None where the file does not say."""
+
+    severity: Mapping[str, PolicySeverity] = field(default_factory=dict)
+    min_coverage: float | None = None
+    fail_on: FailOn | None = None
+
+
+def load_policy(path: Path) -> Policy:
+    """Raises UsageError with all that is wrong in the file."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"the policy cannot be read: {error.strerror}", where=str(path)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"the policy is no TOML: {error}", where=str(path)) from error
+    wrong = _problems(table)
+    if wrong:
+        raise UsageError("; ".join(wrong), where=str(path), fix="`weightbridge rules list` names the codes")
+    return Policy(table.get("severity", {}), table.get("min_coverage"), table.get("fail_on"))
+
+
+def apply_policy(policy: Policy, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings with the policy's severities; those that it turns off are left out."""
+    return tuple(
+        found if severity is None else replace(found, severity=severity)
+        for found in findings
+        if (severity := policy.severity.get(found.code)) != "off"
+    )
+
+
+def with_policy(options: Options, explicit: Collection[str] = ()) -> Options:
+    """Options with `fail_on` and `min_coverage` from their policy file, where the user did not give them (`explicit`)."""
+    if options.policy is None:
+        return options
+    policy = load_policy(options.policy)
+    fail_on = options.fail_on if policy.fail_on is None or "fail_on" in explicit else policy.fail_on
+    least = options.min_coverage if policy.min_coverage is None or "min_coverage" in explicit else policy.min_coverage
+    return replace(options, fail_on=fail_on, min_coverage=least)
+
+
+def _problems(table: Mapping[str, Any]) -> list[str]:
+    wrong = [f"unknown key {key!r} (known: {', '.join(_CHECKS)})" for key in table if key not in _CHECKS]
+    return wrong + [problem for key, check in _CHECKS.items() if key in table for problem in check(table[key])]
+
+
+def _severity_problems(value: Any) -> list[str]:
+    if not isinstance(value, dict):
+        return ['severity is a table of codes, such as [severity] WB203 = "error"']
+    unknown = [f"severity: unknown code {code!r}" for code in value if code not in CODES]
+    wrong = {code: severity for code, severity in value.items() if severity not in SEVERITIES}
+    return unknown + [f"severity.{code}: {severity!r} is none of {', '.join(SEVERITIES)}" for code, severity in wrong.items()]
+
+
+def _coverage_problems(value: Any) -> list[str]:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return [] if fits else [f"min_coverage: {value!r} is no number from 0 to 1"]
+
+
+def _fail_on_problems(value: Any) -> list[str]:
+    return [] if value in FAIL_ON else [f"fail_on: {value!r} is none of {', '.join(FAIL_ON)}"]
+
+
+_CHECKS: dict[str, Callable[[Any], list[str]]] = {
+    "severity": _severity_problems,
+    "min_coverage": _coverage_problems,
+    "fail_on": _fail_on_problems,
+}

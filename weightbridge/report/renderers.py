@@ -1,0 +1,23 @@
+"""The table of report formats: each a module with `render(report) -> str` over the JSON object, imported when it is asked for."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from weightbridge.errors import UsageError
+
+Renderer = Callable[[Mapping[str, Any]], str]
+RENDERERS: dict[str, str] = {
+    "text": "weightbridge.report.text",
+    "json": "weightbridge.report.json",
+    "markdown": "weightbridge.report.markdown",
+    "junit": "weightbridge.report.junit",
+}
+
+
+def renderer(format: str) -> Renderer:
+    """Raises UsageError for a format that there is none of."""
+    if format not in RENDERERS:
+        raise UsageError(f"there is no report format {format!r}", fix=f"Available: {', '.join(RENDERERS)}")
+    render: Renderer = import_module(RENDERERS[format]).render
+    return render

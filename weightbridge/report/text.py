@@ -1,0 +1,88 @@
+"""The report as text: the verdict first, then coverage, findings, verification and the tables, to the width of the terminal."""
+
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from weightbridge.report import sections
+from weightbridge.report.escape import visible
+from weightbridge.report.summary import coverage_lines, headline, model_line
+from weightbridge.report.verification import verification_lines, verification_tables
+
+WIDTH = 120
+ROWS = 2000
+STYLES = {"pass": "bold green", "warn": "bold yellow", "warning": "yellow", "note": "cyan"}
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """Plain text of a fixed width."""
+    return render_on(report, WIDTH, color=False)
+
+
+def render_on(report: Mapping[str, Any], width: int, color: bool) -> str:
+    """For a terminal of this width."""
+    out = StringIO()
+    console = Console(
+        file=out, width=width, color_system="standard" if color else None, force_terminal=color,
+        markup=False, highlight=False, emoji=False, legacy_windows=False, _environ={},
+    )  # fmt: skip
+    for part in _parts(report):
+        console.print(part)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    yield Text(visible(headline(report)), style=STYLES.get(report["verdict"], "bold red"))
+    yield from (_line(f"  {model_line(side, report[side])}") for side in ("source", "target") if report[side])
+    yield from (_line(line) for line in coverage_lines(report))
+    yield from _findings(report)
+    yield from _verification(report)
+    graph = report.get("graph")
+    tables = () if graph is None else (sections.layers(graph), sections.excluded(graph))
+    for table in (*tables, sections.steps(report), sections.unused(report)):
+        yield from _table(table)
+
+
+def _findings(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    for found, count in sections.findings(report):
+        times = f" ({count} alike)" if count > 1 else ""
+        place = " <- ".join(name for name in (found["target"], found["source"]) if name)
+        head = visible(f"{found['severity']} {found['code']} {found['name']}{times}{': ' + place if place else ''}")
+        fix = [Text(visible(f"-> {found['fix']}"), style="italic")] if found["fix"] else []
+        yield Text()
+        yield Text(head, style=STYLES.get(found["severity"], "red"), overflow="fold")
+        yield Padding(Group(_line(found["message"]), *fix), (0, 0, 0, 4))
+
+
+def _verification(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    lines = verification_lines(report["verification"])
+    if lines:
+        yield Text()
+        yield from map(_line, lines)
+    for table in verification_tables(report["verification"]):
+        yield from _table(table)
+
+
+def _table(table: sections.Table) -> Iterator[RenderableType]:
+    if not table.rows:
+        return
+    drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in table.columns:
+        drawn.add_column(column.title, overflow="fold", justify="right" if column.kind == "number" else "left")
+    for row in table.rows[:ROWS]:
+        drawn.add_row(*map(_line, row))
+    yield Text()
+    yield Text(f"{table.title} ({table.count:,})", style="bold")
+    yield drawn
+    if len(table.rows) > ROWS:
+        yield Text(f"... {len(table.rows) - ROWS:,} rows more: --report json=PATH has them all")
+
+
+def _line(text: str) -> Text:
+    return Text(visible(text), overflow="fold")

@@ -1,0 +1,82 @@
+"""The verdict of a report, from its findings, its coverage and what was compared: error > fail > vacuous > inconclusive > warn > pass."""
+
+from dataclasses import replace
+
+from weightbridge.diagnostics import CODES, SEVERITIES, Finding, finding, sorted_findings
+from weightbridge.errors import WeightbridgeError
+from weightbridge.options import FailOn, Options
+from weightbridge.report.coverage import coverage
+from weightbridge.report.policy import Policy, apply_policy, load_policy
+from weightbridge.report.values import EXIT_CODES, Report, Verdict, Verification
+
+NOT_RUN = Verification()
+ORDER: tuple[Verdict, ...] = ("error", "fail", "vacuous", "inconclusive", "warn", "pass")
+VERIFICATION_FAILED = ("WB401", "WB402", "WB405")
+# What an error of these codes means, whatever makes a command fail otherwise.
+ALWAYS: dict[str, Verdict] = {
+    **dict.fromkeys((code for code in CODES if code.startswith("WB9")), "error"),
+    **dict.fromkeys(VERIFICATION_FAILED, "fail"),
+    "WB502": "vacuous",
+    "WB504": "inconclusive",
+}
+
+
+def judge(report: Report, options: Options) -> Report:
+    """The report under the options' policy: severities, the coverage gate, the verdict and its exit code.
+
+    `fail_on` and `min_coverage` are the options' own (`with_policy` has filled them in). A verdict `error` stays.
+    """
+    policy = Policy() if options.policy is None else load_policy(options.policy)
+    gates = (*_coverage_gate(report, options.min_coverage), *_comparison_gate(report))
+    findings = sorted_findings(apply_policy(policy, (*report.findings, *gates)))
+    verdict = "error" if report.verdict == "error" else verdict_of(findings, report.verification, options.fail_on)
+    exit_code = report.exit_code if report.verdict == "error" and report.exit_code else EXIT_CODES[verdict]
+    return replace(report, findings=findings, verdict=verdict, exit_code=exit_code)
+
+
+def verdict_of(findings: tuple[Finding, ...], verification: Verification = NOT_RUN, fail_on: FailOn = "error") -> Verdict:
+    """The worst that any finding, or what was compared in vain, means.
+
+    Whatever `fail_on` says, a model that cannot be read is an error, a failed verification a failure, and one that proves nothing no pass.
+    """
+    in_vain: tuple[Verdict, ...] = ("inconclusive",) if verification.evidence.get("inconclusive") else ()
+    return min((*in_vain, *(_meaning(found, fail_on) for found in findings)), key=ORDER.index, default="pass")
+
+
+def failed(command: str, error: WeightbridgeError, target: str = "") -> Report:
+    """The report of a command that an error has ended: verdict `error`, and the error as its finding.
+
+    target: the path of the target model, so that the finding says which side is at fault.
+    """
+    at_target = bool(target) and error.where.startswith(target)
+    side = {"target" if at_target else "source": error.where}
+    found = () if not error.code else (finding(error.code, str(error.message), fix=error.fix, **side),)
+    return Report(command, "error", findings=found, exit_code=error.exit_code)
+
+
+def _meaning(found: Finding, fail_on: FailOn) -> Verdict:
+    if found.severity == "error" and found.code in ALWAYS:
+        return ALWAYS[found.code]
+    if fail_on != "never" and SEVERITIES.index(found.severity) >= SEVERITIES.index(fail_on):
+        return "fail"
+    return "pass" if found.severity == "note" else "warn"
+
+
+def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
+    """WB207 where the plan transfers nothing, or less than asked for."""
+    covered = coverage(report.plan)
+    is_said = any(found.code == "WB207" for found in report.findings)
+    if is_said or not covered.parameters or (covered.transferred and covered.fraction >= least):
+        return ()
+    got = f"{covered.transferred:,} of {covered.parameters:,} parameters of the target get a value from the source ({covered.fraction:.1%})"
+    message = f"{got}, at least {least:.1%} is asked for" if covered.transferred else f"nothing is transferred: {got}"
+    return (finding("WB207", message, fix="Look at the unmatched tensors, and give --map SOURCE=TARGET for those that belong together"),)
+
+
+def _comparison_gate(report: Report) -> tuple[Finding, ...]:
+    """WB504 where a verification compared nothing: that is never a pass."""
+    compared = report.verification.outputs or report.verification.layers
+    is_said = any(found.code in ("WB502", "WB504") or found.code in VERIFICATION_FAILED for found in report.findings)
+    if report.command != "verify" or report.verdict == "error" or compared or is_said:
+        return ()
+    return (finding("WB504", "no output and no layer was compared", fix="Give two models that have outputs, layers or probes in common"),)
