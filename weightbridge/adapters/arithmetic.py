@@ -1,0 +1,65 @@
+"""Adapters at transfer time: the target's value, in float64, from the source's arrays and the numbers-free decisions of a step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from weightbridge.adapters.layout import arranged
+from weightbridge.adapters.maps import mapped
+from weightbridge.adapters.positions import resized_positions
+from weightbridge.plan import Step
+from weightbridge.tensors import Array
+from weightbridge.transforms import apply as transformed
+
+Adapter = Callable[[Sequence[Array], Mapping[str, Any], tuple[int, ...]], tuple[Array, float]]
+
+
+def apply(step: Step, arrays: Sequence[Array]) -> tuple[Array, float]:
+    """The step's value (float64, of the step's shape) and the share of the source's energy that it keeps, 1.0 where nothing is lost."""
+    adapter = ADAPTERS.get(step.transform)
+    if adapter is None:
+        value, kept = np.asarray(transformed(step.transform, step.parameters, arrays)), 1.0
+    else:
+        value, kept = adapter(arrays, step.parameters, step.shape)
+    if value.shape != step.shape:
+        raise ValueError(f"{step.target}: {step.transform} gives {value.shape}, expected {step.shape}")
+    return value, kept
+
+
+def with_energy(step: Step, kept: float) -> Step:
+    """The step with what it cost, now that values are known."""
+    lost = f"{100 * (1 - kept):.2g} % of the energy"
+    cost = step.cost if kept >= 1.0 - 1e-12 else f"{lost}, {step.cost}" if step.cost else lost
+    return replace(step, energy_kept=kept, cost=cost)
+
+
+def _axes(arrays: Sequence[Array], parameters: Mapping[str, Any], _: tuple[int, ...]) -> tuple[Array, float]:
+    """One rule per axis that changes, after the layout; then, where asked for, the scale."""
+    value, kept = arranged(np.asarray(arrays[0], np.float64), parameters.get("layout", "")), 1.0
+    for axis, rule in sorted(parameters.get("axes", {}).items()):
+        value, share = mapped(value, int(axis), rule)
+        kept *= share
+    return value, kept
+
+
+def _identity(_: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Array, float]:
+    """A kernel that passes its input on: ones where `in` and `out` meet, at the tap that sees the place itself."""
+    value = np.zeros(shape)
+    axes = {int(n): int(tap) for n, tap in parameters["taps"].items()}
+    centre = value[tuple(axes.get(n, slice(None)) for n in range(len(shape)))]
+    np.fill_diagonal(centre, 1.0)
+    return value, 1.0
+
+
+def _constant(_: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Array, float]:
+    return np.full(shape, float(parameters["value"])), 1.0
+
+
+ADAPTERS: dict[str, Adapter] = {
+    "map-axes": _axes,
+    "identity-kernel": _identity,
+    "fill": _constant,
+    "resize-positions": resized_positions,
+}

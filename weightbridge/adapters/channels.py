@@ -1,0 +1,101 @@
+"""Steps for paired layers of other widths or kernel sizes: one map per channel group, kernels padded, cropped or resampled."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from weightbridge.adapters.kernels import is_exact_tap, tap_rule
+from weightbridge.adapters.layout import lengths, pattern
+from weightbridge.adapters.maps import Rule
+from weightbridge.adapters.setting import Partners, Setting
+from weightbridge.adapters.stems import is_stem, stem_rule
+from weightbridge.adapters.widths import Widths, channel_rule
+from weightbridge.plan import Step
+
+CHANNELS = frozenset("iocgu")
+LOSSY_CONFIDENCE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """The rules of one tensor by axis; exact where they keep the function."""
+
+    axes: Mapping[str, Rule]
+    exact: bool
+
+
+def channel_steps(setting: Setting, widths: Widths, heads: frozenset[int], clean: frozenset[int]) -> Iterator[Step]:
+    """One step per tensor that must change; `clean` groups keep the function when they grow, tensors that write `heads` stay fresh."""
+    for p in setting.partners.values():
+        if heads & written_groups(setting, p):
+            continue
+        rules = _rules(setting, widths, p, clean)
+        if rules is not None and (rules.axes or p.tensor.name not in setting.matches):
+            yield _step(p, rules)
+
+
+def written_groups(setting: Setting, p: Partners) -> frozenset[int]:
+    axes = [setting.axis(p.layer, letter) for letter in p.letters if letter in ("o", "g", "u")]
+    return frozenset(g for axis in axes if axis for g in axis.parts)
+
+
+def _rules(setting: Setting, widths: Widths, p: Partners, clean: frozenset[int]) -> _Rules | None:
+    """None where some axis has no rule."""
+    before = lengths(p.source.shape, p.source_letters, p.letters)
+    axes: dict[str, Rule] = {}
+    exact = True
+    for n, (letter, theirs, ours) in enumerate(zip(p.letters, before, p.tensor.shape, strict=True)):
+        rule = _rule(setting, widths, p, (letter, theirs, ours))
+        if rule is None:
+            return None
+        if rule:
+            axes[str(n)] = rule
+            exact = exact and _keeps(setting, p, letter, rule, clean)
+    return _Rules(axes, exact)
+
+
+def _rule(setting: Setting, widths: Widths, p: Partners, axis: tuple[str, int, int]) -> Rule | None:
+    letter, before, after = axis
+    if letter in CHANNELS:
+        if is_stem(setting, p.layer, letter) and before != after:
+            return stem_rule(p, before, after)
+        return channel_rule(setting, widths, p, letter, before, after)
+    if letter.startswith("x"):
+        return tap_rule(p, int(letter[1:]), before, after)
+    return {} if before == after else None
+
+
+def _keeps(setting: Setting, p: Partners, letter: str, rule: Rule, clean: frozenset[int]) -> bool:
+    if letter.startswith("x"):
+        return is_exact_tap(p, int(letter[1:]), rule)
+    axis = setting.axis(p.layer, letter)
+    return rule["rule"] in ("take", "share") and axis is not None and clean.issuperset(axis.parts)
+
+
+def _step(p: Partners, rules: _Rules) -> Step:
+    parameters: dict[str, Any] = {"axes": dict(rules.axes)}
+    layout = pattern(p.source_letters, p.letters)
+    if layout:
+        parameters["layout"] = layout
+    sure = p.pair.confidence if rules.exact else min(p.pair.confidence, LOSSY_CONFIDENCE)
+    return Step(
+        target=p.tensor.name, sources=(p.source.name,), kind="transform" if rules.exact else "adapt",
+        contract="preserving" if rules.exact else "lossy", shape=p.tensor.shape, size=p.tensor.size, transform="map-axes",
+        parameters=parameters, confidence=sure, evidence=p.pair.evidence, runners_up=p.pair.runners_up,
+        energy_kept=1.0 if rules.exact else None, cost=cost(p.letters, rules.axes),
+    )  # fmt: skip
+
+
+WORDS = {"take": "channels", "share": "channels", "sum": "channels summed", "tile": "channels tiled", "mean": "channels averaged",
+         "centre": "taps", "resample": "taps resampled"}  # fmt: skip
+
+
+def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:
+    """`64 -> 32 channels in, 3 -> 5 taps`: what changes, by axis."""
+    return ", ".join(dict.fromkeys(_axis_cost(letters[int(n)], rule) for n, rule in sorted(axes.items())))
+
+
+def _axis_cost(letter: str, rule: Rule) -> str:
+    before, after = (sum(rule[end]) if isinstance(rule[end], tuple) else rule[end] for end in ("from", "to"))
+    side = {"i": " in", "c": " in"}.get(letter, "")
+    return f"{before} -> {after} {WORDS[rule['rule']]}{side}"

@@ -1,0 +1,65 @@
+"""Layers that only the target has: extra residual blocks get a branch of zero, a deeper chain gets identity kernels.
+
+A single inserted layer is an edit that its author must decide on; it stays without a source (WB202). What tells a deeper member of a
+family from an edit: a residual branch that can be silenced (the function is kept whatever the branch holds), or counters of names
+that go on in two or more places (`block3_conv3` after `block3_conv2`, `block4_conv3` after `block4_conv2`).
+"""
+
+from collections.abc import Iterator, Mapping
+
+from weightbridge.adapters.branches import Branch, extra_branches, siblings
+from weightbridge.adapters.chains import chain_steps
+from weightbridge.adapters.setting import Setting
+from weightbridge.graph import Layer
+from weightbridge.plan import Step
+from weightbridge.tensors import Tensor
+
+
+def depth_steps(setting: Setting, found: Mapping[str, Step]) -> Iterator[Step]:
+    """Steps for added layers; `found` are the steps of their siblings, where those are adapted themselves."""
+    for branch in extra_branches(setting):
+        yield from _silenced(setting, branch, found)
+    yield from chain_steps(setting)
+
+
+def _silenced(setting: Setting, branch: Branch, found: Mapping[str, Step]) -> Iterator[Step]:
+    """The last layer of the branch is zero; the others start as copies of the nearest block of the same form, so that they can learn."""
+    origin = siblings(setting, branch)
+    for layer in branch.layers:
+        for tensor in layer.tensors:
+            if tensor.name not in setting.open_targets:
+                continue
+            if layer.name == branch.last.name and tensor.role in ("gamma", "beta", "kernel", "bias"):
+                yield filled(tensor, 0.0, "the last layer of an added residual branch is zero, so that the function is kept")
+            else:
+                yield _copied(setting, layer, tensor, origin.get(layer.name), found)
+
+
+def _copied(setting: Setting, layer: Layer, tensor: Tensor, sibling: Layer | None, found: Mapping[str, Step]) -> Step:
+    twin = sibling.tensor(tensor.role) if sibling else None
+    match, step = (setting.matches.get(twin.name), found.get(twin.name)) if twin else (None, None)
+    if sibling is None or (match is None and step is None):
+        return neutral(layer, tensor)
+    given = step or match
+    assert given is not None
+    return Step(
+        target=tensor.name, sources=given.sources, kind="adapt", contract="preserving", shape=tensor.shape, size=tensor.size,
+        transform=given.transform, parameters=dict(given.parameters), confidence=0.9, evidence=("structure",),
+        cost=f"starts as a copy of {sibling.name}; the added block it belongs to adds zero",
+    )  # fmt: skip
+
+
+NEUTRAL = {"gamma": 1.0, "moving_variance": 1.0, "kernel": 0.0}
+
+
+def neutral(layer: Layer, tensor: Tensor) -> Step:
+    """A BatchNorm that passes on what it gets, but for its epsilon; zero for what is added."""
+    value = NEUTRAL.get(tensor.role, 0.0)
+    return filled(tensor, value, f"{value:g} in a layer that only the target has ({layer.name})")
+
+
+def filled(tensor: Tensor, value: float, why: str) -> Step:
+    return Step(
+        target=tensor.name, sources=(), kind="adapt", contract="preserving", shape=tensor.shape, size=tensor.size, transform="fill",
+        parameters={"value": value}, confidence=0.9, evidence=("structure",), cost=why,
+    )  # fmt: skip

@@ -1,0 +1,55 @@
+"""Heads: the layers that write the model's output. Where class counts differ they are left fresh, never cropped; said as WB303."""
+
+from collections.abc import Iterator
+
+from weightbridge.adapters.groups import activation_of
+from weightbridge.adapters.setting import Setting
+from weightbridge.adapters.widths import Widths
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.graph import Layer
+
+WRITERS = frozenset({"Dense", "Conv", "EinsumDense"})
+FINAL = frozenset({"None", "linear", "softmax", "sigmoid", "log_softmax", "tanh", "softplus"})  # of outputs; features leave through a ReLU
+SHAPING = frozenset({"Activation", "Flatten", "Reshape", "GlobalPool", "Pool", "Resize", "Identity", "Cast", "Dropout", "Concat"})
+
+
+def replaced_heads(setting: Setting, widths: Widths) -> frozenset[int]:
+    """The groups of outputs whose width differs, where a head writes them (features that leave a model are no head)."""
+    groups = setting.groups
+    return frozenset(g for g in groups.leaving if widths.source.get(g, groups.sizes[g]) != groups.sizes[g] and _is_head(setting, g))
+
+
+def _is_head(setting: Setting, group: int) -> bool:
+    """One plain writer, then nothing but shaping and a final activation."""
+    touching = [layer for layer in setting.target.layers if _writes(setting, layer, group)]
+    writers = [layer for layer in touching if layer.op in WRITERS]
+    others = [layer for layer in touching if layer.op not in WRITERS]
+    return bool(writers) and all(_is_final(w) for w in writers) and all(o.op in SHAPING and _is_final(o) for o in others)
+
+
+def _writes(setting: Setting, layer: Layer, group: int) -> bool:
+    axis = setting.groups.written.get(layer.name)
+    return axis is not None and group in axis.parts
+
+
+def _is_final(layer: Layer) -> bool:
+    return activation_of(layer) in FINAL
+
+
+def head_layers(setting: Setting, heads: frozenset[int]) -> Iterator[Layer]:
+    for layer in setting.target.layers:
+        if layer.op in WRITERS and layer.tensors and any(_writes(setting, layer, g) for g in heads):
+            yield layer
+
+
+def head_findings(setting: Setting, widths: Widths, heads: frozenset[int]) -> Iterator[Finding]:
+    for layer in head_layers(setting, heads):
+        group = next(g for g in setting.groups.written[layer.name].parts if g in heads)
+        n, m = widths.source[group], setting.groups.sizes[group]
+        pair = setting.pairs.get(layer.name)
+        hint = "; one of them may be a background class" if abs(n - m) == 1 else ""
+        yield finding(
+            "WB303", f"{layer.name}: the source has {n} classes, the target {m}{hint}: the head is left fresh, never cropped",
+            source=pair.source if pair else "", target=layer.name,
+            fix=f"Train {layer.name} on the target's classes, or declare it: --fresh '{layer.name}/*'",
+        )  # fmt: skip

@@ -1,0 +1,49 @@
+"""Which tensors are position embeddings of another grid, and their steps."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from weightbridge.adapters.positions import grids
+from weightbridge.adapters.setting import Setting
+from weightbridge.graph import Layer
+from weightbridge.plan import Step
+from weightbridge.tensors import Tensor
+
+NAMED = re.compile(r"(^|[^a-z])pos(ition|itional)?(s)?([^a-z]|emb|enc|$)", re.IGNORECASE)
+
+
+def position_steps(setting: Setting) -> Iterator[Step]:
+    """Learned tables (1, N, D) or (N, D) whose number of places differs and is a square grid on both sides."""
+    tables = {t.name: t for t in setting.source.tensors}
+    source_of = {target: source for source, target in setting.matching.misfits}
+    for layer in setting.target.layers:
+        for tensor in layer.tensors:
+            source = tables.get(source_of.get(tensor.name, ""))
+            if source is not None and tensor.name in setting.open_targets and _is_table(layer, tensor, source):
+                step = _step(setting, layer, tensor, source)
+                if step is not None:
+                    yield step
+
+
+def _is_table(layer: Layer, tensor: Tensor, source: Tensor) -> bool:
+    shapes = tensor.shape, source.shape
+    flat = all(len(s) == 2 or (len(s) == 3 and s[0] == 1) for s in shapes)
+    return flat and bool(NAMED.search(tensor.name) or NAMED.search(layer.class_name))
+
+
+def _step(setting: Setting, layer: Layer, tensor: Tensor, source: Tensor) -> Step | None:
+    (before, width), (after, ours) = source.shape[-2:], tensor.shape[-2:]
+    found = grids(before, after)
+    if found is None or before == after:
+        return None
+    prefix, low, high = found
+    pair = setting.pairs.get(layer.name)
+    parameters: dict[str, Any] = {"prefix": prefix, "from": (low, low), "to": (high, high)}
+    if width != ours:
+        parameters["channels"] = {"rule": "take", "from": (width,), "to": (ours,)}
+    return Step(
+        target=tensor.name, sources=(source.name,), kind="adapt", contract="lossy", shape=tensor.shape, size=tensor.size,
+        transform="resize-positions", parameters=parameters, confidence=min(pair.confidence if pair else 0.8, 0.8),
+        evidence=pair.evidence if pair else ("shape",), energy_kept=None, cost=f"{low} x {low} -> {high} x {high} positions, bicubic",
+    )  # fmt: skip

@@ -1,0 +1,52 @@
+"""Proposals for two models of one kind: other widths, kernels, input channels, classes, positions or depth."""
+
+from collections.abc import Mapping
+
+from weightbridge.adapters.channels import channel_steps
+from weightbridge.adapters.depth import depth_steps
+from weightbridge.adapters.heads import head_findings, head_layers, replaced_heads
+from weightbridge.adapters.letters import letters
+from weightbridge.adapters.losses import loss_findings
+from weightbridge.adapters.position_steps import position_steps
+from weightbridge.adapters.setting import Setting
+from weightbridge.adapters.stems import stem_findings
+from weightbridge.adapters.values import Proposal
+from weightbridge.adapters.widths import Widths, source_widths
+from weightbridge.plan import Step
+
+
+def propose_same_kind(setting: Setting) -> Proposal:
+    widths = source_widths(setting)
+    heads = replaced_heads(setting, widths)
+    positions = {s.target: s for s in position_steps(setting)}
+    added = {s.target: s for s in depth_steps(setting, {})}
+    clean = _clean_groups(setting, widths, frozenset(added))
+    found = {s.target: s for s in channel_steps(setting, widths, heads, clean)} | positions
+    steps = tuple(_in_order(setting, found | {s.target: s for s in depth_steps(setting, found)}))
+    findings = (*stem_findings(setting, steps), *head_findings(setting, widths, heads), *loss_findings(setting, steps))
+    fresh = frozenset(t.name for layer in head_layers(setting, heads) for t in layer.tensors)
+    return Proposal(steps, findings, fresh)
+
+
+def _in_order(setting: Setting, found: Mapping[str, Step]) -> list[Step]:
+    return [found[t.name] for t in setting.target.tensors if t.name in found]
+
+
+def _clean_groups(setting: Setting, widths: Widths, added: frozenset[str]) -> frozenset[int]:
+    """Groups that keep the function when they grow: one width in the source, nothing that mixes channels, every tensor on them filled."""
+    groups = setting.groups
+    grown = {g for g, size in groups.sizes.items() if g not in widths.torn and widths.source[g] <= size}
+    even = {g for g in grown & groups.even if groups.sizes[g] % widths.source[g]}
+    resized = {g for g in grown if widths.source[g] != groups.sizes[g]}
+    return frozenset(grown - even - ((groups.rigid | groups.entering) & resized) - _unfilled(setting, added))
+
+
+def _unfilled(setting: Setting, added: frozenset[str]) -> set[int]:
+    found: set[int] = set()
+    for layer in setting.target.layers:
+        for tensor in layer.tensors:
+            if tensor.name in setting.partners or tensor.name in added or tensor.name in setting.matches:
+                continue
+            axes = [setting.axis(layer, letter) for letter in letters(layer, tensor, setting.target.framework) or ("i", "o")]
+            found |= {g for axis in axes if axis for g in axis.parts}
+    return found

@@ -1,0 +1,100 @@
+"""What every proposer is given: both graphs, who is paired with whom, the target's channel groups and their sizes in the source."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from weightbridge.adapters.groups import Axis, Groups, channel_groups
+from weightbridge.adapters.letters import Letters, letters
+from weightbridge.graph import Layer, LayerGraph
+from weightbridge.matching.values import LayerPair, Match, Matching
+from weightbridge.tensors import Tensor
+
+GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Partners:
+    """A target tensor, the source tensor whose value it should get, and what their axes mean."""
+
+    layer: Layer
+    tensor: Tensor
+    letters: Letters
+    source_layer: Layer
+    source: Tensor
+    source_letters: Letters
+    pair: LayerPair
+
+
+@dataclass(frozen=True)
+class Setting:
+    source: LayerGraph
+    target: LayerGraph
+    matching: Matching
+    open_targets: frozenset[str]
+
+    @cached_property
+    def groups(self) -> Groups:
+        return channel_groups(self.target)
+
+    @cached_property
+    def matches(self) -> Mapping[str, Match]:
+        return {m.target: m for m in self.matching.matches}
+
+    @cached_property
+    def pairs(self) -> Mapping[str, LayerPair]:
+        """By target layer."""
+        return {p.target: p for p in self.matching.pairs if p.target in self.target.by_name and p.source in self.source.by_name}
+
+    @cached_property
+    def partners(self) -> Mapping[str, Partners]:
+        """By target tensor; only tensors that a step may be proposed for, of layers that are paired and of known axes."""
+        return {p.tensor.name: p for p in _partners(self)}
+
+    def axis(self, layer: Layer, letter: str) -> Axis | None:
+        """The groups along one axis of a tensor of this target layer, None where the letter is no channel axis."""
+        return axis_of(self.groups, layer, letter)
+
+    def is_adaptable(self, tensor: Tensor) -> bool:
+        return tensor.name in self.open_targets or tensor.name in self.matches
+
+
+def axis_of(groups: Groups, layer: Layer, letter: str) -> Axis | None:
+    match letter:
+        case "i" | "c":
+            return groups.read.get(layer.name)
+        case "o" | "u":
+            return groups.written.get(layer.name)
+        case "g":
+            axis = groups.written.get(layer.name)
+            return Axis(axis.parts, outer=GATES[layer.op]) if axis and axis.outer == axis.inner == 1 else None
+        case _:
+            return None
+
+
+def _partners(setting: Setting) -> Iterator[Partners]:
+    source_of = {target: source for source, target in setting.matching.misfits}
+    named = {t.name: t for t in setting.source.tensors}
+    for layer in setting.target.layers:
+        pair = setting.pairs.get(layer.name)
+        for tensor in layer.tensors:
+            source = named.get(source_of.get(tensor.name, "")) or _same_role(setting, pair, layer, tensor)
+            if source is None or not setting.is_adaptable(tensor):
+                continue
+            found = _joined(setting, layer, tensor, source, pair)
+            if found.letters and found.source_letters:
+                yield found
+
+
+def _same_role(setting: Setting, pair: LayerPair | None, layer: Layer, tensor: Tensor) -> Tensor | None:
+    match = setting.matches.get(tensor.name)
+    if match is not None and len(match.sources) == 1:
+        return next((t for t in setting.source.tensors if t.name == match.sources[0]), None)
+    return setting.source.by_name[pair.source].tensor(tensor.role) if pair is not None and match is None else None
+
+
+def _joined(setting: Setting, layer: Layer, tensor: Tensor, source: Tensor, pair: LayerPair | None) -> Partners:
+    owner = setting.source.owner[source.name]
+    pair = pair or LayerPair(owner.name, layer.name, 0.5, ("shape",))
+    ours, theirs = letters(layer, tensor, setting.target.framework), letters(owner, source, setting.source.framework)
+    return Partners(layer, tensor, ours, owner, source, theirs, pair)
