@@ -1,13 +1,14 @@
 """Report: what one command found, as one JSON object that every renderer reads (schema in report/schema.json)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import VerdictError
 from weightbridge.plan import Plan
 from weightbridge.report.json import to_json
+from weightbridge.verification import Verification as Verification  # re-exported: verify/ makes it, below this layer
 
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "warn": 0, "fail": 1, "inconclusive": 3, "vacuous": 3, "error": 4}
@@ -25,16 +26,6 @@ class ModelSummary:
     layers: int
     tensors: int
     parameters: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What was compared, by which evidence. `mode` is `none` where nothing was run."""
-
-    mode: str = "none"
-    outputs: tuple[Mapping[str, Any], ...] = ()
-    layers: tuple[Mapping[str, Any], ...] = ()
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,15 @@
+"""Verification: what was compared when models were run, by which evidence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was compared, by which evidence. `mode` is `none` where nothing was run."""
+
+    mode: str = "none"
+    outputs: tuple[Mapping[str, Any], ...] = ()
+    layers: tuple[Mapping[str, Any], ...] = ()
+    evidence: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,81 @@
+"""Negative controls: models that must fail the same check; one that passes shows that the check proves nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors import ModelError, RunError
+from weightbridge.tensors import Array
+from weightbridge.verify.compare import compare
+from weightbridge.verify.floor import Expected, Run
+from weightbridge.verify.pairing import aligned
+from weightbridge.verify.session import Session, running
+from weightbridge.verify.values import Control
+
+Result = Mapping[str, Any]
+
+
+def run_controls(controls: Sequence[Control], expected: Sequence[Expected], session: Session) -> tuple[list[Result], tuple[Finding, ...]]:
+    """The result of each control, and a WB502 for each that passes. A control that cannot be built or run is skipped, with the reason."""
+    results = [_result(control, expected, session) for control in controls]
+    fix = "give inputs that excite the layers with --probe; look for dead or saturated layers"
+    passed = [r for r in results if r["result"] == "passed"]
+    return results, tuple(
+        finding("WB502", f"the control {r['name']!r} passes the check, and must not", target=r["name"], fix=fix) for r in passed
+    )
+
+
+def shuffled(values: Iterable[tuple[str, Array]], seed: int) -> dict[str, str]:
+    """Which tensor's value each tensor gets in the control "plan shuffled": another of its shape and dtype, and of other bytes.
+
+    Empty where no two tensors of one shape differ, so that there is nothing to shuffle. Holds digests, not values.
+    """
+    groups: dict[tuple[tuple[int, ...], str], dict[str, str]] = {}
+    for name, array in values:
+        groups.setdefault((array.shape, str(array.dtype)), {})[name] = sha256(
+            np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+        ).hexdigest()
+    generator = np.random.default_rng([seed, 2])
+    return {name: other for key in sorted(groups) for name, other in _deranged(groups[key], generator).items()}
+
+
+def _deranged(digests: Mapping[str, str], generator: np.random.Generator) -> dict[str, str]:
+    """Each name gets another's value, of other bytes: in random order, then by value, turned past the largest group of equals."""
+    names = sorted(digests)
+    order = sorted(generator.permutation(len(names)), key=lambda i: digests[names[i]])
+    ordered = [names[i] for i in order]
+    counts = [sum(digests[n] == digests[name] for n in ordered) for name in ordered]
+    turn = max(counts)
+    pairs = zip(ordered, [*ordered[turn:], *ordered[:turn]], strict=True)
+    return {name: other for name, other in pairs if digests[name] != digests[other]}
+
+
+def _result(control: Control, expected: Sequence[Expected], session: Session) -> Result:
+    if control.build is None:
+        return {"name": control.name, "result": "skipped", "reason": control.reason}
+    try:
+        run = running(control.build(), session, "candidate")
+        return {"name": control.name, **_outcome(run, expected, session)}
+    except (RunError, ModelError) as error:
+        return {"name": control.name, "result": "skipped", "reason": error.message}
+
+
+def _outcome(run: Run, expected: Sequence[Expected], session: Session) -> dict[str, Any]:
+    """Stops at the first probe that tells the control from the reference."""
+    for one in expected:
+        got = run(one.probe.feeds)
+        differing = [name for name in sorted(one.finite) if _differs(one, name, got[name], session)]
+        if differing:
+            return {"result": "failed", "probe": one.probe.name, "output": differing[0]}
+    return {"result": "passed", "reason": "its outputs agree with the reference's"}
+
+
+def _differs(expected: Expected, name: str, got: Array, session: Session) -> bool:
+    array = aligned(expected.values[name], got, session.turn)
+    if array is None:
+        return True
+    status = compare(name, expected.probe.name, expected.values[name], array, expected.floors[name]).status
+    return status in ("differs", "non-finite")

@@ -1,0 +1,83 @@
+"""Layers: the activations of matched layers compared from the inputs on, to show where a difference begins."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weightbridge.formats.running import Observable, Runner
+from weightbridge.tensors import Array
+from weightbridge.verify.compare import compare
+from weightbridge.verify.floor import Expected, Run, Sources, expect
+from weightbridge.verify.outputs import Side
+from weightbridge.verify.pairing import aligned
+from weightbridge.verify.session import Runners, Session, fed
+from weightbridge.verify.values import rounded
+
+Pair = tuple[str, str]
+CHUNK = 16  # pairs of layers in memory at once
+
+
+def compare_layers(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int) -> tuple[Mapping[str, Any], ...]:
+    """One entry for each matched pair of layers (reference, candidate) that both models can show, in the order given, on the first probe.
+
+    `ratio_cumulative` carries everything before the layer with it. An activation fused into a layer on one side alone makes that
+    boundary differ though the models agree: layers show where to look, outputs decide.
+    """
+    shown = _shown(runners.reference, runners.candidate, pairs)
+    found: list[Mapping[str, Any]] = []
+    for i in range(0, len(shown), CHUNK):
+        found += _chunk(runners, session, shown[i : i + CHUNK], seed)
+    return tuple(found)
+
+
+def first_difference(layers: Sequence[Mapping[str, Any]]) -> str:
+    """A hint for the message on a differing output."""
+    first = next((layer for layer in layers if not layer["passed"]), None)
+    return "" if first is None else f"; the first layer that differs is {first['target']!r}"
+
+
+def _shown(reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> list[Pair]:
+    if not (isinstance(reference, Observable) and isinstance(candidate, Observable)):
+        return []
+    known = frozenset(reference.layers), frozenset(candidate.layers)
+    return [pair for pair in pairs if pair[0] in known[0] and pair[1] in known[1]]
+
+
+def _chunk(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int) -> list[Mapping[str, Any]]:
+    sources = Sources(
+        _activations(runners.reference, session, pairs, "reference"),
+        _activations(runners.precise, session, pairs, "reference") if runners.precise else None,
+        _others(runners, session, pairs),
+    )
+    expected = expect(sources, session.probes[0], seed)
+    got = _activations(runners.candidate, session, pairs, "candidate")(expected.probe.feeds)
+    compared = (_entry(expected, pair, got[pair[0]], session) for pair in pairs if pair[0] in expected.finite)
+    return [entry for entry in compared if entry is not None]
+
+
+def _others(runners: Runners, session: Session, pairs: Sequence[Pair]) -> tuple[Run, Run] | None:
+    if runners.precise_candidate is None:
+        return None
+    exact = _activations(runners.precise_candidate, session, pairs, "candidate")
+    return exact, _activations(runners.candidate, session, pairs, "candidate")
+
+
+def _activations(runner: Runner, session: Session, pairs: Sequence[Pair], side: Side) -> Run:
+    """A function from feeds to activations under the reference's layer names."""
+    names = {source: source if side == "reference" else target for source, target in pairs}
+
+    def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
+        result = runner.run(fed(feeds, session.inputs, runner, side), tuple(dict.fromkeys(names.values())))
+        return {source: result[f"layer:{name}"] for source, name in names.items()}
+
+    return run
+
+
+def _entry(expected: Expected, pair: Pair, got: Array, session: Session) -> Mapping[str, Any] | None:
+    """None where the boundary is not one to one: its shapes differ."""
+    array = aligned(expected.values[pair[0]], got, session.turn)
+    if array is None:
+        return None
+    c = compare(pair[0], expected.probe.name, expected.values[pair[0]], array, expected.floors[pair[0]])
+    numbers = {"ratio_cumulative": c.ratio, "nrmse": c.nrmse, "floor": c.floor, "limit": c.limit, "max_abs": c.max_abs}
+    passed = c.status not in ("differs", "non-finite")
+    return {"source": pair[0], "target": pair[1], "status": c.status, "passed": passed, **{k: rounded(v) for k, v in numbers.items()}}

@@ -1,0 +1,93 @@
+"""Which outputs are compared, and as what: plain, or before a final softmax or sigmoid saturates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from weightbridge.formats.running import Observable, Runner, Saturation
+from weightbridge.tensors import Array
+from weightbridge.verify.pairing import Turn, aligned
+
+Side = Literal["reference", "candidate"]
+View = Literal["plain", "logits", "log-odds"]
+LEAST, MOST = 1e-38, 1 - 2.0**-25  # what float32 can still tell from 0 and from 1
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPair:
+    """One output of both models. Two random classifiers have bit-equal softmax outputs, so these are compared as logits where both
+    runners show them, else as log-odds, which the same logits give up to what saturation has destroyed."""
+
+    reference: str
+    candidate: str
+    view: View = "plain"
+    saturation: Saturation | None = None
+
+
+def pair_outputs(
+    runners: tuple[Runner, Runner], results: tuple[Mapping[str, Array], Mapping[str, Array]], turn: Turn
+) -> tuple[tuple[OutputPair, ...], tuple[str, ...]]:
+    """Outputs of the reference and the candidate by name, else position, else the only one that fits; and what is left of both sides."""
+    left = list(runners[1].outputs)
+    pairs = []
+    for i, name in enumerate(runners[0].outputs):
+        fitting = [other for other in left if aligned(results[0][name], results[1][other], turn) is not None]
+        chosen = _chosen(name, fitting, runners[1].outputs[i : i + 1])
+        if chosen is not None:
+            left.remove(chosen)
+            pairs.append(_viewed(runners, name, chosen))
+    paired = {pair.reference for pair in pairs}
+    return tuple(pairs), (*(name for name in runners[0].outputs if name not in paired), *left)
+
+
+def wanted(pairs: Sequence[OutputPair], side: Side) -> tuple[str, ...]:
+    """What to ask a runner for besides its outputs."""
+    return tuple(f"logits:{getattr(pair, side)}" for pair in pairs if pair.view == "logits")
+
+
+def seen(result: Mapping[str, Array], pair: OutputPair, side: Side) -> Array:
+    """The array of one side's result that is compared."""
+    name: str = getattr(pair, side)
+    match pair.view:
+        case "logits":
+            return result[f"logits:{name}"]
+        case "log-odds":
+            return _log_odds(result[name], pair.saturation)
+        case "plain":
+            return result[name]
+
+
+def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> str | None:
+    if name in fitting:
+        return name
+    if at_position and at_position[0] in fitting:
+        return at_position[0]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _viewed(runners: tuple[Runner, Runner], reference: str, candidate: str) -> OutputPair:
+    kinds = tuple(_logits(runner).get(name) for runner, name in zip(runners, (reference, candidate), strict=True))
+    known = kinds[0] or kinds[1]
+    if known is None:
+        return OutputPair(reference, candidate)
+    return OutputPair(reference, candidate, "logits" if kinds[0] == kinds[1] else "log-odds", known)
+
+
+def _logits(runner: Runner) -> Mapping[str, Saturation]:
+    return runner.logits if isinstance(runner, Observable) else {}
+
+
+def _log_odds(probabilities: Array, saturation: Saturation | None) -> Array:
+    p = np.clip(np.asarray(probabilities, np.float64), LEAST, MOST)
+    if saturation == "sigmoid":
+        return np.asarray(np.log(p) - np.log1p(-p))
+    logs = np.log(p)
+    return np.asarray(logs - logs.mean(axis=_class_axis(p), keepdims=True))
+
+
+def _class_axis(p: Array) -> int:
+    """The axis along which probabilities sum to one: the last, or the second in channels-first models."""
+    is_last = p.ndim < 3 or bool(np.allclose(p.sum(axis=-1), 1.0, atol=1e-3))
+    return -1 if is_last else 1

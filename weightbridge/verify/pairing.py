@@ -1,0 +1,92 @@
+"""Which input of one model is which of the other, and how its axes are turned (NHWC against NCHW)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from weightbridge.formats.running import InputSpec
+from weightbridge.tensors import Array
+
+Turn = Literal["same", "to-first", "to-last"]
+TURNS: tuple[Turn, ...] = ("same", "to-first", "to-last")
+BACK: dict[Turn, Turn] = {"same": "same", "to-first": "to-last", "to-last": "to-first"}
+
+
+@dataclass(frozen=True, slots=True)
+class InputPair:
+    """One input of both models. `shape` is what both allow, in the reference's layout; `turn` takes its arrays to the candidate's."""
+
+    reference: InputSpec
+    candidate: InputSpec
+    turn: Turn
+    shape: tuple[int | None, ...]
+
+    @property
+    def vocabulary(self) -> int | None:
+        """The number of integers that both models know."""
+        known = [v for v in (self.reference.vocabulary, self.candidate.vocabulary) if v is not None]
+        return min(known) if known else None
+
+
+def pair_inputs(reference: Sequence[InputSpec], candidate: Sequence[InputSpec]) -> tuple[tuple[InputPair, ...], ...]:
+    """All ways to feed both models alike, by position and shape, the plainest first; empty where there is none.
+
+    There are several where the shapes do not tell a channel axis from a spatial one (8 x 8 x 8, or dynamic lengths).
+    """
+    if len(reference) != len(candidate):
+        return ()
+    found = (_paired(reference, _reordered(reference, candidate), turn) for turn in TURNS)
+    return tuple(dict.fromkeys(pairs for pairs in found if pairs))
+
+
+def turned(array: Array, turn: Turn) -> Array:
+    """The array with its channel axis moved; arrays of fewer than three axes have none to move."""
+    if turn == "same" or array.ndim < 3:
+        return array
+    return np.ascontiguousarray(np.moveaxis(array, -1, 1) if turn == "to-first" else np.moveaxis(array, 1, -1))
+
+
+def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
+    """The candidate's output or activation in the reference's layout; None where their shapes cannot be joined.
+
+    Four axes and more follow the inputs' turn where the shape allows both; three axes (sequences, boxes) stay as they are.
+    """
+    back = BACK[turn]
+    order: tuple[Turn, ...] = (back, "same") if reference.ndim >= 4 else ("same", back)
+    for choice in order:
+        array = turned(candidate, choice)
+        if array.shape == reference.shape:
+            return array
+    is_same_without_ones = [n for n in reference.shape if n != 1] == [n for n in candidate.shape if n != 1]
+    return candidate.reshape(reference.shape) if is_same_without_ones else None
+
+
+def _reordered(reference: Sequence[InputSpec], candidate: Sequence[InputSpec]) -> Sequence[InputSpec]:
+    """By position; by name where all names agree and positions do not."""
+    names = {spec.name: spec for spec in candidate}
+    if set(names) == {spec.name for spec in reference}:
+        return [names[spec.name] for spec in reference]
+    return candidate
+
+
+def _paired(reference: Sequence[InputSpec], candidate: Sequence[InputSpec], turn: Turn) -> tuple[InputPair, ...]:
+    pairs = [_pair(a, b, turn if len(a.shape) >= 3 else "same") for a, b in zip(reference, candidate, strict=True)]
+    return tuple(pair for pair in pairs if pair is not None) if None not in pairs else ()
+
+
+def _pair(reference: InputSpec, candidate: InputSpec, turn: Turn) -> InputPair | None:
+    if len(reference.shape) != len(candidate.shape):
+        return None
+    shape = candidate.shape
+    match turn:
+        case "to-first":
+            shape = (shape[0], *shape[2:], shape[1])
+        case "to-last":
+            shape = (shape[0], shape[-1], *shape[1:-1])
+        case "same":
+            pass
+    joined = tuple(a if b is None else b for a, b in zip(reference.shape, shape, strict=True))
+    is_possible = all(a is None or a == b for a, b in zip(reference.shape, joined, strict=True))
+    return InputPair(reference, candidate, turn, joined) if is_possible else None

@@ -1,0 +1,117 @@
+"""Probes: seeded inputs of several kinds and sizes, none of them constant alone, plus the user's own samples."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from weightbridge.options import Evidence
+from weightbridge.tensors import Array, dtype_of
+from weightbridge.verify.pairing import InputPair
+from weightbridge.verify.samples import read_samples
+from weightbridge.verify.values import Probe
+
+Size = tuple[int, ...]  # lengths of an input's dynamic axes, first to last, the batch aside
+
+BATCH = 2
+SIZES: tuple[Size, ...] = ((64, 96, 32), (37, 53, 29), (16, 12, 8), (7, 5, 3), (224, 256, 64), (1024, 128, 128), (16000, 64, 64))
+CORE = ("normal", "uniform", "impulses", "chirp")
+OTHERS = ("zeros", "normal x 1e-3", "normal x 1e3")
+SELECTED: dict[Evidence, tuple[str, ...]] = {
+    "quick": ("normal", "impulses"),
+    "standard": (*CORE, *OTHERS),
+    "full": (*CORE, *OTHERS, "normal again"),
+}
+
+
+def seed_of(reference_structure: str, candidate_structure: str) -> int:
+    """The seed of a pair of models, from the hashes of their structures."""
+    return int.from_bytes(hashlib.sha256(f"{reference_structure}\0{candidate_structure}".encode()).digest()[:8], "big")
+
+
+def is_dynamic(pairs: Sequence[InputPair]) -> bool:
+    """Whether any length but the batch's is free."""
+    return any(n is None for pair in pairs for n in pair.shape[1:])
+
+
+def probes(
+    pairs: Sequence[InputPair], seed: int, evidence: Evidence, sizes: Sequence[Size], samples: Path | None = None
+) -> tuple[Probe, ...]:
+    """All kinds at the first size, normal ones at the others, then the user's samples, in the reference's layout."""
+    made = [probe(pairs, kind, seed, sizes[0]) for kind in SELECTED[evidence]]
+    made += [probe(pairs, "normal", seed, size, f"normal at {'x'.join(map(str, size))}") for size in sizes[1:]]
+    if samples is not None:
+        made.append(Probe("samples", read_samples(samples, pairs)))
+    return tuple(made)
+
+
+def probe(pairs: Sequence[InputPair], kind: str, seed: int, size: Size, name: str = "") -> Probe:
+    """One probe; every input and kind draws from a generator of its own, so that adding one changes no other."""
+    feeds = {}
+    for i, pair in enumerate(pairs):
+        generator = np.random.default_rng([seed, i, _number(name or kind)])
+        feeds[pair.reference.name] = _values(pair, kind, _shape(pair, size), generator)
+    return Probe(name or kind, feeds, core=kind not in OTHERS)
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def _shape(pair: InputPair, size: Size) -> tuple[int, ...]:
+    lengths = iter((*size, *(size[-1] for _ in pair.shape)))
+    batch = pair.shape[0] if pair.shape else None
+    return tuple((batch or BATCH) if i == 0 else next(lengths) if n is None else n for i, n in enumerate(pair.shape))
+
+
+def _values(pair: InputPair, kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    dtype = dtype_of(pair.reference.dtype)
+    is_integer = pair.vocabulary is not None or dtype.kind in "iub"
+    values = _integers(kind, shape, pair.vocabulary or 2, generator) if is_integer else _floats(kind, shape, generator)
+    return values.astype(dtype)
+
+
+def _integers(kind: str, shape: tuple[int, ...], count: int, generator: np.random.Generator) -> Array:
+    """Over the vocabulary; the unknown one of a mask or of segment ids is {0, 1}."""
+    if kind == "zeros":
+        return np.zeros(shape, np.int64)
+    if kind == "chirp":
+        return (np.arange(int(np.prod(shape))) * 7 % count).reshape(shape)
+    return generator.integers(0, count, shape)
+
+
+def _floats(kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    match kind:
+        case "uniform":
+            return generator.random(shape)
+        case "impulses":
+            return _impulses(shape, generator)
+        case "chirp":
+            return _chirp(shape)
+        case "zeros":
+            return np.zeros(shape)
+        case "normal x 1e-3":
+            return generator.standard_normal(shape) * 1e-3
+        case "normal x 1e3":
+            return generator.standard_normal(shape) * 1e3
+        case _:
+            return generator.standard_normal(shape)
+
+
+def _impulses(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    """One value in fifty is not zero, at least one in each item: shows padding and the order of axes."""
+    values = generator.standard_normal(shape) * (generator.random(shape) < 0.02)
+    for item in values.reshape(shape[0], -1):
+        item[generator.integers(item.size)] = generator.standard_normal() + 2.0
+    return values
+
+
+def _chirp(shape: tuple[int, ...]) -> Array:
+    """Rising waves, another frequency along each axis and another phase for each item: no two axes can be exchanged unnoticed."""
+    total = np.zeros(shape)
+    for axis in range(1, len(shape)):
+        place = np.linspace(0.0, 1.0, shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        item = np.arange(shape[0]).reshape([-1, *[1] * (len(shape) - 1)])
+        total = total + np.sin(2 * np.pi * (axis + 0.5) * place * (1 + 2 * place) + 0.7 * item + axis) / axis
+    return total

@@ -1,0 +1,93 @@
+"""The values of a verification: how it is set up, a probe, one comparison, a negative control."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from weightbridge.formats.running import Runner
+from weightbridge.options import Evidence
+from weightbridge.tensors import Array
+
+Status = Literal["equal", "differs", "non-finite", "zero-energy", "ill-conditioned"]
+K = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A model that must not pass; `build` is None where there is none to build, and `reason` says why."""
+
+    name: str
+    build: Callable[[], Runner] | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How to verify.
+
+    precise: the reference rebuilt in float64; may raise RunError, then the floor comes from perturbation.
+    precise_candidate: the candidate in float64, for a reference that cannot be rebuilt.
+    layers: matched layers (reference, candidate) whose activations are compared too.
+    """
+
+    seed: int = 0
+    evidence: Evidence = "standard"
+    samples: Path | None = None
+    precise: Callable[[], Runner] | None = None
+    precise_candidate: Callable[[], Runner] | None = None
+    controls: tuple[Control, ...] = ()
+    layers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Inputs for one run, by the reference's input names and in its layout. `core` probes lie in every model's domain but a few."""
+
+    name: str
+    feeds: Mapping[str, Array]
+    core: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One array of the reference against the candidate's, on one probe. All errors are relative to the reference's own energy.
+
+    ratio: nrmse / floor; equal iff ratio <= limit. channel_ratio: the worst channel's (last axis), against that channel's energy.
+    """
+
+    name: str
+    probe: str
+    status: Status
+    elements: int
+    nrmse: float
+    floor: float
+    ratio: float
+    limit: float
+    max_abs: float = 0.0
+    max_rel: float = 0.0
+    worst_index: tuple[int, ...] = ()
+    cosine: float = 1.0
+    channel_ratio: float = 0.0
+    worst_channel: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-like, rounded to the four digits that mean something; None for a number that is not finite."""
+        return {
+            "name": self.name,
+            "probe": self.probe,
+            "status": self.status,
+            "passed": self.status == "equal",
+            "elements": self.elements,
+            "worst_index": list(self.worst_index),
+            "worst_channel": self.worst_channel,
+            **{key: rounded(getattr(self, key)) for key in _NUMBERS},
+        }
+
+
+_NUMBERS = ("nrmse", "floor", "ratio", "limit", "max_abs", "max_rel", "cosine", "channel_ratio")
+
+
+def rounded(value: float) -> float | None:
+    """Four significant digits; None for NaN and infinities, which JSON does not have."""
+    return float(f"{value:.4g}") if abs(value) < float("inf") else None
