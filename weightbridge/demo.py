@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from weightbridge import pipeline
+from weightbridge.digits import Digits, digits, few, linear_head
 from weightbridge.errors import Unsupported
 from weightbridge.options import Options
 from weightbridge.report.values import Report
@@ -20,16 +18,6 @@ from weightbridge.tensors import Array
 SEEDS = (0, 1, 2)
 PER_CLASS = 5
 EPOCHS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Digits:
-    """Images (n, 8, 8, 1) float32 from 0 to 1 with their labels; 1,200 to learn from and 597, chosen by the seed, to measure with."""
-
-    x: Array
-    y: Array
-    x_test: Array
-    y_test: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,32 +95,6 @@ def conclusion(shown: Demonstration) -> str:
         return f"After fine-tuning the two are within {points:.1f} points: here this transfer makes no difference."
     side = "better" if shown.gain > 0 else "worse"
     return f"After the same fine-tuning the transferred start is {points:.1f} points {side} than the random one."
-
-
-def digits(seed: int = 0) -> Digits:
-    """The embedded images, shuffled by the seed and split; weightbridge/data/README.md says where they come from."""
-    with files("weightbridge").joinpath("data/digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
-        images, labels = stored["images"], stored["labels"]
-    order = np.random.default_rng(seed).permutation(len(labels))
-    x, y = (images[order, ..., None] / 16).astype("float32"), labels[order].astype("int32")
-    return Digits(x[:1200], y[:1200], x[1200:], y[1200:])
-
-
-def few(y: Array, per_class: int, seed: int) -> Array:
-    """Indices of `per_class` random items of every class, classes in order."""
-    random = np.random.default_rng(seed)
-    return np.concatenate([random.choice(np.flatnonzero(y == c), per_class, replace=False) for c in np.unique(y)])
-
-
-def linear_head(x: Array, y: Array, x_test: Array, strength: float = 1e-2) -> Array:
-    """Labels for x_test by ridge regression to one-hot labels on standardised features."""
-    spread = x.std(axis=0) + 1e-6
-    a, b = ((part - x.mean(axis=0)) / spread for part in (x, x_test))
-    classes = np.unique(y)
-    wanted = (y[:, None] == classes).astype("float64")
-    gram = a.T @ a + strength * len(a) * np.eye(a.shape[1])
-    found: Array = classes[(b @ np.linalg.solve(gram, a.T @ (wanted - wanted.mean(axis=0)))).argmax(axis=1)]
-    return found
 
 
 def _networks() -> Any:

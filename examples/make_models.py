@@ -1,0 +1,47 @@
+"""Makes the two files under examples/models: a trained legacy .h5, and the same architecture under other names, untrained, as .keras.
+
+Run it twice: `python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, and `... today` with Keras 3.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from weightbridge.digits import digits
+
+FOLDER = Path(__file__).parent / "models"
+
+
+def network(layers: Any, model: Any, names: tuple[str, ...], output: str) -> Any:
+    """Three convolutions with BatchNorm and a Dense layer."""
+    image = x = layers.Input((8, 8, 1), name="image")
+    for name, width, stride in zip(names, (16, 32, 32), (1, 2, 1), strict=True):
+        x = layers.Conv2D(width, 3, strides=stride, padding="same", use_bias=False, name=name)(x)
+        x = layers.BatchNormalization(name=name + "_bn")(x)
+        x = layers.ReLU(name=name + "_relu")(x)
+    x = layers.GlobalAveragePooling2D(name=output + "_pool")(x)
+    return model(image, layers.Dense(10, activation="softmax", name=output)(x))
+
+
+def legacy() -> None:
+    import tf_keras
+
+    data = digits()
+    tf_keras.utils.set_random_seed(0)
+    model = network(tf_keras.layers, tf_keras.Model, ("conv2d_1", "conv2d_2", "conv2d_3"), "dense_1")
+    model.compile(tf_keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(data.x, data.y, batch_size=50, epochs=60, verbose=0)
+    print(model.evaluate(data.x_test, data.y_test, verbose=0))
+    model.save(FOLDER / "trained.h5")
+
+
+def today() -> None:
+    import keras
+
+    keras.utils.set_random_seed(1)
+    network(keras.layers, keras.Model, ("stem", "body", "neck"), "digit").save(FOLDER / "mine.keras")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    {"legacy": legacy, "today": today}[sys.argv[1]]()
