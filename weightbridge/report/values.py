@@ -1,7 +1,7 @@
 """Report: what one command found, as one JSON object that every renderer reads (schema in report/schema.json)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from weightbridge.diagnostics import Finding
@@ -41,7 +41,7 @@ class Report:
     target: ModelSummary | None = None
     plan: Plan | None = None
     findings: tuple[Finding, ...] = ()
-    verification: Verification = Verification()
+    verification: Verification = field(default_factory=Verification)
     graph: Mapping[str, Any] | None = None
     exit_code: int = 0
 
