@@ -1,6 +1,6 @@
 """Options of a command: what the user asked for, the same names in the library and on the command line."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -8,6 +8,11 @@ from typing import Any, Literal
 Adapt = Literal["none", "weights", "fit"]
 FailOn = Literal["error", "warning", "never"]
 Evidence = Literal["quick", "standard", "full"]
+Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Progress that nobody looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +34,4 @@ class Options:
     overwrite: bool = False
     source_arguments: Mapping[str, Any] = field(default_factory=dict)
     target_arguments: Mapping[str, Any] = field(default_factory=dict)
+    progress: Progress = silent

@@ -1,1 +1,5 @@
-"""weightbridge.cli."""
+"""The command line: arguments in, one call of the pipeline, reports out, an exit code."""
+
+from weightbridge.cli.entry import main
+
+__all__ = ["main"]

@@ -10,7 +10,8 @@ from weightbridge.diagnostics import Finding
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan, Step, Unused
 from weightbridge.report.validation import problems
-from weightbridge.report.values import EXIT_CODES, ModelSummary, Report, Verification
+from weightbridge.report.values import EXIT_CODES, ModelSummary, Report
+from weightbridge.verification import Verification
 
 SHOWN = 5
 
@@ -54,8 +55,8 @@ def _summary(model: Mapping[str, Any]) -> ModelSummary | None:
 
 
 def _step(step: Mapping[str, Any]) -> Step:
-    values: dict[str, Any] = {f.name: step[f.name] for f in fields(Step) if f.name != "parameters"}
-    return Step(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in step.items()}
+    return Step(**{f.name: values[f.name] for f in fields(Step) if f.name != "parameters"})
 
 
 def _no_constant(text: str) -> NoReturn:

@@ -8,7 +8,7 @@ from weightbridge.diagnostics import Finding
 from weightbridge.errors import VerdictError
 from weightbridge.plan import Plan
 from weightbridge.report.json import to_json
-from weightbridge.verification import Verification as Verification  # re-exported: verify/ makes it, below this layer
+from weightbridge.verification import Verification
 
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "warn": 0, "fail": 1, "inconclusive": 3, "vacuous": 3, "error": 4}

@@ -1,5 +1,6 @@
 """The verdict of a report, from its findings, its coverage and what was compared: error > fail > vacuous > inconclusive > warn > pass."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from weightbridge.diagnostics import CODES, SEVERITIES, Finding, finding, sorted_findings
@@ -7,7 +8,8 @@ from weightbridge.errors import WeightbridgeError
 from weightbridge.options import FailOn, Options
 from weightbridge.report.coverage import coverage
 from weightbridge.report.policy import Policy, apply_policy, load_policy
-from weightbridge.report.values import EXIT_CODES, Report, Verdict, Verification
+from weightbridge.report.values import EXIT_CODES, Report, Verdict
+from weightbridge.verification import Verification
 
 NOT_RUN = Verification()
 ORDER: tuple[Verdict, ...] = ("error", "fail", "vacuous", "inconclusive", "warn", "pass")
@@ -43,14 +45,14 @@ def verdict_of(findings: tuple[Finding, ...], verification: Verification = NOT_R
     return min((*in_vain, *(_meaning(found, fail_on) for found in findings)), key=ORDER.index, default="pass")
 
 
-def failed(command: str, error: WeightbridgeError, target: str = "") -> Report:
+def failed(command: str, error: WeightbridgeError, targets: Sequence[str] = ()) -> Report:
     """The report of a command that an error has ended: verdict `error`, and the error as its finding.
 
-    target: the path of the target model, so that the finding says which side is at fault.
+    targets: the paths on the target's side, so that the finding says which side is at fault.
     """
-    at_target = bool(target) and error.where.startswith(target)
+    at_target = any(error.where == path or error.where.startswith(f"{path}: ") for path in targets)
     side = {"target" if at_target else "source": error.where}
-    found = () if not error.code else (finding(error.code, str(error.message), fix=error.fix, **side),)
+    found = () if not error.code else (finding(error.code, error.message, fix=error.fix, **side),)
     return Report(command, "error", findings=found, exit_code=error.exit_code)
 
 

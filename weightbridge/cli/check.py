@@ -1,0 +1,18 @@
+"""weightbridge check: match, plan and report."""
+
+from typing import Any
+
+import click
+
+from weightbridge import pipeline
+from weightbridge.cli.options import PLANNING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
+from weightbridge.cli.running import run
+
+
+@click.command("check")
+@click.argument("source")
+@click.argument("target")
+@with_options(PLANNING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
+def command(source: str, target: str, **given: Any) -> int:
+    """Match SOURCE's tensors to TARGET's, plan the transfer and report. Reads headers only, writes no model."""
+    return run("check", given, lambda options: pipeline.check(source, target, options), (source, target))

@@ -1,0 +1,26 @@
+"""weightbridge demo: the main job on an embedded example."""
+
+from typing import Any
+
+import click
+
+from weightbridge import demo
+from weightbridge.cli.console import complain, show
+from weightbridge.cli.options import REPORTING, with_options
+from weightbridge.cli.running import run
+from weightbridge.options import Options
+from weightbridge.report.values import Report
+
+
+@click.command("demo")
+@with_options(REPORTING)
+def command(**given: Any) -> int:
+    """Train a small ResNet on real handwritten digits, transfer it to a small Inception, and measure both beside a fair control."""
+
+    def demonstrated(_: Options) -> Report:
+        shown = demo.demonstrate(complain)
+        if not given["quiet"]:
+            show(demo.text(shown) + "\n")
+        return shown.report
+
+    return run("demo", given, demonstrated, (), default=())

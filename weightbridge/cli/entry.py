@@ -1,0 +1,53 @@
+"""main(): runs a command and turns whatever ends it into the exit codes that scripts rely on."""
+
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from weightbridge.cli.console import complain
+from weightbridge.cli.group import cli
+from weightbridge.cli.installation import refuse_other_project
+from weightbridge.errors import WeightbridgeError
+from weightbridge.report.escape import visible
+from weightbridge.version import __version__
+
+USAGE, INTERRUPTED, INTERNAL = 2, 130, 70
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Never returns: exits 0 passed, 1 findings, 2 usage, 3 nothing proven, 4 unreadable, 5 not written, 70 a bug."""
+    sys.exit(_run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        refuse_other_project(sys.path)
+        code = cli.main(args=argv, prog_name="weightbridge", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return USAGE
+    except click.Abort:
+        complain("interrupted")
+        return INTERRUPTED
+    except WeightbridgeError as error:
+        complain(str(error))
+        return error.exit_code
+    except Exception:  # noqa: BLE001  # the last resort: a bug gets its own exit code, and says what to send
+        _report_bug(traceback.format_exc())
+        return INTERNAL
+
+
+def _report_bug(trace: str) -> None:
+    """The trace, escaped: what raised may have quoted a file."""
+    for line in trace.rstrip().splitlines():
+        click.echo(visible(line), err=True)
+    version = f"weightbridge {__version__}, Python {platform.python_version()}, {platform.platform()}"
+    complain("this is a bug in weightbridge. Please send the trace above, the command with its arguments, and these versions:")
+    click.echo(f"  {version}, {os.environ.get('KERAS_BACKEND', 'no')} KERAS_BACKEND", err=True)
+    click.echo("  and, where you may share it, the report of `weightbridge inspect MODEL --report json` for each model", err=True)

@@ -1,0 +1,20 @@
+"""weightbridge features: a model cut at a layer."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weightbridge import pipeline
+from weightbridge.cli.options import FILE, OVERWRITE, REPORTING, SOURCE_ARGUMENTS, with_options
+from weightbridge.cli.running import run
+
+
+@click.command("features")
+@click.argument("model")
+@click.argument("layer")
+@click.argument("output", type=FILE)
+@with_options(OVERWRITE, SOURCE_ARGUMENTS, REPORTING)
+def command(model: str, layer: str, output: Path, **given: Any) -> int:
+    """Cut MODEL at LAYER and write what is before it to OUTPUT, as a feature extractor. `weightbridge inspect` lists the layers."""
+    return run("features", given, lambda options: pipeline.features(model, layer, output, options), (model, str(output)))

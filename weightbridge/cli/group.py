@@ -1,0 +1,46 @@
+"""The table of commands; each is imported when it is called, so that help costs nothing."""
+
+from importlib import import_module
+
+import click
+
+from weightbridge.version import __version__
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "inspect": ("weightbridge.cli.inspect", "The layers, tensors and findings of a model, as text or as a picture."),
+    "check": ("weightbridge.cli.check", "Match two models, plan the transfer and report; write no model."),
+    "plan": ("weightbridge.cli.plan", "The same, and write the plan: a lockfile to review and edit."),
+    "transfer": ("weightbridge.cli.transfer", "Plan, write OUTPUT, read it back and verify it."),
+    "verify": ("weightbridge.cli.verify", "Run both models on the same probes and compare."),
+    "features": ("weightbridge.cli.features", "Cut a model at a layer, as a feature extractor."),
+    "report": ("weightbridge.cli.report", "Render a saved report, or judge it under another policy."),
+    "rules": ("weightbridge.cli.rules", "List, explain and test the matching rules and the codes of findings."),
+    "demo": ("weightbridge.cli.demo", "The main job on real digits, in under two minutes."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Click's own would import every command for its help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="weightbridge")
+def cli() -> None:
+    """Move pre-trained weights into the model you have, and prove that they arrived.
+
+    A MODEL is a path, its format recognised by its content, or py:package.module:callable.
+    """

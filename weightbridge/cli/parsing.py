@@ -1,0 +1,61 @@
+"""What users type in options, as values: K=V arguments, SOURCE=TARGET pairs, FORMAT[=PATH] reports."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weightbridge.report.renderers import RENDERERS
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A report that was asked for; `path` is None for standard output."""
+
+    format: str
+    path: Path | None = None
+
+
+def requests(texts: Iterable[str]) -> tuple[Request, ...]:
+    """`--report FORMAT[=PATH]`; PATH `-` is standard output too."""
+    found = tuple(map(_request, texts))
+    paths = [request.path.resolve() for request in found if request.path]
+    twice = next((path for path in paths if paths.count(path) > 1), None)
+    if twice:
+        raise click.UsageError(f"two reports would be written to {twice}: give each a path of its own")
+    return found
+
+
+def arguments(texts: Iterable[str], option: str) -> dict[str, Any]:
+    """`--source-arg k=v`: v is JSON, else text."""
+    return dict(_argument(text, option) for text in texts)
+
+
+def pair(text: str) -> tuple[str, str]:
+    """`--map SOURCE=TARGET`."""
+    source, equals, target = text.partition("=")
+    if not (source and equals and target):
+        raise click.UsageError(f"--map {text}: expected SOURCE=TARGET, two names of tensors or globs")
+    return source, target
+
+
+def _request(text: str) -> Request:
+    format, _, path = text.partition("=")
+    if format not in RENDERERS:
+        raise click.UsageError(f"--report {text}: there is no report format {format!r}. Available: {', '.join(RENDERERS)}")
+    if "=" in text and not path:
+        raise click.UsageError(f"--report {text}: the path is missing. Leave out the = for standard output")
+    return Request(format, None if path in ("", "-") else Path(path))
+
+
+def _argument(text: str, option: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not (key.isidentifier() and equals):
+        raise click.UsageError(f"{option} {text}: expected NAME=VALUE, where NAME is an argument of the callable")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value

@@ -1,0 +1,20 @@
+"""weightbridge plan: check, and write the plan."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weightbridge import pipeline
+from weightbridge.cli.options import FILE, OVERWRITE, PLANNING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
+from weightbridge.cli.running import run
+
+
+@click.command("plan")
+@click.argument("source")
+@click.argument("target")
+@click.argument("output", metavar="PLAN.json", type=FILE)
+@with_options(PLANNING, OVERWRITE, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
+def command(source: str, target: str, output: Path, **given: Any) -> int:
+    """Check, and write the plan to PLAN.json: reviewable and editable, with the hashes of both models."""
+    return run("plan", given, lambda options: pipeline.plan(source, target, output, options), (source, target, str(output)))

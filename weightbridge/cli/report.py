@@ -1,0 +1,25 @@
+"""weightbridge report: a saved report, rendered or judged again."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weightbridge.cli.options import FILE, REPORTING, with_options
+from weightbridge.cli.running import run
+from weightbridge.options import Options
+from weightbridge.report.load import load_report
+from weightbridge.report.values import Report
+from weightbridge.report.verdict import judge
+
+
+@click.command("report")
+@click.argument("saved", metavar="REPORT.json", type=FILE)
+@with_options(REPORTING)
+def command(saved: Path, **given: Any) -> int:
+    """Render a saved JSON report, or judge it again under --policy and --fail-on. Runs no model."""
+
+    def again(options: Options) -> Report:
+        return judge(load_report(saved), options)
+
+    return run("report", given, again, (str(saved),))

@@ -1,0 +1,73 @@
+"""Running one command: its report, or that of the error that ended it, in every format that was asked for."""
+
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from weightbridge.cli.console import complain, show
+from weightbridge.cli.options import options_from
+from weightbridge.cli.parsing import Request, requests
+from weightbridge.cli.progress import progress_bar
+from weightbridge.cli.writing import check_writable, write_atomically
+from weightbridge.errors import OutputError, UsageError, WeightbridgeError
+from weightbridge.options import Options
+from weightbridge.report.renderers import renderer
+from weightbridge.report.values import Report
+from weightbridge.report.verdict import failed
+
+Action = Callable[[Options], Report]
+TEXT = (Request("text"),)
+
+
+def run(
+    command: str, given: dict[str, Any], action: Callable[[Options], Report], models: Sequence[str], default: Sequence[Request] = TEXT
+) -> int:
+    """Calls the action with the options, writes the reports, gives the exit code.
+
+    models: the paths that no report may be written over; all but the first are on the target's side. default: the reports where none is asked for.
+    """
+    asked = requests(given["reports"]) or tuple(default)
+    wanted = tuple(r for r in asked if not (given["quiet"] and r == Request("text")))
+    for request in wanted:
+        if request.path:
+            check_writable(request.path, models)
+    with progress_bar(not given["no_progress"]) as progress:
+        options = options_from(given, progress)
+        report = _result(command, lambda: action(options), models)
+    return _deliver(report, wanted)
+
+
+def _result(command: str, action: Callable[[], Report], models: Sequence[str]) -> Report:
+    try:
+        return action()
+    except UsageError:
+        raise
+    except WeightbridgeError as error:
+        complain(str(error))
+        return failed(command, error, models[1:])
+
+
+def _deliver(report: Report, wanted: Sequence[Request]) -> int:
+    """All that can be written is written, even where one of them cannot."""
+    data = report.to_json()
+    refused = [error for request in wanted if (error := _written(request, data))]
+    return OutputError.exit_code if refused else report.exit_code
+
+
+def _written(request: Request, data: Mapping[str, Any]) -> OutputError | None:
+    if request.path is None:
+        show(_for_terminal(data) if request == Request("text") and sys.stdout.isatty() else renderer(request.format)(data))
+        return None
+    try:
+        write_atomically(request.path, renderer(request.format)(data))
+    except OutputError as error:
+        complain(str(error))
+        return error
+    return None
+
+
+def _for_terminal(data: Mapping[str, Any]) -> str:
+    from weightbridge.report.text import render_on  # and rich with it, which a JSON report can do without
+
+    return render_on(data, shutil.get_terminal_size().columns, color=True)

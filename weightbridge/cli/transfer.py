@@ -1,0 +1,22 @@
+"""weightbridge transfer: plan, write, read back, verify."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weightbridge import pipeline
+from weightbridge.cli.options import FILE, OVERWRITE, PLANNING, PROBING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
+from weightbridge.cli.running import run
+
+
+@click.command("transfer")
+@click.argument("source")
+@click.argument("target")
+@click.argument("output", type=FILE)
+@with_options(PLANNING, PROBING, OVERWRITE, SOURCE_ARGUMENTS, TARGET_ARGUMENTS)
+@click.option("--no-verify", is_flag=True, help="Read OUTPUT back, but run no model.")
+@with_options(REPORTING)
+def command(source: str, target: str, output: Path, **given: Any) -> int:
+    """Put SOURCE's weights into TARGET and write that to OUTPUT, whose suffix chooses the format; SOURCE and TARGET stay as they are."""
+    return run("transfer", given, lambda options: pipeline.transfer(source, target, output, options), (source, target, str(output)))

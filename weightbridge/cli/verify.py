@@ -1,0 +1,18 @@
+"""weightbridge verify: run both, compare outputs and layers."""
+
+from typing import Any
+
+import click
+
+from weightbridge import pipeline
+from weightbridge.cli.options import PROBING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
+from weightbridge.cli.running import run
+
+
+@click.command("verify")
+@click.argument("a")
+@click.argument("b")
+@with_options(PROBING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
+def command(a: str, b: str, **given: Any) -> int:
+    """Run A and B on the same probes and compare outputs and matched layers; --source-arg is for A, --target-arg for B."""
+    return run("verify", given, lambda options: pipeline.verify(a, b, options), (a, b))

@@ -1,0 +1,62 @@
+"""Reports and pictures to files: whole or not at all, and never over a model."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from errno import EISDIR
+from pathlib import Path
+from secrets import token_hex
+
+from weightbridge.errors import OutputError, UsageError
+
+
+def check_writable(path: Path, models: Iterable[str]) -> None:
+    """Before the work begins: raises UsageError where `path` is one of the models, OutputError where nothing can be written there."""
+    if any(path.resolve() == Path(model).resolve() for model in models):
+        raise UsageError("a report or a picture would be written over a model of this command", where=str(path), fix="Give another path")
+    try:
+        _try(path)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Under a temporary name beside it, then renamed; straight into a pipe or a device. Raises OutputError."""
+    data = text.encode("utf-8", "backslashreplace")
+    beside = _beside(path)
+    try:
+        if _is_special(path):
+            path.write_bytes(data)
+            return
+        beside.write_bytes(data)
+        os.replace(beside, path.resolve())
+    except OSError as error:
+        raise _refused(path, error) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _try(path: Path) -> None:
+    """Raises OSError where no file can be made beside `path`, or `path` is a folder."""
+    if path.is_dir():
+        raise IsADirectoryError(EISDIR, "this is a folder")
+    if not _is_special(path):
+        beside = _beside(path)
+        beside.write_bytes(b"")
+        beside.unlink()
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    fix = "Give a path in a folder that exists, may be written to and has room"
+    return OutputError(f"cannot be written: {error.strerror}", where=str(path), fix=fix)
+
+
+def _beside(path: Path) -> Path:
+    """A name that nobody else uses, in the folder of the file itself where `path` is a link."""
+    real = path.resolve()
+    return real.with_name(f".{real.name[:100]}.{token_hex(8)}.tmp")
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not path.is_file()
