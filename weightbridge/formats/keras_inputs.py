@@ -12,14 +12,18 @@ from weightbridge.formats.running import InputSpec
 def input_specs(model: Any, where: str) -> tuple[InputSpec, ...]:
     """RunError for a model that has never been built: nobody knows what it takes."""
     if getattr(model, "inputs", None):
-        return tuple(
-            InputSpec(t.name, tuple(t.shape), keras.backend.standardize_dtype(t.dtype), _vocabulary(model, t)) for t in model.inputs
-        )
+        return tuple(_spec(model, tensor) for tensor in model.inputs)
     shape = _built_shape(model)
     if shape is None:
         raise RunError("the model has no inputs: it was never built", where=where, fix="Call it once on data, or build(input_shape) it")
     first = next(iter(_embeddings(model)), None)
     return (InputSpec("inputs", (None, *shape[1:]), "int32" if first else model.compute_dtype, first),)
+
+
+def _spec(model: Any, tensor: Any) -> InputSpec:
+    """Named after the input layer: the tensor's own name is another in every copy of the model."""
+    name = tensor._keras_history.operation.name
+    return InputSpec(name, tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype), _vocabulary(model, tensor))
 
 
 def feed(model: Any, arrays: list[Any]) -> Any:

@@ -11,17 +11,22 @@ from weightbridge.tensors import Array
 from weightbridge.verify.pairing import Turn, aligned
 
 Side = Literal["reference", "candidate"]
+SIDES: tuple[Side, ...] = ("reference", "candidate")
 View = Literal["plain", "logits", "log-odds"]
 LEAST, MOST = 1e-38, 1 - 2.0**-25  # what float32 can still tell from 0 and from 1
 
 
 @dataclass(frozen=True, slots=True)
 class OutputPair:
-    """One output of both models. Two random classifiers have bit-equal softmax outputs, so these are compared as logits where both
-    runners show them, else as log-odds, which the same logits give up to what saturation has destroyed."""
+    """One output of both models, at these places among the outputs of each.
+
+    Two random classifiers have bit-equal softmax outputs, so these are compared as logits where both runners show them, else as
+    log-odds, which the same logits give up to what saturation has destroyed.
+    """
 
     reference: str
     candidate: str
+    places: tuple[int, int]
     view: View = "plain"
     saturation: Saturation | None = None
 
@@ -42,14 +47,14 @@ def pair_outputs(
     return tuple(pairs), (*(name for name in runners[0].outputs if name not in paired), *left)
 
 
-def wanted(pairs: Sequence[OutputPair], side: Side) -> tuple[str, ...]:
-    """What to ask a runner for besides its outputs."""
-    return tuple(f"logits:{getattr(pair, side)}" for pair in pairs if pair.view == "logits")
+def wanted(pairs: Sequence[OutputPair], runner: Runner, side: Side) -> tuple[str, ...]:
+    """What to ask a runner of this side for besides its outputs."""
+    return tuple(f"logits:{_name(pair, runner, side)}" for pair in pairs if pair.view == "logits")
 
 
-def seen(result: Mapping[str, Array], pair: OutputPair, side: Side) -> Array:
-    """The array of one side's result that is compared."""
-    name: str = getattr(pair, side)
+def seen(result: Mapping[str, Array], pair: OutputPair, runner: Runner, side: Side) -> Array:
+    """The array of a runner's result that is compared."""
+    name = _name(pair, runner, side)
     match pair.view:
         case "logits":
             return result[f"logits:{name}"]
@@ -57,6 +62,11 @@ def seen(result: Mapping[str, Array], pair: OutputPair, side: Side) -> Array:
             return _log_odds(result[name], pair.saturation)
         case "plain":
             return result[name]
+
+
+def _name(pair: OutputPair, runner: Runner, side: Side) -> str:
+    """A rebuilt or shuffled model may have other names, in the same places."""
+    return runner.outputs[pair.places[SIDES.index(side)]]
 
 
 def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> str | None:
@@ -69,10 +79,11 @@ def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> st
 
 def _viewed(runners: tuple[Runner, Runner], reference: str, candidate: str) -> OutputPair:
     kinds = tuple(_logits(runner).get(name) for runner, name in zip(runners, (reference, candidate), strict=True))
+    places = runners[0].outputs.index(reference), runners[1].outputs.index(candidate)
     known = kinds[0] or kinds[1]
     if known is None:
-        return OutputPair(reference, candidate)
-    return OutputPair(reference, candidate, "logits" if kinds[0] == kinds[1] else "log-odds", known)
+        return OutputPair(reference, candidate, places)
+    return OutputPair(reference, candidate, places, "logits" if kinds[0] == kinds[1] else "log-odds", known)
 
 
 def _logits(runner: Runner) -> Mapping[str, Saturation]:

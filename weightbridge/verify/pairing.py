@@ -16,12 +16,16 @@ BACK: dict[Turn, Turn] = {"same": "same", "to-first": "to-last", "to-last": "to-
 
 @dataclass(frozen=True, slots=True)
 class InputPair:
-    """One input of both models. `shape` is what both allow, in the reference's layout; `turn` takes its arrays to the candidate's."""
+    """One input of both models. `shape` is what both allow, in the reference's layout; `turn` takes its arrays to the candidate's.
+
+    places: its position among the inputs of each side, by which a rebuilt or shuffled model with other names is fed too.
+    """
 
     reference: InputSpec
     candidate: InputSpec
     turn: Turn
     shape: tuple[int | None, ...]
+    places: tuple[int, int]
 
     @property
     def vocabulary(self) -> int | None:
@@ -37,7 +41,7 @@ def pair_inputs(reference: Sequence[InputSpec], candidate: Sequence[InputSpec]) 
     """
     if len(reference) != len(candidate):
         return ()
-    found = (_paired(reference, _reordered(reference, candidate), turn) for turn in TURNS)
+    found = (_paired(reference, candidate, turn) for turn in TURNS)
     return tuple(dict.fromkeys(pairs for pairs in found if pairs))
 
 
@@ -63,20 +67,21 @@ def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
     return candidate.reshape(reference.shape) if is_same_without_ones else None
 
 
-def _reordered(reference: Sequence[InputSpec], candidate: Sequence[InputSpec]) -> Sequence[InputSpec]:
-    """By position; by name where all names agree and positions do not."""
-    names = {spec.name: spec for spec in candidate}
-    if set(names) == {spec.name for spec in reference}:
-        return [names[spec.name] for spec in reference]
-    return candidate
-
-
 def _paired(reference: Sequence[InputSpec], candidate: Sequence[InputSpec], turn: Turn) -> tuple[InputPair, ...]:
-    pairs = [_pair(a, b, turn if len(a.shape) >= 3 else "same") for a, b in zip(reference, candidate, strict=True)]
+    order = _order(reference, candidate)
+    pairs = [_pair((reference[i], candidate[j]), (i, j), turn if len(reference[i].shape) >= 3 else "same") for i, j in enumerate(order)]
     return tuple(pair for pair in pairs if pair is not None) if None not in pairs else ()
 
 
-def _pair(reference: InputSpec, candidate: InputSpec, turn: Turn) -> InputPair | None:
+def _order(reference: Sequence[InputSpec], candidate: Sequence[InputSpec]) -> Sequence[int]:
+    """By position; by name where all names agree and positions do not."""
+    places = {spec.name: i for i, spec in enumerate(candidate)}
+    is_named = set(places) == {spec.name for spec in reference}
+    return [places[spec.name] for spec in reference] if is_named else range(len(candidate))
+
+
+def _pair(specs: tuple[InputSpec, InputSpec], places: tuple[int, int], turn: Turn) -> InputPair | None:
+    reference, candidate = specs
     if len(reference.shape) != len(candidate.shape):
         return None
     shape = candidate.shape
@@ -89,4 +94,4 @@ def _pair(reference: InputSpec, candidate: InputSpec, turn: Turn) -> InputPair |
             pass
     joined = tuple(a if b is None else b for a, b in zip(reference.shape, shape, strict=True))
     is_possible = all(a is None or a == b for a, b in zip(reference.shape, joined, strict=True))
-    return InputPair(reference, candidate, turn, joined) if is_possible else None
+    return InputPair(reference, candidate, turn, joined, places) if is_possible else None

@@ -10,7 +10,7 @@ from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.tensors import Array
 from weightbridge.verify.compare import relative_error
 from weightbridge.verify.floor import Run
-from weightbridge.verify.outputs import OutputPair, Side, pair_outputs, seen, wanted
+from weightbridge.verify.outputs import SIDES, OutputPair, Side, pair_outputs, seen, wanted
 from weightbridge.verify.pairing import InputPair, Turn, aligned, pair_inputs, turned
 from weightbridge.verify.probes import SIZES, Size, is_dynamic, probe, probes
 from weightbridge.verify.values import Probe, Setup
@@ -66,21 +66,19 @@ def running(runner: Runner, session: Session, side: Side) -> Run:
     """A function from a probe's feeds to the compared arrays, under the reference's names, in that side's own layout."""
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        result = runner.run(fed(feeds, session.inputs, runner, side), wanted(session.outputs, side))
-        return {pair.reference: seen(result, pair, side) for pair in session.outputs}
+        result = runner.run(fed(feeds, session.inputs, runner, side), wanted(session.outputs, runner, side))
+        return {pair.reference: seen(result, pair, runner, side) for pair in session.outputs}
 
     return run
 
 
 def fed(feeds: Mapping[str, Array], inputs: Sequence[InputPair], runner: Runner, side: Side) -> dict[str, Array]:
     """A probe's feeds by the runner's own names, in its layout and dtypes."""
-    named = {spec.name: spec for spec in runner.inputs}
     found = {}
     for pair in inputs:
-        spec = pair.reference if side == "reference" else pair.candidate
+        spec = runner.inputs[pair.places[SIDES.index(side)]]
         array = feeds[pair.reference.name]
-        array = array if side == "reference" else turned(array, pair.turn)
-        found[spec.name] = array.astype(named[spec.name].dtype)
+        found[spec.name] = (array if side == "reference" else turned(array, pair.turn)).astype(spec.dtype)
     return found
 
 
