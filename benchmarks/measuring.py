@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 Command = Sequence[str | Path]
 WEIGHTBRIDGE = Path(sys.executable).parent / "weightbridge"
@@ -43,14 +44,16 @@ class Row:
 
 def run(command: Command) -> Cost:
     """One run of a command that must succeed; its output is thrown away."""
-    start = time.perf_counter()
-    child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment())
-    _, errors = child.stderr, child.stderr.read() if child.stderr else b""
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - start
-    child.returncode = os.waitstatus_to_exitcode(status)
+    with TemporaryFile() as errors:
+        start = time.perf_counter()
+        child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=errors, env=_environment())
+        _, status, usage = os.wait4(child.pid, 0)
+        seconds = time.perf_counter() - start
+        child.returncode = os.waitstatus_to_exitcode(status)
+        errors.seek(0)
+        said = errors.read().decode(errors="replace")
     if child.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}\nended with {child.returncode}\n{errors.decode(errors='replace')[-2000:]}")
+        raise SystemExit(f"{' '.join(map(str, command))}\nended with {child.returncode}\n{said[-2000:]}")
     return Cost(seconds, usage.ru_maxrss * 1024)
 
 

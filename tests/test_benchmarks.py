@@ -1,0 +1,70 @@
+"""The benchmarks measure what they say: time and peak memory of a process, bounds that can be missed, graphs that can be matched."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from weightbridge.matching import match
+from weightbridge.options import Options
+
+FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def scripts_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    yield
+    for name in ("measuring", "matching_size"):
+        sys.modules.pop(name, None)
+
+
+def test_peak_memory_and_time_are_the_childs() -> None:
+    import measuring
+
+    little = measuring.run(measuring.python("pass"))
+    much = measuring.run(measuring.python("import time; x = bytearray(b'1') * 300_000_000; time.sleep(0.3)"))
+    assert little.peak < 300e6 <= much.peak
+    assert much.seconds >= 0.3
+
+
+def test_a_command_that_fails_ends_the_benchmark() -> None:
+    import measuring
+
+    with pytest.raises(SystemExit, match="broken on purpose"):
+        measuring.run(measuring.python("raise SystemExit('broken on purpose')"))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "bound", "at_least", "kept"),
+    [(10.0, 10, True, True), (9.9, 10, True, False), (6.0, 6, False, True), (6.1, 6, False, False)],
+)
+def test_a_bound_is_kept_or_not(ratio: float, bound: float, at_least: bool, kept: bool) -> None:
+    import measuring
+
+    assert measuring.Row("x", "", "", ratio, bound, at_least).is_kept is kept
+
+
+@pytest.mark.parametrize(("ratio", "status"), [(2.0, 0), (0.5, 1)], ids=["kept", "missed"])
+def test_a_missed_bound_is_an_exit_status(ratio: float, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    import measuring
+
+    with pytest.raises(SystemExit) as ended:
+        measuring.finish("title", [measuring.Row("x", "1", "2", ratio, 1, True)], "command")
+    assert ended.value.code == status
+    assert ("**no**" in capsys.readouterr().out) is bool(status)
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_the_networks_to_match_are_matched_rightly(case: int) -> None:
+    import matching_size
+
+    _, source_name, target_name, inserted = matching_size.CASES[case]
+    source = matching_size.network(60, source_name)
+    target = matching_size.network(60, target_name, 6 if inserted else None)
+    found = match(source, target, Options())
+    place = {t.name: i for i, t in enumerate(target.tensors)}
+    order = [place[m.target] for m in sorted(found.matches, key=lambda m: [t.name for t in source.tensors].index(m.sources[0]))]
+    assert order == sorted(order)
+    assert len(found.matches) >= 0.9 * len(source.tensors)
