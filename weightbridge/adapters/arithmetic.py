@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.adapters.layout import arranged
-from weightbridge.adapters.maps import mapped
+from weightbridge.adapters.maps_of_axes import map_axes
+from weightbridge.adapters.moments import expected_statistics
 from weightbridge.adapters.positions import resized_positions
 from weightbridge.plan import Step
 from weightbridge.tensors import Array
@@ -35,15 +35,6 @@ def with_energy(step: Step, kept: float) -> Step:
     return replace(step, energy_kept=kept, cost=cost)
 
 
-def _axes(arrays: Sequence[Array], parameters: Mapping[str, Any], _: tuple[int, ...]) -> tuple[Array, float]:
-    """One rule per axis that changes, after the layout; then, where asked for, the scale."""
-    value, kept = arranged(np.asarray(arrays[0], np.float64), parameters.get("layout", "")), 1.0
-    for axis, rule in sorted(parameters.get("axes", {}).items()):
-        value, share = mapped(value, int(axis), rule)
-        kept *= share
-    return value, kept
-
-
 def _identity(_: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Array, float]:
     """A kernel that passes its input on: ones where `in` and `out` meet, at the tap that sees the place itself."""
     value = np.zeros(shape)
@@ -58,8 +49,9 @@ def _constant(_: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[in
 
 
 ADAPTERS: dict[str, Adapter] = {
-    "map-axes": _axes,
+    "map-axes": map_axes,
     "identity-kernel": _identity,
     "fill": _constant,
     "resize-positions": resized_positions,
+    "expected-statistics": expected_statistics,
 }

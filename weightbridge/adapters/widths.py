@@ -8,7 +8,7 @@ from weightbridge.adapters.layout import lengths
 from weightbridge.adapters.maps import Rule
 from weightbridge.adapters.setting import Partners, Setting
 
-WRITING = ("o", "u", "g")
+WRITING = ("o", "g")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,19 @@ def _sizes(setting: Setting, p: Partners, writing: bool) -> Iterator[tuple[int, 
         full = size * int(p.source_layer.attributes.get("groups") or 1) if letter == "i" else size
         if full % repeats == 0:
             yield axis.parts[0], full // repeats
+
+
+def is_explained(setting: Setting, widths: Widths, p: Partners) -> bool:
+    """Every channel axis is as long in the source as its groups are there."""
+    before = lengths(p.source.shape, p.source_letters, p.letters)
+    for letter, size in zip(p.letters, before, strict=True):
+        axis = setting.axis(p.layer, letter)
+        if axis is not None and not widths.torn.isdisjoint(axis.parts):
+            return False
+        split = int(p.layer.attributes.get("groups") or 1) if letter == "i" else 1
+        if axis is not None and axis.outer * axis.inner * sum(widths.source[g] for g in axis.parts) != size * split:
+            return False
+    return True
 
 
 def channel_rule(setting: Setting, widths: Widths, p: Partners, letter: str, before: int, after: int) -> Rule | None:

@@ -1,0 +1,89 @@
+"""Stages of a convolutional network: its layers by cumulative downsampling, with their place in the stage and the norm behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+
+from weightbridge.graph import Layer, LayerGraph
+
+CONVOLUTIONS = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
+MIN_CONVOLUTIONS, MIN_STAGES = 8, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A convolution or norm: the downsampling of what it writes, where in the stage it stands (0 to 1), taps, the norm that follows."""
+
+    layer: Layer
+    stride: Fraction
+    place: float
+    taps: int
+    is_stem: bool = False
+    norm: Layer | None = None
+
+
+def convolutions(graph: LayerGraph) -> tuple[Unit, ...]:
+    strides = cumulative_strides(graph)
+    layers = [layer for layer in graph.layers if layer.op in CONVOLUTIONS and layer.tensors]
+    places = _places(layers, strides)
+    return tuple(Unit(x, strides[x.name], places[x.name], _taps(x), _reads_input(graph, x), norm_after(graph, x)) for x in layers)
+
+
+def _taps(layer: Layer) -> int:
+    return prod(layer.attributes.get("kernel_size") or (1,))
+
+
+def norms(graph: LayerGraph) -> tuple[Unit, ...]:
+    strides = cumulative_strides(graph)
+    layers = [layer for layer in graph.layers if layer.op == "BatchNorm" and layer.tensors]
+    places = _places(layers, strides)
+    return tuple(Unit(x, strides[x.name], places[x.name], 1) for x in layers)
+
+
+def is_staged(graph: LayerGraph) -> bool:
+    """A convolutional network of some depth, whose grid gets coarser on the way."""
+    found = convolutions(graph) if graph.has_flow else ()
+    return len(found) >= MIN_CONVOLUTIONS and len({unit.stride for unit in found}) >= MIN_STAGES
+
+
+def cumulative_strides(graph: LayerGraph) -> Mapping[str, Fraction]:
+    """By how much each layer's grid is coarser than the input's."""
+    found: dict[str, Fraction] = {}
+    for layer in graph.layers:
+        before = max((found[p] for p in graph.parents[layer.name] if p in found), default=Fraction(1))
+        found[layer.name] = before * _step(layer)
+    return found
+
+
+def _step(layer: Layer) -> Fraction:
+    if layer.op in (*CONVOLUTIONS, "Pool"):
+        return Fraction(max(layer.attributes.get("strides") or (1,)))
+    if layer.op == "ConvTranspose":
+        return Fraction(1, max(layer.attributes.get("strides") or (1,)))
+    size = layer.attributes.get("size") if layer.op == "Resize" else None
+    whole = isinstance(size, tuple) and all(isinstance(n, int) and 0 < n <= 8 for n in size)
+    return Fraction(1, max(size)) if whole and size else Fraction(1)
+
+
+def _places(layers: list[Layer], strides: Mapping[str, Fraction]) -> Mapping[str, float]:
+    stages: dict[Fraction, list[str]] = {}
+    for layer in layers:
+        stages.setdefault(strides[layer.name], []).append(layer.name)
+    return {name: (n + 0.5) / len(names) for names in stages.values() for n, name in enumerate(names)}
+
+
+def _reads_input(graph: LayerGraph, layer: Layer) -> bool:
+    """No layer with weights but a normalisation of the input comes before."""
+    todo = list(graph.parents[layer.name])
+    while todo:
+        before = graph.by_name[todo.pop()]
+        if before.tensors and before.op not in ("Normalization", "Rescaling", "BatchNorm"):
+            return False
+        todo += graph.parents[before.name]
+    return True
+
+
+def norm_after(graph: LayerGraph, layer: Layer) -> Layer | None:
+    after = [graph.by_name[child] for child in graph.children[layer.name]]
+    return after[0] if len(after) == 1 and after[0].op == "BatchNorm" else None
