@@ -1,1 +1,38 @@
 """weightbridge: move pre-trained weights into the model you have, and prove that they arrived."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from weightbridge.errors import VerdictError, WeightbridgeError
+from weightbridge.version import __version__
+
+if TYPE_CHECKING:
+    from weightbridge.api import check, inspect, plan, read, transfer, verify
+    from weightbridge.features import features
+    from weightbridge.freezing import freeze
+    from weightbridge.graph import LayerGraph
+    from weightbridge.plan import Plan
+    from weightbridge.report.values import Report
+    from weightbridge.stitching import stitch
+
+__all__ = [
+    "LayerGraph", "Plan", "Report", "VerdictError", "WeightbridgeError", "__version__", "check", "features", "freeze", "inspect", "plan",
+    "read", "stitch", "transfer", "verify",
+]  # fmt: skip
+
+# Where each public name lives; loaded at first use, so that `weightbridge --help` starts without numpy.
+_HOMES = {
+    **dict.fromkeys(("check", "inspect", "plan", "read", "transfer", "verify"), "weightbridge.api"),
+    "features": "weightbridge.features",
+    "freeze": "weightbridge.freezing",
+    "stitch": "weightbridge.stitching",
+    "LayerGraph": "weightbridge.graph",
+    "Plan": "weightbridge.plan",
+    "Report": "weightbridge.report.values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'weightbridge' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -112,6 +112,7 @@ def _transferred(nets: Any, source: Any, target: Any) -> tuple[Report, list[Arra
         source.save(paths[0])
         target.save(paths[1])
         report = pipeline.transfer(paths[0], paths[1], paths[2], Options(adapt="weights"))
+        report.raise_for_verdict()
         return report, nets.load(paths[2]).get_weights()
 
 

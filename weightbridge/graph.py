@@ -56,7 +56,7 @@ class LayerGraph:
 
     An edge is (from, to, position): `position` is the index among the inputs of `to`.
     framework: `keras`, `onnx` or `torch`: whose layouts the tensors have.
-    version: the producer's version numbers where known, else ().
+    stored_order: names of the tensors in the order in which a legacy Keras file lists them; empty for formats without one.
     """
 
     path: str
@@ -69,6 +69,7 @@ class LayerGraph:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
+    stored_order: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @cached_property

@@ -1,6 +1,7 @@
 """Plan: one step per target tensor, one entry per unused source tensor; JSON in and out, with the hashes of both models."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 Kind = Literal["copy", "transform", "adapt", "fresh", "keep"]
@@ -50,3 +51,16 @@ class Plan:
     target_structure: str = ""
     source_sha256: str | None = None
     target_sha256: str | None = None
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the JSON lockfile, whole or not at all."""
+        from weightbridge.planfile import save  # the file format lies above the value
+
+        save(self, Path(path), overwrite=overwrite)
+
+    @staticmethod
+    def load(path: str | Path) -> "Plan":
+        """Read a lockfile. Raises PlanError for anything that is no plan."""
+        from weightbridge.planfile import load
+
+        return load(Path(path))

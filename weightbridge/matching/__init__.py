@@ -1,1 +1,6 @@
 """Matching: which source tensors give each target tensor, by ordered evidence; ambiguity is reported, never guessed."""
+
+from weightbridge.matching.match import match
+from weightbridge.matching.values import LayerPair, Match, Matching
+
+__all__ = ["LayerPair", "Match", "Matching", "match"]

@@ -40,7 +40,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """All that matching found. `misfits` are pairs of tensor names (source, target) of matched layers whose shapes no exact transform joins."""
+    """All that matching found.
+
+    misfits: pairs of tensor names (source, target) of matched layers whose shapes no exact transform joins.
+    """
 
     pairs: tuple[LayerPair, ...]
     matches: tuple[Match, ...]

@@ -1,0 +1,95 @@
+"""Axis patterns in einops notation: one string is the shape test, the transform and its inverse."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+from weightbridge.errors import RuleError
+
+Lengths = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """A parsed pattern: each side is a tuple of dimensions, each dimension a tuple of axis names or numbers."""
+
+    source: tuple[tuple[str, ...], ...]
+    target: tuple[tuple[str, ...], ...]
+
+
+@lru_cache(maxsize=1024)
+def parse(pattern: str) -> Axes:
+    """`o (c h w) -> (h w c) o` as Axes. Raises RuleError where the sides do not hold the same names, once each."""
+    left, arrow, right = pattern.partition("->")
+    sides = tuple(_dimensions(side) for side in (left, right))
+    names = [sorted(n for group in side for n in group if not n.isdigit()) for side in sides]
+    numbers = any(n.isdigit() and n != "1" for side in sides for group in side for n in group)
+    if not arrow or names[0] != names[1] or len(set(names[0])) != len(names[0]) or numbers:
+        raise RuleError(f"axes pattern {pattern!r}: both sides must hold the same axis names, once each, and no number but 1")
+    return Axes(*sides)
+
+
+def _dimensions(side: str) -> tuple[tuple[str, ...], ...]:
+    parts = re.findall(r"\(([^()]*)\)|(\w+)", side)
+    if re.sub(r"\([\w\s]*\)|\w+|\s", "", side):
+        raise RuleError(f"axes pattern: cannot read {side.strip()!r}")
+    return tuple(tuple(group.split()) if not single else (single,) for group, single in parts)
+
+
+def expand(pattern: str, source: tuple[int, ...]) -> str:
+    """The pattern with `...` written out as `s0 s1 ...` for a source of this rank."""
+    if "..." not in pattern:
+        return pattern
+    named = len(_dimensions(pattern.partition("->")[0].replace("...", " ")))
+    spatial = " ".join(f"s{n}" for n in range(max(len(source) - named, 0)))
+    return " ".join(pattern.replace("...", spatial).split())
+
+
+def inverse(pattern: str) -> str:
+    left, _, right = pattern.partition("->")
+    return f"{right.strip()} -> {left.strip()}"
+
+
+def solve(pattern: str, source: tuple[int, ...], target: tuple[int, ...], known: Mapping[str, int] | None = None) -> Lengths | None:
+    """The length of every axis where both shapes fit the pattern, else None.
+
+    `known` gives lengths that the shapes cannot show (those of a Flatten's input). An axis that stays unknown does not fit.
+    """
+    axes = parse(pattern)
+    if len(axes.source) != len(source) or len(axes.target) != len(target):
+        return None
+    names = {n for group in axes.source for n in group if not n.isdigit()}
+    lengths = {n: size for n, size in (known or {}).items() if n in names}
+    groups = [*zip(axes.source, source, strict=True), *zip(axes.target, target, strict=True)]
+    for _ in range(len(groups)):
+        if not all(_fits(group, size, lengths) for group, size in groups):
+            return None
+    return lengths if names <= lengths.keys() else None
+
+
+def _fits(group: tuple[str, ...], size: int, lengths: Lengths) -> bool:
+    """False on a contradiction; fills in the only unknown axis of a group."""
+    unknown = [n for n in group if not n.isdigit() and n not in lengths]
+    rest = prod(lengths[n] for n in group if n in lengths)
+    if not unknown:
+        return rest == size
+    if len(unknown) > 1:
+        return True
+    if rest == 0 or size % rest:
+        return False
+    lengths[unknown[0]] = size // rest
+    return True
+
+
+def is_identity(pattern: str) -> bool:
+    """True where the pattern moves nothing."""
+    axes = parse(pattern)
+    return axes.source == axes.target
+
+
+def merges_or_drops(pattern: str) -> bool:
+    """True where the pattern does more than permute axes (reshapes too)."""
+    axes = parse(pattern)
+    return sorted(axes.source) != sorted(axes.target)

@@ -1,0 +1,97 @@
+"""Carrying out a plan's steps: one target tensor at a time, and what only the values can tell (NaN, overflow, energy)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from weightbridge import adapters, transforms
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors import Corrupt
+from weightbridge.graph import LayerGraph
+from weightbridge.options import Progress, silent
+from weightbridge.plan import Plan, Step
+from weightbridge.tensors import Array, Tensor, dtype_of
+
+WRITTEN = frozenset({"copy", "transform", "adapt"})
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What carrying out a plan found; filled while the values go by, so that no value has to be kept."""
+
+    findings: list[Finding] = field(default_factory=list)
+    steps: dict[str, Step] = field(default_factory=dict)
+
+    def applied_to(self, plan: Plan) -> Plan:
+        """The plan with the energy that each adapter kept."""
+        return replace(plan, steps=tuple(self.steps.get(s.target, s) for s in plan.steps))
+
+
+def values(
+    plan: Plan, source: LayerGraph, target: LayerGraph, ledger: Ledger, progress: Progress = silent
+) -> Iterator[tuple[Tensor, Array]]:
+    """(target tensor, value in its shape and dtype) for every step that writes, in the plan's order; one at a time in memory."""
+    given = {t.name: t for t in source.tensors}
+    wanted = {t.name: t for t in target.tensors}
+    done, total = 0, sum(step.size for step in plan.steps)
+    for step in plan.steps:
+        if step.kind in WRITTEN:
+            yield wanted[step.target], _value(step, given, wanted[step.target], ledger)
+        done += step.size
+        progress("writing tensors", done, total)
+
+
+def _value(step: Step, given: dict[str, Tensor], target: Tensor, ledger: Ledger) -> Array:
+    arrays = [_loaded(given[name], step, ledger) for name in step.sources]
+    try:
+        if step.kind == "adapt":
+            value, kept = adapters.apply(step, arrays)
+            ledger.steps[step.target] = adapters.with_energy(step, kept)
+        else:
+            value = transforms.apply(step.transform, step.parameters, arrays)
+    except (ValueError, IndexError, KeyError) as error:
+        raise Corrupt(f"the step {step.transform!r} cannot be carried out: {error}", where=step.target, fix="mend the plan") from error
+    if value.shape != target.shape:
+        raise Corrupt(
+            f"the step {step.transform!r} gives shape {value.shape}, expected {target.shape}", where=step.target, fix="mend the plan"
+        )
+    return _cast(value, target, step, ledger)
+
+
+def _loaded(tensor: Tensor, step: Step, ledger: Ledger) -> Array:
+    array = tensor.load()
+    if tensor.is_float and not np.isfinite(array).all():
+        bad = int(array.size - np.isfinite(array).sum())
+        message = f"{tensor.name}: {bad} of {array.size} values are NaN or Inf"
+        ledger.findings.append(
+            finding(
+                "WB106",
+                message,
+                source=tensor.name,
+                target=step.target,
+                fix="train or save the source again; nothing useful can be transferred",
+            )
+        )
+    return array
+
+
+def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:
+    dtype = dtype_of(target.dtype)
+    if value.dtype == dtype:
+        return np.ascontiguousarray(value)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        cast = np.ascontiguousarray(value.astype(dtype))
+    lost = _lost(value, cast)
+    if lost:
+        ledger.findings.append(
+            finding("WB307", f"{target.name}: {lost} of {value.size} values leave the range of {target.dtype}", target=target.name)
+        )
+    return cast
+
+
+def _lost(value: Array, cast: Array) -> int:
+    """Values that became infinite, or zero though they were not."""
+    overflowed = np.isfinite(value) & ~np.isfinite(cast)
+    underflowed = (value != 0) & (cast == 0)
+    return int((overflowed | underflowed).sum())

@@ -1,0 +1,44 @@
+"""Hashes that name a model: of its structure (headers only) and of its content (all bytes)."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from weightbridge.errors import MissingFile
+from weightbridge.graph import LayerGraph
+
+CHUNK = 1 << 20
+
+
+def structure_hash(graph: LayerGraph) -> str:
+    """SHA-256 over names, ops and attributes of the layers, names, shapes and dtypes of the tensors, and the edges; the path has no part in it."""
+    digest = hashlib.sha256(graph.format.encode())
+    for layer in graph.layers:
+        tensors = [(t.name, t.role, t.shape, t.dtype) for t in layer.tensors]
+        digest.update(_canonical([layer.name, layer.op, layer.class_name, dict(layer.attributes), tensors]))
+    digest.update(_canonical(sorted(graph.edges)))
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")
+
+
+def content_hash(graph: LayerGraph) -> str:
+    """SHA-256 of the file, of all files of a folder, or of a live model's tensors in order."""
+    digest = hashlib.sha256()
+    if graph.format == "python":
+        for tensor in graph.tensors:
+            digest.update(tensor.load().tobytes())
+        return digest.hexdigest()
+    root = Path(graph.path)
+    paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+    try:
+        for path in paths:
+            with path.open("rb") as file:
+                while block := file.read(CHUNK):
+                    digest.update(block)
+    except OSError as error:
+        raise MissingFile(f"cannot be read: {error.strerror}", where=str(root)) from error
+    return digest.hexdigest()

@@ -1,0 +1,50 @@
+"""Shape and position: what is left is aligned in file order, with gaps, between the pairs that are already certain."""
+
+from collections import Counter
+
+import numpy as np
+
+from weightbridge.matching.alignment import align
+from weightbridge.matching.context import DOUBTFUL, IN_ORDER, SYMMETRIC, Context, key
+from weightbridge.matching.names import likeness
+from weightbridge.matching.units import Unit
+from weightbridge.matching.values import LayerPair
+from weightbridge.tensors import Array
+
+BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of layers within a class only
+
+
+def by_order(context: Context) -> tuple[LayerPair, ...]:
+    """Pairs of equal key in rising order; certain only where nothing of that key is left over."""
+    source = [u for u in context.source.units if u.has_weights]
+    target = [u for u in context.target.units if u.has_weights]
+    if not {context.source.graph.format, context.target.graph.format} & BY_CLASS:
+        return _aligned(context, source, target)
+    families = dict.fromkeys(u.family for u in target)
+    return tuple(p for f in families for p in _aligned(context, [u for u in source if u.family == f], [u for u in target if u.family == f]))
+
+
+def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
+    anchors = {p.source: f"pair {t}" for t, p in context.pairs.items()}
+    left = [anchors.get(u.name, key(u)) for u in source]
+    right = [f"pair {u.name}" if u.name in context.pairs else key(u) for u in target]
+    if not any(u.name not in context.pairs for u in target):
+        return ()
+    pairs = [(source[i], target[j]) for i, j in align(left, right, _tie_break(source, target)) if target[j].name not in context.pairs]
+    counts = Counter(left), Counter(right)
+    whole = left == right
+    return tuple(_pair(s, t, counts[0][key(t)], counts[1][key(t)], whole) for s, t in pairs)
+
+
+def _tie_break(source: list[Unit], target: list[Unit]) -> Array | None:
+    """Likeness of names, where the table is small enough to be worth it."""
+    if len(source) * len(target) > 40_000:
+        return None
+
+    return np.array([[likeness(s.name, t.name) for t in target] for s in source], np.float32)
+
+
+def _pair(source: Unit, target: Unit, n_source: int, n_target: int, whole: bool) -> LayerPair:
+    if n_source == n_target:
+        return LayerPair(source.name, target.name, IN_ORDER if whole or n_source == 1 else SYMMETRIC, ("order", "shape"))
+    return LayerPair(source.name, target.name, DOUBTFUL, ("order", "shape", "one-sided"))

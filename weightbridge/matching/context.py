@@ -1,0 +1,58 @@
+"""What every matcher is given: both reduced graphs, the pairs found so far, and what the user asked for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from weightbridge.matching.units import Reduced, Unit
+from weightbridge.matching.values import LayerPair
+
+# How much a kind of evidence is worth. Above 0.9 a mapping is claimed; at or below it the runners-up are named.
+CERTAIN, STRUCTURE, ONE_SIDED, IN_ORDER, SYMMETRIC, DOUBTFUL = 1.0, 0.99, 0.95, 0.95, 0.85, 0.5
+
+
+@dataclass(frozen=True)
+class Context:
+    """Pairs join unit names (target -> pair)."""
+
+    source: Reduced
+    target: Reduced
+    pairs: Mapping[str, LayerPair]
+    user_map: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def taken(self) -> frozenset[str]:
+        """Source units that a pair uses already."""
+        return frozenset(p.source for p in self.pairs.values())
+
+    @cached_property
+    def has_flow(self) -> bool:
+        return self.source.graph.has_flow and self.target.graph.has_flow
+
+    def open_source(self) -> tuple[Unit, ...]:
+        return tuple(u for u in self.source.units if u.name not in self.taken)
+
+    def open_target(self) -> tuple[Unit, ...]:
+        return tuple(u for u in self.target.units if u.name not in self.pairs)
+
+    def with_pairs(self, found: Iterable[LayerPair]) -> "Context":
+        """A new context; a pair whose source or target is taken is dropped: the stronger evidence came first."""
+        pairs, taken = dict(self.pairs), set(self.taken)
+        for pair in found:
+            if pair.target not in pairs and pair.source not in taken:
+                pairs[pair.target] = pair
+                taken.add(pair.source)
+        return Context(self.source, self.target, pairs, self.user_map)
+
+
+def key(unit: Unit) -> str:
+    """Family and number of weights: two units of one key can stand for each other, whatever their layouts."""
+    return f"{unit.family}:{unit.size}"
+
+
+def is_compatible(source: Unit, target: Unit) -> bool:
+    """The same family and a role in common: worth pairing even where shapes differ."""
+    if source.has_weights != target.has_weights:
+        return False
+    known = source.family == target.family or "Opaque" in (source.family, target.family)
+    return known and (not source.has_weights or source.family == "Norm" or bool(source.roles.keys() & target.roles.keys()))

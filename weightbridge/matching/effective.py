@@ -1,0 +1,51 @@
+"""A layer's attributes as they act: with the padding layer before it and the activation behind it taken in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weightbridge.graph import Layer, LayerGraph
+
+PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
+ACTIVATED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"})
+SEEN_THROUGH = frozenset({"Identity", "Dropout", "Cast", "Permute", "BatchNorm", "Scale", "Shift", "Noise"})
+
+
+def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
+    """Attributes; `padding` includes zero padding right before, `activation` the one right behind where the layer itself is linear."""
+    found = dict(layer.attributes)
+    if layer.op in PADDED and "padding" in found:
+        found["padding"] = _padding(graph, layer)
+    if layer.op in ACTIVATED and graph.has_flow:
+        found["activation"] = _activation(graph, layer)
+    if layer.op not in PADDED:
+        found.pop("padding", None)
+    return {k: v for k, v in found.items() if v is not None}
+
+
+def _padding(graph: LayerGraph, layer: Layer) -> Any:
+    own = layer.attributes["padding"]
+    before = _single(graph.parents[layer.name], graph)
+    while before is not None and before.op in ("Identity", "Permute", "Dropout", "Cast"):
+        before = _single(graph.parents[before.name], graph)
+    if isinstance(own, str) or before is None or before.op != "Pad" or before.attributes.get("mode", "constant") != "constant":
+        return own
+    outer = before.attributes.get("padding")
+    if not isinstance(outer, tuple) or len(outer) != len(own) or before.attributes.get("value", 0) != 0:
+        return own
+    return tuple((a + c, b + d) for (a, b), (c, d) in zip(own, outer, strict=True))
+
+
+def _activation(graph: LayerGraph, layer: Layer) -> Any:
+    own = layer.attributes.get("activation", "linear")
+    if own != "linear":
+        return own
+    after = _single(graph.children[layer.name], graph)
+    while after is not None and after.op in SEEN_THROUGH and after.attributes.get("activation", "linear") == "linear":
+        after = _single(graph.children[after.name], graph)
+    if after is not None and after.op == "Activation" and not after.tensors:
+        return after.attributes.get("activation")
+    return "linear"
+
+
+def _single(names: tuple[str, ...], graph: LayerGraph) -> Layer | None:
+    return graph.by_name[names[0]] if len(names) == 1 else None

@@ -1,0 +1,118 @@
+"""What exporters fold or drop: BatchNorm inside its neighbour's weights or as per-channel affine nodes, and all-zero biases."""
+
+from collections.abc import Iterable, Mapping
+from math import sqrt
+from typing import Any
+
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.matching.context import Context
+from weightbridge.matching.units import Unit
+from weightbridge.matching.values import LayerPair, Match
+from weightbridge.tensors import Tensor
+
+DEFAULT_EPSILON = 1e-3
+
+
+def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
+    """Matches for every target BatchNorm whose source is folded into the layer before it, or stands as affine nodes."""
+    matches: list[Match] = []
+    findings: list[Finding] = []
+    for unit in context.target.units:
+        if unit.layer.op != "BatchNorm":
+            continue
+        made = _from_affine(context, unit) if unit.name in context.pairs else _from_neighbour(context, unit)
+        matches += made
+        if made:
+            findings.append(_said(context, unit, made))
+    return tuple(matches), tuple(findings)
+
+
+def _said(context: Context, unit: Unit, made: list[Match]) -> Finding:
+    source = next((s for m in made for s in m.sources), "")
+    how = "its affine nodes give gamma and beta" if unit.name in context.pairs else "the folded kernel and bias stay whole"
+    return finding(
+        "WB305",
+        f"{unit.name}: the source's BatchNorm is folded by its exporter; {how}, the statistics are mean 0 and variance 1",
+        source=source,
+        target=unit.name,
+        fix="nothing to do for inference; fine-tuning starts with these statistics",
+    )
+
+
+def _from_neighbour(context: Context, unit: Unit) -> list[Match]:
+    """The layer before it took the BatchNorm in: identity statistics, its bias in beta where the target's layer has none."""
+    feeding = context.target.parents[unit.name]
+    pair = context.pairs.get(feeding[0]) if len(feeding) == 1 else None
+    if pair is None:
+        return []
+    source, before = context.source.by_name[pair.source], context.target.by_name[pair.target]
+    bias = source.roles.get("bias")
+    moved = bias is not None and "bias" not in before.roles
+    exported = context.source.graph.framework == "onnx" and bias is not None
+    if not (moved or exported) or _size(unit) != (bias.size if bias else 0):
+        return []
+    return _identity(unit, pair, bias if moved else None)
+
+
+def _identity(unit: Unit, pair: LayerPair, bias: Tensor | None) -> list[Match]:
+    """gamma = sqrt(1 + eps), beta = bias or 0, mean 0, variance 1: the identity, whichever of gamma and beta the layer has."""
+    roles, epsilon = unit.roles, float(unit.layer.attributes.get("epsilon", DEFAULT_EPSILON))
+    values = {"gamma": sqrt(1 + epsilon), "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0 if "gamma" in roles else 1 - epsilon}
+    made = []
+    for role, tensor in roles.items():
+        if bias is not None and role == "beta":
+            made.append(_match(tensor, pair, (bias.name,), "", {}))
+        elif bias is not None and role == "moving_mean" and "beta" not in roles:
+            made.append(_match(tensor, pair, (bias.name,), "affine", {"value": "mean", "ops": ["shift"], "epsilon": epsilon}))
+        else:
+            made.append(_match(tensor, pair, (), "constant", {"shape": list(tensor.shape), "value": values[role]}))
+    return made
+
+
+def _from_affine(context: Context, unit: Unit) -> list[Match]:
+    """A chain of per-channel multiplications and additions as one BatchNorm."""
+    pair = context.pairs[unit.name]
+    chain = context.source.by_name[pair.source]
+    if chain.layer.op == "BatchNorm":
+        return []
+    names, ops = zip(*((t.name, _operation(chain, t)) for _, t in chain.tensors), strict=True)
+    epsilon = float(unit.layer.attributes.get("epsilon", DEFAULT_EPSILON))
+    made = []
+    for role, tensor in unit.roles.items():
+        value = {"gamma": "scale", "beta": "shift"}.get(role)
+        if value is None:
+            made.append(_match(tensor, pair, (), "constant", {"shape": list(tensor.shape), "value": float(role == "moving_variance")}))
+        else:
+            made.append(_match(tensor, pair, names, "affine", {"value": value, "ops": list(ops), "epsilon": epsilon}))
+    return made if {"gamma", "beta"} <= unit.roles.keys() else []
+
+
+def _operation(chain: Unit, tensor: Tensor) -> str:
+    layer = next(m for m in chain.members if tensor in m.tensors)
+    return str(layer.attributes.get("operation", "multiply" if layer.op == "Scale" else "add"))
+
+
+def _match(tensor: Tensor, pair: LayerPair, sources: tuple[str, ...], transform: str, parameters: Mapping[str, Any]) -> Match:
+    return Match(tensor.name, sources, transform, dict(parameters), bool(transform), pair.confidence, (*pair.evidence, "folded"))
+
+
+def _size(unit: Unit) -> int:
+    return max(t.size for _, t in unit.tensors)
+
+
+def zero_biases(context: Context, missing: Iterable[tuple[LayerPair, Tensor]]) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
+    """Biases that a paired ONNX layer lacks: exporters drop those that are all zero."""
+    if context.source.graph.framework != "onnx":
+        return (), ()
+    dropped = [(pair, tensor) for pair, tensor in missing if tensor.role == "bias"]
+    matches = tuple(_match(t, p, (), "constant", {"shape": list(t.shape), "value": 0.0}) for p, t in dropped)
+    findings = tuple(
+        finding(
+            "WB306",
+            f"{t.name}: {p.source} has no bias in the source; its exporter dropped an all-zero one, so this one is filled with zeros",
+            source=p.source,
+            target=t.name,
+        )
+        for p, t in dropped
+    )
+    return matches, findings

@@ -1,0 +1,80 @@
+"""`match`: two graphs in, pairs of layers, exact matches of tensors and findings out. Reads no bytes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from weightbridge.diagnostics import Finding
+from weightbridge.graph import LayerGraph
+from weightbridge.matching.by_map import by_map
+from weightbridge.matching.by_name import by_name, by_suffix
+from weightbridge.matching.by_neighbours import by_neighbours
+from weightbridge.matching.by_order import by_order
+from weightbridge.matching.context import Context
+from weightbridge.matching.doubt import doubted
+from weightbridge.matching.epsilons import equal_epsilons
+from weightbridge.matching.folding import fold_batchnorms, zero_biases
+from weightbridge.matching.joining import Joined, Joiner
+from weightbridge.matching.schemes import permuted_storage, said_of_pairs, shown
+from weightbridge.matching.semantics import Difference, differences, is_variant, said
+from weightbridge.matching.structure import by_structure
+from weightbridge.matching.tensor_map import mapped_tensors
+from weightbridge.matching.units import reduce
+from weightbridge.matching.values import LayerPair, Match, Matching
+from weightbridge.options import Options
+from weightbridge.rules import load_rules
+
+Matcher = Callable[[Context], tuple[LayerPair, ...]]
+MATCHERS: tuple[Matcher, ...] = (by_map, by_name, by_structure, by_suffix, by_neighbours, by_order)
+
+
+def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
+    """All pairs, matches and findings. Raises RuleError for wrong rules, UsageError for a wrong map."""
+    context = Context(reduce(source), reduce(target), {}, options.map)
+    for matcher in MATCHERS:
+        context = context.with_pairs(matcher(context))
+    context = replace(context, pairs={p.target: p for p in doubted(context)})
+    layers = {shown(p.target): shown(p.source) for p in context.pairs.values() if context.target.by_name[p.target].has_weights}
+    differing = differences(source, target, layers)
+    refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
+    joined = _joined(context, Joiner(load_rules(options.rules), source, target), refused)
+    exact, findings = _exact(context, joined, differing, options)
+    forced, collisions = mapped_tensors(source, target, options.map)
+    matches = {m.target: m for m in (*exact, *forced)}
+    copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
+    return Matching(
+        pairs=tuple(replace(p, source=shown(p.source), target=shown(p.target)) for p in context.pairs.values()),
+        matches=tuple(matches[t.name] for t in target.tensors if t.name in matches),
+        misfits=tuple(m for j in joined.values() for m in j.misfits if m[1] not in matches),
+        findings=(
+            *said_of_pairs(context, tuple(context.pairs.values())),
+            *findings,
+            *collisions,
+            *permuted_storage(source, target, copied),
+        ),
+    )
+
+
+def _joined(context: Context, joiner: Joiner, refused: frozenset[str]) -> Mapping[str, Joined]:
+    """target unit -> what became of its tensors. Affine chains are the business of folding; nothing enters a refused layer."""
+    found = {}
+    for pair in context.pairs.values():
+        unit, given = context.target.by_name[pair.target], context.source.by_name[pair.source]
+        is_affine = unit.layer.op == "BatchNorm" != given.layer.op
+        if unit.has_weights and not is_affine and unit.layer.name not in refused:
+            found[pair.target] = joiner.join(pair, given, unit)
+    return found
+
+
+def _exact(
+    context: Context, joined: Mapping[str, Joined], differing: tuple[Difference, ...], options: Options
+) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
+    """Matches by role, then what folding and epsilon make of them; and what is to be said."""
+    plain = {m.target: m for j in joined.values() for m in j.matches}
+    folded, said_folded = fold_batchnorms(context)
+    missing = [(context.pairs[name], t) for name, j in joined.items() for t in j.missing]
+    zeros, said_zeros = zero_biases(context, missing)
+    turned = equal_epsilons(plain, differing, context.target.graph) if options.adapt != "none" else {}
+    handled = frozenset((m.target.rpartition("/")[0], "epsilon") for m in turned.values())
+    affine = frozenset((m.target.rpartition("/")[0], "epsilon") for m in folded)
+    findings = (*said_folded, *said_zeros, *said(differing, context.target.graph, handled | affine))
+    return (*plain.values(), *turned.values(), *folded, *zeros), findings

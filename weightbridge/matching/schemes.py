@@ -1,0 +1,136 @@
+"""What the pairs say about names and order: WB204, WB205, WB206, WB210."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.graph import LayerGraph
+from weightbridge.matching.context import Context, key
+from weightbridge.matching.names import difference
+from weightbridge.matching.units import Unit
+from weightbridge.matching.values import LayerPair
+
+SHOWN = 8
+CLAIMED = 0.9
+
+
+def said_of_pairs(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
+    """All findings about names and order that follow from the final pairs of units with weights."""
+    weighted = [p for p in pairs if context.target.by_name[p.target].has_weights]
+    return (*_renamed(context, weighted), *_ambiguous(weighted), *_shifted(context, weighted))
+
+
+def _renamed(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
+    renamed = [(shown(p.source), shown(p.target)) for p in pairs if shown(p.source) != shown(p.target)]
+    if not renamed:
+        return ()
+    listed = ", ".join(f"{s} -> {t}" for s, t in renamed[:SHOWN]) + (f" and {len(renamed) - SHOWN} more" if len(renamed) > SHOWN else "")
+    return (finding("WB206", f"{len(renamed)} of {len(pairs)} layers have other names; they differ by {difference(renamed)}: {listed}"),)
+
+
+def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
+    """One finding per group of pairs that share their candidates."""
+    groups: dict[frozenset[str], list[LayerPair]] = {}
+    for pair in pairs:
+        if pair.confidence <= CLAIMED and pair.runners_up:
+            groups.setdefault(frozenset((pair.source, *pair.runners_up)), []).append(pair)
+    for candidates, group in groups.items():
+        listed = ", ".join(f"{shown(p.target)} <- {shown(p.source)}" for p in group[:SHOWN])
+        others = ", ".join(sorted(shown(c) for c in candidates)[:SHOWN])
+        yield finding(
+            "WB204",
+            f"{listed}: as well could be any of {others}; {' and '.join(group[0].evidence)} decided (confidence {group[0].confidence:g})",
+            source=shown(group[0].source),
+            target=shown(group[0].target),
+            fix="say which with --map SOURCE=TARGET, or edit the plan",
+        )
+
+
+def shown(name: str) -> str:
+    """A unit's name as its user knows it."""
+    return name.partition("\0")[0]
+
+
+def _shifted(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
+    """What loading by position would do instead: fill wrong layers after an insertion, or swap those that stand in another order."""
+    chosen = {p.target: p.source for p in pairs}
+    wrong = [t for t, s in _by_position(context).items() if chosen.get(t, s) != s or (t not in chosen and s)]
+    if not wrong:
+        return
+    inserted = [u.name for u in context.target.weighted if u.name not in chosen]
+    removed = [u.name for u in context.source.weighted if u.name not in context.taken]
+    if inserted or removed:
+        yield _insertion(inserted, removed, wrong)
+    moved = [p for p in pairs if p.target in wrong] if not (inserted or removed) else []
+    if moved:
+        listed = ", ".join(f"{shown(p.source)} -> {shown(p.target)}" for p in moved[:SHOWN])
+        how = "names" if "name" in moved[0].evidence else "structure"
+        yield finding(
+            "WB210",
+            f"the layers stand in another order in the two files; matched by {how}: {listed}",
+            source=shown(moved[0].source),
+            target=shown(moved[0].target),
+        )
+
+
+def _insertion(inserted: Sequence[str], removed: Sequence[str], wrong: Sequence[str]) -> Finding:
+    parts = [
+        f"the {side} has {', '.join(map(shown, names[:SHOWN]))}{' and more' if len(names) > SHOWN else ''} in addition"
+        for side, names in (("target", inserted), ("source", removed))
+        if names
+    ]
+    return finding(
+        "WB205",
+        f"{' and '.join(parts)}; loading by position would fill {len(wrong)} other layers wrongly, from {shown(wrong[0])} on",
+        source=shown(removed[0]) if removed else "",
+        target=shown(inserted[0]) if inserted else "",
+        fix="nothing to do: layers are matched, not counted",
+    )
+
+
+def _by_position(context: Context) -> Mapping[str, str]:
+    """target -> source as a loader does that counts: the n-th layer of a family, where the shapes happen to fit."""
+    if context.source.graph.framework != "keras" or context.target.graph.framework != "keras":
+        return {}
+    queues: dict[str, list[Unit]] = {}
+    for unit in context.source.weighted:
+        queues.setdefault(unit.family, []).append(unit)
+    places: dict[str, int] = {}
+    found = {}
+    for unit in context.target.weighted:
+        n = places.get(unit.family, 0)
+        places[unit.family] = n + 1
+        candidate = queues.get(unit.family, [])[n : n + 1]
+        if candidate and key(candidate[0]) == key(unit):
+            found[unit.name] = candidate[0].name
+    return found
+
+
+def permuted_storage(source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]) -> tuple[Finding, ...]:
+    """WB210 for each top-level layer of a legacy file whose weights are listed in another order than the target lists them."""
+    return tuple(
+        finding(
+            "WB210",
+            f"{scope}: the file lists this layer's weights in another order ({', '.join(order[:4])}, ...) than the target has; matched by name, not by position",
+            source=scope,
+            target=scope,
+        )
+        for scope, order in _reordered(source, target, tensor_pairs)
+    )
+
+
+def _reordered(source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
+    back = {s: t for t, s in tensor_pairs.items()}
+    rank = {name: n for n, name in enumerate(target.stored_order or _legacy_order(target))}
+    scopes: dict[str, list[str]] = {}
+    for name in source.stored_order:
+        if back.get(name) in rank:
+            scopes.setdefault(name.split("/")[0], []).append(name)
+    for scope, names in scopes.items():
+        places = [rank[back[n]] for n in names]
+        if places != sorted(places):
+            yield scope, [n.split("/", 1)[-1] for n in names]
+
+
+def _legacy_order(graph: LayerGraph) -> Iterable[str]:
+    """Trainable weights first, as Keras lists those of a nested model when it reads a legacy file."""
+    return (t.name for t in sorted(graph.tensors, key=lambda t: not t.trainable or t.role.startswith("moving_")))

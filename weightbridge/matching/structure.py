@@ -1,0 +1,86 @@
+"""Structure: units whose surroundings are the same on both sides, above, below or both, with widths and without."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, Context, is_compatible, key
+from weightbridge.matching.signatures import Label, signatures, with_widths, without_widths
+from weightbridge.matching.units import Reduced, without
+from weightbridge.matching.values import LayerPair
+
+K = TypeVar("K")
+
+
+def by_structure(context: Context) -> tuple[LayerPair, ...]:
+    """Pairs by signature: whole surroundings first, then one side of them; normalisations bridged over where one side has folded them."""
+    if not context.has_flow:
+        return ()
+    found: list[LayerPair] = []
+    for view in (_whole, _bridged):
+        source, target = view(context.source), view(context.target)
+        for label in (with_widths, without_widths):
+            found += _both_sides(context, source, target, label)
+            found += _one_side(context, source, target, label)
+    return tuple(found)
+
+
+def isomorphism(source: Reduced, target: Reduced) -> dict[str, str] | None:
+    """target -> source where every unit with weights has exactly one counterpart with the same surroundings, else None."""
+    left, right = (_classes(side, with_widths) for side in (source, target))
+    if {k: len(v) for k, v in left.items()} != {k: len(v) for k, v in right.items()}:
+        return None
+    return {t: s for k, names in right.items() for s, t in zip(left[k], names, strict=True) if target.by_name[t].has_weights}
+
+
+def _whole(reduced: Reduced) -> Reduced:
+    return reduced
+
+
+def _bridged(reduced: Reduced) -> Reduced:
+    return without(reduced, "Norm")
+
+
+def _classes(reduced: Reduced, label: Label) -> dict[tuple[str, str], list[str]]:
+    sign = signatures(reduced, label)
+    return _grouped((u.name, (sign.up[u.name], sign.down[u.name])) for u in reduced.units)
+
+
+def _grouped(items: Iterable[tuple[str, K]]) -> dict[K, list[str]]:
+    found: dict[K, list[str]] = {}
+    for name, value in items:
+        found.setdefault(value, []).append(name)
+    return found
+
+
+def _both_sides(context: Context, source: Reduced, target: Reduced, label: Label) -> Iterator[LayerPair]:
+    left, right = _classes(source, label), _classes(target, label)
+    for k, names in right.items():
+        others = left.get(k, [])
+        if len(others) != len(names):
+            continue
+        for s, t in zip(others, names, strict=True):
+            if not is_compatible(source.by_name[s], target.by_name[t]):
+                continue
+            same = key(source.by_name[s]) == key(target.by_name[t])
+            sure = (STRUCTURE if same else ONE_SIDED) if len(names) == 1 else SYMMETRIC
+            evidence = ("structure", "shape") if same else ("structure",)
+            yield LayerPair(s, t, sure, evidence if len(names) == 1 else (*evidence, "order"), tuple(o for o in others if o != s))
+
+
+def _one_side(context: Context, source: Reduced, target: Reduced, label: Label) -> Iterator[LayerPair]:
+    """Equal above or equal below, where the two do not contradict each other; only where the shapes fit."""
+    a, b = signatures(source, label), signatures(target, label)
+    above, below = _partners(a.up, b.up), _partners(a.down, b.down)
+    for unit in target.units:
+        partners = {side[unit.name] for side in (above, below) if unit.name in side}
+        if len(partners) != 1:
+            continue
+        (other,) = partners
+        if key(source.by_name[other]) == key(unit) and is_compatible(source.by_name[other], unit):
+            yield LayerPair(other, unit.name, ONE_SIDED, ("structure", "shape", "one-sided"))
+
+
+def _partners(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:
+    """target -> source where a signature occurs once on each side."""
+    a, b = (_grouped(side.items()) for side in (left, right))
+    return {names[0]: a[k][0] for k, names in b.items() if len(names) == 1 and len(a.get(k, ())) == 1}

@@ -1,0 +1,169 @@
+"""The commands: read -> match -> plan -> transfer -> verify -> report, one short function each."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from weightbridge import formats
+from weightbridge.diagnostics import Finding
+from weightbridge.execution import Ledger, values
+from weightbridge.graph import LayerGraph
+from weightbridge.hashing import structure_hash
+from weightbridge.matching import match
+from weightbridge.options import Options
+from weightbridge.plan import Plan
+from weightbridge.planfile import checked, load, save, with_content
+from weightbridge.planning import make_plan, unexplained, unused_of
+from weightbridge.proving import prove, prove_pair
+from weightbridge.report.policy import with_policy
+from weightbridge.report.values import ModelSummary, Report
+from weightbridge.report.verdict import judge
+from weightbridge.transfer import check_output, publish, staged, write
+from weightbridge.verification import Verification
+from weightbridge.views.json import graph_to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Both models read, and the plan between them with what is to be said about it."""
+
+    source: LayerGraph
+    target: LayerGraph
+    plan: Plan
+    findings: tuple[Finding, ...]
+
+
+def inspect(model: Any, options: Options) -> Report:
+    """What a model is made of; headers only."""
+    graph = formats.read(model, options.source_arguments)
+    report = Report("inspect", "pass", source=summary(graph), findings=graph.findings, graph=graph_to_json(graph))
+    return judge(report, with_policy(options))
+
+
+def check(source: Any, target: Any, options: Options) -> Report:
+    """Match and plan; reads headers only and writes no model."""
+    made = prepare(source, target, options)
+    return judged("check", made, options)
+
+
+def plan(source: Any, target: Any, output: Path, options: Options) -> Report:
+    """Match and plan, read all values once (hashes, energies, NaN), and write the plan file, whatever was found.
+
+    A plan with errors is written too: it is there to be edited.
+    """
+    made = _measured(prepare(source, target, options), options)
+    save(made.plan, output, overwrite=options.overwrite)
+    return judged("plan", made, options)
+
+
+def hashed_plan(source: Any, target: Any, options: Options) -> Plan:
+    """The plan with the hashes of both models' bytes and the energies that its adapters keep."""
+    return _measured(prepare(source, target, options), options).plan
+
+
+def _measured(made: Prepared, options: Options) -> Prepared:
+    """Carries the plan out without writing anything, for what only values can tell."""
+    ledger = Ledger()
+    for _ in values(made.plan, made.source, made.target, ledger, options.progress):
+        pass
+    hashed = with_content(ledger.applied_to(made.plan), made.source, made.target)
+    return replace(made, plan=hashed, findings=(*made.findings, *ledger.findings))
+
+
+def prepare(source: Any, target: Any, options: Options) -> Prepared:
+    """Read both models, then match and plan, or take the plan from its file."""
+    a = formats.read(source, options.source_arguments)
+    b = formats.read(target, options.target_arguments)
+    if options.plan is not None:
+        return _from_file(a, b, options)
+    made, findings = make_plan(a, b, match(a, b, options), options)
+    return Prepared(a, b, made, (*_said_of(a, "source"), *_said_of(b, "target"), *findings))
+
+
+def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prepared:
+    assert options.plan is not None
+    stored = checked(load(options.plan), source, target)
+    declared = {*options.unused, *(u.source for u in stored.unused if u.reason == "declared")}
+    unused = unused_of(source, stored.steps, declared)
+    findings = (*_said_of(source, "source"), *_said_of(target, "target"), *unexplained(unused))
+    return Prepared(source, target, replace(stored, unused=unused), findings)
+
+
+def _said_of(graph: LayerGraph, side: str) -> Iterable[Finding]:
+    """The reader's findings, with the place on the right side of the report."""
+    for found in graph.findings:
+        place = found.source or found.target or graph.path
+        yield replace(found, source=place, target="") if side == "source" else replace(found, source="", target=place)
+
+
+def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:
+    """Plan, write OUTPUT beside itself, read it back, verify it, rename it into place."""
+    check_output(output, options.overwrite)
+    options = with_policy(options)
+    with ExitStack() as stack:
+        template = stack.enter_context(formats.template_of(target, output, options.target_arguments))
+        made = prepare(source, template, options)
+        made = replace(made, plan=with_content(made.plan, made.source, made.target))
+        if judged("transfer", made, options).exit_code:
+            return judged("transfer", _named(made, target), options)
+        temporary = stack.enter_context(staged(output))
+        written = write(made.plan, made.source, made.target, temporary, options.progress)
+        made = replace(made, plan=written.plan, findings=(*made.findings, *written.findings))
+        proof, said = prove(made.plan, made.source, made.target, written, made.findings, options)
+        report = judged("transfer", replace(_named(made, target), findings=(*made.findings, *said)), options, proof)
+        if not report.exit_code:
+            publish(temporary, output)
+    return report
+
+
+def _named(made: Prepared, target: Any) -> Prepared:
+    """The target by the name that the user gave it, where it was built from code."""
+    return replace(made, target=replace(made.target, path=target)) if isinstance(target, str) else made
+
+
+def verify(a: Any, b: Any, options: Options) -> Report:
+    """Run both models on the same probes and compare outputs and matched layers."""
+    made = prepare(a, b, replace(options, plan=None))
+    proof, said = prove_pair(made.source, made.target, a, b, made.plan, options)
+    plan_free = tuple(f for f in made.findings if f.code not in ("WB202", "WB203", "WB204", "WB205", "WB206", "WB210"))
+    return judged("verify", replace(made, findings=(*plan_free, *said)), options, proof)
+
+
+def features(model: Any, layer: str, output: Path, options: Options) -> Report:
+    """The model cut at a layer, written to OUTPUT."""
+    from weightbridge.features import features as cut  # loads a framework, which no other command here needs at once
+
+    check_output(output, options.overwrite)
+    graph = formats.read(model, options.source_arguments)
+    cut(model, layer, output)
+    written = formats.read(output)
+    report = Report("features", "pass", source=summary(graph), target=summary(written), findings=graph.findings)
+    return judge(report, with_policy(options))
+
+
+def summary(graph: LayerGraph, sha256: str | None = None) -> ModelSummary:
+    return ModelSummary(
+        path=graph.path,
+        format=graph.format,
+        producer=graph.producer,
+        structure=structure_hash(graph),
+        sha256=sha256,
+        layers=len(graph.layers),
+        tensors=len(graph.tensors),
+        parameters=graph.parameters,
+    )
+
+
+def judged(command: str, made: Prepared, options: Options, proof: Verification | None = None) -> Report:
+    report = Report(
+        command,
+        "pass",
+        source=summary(made.source, made.plan.source_sha256),
+        target=summary(made.target, made.plan.target_sha256),
+        plan=made.plan,
+        findings=made.findings,
+        verification=proof or Verification(),
+    )
+    return judge(report, with_policy(options))

@@ -1,0 +1,157 @@
+"""Matches and adapters -> Plan: one step per target tensor, one entry per unused source tensor."""
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+
+from weightbridge.adapters import propose
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.graph import LayerGraph
+from weightbridge.hashing import structure_hash
+from weightbridge.matching import Match, Matching
+from weightbridge.options import Options
+from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
+from weightbridge.tensors import Tensor, dtype_of
+
+VECTOR_ROLES = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance"})
+
+
+def make_plan(source: LayerGraph, target: LayerGraph, matching: Matching, options: Options) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan and what is to be said about it (WB201, WB202, WB203, WB208, WB209 and the adapters' findings)."""
+    fresh = frozenset(t.name for t in target.tensors if is_declared(t.name, options.fresh))
+    dtypes = {t.name: t.dtype for t in source.tensors}
+    steps = {m.target: exact_step(target_tensor, m, dtypes) for m, target_tensor in _exact(matching, target) if m.target not in fresh}
+    open_targets = frozenset(t.name for t in target.tensors if t.name not in steps and t.name not in fresh)
+    findings: list[Finding] = list(matching.findings)
+    left: frozenset[str] = frozenset()
+    if options.adapt != "none":
+        proposal = propose(source, target, matching, open_targets)
+        steps |= {s.target: s for s in proposal.steps if s.target not in fresh}
+        findings += proposal.findings
+        left = proposal.fresh
+    all_steps = tuple(steps.get(t.name) or fresh_step(t) for t in target.tensors)
+    findings += _misfits(source, target, matching, steps, fresh | left)
+    said = {f.target for f in findings if f.code == "WB201"}
+    findings += _unmatched(target, steps, fresh, said)
+    findings += _roles(source, target, all_steps)
+    unused = unused_of(source, all_steps, options.unused)
+    findings += unexplained(unused)
+    return Plan(all_steps, unused, structure_hash(source), structure_hash(target)), tuple(findings)
+
+
+def is_declared(name: str, globs: Iterable[str]) -> bool:
+    """A glob names a tensor, or the layer that it belongs to."""
+    return any(fnmatchcase(name, g) or fnmatchcase(name.rpartition("/")[0], g) for g in globs)
+
+
+def _exact(matching: Matching, target: LayerGraph) -> Iterable[tuple[Match, Tensor]]:
+    wanted = {t.name: t for t in target.tensors}
+    return ((m, wanted[m.target]) for m in matching.matches)
+
+
+def exact_step(target: Tensor, match: Match, dtypes: Mapping[str, str]) -> Step:
+    """A copy or an exact transform; a change of dtype is part of the contract."""
+    given = {dtypes[s] for s in match.sources}
+    kind: Kind = "transform" if match.transform or given - {target.dtype} else "copy"
+    return Step(
+        target=target.name,
+        sources=match.sources,
+        kind=kind,
+        contract=_contract(match, given, target.dtype),
+        shape=target.shape,
+        size=target.size,
+        transform=match.transform,
+        parameters=match.parameters,
+        confidence=round(match.confidence, 4),
+        evidence=match.evidence,
+        runners_up=match.runners_up,
+    )
+
+
+def _contract(match: Match, given: set[str], wanted: str) -> Contract:
+    if match.preserving:
+        return "preserving"
+    if given <= {wanted}:
+        return "bitwise"
+    widened = all(dtype_of(d).itemsize < dtype_of(wanted).itemsize for d in given)
+    return "preserving" if widened else "lossy"
+
+
+def fresh_step(target: Tensor) -> Step:
+    return Step(target.name, (), "fresh", "fresh", target.shape, target.size)
+
+
+def _misfits(
+    source: LayerGraph, target: LayerGraph, matching: Matching, steps: Mapping[str, Step], fresh: frozenset[str]
+) -> Iterable[Finding]:
+    shapes = {t.name: t.shape for t in source.tensors}
+    wanted = {t.name: t.shape for t in target.tensors}
+    for s, t in matching.misfits:
+        if t not in steps and t not in fresh:
+            yield finding(
+                "WB201",
+                f"{t}: the source's {s} has shape {shapes[s]}, expected {wanted[t]}; no exact transform joins them",
+                source=s,
+                target=t,
+                fix=f"allow adapters (--adapt weights), declare it (--fresh '{t}'), or build the target with the source's shape",
+            )
+
+
+def _unmatched(target: LayerGraph, steps: Mapping[str, Step], fresh: frozenset[str], said: set[str]) -> Iterable[Finding]:
+    """One WB202 per layer, naming its tensors."""
+    for layer in target.layers:
+        names = [t.name for t in layer.tensors if t.name not in steps and t.name not in fresh and t.name not in said]
+        if names:
+            glob = names[0] if len(names) == 1 else f"{layer.name}/*"
+            yield finding(
+                "WB202",
+                f"{', '.join(names)}: no tensor of the source corresponds; left as the target has initialised it",
+                target=names[0] if len(names) == 1 else layer.name,
+                fix=f"declare it with --fresh '{glob}', or name its source with --map SOURCE=TARGET",
+            )
+
+
+def _roles(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> Iterable[Finding]:
+    """WB208 where a plain copy would put one kind of vector into another."""
+    roles = {t.name: t.role for graph in (source, target) for t in graph.tensors}
+    given, wanted = ({t.name: t.role for t in graph.tensors} for graph in (source, target))
+    for step in steps:
+        if (
+            step.transform
+            or len(step.sources) != 1
+            or not {given[step.sources[0]], wanted[step.target]} <= VECTOR_ROLES & set(roles.values())
+        ):
+            continue
+        a, b = given[step.sources[0]], wanted[step.target]
+        if a != b and {a, b} != {"bias", "beta"}:
+            yield finding(
+                "WB208", f"{step.target}: {step.sources[0]} is a {a}, and would land in a {b}", source=step.sources[0], target=step.target
+            )
+
+
+def unused_of(source: LayerGraph, steps: Iterable[Step], declared: Iterable[str]) -> tuple[Unused, ...]:
+    """Every source tensor that no step reads, and every excluded one, with its reason."""
+    used = {s for step in steps for s in step.sources}
+    globs = tuple(declared)
+    kept = [Unused(t.name, "declared" if is_declared(t.name, globs) else "unexplained") for t in source.tensors if t.name not in used]
+    reasons: Mapping[str, UnusedReason] = {e.name: e.reason for e in source.excluded}
+    return (*kept, *(Unused(name, reason) for name, reason in reasons.items()))
+
+
+def unexplained(unused: Iterable[Unused]) -> Iterable[Finding]:
+    """One WB203 per layer, naming its tensors."""
+    layers: dict[str, list[str]] = {}
+    for entry in unused:
+        if entry.reason == "unexplained":
+            layers.setdefault(_scope(entry.source), []).append(entry.source)
+    for scope, names in layers.items():
+        yield finding(
+            "WB203",
+            f"{', '.join(names)}: nothing in the target uses {'it' if len(names) == 1 else 'them'}",
+            source=names[0] if len(names) == 1 else scope,
+            fix=f"declare it with --unused '{names[0] if len(names) == 1 or not scope else scope + '*'}' if that is right",
+        )
+
+
+def _scope(name: str) -> str:
+    """The layer part of a tensor's name, in either style of separators."""
+    return name.rpartition("/")[0] if "/" in name else name.rpartition(".")[0]

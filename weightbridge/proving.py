@@ -1,0 +1,110 @@
+"""What a transfer may claim, and the proof of it: bytes read back always, whole-model equality where both sides run."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from weightbridge import formats
+from weightbridge.diagnostics import Finding
+from weightbridge.errors import ModelError, RunError
+from weightbridge.graph import LayerGraph
+from weightbridge.hashing import structure_hash
+from weightbridge.options import Options
+from weightbridge.plan import Plan
+from weightbridge.transfer import Written
+from weightbridge.verification import Verification
+from weightbridge.verify import Control, Setup, equality, health, seed_of, shuffled
+
+EXACT = frozenset({"bitwise", "preserving"})
+DIFFERENT = frozenset({"WB103", "WB105", "WB301", "WB403", "WB404", "WB408"})
+
+
+def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
+    """ "" where the two whole models are claimed to be one function, else why not."""
+    loose = [s for s in plan.steps if s.contract not in EXACT]
+    if not plan.steps or loose:
+        return (
+            f"{len(loose)} of {len(plan.steps)} tensors are not transferred exactly ({loose[0].target})" if loose else "there is no tensor"
+        )
+    differing = [f for f in findings if f.code in DIFFERENT]
+    if differing:
+        return f"{differing[0].code} at {differing[0].target or differing[0].source}"
+    unused = [u for u in plan.unused if u.reason == "unexplained"]
+    return f"the source's {unused[0].source} is not in the target" if unused else ""
+
+
+def prove(
+    plan: Plan, source: LayerGraph, target: LayerGraph, written: Written, findings: tuple[Finding, ...], options: Options
+) -> tuple[Verification, tuple[Finding, ...]]:
+    """Verification of a written file before it gets its name. The read-back has happened; its count is part of the evidence."""
+    claim = claims_equality(plan, findings)
+    evidence: dict[str, Any] = {"read_back": written.read_back, "claim": claim or "equal"}
+    if not options.verify:
+        return Verification("read-back", evidence={**evidence, "reason": "--no-verify: no model was run"}), ()
+    try:
+        candidate = formats.runner(written.path)
+        reference = None if claim else formats.runner(source.path, arguments=options.source_arguments)
+    except (RunError, ModelError) as error:
+        return Verification("read-back", evidence={**evidence, "reason": f"not run: {error.message}"}), ()
+    seed = seed_of(structure_hash(source), structure_hash(target))
+    setup = Setup(seed=seed, evidence=options.evidence, samples=options.probe)
+    with TemporaryDirectory(prefix="weightbridge-") as folder:
+        if reference is None:
+            found, said = health(candidate, setup)
+        else:
+            controls = _controls(plan, target, written, Path(folder), seed)
+            found, said = equality(reference, candidate, _exact(setup, source, written, options, controls))
+    return replace(found, evidence={**evidence, **found.evidence}), said
+
+
+def _exact(setup: Setup, source: LayerGraph, written: Written, options: Options, controls: tuple[Control, ...]) -> Setup:
+    return replace(
+        setup,
+        precise=lambda: formats.runner(source.path, "float64", options.source_arguments),
+        precise_candidate=lambda: formats.runner(written.path, "float64"),
+        controls=controls,
+    )
+
+
+def _controls(plan: Plan, target: LayerGraph, written: Written, folder: Path, seed: int) -> tuple[Control, ...]:
+    """The target before the transfer, and the plan shuffled among tensors of one shape; each must fail."""
+    stored = formats.read(written.path)
+    moved = {s.target for s in plan.steps if s.sources}
+    tensors = {t.name: t for t in stored.tensors if t.name in moved}
+    before = {t.name: t for t in target.tensors}
+    same = all(before[n].load().tobytes() == t.load().tobytes() for n, t in tensors.items())
+    first = (
+        Control("target before transfer", reason="the target held these weights already")
+        if same
+        else Control("target before transfer", lambda: formats.runner(target.path))
+    )
+    mapping = shuffled(((n, t.load()) for n, t in tensors.items()), seed)
+    if not mapping:
+        return (first, Control("plan shuffled among same-shape tensors", reason="no two tensors of one shape differ"))
+
+    def build() -> formats.Runner:
+        path = folder / f"shuffled{''.join(written.path.suffixes[-1:])}"
+        formats.write(stored, path, ((tensors[n], tensors[other].load()) for n, other in mapping.items()))
+        return formats.runner(path)
+
+    return (first, Control("plan shuffled among same-shape tensors", build))
+
+
+def prove_pair(
+    source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options
+) -> tuple[Verification, tuple[Finding, ...]]:
+    """`verify A B`: both as they are, every matched layer that one step joins compared too."""
+    reference = formats.runner(a, arguments=options.source_arguments)
+    candidate = formats.runner(b, arguments=options.target_arguments)
+    pairs = dict.fromkeys((source.owner[s.sources[0]].name, target.owner[s.target].name) for s in plan.steps if len(s.sources) == 1)
+    setup = Setup(
+        seed=seed_of(structure_hash(source), structure_hash(target)),
+        evidence=options.evidence,
+        samples=options.probe,
+        precise=lambda: formats.runner(a, "float64", options.source_arguments),
+        precise_candidate=lambda: formats.runner(b, "float64", options.target_arguments),
+        layers=tuple(pairs),
+    )
+    return equality(reference, candidate, setup)

@@ -1,0 +1,125 @@
+"""The exact transforms: axis patterns by einops, and the few named ones that a pattern cannot say.
+
+Each named transform takes the source arrays in the step's order and its parameters, and returns the target's value.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from einops import rearrange
+
+from weightbridge.axes import merges_or_drops, parse
+from weightbridge.tensors import Array
+
+Transform = Callable[[Sequence[Array], Mapping[str, Any]], Array]
+
+
+def apply(transform: str, parameters: Mapping[str, Any], arrays: Sequence[Array]) -> Array:
+    """The target's value: "" copies, a pattern rearranges, a name looks up TRANSFORMS.
+
+    Raises KeyError for an unknown name (plans are checked when they are loaded).
+    """
+    if not transform:
+        return arrays[0]
+    if "->" in transform:
+        return rearranged(arrays[0], transform, parameters)
+    return TRANSFORMS[transform](arrays, parameters)
+
+
+def rearranged(array: Array, pattern: str, parameters: Mapping[str, Any]) -> Array:
+    names = {n for group in parse(pattern).source for n in group if not n.isdigit()}
+    lengths = {n: int(size) for n, size in parameters.items() if n in names}
+    if not merges_or_drops(pattern):
+        lengths = {}
+    return np.ascontiguousarray(rearrange(array, pattern, **lengths))
+
+
+def _constant(_: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    return np.full(tuple(parameters["shape"]), parameters["value"], np.float64)
+
+
+def _gates(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Reorders blocks along an axis: `order` says which source block each target block takes; `pattern` rearranges after that."""
+    array, axis, order = arrays[0], int(parameters["axis"]), parameters["order"]
+    blocks = np.split(array, len(order), axis=axis)
+    moved = np.concatenate([blocks[i] for i in order], axis=axis)
+    return rearranged(moved, parameters["pattern"], parameters) if parameters.get("pattern") else moved
+
+
+def _gate_bias(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Input and recurrent biases (halves of one array, or two arrays): gates reordered, then summed or stacked as (2, n)."""
+    halves = np.split(arrays[0].reshape(-1), 2) if len(arrays) == 1 else [a.reshape(-1) for a in arrays]
+    moved = [np.concatenate([np.split(h, len(parameters["order"]))[i] for i in parameters["order"]]) for h in halves]
+    return np.stack(moved) if parameters["join"] == "stack" else moved[0] + moved[1]
+
+
+def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """One index along the first axis (a direction of a bidirectional layer), then `inner` with its own parameters."""
+    chosen = [a[int(parameters["index"])] for a in arrays]
+    return apply(parameters["inner"], parameters["parameters"], chosen)
+
+
+def _batchnorm_gamma(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """gamma' = gamma sqrt((var + eps_target) / (var + eps_source)): the same function under another epsilon."""
+    gamma, variance = (a.astype(np.float64) for a in arrays)
+    scaled = gamma * np.sqrt((variance + parameters["target_epsilon"]) / (variance + parameters["source_epsilon"]))
+    return np.asarray(scaled)
+
+
+def _affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """A chain of per-channel operations as BatchNorm values over mean 0 and variance 1: `scale` is gamma, `shift` is beta.
+
+    `mean` is the moving mean that has the effect of the shift, for a BatchNorm without beta.
+    """
+    scale: Array = np.asarray(1.0)
+    shift: Array = np.asarray(0.0)
+    for operation, array in zip(parameters["ops"], arrays, strict=True):
+        value = array.astype(np.float64).reshape(-1)
+        match operation:
+            case "multiply":
+                scale, shift = scale * value, shift * value
+            case "divide":
+                scale, shift = scale / value, shift / value
+            case "subtract":
+                shift = shift - value
+            case _:
+                shift = shift + value
+    if parameters["value"] == "mean":
+        return np.asarray(-shift)
+    return np.asarray(scale * np.sqrt(1 + float(parameters["epsilon"])) if parameters["value"] == "scale" else shift)
+
+
+def _standard_deviation(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Keras 1 stored `running_std`, which already is a variance; other writers stored a real deviation."""
+    return np.square(arrays[0].astype(np.float64))
+
+
+def _flip(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Spatial flip of a Theano kernel, then `pattern`."""
+    flipped = np.flip(arrays[0], axis=tuple(parameters["axes"]))
+    return rearranged(flipped, parameters["pattern"], parameters) if parameters.get("pattern") else np.ascontiguousarray(flipped)
+
+
+def _concatenate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    return np.concatenate(list(arrays), axis=int(parameters["axis"]))
+
+
+def _split(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Part `index` of `parts` equal parts along an axis, then `pattern`."""
+    part = np.split(arrays[0], int(parameters["parts"]), axis=int(parameters["axis"]))[int(parameters["index"])]
+    return rearranged(part, parameters["pattern"], parameters) if parameters.get("pattern") else part
+
+
+TRANSFORMS: dict[str, Transform] = {
+    "constant": _constant,
+    "gates": _gates,
+    "gate-bias": _gate_bias,
+    "select": _select,
+    "affine": _affine,
+    "batchnorm-gamma": _batchnorm_gamma,
+    "square": _standard_deviation,
+    "flip": _flip,
+    "concatenate": _concatenate,
+    "split": _split,
+}
