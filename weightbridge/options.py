@@ -17,7 +17,10 @@ def silent(stage: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """map, fresh and unused hold globs over tensor names; `map` pairs are (source, target)."""
+    """map, fresh and unused hold globs over tensor names; `map` pairs are (source, target).
+
+    explicit: names of the fields that the user gave, and a policy file does not change.
+    """
 
     map: tuple[tuple[str, str], ...] = ()
     fresh: tuple[str, ...] = ()
@@ -35,3 +38,4 @@ class Options:
     source_arguments: Mapping[str, Any] = field(default_factory=dict)
     target_arguments: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = silent
+    explicit: frozenset[str] = frozenset()

@@ -8,7 +8,6 @@ import click
 
 from weightbridge.cli import parsing
 from weightbridge.options import Adapt, Evidence, FailOn, Options, Progress, silent
-from weightbridge.report.policy import with_policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
@@ -59,24 +58,24 @@ def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
 
 
 def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
-    """The Options of what was given; fail_on and min_coverage come from the policy where the command line does not say."""
+    """The Options of what was given."""
     _refuse_what_is_not_there(given)
-    explicit = {name for name in ("fail_on", "min_coverage") if given.get(name) is not None}
+    explicit = frozenset(name for name in ("fail_on", "min_coverage") if given.get(name) is not None)
     plain = {
         name: given[name]
         for name in ("fresh", "unused", "adapt", "plan", "rules", "policy", "evidence", "probe", "overwrite")
         if name in given
     }
-    options = Options(
+    return Options(
         map=tuple(map(parsing.pair, given.get("pairs", ()))),
         verify=not given.get("no_verify", False),
         source_arguments=parsing.arguments(given.get("source_arg", ()), "--source-arg"),
         target_arguments=parsing.arguments(given.get("target_arg", ()), "--target-arg"),
         progress=progress,
         **plain,
+        explicit=explicit,
         **{name: given[name] for name in explicit},
     )
-    return with_policy(options, explicit)
 
 
 def _refuse_what_is_not_there(given: dict[str, Any]) -> None:

@@ -25,7 +25,8 @@ def run(
 ) -> int:
     """Calls the action with the options, writes the reports, gives the exit code.
 
-    models: the paths that no report may be written over; all but the first are on the target's side. default: the reports where none is asked for.
+    models: the paths that no report may be written over; all but the first are on the target's side.
+    default: the reports where none is asked for.
     """
     asked = requests(given["reports"]) or tuple(default)
     wanted = tuple(r for r in asked if not (given["quiet"] and r == Request("text")))

@@ -1,7 +1,7 @@
 """A policy file: which severity a code has here, how much must be covered, and what makes a command fail."""
 
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -47,13 +47,13 @@ def apply_policy(policy: Policy, findings: tuple[Finding, ...]) -> tuple[Finding
     )
 
 
-def with_policy(options: Options, explicit: Collection[str] = ()) -> Options:
-    """Options with `fail_on` and `min_coverage` from their policy file, where the user did not give them (`explicit`)."""
+def with_policy(options: Options) -> Options:
+    """Options with `fail_on` and `min_coverage` from their policy file, where the user did not give them."""
     if options.policy is None:
         return options
     policy = load_policy(options.policy)
-    fail_on = options.fail_on if policy.fail_on is None or "fail_on" in explicit else policy.fail_on
-    least = options.min_coverage if policy.min_coverage is None or "min_coverage" in explicit else policy.min_coverage
+    fail_on = options.fail_on if policy.fail_on is None or "fail_on" in options.explicit else policy.fail_on
+    least = options.min_coverage if policy.min_coverage is None or "min_coverage" in options.explicit else policy.min_coverage
     return replace(options, fail_on=fail_on, min_coverage=least)
 
 

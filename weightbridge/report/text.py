@@ -1,6 +1,6 @@
 """The report as text: the verdict first, then coverage, findings, verification and the tables, to the width of the terminal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from typing import Any
 
@@ -27,14 +27,23 @@ def render(report: Mapping[str, Any]) -> str:
 
 def render_on(report: Mapping[str, Any], width: int, color: bool) -> str:
     """For a terminal of this width."""
+    return _printed(_parts(report), width, color)
+
+
+def render_tables(tables: Iterable[sections.Table]) -> str:
+    """Tables alone, of a fixed width."""
+    return _printed((part for table in tables for part in _table(table)), WIDTH, color=False)
+
+
+def _printed(parts: Iterable[RenderableType], width: int, color: bool) -> str:
     out = StringIO()
     console = Console(
         file=out, width=width, color_system="standard" if color else None, force_terminal=color,
         markup=False, highlight=False, emoji=False, legacy_windows=False, _environ={},
     )  # fmt: skip
-    for part in _parts(report):
+    for part in parts:
         console.print(part)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).lstrip("\n") + "\n"
 
 
 def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:

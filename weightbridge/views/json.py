@@ -1,9 +1,11 @@
 """LayerGraph -> the `graph` object of an inspect report: layers with attributes and tensors, edges, what is excluded."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.report.json import plain
+from weightbridge.report.json import render as json_text
 
 
 def graph_to_json(graph: LayerGraph) -> dict[str, Any]:
@@ -17,6 +19,11 @@ def graph_to_json(graph: LayerGraph) -> dict[str, Any]:
         "edges": [list(edge) for edge in graph.edges],
         "excluded": [{"name": one.name, "reason": one.reason, "size": one.size} for one in graph.excluded],
     }
+
+
+def render(graph: Mapping[str, Any]) -> str:
+    """The graph object alone, as JSON."""
+    return json_text(graph)
 
 
 def _layer(layer: Layer) -> dict[str, Any]:

@@ -1,0 +1,74 @@
+"""What a picture says of a layer: its op with the numbers that matter, its output shape, and the family that gives it a colour."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from weightbridge.report.sections import dimensions
+
+Json = Mapping[str, Any]
+Family = Literal[
+    "convolution", "dense", "recurrent", "attention", "normalization", "activation", "pooling", "merging", "shape", "input", "other"
+]  # fmt: skip
+
+FAMILIES: dict[Family, tuple[str, ...]] = {
+    "convolution": ("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"),
+    "dense": ("Dense", "EinsumDense", "Embedding"),
+    "recurrent": ("LSTM", "GRU", "RNN"),
+    "attention": ("Attention",),
+    "normalization": ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm", "Normalization", "Rescaling"),
+    "activation": ("Activation", "Dropout", "Noise"),
+    "pooling": ("Pool", "GlobalPool", "Resize"),
+    "merging": ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat"),
+    "shape": ("Flatten", "Reshape", "Permute", "Pad", "Crop", "Repeat", "Identity", "Cast", "Masking", "Slice"),
+    "input": ("Input",),
+}
+COLORS: dict[Family, str] = {
+    "convolution": "#c6dbef",
+    "dense": "#c7e9c0",
+    "recurrent": "#fdd0a2",
+    "attention": "#f2b6d2",
+    "normalization": "#e5e0f3",
+    "activation": "#fde0dd",
+    "pooling": "#fff3b0",
+    "merging": "#d0ece7",
+    "shape": "#ececec",
+    "input": "#ffffff",
+    "other": "#f7d9c4",
+}
+_FAMILY_OF: dict[str, Family] = {op: family for family, ops in FAMILIES.items() for op in ops}
+
+
+def family(op: str) -> Family:
+    return _FAMILY_OF.get(op, "other")
+
+
+def described(layer: Json) -> str:
+    """`Conv 3x3/2 relu`, `Opaque Lambda`: the op, or the class where the op is unknown, and what tells it from its like."""
+    attributes = layer["attributes"]
+    op = layer["op"] if layer["op"] != "Opaque" else f"Opaque {layer['class_name']}"
+    parts = (op, _window(attributes), _activation(attributes))
+    return " ".join(part for part in parts if part)
+
+
+def shape(layer: Json) -> str:
+    return dimensions(layer["output_shape"])
+
+
+def _window(attributes: Json) -> str:
+    """Kernel or pool size, and the stride where it is not 1."""
+    size = _lengths(attributes.get("kernel_size") or attributes.get("pool_size"))
+    strides = _lengths(attributes.get("strides"))
+    if not size:
+        return ""
+    step = "" if not strides or set(strides) == {"1"} else "/" + (strides[0] if len(set(strides)) == 1 else "x".join(strides))
+    return "x".join(size) + step
+
+
+def _lengths(value: Any) -> list[str]:
+    return [str(n) for n in value] if isinstance(value, list) else []
+
+
+def _activation(attributes: Json) -> str:
+    value = attributes.get("activation")
+    name = value[0] if isinstance(value, list) and value else value
+    return name if isinstance(name, str) and name != "linear" else ""
