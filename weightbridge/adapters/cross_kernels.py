@@ -5,9 +5,10 @@ from typing import Any
 
 from weightbridge.adapters.channels import cost
 from weightbridge.adapters.layout import lengths, pattern
-from weightbridge.adapters.letters import Letters, letters, taps
+from weightbridge.adapters.letters import Letters, letters
 from weightbridge.adapters.maps import Rule
 from weightbridge.adapters.setting import Setting
+from weightbridge.adapters.stems import is_stem
 from weightbridge.graph import Layer
 from weightbridge.plan import Step
 from weightbridge.tensors import Tensor
@@ -30,7 +31,7 @@ def kernel_step(setting: Setting, layer: Layer, tensor: Tensor, other: Layer) ->
         return None
     before = lengths(source.shape, theirs, ours)
     axes = {str(n): _rule(x, a, b) for n, (x, a, b) in enumerate(zip(ours, before, tensor.shape, strict=True)) if a != b}
-    parameters: dict[str, Any] = {"axes": axes, **_scale(layer, ours)}
+    parameters: dict[str, Any] = {"axes": axes, **_scale(setting, layer, ours)}
     if pattern(theirs, ours):
         parameters["layout"] = pattern(theirs, ours)
     return _step(tensor, (source.name,), "map-axes", parameters, cost(ours, axes))
@@ -64,10 +65,12 @@ def _aligned(theirs: Letters, ours: Letters) -> Letters:
     return theirs
 
 
-def _scale(layer: Layer, ours: Letters) -> dict[str, Any]:
+def _scale(setting: Setting, layer: Layer, ours: Letters) -> dict[str, Any]:
+    """Filters that sum over channels are centred, but for the stem's: brightness is no drift."""
     if layer.op == "Dense":
         return {"rescale": "norm"}
-    return {"rescale": "he", "out": tuple(n for n, letter in enumerate(ours) if letter in "ocm" and letter not in taps(ours))}
+    scale = {"rescale": "he", "out": tuple(n for n, letter in enumerate(ours) if letter in "ocm")}
+    return scale if "c" in ours or is_stem(setting, layer, "i") else scale | {"centred": True}
 
 
 def _step(tensor: Tensor, sources: tuple[str, ...], transform: str, parameters: dict[str, Any], text: str) -> Step:
