@@ -38,14 +38,16 @@ def place(rows: Rows, sizes: Sequence[tuple[float, float]]) -> Drawing:
     x = _centres(rows, widths)
     left = min((x[i] - widths[i] / 2 for i in range(count)), default=0.0) - MARGIN
     boxes: list[Box] = [Box(0, 0, 0, 0)] * count
+    bottoms = [0.0] * count
     y = MARGIN
     for row in rows.rows:
         height = max((sizes[node][1] for node in row if node < len(sizes)), default=0.0)
         for node in row:
             boxes[node] = Box(x[node] - left, y, widths[node], sizes[node][1] if node < len(sizes) else height)
+            bottoms[node] = y + height
         y += height + GAP_Y
     width = max((box.x + box.width / 2 for box in boxes), default=0.0) + MARGIN
-    return Drawing(tuple(boxes), _paths(rows, boxes, len(sizes)), width, y - GAP_Y + MARGIN)
+    return Drawing(tuple(boxes), _paths(rows, boxes, bottoms), width, y - GAP_Y + MARGIN)
 
 
 def _centres(rows: Rows, widths: Sequence[float]) -> list[float]:
@@ -83,15 +85,18 @@ def _apart(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
     return [level + offset for level, offset in zip(levels, offsets, strict=False)]
 
 
-def _paths(rows: Rows, boxes: Sequence[Box], count: int) -> tuple[tuple[tuple[float, float], ...], ...]:
-    """From the bottom of a box through its helpers to the top of the other; edges that share a side are spread along it."""
+def _paths(rows: Rows, boxes: Sequence[Box], bottoms: Sequence[float]) -> tuple[tuple[tuple[float, float], ...], ...]:
+    """From the bottom of a box through its helpers to the top of the other, upright inside every row.
+
+    Edges that share a side of a box are spread along it.
+    """
     leaving = _ports(rows, boxes, end=0)
     entering = _ports(rows, boxes, end=-1)
     paths = []
     for i, chain in enumerate(rows.chains):
         first, last = boxes[chain[0]], boxes[chain[-1]]
-        through = [(boxes[n].x, y) for n in chain[1:-1] for y in (boxes[n].y, boxes[n].y + boxes[n].height)]
-        paths.append(((leaving[i], first.y + first.height), *through, (entering[i], last.y)))
+        through = [(boxes[n].x, y) for n in chain[1:-1] for y in (boxes[n].y, bottoms[n])]
+        paths.append(((leaving[i], first.y + first.height), (leaving[i], bottoms[chain[0]]), *through, (entering[i], last.y)))
     return tuple(paths)
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from weightbridge.report.escape import html, visible
 from weightbridge.views.boxes import Picture, Strip, picture
-from weightbridge.views.labels import COLORS
+from weightbridge.views.labels import COLORS, Family
 from weightbridge.views.places import Box, Drawing, place
 from weightbridge.views.ranks import rows
 from weightbridge.views.scopes import Scope, scopes
 
-STRIP, CHARACTER, PADDING, LEGEND = 16.0, 5.6, 8.0, 26.0
+STRIP, CHARACTER, PADDING, LEGEND, SAMPLE = 16.0, 5.6, 8.0, 26.0, 92.0
 NAME, DETAIL = 44, 40  # characters that are shown; the tool tip has the rest
 STYLE = (
     "text{font:10px sans-serif;fill:#222}.n{font-weight:600}path{fill:none;stroke:#888}"
@@ -22,7 +22,7 @@ def render(graph: Mapping[str, Any]) -> str:
     """Wide and high as it needs to be; more than some 1,500 layers are drawn as runs of layers."""
     shown = picture(graph)
     drawing = place(rows(len(shown.boxes), shown.edges), [_size(box) for box in shown.boxes])
-    return "\n".join((*_head(graph, drawing), *_body(shown, drawing), "</g></svg>")) + "\n"
+    return "\n".join((*_head(graph, shown, drawing), *_body(shown, drawing), "</g></svg>")) + "\n"
 
 
 def _size(box: tuple[Strip, ...]) -> tuple[float, float]:
@@ -30,18 +30,29 @@ def _size(box: tuple[Strip, ...]) -> tuple[float, float]:
     return longest * CHARACTER + 2 * PADDING, STRIP * len(box)
 
 
-def _head(graph: Mapping[str, Any], drawing: Drawing) -> Iterator[str]:
-    classes = {family: f"k{i}" for i, family in enumerate(COLORS)}
-    colors = "".join(f".{name}{{fill:{COLORS[family]}}}" for family, name in classes.items())
-    width, height = max(drawing.width, len(COLORS) * 92.0 + 20), drawing.height + LEGEND
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
+def _head(graph: Mapping[str, Any], shown: Picture, drawing: Drawing) -> Iterator[str]:
+    used = {strip.family for box in shown.boxes for strip in box}
+    legend = [family for family in COLORS if family in used]
+    width, height = max(drawing.width, len(legend) * SAMPLE + 20), drawing.height + LEGEND
     flow = "data flow goes down" if graph["has_flow"] else "the file keeps no data flow: layers stand in its own order"
-    yield f"<title>{len(graph['layers'])} layers; {flow}</title><style>{STYLE}{colors}</style>"
+    yield f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
+    yield f"<title>{len(graph['layers'])} layers; {flow}</title><style>{STYLE}{_colors()}</style>"
     yield f'<rect width="{width:.0f}" height="{height:.0f}" fill="#fff"/>'
-    for i, (family, name) in enumerate(classes.items()):
-        left = 10 + i * 92
-        yield f'<rect class="{name}" x="{left}" y="8" width="12" height="12" stroke="#666"/><text x="{left + 16}" y="18">{family}</text>'
-    yield f'<g transform="translate(0 {LEGEND:.0f})">'
+    yield from (_sample(family, 10 + i * SAMPLE) for i, family in enumerate(legend))
+    yield f'<g transform="translate({(width - drawing.width) / 2:.0f} {LEGEND:.0f})">'
+
+
+def _colors() -> str:
+    return "".join(f".{_class(family)}{{fill:{color}}}" for family, color in COLORS.items())
+
+
+def _sample(family: Family, left: float) -> str:
+    square = f'<rect class="{_class(family)}" x="{left:.0f}" y="8" width="12" height="12" stroke="#666"/>'
+    return f'{square}<text x="{left + 16:.0f}" y="18">{family}</text>'
+
+
+def _class(family: Family) -> str:
+    return f"k{list(COLORS).index(family)}"
 
 
 def _body(shown: Picture, drawing: Drawing) -> Iterator[str]:
@@ -66,7 +77,7 @@ def _curve(path: tuple[tuple[float, float], ...]) -> str:
     parts = [f"M{x:.0f} {y:.0f}"]
     for i, (to_x, to_y) in enumerate(path[1:]):
         middle = (y + to_y) / 2
-        straight = i % 2 == 1 or round(x) == round(to_x)
+        straight = i % 2 == 0 or round(x) == round(to_x)
         parts.append(f"V{to_y:.0f}" if straight else f"C{x:.0f} {middle:.0f} {to_x:.0f} {middle:.0f} {to_x:.0f} {to_y:.0f}")
         x, y = to_x, to_y
     return "".join(parts)
@@ -74,10 +85,9 @@ def _curve(path: tuple[tuple[float, float], ...]) -> str:
 
 def _strip(strip: Strip, box: Box, index: int) -> str:
     x, y = box.x - box.width / 2, box.y + index * STRIP
-    kind = f"k{list(COLORS).index(strip.family)}"
     name, detail = html(_short(strip.name, NAME)), html(_short(strip.detail, DETAIL))
     tip = f"<title>{html(strip.name)}: {html(strip.detail)}</title>" if _is_cut(strip) else ""
-    frame = f'<rect class="{kind}" x="{x:.0f}" y="{y:.0f}" width="{box.width:.0f}" height="{STRIP:.0f}"/>'
+    frame = f'<rect class="{_class(strip.family)}" x="{x:.0f}" y="{y:.0f}" width="{box.width:.0f}" height="{STRIP:.0f}"/>'
     return f'<g>{tip}{frame}<text x="{x + PADDING:.0f}" y="{y + 11.5:.1f}"><tspan class="n">{name}</tspan> {detail}</text></g>'
 
 
