@@ -52,6 +52,8 @@ def fields(data: Buffer, span: Span) -> Iterator[Field]:
 
 def varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
     """The unsigned 64-bit number at `position`, and where it ends."""
+    if position < end and data[position] < 0x80:
+        return data[position], position + 1
     value = 0
     for i in range(10):
         if position + i >= end:
@@ -70,18 +72,17 @@ def signed(value: int) -> int:
 
 def text(data: Buffer, field: Field) -> str:
     """A string field. Raises Corrupt where it is no UTF-8."""
-    if field.wire != LENGTH:
-        raise Corrupt(f"byte {field.start}: field {field.number} should be a string")
+    span = span_of(field)
     try:
-        return bytes(data[field.start : field.end]).decode()
+        return bytes(data[span.start : span.end]).decode()
     except UnicodeDecodeError as error:
         raise Corrupt(f"byte {field.start}: a name that is no UTF-8") from error
 
 
 def span_of(field: Field) -> Span:
-    """The span of a nested message."""
+    """The span of a nested message or string."""
     if field.wire != LENGTH:
-        raise Corrupt(f"byte {field.start}: field {field.number} should be a message")
+        raise Corrupt(f"byte {field.start}: field {field.number} has wire type {field.wire}, expected a length")
     return Span(field.start, field.end)
 
 
@@ -89,13 +90,24 @@ def integers(data: Buffer, field: Field) -> Array:
     """The values of a repeated integer field: one of them, or a packed run, as int64."""
     if field.wire == VARINT:
         return np.array([signed(field.value)], np.int64)
-    raw = np.frombuffer(data[field.start : field.end], np.uint8)
-    if raw.size and raw[-1] >= 0x80:
-        raise Corrupt(f"byte {field.end}: a number is cut off")
+    span = span_of(field)
+    raw = np.frombuffer(data[span.start : span.end], np.uint8)
     last = np.flatnonzero(raw < 0x80)
-    first = np.concatenate([[0], last[:-1] + 1]) if last.size else last
-    if last.size and int((last - first).max()) > 9:
+    if not raw.size:
+        return np.empty(0, np.int64)
+    if raw[-1] >= 0x80:
+        raise Corrupt(f"byte {field.end}: a number is cut off")
+    first = np.concatenate([[0], last[:-1] + 1])
+    if int((last - first).max()) > 9:
         raise Corrupt(f"byte {field.start}: a number of more than ten bytes")
     place = np.arange(raw.size) - np.repeat(first, last - first + 1)
     parts = (raw & 0x7F).astype(np.uint64) << (7 * place).astype(np.uint64)
-    return np.add.reduceat(parts, first).view(np.int64) if last.size else np.empty(0, np.int64)
+    return np.add.reduceat(parts, first).view(np.int64)
+
+
+def floats(data: Buffer, field: Field) -> Array:
+    """The values of a repeated float or double field: one of them, or a packed run."""
+    kind = "<f8" if field.wire == FIXED64 else "<f4"
+    if field.wire == VARINT or (field.end - field.start) % 4:
+        raise Corrupt(f"byte {field.start}: field {field.number} should hold floating point numbers")
+    return np.frombuffer(data[field.start : field.end], kind)
