@@ -1,10 +1,13 @@
 """Layers of a live Keras model by the names that the file readers give them: scopes joined by slashes, cells left out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+from keras.src.saving.saving_lib import _walk_saveable  # Keras has no public name for what it walks when it saves
+
+from weightbridge.formats.keras_classes import snake_case
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,34 +24,42 @@ def live_layers(model: Any) -> tuple[LiveLayer, ...]:
     return tuple(_walk(model, "", set()))
 
 
-def by_name(model: Any) -> Mapping[str, Any]:
-    return {one.name: one.layer for one in live_layers(model)}
-
-
-def children(layer: Any) -> tuple[Any, ...]:
-    """What a layer holds directly. A recurrent layer and its cell are one layer here, so what the cell holds counts as the layer's."""
-    held = tuple(layer._flatten_layers(include_self=False, recursive=False))
-    if isinstance(layer, keras.layers.RNN):
-        return tuple(inner for cell in held for inner in children(cell))
-    return held
-
-
-def variables(layer: Any) -> tuple[Any, ...]:
-    """A layer's own variables, in the order in which Keras stores them; a recurrent layer's are its cell's. No seeds, no metrics."""
-    if isinstance(layer, keras.layers.RNN):
-        return tuple(v for cell in layer._flatten_layers(include_self=False, recursive=False) for v in variables(cell))
-    return (*layer._trainable_variables, *layer._non_trainable_variables)
-
-
 def _walk(layer: Any, scope: str, seen: set[int]) -> Iterator[LiveLayer]:
     taken: set[str] = set()
-    for inner in children(layer):
+    for label, inner in _children(layer):
         if id(inner) in seen:
             continue
         seen.add(id(inner))
-        name = _unique(f"{scope}/{inner.name}" if scope else inner.name, taken)
+        name = _unique(f"{scope}/{label}" if scope else label, taken)
         yield LiveLayer(name, inner, scope)
         yield from _walk(inner, name, seen)
+
+
+def _children(layer: Any) -> Iterator[tuple[str, Any]]:
+    """What a layer holds directly, and what it is called there. A recurrent layer and its cell are one layer."""
+    if layer._obj_type() in ("Functional", "Sequential"):
+        yield from ((inner.name, inner) for inner in layer.layers)
+    elif isinstance(layer, keras.layers.RNN):
+        yield from _held(layer.cell)
+    else:
+        yield from _held(layer)
+
+
+def _held(layer: Any) -> Iterator[tuple[str, Any]]:
+    """By attribute, in Keras's order of saving, the first where two name one thing; in a list or dict, the attribute's name comes first."""
+    parts = list({id(part): (attribute, part) for attribute, part in reversed(list(_walk_saveable(layer)))}.values())[::-1]
+    yield from _labelled([(attribute, part) for attribute, part in parts if isinstance(part, keras.layers.Layer)])
+    for attribute, part in parts:
+        if isinstance(part, list | tuple | dict):
+            members = part.values() if isinstance(part, dict) else part
+            inside = [(snake_case(type(m).__name__), m) for m in members if isinstance(m, keras.layers.Layer)]
+            yield from ((f"{attribute}/{label}", inner) for label, inner in _labelled(inside))
+
+
+def _labelled(parts: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """By the layers' own names where these tell them apart, else by what holds them."""
+    names = [part.name for _, part in parts]
+    yield from ((part.name if names.count(part.name) == 1 else key, part) for key, part in parts)
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -1,0 +1,146 @@
+"""Regions of files and zip members: opened in place where stored, spilled to a temporary file where deflated, bombs refused."""
+
+import io
+import os
+import shutil
+import struct
+import tempfile
+import weakref
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from weightbridge.errors import Corrupt, MissingFile, ResourceBomb, WeightbridgeError
+
+BOMB_FLOOR = 64 << 20
+BOMB_RATIO = 200
+_LOCAL_HEADER = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A run of bytes in a file: all of it, or a member of an archive. `label` is what messages call it."""
+
+    path: Path
+    start: int
+    size: int
+    label: str
+    keep: object = None  # whatever must live as long as the bytes are wanted
+
+
+class RegionReader(io.RawIOBase):
+    """A read-only view of a region, for libraries that want a file object."""
+
+    def __init__(self, region: Region) -> None:
+        self._file: IO[bytes] = region.path.open("rb", buffering=0)
+        self._start, self._size, self._position = region.start, region.size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = min(len(buffer), max(self._size - self._position, 0))
+        if not wanted:
+            return 0
+        self._file.seek(self._start + self._position)
+        got: int = self._file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]  # a raw file has it, IO[bytes] does not say so
+        self._position += got
+        return got
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def whole(path: Path) -> Region:
+    """The region that is the file itself."""
+    try:
+        return Region(path, 0, path.stat().st_size, str(path))
+    except OSError as error:
+        raise MissingFile("the file cannot be read", where=str(path), fix=f"Check the path and its permissions ({error.strerror})") from error
+
+
+@contextmanager
+def archive(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An open zip archive; whatever zipfile finds wrong becomes one of our errors."""
+    try:
+        with zipfile.ZipFile(path) as opened:
+            yield opened
+    except WeightbridgeError:
+        raise
+    except FileNotFoundError as error:
+        raise MissingFile("there is no such file", where=str(path), fix="Check the path") from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, struct.error) as error:
+        raise Corrupt(f"the zip archive is broken: {error}", where=str(path), fix="Get the file again, or save the model again") from error
+
+
+def read_member(opened: zipfile.ZipFile, name: str, where: str) -> bytes:
+    """A small member's bytes."""
+    refuse_bomb(member_info(opened, name, where), where)
+    return opened.read(name)
+
+
+def member_info(opened: zipfile.ZipFile, name: str, where: str) -> zipfile.ZipInfo:
+    found = [info for info in opened.infolist() if info.filename == name]
+    if not found:
+        raise Corrupt(f"the archive has no member {name}", where=where, fix="Save the model again")
+    if len(found) > 1:
+        raise Corrupt(f"the archive has {len(found)} members called {name}", where=where, fix="Save the model again")
+    return found[0]
+
+
+def refuse_bomb(info: zipfile.ZipInfo, where: str) -> None:
+    if info.file_size > BOMB_FLOOR and info.file_size > BOMB_RATIO * max(info.compress_size, 1):
+        raise ResourceBomb(
+            f"the member expands to {info.file_size} bytes from {info.compress_size}",
+            where=f"{where}: {info.filename}",
+            fix="Do not open it unless you trust where it comes from",
+        )
+
+
+def member_region(path: Path, opened: zipfile.ZipFile, name: str) -> Region:
+    """Where a member's bytes lie: inside the archive where it is stored, else in a temporary file that goes with the region."""
+    info = member_info(opened, name, str(path))
+    refuse_bomb(info, str(path))
+    label = f"{path}: {name}"
+    return _stored_region(path, info, label) if info.compress_type == zipfile.ZIP_STORED else _spilled(opened, info, label)
+
+
+def _stored_region(path: Path, info: zipfile.ZipInfo, label: str) -> Region:
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        header = file.read(_LOCAL_HEADER)
+        if len(header) < _LOCAL_HEADER or header[:4] != b"PK\x03\x04":
+            raise Corrupt("the member's local header is malformed", where=label, fix="Get the file again")
+        name_length, extra_length = struct.unpack("<HH", header[26:30])
+    start = info.header_offset + _LOCAL_HEADER + name_length + extra_length
+    if start + info.file_size > path.stat().st_size or info.file_size != info.compress_size or info.flag_bits & 1:
+        raise Corrupt("the member reaches beyond the end of the archive, or is encrypted", where=label, fix="Get the file again")
+    return Region(path, start, info.file_size, label)
+
+
+def _spilled(opened: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> Region:
+    handle, name = tempfile.mkstemp(prefix="Weightbridge-", suffix=".h5")
+    keep = _Keep()
+    weakref.finalize(keep, Path(name).unlink, missing_ok=True)
+    with os.fdopen(handle, "wb") as file, opened.open(info) as member:
+        shutil.copyfileobj(member, file, 1 << 20)
+    return Region(Path(name), 0, Path(name).stat().st_size, label, keep)
+
+
+class _Keep:
+    """Something to hang the removal of a temporary file on."""

@@ -1,0 +1,75 @@
+"""Keras's ways to write an activation -> a canonical name, or (name, {parameters})."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Activation = str | tuple[str, dict[str, Any]]
+SYNONYMS = {"silu": "swish", "hard_silu": "hard_swish", "logsoftmax": "log_softmax", "identity": "linear", "linear": "linear"}
+SLOPES = {"leaky_relu": 0.2, "LeakyReLU": 0.3}  # Keras's defaults of the function and of the layer
+
+
+def activation(value: Any) -> Activation:
+    """The activation of a config: a name, None, a serialised function, or a serialised layer."""
+    if value is None:
+        return "linear"
+    if isinstance(value, str):
+        return _function(value, {})
+    if isinstance(value, tuple):  # already canonical: a dialect rule has put it there
+        return value
+    if not isinstance(value, Mapping):
+        return "unknown"
+    config, name = value.get("config"), str(value.get("class_name"))
+    if name == "function" or not isinstance(config, Mapping):
+        return _function(str(config if isinstance(config, str) else name), {})
+    layer = layer_activation(name, config)
+    return layer if layer else _function(str(value.get("registered_name") or name), {})
+
+
+def layer_activation(class_name: str, config: Mapping[str, Any]) -> Activation | None:
+    """The activation that a layer class is; None for a class that is none."""
+    match class_name:
+        case "Activation":
+            return activation(config.get("activation"))
+        case "ReLU":
+            return _relu(config)
+        case "LeakyReLU":
+            return "leaky_relu", {"slope": float(config.get("negative_slope", config.get("alpha", SLOPES["LeakyReLU"])))}
+        case "ELU":
+            return _with("elu", alpha=(float(config.get("alpha", 1.0)), 1.0))
+        case "Softmax":
+            axis = config.get("axis", -1)
+            return _with("softmax", axis=(tuple(axis) if isinstance(axis, list) else axis, -1))
+        case "PReLU":
+            return "prelu"
+        case "ThresholdedReLU":
+            return "thresholded_relu", {"theta": float(config.get("theta", 1.0))}
+    return None
+
+
+def operation_activation(class_name: str, config: Mapping[str, Any]) -> Activation:
+    """The activation of an operation node such as `Gelu`, with its parameters."""
+    name = {"Relu": "relu", "Relu6": "relu6", "Silu": "swish"}.get(class_name, class_name.lower())
+    if name == "gelu":
+        return "gelu_tanh" if config.get("approximate", True) else "gelu"
+    return _with(name, axis=(config.get("axis", -1), -1))
+
+
+def _function(name: str, config: Mapping[str, Any]) -> Activation:
+    short = name.rsplit(">", 1)[-1].rsplit(".", 1)[-1]
+    short = SYNONYMS.get(short, short)
+    return (short, {"slope": SLOPES[short]}) if short in SLOPES and not config else short
+
+
+def _relu(config: Mapping[str, Any]) -> Activation:
+    ceiling, slope, threshold = config.get("max_value"), config.get("negative_slope") or 0.0, config.get("threshold") or 0.0
+    if ceiling == 6 and not slope and not threshold:
+        return "relu6"
+    if slope and ceiling is None and not threshold:
+        return "leaky_relu", {"slope": float(slope)}
+    return _with("relu", max_value=(ceiling, None), slope=(slope, 0.0), threshold=(threshold, 0.0))
+
+
+def _with(name: str, **parameters: tuple[Any, Any]) -> Activation:
+    """The name alone where every parameter has its default."""
+    own = {key: value for key, (value, default) in parameters.items() if value != default}
+    return (name, own) if own else name

@@ -1,0 +1,218 @@
+"""Keras configs of every age -> a tree of ConfigLayer: names, classes, calls and nesting, checked; nothing is imported or built."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from weightbridge.errors import Corrupt
+
+Kind = Literal["layer", "functional", "sequential", "operation"]
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+OPERATION_MODULES = ("keras.src.ops", "keras.ops")
+WRAPPED_KEYS = ("layer", "backward_layer", "cell", "cells")
+WRAPPERS = ("Bidirectional", "TimeDistributed", "RNN", "StackedRNNCells", "Wrapper", "SpectralNormalization")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One output of one call of a layer."""
+
+    layer: str
+    node: int
+    tensor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a layer: what it is fed, and its constant arguments."""
+
+    inputs: tuple[Reference, ...]
+    arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigLayer:
+    """One layer, model or operation of a config.
+
+    module: where its class lives, as the config says ("" in configs before Keras 3); registered: its registered name.
+    layers: the layers of a nested model, or what a wrapper wraps. wrapped: the config key of each, for wrappers.
+    traits: facts of structure that dialect rules ask for (`list-config`, `call-arguments`, ...).
+    """
+
+    name: str
+    class_name: str
+    config: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    kind: Kind = "layer"
+    module: str = ""
+    registered: str = ""
+    build_shape: Any = None
+    shared_id: Any = None
+    calls: tuple[Call, ...] = ()
+    layers: tuple["ConfigLayer", ...] = ()
+    wrapped: tuple[str, ...] = ()
+    inputs: tuple[Reference, ...] = ()
+    outputs: tuple[Reference, ...] = ()
+    traits: frozenset[str] = field(default_factory=frozenset)
+
+
+def parse_json(text: str | bytes, where: str) -> Any:
+    """The value of a JSON text. Raises Corrupt for malformed or too deeply nested text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise Corrupt(f"the configuration is no JSON: {reason}", where=where, fix="Get the file again, or save the model again") from error
+
+
+def parse_model(value: Any, where: str) -> ConfigLayer:
+    """The tree of a model's config. Raises Corrupt where it is no config of a layer, or nested without end."""
+    try:
+        return _layer(value, where)
+    except RecursionError as error:
+        raise Corrupt("the configuration is nested too deeply", where=where, fix="Save the model again") from error
+
+
+def walk(layer: ConfigLayer) -> Iterator[ConfigLayer]:
+    """The layer and all below it, outermost first."""
+    yield layer
+    for inner in layer.layers:
+        yield from walk(inner)
+
+
+def _layer(value: Any, where: str) -> ConfigLayer:
+    if not isinstance(value, dict) or not isinstance(value.get("class_name"), str):
+        raise _malformed(where, "a layer without a class name", value)
+    config, class_name = value.get("config"), value["class_name"]
+    listed = isinstance(config, list)
+    settings: dict[str, Any] = {"layers": config} if listed else config if isinstance(config, dict) else {}
+    name = value.get("name", settings.get("name"))
+    name = name if isinstance(name, str) else _name_within(config) or class_name.lower()
+    place = f"{where}/{name}"
+    kind = "operation" if _string(value.get("module")).startswith(OPERATION_MODULES) else _kind(settings, listed)
+    children, wrapped = _children(class_name, settings, kind, place)
+    nodes = value.get("inbound_nodes")
+    build = value.get("build_config")
+    return ConfigLayer(
+        name=name,
+        class_name=class_name,
+        config=MappingProxyType(settings),
+        kind=kind,
+        module=_string(value.get("module")),
+        registered=_string(value.get("registered_name")),
+        build_shape=build.get("input_shape", build.get("shapes_dict")) if isinstance(build, dict) else None,
+        shared_id=value.get("shared_object_id"),
+        calls=tuple(_call(node) for node in nodes) if isinstance(nodes, list) else (),
+        layers=children,
+        wrapped=wrapped,
+        inputs=tuple(_references(settings.get("input_layers"))) if kind == "functional" else (),
+        outputs=tuple(_references(settings.get("output_layers"))) if kind == "functional" else (),
+        traits=_traits(value, listed),
+    )
+
+
+def _kind(config: Mapping[str, Any], listed: bool) -> Kind:
+    layers = config.get("layers")
+    if isinstance(layers, list) and "input_layers" in config and "output_layers" in config:
+        return "functional"
+    if listed or (isinstance(layers, list) and all(isinstance(x, dict) and "class_name" in x for x in layers)):
+        return "sequential"
+    return "layer"
+
+
+def _name_within(config: Any) -> str:
+    """Keras 1 names no Sequential; its wrappers carry their name inside."""
+    return config["name"] if isinstance(config, dict) and isinstance(config.get("name"), str) else ""
+
+
+def _children(class_name: str, config: Mapping[str, Any], kind: Kind, where: str) -> tuple[tuple[ConfigLayer, ...], tuple[str, ...]]:
+    if kind in ("functional", "sequential"):
+        layers = tuple(_layer(inner, where) for inner in config["layers"])
+        _refuse_same_names(layers, where)
+        return layers, ()
+    found: list[tuple[str, ConfigLayer]] = []
+    for key in WRAPPED_KEYS if class_name in WRAPPERS else ():
+        inner = config.get(key)
+        for one in inner if isinstance(inner, list) else [inner]:
+            if isinstance(one, dict) and isinstance(one.get("class_name"), str) and isinstance(one.get("config"), dict | list):
+                found.append((key, _layer(one, where)))
+    return tuple(layer for _, layer in found), tuple(key for key, _ in found)
+
+
+def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
+    names = [layer.name for layer in layers]
+    twice = sorted({n for n in names if names.count(n) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise Corrupt(f"two layers of one model are called {twice[0]!r}", where=where, fix="Give each layer its own name")
+
+
+def _call(node: Any) -> Call:
+    """One entry of `inbound_nodes`: Keras 1 and 2 nest lists, Keras 3 has args and kwargs with `__keras_tensor__`."""
+    if isinstance(node, dict) and "args" in node:
+        return Call(tuple(_references([node["args"], node.get("kwargs")])), _constants([node["args"], node.get("kwargs")]))
+    return Call(tuple(_references(node)))
+
+
+def _references(value: Any) -> Iterator[Reference]:
+    """Every tensor named in a structure, in order."""
+    if isinstance(value, dict):
+        history = value["config"].get("keras_history") if _is_keras_tensor(value) else None
+        yield from _references(history) if history else _each(value.values())
+    elif isinstance(value, list):
+        if _is_reference(value):
+            yield Reference(value[0], value[1], value[2])
+            yield from _each(value[3:])
+        else:
+            yield from _each(value)
+
+
+def _each(values: Any) -> Iterator[Reference]:
+    for value in values:
+        yield from _references(value)
+
+
+def _is_keras_tensor(value: dict[str, Any]) -> bool:
+    return value.get("class_name") == "__keras_tensor__" and isinstance(value.get("config"), dict)
+
+
+def _is_reference(value: list[Any]) -> bool:
+    """`[layer, node, tensor]`, with a fourth part for keyword arguments; `["_CONSTANT_VALUE", -1, x]` is a constant."""
+    return (
+        3 <= len(value) <= 4
+        and isinstance(value[0], str)
+        and all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in value[1:3])
+        and (len(value) == 3 or isinstance(value[3], dict))
+    )
+
+
+def _constants(value: Any) -> tuple[Any, ...]:
+    """The arguments of a call that are no tensors."""
+    if isinstance(value, dict):
+        return () if _is_keras_tensor(value) else tuple((k, v) for k, v in value.items() if isinstance(v, int | float | str) and k != "class_name")
+    if isinstance(value, list):
+        return tuple(c for v in value for c in (_constants(v) if isinstance(v, list | dict) else (v,)))
+    return ()
+
+
+def _traits(value: Mapping[str, Any], listed: bool) -> frozenset[str]:
+    found = {"list-config"} if listed else set()
+    nodes = value.get("inbound_nodes")
+    if isinstance(nodes, list) and any(_has_arguments(node) for node in nodes):
+        found.add("call-arguments")
+    return frozenset(found)
+
+
+def _has_arguments(node: Any) -> bool:
+    """A Keras 2 call with keyword arguments: `[["x", 0, 0, {"y": ...}]]`, or the same without the outer list."""
+    inputs = node if isinstance(node, list) else []
+    inputs = [inputs] if inputs and isinstance(inputs[0], str) else inputs
+    return any(isinstance(i, list) and len(i) == 4 and bool(i[3]) for i in inputs)
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _malformed(where: str, what: str, value: Any) -> Corrupt:
+    return Corrupt(f"{what} in the configuration: {str(value)[:80]!r}", where=where, fix="Save the model again")

@@ -1,0 +1,140 @@
+"""What a layer is, where no config says: from the names of its variables, else from its group's name and the shapes."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from weightbridge.formats.keras_classes import BY_GROUP, CLASSES, roles
+
+Shapes = tuple[tuple[int, ...], ...]
+UNTIED = {"tie_weights": False}
+GATES = {4: "LSTM", 3: "GRU", 1: "SimpleRNN"}
+HINTS: tuple[tuple[str, str], ...] = (  # a word in an attribute's name -> what it is called for, if the shapes agree
+    ("embed", "Embedding"),
+    ("batch_norm", "BatchNormalization"),
+    ("layernorm", "LayerNormalization"),
+    ("layer_norm", "LayerNormalization"),
+    ("depthwise", "DepthwiseConv2D"),
+    ("transpose", "Conv2DTranspose"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A class, and the role of each variable in the order given."""
+
+    class_name: str
+    roles: tuple[str, ...]
+
+    @property
+    def op(self) -> str:
+        return CLASSES[self.class_name].op if self.class_name in CLASSES else "Opaque"
+
+
+def guess(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
+    """names: the variables' roles where the file has them, else `var0`, ...; hint: the layer's or group's name."""
+    known = _by_roles(frozenset(names), dict(zip(names, shapes, strict=True)), hint)
+    if known:
+        return Guess(known, names)
+    if any(not re.fullmatch(r"var\d+", n) for n in names):
+        return Guess("", names)
+    return _by_shapes(names, shapes, hint)
+
+
+def class_of_group(group: str) -> str:
+    """The class that Keras's automatic name or storage group stands for (`conv2d_1` -> `Conv2D`), "" for none."""
+    return BY_GROUP.get(re.sub(r"_\d+$", "", group.lower()), "")
+
+
+def _by_roles(names: frozenset[str], shapes: dict[str, tuple[int, ...]], hint: str) -> str:
+    if names & {"moving_mean", "moving_variance"}:
+        return "BatchNormalization"
+    if {"recurrent_kernel", "kernel"} <= names and len(shapes["kernel"]) == 2:  # noqa: PLR2004  # a matrix
+        return GATES.get(shapes["kernel"][-1] // max(shapes["recurrent_kernel"][0], 1), "")
+    if any(n.startswith("recurrent_kernel_") for n in names):
+        return "LSTM" if "kernel_c" in names else "GRU"
+    if "pointwise_kernel" in names:
+        return f"SeparableConv{len(shapes['pointwise_kernel']) - 2}D"
+    if "depthwise_kernel" in names:
+        return f"DepthwiseConv{len(shapes['depthwise_kernel']) - 2}D"
+    if names == {"embeddings"}:
+        return "Embedding"
+    if names in ({"gamma", "beta"}, {"gamma"}):
+        return "GroupNormalization" if "group" in hint else "RMSNormalization" if names == {"gamma"} and "rms" in hint else "LayerNormalization"
+    if names == {"alpha"}:
+        return "PReLU"
+    if names == {"mean", "variance"}:
+        return "Normalization"
+    return _by_kernel(shapes, hint) if "kernel" in names and names <= {"kernel", "bias"} else ""
+
+
+def _by_kernel(shapes: dict[str, tuple[int, ...]], hint: str) -> str:
+    kernel, bias = shapes["kernel"], shapes.get("bias")
+    told = class_of_group(hint.rsplit("/", 1)[-1])
+    if told and CLASSES[told].op in ("Conv", "ConvTranspose", "DepthwiseConv", "Dense", "EinsumDense") and _agrees(told, kernel):
+        return told
+    if len(kernel) == 2:  # noqa: PLR2004  # inputs, units
+        return "Dense"
+    if len(kernel) == 3 and ((bias is not None and len(bias) == 2) or re.search(r"query|key|value|attention|output_dense", hint)):  # noqa: PLR2004
+        return "EinsumDense"
+    if len(kernel) not in (3, 4, 5):
+        return ""
+    rank = len(kernel) - 2
+    if rank < 3 and ("depthwise" in hint or "dw" in hint.split("_")):  # noqa: PLR2004
+        return f"DepthwiseConv{rank}D"
+    turned = "transpose" in hint or (bias is not None and bias[-1:] != kernel[-1:] and bias[-1:] == kernel[-2:-1])
+    return f"Conv{rank}DTranspose" if turned else f"Conv{rank}D"
+
+
+def _agrees(class_name: str, kernel: tuple[int, ...]) -> bool:
+    digits = [c for c, after in zip(class_name, class_name[1:], strict=False) if c in "123" and after == "D"]
+    return len(kernel) == int(digits[-1]) + 2 if digits else len(kernel) == 2 or class_name == "EinsumDense"  # noqa: PLR2004
+
+
+def _by_shapes(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
+    """Variables without names: the class by the group's name, else by the shapes."""
+    last = hint.rsplit("/", 1)[-1].lower()
+    for told in (class_of_group(last), *(found for word, found in HINTS if word in last)):
+        for config in _variants() if told else ():
+            expected = roles(told, config) or ()
+            if len(expected) == len(shapes) and _fits(told, expected, shapes):
+                return Guess(told, expected)
+    expected = _bare(shapes)
+    if expected:
+        found = _by_roles(frozenset(expected), dict(zip(expected, shapes, strict=True)), hint.lower())
+        return Guess(found, expected if found else names)
+    return Guess("", names)
+
+
+def _variants() -> tuple[dict[str, Any], ...]:
+    """Configs that leave optional variables out, the commonest first."""
+    return ({}, {"use_bias": False}, {"bias_axes": "x"}, {"scale": False}, {"center": False}, {"scale": False, "center": False}, {"rms_scaling": True}, UNTIED)
+
+
+def _fits(class_name: str, expected: tuple[str, ...], shapes: Shapes) -> bool:
+    op, by_role = CLASSES[class_name].op, dict(zip(expected, shapes, strict=True))
+    if op in ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm"):
+        return len(set(shapes)) == 1
+    if op in ("LSTM", "GRU", "RNN"):
+        return _by_roles(frozenset(expected), by_role, "") == class_name.removesuffix("Cell")
+    if "kernel" in by_role and op in ("Conv", "DepthwiseConv", "ConvTranspose", "Dense"):
+        return _agrees(class_name, by_role["kernel"])
+    return op != "Embedding" or len(shapes[0]) == 2  # noqa: PLR2004  # a table
+
+
+def _bare(shapes: Shapes) -> tuple[str, ...]:
+    """Roles of variables of which only shapes and order are known."""
+    ranks = tuple(len(s) for s in shapes)
+    if ranks == (1, 1, 1, 1) and len(set(shapes)) == 1:
+        return ("gamma", "beta", "moving_mean", "moving_variance")
+    if ranks == (1, 1) and len(set(shapes)) == 1:
+        return ("gamma", "beta")
+    if ranks == (1,):
+        return ("gamma",)
+    if len(shapes) in (2, 3) and ranks[:2] == (2, 2) and shapes[0][-1] == shapes[1][-1] and shapes[1][-1] // max(shapes[1][0], 1) in GATES:
+        return ("kernel", "recurrent_kernel", "bias")[: len(shapes)] if shapes[1][-1] % max(shapes[1][0], 1) == 0 else ()
+    if ranks[:1] in ((2,), (3,), (4,), (5,)) and len(shapes) == 1:
+        return ("kernel",)
+    if len(shapes) == 2 and ranks[0] > ranks[1] and (shapes[0][-ranks[1] :] == shapes[1] or shapes[0][-2:-1] == shapes[1]):  # noqa: PLR2004
+        return ("kernel", "bias")
+    return ()

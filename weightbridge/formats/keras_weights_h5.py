@@ -1,0 +1,41 @@
+"""Keras 3's `.weights.h5` and its sharded `.weights.json`: variables by storage path, no architecture."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from weightbridge.errors import Corrupt, Unsupported
+from weightbridge.formats.containers import whole
+from weightbridge.formats.hdf5 import Group, read_tree
+from weightbridge.formats.hdf5_write import patched_copy
+from weightbridge.formats.keras_graph import chain, stored_layers, unique
+from weightbridge.formats.keras_shards import is_shard_map, read_shards
+from weightbridge.formats.keras_tensors import tensor_of
+from weightbridge.formats.keras_variables import VariableStore, excluded
+from weightbridge.graph import LayerGraph
+from weightbridge.tensors import Array, Tensor
+
+FORMAT = "keras-weights-h5"
+
+
+def read(path: Path) -> LayerGraph:
+    """Layers by the user's names where the file keeps them, in the order in which they were saved."""
+    root = read_shards(path) if is_shard_map(path) else read_tree(whole(path))
+    return graph_of_variables(path, root, FORMAT)
+
+
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+    """Copies the template's file and replaces the given tensors. Raises Unsupported for a sharded template."""
+    path = Path(template.path)
+    if is_shard_map(path):
+        raise Unsupported("weights in shards can be read but not written", where=str(path), fix="Give a .weights.h5 or .keras file as target")
+    patched_copy(whole(path), output, values)
+
+
+def graph_of_variables(path: Path, root: Group, format: str, producer: str = "keras 3") -> LayerGraph:
+    """The graph of a file that holds variables and no architecture."""
+    layers = unique(layer for stored in VariableStore(root).rest() for layer in stored_layers(stored, stored.name, tensor_of))
+    if not any(layer.tensors for layer in layers):
+        raise Corrupt("the file holds no weights", where=str(path), fix="Build the model before its weights are saved")
+    return LayerGraph(
+        path=str(path), format=format, framework="keras", producer=producer, layers=layers, edges=chain(layers), excluded=excluded(root)
+    )

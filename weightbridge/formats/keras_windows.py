@@ -1,0 +1,93 @@
+"""Sliding windows: kernel sizes and strides as tuples, padding as explicit pairs, sizes after them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weightbridge.graph import Shape
+
+Padding = str | tuple[tuple[int, int], ...]
+
+
+def rank_of(class_name: str) -> int:
+    """The number of spatial axes that a class's name says (`Conv2D`: 2, `DepthwiseConv1D`: 1); 2 where it says none."""
+    digits = [c for c, after in zip(class_name, class_name[1:], strict=False) if c in "123" and after == "D"]
+    return int(digits[-1]) if digits else 2
+
+
+def per_axis(value: Any, rank: int) -> tuple[int, ...]:
+    """A size per spatial axis."""
+    if isinstance(value, list | tuple):
+        return tuple(int(v) for v in value)
+    return (int(value),) * rank
+
+
+def pairs(value: Any, rank: int) -> tuple[tuple[int, int], ...]:
+    """The (before, after) of each axis, from Keras's three ways to write it: 1, (1, 2), ((1, 1), (0, 2)). One axis: (before, after)."""
+    if isinstance(value, int):
+        return ((value, value),) * rank
+    values = list(value)
+    if rank == 1 and len(values) == 2 and all(isinstance(v, int) for v in values):
+        return ((values[0], values[1]),)
+    return tuple((int(v[0]), int(v[1])) if isinstance(v, list | tuple) else (int(v), int(v)) for v in values)
+
+
+def spatial(shape: Shape | None, data_format: str) -> Shape | None:
+    """The spatial sizes of a shape without batch."""
+    if shape is None or not shape:
+        return None
+    return shape[1:] if data_format == "channels_first" else shape[:-1]
+
+
+def with_channels(sizes: Shape, channels: int | None, data_format: str) -> Shape:
+    return (channels, *sizes) if data_format == "channels_first" else (*sizes, channels)
+
+
+def explicit(padding: str, window: Mapping[str, tuple[int, ...]], sizes: Shape | None) -> Padding:
+    """`valid`, `same` or `causal` as (before, after) pairs where that is possible, else the text."""
+    spans = [d * (k - 1) for k, d in zip(window["kernel"], window["dilation"], strict=True)]
+    match padding:
+        case "valid":
+            return ((0, 0),) * len(spans)
+        case "causal":
+            return ((spans[0], 0),)
+        case "same":
+            return _same(spans, window["strides"], sizes)
+    return padding
+
+
+def _same(spans: list[int], strides: tuple[int, ...], sizes: Shape | None) -> Padding:
+    found = []
+    for i, (span, stride) in enumerate(zip(spans, strides, strict=True)):
+        size = sizes[i] if sizes is not None and i < len(sizes) else None
+        if stride == 1:
+            total = span
+        elif size is None:
+            return "same"
+        else:
+            total = max((-(-size // stride) - 1) * stride + span + 1 - size, 0)
+        found.append((total // 2, total - total // 2))
+    return tuple(found)
+
+
+def slide(sizes: Shape, padding: Padding, window: Mapping[str, tuple[int, ...]]) -> Shape:
+    """The sizes after a convolution or a pooling."""
+    found: list[int | None] = []
+    for i, size in enumerate(sizes):
+        span, stride = window["dilation"][i] * (window["kernel"][i] - 1) + 1, window["strides"][i]
+        if size is None:
+            found.append(None)
+        elif isinstance(padding, str):
+            found.append(-(-size // stride))
+        else:
+            found.append((size + sum(padding[i]) - span) // stride + 1)
+    return tuple(found)
+
+
+def spread(sizes: Shape, padding: Padding, window: Mapping[str, tuple[int, ...]]) -> Shape:
+    """The sizes after a transposed convolution, whose padding is what is cut off."""
+    found: list[int | None] = []
+    for i, size in enumerate(sizes):
+        span, stride = window["dilation"][i] * (window["kernel"][i] - 1) + 1, window["strides"][i]
+        cut = 0 if isinstance(padding, str) else sum(padding[i])
+        found.append(None if size is None else (size - 1) * stride + max(span, stride) - cut)
+    return tuple(found)
