@@ -1,0 +1,144 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from weightbridge.errors import OutputError, UsageError, WeightbridgeError
+from weightbridge.stitching import stitch
+
+pytestmark = pytest.mark.framework
+Build = Callable[[], Any]
+
+
+def maps(side: int, channels: int, name: str = "maps", classes: int = 3) -> Any:
+    import keras
+
+    layers = keras.layers
+    x = inputs = layers.Input((side, side, 2))
+    x = layers.Conv2D(channels, 3, padding="same", activation="relu", name="first")(x)
+    y = layers.Conv2D(channels, 3, padding="same", name="second")(x)
+    x = layers.ReLU(name="joined")(layers.Add(name="sum")([x, y]))
+    x = layers.Conv2D(2 * channels, 3, strides=2, padding="same", activation="relu", name="third")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(inputs, layers.Dense(classes, name="head")(x), name=name)
+
+
+def sequence(length: int, width: int, name: str = "sequence") -> Any:
+    import keras
+
+    layers = keras.layers
+    x = inputs = layers.Input((length, 2))
+    x = layers.Conv1D(width, 3, padding="same", activation="relu", name="first")(x)
+    x = layers.GRU(width, return_sequences=True, name="recurrent")(x)
+    return keras.Model(inputs, layers.Dense(4, name="head")(layers.Flatten(name="flat")(x)), name=name)
+
+
+def vector(width: int, name: str = "vector") -> Any:
+    import keras
+
+    layers = keras.layers
+    hidden = layers.Dense(width, activation="relu", name="hidden")
+    return keras.Sequential([layers.Input((5,)), hidden, layers.Dense(6, name="head")], name=name)
+
+
+def shared() -> Any:
+    import keras
+
+    layers = keras.layers
+    dense, a = layers.Dense(4, name="twice"), layers.Input((4,))
+    return keras.Model(a, layers.Dense(2, name="head")(dense(dense(a))), name="shared")
+
+
+JOINS = {
+    "same-grid-other-channels": (lambda: maps(8, 4), "joined", lambda: maps(8, 6, "other"), "third"),
+    "coarser": (lambda: maps(16, 4), "joined", lambda: maps(8, 6, "other"), "third"),
+    "finer": (lambda: maps(8, 4), "third", lambda: maps(8, 6, "other"), "second"),
+    "odd-ratio": (lambda: maps(9, 4), "joined", lambda: maps(6, 4, "other"), "third"),
+    "residual-shortcut-in-the-tail": (lambda: maps(8, 4), "first", lambda: maps(8, 6, "other"), "second"),
+    "sequences": (lambda: sequence(12, 5), "recurrent", lambda: sequence(8, 3, "other"), "recurrent"),
+    "vectors": (lambda: vector(7), "hidden", lambda: vector(4, "other"), "head"),
+    "map-to-vector": (lambda: maps(8, 4), "third", lambda: vector(4), "head"),
+    "map-to-sequence": (lambda: maps(8, 4), "third", lambda: sequence(16, 3), "recurrent"),
+    "sequence-to-map": (lambda: sequence(16, 4), "first", lambda: maps(8, 3), "third"),
+    "called-twice-in-the-tail": (lambda: vector(7), "hidden", shared, "twice"),
+    "vector-to-map": (lambda: vector(7), "hidden", lambda: maps(4, 3), "third"),
+}
+
+
+@pytest.mark.parametrize(("source", "at", "target", "from_"), JOINS.values(), ids=JOINS.keys())
+def test_joined_models_run_and_keep_both_parts(source: Build, at: str, target: Build, from_: str) -> None:
+    trunk, tail = source(), target()
+    before = [w.copy() for w in (*trunk.get_weights(), *tail.get_weights())]
+    model = stitch(trunk, at, tail, from_)
+    x = np.random.default_rng(0).normal(size=(3, *trunk.inputs[0].shape[1:])).astype("float32")
+    assert np.ptp(np.asarray(model(x)), axis=0).min() > 0
+    assert model.output_shape[1:] == tail.output_shape[1:]
+    layers = {layer.name: layer for layer in model.layers}
+    first = trunk.layers[0].name if trunk.layers[0].weights else trunk.layers[1].name
+    np.testing.assert_array_equal(layers[first].get_weights()[0], trunk.get_layer(first).get_weights()[0])
+    ends = [layer for layer in model.layers if layer.weights and layer.name.startswith("head")]
+    np.testing.assert_array_equal(ends[-1].get_weights()[0], tail.get_layer("head").get_weights()[0])
+    after = [*trunk.get_weights(), *tail.get_weights()]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert layers["stitch_channels"].trainable
+
+
+def test_an_identity_where_nothing_differs() -> None:
+    model = maps(8, 4)
+    joined = stitch(model, "joined", model, "third")
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 2)).astype("float32")
+    np.testing.assert_allclose(joined(x), model(x), atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # TensorFlow under NumPy 2, while Keras saves
+def test_opened_without_weightbridge(tmp_path: Path) -> None:
+    trunk, tail = maps(16, 4), maps(8, 6, "other")
+    trunk.save(tmp_path / "trunk.keras")
+    tail.save(tmp_path / "tail.keras")
+    model = stitch(str(tmp_path / "trunk.keras"), "joined", tmp_path / "tail.keras", "third", output=tmp_path / "out.keras")
+    x = np.random.default_rng(0).normal(size=(2, 16, 16, 2)).astype("float32")
+    np.savez(tmp_path / "x.npz", x=x, y=np.asarray(model(x)))
+    code = (
+        "import sys, numpy as np, keras\n"
+        "sys.modules['weightbridge'] = None\n"
+        "model, data = keras.models.load_model('out.keras'), np.load('x.npz')\n"
+        "np.testing.assert_allclose(np.asarray(model(data['x'])), data['y'], rtol=1e-5, atol=1e-6)\n"
+        "assert all(type(layer).__module__.startswith('keras') for layer in model.layers)\n"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out.keras", "tail.keras", "trunk.keras", "x.npz"]
+    with pytest.raises(OutputError, match="exists"):
+        stitch(trunk, "joined", tail, "third", output=tmp_path / "out.keras")
+
+
+WRONG = {
+    "no-such-layer": (lambda: maps(8, 4), "joind", lambda: maps(8, 4), "third", "joined"),
+    "no-such-target-layer": (lambda: maps(8, 4), "joined", lambda: maps(8, 4), "thrid", "third"),
+    "crossed-by-a-shortcut": (lambda: maps(8, 4), "joined", lambda: maps(8, 4), "sum", "inputs"),
+    "volume-to-map": (lambda: sequence(7, 4), "first", lambda: maps(8, 4), "third", "cannot be laid out"),
+}
+
+
+@pytest.mark.parametrize(("source", "at", "target", "from_", "text"), WRONG.values(), ids=WRONG.keys())
+def test_refused_with_a_way_out(source: Build, at: str, target: Build, from_: str, text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        stitch(source(), at, target(), from_)
+
+
+def test_missing_file_and_bad_output(tmp_path: Path) -> None:
+    with pytest.raises(WeightbridgeError):
+        stitch(tmp_path / "none.keras", "a", tmp_path / "none.keras", "b")
+    with pytest.raises(OutputError, match=r"\.keras"):
+        stitch(vector(4), "hidden", vector(4), "head", output=tmp_path / "out.h5")
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 4), (4, 10), (10, 4), (3, 1), (1, 3)])
+def test_projection_preserves_variance(before: int, after: int) -> None:
+    from weightbridge.formats.keras_bridge import projection
+
+    np.testing.assert_allclose(np.square(projection(before, after)).sum(0), 1.0, rtol=1e-6)

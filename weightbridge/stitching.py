@@ -1,0 +1,26 @@
+"""stitch: the trunk of one trained model under the tail of another, joined by a synthesised, trainable adapter layer."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def stitch(source: Any, at: str, target: Any, from_: str, *, output: str | Path | None = None) -> Any:
+    """A functional Keras model: `source` up to layer `at`, layers that fit grid and channels, `target` from layer `from_` on.
+
+    source, target: a path, `py:package.module:callable`, or a live keras.Model (which is copied, never changed). The adapter's layers are
+    called `stitch_...`: average pooling, upsampling or bilinear resizing for the grid; a 1x1 convolution or Dense layer for the channels,
+    initialised like an identity that preserves variance. Feature maps, sequences and vectors may meet in any combination.
+
+    output: where to save the model as `.keras`; `keras.models.load_model` opens it without weightbridge.
+
+    Raises UsageError where a layer does not exist or cannot be cut at, ModelError where a model cannot be read, OutputError where
+    `output` cannot be written or exists.
+
+    >>> model = stitch("backbone.keras", "conv4_block6_out", "detector.keras", "mixed8")  # doctest: +SKIP
+    """
+    keras_stitch = import_module("weightbridge.formats.keras_stitch")
+    model = keras_stitch.stitched(keras_stitch.opened(source), at, keras_stitch.opened(target), from_)
+    if output is not None:
+        keras_stitch.save(model, Path(output))
+    return model
