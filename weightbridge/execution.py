@@ -45,7 +45,7 @@ def values(
 def _value(step: Step, given: dict[str, Tensor], target: Tensor, ledger: Ledger) -> Array:
     arrays = [_loaded(given[name], step, ledger) for name in step.sources]
     try:
-        if step.kind == "adapt":
+        if step.kind == "adapt" or step.transform in adapters.ADAPTERS:
             value, kept = adapters.apply(step, arrays)
             ledger.steps[step.target] = adapters.with_energy(step, kept)
         else:
