@@ -41,7 +41,9 @@ def _checked(variable: Any, tensor: Tensor, value: Array) -> Any:
     expected = tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)
     got = value.shape, value.dtype.name
     if expected != got:
-        raise PlanError(f"a value of shape {got[0]} {got[1]}, expected {expected[0]} {expected[1]}", where=tensor.name, fix="Make the plan again")
+        raise PlanError(
+            f"a value of shape {got[0]} {got[1]}, expected {expected[0]} {expected[1]}", where=tensor.name, fix="Make the plan again"
+        )
     return variable
 
 
@@ -65,6 +67,8 @@ def save(model: Any, output: Path) -> None:
         else:
             model.save(output)
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}", where=str(output), fix="Free some space, or choose another folder") from error
-    except Exception as error:  # noqa: BLE001  # a layer's get_config may raise anything
+        raise OutputError(
+            f"cannot be written: {error.strerror or error}", where=str(output), fix="Free some space, or choose another folder"
+        ) from error
+    except Exception as error:  # a layer's get_config may raise anything
         raise OutputError(f"Keras cannot save this model: {type(error).__name__}: {str(error)[:300]}", where=str(output)) from error

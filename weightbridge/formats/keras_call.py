@@ -54,10 +54,10 @@ def _module(name: str, spec: str) -> Any:
         return import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            fix = f"Run it in the folder that holds {name.split('.')[0]}, or install it"
+            fix = f"Run it in the folder that holds {name.split('.', maxsplit=1)[0]}, or install it"
             raise UsageError(f"there is no module {error.name!r}", where=spec, fix=fix) from error
         raise _failed(error, spec, "cannot be imported") from error
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise _failed(error, spec, "cannot be imported") from error
 
 
@@ -74,7 +74,7 @@ def _attribute(module: Any, name: str, spec: str) -> Any:
 def _called(function: Any, arguments: Mapping[str, Any], spec: str) -> Any:
     try:
         return function(**arguments)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         if isinstance(error, TypeError) and len(traceback.extract_tb(error.__traceback__)) == 1:
             fix = "Give its arguments with --source-arg or --target-arg k=v"
             raise UsageError(f"cannot be called with {sorted(arguments) or 'no arguments'}: {error}", where=spec, fix=fix) from error

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from weightbridge.errors import RunError, WeightbridgeError
+from weightbridge.errors import RunError
 from weightbridge.formats.keras_inputs import feed, input_specs
 from weightbridge.formats.keras_load import load
 from weightbridge.formats.keras_logits import FinalStep, final_step, recorded, replaced
@@ -42,6 +42,7 @@ class KerasRunner:
         steps = zip(self._outputs, map(final_step, tensors), strict=False)
         self._steps: dict[str, FinalStep] = {name: step for name, step in steps if step is not None}
         self._layers = {one.name: one.layer for one in _observable(live_layers(model))}
+        self._calls = tuple(name for base, layer in self._layers.items() for name in _call_names(model, base, layer))
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -53,7 +54,7 @@ class KerasRunner:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        return tuple(self._layers)
+        return self._calls
 
     @property
     def logits(self) -> Mapping[str, Saturation]:
@@ -70,7 +71,7 @@ class KerasRunner:
             with in_float(self._dtype), self._observing(layers, found):
                 _reset(self._model)
                 outputs = keras.tree.flatten(self._model(feed(self._model, arrays), training=False))
-        except WeightbridgeError:
+        except RunError:
             raise
         except Exception as error:  # whatever a layer, or TensorFlow, raises
             raise RunError(f"the model cannot run on {_shapes(arrays)}: {_last_line(error)}", where=self._where) from error
@@ -120,6 +121,13 @@ def _observable(layers: Sequence[LiveLayer]) -> Iterator[LiveLayer]:
     """The layers that are called with data in plain sight."""
     looped = tuple(f"{one.name}/" for one in layers if isinstance(one.layer, LOOPED))
     yield from (one for one in layers if not isinstance(one.layer, keras.layers.InputLayer) and not one.name.startswith(looped))
+
+
+def _call_names(model: Any, name: str, layer: Any) -> Iterator[str]:
+    """`name`, and `name#1`, `name#2` for the later calls of a layer that the model shares."""
+    nodes = [node for depth in getattr(model, "_nodes_by_depth", {}).values() for node in depth if node.operation is layer]
+    yield name
+    yield from (f"{name}#{i}" for i in range(1, len(nodes)))
 
 
 def _reset(model: Any) -> None:

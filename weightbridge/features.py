@@ -1,0 +1,42 @@
+"""Feature extraction: a Keras model cut at a named layer, saved as an ordinary model."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from weightbridge.errors import Unsupported
+from weightbridge.formats import sniff
+from weightbridge.transfer import publish, staged
+
+RUNNABLE = ("keras-zip", "keras-h5")
+
+
+def features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None = None) -> Any:
+    """Write the part of `model` (a path, `py:module:callable`, or a live model) up to `layer` to `output`, and return it.
+
+    The file is an ordinary `.keras` or `.h5` model that Keras opens with no weightbridge installed, and appears whole or not at all.
+    Raises UsageError for a layer that is not there (with the names nearest to it), Unsupported for what has no graph.
+    """
+    live = import_module("weightbridge.formats.keras_live")  # a framework, loaded when there is something to cut
+    cut = import_module("weightbridge.formats.keras_cut").cut(_live(model, live, arguments), layer, _where(model))
+    with staged(output) as temporary:
+        live.save(cut, temporary)
+        publish(temporary, output)
+    return cut
+
+
+def _live(model: Any, live: Any, arguments: Mapping[str, Any] | None) -> Any:
+    if isinstance(model, str) and model.startswith("py:"):
+        return live.load_callable(model, dict(arguments or {}))
+    if not isinstance(model, str | Path):
+        return model
+    format = sniff(Path(model))
+    if format not in RUNNABLE:
+        message = f"a {format} file cannot be cut: only Keras models with their architecture can"
+        raise Unsupported(message, where=str(model), fix="Transfer its weights into a Keras model (weightbridge transfer), and cut that")
+    return import_module("weightbridge.formats.keras_load").load(Path(model))
+
+
+def _where(model: Any) -> str:
+    return str(model) if isinstance(model, str | Path) else str(getattr(model, "name", "model"))
