@@ -88,7 +88,7 @@ class Finding:
     @property
     def fingerprint(self) -> str:
         """Hash of code, source and target, without the message's numbers: stable between runs and formats."""
-        return hashlib.sha256("\0".join((self.code, self.source, self.target)).encode()).hexdigest()[:16]
+        return hashlib.sha256("\0".join((self.code, self.source, self.target)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def finding(code: str, message: str, *, source: str = "", target: str = "", fix: str = "") -> Finding:

@@ -30,8 +30,8 @@ def markdown(text: str) -> str:
 
 
 def markdown_code(text: str) -> str:
-    """A name for Markdown, in a code span that is safe in a table cell; its few special characters as \\x60 and \\x7c."""
-    inside = visible(text).replace("`", "\\x60").replace("|", "\\x7c")
+    """A name for Markdown, in a code span that is safe in a table cell; its few special characters as \\x60, \\x7c and \\x3c."""
+    inside = re.sub("[`|<]", lambda m: f"\\x{ord(m.group()):02x}", visible(text))
     return f"`{inside}`" if inside.strip() else ""
 
 

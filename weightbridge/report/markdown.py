@@ -5,6 +5,7 @@ from typing import Any
 
 from weightbridge.report import sections
 from weightbridge.report.escape import markdown, markdown_code
+from weightbridge.report.sections import NONE, SAME
 from weightbridge.report.summary import coverage_lines, headline, model_line
 from weightbridge.report.verification import verification_lines, verification_tables
 
@@ -48,6 +49,7 @@ def _table(table: sections.Table, room: int) -> str:
     """Collapsed, with the rows that fit; nothing for an empty table."""
     if not table.rows:
         return ""
+    table = sections.shown(table)
     head = f"\n<details><summary>{table.title} ({table.count:,})</summary>\n\n"
     titles = "".join(f"| {column.title} " for column in table.columns) + "|\n"
     ruler = "".join("|---:" if column.kind == "number" else "|---" for column in table.columns) + "|\n"
@@ -57,7 +59,8 @@ def _table(table: sections.Table, room: int) -> str:
 
 
 def _row(columns: tuple[sections.Column, ...], row: tuple[str, ...]) -> str:
-    cells = (markdown_code(cell) if column.kind == "name" else markdown(cell) for column, cell in zip(columns, row, strict=True))
+    pairs = zip(columns, row, strict=True)
+    cells = (markdown_code(cell) if column.kind == "name" and cell not in (SAME, NONE) else markdown(cell) for column, cell in pairs)
     return "".join(f"| {cell} " for cell in cells) + "|"
 
 

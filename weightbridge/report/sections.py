@@ -1,11 +1,12 @@
 """The parts of a report that text and Markdown share: tables of plain strings, repeated blocks folded, nothing escaped yet."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, prod
 from typing import Any, Literal
 
 from weightbridge.report.folding import Row, fold
+from weightbridge.report.summary import percent
 
 Json = Mapping[str, Any]
 ColumnKind = Literal["name", "text", "number"]
@@ -29,6 +30,7 @@ class Table:
     count: int
 
 
+SAME, NONE = "(same name)", "-"  # in place of a source's name
 NAME, SOURCE, COUNT = Column("target", "name"), Column("source", "name"), Column("n", "number")
 STEPS = (NAME, SOURCE, Column("how"), Column("contract"), Column("shape"), Column("sure", "number"), Column("evidence"), COUNT)
 COMPARED: dict[str, ColumnKind] = {
@@ -36,6 +38,13 @@ COMPARED: dict[str, ColumnKind] = {
     **dict.fromkeys(("probe", "status"), "text"),
     **dict.fromkeys(("ratio", "ratio_cumulative", "ratio_local", "limit", "nrmse", "floor", "max_abs", "worst_index"), "number"),
 }
+
+
+def shown(table: Table) -> Table:
+    """The table without columns that say nothing: empty in every row, or a count of one in every row."""
+    cells = list(zip(*table.rows, strict=True))
+    kept = [i for i, column in enumerate(cells) if any(column) and not (table.columns[i] == COUNT and set(column) == {"1"})]
+    return replace(table, columns=tuple(table.columns[i] for i in kept), rows=tuple(tuple(row[i] for i in kept) for row in table.rows))
 
 
 def steps(report: Json) -> Table:
@@ -111,7 +120,7 @@ def _how(step: Json) -> str:
     parts = (
         f"{step['kind']} {step['transform']}".strip(),
         step["cost"],
-        "" if kept is None or kept == 1 or not step["sources"] else f"{kept:.1%} of the energy kept",
+        "" if kept is None or kept == 1 or not step["sources"] else f"{percent(kept)} of the energy kept",
     )
     return "; ".join(part for part in parts if part)
 
@@ -119,7 +128,7 @@ def _how(step: Json) -> str:
 def _origin(names: tuple[str, ...], sources: int) -> str:
     """The sources in their folded form, and the runners-up if there are any."""
     given, others = names[1 : 1 + sources], names[1 + sources :]
-    text = "(same name)" if given == (names[0],) else ", ".join(given) or "-"
+    text = SAME if given == (names[0],) else ", ".join(given) or NONE
     return f"{text} (or {', '.join(others)})" if others else text
 
 

@@ -1,6 +1,7 @@
 """The first lines of a report: the verdict, the models and the coverage, as sentences."""
 
 from collections.abc import Mapping
+from math import floor
 from typing import Any
 
 MEANING = {
@@ -31,6 +32,11 @@ def coverage_lines(report: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     parts = ", ".join(f"{covered[key]:,} {word}" for key, word in PARTS.items() if covered[key])
     return (
-        f"coverage {covered['fraction']:.2%} of the target's {covered['parameters']:,} parameters{': ' + parts if parts else ''}",
+        f"coverage {percent(covered['fraction'])} of the target's {covered['parameters']:,} parameters{': ' + parts if parts else ''}",
         f"  {covered['source_tensors_used']:,} of the source's {covered['source_tensors']:,} tensors are used",
     )
+
+
+def percent(fraction: float) -> str:
+    """Rounded down: 100 % is said of nothing less."""
+    return f"{floor(fraction * 10_000 + 1e-9) / 100:.2f} %"

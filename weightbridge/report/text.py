@@ -11,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from weightbridge.report import sections
+from weightbridge.report.columns import widths
 from weightbridge.report.escape import visible
 from weightbridge.report.summary import coverage_lines, headline, model_line
 from weightbridge.report.verification import verification_lines, verification_tables
@@ -27,12 +28,12 @@ def render(report: Mapping[str, Any]) -> str:
 
 def render_on(report: Mapping[str, Any], width: int, color: bool) -> str:
     """For a terminal of this width."""
-    return _printed(_parts(report), width, color)
+    return _printed(_parts(report, width), width, color)
 
 
 def render_tables(tables: Iterable[sections.Table]) -> str:
     """Tables alone, of a fixed width."""
-    return _printed((part for table in tables for part in _table(table)), WIDTH, color=False)
+    return _printed((part for table in tables for part in _table(table, WIDTH)), WIDTH, color=False)
 
 
 def _printed(parts: Iterable[RenderableType], width: int, color: bool) -> str:
@@ -46,16 +47,16 @@ def _printed(parts: Iterable[RenderableType], width: int, color: bool) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).lstrip("\n") + "\n"
 
 
-def _parts(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _parts(report: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     yield Text(visible(headline(report)), style=STYLES.get(report["verdict"], "bold red"))
     yield from (_line(f"  {model_line(side, report[side])}") for side in ("source", "target") if report[side])
     yield from (_line(line) for line in coverage_lines(report))
     yield from _findings(report)
-    yield from _verification(report)
+    yield from _verification(report, width)
     graph = report.get("graph")
     tables = () if graph is None else (sections.layers(graph), sections.excluded(graph))
     for table in (*tables, sections.steps(report), sections.unused(report)):
-        yield from _table(table)
+        yield from _table(table, width)
 
 
 def _findings(report: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -69,21 +70,22 @@ def _findings(report: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Padding(Group(_line(found["message"]), *fix), (0, 0, 0, 4))
 
 
-def _verification(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _verification(report: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     lines = verification_lines(report["verification"])
     if lines:
         yield Text()
         yield from map(_line, lines)
     for table in verification_tables(report["verification"]):
-        yield from _table(table)
+        yield from _table(table, width)
 
 
-def _table(table: sections.Table) -> Iterator[RenderableType]:
+def _table(table: sections.Table, width: int) -> Iterator[RenderableType]:
     if not table.rows:
         return
+    table = sections.shown(table)
     drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in table.columns:
-        drawn.add_column(column.title, overflow="fold", justify="right" if column.kind == "number" else "left")
+    for column, chosen in zip(table.columns, widths(table, width), strict=True):
+        drawn.add_column(column.title, overflow="fold", justify="right" if column.kind == "number" else "left", width=chosen)
     for row in table.rows[:ROWS]:
         drawn.add_row(*map(_line, row))
     yield Text()

@@ -8,6 +8,7 @@ from weightbridge.errors import WeightbridgeError
 from weightbridge.options import FailOn, Options
 from weightbridge.report.coverage import coverage
 from weightbridge.report.policy import Policy, apply_policy, load_policy
+from weightbridge.report.summary import percent
 from weightbridge.report.values import EXIT_CODES, Report, Verdict
 from weightbridge.verification import Verification
 
@@ -70,8 +71,9 @@ def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
     is_said = any(found.code == "WB207" for found in report.findings)
     if is_said or not covered.parameters or (covered.transferred and covered.fraction >= least):
         return ()
-    got = f"{covered.transferred:,} of {covered.parameters:,} parameters of the target get a value from the source ({covered.fraction:.1%})"
-    message = f"{got}, at least {least:.1%} is asked for" if covered.transferred else f"nothing is transferred: {got}"
+    counts = f"{covered.transferred:,} of {covered.parameters:,} parameters ({percent(covered.fraction)})"
+    got = f"{counts} of the target get a value from the source"
+    message = f"{got}, at least {percent(least)} is asked for" if covered.transferred else f"nothing is transferred: {got}"
     return (finding("WB207", message, fix="Look at the unmatched tensors, and give --map SOURCE=TARGET for those that belong together"),)
 
 
