@@ -9,7 +9,8 @@ import numpy as np
 from weightbridge.formats.onnx_proto import Node
 from weightbridge.tensors import Array
 
-Operation = Callable[..., Array]
+Operation = Callable[..., Any]
+MEANS = frozenset({"ReduceMean", "GlobalAveragePool"})  # of three axes, tf2onnx writes a mean over the last one as pooling
 
 
 def run(nodes: Sequence[Node], values: Mapping[str, Any], axes: Mapping[str, tuple[int, ...]]) -> Array | None:
@@ -26,12 +27,12 @@ def run(nodes: Sequence[Node], values: Mapping[str, Any], axes: Mapping[str, tup
 
 
 def _one(node: Node, inputs: list[Any], axes: Mapping[str, tuple[int, ...]]) -> Array:
-    if node.op == "ReduceMean":
-        return np.asarray(np.mean(inputs[0], axis=axes[node.outputs[0]], keepdims=bool(node.attributes.get("keepdims", 1))))
+    if node.op in MEANS:
+        return np.asarray(np.mean(inputs[0], axis=axes[node.outputs[0]], keepdims=node.op != "ReduceMean" or bool(node.attributes.get("keepdims", 1))))
     if node.op == "Clip" and len(inputs) == 1:
-        return np.clip(inputs[0], node.attributes.get("min", -np.inf), node.attributes.get("max", np.inf))
+        return np.asarray(np.clip(inputs[0], node.attributes.get("min", -np.inf), node.attributes.get("max", np.inf)))
     if node.op == "HardSigmoid":
-        return np.clip(inputs[0] * node.attributes.get("alpha", 0.2) + node.attributes.get("beta", 0.5), 0, 1)
+        return np.asarray(np.clip(inputs[0] * node.attributes.get("alpha", 0.2) + node.attributes.get("beta", 0.5), 0, 1))
     return np.asarray(OPERATIONS[node.op](*inputs))
 
 
@@ -66,6 +67,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "Erf": np.vectorize(erf, otypes=[float]),
     "Erfc": np.vectorize(lambda x: 1 - erf(x), otypes=[float]),
     "ReduceMean": np.mean,  # with its axes, in _one
+    "GlobalAveragePool": np.mean,
+    "Less": np.less,
+    "Not": np.logical_not,
+    "Where": np.where,
     "Identity": np.asarray,
-    "Cast": np.asarray,
+    "Cast": lambda x: np.asarray(x, float),
 }

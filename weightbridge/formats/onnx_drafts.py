@@ -24,7 +24,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """inputs: the data values it reads. outputs: the values it makes. shown: the value that is its activation. nodes: what it stands for."""
+    """inputs: the data values it reads. outputs: the values it makes. shown: the value that is its activation. nodes: what it stands for.
+
+    hint: a value or node whose name may tell the layer's.
+    """
 
     op: str
     class_name: str
@@ -34,6 +37,7 @@ class Draft:
     shown: str
     attributes: Mapping[str, Any]
     slots: tuple[Slot, ...] = ()
+    hint: str = ""
 
     @property
     def place(self) -> int:
@@ -127,7 +131,7 @@ def opaque(site: Site, node: Node, index: int) -> Draft:
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, int | float | str) or (isinstance(value, tuple) and len(value) <= 16 and all(_is_plain(v) for v in value))
+    return isinstance(value, int | float) or (isinstance(value, str) and value.isprintable()) or (isinstance(value, tuple) and len(value) <= 16 and all(_is_plain(v) for v in value))
 
 
 def decimal(value: float) -> float:

@@ -56,6 +56,8 @@ def _slice(attributes: Mapping[str, Any], inputs: list[Any]) -> Array | None:
     array = inputs[0]
     parts = [np.asarray(attributes[k]) if k in attributes else None for k in ("starts", "ends", "axes")]
     given = [*inputs[1:], None, None, None, None][:4] if len(inputs) > 1 else [*parts, None]
+    if given[0] is None or given[1] is None:
+        return None
     starts, ends = given[0].reshape(-1).tolist(), given[1].reshape(-1).tolist()
     axes = range(len(starts)) if given[2] is None else given[2].reshape(-1).tolist()
     steps = [1] * len(starts) if given[3] is None else given[3].reshape(-1).tolist()

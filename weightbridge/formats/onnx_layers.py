@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from weightbridge.formats import onnx_conv, onnx_dense, onnx_elementwise, onnx_norms, onnx_plain, onnx_recurrent
+from weightbridge.formats import onnx_conv, onnx_dense, onnx_elementwise, onnx_loops, onnx_norms, onnx_plain, onnx_recurrent
 from weightbridge.formats.onnx_biases import with_biases
 from weightbridge.formats.onnx_drafts import Builder, Draft, Site, opaque
 from weightbridge.formats.onnx_names import layer_names
@@ -22,6 +22,7 @@ BUILDERS: Mapping[str, Builder] = {
     **onnx_dense.BUILDERS,
     **onnx_norms.BUILDERS,
     **onnx_recurrent.BUILDERS,
+    **onnx_loops.BUILDERS,
     **onnx_elementwise.BUILDERS,
     **onnx_plain.BUILDERS,
 }

@@ -12,6 +12,7 @@ STEPS = re.compile(  # scopes inside a layer: TensorFlow's operations, in capita
     r"([A-Z]\w*|batchnorm|convolution|conv_transpose|separable_conv2d|depthwise|moments|einsum|strided_slice|while|split|add|mul|sub|transpose"
     r"|truediv|zeros|packed|kernel|bias|gamma|beta|\w+_cell)(_\d+)?$"
 )
+CELL = re.compile(r"\w+_cell(_\d+)?$")
 
 VIEWS = frozenset({"Permute", "Reshape", "Cast", "Identity", "Slice", "Repeat"})  # exporters put them in: they take no layer's name
 
@@ -49,7 +50,7 @@ def _candidates(draft: Draft, nodes: Sequence[Node], scheme: Scheme) -> Iterable
         yield draft.shown
     if draft.op in VIEWS and not tensors:
         yield from (_whole(name, scheme) for name in own)
-    yield from (_scope(name, scheme) for name in (*tensors[:1], *own[:1], *tensors[1:]))
+    yield from (_scope(name, scheme) for name in (*tensors[:1], *own[:1], draft.hint, *tensors[1:]))
     yield from (_whole(name, scheme) for name in own)
 
 
@@ -65,6 +66,7 @@ def _scope(name: str, scheme: Scheme) -> str:
     parts = _inside(name.split("/"), scheme)[:-1]
     if scheme.has_suffix:
         parts = parts[: next((i for i, p in enumerate(parts) if not p.endswith("_1")), len(parts))]
+        parts = parts[:-1] if len(parts) > 1 and CELL.match(parts[-1]) else parts
         return "/".join(p.removesuffix("_1") for p in parts)
     while len(parts) > 1 and STEPS.match(parts[-1]):
         parts = parts[:-1]
@@ -104,6 +106,6 @@ def _scheme(names: Iterable[str]) -> Scheme:
     if not paths:
         return Scheme(False, "")
     roots = {p[0] for p in paths}
-    root = next(iter(roots)) if len(roots) == 1 and len({p[1] for p in paths}) > 1 else ""
+    root = next(iter(roots)) if len(roots) == 1 and any(not STEPS.match(p[1]) for p in paths) else ""
     suffixed = sum(p[0].endswith("_1") and p[1].endswith("_1") for p in paths)
     return Scheme(suffixed > 0.9 * len(paths), root)

@@ -1,5 +1,6 @@
 """Nodes of ONNX that move values and hold no weights: views, joins, resizing, reductions."""
 
+from math import prod
 from typing import Any
 
 from weightbridge.formats.onnx_drafts import Builder, Draft, Site, draft
@@ -37,10 +38,18 @@ def reshape(site: Site, node: Node, index: int) -> Draft | None:
         return draft(site, node, index, "Flatten", {}) if int(node.attributes.get("axis", 1)) == 1 else None
     asked = reshape_target(node, site.net) if node.op == "Reshape" else None
     rank = rank if rank is not None else len(asked) if asked is not None else None
-    if node.op == "Reshape" and rank == 2 and (site.rank(node.inputs[0]) or 3) > 2:
+    if node.op == "Reshape" and rank == 2 and _keeps_batch(site, node):
         return draft(site, node, index, "Flatten", {})
     target = shape[1:] if shape is not None else None
     return draft(site, node, index, "Reshape", {} if target is None else {"shape": target})
+
+
+def _keeps_batch(site: Site, node: Node) -> bool:
+    """Whether the rows of the matrix are the items of the batch, as far as the shapes tell."""
+    before, after = site.shapes.get(node.inputs[0]), site.shapes.get(node.outputs[0])
+    if before is None or after is None or None in before[1:] or after[1] is None:
+        return before is None or len(before) > 2
+    return len(before) > 2 and prod(n for n in before[1:] if n is not None) == after[1]
 
 
 def concat(site: Site, node: Node, index: int) -> Draft | None:
@@ -55,7 +64,8 @@ def reduce(site: Site, node: Node, index: int) -> Draft | None:
     if rank is None:
         rank = len(axes) + 2
     gone = {a % rank for a in axes}
-    if rank < 3 or 0 in gone or len(gone) != rank - 2 or len({rank - 1, 1} - gone) == 0:
+    is_last_step = rank == 3 and 2 in gone and bool(node.attributes.get("keepdims", 1))  # a mean over features, as in a normalisation
+    if rank < 3 or 0 in gone or len(gone) != rank - 2 or not {rank - 1, 1} - gone or is_last_step:
         return None
     layout = "channels_last" if rank - 1 not in gone else "channels_first"
     return draft(site, node, index, "GlobalPool", {"kind": "max" if node.op == "ReduceMax" else "average", "data_format": layout})

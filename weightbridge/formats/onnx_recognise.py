@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.formats.onnx_arithmetic import run
+from weightbridge.formats.onnx_arithmetic import MEANS, run
 from weightbridge.formats.onnx_drafts import Site, decimal
 from weightbridge.formats.onnx_proto import Node
 from weightbridge.formats.onnx_views import axes_of
 from weightbridge.tensors import Array
 
-NONLINEAR = frozenset(["Sigmoid", "Erf", "Erfc", "Tanh", "Softplus", "Clip", "Relu", "HardSigmoid", "Exp", "Sqrt", "Pow", "Max", "Min"])
+NONLINEAR = frozenset(["Sigmoid", "Erf", "Erfc", "Tanh", "Softplus", "Clip", "Relu", "HardSigmoid", "Exp", "Sqrt", "Pow", "Max", "Min", "Less"])
 GRID = np.linspace(-7.3, 7.3, 41)
 CLOSE = 1e-4  # constants in files are rounded to float32, and some writers round sqrt(2 / pi) further
 
@@ -32,7 +32,7 @@ def recognise(
     nodes: Sequence[Node], root: str, scalars: Mapping[str, float], constants: Mapping[str, tuple[int, ...]], site: Site
 ) -> Function | None:
     """The function of `root` that the nodes compute. constants: the shapes of those whose values are not looked at."""
-    if any(n.op == "ReduceMean" for n in nodes):
+    if any(n.op in MEANS for n in nodes):
         return _norm(nodes, root, scalars, constants, site)
     if not constants:
         return _activation(nodes, root, scalars)
@@ -40,11 +40,19 @@ def recognise(
 
 
 def _activation(nodes: Sequence[Node], root: str, scalars: Mapping[str, float]) -> Function | None:
+    if any(n.op == "Less" for n in nodes):
+        return _index(nodes, root, scalars)
     got = run(nodes, {root: GRID, **scalars}, {})
     if got is None or got.shape != GRID.shape:
         return None
     name = next((name for name, function in ACTIVATIONS.items() if np.allclose(got, function(GRID), rtol=CLOSE, atol=CLOSE)), None)
     return Function("Activation", {"activation": name}) if name else None
+
+
+def _index(nodes: Sequence[Node], root: str, scalars: Mapping[str, float]) -> Function | None:
+    """An index that may count from the end (-1 is the last row): for real indices nothing happens."""
+    got = run(nodes, {root: np.arange(9.0), **scalars}, {})
+    return Function("Identity", {}) if got is not None and np.array_equal(got, np.arange(9.0)) else None
 
 
 def _prelu(nodes: Sequence[Node], root: str, scalars: Mapping[str, float], constant: str) -> Function | None:
@@ -62,11 +70,12 @@ def _norm(
     nodes: Sequence[Node], root: str, scalars: Mapping[str, float], constants: Mapping[str, tuple[int, ...]], site: Site
 ) -> Function | None:
     """Layer, RMS or group normalisation over the axes of the mean."""
-    reduced = {n.outputs[0]: axes_of(n, site.net.numbers) for n in nodes if n.op == "ReduceMean"}
+    rank = max([site.rank(root) or 0, 2, *(len(s) for s in constants.values())])
+    reduced = {n.outputs[0]: _axes(n, rank, site) for n in nodes if n.op in MEANS}
     if None in reduced.values() or len(set(reduced.values())) != 1 or not any(n.op in ("Sqrt", "Pow") for n in nodes):
         return None
     axes = next(a for a in reduced.values() if a is not None)
-    rank = max([site.rank(root) or 0, 2, *(len(s) for s in constants.values()), *(a + 1 if a >= 0 else -a for a in axes)])
+    rank = max([rank, *(a + 1 if a >= 0 else -a for a in axes)])
     rng = np.random.default_rng(0)
     x = rng.normal(size=_sizes(rank, constants)) * 0.01
     values = {name: rng.normal(size=shape) + 2 for name, shape in constants.items()}
@@ -74,6 +83,10 @@ def _norm(
     if got is None or got.shape != x.shape:
         return None
     return next((f for f, expected in _norms(x, axes, values, scalars) if np.allclose(got, expected, rtol=CLOSE, atol=0)), None)
+
+
+def _axes(node: Node, rank: int, site: Site) -> tuple[int, ...] | None:
+    return tuple(range(2, max(rank, 3))) if node.op == "GlobalAveragePool" else axes_of(node, site.net.numbers)
 
 
 def _sizes(rank: int, constants: Mapping[str, tuple[int, ...]]) -> list[int]:

@@ -1,5 +1,6 @@
 """ONNX's LSTM, GRU and RNN as canonical layers: W, R and B with ONNX's gate order (i o f c; z r h)."""
 
+from dataclasses import replace
 from typing import Any
 
 from weightbridge.formats.onnx_drafts import Builder, Draft, Site, Slot, draft
@@ -24,6 +25,7 @@ def recurrent(site: Site, node: Node, index: int) -> Draft | None:
         "direction": direction,
         "go_backwards": direction == "reverse",
         "gates": {"LSTM": "i o f c", "GRU": "z r h"}.get(node.op, "h"),
+        "weights": "onnx",
     }
     if node.op != "RNN":
         found["recurrent_activation"] = _name(given[0])
@@ -34,7 +36,8 @@ def recurrent(site: Site, node: Node, index: int) -> Draft | None:
         Slot("recurrent_kernel", recurrent_kernel, "d g u"),
         Slot("bias", bias, "d b") if bias else None,
     )
-    return draft(site, node, index, node.op, found, *slots)
+    hint = node.inputs[0].rpartition("/")[0] if direction == "bidirectional" else node.inputs[0]  # turned to time first inside the layer's scope
+    return replace(draft(site, node, index, node.op, found, *slots), hint=hint)
 
 
 def _name(activation: str) -> str:

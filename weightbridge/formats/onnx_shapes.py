@@ -148,7 +148,10 @@ def _parts(value: str, net: Net, depth: int) -> tuple[int | None, ...] | None:
     if node.op == "Concat":
         parts = [_parts(v, net, depth - 1) for v in node.inputs]
         return None if any(p is None for p in parts) else tuple(n for p in parts if p is not None for n in p)
-    if node.op in ("Unsqueeze", "Gather", "Reshape"):
+    if node.op == "Gather":
+        index = net.integers(node.inputs[1])
+        return None if index is None else (None,) * max(len(index), 1)
+    if node.op in ("Unsqueeze", "Reshape"):
         return (None,)  # one element of a shape
     if node.op == "Slice" and len(node.inputs) > 2:
         starts, ends = net.integers(node.inputs[1]), net.integers(node.inputs[2])

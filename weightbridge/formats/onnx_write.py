@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -65,13 +65,13 @@ def all_tensors(graph: Graph) -> Iterator[TensorHeader]:
 
 def _patch(target: BinaryIO, start: int, header: TensorHeader, name: str, array: Array) -> None:
     dtype = dtype_of(DTYPES[header.elem_type])
-    assert array.shape == header.dims and array.dtype == dtype, f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
+    assert (array.shape, array.dtype) == (header.dims, dtype), f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
     target.seek(start)
     target.write(_bytes(array, dtype))
 
 
-def _bytes(array: Array, dtype: np.dtype) -> memoryview:  # type: ignore[type-arg]  # any dtype
-    return memoryview(np.ascontiguousarray(array, dtype.newbyteorder("<")).reshape(-1).view(np.uint8))
+def _bytes(array: Array, dtype: np.dtype[Any]) -> bytes:
+    return np.ascontiguousarray(array, dtype.newbyteorder("<")).tobytes()
 
 
 def _copy(path: Path, model: Model, source: BinaryIO, target: BinaryIO) -> dict[Span, int]:

@@ -1,0 +1,76 @@
+"""The same ONNX model in float64: every float32 tensor, type and cast changed, for a run that shows how much rounding matters."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from onnx import AttributeProto, TensorProto, numpy_helper
+from onnx.reference.op_run import OpRun
+
+from weightbridge.tensors import Array
+
+NARROW = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16}
+ALWAYS_FLOAT = {"Resize": (2,), "Upsample": (1,), "QuantizeLinear": (1,), "DequantizeLinear": (1,)}  # inputs whose type ONNX fixes
+TYPES = {"Cast": "to", "EyeLike": "dtype", "RandomNormal": "dtype", "RandomUniform": "dtype"}
+
+
+class BatchNormalization(OpRun):  # type: ignore[misc]  # onnx's classes have no types
+    """onnx's reference takes every BatchNormalization before opset 14 for one that is being trained."""
+
+    op_domain = ""
+
+    def _run(self, x: Array, *parameters: Array, epsilon: float | None = None, **_: Any) -> tuple[Array]:
+        shape = (-1, *(1,) * (x.ndim - 2))
+        scale, bias, mean, variance = (p.reshape(shape) for p in parameters)
+        return ((x - mean) / np.sqrt(variance + (1e-5 if epsilon is None else epsilon)) * scale + bias,)
+
+
+def in_double(model: Any) -> Any:
+    """A copy of a ModelProto in float64."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    _convert(copy.graph)
+    return copy
+
+
+def _convert(graph: Any) -> None:
+    kept = {v for node in _nodes(graph) for i in ALWAYS_FLOAT.get(node.op_type, ()) for v in node.input[i : i + 1]}
+    for tensor in graph.initializer:
+        if tensor.name not in kept:
+            _widen(tensor)
+    for info in (*graph.input, *graph.output, *graph.value_info):
+        if info.type.tensor_type.elem_type in NARROW and info.name not in kept:
+            info.type.tensor_type.elem_type = TensorProto.DOUBLE
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.TENSOR and not kept.intersection(node.output):
+                _widen(attribute.t)
+            elif attribute.type == AttributeProto.GRAPH:
+                _convert(attribute.g)
+            elif attribute.name == TYPES.get(node.op_type) and attribute.i in NARROW:
+                attribute.i = TensorProto.DOUBLE
+        _name_type(node)
+
+
+def _name_type(node: Any) -> None:
+    """Constants that stand in a node as plain numbers are float32 by definition: they become a tensor."""
+    for attribute in node.attribute if node.op_type == "Constant" else ():
+        if attribute.name in ("value_float", "value_floats"):
+            values = np.array(attribute.f if attribute.name == "value_float" else list(attribute.floats), np.float64)
+            attribute.Clear()
+            attribute.name, attribute.type = "value", AttributeProto.TENSOR
+            attribute.t.CopyFrom(numpy_helper.from_array(values))
+
+
+def _widen(tensor: Any) -> None:
+    if tensor.data_type in NARROW:
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), name))
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.type == AttributeProto.GRAPH:
+                yield from _nodes(attribute.g)
