@@ -71,7 +71,9 @@ def whole(path: Path) -> Region:
     try:
         return Region(path, 0, path.stat().st_size, str(path))
     except OSError as error:
-        raise MissingFile("the file cannot be read", where=str(path), fix=f"Check the path and its permissions ({error.strerror})") from error
+        raise MissingFile(
+            "the file cannot be read", where=str(path), fix=f"Check the path and its permissions ({error.strerror})"
+        ) from error
 
 
 @contextmanager

@@ -19,8 +19,8 @@ from weightbridge.formats.keras_config import ConfigLayer
 from weightbridge.locate import rules_folder
 
 KEYS = frozenset({"summary", "versions", "code", "cause", "fix", "match", "normalise", "case"})
-MATCH_KEYS = frozenset({"class", "has", "lacks", "where", "either", "trait", "backend", "weights"})
-NORMALISE_KEYS = frozenset({"class", "class_by", "rename", "collect", "values", "set", "drop"})
+MATCH_KEYS = frozenset({"class", "has", "lacks", "where", "either", "several", "trait", "backend", "weights"})
+NORMALISE_KEYS = frozenset({"classes", "class_by", "rename", "collect", "values", "set", "drop"})
 CASE_KEYS = frozenset({"matches", "version", "backend", "layer", "becomes", "weights"})
 MODERN = (3,)
 SHOWN = 10
@@ -117,6 +117,7 @@ def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
         not any(key in config for key in match.get("lacks", ())),
         all(_holds(config.get(key), values) for key, values in match.get("where", {}).items()),
         "either" not in match or any(_holds(config.get(key), values) for key, values in match["either"].items()),
+        all(_count(config.get(key)) > 1 for key in match.get("several", ())),
         "trait" not in match or match["trait"] in layer.traits,
         "backend" not in match or origin.backend in match["backend"],
         "weights" not in match or bool(_named(rule, origin)),
@@ -127,7 +128,7 @@ def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
 def changed(rule: Dialect, layer: ConfigLayer) -> ConfigLayer:
     """The layer as the rule's `normalise` says."""
     how, config = rule.normalise, dict(layer.config)
-    name = how.get("class", layer.class_name)
+    name = how.get("classes", {}).get(layer.class_name, layer.class_name)
     if "class_by" in how:
         name = how["class_by"]["names"].get(str(config.get(how["class_by"]["key"])), name)
     for target, sources in how.get("collect", {}).items():
@@ -163,6 +164,10 @@ def _holds(value: Any, allowed: list[Any]) -> bool:
     if "set" in allowed and value not in (None, 0, False, "", [], {}):
         return True
     return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed)
+
+
+def _count(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple) else 0
 
 
 def _named(rule: Dialect, origin: Origin) -> list[str]:

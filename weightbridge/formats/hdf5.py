@@ -91,7 +91,7 @@ def hdf5_errors(where: str) -> Iterator[None]:
         yield
     except (WeightbridgeError, AssertionError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001  # h5py raises OSError, KeyError, RuntimeError, ValueError, TypeError, ... for a broken file
+    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError, ValueError, TypeError, ... for a broken file
         raise Corrupt(f"the HDF5 structure is broken: {error}", where=where, fix="Get the file again, or save the model again") from error
 
 
@@ -191,7 +191,9 @@ def _refuse_bombs(root: Group, region: Region) -> None:
     for start, stop, path in sorted(set(runs)):
         if stop > region.size:
             raise Corrupt(
-                f"the bytes of a dataset end at {stop}, the file at {region.size}", where=f"{region.label}: {path}", fix="Get the file again"
+                f"the bytes of a dataset end at {stop}, the file at {region.size}",
+                where=f"{region.label}: {path}",
+                fix="Get the file again",
             )
         if start < end and (start, stop) != run:  # two names of one dataset share all their bytes
             raise Corrupt(f"the bytes overlap those of {last}", where=f"{region.label}: {path}", fix="Save the model again")

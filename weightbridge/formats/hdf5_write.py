@@ -65,9 +65,9 @@ def _put(file: IO[bytes], start: int, dataset: Dataset, array: Array) -> None:
     assert dataset.offset is not None
     file.seek(start + dataset.offset)
     exact = np.ascontiguousarray(array, dtype=dataset.dtype).reshape(-1).view(np.uint8)
-    written = 0
-    while written < exact.size:  # an unbuffered file may take less than it is given
-        written += file.write(memoryview(exact)[written:])
+    left = memoryview(exact.data)
+    while left:  # an unbuffered file may take less than it is given
+        left = left[file.write(left) :]
 
 
 def _open(region: Region) -> h5py.File:

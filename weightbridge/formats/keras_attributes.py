@@ -90,7 +90,11 @@ def _global_pool(class_name: str, config: Config, _: Shape | None) -> Attributes
 
 
 def _dense(_: str, config: Config, __: Shape | None) -> Attributes:
-    return {"units": int(config["units"]), "use_bias": bool(config.get("use_bias", True)), "activation": activation(config.get("activation"))}
+    return {
+        "units": int(config["units"]),
+        "use_bias": bool(config.get("use_bias", True)),
+        "activation": activation(config.get("activation")),
+    }
 
 
 def _einsum(_: str, config: Config, __: Shape | None) -> Attributes:
@@ -151,7 +155,9 @@ def _attention(_: str, config: Config, __: Shape | None) -> Attributes:
 def _activation(class_name: str, config: Config, _: Shape | None) -> Attributes:
     found = layer_activation(class_name, config)
     shared = config.get("shared_axes")
-    return {"activation": found if found else operation_activation(class_name, config)} | ({"shared_axes": frozen(shared)} if shared else {})
+    return {"activation": found if found else operation_activation(class_name, config)} | (
+        {"shared_axes": frozen(shared)} if shared else {}
+    )
 
 
 def _around(class_name: str, config: Config, _: Shape | None) -> Attributes:
@@ -202,7 +208,9 @@ FAMILIES: Mapping[str, Callable[[str, Config, Shape | None], Attributes]] = {
     "Resize": _resize,
     "Concat": _plain("axis"),
     "Dot": _plain("axes", "normalize"),
-    "Reshape": lambda _, config, __: {"shape": frozen(config["target_shape"] if "target_shape" in config else _tail(config.get("newshape")))},
+    "Reshape": lambda _, config, __: {
+        "shape": frozen(config["target_shape"] if "target_shape" in config else _tail(config.get("newshape")))
+    },
     "Permute": lambda _, config, __: {"order": frozen(config["dims"] if "dims" in config else _tail(config.get("axes")))},
     "Flatten": lambda _, config, __: {"data_format": data_format(config)},
     "Dropout": _plain("rate"),

@@ -105,7 +105,18 @@ OPERATIONS: Mapping[str, str] = {
     "Gelu": "Activation",
     "Silu": "Activation",
 }
-STATE = ("optimizer", "_optimizer", "metrics", "_metrics", "compile_metrics", "_compile_metrics", "_loss_tracker", "loss_tracker", "loss", "_loss")
+STATE = (
+    "optimizer",
+    "_optimizer",
+    "metrics",
+    "_metrics",
+    "compile_metrics",
+    "_compile_metrics",
+    "_loss_tracker",
+    "loss_tracker",
+    "loss",
+    "_loss",
+)
 
 
 def snake_case(class_name: str) -> str:

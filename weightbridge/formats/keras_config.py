@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ class Call:
     """One call of a layer: what it is fed, and its constant arguments."""
 
     inputs: tuple[Reference, ...]
-    arguments: tuple[Any, ...] = ()
+    modern: bool = False  # as Keras 3 writes it: it counts the calls of nested models from 0, older Keras from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class ConfigLayer:
 
     module: where its class lives, as the config says ("" in configs before Keras 3); registered: its registered name.
     layers: the layers of a nested model, or what a wrapper wraps. wrapped: the config key of each, for wrappers.
-    traits: facts of structure that dialect rules ask for (`list-config`, `call-arguments`, ...).
+    traits: facts of structure that dialect rules ask for: `list-config` (a bare list for a Sequential), `module` (Keras 2.13 and
+        later say where a class lives), `nested-call` (a nested model whose calls are counted from 1).
     """
 
     name: str
@@ -130,14 +131,15 @@ def _children(class_name: str, config: Mapping[str, Any], kind: Kind, where: str
     if kind in ("functional", "sequential"):
         layers = tuple(_layer(inner, where) for inner in config["layers"])
         _refuse_same_names(layers, where)
-        return layers, ()
-    found: list[tuple[str, ConfigLayer]] = []
-    for key in WRAPPED_KEYS if class_name in WRAPPERS else ():
-        inner = config.get(key)
-        for one in inner if isinstance(inner, list) else [inner]:
-            if isinstance(one, dict) and isinstance(one.get("class_name"), str) and isinstance(one.get("config"), dict | list):
-                found.append((key, _layer(one, where)))
-    return tuple(layer for _, layer in found), tuple(key for key, _ in found)
+        return _marked(layers), ()
+    keys = WRAPPED_KEYS if class_name in WRAPPERS else ()
+    listed = {key: config[key] if isinstance(config.get(key), list) else [config.get(key)] for key in keys}
+    inner = [(key, one) for key, values in listed.items() for one in values if _is_layer(one)]
+    return tuple(_layer(one, where) for _, one in inner), tuple(key for key, _ in inner)
+
+
+def _is_layer(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict | list)
 
 
 def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
@@ -150,7 +152,7 @@ def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
 def _call(node: Any) -> Call:
     """One entry of `inbound_nodes`: Keras 1 and 2 nest lists, Keras 3 has args and kwargs with `__keras_tensor__`."""
     if isinstance(node, dict) and "args" in node:
-        return Call(tuple(_references([node["args"], node.get("kwargs")])), _constants([node["args"], node.get("kwargs")]))
+        return Call(tuple(_references([node["args"], node.get("kwargs")])), modern=True)
     return Call(tuple(_references(node)))
 
 
@@ -186,28 +188,15 @@ def _is_reference(value: list[Any]) -> bool:
     )
 
 
-def _constants(value: Any) -> tuple[Any, ...]:
-    """The arguments of a call that are no tensors."""
-    if isinstance(value, dict):
-        return () if _is_keras_tensor(value) else tuple((k, v) for k, v in value.items() if isinstance(v, int | float | str) and k != "class_name")
-    if isinstance(value, list):
-        return tuple(c for v in value for c in (_constants(v) if isinstance(v, list | dict) else (v,)))
-    return ()
-
-
 def _traits(value: Mapping[str, Any], listed: bool) -> frozenset[str]:
-    found = {"list-config"} if listed else set()
-    nodes = value.get("inbound_nodes")
-    if isinstance(nodes, list) and any(_has_arguments(node) for node in nodes):
-        found.add("call-arguments")
-    return frozenset(found)
+    return frozenset(({"list-config"} if listed else set()) | ({"module"} if "module" in value else set()))
 
 
-def _has_arguments(node: Any) -> bool:
-    """A Keras 2 call with keyword arguments: `[["x", 0, 0, {"y": ...}]]`, or the same without the outer list."""
-    inputs = node if isinstance(node, list) else []
-    inputs = [inputs] if inputs and isinstance(inputs[0], str) else inputs
-    return any(isinstance(i, list) and len(i) == 4 and bool(i[3]) for i in inputs)
+def _marked(layers: tuple[ConfigLayer, ...]) -> tuple[ConfigLayer, ...]:
+    """Nested models that another layer refers to as older Keras did, by a call that Keras 3 does not count."""
+    calls = {layer.name: len(layer.calls) for layer in layers if layer.kind in ("functional", "sequential")}
+    named = {r.layer for layer in layers for call in layer.calls for r in call.inputs if r.node >= calls.get(r.layer, r.node + 1)}
+    return tuple(replace(layer, traits=layer.traits | {"nested-call"}) if layer.name in named else layer for layer in layers)
 
 
 def _string(value: Any) -> str:

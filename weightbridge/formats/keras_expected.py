@@ -60,9 +60,17 @@ class ExpectedStore:
         heads, last = found["heads"], [s[-1] if s else None for s in shapes]
         if not last or any(n is None for n in last):
             return ()
-        query, value, key = last[0], last[min(1, len(last) - 1)], last[min(2, len(last) - 1) if len(last) > SEVERAL else min(1, len(last) - 1)]
+        query, value, key = (
+            last[0],
+            last[min(1, len(last) - 1)],
+            last[min(2, len(last) - 1) if len(last) > SEVERAL else min(1, len(last) - 1)],
+        )
         kept = found.get("key_value_heads", heads)
-        wanted = {"query": (query, heads, found["key_dim"]), "key": (key, kept, found["key_dim"]), "value": (value, kept, found["value_dim"])}
+        wanted = {
+            "query": (query, heads, found["key_dim"]),
+            "key": (key, kept, found["key_dim"]),
+            "value": (value, kept, found["value_dim"]),
+        }
         parts = [self._dense(name, shape, shape[1:], found) for name, shape in wanted.items()]
         return (*parts, self._dense("attention_output", (heads, found["value_dim"], query), (query,), found))
 
@@ -131,7 +139,10 @@ def _einsum(found: Found, fed: Shape) -> dict[str, Any]:
     sizes = dict(zip(reversed(output.replace("...", "")), reversed(told), strict=False))
     sizes |= {k: n for k, n in zip(reversed(inputs.replace("...", "")), reversed(fed), strict=False) if n is not None}
     bias = found["config"].get("bias_axes") or ""
-    return {"kernel": tuple(sizes.get(k) for k in kernel), "bias": tuple(sizes.get(k) if k in bias else 1 for k in _from_first(output, bias))}
+    return {
+        "kernel": tuple(sizes.get(k) for k in kernel),
+        "bias": tuple(sizes.get(k) if k in bias else 1 for k in _from_first(output, bias)),
+    }
 
 
 def _from_first(output: str, bias: str) -> str:

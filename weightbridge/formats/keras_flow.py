@@ -1,13 +1,12 @@
-"""A config's tree -> its calls as nodes in topological order: nested models flattened into scopes, wrappers opened, shared layers numbered."""
+"""A config's tree -> its calls as nodes in topological order: nested models flattened, wrappers opened, shared layers numbered."""
 
-import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from weightbridge.errors import Corrupt
+from weightbridge.formats.keras_calls import calls_of, check_outputs, ordered
 from weightbridge.formats.keras_classes import snake_case
-from weightbridge.formats.keras_config import Call, ConfigLayer, Reference, walk
+from weightbridge.formats.keras_config import ConfigLayer, walk
 
 Outputs = tuple[str, ...]
 
@@ -96,45 +95,19 @@ class _Builder:
         return inputs
 
     def _functional(self, model: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
-        stores = storage_names(model.layers)
-        layers = {layer.name: layer for layer in model.layers}
+        stores, calls = storage_names(model.layers), calls_of(model)
+        check_outputs(model, calls, self.where)
         fed = dict(zip((r.layer for r in model.inputs), inputs, strict=False))
-        first = _first_nodes(model)
         made: dict[tuple[str, int], Outputs] = {}
-        for layer, number, call in self._ordered(model, layers, first):
-            sources = tuple(_output(made[r.layer, _number(r, layers, first)], r.tensor) for r in call.inputs)
+        for layer, number, call in ordered(model, calls, self.where):
             inner = _inside(place, layer, stores)
             if layer.class_name == "InputLayer":
-                outer = (fed[layer.name],) if layer.name in fed else inputs[:1] if inputs else ()
+                outer = (fed.get(layer.name, inputs[0]),) if inputs else ()
                 made[layer.name, number] = self._add(layer, inner, outer, "Identity" if outer else "Input")
             else:
+                sources = tuple(_output(made[r.layer, calls.number(r)], r.tensor) for r in call.inputs)
                 made[layer.name, number] = self.layer(layer, inner, sources)
-        return tuple(_output(made[r.layer, _number(r, layers, first)], r.tensor) for r in model.outputs if r.layer in layers)
-
-    def _ordered(self, model: ConfigLayer, layers: Mapping[str, ConfigLayer], first: Mapping[str, int]) -> Iterator[tuple[ConfigLayer, int, Call]]:
-        """The calls of a model, each after those that it needs, else in the file's order (Kahn's algorithm)."""
-        calls = [(layer, n, call) for layer in model.layers for n, call in enumerate(layer.calls or (Call(()),))]
-        index = {(layer.name, n): i for i, (layer, n, _) in enumerate(calls)}
-        waiting, users = [0] * len(calls), [list[int]() for _ in calls]
-        for i, (layer, _, call) in enumerate(calls):
-            for reference in call.inputs:
-                needed = index.get((reference.layer, _number(reference, layers, first)))
-                if needed is None:
-                    raise self._broken(f"layer {layer.name!r} is fed by {reference.layer!r}, call {reference.node}, which is not there")
-                waiting[i] += 1
-                users[needed].append(i)
-        ready, done = [i for i, n in enumerate(waiting) if not n], 0
-        while ready:
-            i = heapq.heappop(ready)
-            done += 1
-            yield calls[i]
-            for user in users[i]:
-                waiting[user] -= 1
-                if not waiting[user]:
-                    heapq.heappush(ready, user)
-        if done < len(calls):
-            stuck = next(layer.name for i, (layer, _, _) in enumerate(calls) if waiting[i])
-            raise self._broken(f"the calls go in a circle through layer {stuck!r}")
+        return tuple(_output(made[r.layer, calls.number(r, output=True)], r.tensor) for r in model.outputs)
 
     def _wrapper(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
         """The wrapped layers between the wrapper's parents and the wrapper: side by side, or one after another (cells)."""
@@ -155,9 +128,6 @@ class _Builder:
         name = f"{owner}#{count}" if count else owner
         self.nodes.append(Node(name, owner, layer, inputs, place.top or layer.name, place.store, op, parts))
         return (name,)
-
-    def _broken(self, what: str) -> Corrupt:
-        return Corrupt(what, where=self.where, fix="Save the model again")
 
 
 def storage_names(layers: tuple[ConfigLayer, ...]) -> dict[str, str]:
@@ -191,7 +161,9 @@ def _both_ways(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
     forward = layer.layers[0]
     backward = layer.layers[1] if len(layer.layers) > 1 else forward
     name = forward.name.removeprefix("forward_")
-    turned = backward.config if len(layer.layers) > 1 else {**backward.config, "go_backwards": not forward.config.get("go_backwards", False)}
+    turned = (
+        backward.config if len(layer.layers) > 1 else {**backward.config, "go_backwards": not forward.config.get("go_backwards", False)}
+    )
     back = backward.name.removeprefix("backward_") if len(layer.layers) > 1 else name
     return (
         (replace(forward, name=f"forward_{name}"), "forward_layer"),
@@ -202,22 +174,6 @@ def _both_ways(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
 def _inside(place: _Place, layer: ConfigLayer, stores: Mapping[str, str]) -> _Place:
     prefix = f"{place.store}/layers" if place.store else "layers"
     return _Place(place.scope, f"{prefix}/{stores.get(layer.name, '')}", place.top or layer.name)
-
-
-def _first_nodes(model: ConfigLayer) -> dict[str, int]:
-    """The number of each layer's first call: nested functional models of Keras start at 1, for their own inputs are call 0."""
-    calls = {layer.name: len(layer.calls) or 1 for layer in model.layers}
-    named = [r for layer in model.layers for call in layer.calls for r in call.inputs]
-    first: dict[str, int] = {}
-    for r in (*named, *model.outputs):
-        if r.layer in calls and r.node >= calls[r.layer]:
-            first[r.layer] = max(first.get(r.layer, 0), r.node - calls[r.layer] + 1)
-    return first
-
-
-def _number(reference: Reference, layers: Mapping[str, ConfigLayer], first: Mapping[str, int]) -> int:
-    number = reference.node - first.get(reference.layer, 0)
-    return number if number >= 0 or reference.layer not in layers else 0
 
 
 def _output(outputs: Outputs, tensor: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
@@ -41,7 +42,9 @@ def build(flow: Flow, store: Store, where: str) -> Built:
             raise
         except (TypeError, ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError, OverflowError) as error:
             raise Corrupt(
-                f"the configuration of this {node.layer.class_name} makes no sense: {error!r}", where=f"{where}: {node.name}", fix="Save the model again"
+                f"the configuration of this {node.layer.class_name} makes no sense: {error!r}",
+                where=f"{where}: {node.name}",
+                fix="Save the model again",
             ) from error
     for stored in store.rest():
         built.layers.extend(stored_layers(stored, stored.name, store.tensor))
@@ -53,7 +56,9 @@ def _add_node(built: Built, node: Node, store: Store, shared: dict[Any, str]) ->
     fed = shapes[0] if shapes and shapes[0] is not None else _built_shape(node)
     op = op_of(node)
     found = _attributes(node, op, fed)
-    shape = _input_shape(node) if node.op == "Input" else output_shape(op, node.layer.class_name, found, (fed, *shapes[1:]) if shapes else ())
+    shape = (
+        _input_shape(node) if node.op == "Input" else output_shape(op, node.layer.class_name, found, (fed, *shapes[1:]) if shapes else ())
+    )
     stored = Stored()
     first = shared.setdefault(node.layer.shared_id, node.owner) if node.layer.shared_id is not None else node.owner
     if node.name != node.owner:
@@ -192,4 +197,4 @@ def _renamed(layer: Layer, name: str) -> Layer:
 
 def chain(layers: tuple[Layer, ...]) -> tuple[Edge, ...]:
     """Edges of a graph without data flow: each layer follows the one before it."""
-    return tuple((a.name, b.name, 0) for a, b in zip(layers, layers[1:], strict=False))
+    return tuple((a.name, b.name, 0) for a, b in pairwise(layers))

@@ -5,10 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from weightbridge.formats.keras_classes import BY_GROUP, CLASSES, roles
+from weightbridge.formats.keras_windows import DIMENSIONS, rank_of
 
 Shapes = tuple[tuple[int, ...], ...]
 UNTIED = {"tie_weights": False}
 GATES = {4: "LSTM", 3: "GRU", 1: "SimpleRNN"}
+MATRIX = 2
+SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (  # one of these roles tells the class
+    (frozenset({"moving_mean", "moving_variance"}), "BatchNormalization"),
+    (frozenset({"embeddings"}), "Embedding"),
+    (frozenset({"alpha"}), "PReLU"),
+    (frozenset({"mean", "variance"}), "Normalization"),
+)
 HINTS: tuple[tuple[str, str], ...] = (  # a word in an attribute's name -> what it is called for, if the shapes agree
     ("embed", "Embedding"),
     ("batch_norm", "BatchNormalization"),
@@ -47,25 +55,25 @@ def class_of_group(group: str) -> str:
 
 
 def _by_roles(names: frozenset[str], shapes: dict[str, tuple[int, ...]], hint: str) -> str:
-    if names & {"moving_mean", "moving_variance"}:
-        return "BatchNormalization"
-    if {"recurrent_kernel", "kernel"} <= names and len(shapes["kernel"]) == 2:  # noqa: PLR2004  # a matrix
-        return GATES.get(shapes["kernel"][-1] // max(shapes["recurrent_kernel"][0], 1), "")
+    for group, found in SIGNATURES:
+        if names & group:
+            return found
     if any(n.startswith("recurrent_kernel_") for n in names):
         return "LSTM" if "kernel_c" in names else "GRU"
-    if "pointwise_kernel" in names:
-        return f"SeparableConv{len(shapes['pointwise_kernel']) - 2}D"
-    if "depthwise_kernel" in names:
-        return f"DepthwiseConv{len(shapes['depthwise_kernel']) - 2}D"
-    if names == {"embeddings"}:
-        return "Embedding"
+    if "recurrent_kernel" in names and len(shapes.get("kernel", ())) == MATRIX:
+        return GATES.get(shapes["kernel"][-1] // max(shapes["recurrent_kernel"][0], 1), "")
+    separate = next((n for n in ("pointwise_kernel", "depthwise_kernel") if n in names), "")
+    if separate:
+        return f"{'Separable' if separate[0] == 'p' else 'Depthwise'}Conv{len(shapes[separate]) - MATRIX}D"
     if names in ({"gamma", "beta"}, {"gamma"}):
-        return "GroupNormalization" if "group" in hint else "RMSNormalization" if names == {"gamma"} and "rms" in hint else "LayerNormalization"
-    if names == {"alpha"}:
-        return "PReLU"
-    if names == {"mean", "variance"}:
-        return "Normalization"
+        return _norm(names, hint)
     return _by_kernel(shapes, hint) if "kernel" in names and names <= {"kernel", "bias"} else ""
+
+
+def _norm(names: frozenset[str], hint: str) -> str:
+    if "group" in hint.rsplit("/", 1)[-1]:
+        return "GroupNormalization"
+    return "RMSNormalization" if "beta" not in names and "rms" in hint else "LayerNormalization"
 
 
 def _by_kernel(shapes: dict[str, tuple[int, ...]], hint: str) -> str:
@@ -73,22 +81,23 @@ def _by_kernel(shapes: dict[str, tuple[int, ...]], hint: str) -> str:
     told = class_of_group(hint.rsplit("/", 1)[-1])
     if told and CLASSES[told].op in ("Conv", "ConvTranspose", "DepthwiseConv", "Dense", "EinsumDense") and _agrees(told, kernel):
         return told
-    if len(kernel) == 2:  # noqa: PLR2004  # inputs, units
+    if len(kernel) == 2:  # inputs, units
         return "Dense"
-    if len(kernel) == 3 and ((bias is not None and len(bias) == 2) or re.search(r"query|key|value|attention|output_dense", hint)):  # noqa: PLR2004
+    if len(kernel) == 3 and ((bias is not None and len(bias) == MATRIX) or re.search(r"query|key|value|attention|output_dense", hint)):
         return "EinsumDense"
     if len(kernel) not in (3, 4, 5):
         return ""
     rank = len(kernel) - 2
-    if rank < 3 and ("depthwise" in hint or "dw" in hint.split("_")):  # noqa: PLR2004
+    if rank < 3 and ("depthwise" in hint or "dw" in hint.split("_")):
         return f"DepthwiseConv{rank}D"
     turned = "transpose" in hint or (bias is not None and bias[-1:] != kernel[-1:] and bias[-1:] == kernel[-2:-1])
     return f"Conv{rank}DTranspose" if turned else f"Conv{rank}D"
 
 
 def _agrees(class_name: str, kernel: tuple[int, ...]) -> bool:
-    digits = [c for c, after in zip(class_name, class_name[1:], strict=False) if c in "123" and after == "D"]
-    return len(kernel) == int(digits[-1]) + 2 if digits else len(kernel) == 2 or class_name == "EinsumDense"  # noqa: PLR2004
+    if DIMENSIONS.search(class_name):
+        return len(kernel) == rank_of(class_name) + 2
+    return len(kernel) == MATRIX or class_name == "EinsumDense"
 
 
 def _by_shapes(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
@@ -108,7 +117,16 @@ def _by_shapes(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
 
 def _variants() -> tuple[dict[str, Any], ...]:
     """Configs that leave optional variables out, the commonest first."""
-    return ({}, {"use_bias": False}, {"bias_axes": "x"}, {"scale": False}, {"center": False}, {"scale": False, "center": False}, {"rms_scaling": True}, UNTIED)
+    return (
+        {},
+        {"use_bias": False},
+        {"bias_axes": "x"},
+        {"scale": False},
+        {"center": False},
+        {"scale": False, "center": False},
+        {"rms_scaling": True},
+        UNTIED,
+    )
 
 
 def _fits(class_name: str, expected: tuple[str, ...], shapes: Shapes) -> bool:
@@ -119,7 +137,7 @@ def _fits(class_name: str, expected: tuple[str, ...], shapes: Shapes) -> bool:
         return _by_roles(frozenset(expected), by_role, "") == class_name.removesuffix("Cell")
     if "kernel" in by_role and op in ("Conv", "DepthwiseConv", "ConvTranspose", "Dense"):
         return _agrees(class_name, by_role["kernel"])
-    return op != "Embedding" or len(shapes[0]) == 2  # noqa: PLR2004  # a table
+    return op != "Embedding" or len(shapes[0]) == 2  # a table
 
 
 def _bare(shapes: Shapes) -> tuple[str, ...]:
@@ -135,6 +153,6 @@ def _bare(shapes: Shapes) -> tuple[str, ...]:
         return ("kernel", "recurrent_kernel", "bias")[: len(shapes)] if shapes[1][-1] % max(shapes[1][0], 1) == 0 else ()
     if ranks[:1] in ((2,), (3,), (4,), (5,)) and len(shapes) == 1:
         return ("kernel",)
-    if len(shapes) == 2 and ranks[0] > ranks[1] and (shapes[0][-ranks[1] :] == shapes[1] or shapes[0][-2:-1] == shapes[1]):  # noqa: PLR2004
+    if len(shapes) == 2 and ranks[0] > ranks[1] and (shapes[0][-ranks[1] :] == shapes[1] or shapes[0][-2:-1] == shapes[1]):
         return ("kernel", "bias")
     return ()

@@ -1,4 +1,4 @@
-"""A Keras model's JSON: an architecture without weights. Its tensors' shapes are known where the config tells enough; loading them raises."""
+"""A Keras model's JSON: an architecture without weights. Shapes are known where it tells enough; loading raises."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -12,11 +12,10 @@ from weightbridge.formats.keras_infer import class_of_group, guess
 from weightbridge.formats.keras_legacy_names import Weight, is_seed, weight_of
 from weightbridge.formats.keras_stored import Shapes, Stored, Variable
 from weightbridge.formats.keras_tensors import tensor_of
-from weightbridge.formats.keras_variables import is_custom
+from weightbridge.formats.keras_variables import is_counter, is_custom
 from weightbridge.tensors import Tensor
 
 TOP_LEVEL = "top_level_model_weights"
-NO_WEIGHTS = ("count",)  # bookkeeping of Normalization, not used in inference
 
 
 class LegacyStore:
@@ -61,8 +60,10 @@ def group_weights(group: Group, name: str) -> list[Weight]:
     for weight in listed(place, "weight_names"):
         dataset = place.dataset(weight) if place else None
         if dataset is None:
-            raise Corrupt("a weight is listed that the file does not hold", where=f"{group.path}/{name}/{weight}", fix="Save the model again")
-        if not is_seed(weight):
+            raise Corrupt(
+                "a weight is listed that the file does not hold", where=f"{group.path}/{name}/{weight}", fix="Save the model again"
+            )
+        if not is_seed(weight) and not is_counter(dataset):
             found.append(weight_of(name, weight, dataset))
     return found
 
@@ -122,7 +123,7 @@ def _holds_weights(node: Node) -> bool:
 
 def known_variables(class_name: str, expected: tuple[str, ...], weights: Sequence[Weight]) -> tuple[Variable, ...]:
     """The variables of a class of Keras's own, in its canonical order."""
-    found = [Variable(w.last, _today(class_name, w.role), w.dataset) for w in weights if w.role not in NO_WEIGHTS]
+    found = [Variable(w.last, _today(class_name, w.role), w.dataset) for w in weights]
     if len(found) == len(expected) and not {v.role for v in found} & set(expected):
         found = [replace(v, role=role) for v, role in zip(found, expected, strict=True)]
     order: Mapping[str, int] = {role: i for i, role in enumerate(expected)}
@@ -146,7 +147,6 @@ def grouped(name: str, class_name: str, weights: Sequence[Weight]) -> Stored:
 
 
 def _guessed(name: str, above: str, weights: Sequence[Weight]) -> Stored:
-    weights = [w for w in weights if w.role not in NO_WEIGHTS]
     found = guess(tuple(w.role for w in weights), tuple(w.dataset.shape for w in weights), f"{above}/{name}".lower())
     variables = tuple(Variable(w.last, _today(found.class_name, r), w.dataset) for w, r in zip(weights, found.roles, strict=True))
     return Stored(name, found.class_name, variables)

@@ -15,8 +15,24 @@ SYNONYMS = {
     "alphas": "alpha",
 }
 ROLES = frozenset(
-    "kernel bias recurrent_kernel gamma beta moving_mean moving_variance embeddings depthwise_kernel pointwise_kernel alpha mean variance"
-    " count scale vector_u".split()
+    [
+        "kernel",
+        "bias",
+        "recurrent_kernel",
+        "gamma",
+        "beta",
+        "moving_mean",
+        "moving_variance",
+        "embeddings",
+        "depthwise_kernel",
+        "pointwise_kernel",
+        "alpha",
+        "mean",
+        "variance",
+        "count",
+        "scale",
+        "vector_u",
+    ]
 )
 OLD = re.compile(r"(?:^|_)((?:W|U|b)(?:_[ifcozrh])?|gamma|beta|running_(?:mean|std|var)|alphas|moving_(?:mean|variance)|embeddings)$")
 GATE = re.compile(r"(W|U|b)_([ifcozrh])")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.formats.keras_config import ConfigLayer
-from weightbridge.formats.keras_flow import Flow, flow_of
+from weightbridge.formats.keras_flow import Flow, Node, flow_of
 from weightbridge.formats.keras_graph import build, unique
 from weightbridge.formats.keras_stored import Store
 from weightbridge.formats.keras_variables import is_custom
@@ -41,11 +41,14 @@ def code_findings(flow: Flow) -> tuple[Finding, ...]:
     lambdas = [n.owner for n in flow.nodes if n.layer.class_name == "Lambda"]
     custom: dict[str, list[str]] = {}
     for node in flow.nodes:
-        if is_custom(node) and not node.op and not node.layer.layers and node.layer.kind == "layer":
-            if node.layer.class_name not in OPERATIONS_OF_TENSORFLOW:
-                custom.setdefault(custom_name(node.layer), []).append(node.owner)
+        if is_custom(node) and node.layer.kind == "layer" and not (node.op or node.layer.layers or _is_operation(node)):
+            custom.setdefault(custom_name(node.layer), []).append(node.owner)
     found = [_lambda_finding(lambdas)] if lambdas else []
     return (*found, *(custom_finding(name, names) for name, names in custom.items()))
+
+
+def _is_operation(node: Node) -> bool:
+    return node.layer.class_name in OPERATIONS_OF_TENSORFLOW
 
 
 def custom_name(layer: ConfigLayer) -> str:
@@ -74,4 +77,3 @@ def _lambda_finding(names: Sequence[str]) -> Finding:
 def _listed(names: Sequence[str]) -> str:
     unique_names = list(dict.fromkeys(names))
     return ", ".join(unique_names[:SHOWN]) + (f" and {len(unique_names) - SHOWN} more" if len(unique_names) > SHOWN else "")
-

@@ -9,7 +9,20 @@ from weightbridge.graph import Shape
 
 Attributes = Mapping[str, Any]
 Rule = Callable[[str, Attributes, Shape], Shape | None]
-KEEP = ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm", "Activation", "Dropout", "Noise", "Identity", "Masking", "Rescaling", "Cast", "Normalization")
+KEEP = (
+    "BatchNorm",
+    "LayerNorm",
+    "GroupNorm",
+    "RMSNorm",
+    "Activation",
+    "Dropout",
+    "Noise",
+    "Identity",
+    "Masking",
+    "Rescaling",
+    "Cast",
+    "Normalization",
+)
 MERGE = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 
 
@@ -71,7 +84,7 @@ def _dense(_: str, found: Attributes, shape: Shape) -> Shape | None:
 
 
 def _recurrent(_: str, found: Attributes, shape: Shape) -> Shape | None:
-    return (shape[0], found["units"]) if found["return_sequences"] and len(shape) == 2 else (found["units"],)  # noqa: PLR2004  # steps, features
+    return (shape[0], found["units"]) if found["return_sequences"] and len(shape) == 2 else (found["units"],)  # steps, features
 
 
 def _flatten(_: str, __: Attributes, shape: Shape) -> Shape | None:
@@ -115,8 +128,8 @@ def _resize(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
 
 
 def _broadcast(shapes: tuple[Shape | None, ...]) -> Shape | None:
-    known = [s for s in shapes if s is not None]
-    if len(known) < len(shapes):
+    known = [s for s in shapes if s is not None]  # a shape that is not known is most likely that of its siblings
+    if not known:
         return None
     rank = max(len(s) for s in known)
     axes = zip(*((1,) * (rank - len(s)) + s for s in known), strict=True)

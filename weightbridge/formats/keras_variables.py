@@ -59,8 +59,13 @@ class VariableStore:
 
 def excluded(root: Group) -> tuple[Excluded, ...]:
     """The stored arrays that are no weights: optimizer state, metrics, seed generators."""
-    found = [d for d in root.datasets() if is_state(d.path) or "vars" not in d.path.split("/")]
+    found = [d for d in root.datasets() if is_state(d.path) or is_counter(d) or "vars" not in d.path.split("/")]
     return tuple(Excluded(d.path, "optimizer" if d.path.startswith(OPTIMIZER) else "state", prod(d.shape)) for d in found)
+
+
+def is_counter(dataset: Dataset) -> bool:
+    """Whether an array is a single integer: bookkeeping, such as how many samples Normalization has seen."""
+    return dataset.shape == () and dataset.dtype.kind in "iub"
 
 
 def is_state(path: str) -> bool:
@@ -80,7 +85,7 @@ def is_custom(node: Node) -> bool:
 def own_variables(group: Group | None) -> tuple[Dataset, ...]:
     """The datasets under `vars`, by number."""
     place = group.group("vars") if group else None
-    found = [] if place is None else [d for d in place.children.values() if isinstance(d, Dataset)]
+    found = [] if place is None else [d for d in place.children.values() if isinstance(d, Dataset) and not is_counter(d)]
     return tuple(sorted(found, key=lambda d: _natural(d.path)))
 
 
@@ -97,14 +102,16 @@ def unnamed(name: str, own: tuple[Dataset, ...], class_name: str, parts: tuple[S
     blank = tuple(f"var{k}" if k.isdigit() else k for k in keys)
     found = guess(blank, tuple(d.shape for d in own), hint or name)
     variables = tuple(
-        Variable(key if role.startswith("var") else role, role, d) for key, role, d in zip(keys, found.roles, own, strict=True)
+        Variable(key if re.fullmatch(r"var\d+", role) else role, role, d) for key, role, d in zip(keys, found.roles, own, strict=True)
     )
     return Stored(name, class_name or found.class_name or class_of_group(hint.rsplit("/", 1)[-1]), variables, parts)
 
 
 def _groups(group: Group, names: tuple[str, ...]) -> Iterator[tuple[Group, tuple[str, ...]]]:
     """All groups below that stand for a layer, with the names on the way to them; state is left out, a cell is its layer."""
-    children = [(key, child) for key, child in group.children.items() if isinstance(child, Group) and key != "vars" and not is_state(child.path)]
+    children = [
+        (key, child) for key, child in group.children.items() if isinstance(child, Group) and key != "vars" and not is_state(child.path)
+    ]
     labels = _labels(children)
     for key, child in saved_order(children):
         below = names if key in CONTAINERS and child.group("vars") is None else (*names, labels[key])

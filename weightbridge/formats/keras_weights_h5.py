@@ -27,7 +27,9 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     """Copies the template's file and replaces the given tensors. Raises Unsupported for a sharded template."""
     path = Path(template.path)
     if is_shard_map(path):
-        raise Unsupported("weights in shards can be read but not written", where=str(path), fix="Give a .weights.h5 or .keras file as target")
+        raise Unsupported(
+            "weights in shards can be read but not written", where=str(path), fix="Give a .weights.h5 or .keras file as target"
+        )
     patched_copy(whole(path), output, values)
 
 

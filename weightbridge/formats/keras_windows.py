@@ -1,16 +1,18 @@
 """Sliding windows: kernel sizes and strides as tuples, padding as explicit pairs, sizes after them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.graph import Shape
 
+DIMENSIONS = re.compile("[123](?=D)")
 Padding = str | tuple[tuple[int, int], ...]
 
 
 def rank_of(class_name: str) -> int:
     """The number of spatial axes that a class's name says (`Conv2D`: 2, `DepthwiseConv1D`: 1); 2 where it says none."""
-    digits = [c for c, after in zip(class_name, class_name[1:], strict=False) if c in "123" and after == "D"]
+    digits = DIMENSIONS.findall(class_name)
     return int(digits[-1]) if digits else 2
 
 

@@ -29,7 +29,9 @@ def patched_archive(template: Path, output: Path, member: str, values: Values) -
             else:
                 _rebuild(opened, output, info, region, values)
         except OSError as error:
-            raise OutputError(f"the file cannot be written: {error.strerror}", where=str(output), fix="Check space and permissions") from error
+            raise OutputError(
+                f"the file cannot be written: {error.strerror}", where=str(output), fix="Check space and permissions"
+            ) from error
 
 
 def _is_plain(info: zipfile.ZipInfo, region: Region) -> bool:
@@ -65,7 +67,9 @@ def _entry(file: IO[bytes], position: int, info: zipfile.ZipInfo) -> int:
         file.seek(position)
         header = file.read(CENTRAL_SIZE)
         if len(header) < CENTRAL_SIZE or header[:4] != b"PK\x01\x02":
-            raise Corrupt("the archive's directory does not list the member that was just read", where=info.filename, fix="Get the file again")
+            raise Corrupt(
+                "the archive's directory does not list the member that was just read", where=info.filename, fix="Get the file again"
+            )
         lengths = struct.unpack("<HHH", header[28:34])
         if file.read(lengths[0]) == name:
             return position
