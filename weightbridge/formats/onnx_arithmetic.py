@@ -28,7 +28,9 @@ def run(nodes: Sequence[Node], values: Mapping[str, Any], axes: Mapping[str, tup
 
 def _one(node: Node, inputs: list[Any], axes: Mapping[str, tuple[int, ...]]) -> Array:
     if node.op in MEANS:
-        return np.asarray(np.mean(inputs[0], axis=axes[node.outputs[0]], keepdims=node.op != "ReduceMean" or bool(node.attributes.get("keepdims", 1))))
+        return np.asarray(
+            np.mean(inputs[0], axis=axes[node.outputs[0]], keepdims=node.op != "ReduceMean" or bool(node.attributes.get("keepdims", 1)))
+        )
     if node.op == "Clip" and len(inputs) == 1:
         return np.asarray(np.clip(inputs[0], node.attributes.get("min", -np.inf), node.attributes.get("max", np.inf)))
     if node.op == "HardSigmoid":

@@ -131,7 +131,11 @@ def opaque(site: Site, node: Node, index: int) -> Draft:
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, str) and value.isprintable()) or (isinstance(value, tuple) and len(value) <= 16 and all(_is_plain(v) for v in value))
+    return (
+        isinstance(value, int | float)
+        or (isinstance(value, str) and value.isprintable())
+        or (isinstance(value, tuple) and len(value) <= 16 and all(_is_plain(v) for v in value))
+    )
 
 
 def decimal(value: float) -> float:

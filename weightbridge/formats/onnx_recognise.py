@@ -14,7 +14,9 @@ from weightbridge.formats.onnx_proto import Node
 from weightbridge.formats.onnx_views import axes_of
 from weightbridge.tensors import Array
 
-NONLINEAR = frozenset(["Sigmoid", "Erf", "Erfc", "Tanh", "Softplus", "Clip", "Relu", "HardSigmoid", "Exp", "Sqrt", "Pow", "Max", "Min", "Less"])
+NONLINEAR = frozenset(
+    ["Sigmoid", "Erf", "Erfc", "Tanh", "Softplus", "Clip", "Relu", "HardSigmoid", "Exp", "Sqrt", "Pow", "Max", "Min", "Less"]
+)
 GRID = np.linspace(-7.3, 7.3, 41)
 CLOSE = 1e-4  # constants in files are rounded to float32, and some writers round sqrt(2 / pi) further
 

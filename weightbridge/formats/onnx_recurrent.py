@@ -36,7 +36,9 @@ def recurrent(site: Site, node: Node, index: int) -> Draft | None:
         Slot("recurrent_kernel", recurrent_kernel, "d g u"),
         Slot("bias", bias, "d b") if bias else None,
     )
-    hint = node.inputs[0].rpartition("/")[0] if direction == "bidirectional" else node.inputs[0]  # turned to time first inside the layer's scope
+    hint = (
+        node.inputs[0].rpartition("/")[0] if direction == "bidirectional" else node.inputs[0]
+    )  # turned to time first inside the layer's scope
     return replace(draft(site, node, index, node.op, found, *slots), hint=hint)
 
 

@@ -39,7 +39,9 @@ def runner(model: Path, dtype: str = "float32") -> "OnnxRunner":
 
 def products(found: Folded) -> int:
     """How many products the convolutions of one item take, as far as shapes are known."""
-    kernels = ((layer.output_shape, layer.tensor("kernel")) for layer in found.layers if layer.op in ("Conv", "ConvTranspose", "DepthwiseConv"))
+    kernels = (
+        (layer.output_shape, layer.tensor("kernel")) for layer in found.layers if layer.op in ("Conv", "ConvTranspose", "DepthwiseConv")
+    )
     return sum(prod(n or 1 for n in shape) * prod(kernel.shape[1:]) for shape, kernel in kernels if shape and kernel)
 
 

@@ -25,14 +25,14 @@ def session(proto: Any, path: Path) -> Session:
     options.add_session_config_entry(EXTERNAL, str(path.parent.resolve()))
     try:
         made = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001  # onnxruntime's exceptions have no class of their own
+    except Exception as error:  # onnxruntime's exceptions have no class of their own
         fix = "Export it for an opset that onnxruntime knows, or run without verification (--no-verify)"
         raise Unsupported(f"onnxruntime cannot load it: {_brief(error)}", where=str(path), fix=fix) from error
 
     def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
         try:
             return list(made.run(list(names), dict(feeds)))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             fix = "Check the names and shapes of the inputs"
             raise RunError(f"onnxruntime cannot run it: {_brief(error)}", where=str(path), fix=fix) from error
 
@@ -67,14 +67,14 @@ def double_session(proto: Any, path: Path) -> Session:
 def _reference(wide: Any, path: Path) -> Any:
     try:
         return ReferenceEvaluator(wide, new_ops=[BatchNormalization])
-    except Exception as error:  # noqa: BLE001  # whatever a foreign interpreter raises for an operation that it does not know
+    except Exception as error:  # whatever a foreign interpreter raises for an operation that it does not know
         raise Unsupported(f"it cannot be run in float64: {_brief(error)}", where=str(path)) from error
 
 
 def _evaluated(evaluator: Any, names: Sequence[str], feeds: Mapping[str, Array], path: Path) -> list[Array]:
     try:
         return [np.asarray(a) for a in evaluator.run(list(names), dict(feeds))]
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise RunError(f"it cannot be run in float64: {_brief(error)}", where=str(path)) from error
 
 

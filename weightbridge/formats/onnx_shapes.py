@@ -9,7 +9,51 @@ from weightbridge.formats.onnx_views import axes_of
 
 Shape = tuple[int | None, ...]
 SAME = frozenset(
-    ["Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Clip", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Gelu", "Mish", "Swish", "Erf", "Exp", "Log", "Sqrt", "Neg", "Abs", "Floor", "Ceil", "Round", "Reciprocal", "Not", "Identity", "Cast", "Dropout", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "LRN", "LpNormalization", "QuantizeLinear", "DequantizeLinear"]
+    [
+        "Relu",
+        "Sigmoid",
+        "Tanh",
+        "Softmax",
+        "LogSoftmax",
+        "Elu",
+        "Selu",
+        "Celu",
+        "LeakyRelu",
+        "PRelu",
+        "ThresholdedRelu",
+        "Clip",
+        "HardSigmoid",
+        "HardSwish",
+        "Softplus",
+        "Softsign",
+        "Gelu",
+        "Mish",
+        "Swish",
+        "Erf",
+        "Exp",
+        "Log",
+        "Sqrt",
+        "Neg",
+        "Abs",
+        "Floor",
+        "Ceil",
+        "Round",
+        "Reciprocal",
+        "Not",
+        "Identity",
+        "Cast",
+        "Dropout",
+        "BatchNormalization",
+        "LayerNormalization",
+        "InstanceNormalization",
+        "GroupNormalization",
+        "RMSNormalization",
+        "SimplifiedLayerNormalization",
+        "LRN",
+        "LpNormalization",
+        "QuantizeLinear",
+        "DequantizeLinear",
+    ]
 )
 BROADCAST = frozenset(["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Mean", "Sum", "Where", "Equal", "Greater", "Less", "And", "Or"])
 
