@@ -19,7 +19,9 @@ from weightbridge.formats.keras_config import ConfigLayer
 from weightbridge.locate import rules_folder
 
 KEYS = frozenset({"summary", "versions", "code", "cause", "fix", "match", "normalise", "case"})
-MATCH_KEYS = frozenset({"class", "has", "lacks", "where", "either", "several", "trait", "backend", "weights"})
+MATCH_KEYS = frozenset(
+    {"class", "has", "lacks", "where", "either", "listed", "several", "trait", "backend", "weights", "unless_class", "unless_trait"}
+)
 NORMALISE_KEYS = frozenset({"classes", "class_by", "rename", "collect", "values", "set", "drop"})
 CASE_KEYS = frozenset({"matches", "version", "backend", "layer", "becomes", "weights"})
 MODERN = (3,)
@@ -117,6 +119,9 @@ def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
         not any(key in config for key in match.get("lacks", ())),
         all(_holds(config.get(key), values) for key, values in match.get("where", {}).items()),
         "either" not in match or any(_holds(config.get(key), values) for key, values in match["either"].items()),
+        layer.class_name not in match.get("unless_class", ()),
+        match.get("unless_trait") not in layer.traits,
+        all(_count(config.get(key)) > 0 for key in match.get("listed", ())),
         all(_count(config.get(key)) > 1 for key in match.get("several", ())),
         "trait" not in match or match["trait"] in layer.traits,
         "backend" not in match or origin.backend in match["backend"],
@@ -160,9 +165,7 @@ def _said(rule: Dialect, hits: Mapping[str, list[str]]) -> bool:
 
 
 def _holds(value: Any, allowed: list[Any]) -> bool:
-    """Whether a config's value is one of those allowed, type and all (1 is not True); `set` is any value but none, 0 and false."""
-    if "set" in allowed and value not in (None, 0, False, "", [], {}):
-        return True
+    """Whether a config's value is one of those allowed, type and all (1 is not True)."""
     return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed)
 
 

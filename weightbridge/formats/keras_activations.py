@@ -5,6 +5,7 @@ from typing import Any
 
 Activation = str | tuple[str, dict[str, Any]]
 SYNONYMS = {"silu": "swish", "hard_silu": "hard_swish", "logsoftmax": "log_softmax", "identity": "linear", "linear": "linear"}
+OLDER: dict[str, Activation] = {"keras2_hard_sigmoid": ("hard_sigmoid", {"slope": 0.2, "offset": 0.5})}  # Keras 3: 1/6
 SLOPES = {"leaky_relu": 0.2, "LeakyReLU": 0.3}  # Keras's defaults of the function and of the layer
 
 
@@ -57,6 +58,8 @@ def operation_activation(class_name: str, config: Mapping[str, Any]) -> Activati
 def _function(name: str, config: Mapping[str, Any]) -> Activation:
     short = name.rsplit(">", 1)[-1].rsplit(".", 1)[-1]
     short = SYNONYMS.get(short, short)
+    if short in OLDER:
+        return OLDER[short]
     return (short, {"slope": SLOPES[short]}) if short in SLOPES and not config else short
 
 

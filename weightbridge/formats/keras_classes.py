@@ -80,6 +80,7 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     ("Opaque", "AutoContrast CategoryEncoding ContrastLimitedAdaptiveHistogramEqualization Discretization Equalization Pipeline", ""),
     ("Opaque", "HashedCrossing Hashing IntegerLookup MaxNumBoundingBoxes MelSpectrogram STFTSpectrogram Solarization StringLookup", ""),
     ("Opaque", "TextVectorization TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer Functional Sequential Model", ""),
+    ("Opaque", "Highway MaxoutDense SReLU ParametricSoftplus DenseFeatures", ""),
     ("Identity", "Identity ActivityRegularization", ""),
     ("Masking", "Masking", ""),
     ("Rescaling", "Rescaling", ""),
@@ -126,7 +127,12 @@ def snake_case(class_name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-BY_GROUP: Mapping[str, str] = {snake_case(name): name for name in CLASSES}
+BY_GROUP: Mapping[str, str] = {  # storage groups and automatic names of Keras 2 and 3, then those of Keras 1
+    **{name.lower(): name for name in CLASSES},
+    **{f"convolution{n}d": f"Conv{n}D" for n in "123"},
+    "input": "InputLayer",
+    **{snake_case(name): name for name in CLASSES},
+}
 
 
 def roles(class_name: str, config: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -1,8 +1,6 @@
 """Architecture and stored variables -> LayerGraph: canonical layers in order, their tensors, edges, and what is missing."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import dataclass, field
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
@@ -10,14 +8,13 @@ from weightbridge.errors import Corrupt, WeightbridgeError
 from weightbridge.formats.keras_attributes import attributes
 from weightbridge.formats.keras_classes import CLASSES
 from weightbridge.formats.keras_flow import Flow, Node
+from weightbridge.formats.keras_loose import MakeTensor, stored_layers
 from weightbridge.formats.keras_ops import function_of, operation_of, wrapper_of
 from weightbridge.formats.keras_shapes import output_shape
-from weightbridge.formats.keras_stored import Store, Stored, Variable
+from weightbridge.formats.keras_stored import Store, Stored
 from weightbridge.formats.keras_variables import is_custom
 from weightbridge.graph import Layer, Shape
-from weightbridge.tensors import Tensor
 
-MakeTensor = Callable[[str, Variable, bool], Tensor]  # layer's name, variable, trainable
 Edge = tuple[str, str, int]
 
 
@@ -142,33 +139,6 @@ def without_batch(shape: Any) -> Shape | None:
     return tuple(shape[1:])
 
 
-def stored_layers(stored: Stored, name: str, make: MakeTensor, trainable: bool = True) -> Iterator[Layer]:
-    """A layer of which only the stored variables are known, and its parts."""
-    for part in stored.parts:
-        yield from stored_layers(part, f"{name}/{part.name}", make, trainable)
-    op = CLASSES[stored.class_name].op if stored.class_name in CLASSES else "Opaque"
-    tensors = tuple(make(name, v, trainable) for v in stored.variables)
-    yield Layer(name, op, stored.class_name, _known_attributes(op, stored), tensors)
-
-
-def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:
-    """What shapes alone tell."""
-    shapes = {v.role: v.dataset.shape for v in stored.variables}
-    found: dict[str, Any] = {}
-    kernel = shapes.get("kernel", ())
-    if op in ("Conv", "Dense", "ConvTranspose", "EinsumDense", "LSTM", "GRU", "RNN", "DepthwiseConv", "SeparableConv"):
-        found["use_bias"] = "bias" in shapes
-    if op == "Conv" and kernel:
-        found |= {"filters": kernel[-1], "kernel_size": kernel[:-2]}
-    if op == "Dense" and kernel:
-        found["units"] = kernel[-1]
-    if op == "Embedding" and "embeddings" in shapes:
-        found |= dict(zip(("input_dim", "output_dim"), shapes["embeddings"], strict=False))
-    if op in ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm"):
-        found |= {"scale": "gamma" in shapes, "center": "beta" in shapes}
-    return found
-
-
 def _missing(node: Node, stored: Stored) -> Finding:
     names = ", ".join(stored.missing)
     return finding(
@@ -177,24 +147,3 @@ def _missing(node: Node, stored: Stored) -> Finding:
         source=node.name,
         fix="Build the model (call it once) before it is saved, or take the weights from another file",
     )
-
-
-def unique(layers: Iterable[Layer]) -> tuple[Layer, ...]:
-    """The layers with names that occur once: a second layer of the same name gets a counter."""
-    seen: dict[str, int] = {}
-    found = []
-    for layer in layers:
-        count = seen.get(layer.name, 0)
-        seen[layer.name] = count + 1
-        found.append(layer if not count else _renamed(layer, f"{layer.name}~{count}"))
-    return tuple(found)
-
-
-def _renamed(layer: Layer, name: str) -> Layer:
-    tensors = tuple(replace(t, name=f"{name}/{t.name.rsplit('/', 1)[-1]}") for t in layer.tensors)
-    return replace(layer, name=name, tensors=tensors)
-
-
-def chain(layers: tuple[Layer, ...]) -> tuple[Edge, ...]:
-    """Edges of a graph without data flow: each layer follows the one before it."""
-    return tuple((a.name, b.name, 0) for a, b in pairwise(layers))

@@ -14,13 +14,15 @@ from weightbridge.formats.hdf5 import Group, read_tree
 from weightbridge.formats.hdf5_write import patched_copy
 from weightbridge.formats.keras_config import parse_json, parse_model
 from weightbridge.formats.keras_flow import Flow
-from weightbridge.formats.keras_graph import chain, stored_layers, unique
 from weightbridge.formats.keras_legacy import LegacyStore, listed
+from weightbridge.formats.keras_legacy_kernels import with_old_kernels
+from weightbridge.formats.keras_loose import chain, stored_layers, unique
 from weightbridge.formats.keras_model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras_tensors import tensor_of
 from weightbridge.graph import Excluded, LayerGraph
 from weightbridge.tensors import Array, Tensor
 
+KERAS_2 = (2,)
 WEIGHTS = "model_weights"
 NO_FLOW = Flow((), (), ())
 
@@ -54,7 +56,8 @@ def _model(path: Path, root: Group, group: Group, text: Any) -> LayerGraph:
 
 def _weights(path: Path, root: Group, group: Group) -> LayerGraph:
     origin = _origin(root, group)
-    layers = unique(layer for stored in LegacyStore(group, NO_FLOW).rest() for layer in stored_layers(stored, stored.name, tensor_of))
+    built = (layer for stored in LegacyStore(group, NO_FLOW).rest() for layer in stored_layers(stored, stored.name, tensor_of))
+    layers = unique(with_old_kernels(layer, origin) for layer in built)
     if not any(layer.tensors for layer in layers):
         raise Corrupt("the file holds no weights", where=str(path), fix="Build the model before it is saved")
     return LayerGraph(
@@ -71,8 +74,11 @@ def _weights(path: Path, root: Group, group: Group) -> LayerGraph:
 def _origin(root: Group, group: Group) -> Origin:
     """Keras 1 wrote no version at first; its own loader takes a file without one for its."""
     weights = tuple(n for name in listed(group, "layer_names") for n in listed(group.group(name), "weight_names"))
-    version = _attribute(root, group, "keras_version")
-    return Origin(version_of(version) or (1,), _attribute(root, group, "backend"), weights)
+    version = version_of(_attribute(root, group, "keras_version")) or (1,)
+    backend = _attribute(root, group, "backend")
+    if not backend and version < KERAS_2 and weights:  # TensorFlow's variables have a colon in their names, Theano's have none
+        backend = "tensorflow" if any(":" in name for name in weights) else "theano"
+    return Origin(version, backend, weights)
 
 
 def _producer(root: Group, group: Group) -> str:

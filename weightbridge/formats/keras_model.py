@@ -6,7 +6,8 @@ from pathlib import Path
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.formats.keras_config import ConfigLayer
 from weightbridge.formats.keras_flow import Flow, Node, flow_of
-from weightbridge.formats.keras_graph import build, unique
+from weightbridge.formats.keras_graph import build
+from weightbridge.formats.keras_loose import unique
 from weightbridge.formats.keras_stored import Store
 from weightbridge.formats.keras_variables import is_custom
 from weightbridge.graph import LayerGraph

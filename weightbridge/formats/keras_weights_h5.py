@@ -7,7 +7,7 @@ from weightbridge.errors import Corrupt, Unsupported
 from weightbridge.formats.containers import whole
 from weightbridge.formats.hdf5 import Group, read_tree
 from weightbridge.formats.hdf5_write import patched_copy
-from weightbridge.formats.keras_graph import chain, stored_layers, unique
+from weightbridge.formats.keras_loose import chain, stored_layers, unique
 from weightbridge.formats.keras_shards import is_shard_map, read_shards
 from weightbridge.formats.keras_tensors import tensor_of
 from weightbridge.formats.keras_variables import VariableStore, excluded
