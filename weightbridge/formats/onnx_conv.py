@@ -4,7 +4,7 @@ from typing import Any
 
 from weightbridge.formats.onnx_drafts import SPACE, Builder, Draft, Site, Slot, decimal, draft
 from weightbridge.formats.onnx_proto import Node
-from weightbridge.formats.onnx_shapes import pads_of, spatial
+from weightbridge.formats.onnx_shapes_windows import pads_of, spatial
 
 Pairs = tuple[tuple[int, int], ...]
 WEIGHTS = {"Conv": (1, 2), "ConvTranspose": (1, 2), "ConvInteger": (1, 9), "QLinearConv": (3, 8)}  # inputs: kernel, bias
@@ -12,7 +12,7 @@ WEIGHTS = {"Conv": (1, 2), "ConvTranspose": (1, 2), "ConvInteger": (1, 9), "QLin
 
 def convolution(site: Site, node: Node, index: int) -> Draft | None:
     """Conv and its quantised forms; DepthwiseConv where every group has one input channel."""
-    at, bias_at = WEIGHTS[node.op]
+    at = WEIGHTS[node.op][0]
     kernel = site.constant(node.inputs[at]) if len(node.inputs) > at else None
     if kernel is None or kernel.shape is None or len(kernel.shape) < 3:
         return None
@@ -23,11 +23,11 @@ def convolution(site: Site, node: Node, index: int) -> Draft | None:
         op, axes = "DepthwiseConv", f"(c m) 1 {SPACE.get(len(size), '')}"
         found |= {"groups": 1, "depth_multiplier": kernel.shape[0] // groups}
         del found["filters"]
-    return _with_weights(site, node, index, op, found, Slot("kernel", kernel, axes), bias_at)
+    return _with_weights(site, node, index, op, found, Slot("kernel", kernel, axes))
 
 
 def transposed_convolution(site: Site, node: Node, index: int) -> Draft | None:
-    at, bias_at = WEIGHTS[node.op]
+    at = WEIGHTS[node.op][0]
     kernel = site.constant(node.inputs[at]) if len(node.inputs) > at else None
     if kernel is None or kernel.shape is None or len(kernel.shape) < 3:
         return None
@@ -36,7 +36,7 @@ def transposed_convolution(site: Site, node: Node, index: int) -> Draft | None:
     extra = node.attributes.get("output_padding")
     if extra and any(extra):
         found["output_padding"] = tuple(extra)
-    return _with_weights(site, node, index, "ConvTranspose", found, Slot("kernel", kernel, f"i o {SPACE.get(len(size), '')}"), bias_at)
+    return _with_weights(site, node, index, "ConvTranspose", found, Slot("kernel", kernel, f"i o {SPACE.get(len(size), '')}"))
 
 
 def pool(site: Site, node: Node, index: int) -> Draft | None:
@@ -71,7 +71,8 @@ def _without_channels(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return pairs[:-1] if any(pairs[0]) else pairs[1:]
 
 
-def _with_weights(site: Site, node: Node, index: int, op: str, found: dict[str, Any], kernel: Slot, bias_at: int) -> Draft:
+def _with_weights(site: Site, node: Node, index: int, op: str, found: dict[str, Any], kernel: Slot) -> Draft:
+    bias_at = WEIGHTS[node.op][1]
     bias = site.constant(node.inputs[bias_at]) if len(node.inputs) > bias_at else None
     slots = (kernel, Slot("bias", bias, "o") if bias else None)
     return draft(site, node, index, op, {**found, "use_bias": bias is not None}, *slots)

@@ -14,7 +14,7 @@ ALWAYS_FLOAT = {"Resize": (2,), "Upsample": (1,), "QuantizeLinear": (1,), "Dequa
 TYPES = {"Cast": "to", "EyeLike": "dtype", "RandomNormal": "dtype", "RandomUniform": "dtype"}
 
 
-class BatchNormalization(OpRun):  # type: ignore[misc]  # onnx's classes have no types
+class BatchNormalization(OpRun):
     """onnx's reference takes every BatchNormalization before opset 14 for one that is being trained."""
 
     op_domain = ""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from weightbridge.formats.onnx_proto import Graph, Node, TensorHeader
-from weightbridge.formats.onnx_shapes import Shape
+from weightbridge.formats.onnx_shapes_values import Shape
 from weightbridge.formats.onnx_values import Constant, Net, subgraphs
 
 SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}

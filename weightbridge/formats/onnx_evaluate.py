@@ -77,7 +77,7 @@ def _unsqueeze(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
 
 
 def _squeeze(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
-    return np.squeeze(inputs[0], axis=_axes(attributes, inputs))
+    return np.asarray(np.squeeze(inputs[0], axis=_axes(attributes, inputs)))
 
 
 def _range(_: Mapping[str, Any], inputs: list[Any]) -> Array | None:

@@ -19,7 +19,10 @@ VIEWS = frozenset({"Permute", "Reshape", "Cast", "Identity", "Slice", "Repeat"})
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """How names are written in one file. has_suffix: each scope ends in `_1`, which TensorFlow adds on a second trace. root: the model's own scope."""
+    """How names are written in one file.
+
+    has_suffix: each scope ends in `_1`, which TensorFlow adds when it traces again. root: the model's own scope.
+    """
 
     has_suffix: bool
     root: str

@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.formats.onnx_drafts import Builder, Draft, Site, draft
 from weightbridge.formats.onnx_proto import Node
-from weightbridge.formats.onnx_shapes import reshape_target
+from weightbridge.formats.onnx_shapes_views import reshape_target
 from weightbridge.formats.onnx_views import axes_of
 
 SAME = {

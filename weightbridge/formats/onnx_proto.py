@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from weightbridge.errors import Corrupt, ResourceBomb
-from weightbridge.formats.wire import LENGTH, Buffer, Field, Span, fields, floats, integers, signed, span_of, text
+from weightbridge.formats.wire import FIXED32, LENGTH, Buffer, Field, Span, fields, floats, integers, signed, span_of, text
 
 MAX_DEPTH = 30  # graphs inside graphs; protobuf itself stops at 100 messages, three per graph
 FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, RAW_DATA, DOUBLE_DATA, UINT64_DATA = 4, 5, 6, 7, 9, 10, 11
@@ -132,38 +132,35 @@ def _node(data: Buffer, span: Span, depth: int) -> Node:
 
 
 def _attribute(data: Buffer, span: Span, depth: int) -> tuple[str, Any]:
-    name, kind, single, many = "", 0, {}, {7: [], 8: [], 9: [], 10: [], 11: []}  # type: tuple[str, int, dict[int, Any], dict[int, list[Any]]]
-    for field in fields(data, span):
-        match field.number:
-            case 1:
-                name = text(data, field)
-            case 2:
-                single[1] = float(floats(data, field)[0]) if field.end - field.start == 4 else 0.0
-            case 3:
-                single[2] = signed(field.value)
-            case 4:
-                single[3] = _bytes(data, field)
-            case 5:
-                single[4] = parse_tensor(data, span_of(field))
-            case 6:
-                single[5] = parse_graph(data, span_of(field), depth - 1)
-            case 7:
-                many[7] += floats(data, field).tolist()
-            case 8:
-                many[8] += integers(data, field).tolist()
-            case 9:
-                many[9].append(_bytes(data, field))
-            case 10:
-                many[10].append(parse_tensor(data, span_of(field)))
-            case 11:
-                many[11].append(parse_graph(data, span_of(field), depth - 1))
-            case 20:
-                kind = field.value
-    if kind in (6, 7, 8, 9, 10):
-        return name, tuple(many[kind + 1])
-    if kind in single or kind == 0:
-        return name, single.get(kind) if kind else next(iter([*single.values(), *(tuple(v) for v in many.values() if v)]), ())
-    return name, {1: 0.0, 2: 0, 3: ""}.get(kind)
+    def graph(buffer: Buffer, field: Field) -> Graph:
+        return parse_graph(buffer, span_of(field), depth - 1)
+
+    found = _collect(data, span, {**ATTRIBUTE_FIELDS, 6: graph, 11: graph})
+    name, kind = _last(found[1], ""), _last(found[20], 0)
+    if not kind:  # old files leave the type out: whatever is there
+        kind = next((k for k, number in KINDS.items() if found[number]), 0)
+    values = found[KINDS[kind]] if kind in KINDS else []
+    if kind in REPEATED:
+        return name, tuple(v for part in values for v in (part if isinstance(part, list) else [part]))
+    return name, _last(values, {1: 0.0, 2: 0, 3: ""}.get(kind))
+
+
+def _float(data: Buffer, field: Field) -> float:
+    if field.wire != FIXED32:
+        raise Corrupt(f"byte {field.start}: field {field.number} should be a float")
+    return float(floats(data, field)[0])
+
+
+def _tensor(data: Buffer, field: Field) -> TensorHeader:
+    return parse_tensor(data, span_of(field))
+
+
+def _floats(data: Buffer, field: Field) -> list[float]:
+    return [float(n) for n in floats(data, field)]
+
+
+def _integers(data: Buffer, field: Field) -> list[int]:
+    return [int(n) for n in integers(data, field)]
 
 
 def _bytes(data: Buffer, field: Field) -> str:
@@ -210,3 +207,19 @@ def _as_span(_: Buffer, field: Field) -> Span:
 def _last(values: list[Any], default: Any) -> Any:
     """Of a field that occurs several times the last one counts, as in protobuf."""
     return values[-1] if values else default
+
+
+KINDS: Mapping[int, int] = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9, 9: 10, 10: 11}  # AttributeProto.type -> its field
+REPEATED = frozenset({6, 7, 8, 9, 10})
+ATTRIBUTE_FIELDS: Mapping[int, Callable[[Buffer, Field], Any]] = {
+    1: text,
+    2: _float,
+    3: _number,
+    4: _bytes,
+    5: _tensor,
+    7: _floats,
+    8: _integers,
+    9: _bytes,
+    10: _tensor,
+    20: _number,
+}

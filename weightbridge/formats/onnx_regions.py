@@ -1,4 +1,4 @@
-"""Functions that an exporter wrote out in single steps (gelu, swish, layer normalisation): found by walking back, recognised by their values."""
+"""Functions that an exporter wrote out in single steps (gelu, swish, layer normalisation): found by walking back from their last node."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

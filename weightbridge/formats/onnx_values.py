@@ -171,7 +171,7 @@ def subgraphs(node: Node) -> Iterator[Graph]:
 
 
 def _sorted(graph: Graph, captured: list[tuple[str, ...]], known: Iterable[str]) -> list[int]:
-    """The nodes' indices in topological order, the file's own where that is one. Raises Corrupt for a cycle or a value that nothing makes."""
+    """The nodes' indices in topological order, the file's own where it is one. Raises Corrupt for a cycle or a value that nothing makes."""
     made = {v for node in graph.nodes for v in node.outputs if v}
     ready = set(known)
     waiting: dict[str, list[int]] = {}

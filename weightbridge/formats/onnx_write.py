@@ -1,7 +1,7 @@
 """Writing ONNX: a copy of a file in which tensors have other bytes.
 
-Tensors that are stored as plain bytes are patched where they are. External data and values that are stored one by one become raw bytes of the
-copy, so that one file is all that has to be renamed into place.
+Tensors that are stored as plain bytes are patched where they are. External data and values that are stored one by one become
+raw bytes of the copy, so that one file is all that has to be renamed into place.
 """
 
 import mmap

@@ -55,7 +55,7 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 
 
 def write_new(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """A new file with these tensors, loaded and written one after the other. Raises OutputError, or Unsupported for a dtype it cannot hold."""
+    """A new file with these tensors, loaded and written one after the other. Raises OutputError, or Unsupported for a dtype."""
     names = [t.name for t in tensors]
     assert len(set(names)) == len(names), "tensors need unique names"
     header = _header(output, tensors, metadata or {})

@@ -15,7 +15,8 @@ ROLES: Mapping[str, str] = {
     "in_proj_weight": "in_proj_kernel",
 }
 KERAS_ROLES = frozenset(
-    ["kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "embeddings", "depthwise_kernel", "pointwise_kernel", "recurrent_kernel", "alpha"]
+    {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "embeddings", "recurrent_kernel", "alpha"}
+    | {"depthwise_kernel", "pointwise_kernel"}
 )
 ORDER = ("kernel", "recurrent_kernel", "embeddings", "gamma", "bias", "recurrent_bias", "beta", "moving_mean", "moving_variance")
 STATE = frozenset({"num_batches_tracked", "position_ids", "seed_generator_state"})
