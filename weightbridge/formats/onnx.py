@@ -43,7 +43,7 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     """A copy of the template's file with the given tensors' bytes replaced; external data becomes part of the file. Raises OutputError."""
     path = Path(template.path)
     model, found = folded(path)
-    write_tensors(path, model, output, ((found.headers[t.key], t.name, array) for t, array in values))
+    write_tensors(path, model, found.headers.values(), output, ((found.headers[t.key], t.name, array) for t, array in values))
 
 
 def folded(path: Path) -> tuple[Model, Folded]:

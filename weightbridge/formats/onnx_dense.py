@@ -52,7 +52,9 @@ def einsum(site: Site, node: Node, index: int) -> Draft | None:
 
 
 def gather(site: Site, node: Node, index: int) -> Draft | None:
-    """Embedding, where rows of a table are looked up by data."""
+    """Embedding, where rows of a table are looked up by data; a constant index into data is a Slice."""
+    if site.net.is_data(node.inputs[0]) and not site.net.is_data(node.inputs[1]):
+        return draft(site, node, index, "Slice", {})
     table = site.weight(node.inputs[0])
     if (
         table is None

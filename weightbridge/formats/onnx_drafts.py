@@ -8,7 +8,7 @@ import numpy as np
 
 from weightbridge.formats.onnx_proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx_shapes_values import Shape
-from weightbridge.formats.onnx_values import Constant, Net, subgraphs
+from weightbridge.formats.onnx_values import Constant, Net, Read, subgraphs
 
 SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 
@@ -55,6 +55,7 @@ class Site:
     net: Net
     shapes: Mapping[str, Shape]
     opset: int
+    read: Read
 
     def constant(self, value: str) -> Constant | None:
         return self.net.constants.get(value) if value else None
@@ -106,7 +107,8 @@ def _others(site: Site, node: Node, index: int, given: tuple[Slot, ...]) -> tupl
     values = (v for i, v in enumerate((*node.inputs, *site.net.captured.get(index, ()))) if i not in skipped)
     for value in values:
         constant = site.constant(value)
-        for c in (constant,) if constant else site.net.weights.get(value, ()):
+        computed = (c for c in site.net.weights.get(value, ()) if c.size > 1 and value not in site.net.numbers)
+        for c in (constant,) if constant else computed:
             found[id(c.header)] = c
     found.update({id(c.header): c for graph in subgraphs(node) for c in inner_constants(graph, node.name or node.op)})
     kept = [c for key, c in found.items() if key not in taken and is_float(c) and c.header.dims]

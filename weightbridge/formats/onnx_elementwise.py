@@ -5,6 +5,7 @@ from typing import Any
 
 from weightbridge.formats.onnx_drafts import Builder, Draft, Site, Slot, decimal, draft
 from weightbridge.formats.onnx_proto import Node
+from weightbridge.formats.onnx_shapes_values import Shape
 
 ACTIVATIONS: Mapping[str, str] = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax", "LogSoftmax": "log_softmax", "Selu": "selu",
@@ -50,7 +51,7 @@ def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
     number = site.net.scalar(node.inputs[at]) if at is not None else None
     if at == 0 and node.op in ("Sub", "Div"):
         return None
-    if number is not None and not (constant and constant.shape):
+    if number is not None and not (constant and constant.shape and _is_one_channel(site.shapes.get(data[0]), constant.shape)):
         return draft(site, node, index, "Rescaling", _rescaling(node.op, number))
     if constant is None or constant.shape is None or sum(n > 1 for n in constant.shape) > 1:
         return None
@@ -58,6 +59,13 @@ def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
     long = next((i for i, n in enumerate(constant.shape) if n > 1), None)
     axis = _channel_axis(constant.shape) if long is None else long - len(constant.shape)
     return draft(site, node, index, op, {"axis": axis, "is_inverse": node.op in ("Sub", "Div")}, Slot(role, constant))
+
+
+def _is_one_channel(data: Shape | None, constant: tuple[int, ...]) -> bool:
+    """Whether a single number stands for a channel axis of length one, and does not scale everything."""
+    if data is None:
+        return len(constant) > 2
+    return len(data) > 1 and 1 in (data[-1], data[_channel_axis(constant)] if len(constant) <= len(data) else None)
 
 
 def _channel_axis(shape: tuple[int, ...]) -> int:

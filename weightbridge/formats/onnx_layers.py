@@ -7,6 +7,7 @@ from typing import Any
 from weightbridge.formats import onnx_conv, onnx_dense, onnx_elementwise, onnx_loops, onnx_norms, onnx_plain, onnx_recurrent
 from weightbridge.formats.onnx_biases import with_biases
 from weightbridge.formats.onnx_drafts import Builder, Draft, Site, opaque
+from weightbridge.formats.onnx_groupnorm import with_group_norms
 from weightbridge.formats.onnx_names import layer_names
 from weightbridge.formats.onnx_proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx_regions import region_drafts
@@ -44,7 +45,7 @@ class Folded:
 def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     """The layers of a graph. read: the values of a small constant; loader: what will read a weight."""
     net = net_of(graph, read)
-    site = Site(net, shapes_of(graph, net), opset)
+    site = Site(net, shapes_of(graph, net), opset, read)
     drafts = [*_inputs(graph, net), *_drafts(site)]
     names = layer_names(drafts, net.nodes)
     layouts = _layouts(drafts, net)
@@ -82,7 +83,7 @@ def _drafts(site: Site) -> list[Draft]:
                 found.append(region)
         elif not site.net.fixed.issuperset(v for v in node.outputs if v):
             found.append(_draft(site, node, index))
-    return with_biases(site, found)
+    return with_biases(site, with_group_norms(site, found))
 
 
 def _draft(site: Site, node: Node, index: int) -> Draft:
@@ -146,8 +147,9 @@ class _Tensors:
                 tied[slot.role] = self.names[id(header)]
             else:
                 own.append(self._tensor(slot.role, slot.constant.name, header, name))
-            if slot.constant.views and slot.axes:
-                axes[slot.role] = stored_axes(slot.axes, slot.constant.views, header.dims)
+            stored = stored_axes(slot.axes, slot.constant.views, header.dims) if slot.axes else ""
+            if stored != slot.axes:
+                axes[slot.role] = stored
         shape = site.shapes.get(draft.shown)
         attributes: dict[str, Any] = dict(draft.attributes)
         if layout and shape is not None and len(shape) > 2:

@@ -5,6 +5,7 @@ from typing import Any
 
 from weightbridge.formats.onnx_drafts import Builder, Draft, Site, draft
 from weightbridge.formats.onnx_proto import Node
+from weightbridge.formats.onnx_shapes_values import Facts
 from weightbridge.formats.onnx_shapes_views import reshape_target
 from weightbridge.formats.onnx_views import axes_of
 
@@ -36,7 +37,7 @@ def reshape(site: Site, node: Node, index: int) -> Draft | None:
     rank = len(shape) if shape is not None else None
     if node.op == "Flatten":
         return draft(site, node, index, "Flatten", {}) if int(node.attributes.get("axis", 1)) == 1 else None
-    asked = reshape_target(node, site.net) if node.op == "Reshape" else None
+    asked = reshape_target(node, Facts(site.net, site.shapes)) if node.op == "Reshape" else None
     rank = rank if rank is not None else len(asked) if asked is not None else None
     if node.op == "Reshape" and rank == 2 and _keeps_batch(site, node):
         return draft(site, node, index, "Flatten", {})
@@ -96,6 +97,7 @@ BUILDERS: dict[str, Builder] = {
     "Upsample": resize,
     "Slice": plain("Slice"),
     "Split": plain("Slice"),
+    "GatherElements": plain("Slice"),
     "Tile": plain("Repeat"),
     "Expand": plain("Repeat"),
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from weightbridge.formats import onnx_shapes_views, onnx_shapes_windows
 from weightbridge.formats.onnx_proto import Graph, Node
-from weightbridge.formats.onnx_shapes_values import Rule, Shape
+from weightbridge.formats.onnx_shapes_values import Facts, Rule, Shape
 from weightbridge.formats.onnx_values import Net
 from weightbridge.formats.onnx_views import axes_of
 
@@ -23,15 +23,16 @@ def shapes_of(graph: Graph, net: Net) -> dict[str, Shape]:
     found: dict[str, Shape] = {i.name: i.shape for i in (*graph.inputs, *graph.outputs, *graph.value_infos) if i.shape is not None}
     found.update({name: c.shape for name, c in net.constants.items() if c.shape is not None})
     found.update({name: array.shape for name, array in net.numbers.items()})
+    facts = Facts(net, found)
     for node in net.nodes:
         if node.outputs and node.outputs[0] and (node.outputs[0] not in found or None in found[node.outputs[0]][1:]):
-            shape = _shape(node, [found.get(v) for v in node.inputs], net)
+            shape = _shape(node, [found.get(v) for v in node.inputs], facts)
             if shape is not None:
                 found[node.outputs[0]] = shape
     return found
 
 
-def _shape(node: Node, inputs: list[Shape | None], net: Net) -> Shape | None:
+def _shape(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
     if not inputs or inputs[0] is None:
         return None
     if node.op in SAME:
@@ -40,7 +41,7 @@ def _shape(node: Node, inputs: list[Shape | None], net: Net) -> Shape | None:
         return _broadcast(inputs)
     rule = RULES.get(node.op)
     try:
-        return rule(node, inputs, net) if rule else None
+        return rule(node, inputs, facts) if rule else None
     except (IndexError, ValueError, ZeroDivisionError, TypeError):
         return None  # shapes that contradict each other: not known
 
@@ -57,7 +58,7 @@ def _broadcast(inputs: list[Shape | None]) -> Shape | None:
     )
 
 
-def _matmul(_: Node, inputs: list[Shape | None], __: Net) -> Shape | None:
+def _matmul(_: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
     a, b = inputs[0], inputs[1]
     if a is None or b is None or len(b) < 2 or len(a) < 2:
         return None
@@ -65,27 +66,27 @@ def _matmul(_: Node, inputs: list[Shape | None], __: Net) -> Shape | None:
     return None if batch is None else (*batch, a[-2], b[-1])
 
 
-def _gemm(node: Node, inputs: list[Shape | None], _: Net) -> Shape | None:
+def _gemm(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     a, b = inputs[0], inputs[1]
     if a is None or b is None:
         return None
     return a[1 if node.attributes.get("transA") else 0], b[0 if node.attributes.get("transB") else 1]
 
 
-def _reduce(node: Node, inputs: list[Shape | None], net: Net) -> Shape | None:
-    x, axes = inputs[0] or (), axes_of(node, net.numbers)
+def _reduce(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
+    x, axes = inputs[0] or (), axes_of(node, facts.net.numbers)
     gone = {a % len(x) for a in axes} if axes else set(range(len(x)))
     kept = bool(node.attributes.get("keepdims", 1))
     return tuple(1 if i in gone else n for i, n in enumerate(x) if kept or i not in gone)
 
 
-def _gather(node: Node, inputs: list[Shape | None], _: Net) -> Shape | None:
+def _gather(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     x, index = inputs[0] or (), inputs[1]
     axis = int(node.attributes.get("axis", 0)) % max(len(x), 1)
     return None if index is None else (*x[:axis], *index, *x[axis + 1 :])
 
 
-def _recurrent(node: Node, inputs: list[Shape | None], _: Net) -> Shape | None:
+def _recurrent(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     x, r = inputs[0], inputs[2]
     return None if x is None or r is None else (x[0], r[0], x[1], r[2])
 

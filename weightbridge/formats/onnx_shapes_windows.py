@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from weightbridge.formats.onnx_proto import Node
-from weightbridge.formats.onnx_shapes_values import Rule, Shape
+from weightbridge.formats.onnx_shapes_values import Facts, Rule, Shape
 from weightbridge.formats.onnx_values import Net
 
 
@@ -29,14 +29,14 @@ def _window(node: Node, size: Shape, kernel: tuple[int, ...]) -> Shape:
     return tuple(found)
 
 
-def conv(node: Node, inputs: list[Shape | None], _: Net) -> Shape | None:
+def conv(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     x, w = inputs[0], inputs[1]
     if x is None or w is None or len(x) != len(w):
         return None
     return x[0], w[0], *_window(node, x[2:], tuple(int(n or 0) for n in w[2:]))
 
 
-def conv_transpose(node: Node, inputs: list[Shape | None], _: Net) -> Shape | None:
+def conv_transpose(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     x, w = inputs[0], inputs[1]
     if x is None or w is None or len(x) != len(w) or w[1] is None:
         return None
@@ -54,17 +54,17 @@ def conv_transpose(node: Node, inputs: list[Shape | None], _: Net) -> Shape | No
     return x[0], channels, *grid
 
 
-def pool(node: Node, inputs: list[Shape | None], _: Net) -> Shape | None:
+def pool(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     x, kernel = inputs[0], tuple(node.attributes.get("kernel_shape", ()))
     return None if x is None or len(x) != len(kernel) + 2 else (x[0], x[1], *_window(node, x[2:], kernel))
 
 
-def global_pool(_: Node, inputs: list[Shape | None], __: Net) -> Shape | None:
+def global_pool(_: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
     return None if inputs[0] is None else (*inputs[0][:2], *(1,) * (len(inputs[0]) - 2))
 
 
-def pad(node: Node, inputs: list[Shape | None], net: Net) -> Shape | None:
-    x, pads = inputs[0], pads_of(node, net)
+def pad(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
+    x, pads = inputs[0], pads_of(node, facts.net)
     if x is None or pads is None or len(pads) != 2 * len(x):
         return None
     return tuple(None if n is None else n + pads[i] + pads[i + len(x)] for i, n in enumerate(x))

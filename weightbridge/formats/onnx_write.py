@@ -40,11 +40,14 @@ class Insert:
 Piece = bytes | Span | Insert
 
 
-def write_tensors(path: Path, model: Model, output: Path, values: Iterable[Given]) -> None:
-    """Copies `path` to `output` and puts the values in, one at a time. Raises OutputError, or Unsupported beyond protobuf's 2 GB."""
+def write_tensors(path: Path, model: Model, weights: Iterable[TensorHeader], output: Path, values: Iterable[Given]) -> None:
+    """Copies `path` to `output` and puts the values in, one at a time; `weights` are those that may be among them.
+
+    Raises OutputError, or Unsupported beyond protobuf's 2 GB.
+    """
     try:
         with path.open("rb") as source, output.open("w+b") as target:
-            starts = _copy(path, model, source, target)
+            starts = _copy(path, model, {h.span for h in weights}, source, target)
             for header, name, array in values:
                 _patch(target, starts[header.span], header, name, array)
     except OSError as error:
@@ -74,11 +77,11 @@ def _bytes(array: Array, dtype: np.dtype[Any]) -> bytes:
     return np.ascontiguousarray(array, dtype.newbyteorder("<")).tobytes()
 
 
-def _copy(path: Path, model: Model, source: BinaryIO, target: BinaryIO) -> dict[Span, int]:
+def _copy(path: Path, model: Model, weights: set[Span], source: BinaryIO, target: BinaryIO) -> dict[Span, int]:
     """Makes the copy; returns where in it each tensor's bytes begin, by the tensor's span in the source."""
     size = source.seek(0, 2)
     places = {h.span: (h, check(path, h, size)) for h in all_tensors(model.graph) if h.elem_type in DTYPES}
-    moved = {span: h for span, (h, place) in places.items() if place is None or place.path != path}
+    moved = {span: h for span, (h, place) in places.items() if (place.path != path if place else span in weights)}
     kept = {span: place.start for span, (_, place) in places.items() if place is not None and span not in moved}
     source.seek(0)
     if not moved:
