@@ -12,6 +12,8 @@ Kind = Literal["layer", "functional", "sequential", "operation"]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 OPERATION_MODULES = ("keras.src.ops", "keras.ops")
 WRAPPED_KEYS = ("layer", "backward_layer", "cell", "cells")
+MAX_DEPTH = 60
+MODELS = ("functional", "sequential")
 WRAPPERS = ("Bidirectional", "TimeDistributed", "RNN", "StackedRNNCells", "Wrapper", "SpectralNormalization")
 
 
@@ -70,7 +72,7 @@ def parse_json(text: str | bytes, where: str) -> Any:
 def parse_model(value: Any, where: str) -> ConfigLayer:
     """The tree of a model's config. Raises Corrupt where it is no config of a layer, or nested without end."""
     try:
-        return _layer(value, where)
+        return _layer(value, where, 0)
     except RecursionError as error:
         raise Corrupt("the configuration is nested too deeply", where=where, fix="Save the model again") from error
 
@@ -82,7 +84,9 @@ def walk(layer: ConfigLayer) -> Iterator[ConfigLayer]:
         yield from walk(inner)
 
 
-def _layer(value: Any, where: str) -> ConfigLayer:
+def _layer(value: Any, where: str, depth: int) -> ConfigLayer:
+    if depth > MAX_DEPTH:
+        raise Corrupt(f"models nested more than {MAX_DEPTH} deep", where=where, fix="Save the model again")
     if not isinstance(value, dict) or not isinstance(value.get("class_name"), str):
         raise _malformed(where, "a layer without a class name", value)
     config, class_name = value.get("config"), value["class_name"]
@@ -92,7 +96,7 @@ def _layer(value: Any, where: str) -> ConfigLayer:
     name = name if isinstance(name, str) else _name_within(config) or class_name.lower()
     place = f"{where}/{name}"
     kind = "operation" if _string(value.get("module")).startswith(OPERATION_MODULES) else _kind(settings, listed)
-    children, wrapped = _children(class_name, settings, kind, place)
+    children, wrapped = _children(settings, kind, place, depth + 1) if class_name in WRAPPERS or kind in MODELS else ((), ())
     nodes = value.get("inbound_nodes")
     build = value.get("build_config")
     return ConfigLayer(
@@ -127,15 +131,14 @@ def _name_within(config: Any) -> str:
     return config["name"] if isinstance(config, dict) and isinstance(config.get("name"), str) else ""
 
 
-def _children(class_name: str, config: Mapping[str, Any], kind: Kind, where: str) -> tuple[tuple[ConfigLayer, ...], tuple[str, ...]]:
-    if kind in ("functional", "sequential"):
-        layers = tuple(_layer(inner, where) for inner in config["layers"])
+def _children(config: Mapping[str, Any], kind: Kind, where: str, depth: int) -> tuple[tuple[ConfigLayer, ...], tuple[str, ...]]:
+    if kind in MODELS:
+        layers = tuple(_layer(inner, where, depth) for inner in config["layers"])
         _refuse_same_names(layers, where)
         return _marked(layers), ()
-    keys = WRAPPED_KEYS if class_name in WRAPPERS else ()
-    listed = {key: config[key] if isinstance(config.get(key), list) else [config.get(key)] for key in keys}
+    listed = {key: config[key] if isinstance(config.get(key), list) else [config.get(key)] for key in WRAPPED_KEYS}
     inner = [(key, one) for key, values in listed.items() for one in values if _is_layer(one)]
-    return tuple(_layer(one, where) for _, one in inner), tuple(key for key, _ in inner)
+    return tuple(_layer(one, where, depth) for _, one in inner), tuple(key for key, _ in inner)
 
 
 def _is_layer(value: Any) -> bool:

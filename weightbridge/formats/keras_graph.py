@@ -37,7 +37,7 @@ def build(flow: Flow, store: Store, where: str) -> Built:
             _add_node(built, node, store, shared)
         except WeightbridgeError:
             raise
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError, OverflowError) as error:
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError, OverflowError, RecursionError) as error:
             raise Corrupt(
                 f"the configuration of this {node.layer.class_name} makes no sense: {error!r}",
                 where=f"{where}: {node.name}",
