@@ -7,14 +7,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from weightbridge.errors import Unsupported, UsageError
+from weightbridge.errors import ModelError, Unsupported, UsageError
 from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing import sniff
 from weightbridge.formats.suffixes import suffix_findings
+from weightbridge.formats.templates import template_of
 from weightbridge.graph import LayerGraph
 from weightbridge.tensors import Array, Tensor
 
-__all__ = ["FORMATS", "RUNNERS", "InputSpec", "Runner", "read", "runner", "sniff", "write"]
+__all__ = ["FORMATS", "RUNNERS", "InputSpec", "Runner", "read", "runner", "sniff", "template_of", "write"]
 
 FORMATS: dict[str, str] = {
     "keras-zip": "weightbridge.formats.keras_zip",
@@ -48,11 +49,16 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     """
     path = _path(model)
     if path is None:
-        live = import_module(FORMATS["python"])
-        found: LayerGraph = live.read(_live(model, arguments))
+        live = _live(model, arguments)
+        found: LayerGraph = import_module(FORMATS["python"]).read(live)
         return replace(found, path=model) if isinstance(model, str) else found
     format = sniff(path)
-    graph: LayerGraph = _module(FORMATS, format, path).read(path)
+    try:
+        graph: LayerGraph = _module(FORMATS, format, path).read(path)
+    except ModelError as error:
+        if path.name in error.where:
+            raise
+        raise type(error)(error.message, where=f"{path}: {error.where}" if error.where else str(path), fix=error.fix) from error
     return replace(graph, findings=(*suffix_findings(path, graph.format), *graph.findings))
 
 
@@ -68,9 +74,9 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 def runner(model: Any, dtype: str = "float32", arguments: Mapping[str, Any] | None = None) -> Runner:
     """A runner for a model that has code or a graph to run; Unsupported where the file has weights alone."""
     path = _path(model)
-    format = "python" if path is None else sniff(path)
-    module = _module(RUNNERS, format, model)
-    found: Runner = module.runner(_live(model, arguments) if path is None else path, dtype)
+    target = _live(model, arguments) if path is None else path
+    module = _module(RUNNERS, "python" if path is None else sniff(path), model)
+    found: Runner = module.runner(target, dtype)
     return found
 
 

@@ -78,7 +78,7 @@ def _inputs(site: Site, node: Node, constants: dict[str, Constant], scalars: dic
             continue
         if site.net.is_data(value):
             found.add(value)
-        elif number is not None and (constant is None or not constant.shape):
+        elif number is not None:
             scalars[value] = number
         elif constant is not None and constant.shape is not None and is_float(constant):
             constants[value] = constant

@@ -73,7 +73,8 @@ def _reference(wide: Any, path: Path) -> Any:
 
 def _evaluated(evaluator: Any, names: Sequence[str], feeds: Mapping[str, Array], path: Path) -> list[Array]:
     try:
-        return [np.asarray(a) for a in evaluator.run(list(names), dict(feeds))]
+        with np.errstate(all="ignore"):  # NaN is a result, which the caller looks at
+            return [np.asarray(a) for a in evaluator.run(list(names), dict(feeds))]
     except Exception as error:
         raise RunError(f"it cannot be run in float64: {_brief(error)}", where=str(path)) from error
 

@@ -50,6 +50,7 @@ FIELD_OF: dict[int, int] = {
     13: UINT64_DATA,
     8: STRING_DATA,
 }
+MOST = 1 << 60  # elements
 DAMAGED = "The file may be truncated or damaged: copy or export it again"
 
 
@@ -81,9 +82,11 @@ def stored_bytes(header: TensorHeader) -> int:
 def check(path: Path, header: TensorHeader, file_size: int) -> Place | None:
     """Where the raw bytes are, None where the values stand in typed fields. Raises a ModelError where they cannot be there."""
     dtype_name(header)
+    expected, where = stored_bytes(header), f"{path}: {header.name}"
+    if prod(max(n, 1) for n in header.dims) >= MOST:  # numpy refuses such a shape even where it is empty
+        raise ResourceBomb(f"declares the shape {list(header.dims)}", where=where, fix=DAMAGED)
     if header.elem_type == STRING:
         return None
-    expected, where = stored_bytes(header), f"{path}: {header.name}"
     if header.external is not None:
         return _external(path, header, expected)
     held = header.raw.end - header.raw.start if header.raw else sum(f.end - f.start for f in header.typed)
@@ -93,7 +96,8 @@ def check(path: Path, header: TensorHeader, file_size: int) -> Place | None:
         if held != expected:
             raise Corrupt(f"holds {held} bytes, its shape {list(header.dims)} needs {expected}", where=where, fix=DAMAGED)
         return Place(path, header.raw.start, expected)
-    if prod(header.dims) > held or (not header.typed and expected):
+    fewest = prod(header.dims) if header.elem_type in DTYPES else expected  # a number takes a byte at least; small types are packed first
+    if fewest > held or (not header.typed and expected):
         raise Corrupt(f"holds {held} bytes, too few for its shape {list(header.dims)}", where=where, fix=DAMAGED)
     return _packed_place(path, header, expected)
 

@@ -10,6 +10,7 @@ from typing import Any
 from weightbridge.errors import Corrupt, MissingFile, ModelError, ResourceBomb
 
 HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
+MOST = 1 << 60  # elements; numpy refuses a larger shape even where it is empty
 DAMAGED = "The file may be truncated or damaged: copy or download it again"
 DTYPES: dict[str, tuple[str, int]] = {  # numpy's name, bits per element
     "BOOL": ("bool", 8),
@@ -125,7 +126,7 @@ def _check_places(path: Path, entries: tuple[Entry, ...], origin: int, size: int
     for entry in entries:
         where = f"{path}: {entry.name}"
         needed = -(-prod(entry.shape) * entry.bits // 8)
-        if needed > size:
+        if needed > size or prod(max(n, 1) for n in entry.shape) >= MOST:
             raise ResourceBomb(f"declares {needed} bytes {list(entry.shape)}, the file has {size}", where=where, fix=DAMAGED)
         if needed != entry.nbytes:
             raise Corrupt(

@@ -63,13 +63,19 @@ def _format(path: Path, data: Buffer) -> str:
         return "tflite"
     if TORCH_LEGACY in start[:32]:
         return "torch-legacy"
-    if start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[", b'"', b"<") or start.startswith(b"version https://git-lfs"):
+    if _is_text(start):
         return text_format(path, data)
     if _is_safetensors(start, len(data)):
         return "safetensors"
     if data[-8:] == LEVELDB_TABLE:
         return "tf-checkpoint"
     return _format_without_signature(path, data)
+
+
+def _is_text(start: bytes) -> bool:
+    """JSON, XML or a pointer; a safetensors length may begin with the same byte, and has zeros after it."""
+    opening = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    return b"\0" not in start[:8] and (opening in (b"{", b"[", b'"', b"<") or start.startswith(b"version https://git-lfs"))
 
 
 def _zip_format(path: Path) -> str:

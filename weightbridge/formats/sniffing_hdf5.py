@@ -32,8 +32,8 @@ def _has_variables(file: "h5py.File") -> bool:  # type: ignore[name-defined]  # 
     """Whether a group `vars` stands anywhere near the root; links out of the file are not followed."""
     left = iter(range(OBJECTS))
 
-    def visit(name: str) -> bool | None:
-        if name == "vars" or name.endswith("/vars"):
+    def visit(name: str | bytes) -> bool | None:  # bytes where a damaged name is no UTF-8
+        if str(name) == "vars" or str(name).endswith("/vars"):
             return True
         return None if next(left, None) is not None else False
 
