@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from keras_files import (
+    FIXTURES,
     dense_config,
     dense_groups,
     fill_groups,
@@ -114,6 +115,18 @@ def test_damaged_bytes_never_end_in_another_error(tmp_path: Path, seed: int) -> 
     with contextlib.suppress(ModelError):
         for tensor in keras_zip.read(path).tensors:
             tensor.load()
+
+
+@pytest.mark.parametrize("length", [0, 219, 1 << 40])
+def test_a_damaged_heap_of_texts_does_not_hang(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "m.h5"
+    path.write_bytes((FIXTURES / "keras2" / "plain.h5").read_bytes())
+    body = bytearray(path.read_bytes())
+    place = body.index(b"GCOL") + 16 + 8  # the size of its first object
+    body[place : place + 8] = length.to_bytes(8, "little")
+    path.write_bytes(body)
+    with pytest.raises(Corrupt):
+        keras_h5.read(path)
 
 
 def test_overlapping_datasets(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -12,6 +12,7 @@ from h5py import h5a, h5d, h5g, h5l, h5o
 
 from weightbridge.errors import Corrupt, ExternalReference, ResourceBomb, WeightbridgeError
 from weightbridge.formats.containers import BOMB_FLOOR, BOMB_RATIO, Region, RegionReader
+from weightbridge.formats.hdf5_heaps import check_heaps
 from weightbridge.tensors import dtype_of
 
 MAX_OBJECTS = 2_000_000
@@ -98,16 +99,29 @@ def hdf5_errors(where: str) -> Iterator[None]:
 def read_tree(region: Region) -> Group:
     """All groups and datasets of the file, with what the headers say. Refuses links out of the file, bombs and overlaps."""
     with opened(region) as file:
-        root = _Walk(region).group(h5g.open(file.id, b"/"), "", 0)
-    _refuse_bombs(root, region)
+        walk = _Walk(region)
+        root = walk.group(h5g.open(file.id, b"/"), "", 0)
+        _refuse_bombs(root, region)
+        check_heaps(region, ((d.offset, d.offset + d.stored) for d in root.datasets() if d.offset is not None))
+        walk.read_attributes()
     return root
 
 
 class _Walk:
-    """One pass over a file: counts objects, and knows which groups it is inside of."""
+    """One pass over a file: counts objects, knows which groups it is inside of, and leaves attributes for when their heaps are checked."""
 
     def __init__(self, region: Region) -> None:
         self.region, self.objects, self.inside = region, 0, set[int]()
+        self.groups: list[tuple[Any, str, dict[str, Any]]] = []
+        self.opaque: list[tuple[Any, Dataset, dict[str, Group | Dataset]]] = []
+
+    def read_attributes(self) -> None:
+        """Fills in the groups' attributes, and the dtype of arrays that only an attribute tells."""
+        for place, path, found in self.groups:
+            found.update(self._attributes(place, path))
+        for place, dataset, siblings in self.opaque:
+            if self._attributes(place, dataset.path).get("dtype") == "bfloat16":
+                siblings[dataset.path.rsplit("/", 1)[-1]] = replace(dataset, dtype=dtype_of("bfloat16"))
 
     def group(self, place: Any, path: str, depth: int) -> Group:
         info = h5o.get_info(place)
@@ -116,11 +130,16 @@ class _Walk:
         self.inside.add(info.addr)
         links: list[tuple[bytes, int]] = []
         place.links.iterate(lambda name, link: links.append((name, link.type)), info=True)
-        children = {_text(name): self._child(place, name, kind, path, depth) for name, kind in links}
+        attributes: dict[str, Any] = {}
+        children: dict[str, Group | Dataset] = {}
+        for name, kind in links:
+            children[_text(name)] = self._child(place, name, kind, path, depth, children)
         self.inside.discard(info.addr)
-        return Group(path, info.addr, self._attributes(place, path) if info.num_attrs else {}, children)
+        if info.num_attrs:
+            self.groups.append((place, path, attributes))
+        return Group(path, info.addr, attributes, children)
 
-    def _child(self, place: Any, name: bytes, kind: int, path: str, depth: int) -> Group | Dataset:
+    def _child(self, place: Any, name: bytes, kind: int, path: str, depth: int, siblings: dict[str, Group | Dataset]) -> Group | Dataset:
         below = f"{path}/{_text(name)}" if path else _text(name)
         self.objects += 1
         if self.objects > MAX_OBJECTS:
@@ -131,18 +150,18 @@ class _Walk:
         if isinstance(found, h5g.GroupID):
             return self.group(found, below, depth + 1)
         if isinstance(found, h5d.DatasetID):
-            return self._dataset(found, below)
+            dataset = self._dataset(found, below)
+            if dataset.dtype.kind == "V" and dataset.dtype.itemsize == BFLOAT16_BYTES:
+                self.opaque.append((found, dataset, siblings))
+            return dataset
         return Dataset(below, (), np.dtype("V1"), None, 0, self.region)  # a named datatype: no weight
 
     def _dataset(self, found: Any, path: str) -> Dataset:
         layout = found.get_create_plist()
         if layout.get_external_count() or layout.get_layout() == h5d.VIRTUAL:
             raise self._outside(path, "a dataset whose bytes are in another file or dataset")
-        dtype = found.dtype
-        if dtype.kind == "V" and dtype.itemsize == BFLOAT16_BYTES and self._attributes(found, path).get("dtype") == "bfloat16":
-            dtype = dtype_of("bfloat16")
         offset = found.get_offset() if layout.get_layout() == h5d.CONTIGUOUS else None
-        return Dataset(path, tuple(found.shape or ()), dtype, offset, found.get_storage_size(), self.region)
+        return Dataset(path, tuple(found.shape or ()), found.dtype, offset, found.get_storage_size(), self.region)
 
     def _attributes(self, place: Any, path: str) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -37,13 +37,14 @@ def read(path: Path) -> LayerGraph:
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """The template's archive with the given tensors replaced: all other members stay byte for byte as they are."""
-    patched_archive(Path(template.path), output, WEIGHTS, values)
+    """The template's archive with the given tensors replaced: all other members stay byte for byte as they are.
 
-
-def write_weights(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """The template's weights alone, as a `.weights.h5`, with the given tensors replaced."""
+    With an output called `.weights.h5` its weights alone.
+    """
     path = Path(template.path)
+    if not output.name.endswith(".weights.h5"):
+        patched_archive(path, output, WEIGHTS, values)
+        return
     with archive(path) as opened:
         patched_copy(member_region(path, opened, WEIGHTS), output, values)
 
