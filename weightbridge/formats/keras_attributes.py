@@ -99,7 +99,14 @@ def _dense(_: str, config: Config, __: Shape | None) -> Attributes:
 
 def _einsum(_: str, config: Config, __: Shape | None) -> Attributes:
     bias = config.get("bias_axes")
-    return {"equation": str(config["equation"]), "use_bias": bias is not None, "activation": activation(config.get("activation"))}
+    found = {"equation": str(config["equation"]), "use_bias": bias is not None, "activation": activation(config.get("activation"))}
+    return found | _told_shape(config)
+
+
+def _told_shape(config: Config) -> Attributes:
+    """The output shape that a config asks for, if any."""
+    told = config.get("output_shape")
+    return {} if told is None else {"output_shape": frozen(told) if isinstance(told, list | tuple) else (told,)}
 
 
 def _axis(config: Config, shape: Shape | None) -> Any:
@@ -149,7 +156,7 @@ def _attention(_: str, config: Config, __: Shape | None) -> Attributes:
     heads = config.get("num_heads", config.get("num_query_heads"))
     value = config.get("value_dim")
     found = {"heads": heads, "key_dim": key, "value_dim": key if value is None else value, "use_bias": bool(config.get("use_bias", True))}
-    return found | ({"key_value_heads": config["num_key_value_heads"]} if "num_key_value_heads" in config else {})
+    return found | _told_shape(config) | ({"key_value_heads": config["num_key_value_heads"]} if "num_key_value_heads" in config else {})
 
 
 def _activation(class_name: str, config: Config, _: Shape | None) -> Attributes:

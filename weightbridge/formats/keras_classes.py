@@ -42,7 +42,7 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     ("RNN", "SimpleRNN SimpleRNNCell", RECURRENT),
     ("LSTM", "CuDNNLSTM", "kernel recurrent_kernel bias"),
     ("GRU", "CuDNNGRU", "kernel recurrent_kernel bias"),
-    ("Attention", "MultiHeadAttention GroupedQueryAttention", ""),
+    ("Attention", "MultiHeadAttention GroupQueryAttention GroupedQueryAttention", ""),
     ("Opaque", "ConvLSTM1D ConvLSTM2D ConvLSTM3D ConvLSTM1DCell ConvLSTM2DCell ConvLSTM3DCell", RECURRENT),
     ("Opaque", "LocallyConnected1D LocallyConnected2D", CONV),
     ("Opaque", "SpectralNormalization", "vector_u"),
@@ -118,6 +118,14 @@ STATE = (
     "loss",
     "_loss",
 )
+
+
+CALLED: Mapping[tuple[str, str], str] = {("RMSNormalization", "gamma"): "scale"}  # (class, role): Keras's own name of the variable
+
+
+def variable_name(class_name: str, role: str) -> str:
+    """What Keras calls the variable of a role: mostly the role itself."""
+    return CALLED.get((class_name, role), role)
 
 
 def snake_case(class_name: str) -> str:

@@ -10,7 +10,7 @@ from weightbridge.errors import Unsupported
 from weightbridge.formats.containers import Region
 from weightbridge.formats.hdf5 import Dataset
 from weightbridge.formats.keras_attributes import attributes
-from weightbridge.formats.keras_classes import CLASSES, roles
+from weightbridge.formats.keras_classes import CLASSES, roles, variable_name
 from weightbridge.formats.keras_flow import Node
 from weightbridge.formats.keras_stored import Shapes, Stored, Variable
 from weightbridge.formats.keras_variables import is_custom
@@ -37,7 +37,7 @@ class ExpectedStore:
         if CLASSES[layer.class_name].op == "Attention":
             return Stored(class_name=layer.class_name, parts=self._projections(node, shapes))
         found = expected_shapes(layer.class_name, layer.config, shapes[0] if shapes else None) if names else {}
-        variables = tuple(self._variable(role, role, found[role]) for role in names if role in found)
+        variables = tuple(self._variable(variable_name(layer.class_name, role), role, found[role]) for role in names if role in found)
         return Stored(class_name=layer.class_name, variables=variables)
 
     def rest(self) -> tuple[Stored, ...]:

@@ -7,8 +7,10 @@ from typing import Any
 from weightbridge.formats.keras_calls import calls_of, check_outputs, ordered
 from weightbridge.formats.keras_classes import snake_case
 from weightbridge.formats.keras_config import ConfigLayer, walk
+from weightbridge.formats.keras_legacy_names import CELL
 
 Outputs = tuple[str, ...]
+CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +80,13 @@ class _Builder:
         """The nodes of one call. `place.store` is the layer's own."""
         if layer.kind in ("functional", "sequential"):
             return self.model(layer, replace(place, scope=place.named(layer.name)), inputs)
-        if layer.layers:
+        if layer.layers and not _is_cell_alone(layer):
             return self._wrapper(layer, place, inputs)
+        if layer.layers:
+            cell = layer.layers[0]
+            layer = replace(
+                layer, class_name=cell.class_name, config={**cell.config, **_way(layer)}, module=cell.module, layers=(), wrapped=()
+            )
         return self._add(layer, place, inputs, "")
 
     def _sequential(self, model: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
@@ -154,7 +161,21 @@ def wrapped_parts(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
             found.extend((cell, f"{key}/cells/{stores[cell.name]}") for cell in part.layers)
         else:
             found.append((part, key))
-    return tuple(found)
+    if layer.class_name != "RNN":
+        return tuple(found)
+    return tuple((replace(cell, config={**cell.config, **_way(layer, last=cell is found[-1][0])}), store) for cell, store in found)
+
+
+def _is_cell_alone(layer: ConfigLayer) -> bool:
+    """Whether an RNN has one cell of Keras's own, to which nobody gave a name: it is then what `LSTM`, `GRU`, ... would be."""
+    cell = layer.layers[0]
+    return layer.class_name == "RNN" and len(layer.layers) == 1 and cell.class_name in CELLS and bool(CELL.fullmatch(cell.name))
+
+
+def _way(layer: ConfigLayer, *, last: bool = True) -> dict[str, Any]:
+    """How an RNN runs its cells; all but the last give every step."""
+    backwards, steps = layer.config.get("go_backwards", False), layer.config.get("return_sequences", False)
+    return {"go_backwards": backwards, "return_sequences": steps if last else True}
 
 
 def _both_ways(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:

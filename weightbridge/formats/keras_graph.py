@@ -78,7 +78,7 @@ def _add_parts(built: Built, node: Node, stored: Stored, make: MakeTensor) -> No
     parts = [part for part in stored.parts if part.variables]
     last = [p for p in parts if p.name.endswith("attention_output")] if op_of(node) == "Attention" else []
     names = {id(p): f"{node.name}/{p.name}" for p in parts}
-    for part in parts:
+    for part in (*(p for p in parts if p not in last), *last):
         built.layers.extend(stored_layers(part, names[id(part)], make, bool(node.layer.config.get("trainable", True))))
         sources = [names[id(p)] for p in parts if p not in last] if part in last else list(node.inputs)
         if op_of(node) == "Attention" and part not in last:

@@ -104,7 +104,7 @@ def _by_shapes(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
     """Variables without names: the class by the group's name, else by the shapes."""
     last = hint.rsplit("/", 1)[-1].lower()
     for told in (class_of_group(last), *(found for word, found in HINTS if word in last)):
-        for config in _variants() if told else ():
+        for config in _variants(told) if told else ():
             expected = roles(told, config) or ()
             if len(expected) == len(shapes) and _fits(told, expected, shapes):
                 return Guess(told, expected)
@@ -115,18 +115,11 @@ def _by_shapes(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
     return Guess("", names)
 
 
-def _variants() -> tuple[dict[str, Any], ...]:
+def _variants(class_name: str) -> tuple[dict[str, Any], ...]:
     """Configs that leave optional variables out, the commonest first."""
-    return (
-        {},
-        {"use_bias": False},
-        {"bias_axes": "x"},
-        {"scale": False},
-        {"center": False},
-        {"scale": False, "center": False},
-        {"rms_scaling": True},
-        UNTIED,
-    )
+    alone: tuple[dict[str, Any], ...] = ({"scale": False}, {"center": False})
+    alone = alone if CLASSES[class_name].op == "BatchNorm" else alone[::-1]
+    return ({}, {"use_bias": False}, {"bias_axes": "x"}, *alone, {"scale": False, "center": False}, {"rms_scaling": True}, UNTIED)
 
 
 def _fits(class_name: str, expected: tuple[str, ...], shapes: Shapes) -> bool:

@@ -15,6 +15,7 @@ from weightbridge.formats.keras_tensors import tensor_of
 from weightbridge.formats.keras_variables import is_counter, is_custom
 from weightbridge.tensors import Tensor
 
+TODAY = {("DepthwiseConv", "depthwise_kernel"): "kernel", ("Embedding", "kernel"): "embeddings", ("RMSNorm", "scale"): "gamma"}
 TOP_LEVEL = "top_level_model_weights"
 
 
@@ -133,7 +134,7 @@ def known_variables(class_name: str, expected: tuple[str, ...], weights: Sequenc
 def _today(class_name: str, role: str) -> str:
     """A role in the terms of the class: older Keras calls some kernels otherwise."""
     op = CLASSES[class_name].op if class_name in CLASSES else ""
-    return {("DepthwiseConv", "depthwise_kernel"): "kernel", ("Embedding", "kernel"): "embeddings"}.get((op, role), role)
+    return TODAY.get((op, role), role)
 
 
 def grouped(name: str, class_name: str, weights: Sequence[Weight]) -> Stored:

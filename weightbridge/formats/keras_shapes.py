@@ -148,6 +148,21 @@ def _concatenated(found: Attributes, shapes: tuple[Shape | None, ...]) -> Shape 
     return tuple(shape)
 
 
+def _attention(_: str, found: Attributes, shape: Shape) -> Shape | None:
+    """As the query's, whose last axis it keeps where nothing else is asked for."""
+    return (*shape[:-1], *found.get("output_shape", shape[-1:]))
+
+
+def _einsum(_: str, found: Attributes, shape: Shape) -> Shape | None:
+    inputs, _, output = found["equation"].partition("->")
+    letters = inputs.partition(",")[0]
+    if "." in found["equation"] or len(letters) != len(shape) + 1:
+        return None
+    told = found.get("output_shape", ())
+    sizes = dict(zip(output[::-1], told[::-1], strict=False)) | {k: n for k, n in zip(letters[1:], shape, strict=True) if n is not None}
+    return tuple(sizes.get(k) for k in output[1:])
+
+
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"), _conv),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
@@ -156,6 +171,8 @@ RULES: Mapping[str, Rule] = {
     "GlobalPool": _global_pool,
     "Dense": _dense,
     "Embedding": lambda _, found, shape: (*shape, found["output_dim"]),
+    "Attention": _attention,
+    "EinsumDense": _einsum,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Permute": _permute,

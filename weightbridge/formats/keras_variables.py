@@ -6,15 +6,17 @@ from dataclasses import replace
 from math import prod
 
 from weightbridge.formats.hdf5 import Dataset, Group
-from weightbridge.formats.keras_classes import CLASSES, STATE, roles
+from weightbridge.formats.keras_classes import CLASSES, STATE, roles, variable_name
 from weightbridge.formats.keras_flow import Node
 from weightbridge.formats.keras_infer import class_of_group, guess
+from weightbridge.formats.keras_legacy_names import CELL
 from weightbridge.formats.keras_stored import Shapes, Stored, Variable
 from weightbridge.formats.keras_tensors import tensor_of
 from weightbridge.graph import Excluded
 from weightbridge.tensors import Tensor
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+UNKNOWN = re.compile(r"var\d+")
 OPTIMIZER = ("optimizer", "_optimizer")
 PROJECTIONS = {"query": "query", "key": "key", "value": "value", "output": "attention_output"}
 
@@ -38,7 +40,7 @@ class VariableStore:
             return unnamed(node.layer.name, own, node.layer.class_name, parts)
         if own and len(own) != len(expected):
             return unnamed(node.layer.name, own, node.layer.class_name, parts)
-        variables = tuple(Variable(role, role, d) for role, d in zip(expected, own, strict=False))
+        variables = tuple(Variable(variable_name(node.layer.class_name, role), role, d) for role, d in zip(expected, own, strict=False))
         return Stored(class_name=node.layer.class_name, variables=variables, parts=parts, missing=() if own else expected)
 
     def _parts(self, group: Group) -> tuple[Stored, ...]:
@@ -101,9 +103,10 @@ def unnamed(name: str, own: tuple[Dataset, ...], class_name: str, parts: tuple[S
     keys = tuple(d.path.rsplit("/", 1)[-1] for d in own)
     blank = tuple(f"var{k}" if k.isdigit() else k for k in keys)
     found = guess(blank, tuple(d.shape for d in own), hint or name)
-    variables = tuple(
-        Variable(key if re.fullmatch(r"var\d+", role) else role, role, d) for key, role, d in zip(keys, found.roles, own, strict=True)
-    )
+    names = [
+        key if re.fullmatch(r"var\d+", role) else variable_name(found.class_name, role) for key, role in zip(keys, found.roles, strict=True)
+    ]
+    variables = tuple(Variable(name, role, d) for name, role, d in zip(names, found.roles, own, strict=True))
     return Stored(name, class_name or found.class_name or class_of_group(hint.rsplit("/", 1)[-1]), variables, parts)
 
 
@@ -114,14 +117,19 @@ def _groups(group: Group, names: tuple[str, ...]) -> Iterator[tuple[Group, tuple
     ]
     labels = _labels(children)
     for key, child in saved_order(children):
-        below = names if key in CONTAINERS and child.group("vars") is None else (*names, labels[key])
+        below = names if _adds_no_name(key, child, labels[key]) else (*names, labels[key])
         cell = child.group("cell")
-        if cell is not None and own_variables(cell) and not own_variables(child):
+        if cell is not None and own_variables(cell) and CELL.fullmatch(_told(cell) or "cell"):
             yield cell, below
             continue
         if child.group("vars") is not None:
             yield child, below
         yield from _groups(child, below)
+
+
+def _adds_no_name(key: str, group: Group, label: str) -> bool:
+    """Lists of layers, and what holds the cells of a recurrent layer."""
+    return (key in CONTAINERS and group.group("vars") is None) or key == "cells" or (key == "cell" and bool(CELL.fullmatch(label)))
 
 
 def _labels(children: list[tuple[str, Group]]) -> dict[str, str]:
