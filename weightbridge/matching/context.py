@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from weightbridge.matching.units import Reduced, Unit
+from weightbridge.matching.units import Reduced, Unit, plain_role
 from weightbridge.matching.values import LayerPair
 
 # How much a kind of evidence is worth. Above 0.9 a mapping is claimed; at or below it the runners-up are named.
@@ -50,9 +50,13 @@ def key(unit: Unit) -> str:
     return f"{unit.family}:{unit.size}"
 
 
+def _plain(unit: Unit) -> frozenset[str]:
+    return frozenset(plain_role(role) for role in unit.roles)
+
+
 def is_compatible(source: Unit, target: Unit) -> bool:
     """The same family and a role in common: worth pairing even where shapes differ."""
     if source.has_weights != target.has_weights:
         return False
     known = source.family == target.family or "Opaque" in (source.family, target.family)
-    return known and (not source.has_weights or source.family == "Norm" or bool(source.roles.keys() & target.roles.keys()))
+    return known and (not source.has_weights or source.family == "Norm" or bool(_plain(source) & _plain(target)))

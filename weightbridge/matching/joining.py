@@ -7,6 +7,7 @@ from typing import Any
 from weightbridge.axes import inverse
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.flattening import flattened_input
+from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.rules import Rule
@@ -38,7 +39,12 @@ class Joiner:
         for role, tensor in target.tensors:
             given = roles.get(role)
             if given is None:
-                missing.append(tensor)
+                gates = joined_gates(source, role, tensor)
+                if gates:
+                    names = tuple(t.name for t in gates)
+                    matches.append(Match(tensor.name, names, "concatenate", {"axis": -1}, False, pair.confidence, pair.evidence))
+                else:
+                    missing.append(tensor)
                 continue
             found = self._transform(source.layer, target.layer, role, given, tensor)
             if found is None:
@@ -49,6 +55,8 @@ class Joiner:
 
     def _transform(self, source: Layer, target: Layer, role: str, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
         known = self._lengths(source, target) if role == "kernel" else {}
+        if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
+            return older_kernel(source, target, given, wanted)
         if self.source.framework == self.target.framework and given.shape == wanted.shape and not known:
             return "", {}
         found = list(self._by_rules(source, target, given, wanted, known))

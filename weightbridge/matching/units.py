@@ -1,5 +1,6 @@
 """The reduced graph that is matched: units with weights and the merges between them; views, activations and pools drop out."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimu
 COMMUTATIVE = frozenset({"Add", "Multiply", "Average", "Maximum", "Minimum"})
 LINEAR = frozenset({"Dense", "EinsumDense"})
 AFFINE = frozenset({"Scale", "Shift"})
+GATE = re.compile(r"^(kernel|recurrent_kernel|bias)_[ifcozrh]$")
 MAIN_ROLES = ("kernel", "depthwise_kernel", "embeddings", "gamma", "moving_mean", "alpha", "scale", "shift")
 
 
@@ -155,7 +157,15 @@ def _main_size(layer: Layer) -> int:
         tensor = layer.tensor(role)
         if tensor is not None:
             return tensor.size
+    gates = [t.size for t in layer.tensors if plain_role(t.role) == "kernel"]
+    if gates:
+        return sum(gates)
     return max(t.size for t in layer.tensors)
+
+
+def plain_role(role: str) -> str:
+    """The role without its gate: Keras 1 keeps `kernel_i`, `kernel_f`, ... of a recurrent layer apart."""
+    return GATE.sub(r"\1", role)
 
 
 def without(reduced: Reduced, family_name: str) -> Reduced:
