@@ -86,8 +86,7 @@ def _step(p: Partners, rules: _Rules) -> Step:
     )  # fmt: skip
 
 
-WORDS = {"take": "channels", "share": "channels", "sum": "channels summed", "tile": "channels tiled", "mean": "channels averaged",
-         "centre": "taps", "resample": "taps resampled"}  # fmt: skip
+HOW = {"sum": ", summed", "tile": ", tiled and scaled", "mean": ", averaged", "resample": ", resampled"}
 
 
 def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:
@@ -97,5 +96,5 @@ def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:
 
 def _axis_cost(letter: str, rule: Rule) -> str:
     before, after = (sum(rule[end]) if isinstance(rule[end], tuple) else rule[end] for end in ("from", "to"))
-    side = {"i": " in", "c": " in"}.get(letter, "")
-    return f"{before} -> {after} {WORDS[rule['rule']]}{side}"
+    side = {"i": "input channels", "c": "input channels"}.get(letter, "taps" if letter.startswith("x") else "channels")
+    return f"{before} -> {after} {side}{HOW.get(rule['rule'], '')}"

@@ -24,7 +24,7 @@ def propose_cross(setting: Setting) -> Proposal:
     steps = {s.target: s for s in _weights(setting, taken, heads)}
     steps |= {s.target: s for s in statistic_steps(setting, taken, steps)}
     kept = tuple(steps[t.name] for t in setting.target.tensors if t.name in steps and setting.is_adaptable(t))
-    return Proposal(kept, (*heads.findings, *cross_findings(setting, taken, kept)), heads.fresh)
+    return Proposal(kept, (*heads.findings, *cross_findings(setting, taken, kept)), heads.fresh, different=True)
 
 
 def _weights(setting: Setting, taken: Mapping[str, Layer], heads: CrossHeads) -> Iterator[Step]:

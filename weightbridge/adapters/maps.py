@@ -28,26 +28,31 @@ Rule = Mapping[str, Any]
 
 def mapped(array: Array, axis: int, rule: Rule) -> tuple[Array, float]:
     """The array with one axis mapped, float64, and the share of its energy (sum of squares) that the map does not throw away."""
-    moved = np.moveaxis(np.asarray(array, np.float64), axis, 0)
-    flat = moved.reshape(moved.shape[0], -1)
-    result, kept = _chosen(flat, rule) if rule["rule"] in ("take", "share") else _mixed(flat, matrix(rule))
-    total = float(np.square(flat).sum())
-    shape = (result.shape[0], *moved.shape[1:])
-    return np.moveaxis(result.reshape(shape), 0, axis), min(kept / total, 1.0) if total else 1.0
+    exact = np.asarray(array, np.float64)
+    result, kept, total = _chosen(exact, axis, rule) if rule["rule"] in ("take", "share") else _mixed(exact, axis, matrix(rule))
+    return result, min(kept / total, 1.0) if total else 1.0
 
 
-def _chosen(flat: Array, rule: Rule) -> tuple[Array, float]:
+def _chosen(array: Array, axis: int, rule: Rule) -> tuple[Array, float, float]:
     index, weight = chosen_channels(rule)
-    if index.max(initial=0) >= len(flat):
-        raise ValueError(f"axis rule {dict(rule)} does not fit an axis of length {len(flat)}")
-    kept = np.square(flat[np.unique(index)]).sum()
-    return (flat[index] * weight[:, None] if rule["rule"] == "share" else flat[index]), float(kept)
+    if index.max(initial=0) >= array.shape[axis]:
+        raise ValueError(f"axis rule {dict(rule)} does not fit an axis of length {array.shape[axis]}")
+    energy = np.square(array).sum(axis=tuple(n for n in range(array.ndim) if n != axis))
+    result = np.take(array, index, axis=axis)
+    if rule["rule"] == "share":
+        result *= weight.reshape([-1 if n == axis else 1 for n in range(array.ndim)])
+    return result, float(energy[np.unique(index)].sum()), float(energy.sum())
 
 
-def _mixed(flat: Array, mixing: Array) -> tuple[Array, float]:
-    """The part of the energy inside the row space of the map: what could be recovered from the result."""
-    kept = np.linalg.pinv(mixing) @ (mixing @ flat)
-    return mixing @ flat, float(np.square(kept).sum())
+def _mixed(array: Array, axis: int, mixing: Array) -> tuple[Array, float, float]:
+    """Kept is the energy inside the row space of the map: what could be recovered from the result."""
+    if mixing.shape[1] != array.shape[axis]:
+        raise ValueError(f"an axis rule from {mixing.shape[1]} does not fit an axis of length {array.shape[axis]}")
+    others = tuple(n for n in range(array.ndim) if n != axis)
+    gram = np.tensordot(array, array, (others, others))
+    result = np.moveaxis(np.tensordot(mixing, array, (1, axis)), 0, axis)
+    kept = np.trace(np.linalg.pinv(mixing) @ mixing @ gram)
+    return result, float(kept), float(np.trace(gram))
 
 
 def chosen_channels(rule: Rule) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from weightbridge.diagnostics import CODES
 from weightbridge.errors import UsageError
 from weightbridge.report.escape import visible
 from weightbridge.report.explain import explain
-from weightbridge.rules import Rule, failing_cases, load_rules
+from weightbridge.rulebook import RuleFile, rule_files, tested
 
 RULES = click.option("--rules", "folders", multiple=True, type=FILE, metavar="DIR", help="Rules of your own, beside the shipped ones.")
 
@@ -24,7 +24,7 @@ def command() -> None:
 @RULES
 def list_rules(folders: tuple[Path, ...]) -> int:
     """Every rule and every code, one a line."""
-    rules = [(rule.id, rule.summary) for rule in load_rules(folders)]
+    rules = [(rule.id, rule.summary) for rule in rule_files(_existing(folders))]
     codes = [(code.code, f"{code.name} ({code.severity}): {code.when}") for code in CODES.values()]
     width = max(len(name) for name, _ in rules)
     show("".join(f"{visible(name):<{width}}  {visible(text)}\n" for name, text in [*rules, *codes]))
@@ -39,7 +39,7 @@ def show_rule(id: str, folders: tuple[Path, ...]) -> int:
     if id.upper() in CODES:
         show(explain(id.upper()))
         return 0
-    found = next((rule for rule in load_rules(folders) if rule.id == id), None)
+    found = next((rule for rule in rule_files(_existing(folders)) if rule.id == id), None)
     if found is None:
         raise UsageError(f"there is no rule and no code {id!r}", fix="`weightbridge rules list` names them")
     show(_described(found))
@@ -50,16 +50,20 @@ def show_rule(id: str, folders: tuple[Path, ...]) -> int:
 @click.argument("folder", metavar="DIR", type=FILE)
 def test_rules(folder: Path) -> int:
     """Run the cases inside the rules of DIR."""
-    rules = [rule for rule in load_rules((folder,)) if folder.resolve() in Path(rule.path).resolve().parents]
-    if not rules:
-        raise UsageError("there are no rules here", where=str(folder), fix="Give a folder with .toml files")
-    wrong = [problem for rule in rules for problem in failing_cases(rule)]
-    for problem in wrong:
+    result = tested(folder)
+    for problem in result.problems:
         complain(problem)
-    show(f"{len(rules)} rules, {sum(len(rule.cases) for rule in rules)} cases, {len(wrong)} wrong\n")
-    return 1 if wrong else 0
+    show(f"{result.rules} rules, {result.cases} cases, {len(result.problems)} wrong\n")
+    return 1 if result.problems else 0
 
 
-def _described(rule: Rule) -> str:
-    lines = Path(rule.path).read_text(encoding="utf-8").splitlines()
-    return "\n".join((visible(rule.id), visible(rule.path), "", *map(visible, lines))) + "\n"
+def _existing(folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    for folder in folders:
+        if not folder.is_dir():
+            raise UsageError("no such folder of rules", where=str(folder), fix="Give --rules a folder with .toml files")
+    return folders
+
+
+def _described(rule: RuleFile) -> str:
+    lines = rule.path.read_text(encoding="utf-8").splitlines()
+    return "\n".join((visible(rule.id), visible(str(rule.path)), "", *map(visible, lines))) + "\n"

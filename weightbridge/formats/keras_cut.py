@@ -28,14 +28,11 @@ def cut(model: Any, layer: str, where: str) -> Any:
 
 def _cuttable(model: Any) -> list[str]:
     """Layers whose outputs are tensors of a graph: those of functional and sequential models, at any depth; not the inputs."""
-    graphs = {""} | {one.name for one in live_layers(model) if hasattr(one.layer, "operations") and getattr(one.layer, "inputs", None)}
-    inner = [one for one in live_layers(model) if one.scope in graphs and not isinstance(one.layer, keras.layers.InputLayer)]
-    shown = {""}
-    found = []
-    for one in inner:
-        if one.scope in shown:
+    graphs, found = {""}, []
+    for one in live_layers(model):
+        if one.scope in graphs and not isinstance(one.layer, keras.layers.InputLayer):
             found.append(one.name)
-            shown.add(one.name)
+            graphs |= {one.name} if one.layer._obj_type() in ("Functional", "Sequential") else set()
     return found
 
 
@@ -72,7 +69,8 @@ def _nearest(model: Any, layer: str) -> tuple[Any, str]:
 
 def _nodes(model: Any) -> list[Any]:
     """The calls that belong to this model's graph, first to last; a layer may have others elsewhere."""
-    return [node for depth in sorted(model._nodes_by_depth, reverse=True) for node in model._nodes_by_depth[depth]]
+    by_depth = getattr(model, "_functional", model)._nodes_by_depth
+    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def _reached(model: Any, outputs: Any) -> Any:

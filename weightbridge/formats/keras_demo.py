@@ -12,7 +12,7 @@ from weightbridge.tensors import Array
 INCEPTION = ((8, 8, 16, 4, 8, 8), (16, 12, 24, 6, 12, 12))
 
 
-def resnet(shape: tuple[int, ...], classes: int, seed: int, widths: tuple[int, ...] = (16, 32), blocks: int = 1) -> Any:
+def resnet(shape: tuple[int, ...], classes: int, seed: int, widths: tuple[int, ...] = (16, 32), blocks: int = 2) -> Any:
     """A residual network: a stem, then `blocks` blocks of each width, the first of all but the first width with stride 2."""
     keras.utils.set_random_seed(seed)
     image = layers.Input(shape, name="image")

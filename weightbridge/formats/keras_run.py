@@ -63,7 +63,8 @@ class KerasRunner:
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """Outputs in their order, then `layer:<name>` or `logits:<output>` for each of `layers`.
 
-        A layer that is called again has its later activations under `<name>#1`, `<name>#2`. RunError where the model cannot run.
+        A layer that is called again has its later activations under `<name>#1`, `<name>#2`. What this run does not reach (dropout
+        inside attention), or what runs inside a traced loop, is left out. RunError where the model cannot run, or has no such layer.
         """
         arrays = [np.asarray(feeds[spec.name], spec.dtype) for spec in self._inputs]
         found: dict[str, Any] = {}
@@ -77,7 +78,7 @@ class KerasRunner:
             raise RunError(f"the model cannot run on {_shapes(arrays)}: {_last_line(error)}", where=self._where) from error
         names = self._outputs if len(outputs) == len(self._outputs) else _unique(["output"] * len(outputs))
         result = {name: np.asarray(output) for name, output in zip(names, outputs, strict=True)}
-        return result | {self._key(name): self._seen(found, self._key(name)) for name in layers}
+        return result | {key: np.asarray(found[key]) for key in map(_key, layers) if _is_concrete(found.get(key))}
 
     @contextmanager
     def _observing(self, layers: Sequence[str], found: dict[str, Any]) -> Iterator[None]:
@@ -91,15 +92,6 @@ class KerasRunner:
                 else:
                     raise RunError(f"there is no layer {name!r} whose activation can be shown", where=self._where)
             yield
-
-    def _key(self, name: str) -> str:
-        return name if name.startswith("logits:") else f"layer:{name}"
-
-    def _seen(self, found: Mapping[str, Any], key: str) -> Array:
-        try:
-            return np.asarray(found[key])
-        except (KeyError, NotImplementedError, TypeError) as error:  # not reached, or symbolic inside a traced loop
-            raise RunError(f"{key} was not reached in this run, or runs inside a traced loop", where=self._where) from error
 
 
 @contextmanager
@@ -125,9 +117,19 @@ def _observable(layers: Sequence[LiveLayer]) -> Iterator[LiveLayer]:
 
 def _call_names(model: Any, name: str, layer: Any) -> Iterator[str]:
     """`name`, and `name#1`, `name#2` for the later calls of a layer that the model shares."""
-    nodes = [node for depth in getattr(model, "_nodes_by_depth", {}).values() for node in depth if node.operation is layer]
+    by_depth = getattr(getattr(model, "_functional", model), "_nodes_by_depth", {})
+    nodes = [node for depth in by_depth.values() for node in depth if node.operation is layer]
     yield name
     yield from (f"{name}#{i}" for i in range(1, len(nodes)))
+
+
+def _key(name: str) -> str:
+    return name if name.startswith("logits:") else f"layer:{name}"
+
+
+def _is_concrete(tensor: Any) -> bool:
+    """Inside a traced loop, tensors are symbols without values."""
+    return tensor is not None and (isinstance(tensor, np.ndarray) or hasattr(tensor, "numpy") or not hasattr(tensor, "graph"))
 
 
 def _reset(model: Any) -> None:

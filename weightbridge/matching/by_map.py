@@ -30,6 +30,10 @@ def mapped(left: str, right: str, names: Iterable[str]) -> list[tuple[str, str]]
     for name in names:
         match = pattern.fullmatch(name)
         if match:
-            stars = iter(match.groups())
-            found.append((name, re.sub(r"\*", lambda _: next(stars), right)))
+            found.append((name, _filled(right, match.groups())))
     return found
+
+
+def _filled(pattern: str, parts: Iterable[str]) -> str:
+    stars = iter(parts)
+    return re.sub(r"\*", lambda _: next(stars), pattern)

@@ -10,7 +10,7 @@ from weightbridge.matching.values import LayerPair
 
 
 def by_name(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs of equal telling names. Where the structures are one and the same and say otherwise, names win only if both sides have the same set."""
+    """Pairs of equal telling names. Where equal structures say otherwise, names win only if both sides have the same set."""
     found = same_names(*_open_names(context))
     usable = {t: s for t, s in found.items() if _fits(context, s, t)}
     structural = isomorphism(context.source, context.target) if context.has_flow else None

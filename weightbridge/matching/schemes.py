@@ -110,7 +110,8 @@ def permuted_storage(source: LayerGraph, target: LayerGraph, tensor_pairs: Mappi
     return tuple(
         finding(
             "WB210",
-            f"{scope}: the file lists this layer's weights in another order ({', '.join(order[:4])}, ...) than the target has; matched by name, not by position",
+            f"{scope}: the file lists this layer's weights in another order ({', '.join(order[:4])}, ...) than the target has; "
+            "matched by name, not by position",
             source=scope,
             target=scope,
         )

@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError
@@ -35,11 +36,14 @@ def shuffled(values: Iterable[tuple[str, Array]], seed: int) -> dict[str, str]:
     """
     groups: dict[tuple[tuple[int, ...], str], dict[str, str]] = {}
     for name, array in values:
-        groups.setdefault((array.shape, str(array.dtype)), {})[name] = sha256(
-            np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-        ).hexdigest()
+        groups.setdefault((array.shape, str(array.dtype)), {})[name] = _digest(array)
     generator = np.random.default_rng([seed, 2])
     return {name: other for key in sorted(groups) for name, other in _deranged(groups[key], generator).items()}
+
+
+def _digest(array: Array) -> str:
+    octets: NDArray[np.uint8] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return sha256(octets.data).hexdigest()
 
 
 def _deranged(digests: Mapping[str, str], generator: np.random.Generator) -> dict[str, str]:

@@ -52,7 +52,7 @@ def expect(sources: Sources, probe: Probe, seed: int) -> Expected:
     exact = sources.precise(probe.feeds) if sources.precise else first
     runs = [first, second, exact]
     noisy = [second] if sources.precise else [second, *_perturbed(sources.reference, probe, seed)]
-    finite = frozenset(name for name in first if all(np.isfinite(run[name]).all() for run in runs))
+    finite = frozenset(name for name in first if all(name in run and np.isfinite(run[name]).all() for run in runs))
     floors = {
         name: max(LEAST, relative_error(_wide(exact[name]), _wide(first[name])), *(_spread(first, run, name) for run in noisy))
         for name in finite
@@ -77,13 +77,13 @@ def _moved(array: Array, generator: np.random.Generator) -> Array:
 
 def _spread(first: Mapping[str, Array], other: Mapping[str, Array], name: str) -> float:
     """How far another run is; a run that left the finite numbers says nothing about the noise."""
-    spread = relative_error(_wide(first[name]), _wide(other[name]))
+    spread = relative_error(_wide(first[name]), _wide(other[name])) if name in other else 0.0
     return spread if np.isfinite(spread) else 0.0
 
 
 def _raised(floors: Mapping[str, float], other: tuple[Run, Run], probe: Probe) -> dict[str, float]:
     exact, rough = other[0](probe.feeds), other[1](probe.feeds)
-    return {name: max(floor, _spread(exact, rough, name)) for name, floor in floors.items()}
+    return {name: max(floor, _spread(exact, rough, name)) if name in exact else floor for name, floor in floors.items()}
 
 
 def _wide(array: Array) -> Array:

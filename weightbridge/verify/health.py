@@ -71,7 +71,7 @@ def _layers(candidate: Runner, session: Session) -> tuple[Mapping[str, Any], ...
     for i in range(0, len(names), CHUNK):
         chunk = names[i : i + CHUNK]
         result = candidate.run(feeds, chunk)
-        found += [_layer(name, np.asarray(result[f"layer:{name}"], np.float64)) for name in chunk]
+        found += [_layer(name, np.asarray(result[f"layer:{name}"], np.float64)) for name in chunk if f"layer:{name}" in result]
     return tuple(found)
 
 

@@ -50,7 +50,7 @@ def _chunk(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int)
     )
     expected = expect(sources, session.probes[0], seed)
     got = _activations(runners.candidate, session, pairs, "candidate")(expected.probe.feeds)
-    compared = (_entry(expected, pair, got[pair[0]], session) for pair in pairs if pair[0] in expected.finite)
+    compared = (_entry(expected, pair, got[pair[0]], session) for pair in pairs if pair[0] in expected.finite and pair[0] in got)
     return [entry for entry in compared if entry is not None]
 
 
@@ -67,7 +67,7 @@ def _activations(runner: Runner, session: Session, pairs: Sequence[Pair], side: 
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         result = runner.run(fed(feeds, session.inputs, runner, side), tuple(dict.fromkeys(names.values())))
-        return {source: result[f"layer:{name}"] for source, name in names.items()}
+        return {source: result[f"layer:{name}"] for source, name in names.items() if f"layer:{name}" in result}
 
     return run
 

@@ -1,0 +1,67 @@
+"""All rule files, whatever their kind: what each is about, and what is wrong with its own cases."""
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from weightbridge.errors import RuleError, UsageError
+from weightbridge.locate import rules_folder
+
+FIX = "docs/rules.md has the schema"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFile:
+    """A rule's id (the stem of its file), its path and its summary. `kind`: `dialect` or `layout`."""
+
+    id: str
+    path: Path
+    summary: str
+    kind: str
+
+
+def rule_files(folders: Iterable[Path] = ()) -> tuple[RuleFile, ...]:
+    """The shipped rules and those of the user's folders, by id. Raises RuleError for a file that is no TOML or has no summary."""
+    paths = [p for folder in (rules_folder(), *folders) for p in folder.glob("**/*.toml")]
+    return tuple(sorted((_rule_file(path) for path in paths), key=lambda rule: (rule.id, str(rule.path))))
+
+
+def _rule_file(path: Path) -> RuleFile:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        summary = str(data["summary"])
+    except (OSError, ValueError, KeyError) as error:
+        reason = "the key 'summary' is missing" if isinstance(error, KeyError) else error
+        raise RuleError(f"the rule cannot be read: {reason}", where=str(path), fix=FIX) from error
+    return RuleFile(path.stem, path, summary, "dialect" if "versions" in data else "layout")
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """How many rules and cases there are below a folder, and one sentence for each case that does not hold."""
+
+    rules: int
+    cases: int
+    problems: tuple[str, ...]
+
+
+def tested(folder: Path) -> Tested:
+    """Runs the cases inside the rules below a folder. Raises UsageError where there are none, RuleError for a wrong file."""
+    files = [rule for rule in rule_files((folder,)) if folder.resolve() in rule.path.resolve().parents]
+    if not files:
+        raise UsageError("there are no rules here", where=str(folder), fix="Give a folder with .toml files")
+    distinct = {rule.path.resolve(): rule for rule in files}
+    results = [_tested(rule) for rule in distinct.values()]
+    return Tested(len(results), sum(n for n, _ in results), tuple(problem for _, problems in results for problem in problems))
+
+
+def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
+    if rule.kind == "dialect":
+        from weightbridge.formats import dialect_cases  # loads numpy, which `rules list` does without
+
+        return dialect_cases.tested(rule.path)
+    from weightbridge.rules import failing_cases, read_rule
+
+    found = read_rule(rule.path)
+    return len(found.cases), failing_cases(found)
