@@ -20,7 +20,7 @@ def make_plan(source: LayerGraph, target: LayerGraph, matching: Matching, option
     fresh = frozenset(t.name for t in target.tensors if is_declared(t.name, options.fresh))
     dtypes = {t.name: t.dtype for t in source.tensors}
     steps = {m.target: exact_step(target_tensor, m, dtypes) for m, target_tensor in _exact(matching, target) if m.target not in fresh}
-    open_targets = frozenset(t.name for t in target.tensors if t.name not in steps and t.name not in fresh)
+    open_targets = frozenset(t.name for t in target.tensors if t.name not in steps and t.name not in fresh | _refused(target, matching))
     findings: list[Finding] = list(matching.findings)
     left: frozenset[str] = frozenset()
     if options.adapt != "none":
@@ -36,6 +36,10 @@ def make_plan(source: LayerGraph, target: LayerGraph, matching: Matching, option
     unused = unused_of(source, all_steps, options.unused)
     findings += unexplained(unused)
     return Plan(all_steps, unused, structure_hash(source), structure_hash(target)), tuple(findings)
+
+
+def _refused(target: LayerGraph, matching: Matching) -> frozenset[str]:
+    return frozenset(t.name for name in matching.refused for t in target.by_name[name].tensors)
 
 
 def is_declared(name: str, globs: Iterable[str]) -> bool:

@@ -43,6 +43,9 @@ def _kernel(layer: Layer, tensor: Tensor, framework: str) -> Letters:
         return (*spatial, "i", "o")
     if tensor.role == "depthwise_kernel" or (layer.op == "DepthwiseConv" and framework == "keras"):
         return (*spatial, "c", "m")
+    if layer.op == "DepthwiseConv":
+        single = layer.attributes.get("groups") == tensor.shape[0]  # else channels and multiplier share one axis
+        return ("c", "m", *spatial) if single else ()
     if tensor.role != "kernel" or layer.op not in ("Conv", "ConvTranspose", "DepthwiseConv"):
         return ()
     swapped = layer.op == "ConvTranspose"

@@ -82,8 +82,13 @@ def _partners(setting: Setting) -> Iterator[Partners]:
             if source is None or not setting.is_adaptable(tensor):
                 continue
             found = _joined(setting, layer, tensor, source, pair)
-            if found.letters and found.source_letters:
+            if found.letters and found.source_letters and _can_meet(found):
                 yield found
+
+
+def _can_meet(p: Partners) -> bool:
+    """Every axis of the source that the target lacks can be dropped: it has length one."""
+    return all(n == 1 for letter, n in zip(p.source_letters, p.source.shape, strict=True) if letter not in p.letters)
 
 
 def _same_role(setting: Setting, pair: LayerPair | None, layer: Layer, tensor: Tensor) -> Tensor | None:

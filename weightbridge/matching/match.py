@@ -51,6 +51,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
             *collisions,
             *permuted_storage(source, target, copied),
         ),
+        refused=refused,
     )
 
 

@@ -43,9 +43,11 @@ class Matching:
     """All that matching found.
 
     misfits: pairs of tensor names (source, target) of matched layers whose shapes no exact transform joins.
+    refused: target layers that no weights of their counterpart serve (another variant of the function): no adapter may fill them.
     """
 
     pairs: tuple[LayerPair, ...]
     matches: tuple[Match, ...]
     misfits: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
+    refused: frozenset[str] = frozenset()
