@@ -12,6 +12,7 @@ import numpy as np
 
 from weightbridge.errors import Unsupported, UsageError
 from weightbridge.formats.keras_assign import assign, save, set_trainable
+from weightbridge.formats.keras_restore import restored_on_failure, try_save
 from weightbridge.formats.keras_call import load_callable
 from weightbridge.formats.keras_config import ConfigLayer, parse_model
 from weightbridge.formats.keras_model import graph_of_model
