@@ -28,6 +28,8 @@ CODES: dict[str, Code] = {
         Code("WB105", "weights-missing", "error", "the architecture has tensors that the file lacks (never saved, or never built)"),
         Code("WB106", "non-finite", "error", "NaN or Inf among the weights"),
         Code("WB107", "unsupported", "error", "an op, a dtype or a version outside what is supported"),
+        Code("WB108", "part-of-file", "note", "the file holds more than one model's weights; says what was read and what was left out"),
+        Code("WB109", "quantised", "warning", "values that are the weights only together with their scales"),
         Code("WB201", "shape-mismatch", "error", "a matched pair whose shapes no exact transform joins"),
         Code("WB202", "unmatched-target", "error", "a target tensor without a source, not declared fresh"),
         Code("WB203", "unused-source", "warning", "a source tensor that nothing uses, not declared"),

@@ -57,6 +57,7 @@ class LayerGraph:
     An edge is (from, to, position): `position` is the index among the inputs of `to`.
     framework: `keras`, `onnx` or `torch`: whose layouts the tensors have.
     stored_order: names of the tensors in the order in which a legacy Keras file lists them; empty for formats without one.
+    files: further files that hold tensors, where `path` is an index of shards or a folder.
     """
 
     path: str
@@ -70,6 +71,7 @@ class LayerGraph:
     outputs: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
     stored_order: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @cached_property

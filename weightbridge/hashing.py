@@ -26,14 +26,15 @@ def _canonical(value: Any) -> bytes:
 
 
 def content_hash(graph: LayerGraph) -> str:
-    """SHA-256 of the file, of all files of a folder, or of a live model's tensors in order."""
+    """SHA-256 of the file and its shards, of all files of a folder, or of a live model's tensors in order."""
     digest = hashlib.sha256()
     if graph.format == "python":
         for tensor in graph.tensors:
             digest.update(tensor.load().tobytes())
         return digest.hexdigest()
     root = Path(graph.path)
-    paths = [root] if root.is_file() else sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+    paths = [root] if root.is_file() else [] if graph.files else sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+    paths += [Path(name) for name in graph.files]
     try:
         for path in paths:
             with path.open("rb") as file:

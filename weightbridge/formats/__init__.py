@@ -25,6 +25,8 @@ FORMATS: dict[str, str] = {
     "keras-json": "weightbridge.formats.keras_json",
     "onnx": "weightbridge.formats.onnx",
     "safetensors": "weightbridge.formats.safetensors",
+    "torch-zip": "weightbridge.formats.torch_zip",
+    "torch-legacy": "weightbridge.formats.torch_legacy",
     "python": "weightbridge.formats.keras_live",
 }
 RUNNERS: dict[str, str] = {
@@ -34,8 +36,6 @@ RUNNERS: dict[str, str] = {
     "onnx": "weightbridge.formats.onnx_run",
 }
 UNREAD: dict[str, str] = {
-    "torch-zip": "load it in PyTorch and save its state_dict with safetensors.torch.save_file, or export it with torch.onnx.export",
-    "torch-legacy": "load it in PyTorch and save its state_dict with safetensors.torch.save_file, or export it with torch.onnx.export",
     "saved-model": "load it in the Keras that wrote it and save it as .keras or .weights.h5, or export it to ONNX with tf2onnx",
     "tf-checkpoint": "load it into its model and save that as .keras or .weights.h5",
     "tflite": "use the model that it was converted from, or convert it to ONNX with tf2onnx --tflite",

@@ -122,6 +122,15 @@ def member_region(path: Path, opened: zipfile.ZipFile, name: str) -> Region:
     return _stored_region(path, info, label) if info.compress_type == zipfile.ZIP_STORED else _spilled(opened, info, label)
 
 
+def found_region(path: Path, info: zipfile.ZipInfo) -> Region:
+    """The same for a member that was found before; the archive is opened again only for a deflated one."""
+    label = f"{path}: {info.filename}"
+    if info.compress_type == zipfile.ZIP_STORED:
+        return _stored_region(path, info, label)
+    with archive(path) as opened:
+        return _spilled(opened, info, label)
+
+
 def _stored_region(path: Path, info: zipfile.ZipInfo, label: str) -> Region:
     with path.open("rb") as file:
         file.seek(info.header_offset)

@@ -3,9 +3,8 @@
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from itertools import pairwise
-from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,45 +12,43 @@ import numpy as np
 
 from weightbridge.errors import Corrupt, MissingFile, OutputError, Unsupported
 from weightbridge.formats.safetensors_header import DAMAGED, NAMES, Entry, read_header
-from weightbridge.formats.safetensors_layers import framework_of, is_state, layers_of
-from weightbridge.graph import Excluded, LayerGraph
+from weightbridge.formats.safetensors_shards import contents
+from weightbridge.formats.state_dicts import StateDict, graph_of
+from weightbridge.graph import LayerGraph
 from weightbridge.tensors import Array, Tensor, dtype_of
 
-CHUNK = 1 << 24
 PRODUCERS = {"pt": "PyTorch", "tf": "TensorFlow", "np": "numpy", "flax": "Flax", "mlx": "MLX"}
 
 
 def read(path: Path) -> LayerGraph:
-    """The layers of a safetensors file, by the scopes of its names. Raises a ModelError."""
-    header = read_header(path)
-    state = [e for e in header.entries if is_state(e.name, e.dtype)]
-    tensors = tuple(_tensor(path, e) for e in header.entries if not is_state(e.name, e.dtype))
-    framework = framework_of([t.name for t in tensors])
-    layers = layers_of(tensors, framework)
-    return LayerGraph(
-        path=str(path),
-        format="safetensors",
-        framework=framework,
-        producer=PRODUCERS.get(header.metadata.get("format", ""), ""),
-        layers=layers,
-        edges=tuple((a.name, b.name, 0) for a, b in pairwise(layers)),
-        has_flow=False,
-        excluded=tuple(Excluded(e.name, "state", prod(e.shape)) for e in sorted(state, key=lambda e: e.name)),
-    )
+    """The layers of a safetensors file, or of the shards that an index or a folder names, by scopes. Raises a ModelError."""
+    found = contents(path)
+    tensors = tuple(_tensor(one.path, one.entry) for one in found.stored)
+    graph = graph_of(str(path), "safetensors", PRODUCERS.get(found.producer, ""), StateDict(tensors, findings=found.findings))
+    return replace(graph, files=tuple(map(str, found.files)))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """A copy of the template's file with the given tensors' bytes replaced. Raises OutputError."""
-    path = Path(template.path)
-    entries = {e.name: e for e in read_header(path).entries}
+    """A copy of the template with the given tensors' bytes replaced; one file, also where it has several. Raises OutputError."""
+    if template.files:
+        _merge(Path(template.path), output)
+    places = {e.name: e.start for e in read_header(output if template.files else Path(template.path)).entries}
     try:
-        with path.open("rb") as source, output.open("wb") as target:
-            shutil.copyfileobj(source, target, CHUNK)
+        if not template.files:
+            shutil.copyfile(template.path, output)
+        with output.open("r+b") as target:
             for tensor, array in values:
-                target.seek(entries[tensor.key].start)
+                target.seek(places[tensor.key])
                 _put(target, tensor, array)
     except OSError as error:
         raise _unwritable(output, error) from error
+
+
+def _merge(path: Path, output: Path) -> None:
+    """One file of all the tensors of several."""
+    found = contents(path)
+    metadata = {"format": found.producer} if found.producer else {}
+    write_new(output, [_tensor(one.path, one.entry) for one in found.stored], metadata)
 
 
 def write_new(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str] | None = None) -> None:

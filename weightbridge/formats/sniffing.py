@@ -111,6 +111,12 @@ def _format_without_signature(path: Path, data: Buffer) -> str:
     if _holds(SAVED_MODEL, {2}, data):
         return "saved-model"
     where, start = str(path), bytes(data[:16])
+    if data[257:262] == b"ustar":
+        raise Unsupported(
+            "a tar archive, as PyTorch wrote checkpoints before version 0.1.10, or of several files",
+            where=where,
+            fix="Load it in PyTorch and save it again with torch.save, or unpack it and give the model in it",
+        )
     if _is_pickle(bytes(data[:65536])):
         raise UnsafeContent(
             "a pickle: reading it would run code that the file brings along",
@@ -129,7 +135,7 @@ def _format_without_signature(path: Path, data: Buffer) -> str:
     raise Unsupported(
         f"nothing known: the file starts with {start.hex(' ')}",
         where=where,
-        fix="Give a .keras, .h5, .weights.h5, .onnx or .safetensors file",
+        fix="Give a .keras, .h5, .weights.h5, .onnx, .safetensors or .pt file",
     )
 
 

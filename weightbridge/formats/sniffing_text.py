@@ -11,7 +11,7 @@ LIMIT = 256 << 20  # bytes of JSON; the largest Keras configuration known is und
 
 
 def text_format(path: Path, data: Buffer) -> str:
-    """`keras-json` or `keras-weights-h5` (its sharded form). Raises Corrupt, ResourceBomb or Unsupported."""
+    """`keras-json`, or the format whose shards an index names. Raises Corrupt, ResourceBomb or Unsupported."""
     where, start = str(path), bytes(data[:256]).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"version https://git-lfs"):
         raise Corrupt("a Git LFS pointer, not the model", where=where, fix="Run `git lfs pull` to get the file itself")
@@ -21,7 +21,7 @@ def text_format(path: Path, data: Buffer) -> str:
     if isinstance(found, str):
         raise Unsupported("a Keras configuration that was quoted twice", where=where, fix="Save it with json.dump(json.loads(text), file)")
     if isinstance(found, dict) and isinstance(found.get("weight_map"), dict):
-        return _shards(where, found["weight_map"])
+        return _shards(found["weight_map"])
     if isinstance(found, dict) and "class_name" in found and "config" in found:
         return "keras-json"
     if isinstance(found, dict) and ("modelTopology" in found or "weightsManifest" in found):
@@ -41,8 +41,9 @@ def _json(path: Path, data: Buffer) -> Any:
         ) from error
 
 
-def _shards(where: str, weight_map: dict[str, Any]) -> str:
-    if any(str(name).endswith(".safetensors") for name in weight_map.values()):
-        first = sorted(str(name) for name in weight_map.values())[0]
-        raise Unsupported("an index of several safetensors files", where=where, fix=f"Merge them into one file; the first is {first}")
-    return "keras-weights-h5"
+def _shards(weight_map: dict[str, Any]) -> str:
+    """By the names of the shards: safetensors, PyTorch's, or Keras's HDF5 files (which are lists)."""
+    names = [name for name in weight_map.values() if isinstance(name, str)]
+    if any(name.endswith(".safetensors") for name in names):
+        return "safetensors"
+    return "torch-zip" if any(name.endswith((".bin", ".pt", ".pth")) for name in names) else "keras-weights-h5"

@@ -11,6 +11,9 @@ SUFFIXES: dict[str, tuple[str, ...]] = {  # what users call a format; the longes
     ".h5": ("keras-h5", "keras-h5-weights"),
     ".hdf5": ("keras-h5", "keras-h5-weights"),
     ".json": ("keras-json", "keras-weights-h5"),
+    ".safetensors.index.json": ("safetensors",),
+    ".bin.index.json": ("torch-zip",),
+    ".index.json": ("safetensors", "torch-zip", "keras-weights-h5"),
     ".onnx": ("onnx",),
     ".safetensors": ("safetensors",),
     ".pb": ("saved-model",),
@@ -30,6 +33,8 @@ RENAME: dict[str, str] = {
     "keras-json": ".json",
     "onnx": ".onnx",
     "safetensors": ".safetensors",
+    "torch-zip": ".pt",
+    "torch-legacy": ".pt",
 }
 DESCRIBED: dict[str, str] = {
     "keras-zip": "a zipped Keras 3 model",
@@ -39,6 +44,8 @@ DESCRIBED: dict[str, str] = {
     "keras-json": "a Keras configuration in JSON",
     "onnx": "an ONNX model",
     "safetensors": "safetensors",
+    "torch-zip": "a PyTorch checkpoint",
+    "torch-legacy": "a PyTorch checkpoint of the legacy kind",
 }
 
 

@@ -1,0 +1,112 @@
+"""The index of a checkpoint in several files: JSON that says which tensor lies in which file beside it."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ResourceBomb
+from weightbridge.formats.safetensors_header import DAMAGED
+
+LIMIT = 256 << 20  # bytes of JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """weights: name of a tensor -> name of its file. total: the bytes of all tensors, as declared; None where it is not."""
+
+    path: Path
+    weights: Mapping[str, str]
+    total: int | None
+
+    @property
+    def shards(self) -> tuple[Path, ...]:
+        return tuple(self.path.with_name(name) for name in sorted(set(self.weights.values())))
+
+
+def is_index(path: Path) -> bool:
+    """Whether this is a folder or JSON, and no file of tensors."""
+    if path.is_dir():
+        return True
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{"
+
+
+def index_in(path: Path, suffixes: Sequence[str]) -> Path:
+    """The path itself, or the index of a folder: the one whose name ends with one of the suffixes."""
+    return path if path.is_file() else next(p for p in sorted(path.iterdir()) if p.name.endswith(tuple(suffixes)))
+
+
+def read_index(path: Path) -> Index:
+    """The index, its shards checked to lie beside it. Raises ExternalReference, MissingFile or Corrupt; all missing shards are named."""
+    where = str(path)
+    value = _parsed(path)
+    weights = value.get("weight_map") if isinstance(value, dict) else None
+    if not isinstance(weights, dict) or not weights:
+        raise Corrupt("the index has no weight_map", where=where, fix="Get the index that belongs to the shards")
+    names = dict.fromkeys(str(name) if isinstance(name, str) else repr(name)[:80] for name in weights.values())
+    outside = [name for name in names if not _is_beside(path, name)]
+    if outside:
+        raise ExternalReference(
+            f"a shard outside the folder: {outside[0][:200]!r}", where=where, fix="All shards lie beside the index, under plain names"
+        )
+    missing = [name for name in names if not path.with_name(name).is_file()]
+    if missing:
+        listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        raise MissingFile(
+            f"{len(missing)} of {len(names)} shards are not there: {listed}",
+            where=where,
+            fix="Copy or download all files that the index names",
+        )
+    metadata = value.get("metadata")
+    total = metadata.get("total_size") if isinstance(metadata, dict) else None
+    return Index(path, weights, int(total) if isinstance(total, int | float) and 0 <= total < 1 << 63 else None)
+
+
+def check_names(index: Index, held: Mapping[Path, Iterable[str]]) -> tuple[Finding, ...]:
+    """Every tensor of the index is in its shard (else Corrupt); what shards hold beyond it is said."""
+    inside = {shard.name: set(names) for shard, names in held.items()}
+    lacking = [name for name, shard in index.weights.items() if name not in inside[shard]]
+    if lacking:
+        first = lacking[0]
+        more = f", as are {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise Corrupt(
+            f"{first} is missing from {index.weights[first]}, where the index has it{more}",
+            where=f"{index.path}: {first}",
+            fix="The shards are of another checkpoint, or damaged: download them again",
+        )
+    return tuple(
+        finding(
+            "WB108",
+            f"{name}: in the shard {shard}, but not in the index for it; left out",
+            source=name,
+            fix="Get the index that belongs to the shards",
+        )
+        for shard in sorted(inside)
+        for name in sorted(inside[shard])
+        if index.weights.get(name) != shard
+    )
+
+
+def _parsed(path: Path) -> Any:
+    try:
+        if path.stat().st_size > LIMIT:
+            raise ResourceBomb("more JSON than any index", where=str(path), fix="Give the index of a checkpoint")
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise MissingFile(f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions") from error
+    except (ValueError, RecursionError) as error:
+        raise Corrupt(f"the index is no valid JSON: {error}", where=str(path), fix=DAMAGED) from error
+
+
+def _is_beside(path: Path, name: str) -> bool:
+    """A plain name; where it is a link, it leads to the folder of the index (which may be reached by a link too, as in download caches)."""
+    if not name or name in (".", "..") or "\0" in name or "\\" in name or Path(name).name != name:
+        return False
+    shard = path.with_name(name)
+    try:
+        return not shard.is_symlink() or shard.resolve().parent == path.resolve().parent
+    except (OSError, RuntimeError):
+        return False
