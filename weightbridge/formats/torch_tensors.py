@@ -84,8 +84,8 @@ def _span(stored: StoredTensor) -> int:
 
 def _load(stored: StoredTensor, place: Place, is_big: bool, where: str) -> Array:
     width, count = BYTES[stored.dtype], _span(stored)
-    region = place.region()
     try:
+        region = place.region()
         with region.path.open("rb") as file:
             file.seek(region.start + _start(stored) * width)
             found = np.fromfile(file, np.uint8, count * width)
