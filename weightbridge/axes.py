@@ -38,12 +38,15 @@ def _dimensions(side: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(group.split()) if not single else (single,) for group, single in parts)
 
 
-def expand(pattern: str, source: tuple[int, ...]) -> str:
-    """The pattern with `...` written out as `s0 s1 ...` for a source of this rank."""
+def expand(pattern: str, source: tuple[int, ...], target: tuple[int, ...] = ()) -> str:
+    """The pattern with `...` written out: as `s0 s1 ...` where both sides have it, as `1 1 ...` where only one has."""
     if "..." not in pattern:
         return pattern
-    named = len(_dimensions(pattern.partition("->")[0].replace("...", " ")))
-    spatial = " ".join(f"s{n}" for n in range(max(len(source) - named, 0)))
+    left, _, right = pattern.partition("->")
+    side, shape = (left, source) if "..." in left else (right, target)
+    named = len(_dimensions(side.replace("...", " ")))
+    shared = "..." in left and "..." in right
+    spatial = " ".join(f"s{n}" if shared else "1" for n in range(max(len(shape) - named, 0)))
     return " ".join(pattern.replace("...", spatial).split())
 
 

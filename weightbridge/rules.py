@@ -69,7 +69,7 @@ class Rule:
         """The transform and its parameters where these shapes fit, else None. `known` must hold the rule's `lengths`."""
         if not self.axes:
             return (self.transform, dict(self.parameters)) if prod(source) == self.ratio * prod(target) else None
-        pattern = expand(self.axes, source)
+        pattern = expand(self.axes, source, target)
         lengths = solve(pattern, source, target, {n: known[n] for n in self.lengths if n in known})
         if lengths is None or not known.keys() >= set(self.lengths):
             return None
@@ -152,7 +152,7 @@ def _check(rule: Rule) -> None:
     if not rule.axes and not rule.transform:
         raise RuleError("give `axes`, or a `transform`")
     if rule.axes:
-        parse(expand(rule.axes, tuple(range(8))))
+        parse(expand(rule.axes, tuple(range(8)), tuple(range(8))))
     if {c.fits for c in rule.cases} != {True, False}:
         raise RuleError("give at least one case that fits and one that does not")
 
@@ -162,7 +162,7 @@ def failing_cases(rule: Rule) -> tuple[str, ...]:
     wrong = []
     for case in rule.cases:
         fits = rule.joins(case.source, case.target, case.lengths) is not None
-        pattern = expand(rule.axes, case.source)
+        pattern = expand(rule.axes, case.source, case.target)
         returns = not fits or not pattern or solve(inverse(pattern), case.target, case.source, case.lengths) is not None
         if fits != case.fits or not returns:
             verb = "should fit" if case.fits else "should not fit"

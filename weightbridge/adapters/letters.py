@@ -11,6 +11,8 @@ RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 def letters(layer: Layer, tensor: Tensor, framework: str) -> Letters:
     """One letter per axis, () where the tensor's axes are not known."""
     rank = len(tensor.shape)
+    if layer.attributes.get("layouts", {}).get(tensor.role) is not None and layer.op != "Dense":
+        return ()  # stored in another order than the operation reads: only exact rules know it
     if layer.op == "EinsumDense":
         return _einsum(layer, tensor)
     if layer.op in RECURRENT:
@@ -32,6 +34,8 @@ def taps(found: Letters) -> Letters:
 def _dense(layer: Layer, tensor: Tensor, framework: str) -> Letters:
     units = layer.attributes.get("units")
     forward, backward = ("i", "o"), ("o", "i")
+    if "transposed" in layer.attributes:
+        return backward if layer.attributes["transposed"] else forward
     if tensor.shape[0] != tensor.shape[1] and units in tensor.shape:
         return forward if tensor.shape[1] == units else backward
     return backward if framework == "torch" else forward

@@ -41,7 +41,7 @@ def _owner(site: Site, drafts: Sequence[Draft], maker: Mapping[str, int], shift:
         if before.op in OWNERS and before.slot("kernel"):
             fits = before.slot("bias") is None and _fits(site, before, constant, shift.inputs[0], direct=value == shift.inputs[0])
             return (n, value) if fits else None
-        if before.op not in ("Reshape", "Permute") or before.slots or len(before.inputs) != 1:
+        if before.op not in ("Reshape", "Permute", "Cast", "Identity") or before.slots or len(before.inputs) != 1:
             return None
         value = before.inputs[0]
     return None

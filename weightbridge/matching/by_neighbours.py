@@ -1,43 +1,75 @@
 """Neighbours: an open unit whose inputs are all paired corresponds to the only open unit with those inputs on the other side."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
 from weightbridge.matching.context import STRUCTURE, Context, is_compatible, key
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair
 
+OPEN = "\0open"
+
 
 def by_neighbours(context: Context) -> tuple[LayerPair, ...]:
     """Pairs of normalisations and other leftovers, sweep after sweep, until nothing new is found."""
+    if not context.has_flow:
+        return ()
+    search = _Search(context, {t: p.source for t, p in context.pairs.items()}, _grouped(context.source.parents, context.open_source()))
+    siblings = _grouped(context.target.parents, context.open_target())
     found: list[LayerPair] = []
-    while context.has_flow:
-        new = _sweep(context)
-        if not new:
-            break
+    waiting: tuple[Unit, ...] = context.open_target()
+    while waiting:
+        new = search.sweep(waiting)
         found += new
-        context = context.with_pairs(new)
+        touched = {n for pair in new for n in search.around(pair.target, siblings)}
+        waiting = tuple(sorted((context.target.by_name[n] for n in touched), key=lambda u: context.target.position[u.name]))
     return tuple(found)
 
 
-def _sweep(context: Context) -> list[LayerPair]:
-    candidates: dict[tuple[str, ...], list[Unit]] = {}
-    for unit in context.open_source():
-        candidates.setdefault(context.source.parents[unit.name], []).append(unit)
-    found = []
-    for unit in context.open_target():
-        feeding = tuple(_counterpart(context, p) for p in context.target.parents[unit.name])
-        fitting = [c for c in candidates.get(feeding, ()) if is_compatible(c, unit) and key(c) == key(unit)]
-        if feeding and len(fitting) > 1:
-            fitting = [c for c in fitting if _reads_alike(context, c, unit)]
-        if feeding and len(fitting) == 1:
-            found.append(LayerPair(fitting[0].name, unit.name, STRUCTURE, ("structure", "shape")))
-            candidates[feeding].remove(fitting[0])
+def _grouped(parents: Mapping[str, tuple[str, ...]], units: Iterable[Unit]) -> dict[tuple[str, ...], list[Unit]]:
+    found: dict[tuple[str, ...], list[Unit]] = {}
+    for unit in units:
+        found.setdefault(parents[unit.name], []).append(unit)
     return found
 
 
-def _counterpart(context: Context, parent: str) -> str:
-    return context.pairs[parent].source if parent in context.pairs else ("" if not parent else "\0open")
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """chosen: target -> source, growing; candidates: open source units by what feeds them, shrinking."""
 
+    context: Context
+    chosen: dict[str, str]
+    candidates: dict[tuple[str, ...], list[Unit]]
 
-def _reads_alike(context: Context, source: Unit, target: Unit) -> bool:
-    """The units that read them are paired with each other."""
-    reading = {context.pairs[c].source for c in context.target.children[target.name] if c in context.pairs}
-    return bool(reading) and reading == set(context.source.children[source.name])
+    def sweep(self, waiting: Iterable[Unit]) -> list[LayerPair]:
+        """The pairs that what was chosen before this sweep decides."""
+        found = []
+        for unit in waiting:
+            feeding = tuple(self._counterpart(p) for p in self.context.target.parents[unit.name])
+            source = self._only(feeding, unit)
+            if source is not None:
+                found.append(LayerPair(source.name, unit.name, STRUCTURE, ("structure", "shape")))
+                self.candidates[feeding].remove(source)
+        self.chosen.update((p.target, p.source) for p in found)
+        return found
+
+    def around(self, name: str, siblings: dict[tuple[str, ...], list[Unit]]) -> Iterable[str]:
+        """The open units that a new pair can decide: those that it feeds, those that feed it, those that are fed by the same."""
+        target = self.context.target
+        beside = (u.name for u in siblings.get(target.parents[name], ()))
+        near = (*target.children[name], *target.parents[name], *beside)
+        return (n for n in near if n and n not in self.chosen)
+
+    def _counterpart(self, parent: str) -> str:
+        return self.chosen.get(parent, OPEN) if parent else ""
+
+    def _only(self, feeding: tuple[str, ...], unit: Unit) -> Unit | None:
+        fitting = [c for c in self.candidates.get(feeding, ()) if is_compatible(c, unit) and key(c) == key(unit)]
+        if feeding and len(fitting) > 1:
+            fitting = [c for c in fitting if self._reads_alike(c, unit)]
+        return fitting[0] if feeding and len(fitting) == 1 else None
+
+    def _reads_alike(self, source: Unit, target: Unit) -> bool:
+        """The units that read them are paired with each other."""
+        reading = {self.chosen[c] for c in self.context.target.children[target.name] if c in self.chosen}
+        return bool(reading) and reading == set(self.context.source.children[source.name])

@@ -101,10 +101,11 @@ def _size(unit: Unit) -> int:
 
 
 def zero_biases(context: Context, missing: Iterable[tuple[LayerPair, Tensor]]) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
-    """Biases that a paired ONNX layer lacks: exporters drop those that are all zero."""
+    """Biases that a paired ONNX layer lacks: exporters drop those that are all zero. Not where an unused vector could be the bias."""
     if context.source.graph.framework != "onnx":
         return (), ()
-    dropped = [(pair, tensor) for pair, tensor in missing if tensor.role == "bias"]
+    spare = {t.size for unit in context.open_source() for _, t in unit.tensors}
+    dropped = [(pair, tensor) for pair, tensor in missing if tensor.role == "bias" and tensor.size not in spare]
     matches = tuple(_match(t, p, (), "constant", {"shape": list(t.shape), "value": 0.0}) for p, t in dropped)
     findings = tuple(
         finding(

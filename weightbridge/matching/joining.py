@@ -6,8 +6,9 @@ from typing import Any
 
 from weightbridge.axes import inverse
 from weightbridge.graph import Layer, LayerGraph
-from weightbridge.matching.flattening import flattened_input
+from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
+from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.rules import Rule
@@ -54,15 +55,13 @@ class Joiner:
         return Joined(tuple(matches), tuple(misfits), tuple(missing))
 
     def _transform(self, source: Layer, target: Layer, role: str, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
-        known = self._lengths(source, target) if role == "kernel" else {}
+        known = flatten_lengths((self.source, source), (self.target, target)) if role == "kernel" else {}
         if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
             return older_kernel(source, target, given, wanted)
         if self.source.framework == self.target.framework and given.shape == wanted.shape and not known:
             return "", {}
         found = list(self._by_rules(source, target, given, wanted, known))
-        if found:
-            return found[0]
-        return ("", {}) if given.shape == wanted.shape and len(given.shape) < 2 else None
+        return found[0] if found else _as_vector(given, wanted)
 
     def _by_rules(
         self, source: Layer, target: Layer, given: Tensor, wanted: Tensor, known: Mapping[str, int]
@@ -72,21 +71,34 @@ class Joiner:
         for rule in self.rules:
             if bool(rule.lengths) != bool(known):
                 continue
-            if rule.source.admits(*here) and rule.target.admits(*there):
-                found = rule.joins(given.shape, wanted.shape, known)
-            elif rule.axes and not rule.transform and rule.target.admits(*here) and rule.source.admits(*there):
+            turned = bool(known) and not reads_channels_first(self.source, source)  # such rules lead from channels first to channels last
+            if not turned and rule.source.admits(*here) and rule.target.admits(*there):
+                found = _forwards(rule, source, given, wanted, known)
+            elif (turned or not known) and rule.axes and not rule.transform and rule.target.admits(*here) and rule.source.admits(*there):
                 found = _backwards(rule, given, wanted, known)
             else:
                 continue
             if found is not None:
                 yield found
 
-    def _lengths(self, source: Layer, target: Layer) -> dict[str, int]:
-        """The grid behind a Flatten where the two sides read it out in another order, else nothing."""
-        a, b = flattened_input(self.source, source), flattened_input(self.target, target)
-        if a is None or b is None or a.channels_first == b.channels_first or max(b.space, default=1) == 1:
-            return {}
-        return b.lengths
+
+def _as_vector(given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+    """One number per channel stays that, whatever axes of length one stand around it."""
+    if given.shape == wanted.shape and len(given.shape) < 2:
+        return "", {}
+    if given.size != wanted.size or any(max(t.shape, default=1) != t.size for t in (given, wanted)):
+        return None
+    left, right = (" ".join("1" if n == 1 else "c" for n in t.shape) for t in (given, wanted))
+    return ("" if given.shape == wanted.shape else f"{left} -> {right}"), {}
+
+
+def _forwards(rule: Rule, source: Layer, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> tuple[str, dict[str, Any]] | None:
+    labels = stored(source, given.role)
+    if labels is None:
+        return rule.joins(given.shape, wanted.shape, known)
+    axes = seen(source, len(given.shape))
+    found = rule.joins(seen_shape(labels, axes, given.shape), wanted.shape, known) if labels and not rule.transform else None
+    return None if found is None else (from_stored(found[0], labels, axes), found[1])
 
 
 def _backwards(rule: Rule, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> tuple[str, dict[str, Any]] | None:
