@@ -89,7 +89,7 @@ STRANGE: dict[str, tuple[bytes, type[ModelError], str]] = {
     "other json": (b'{"a": 1}', Unsupported, "'a'"),
     "cut json": (SEQUENTIAL[:30], Corrupt, "JSON"),
     "deep json": (b"[" * 200000, Corrupt, "JSON"),
-    "index without its shards": (b'{"weight_map": {"a": "m-1.safetensors"}}', MissingFile, r"1 of 1 shards are not there: m-1\.safetensors"),
+    "index without its shards": (b'{"weight_map": {"a": "m-1.safetensors"}}', MissingFile, r"1 of 1 shards are not.*m-1\.safetensors"),
     "old tar of torch": (b"storages".ljust(257, b"\0") + b"ustar" + bytes(250), Unsupported, "tar archive"),
     "web page": (b"<!DOCTYPE html><html>", Corrupt, "web page"),
     "git lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", Corrupt, "git lfs pull"),
