@@ -2,11 +2,9 @@
 
 from collections import Counter
 
-import numpy as np
-
 from weightbridge.matching.alignment import align
 from weightbridge.matching.context import DOUBTFUL, IN_ORDER, SYMMETRIC, Context, key
-from weightbridge.matching.names import likeness
+from weightbridge.matching.names import likenesses
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.tensors import Array
@@ -40,8 +38,7 @@ def _tie_break(source: list[Unit], target: list[Unit]) -> Array | None:
     """Likeness of names, where the table is small enough to be worth it."""
     if len(source) * len(target) > 40_000:
         return None
-
-    return np.array([[likeness(s.name, t.name) for t in target] for s in source], np.float32)
+    return likenesses([u.name for u in source], [u.name for u in target])
 
 
 def _pair(source: Unit, target: Unit, n_source: int, n_target: int, whole: bool) -> LayerPair:

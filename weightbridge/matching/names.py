@@ -2,7 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from weightbridge.tensors import Array
 
 SEPARATORS = re.compile(r"[/.:\s]+")
 WRAPPERS = frozenset({"module", "model", "state_dict", "_orig_mod", "model_weights", "layers", "vars", "functional", "sequential"})
@@ -163,10 +167,23 @@ def _endings(short: dict[tuple[str, ...], str], long: dict[tuple[str, ...], str]
     return {name: items[0] for name, items in found.items()}
 
 
-def likeness(source: str, target: str) -> float:
-    """Share of common name parts, 0 to 1, for breaking ties only."""
-    a, b = ({p for t in tokens(n) for p in t.split("_") if p} for n in (source, target))
-    return len(a & b) / max(len(a | b), 1)
+def likenesses(source: Sequence[str], target: Sequence[str]) -> Array:
+    """Share of common name parts, 0 to 1, of every source name (rows) with every target name; for breaking ties only."""
+    parts = [[{p for t in tokens(name) for p in t.split("_") if p} for name in side] for side in (source, target)]
+    shared = set[str]().union(*parts[0]) & set[str]().union(*parts[1])
+    left, right = (_marks(side, sorted(shared)) for side in parts)
+    sizes = [np.array([len(found) for found in side], np.float64) for side in parts]
+    common = (left @ right.T).astype(np.float64)
+    return (common / np.maximum(sizes[0][:, None] + sizes[1][None, :] - common, 1)).astype(np.float32)
+
+
+def _marks(parts: Sequence[set[str]], known: Sequence[str]) -> Array:
+    """One row for each name, one column for each known part: 1 where the name has it."""
+    places = {part: n for n, part in enumerate(known)}
+    marks = np.zeros((len(parts), len(places)), np.float32)
+    for row, found in enumerate(parts):
+        marks[row, [places[p] for p in found if p in places]] = 1
+    return marks
 
 
 def difference(pairs: Iterable[tuple[str, str]]) -> str:
