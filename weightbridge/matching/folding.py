@@ -89,7 +89,8 @@ def _from_affine(context: Context, unit: Unit) -> list[Match]:
 
 def _operation(chain: Unit, tensor: Tensor) -> str:
     layer = next(m for m in chain.members if tensor in m.tensors)
-    return str(layer.attributes.get("operation", "multiply" if layer.op == "Scale" else "add"))
+    inverse = bool(layer.attributes.get("is_inverse"))
+    return ("divide" if inverse else "multiply") if layer.op == "Scale" else ("subtract" if inverse else "add")
 
 
 def _match(tensor: Tensor, pair: LayerPair, sources: tuple[str, ...], transform: str, parameters: Mapping[str, Any]) -> Match:
