@@ -13,7 +13,7 @@ def by_name(context: Context) -> tuple[LayerPair, ...]:
     """Pairs of equal telling names. Where equal structures say otherwise, names win only if both sides have the same set."""
     found = same_names(*_open_names(context))
     usable = {t: s for t, s in found.items() if _fits(context, s, t)}
-    structural = isomorphism(context.source, context.target) if context.has_flow else None
+    structural = isomorphism(context.source, context.target) if usable and context.has_flow else None
     if structural and _contradict(usable, structural) and not _is_permutation(context, usable):
         return ()
     return tuple(_pair(context, s, t, "name") for t, s in usable.items())

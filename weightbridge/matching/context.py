@@ -29,6 +29,11 @@ class Context:
     def has_flow(self) -> bool:
         return self.source.graph.has_flow and self.target.graph.has_flow
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every unit of one side has its pair: nothing more can be found."""
+        return len(self.pairs) == len(self.target.units) or len(self.taken) == len(self.source.units)
+
     def open_source(self) -> tuple[Unit, ...]:
         return tuple(u for u in self.source.units if u.name not in self.taken)
 

@@ -1,6 +1,7 @@
 """Doubt: a pair that only one side of its surroundings supports is ambiguous while a unit like it is left over."""
 
 from dataclasses import replace
+from itertools import chain, islice
 
 from weightbridge.matching.context import DOUBTFUL, Context, key
 from weightbridge.matching.values import LayerPair
@@ -32,5 +33,5 @@ def _doubt(
     spare = spare_source.get(key(unit), [])
     if not spare and key(unit) not in spare_target:
         return replace(pair, evidence=evidence, confidence=max(pair.confidence, DOUBTFUL))
-    others = [n for n in (*spare, *rivals.get(key(unit), ())) if n != pair.source]
-    return replace(pair, evidence=evidence, confidence=DOUBTFUL, runners_up=tuple(others[:SHOWN]))
+    others = (n for n in chain(spare, rivals.get(key(unit), ())) if n != pair.source)
+    return replace(pair, evidence=evidence, confidence=DOUBTFUL, runners_up=tuple(islice(others, SHOWN)))

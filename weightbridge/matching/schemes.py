@@ -60,7 +60,8 @@ def _shifted(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
     removed = [u.name for u in context.source.weighted if u.name not in context.taken]
     if inserted or removed:
         yield _insertion(inserted, removed, wrong)
-    moved = [p for p in pairs if p.target in wrong] if not (inserted or removed) else []
+    misplaced = frozenset(wrong)
+    moved = [p for p in pairs if p.target in misplaced] if not (inserted or removed) else []
     if moved:
         listed = ", ".join(f"{shown(p.source)} -> {shown(p.target)}" for p in moved[:SHOWN])
         how = "names" if "name" in moved[0].evidence else "structure"

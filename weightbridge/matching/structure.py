@@ -1,10 +1,11 @@
 """Structure: units whose surroundings are the same on both sides, above, below or both, with widths and without."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from typing import TypeVar
 
 from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, Context, is_compatible, key
-from weightbridge.matching.signatures import Label, signatures, with_widths, without_widths
+from weightbridge.matching.signatures import Label, Signatures, signatures, with_widths, without_widths
 from weightbridge.matching.units import Reduced, without
 from weightbridge.matching.values import LayerPair
 
@@ -16,17 +17,18 @@ def by_structure(context: Context) -> tuple[LayerPair, ...]:
     if not context.has_flow:
         return ()
     found: list[LayerPair] = []
-    for view in (_whole, _bridged):
-        source, target = view(context.source), view(context.target)
-        for label in (with_widths, without_widths):
-            found += _both_sides(context, source, target, label)
-            found += _one_side(context, source, target, label)
+    for view, label in product((_whole, _bridged), (with_widths, without_widths)):
+        if context.is_complete:
+            break
+        new = _signed(view(context.source), view(context.target), label)
+        context = context.with_pairs(new)
+        found += new
     return tuple(found)
 
 
 def isomorphism(source: Reduced, target: Reduced) -> dict[str, str] | None:
     """target -> source where every unit with weights has exactly one counterpart with the same surroundings, else None."""
-    left, right = (_classes(side, with_widths) for side in (source, target))
+    left, right = (_classes(side, signatures(side, with_widths)) for side in (source, target))
     if {k: len(v) for k, v in left.items()} != {k: len(v) for k, v in right.items()}:
         return None
     return {t: s for k, names in right.items() for s, t in zip(left[k], names, strict=True) if target.by_name[t].has_weights}
@@ -40,8 +42,7 @@ def _bridged(reduced: Reduced) -> Reduced:
     return without(reduced, "Norm")
 
 
-def _classes(reduced: Reduced, label: Label) -> dict[tuple[str, str], list[str]]:
-    sign = signatures(reduced, label)
+def _classes(reduced: Reduced, sign: Signatures) -> dict[tuple[str, str], list[str]]:
     return _grouped((u.name, (sign.up[u.name], sign.down[u.name])) for u in reduced.units)
 
 
@@ -52,9 +53,15 @@ def _grouped(items: Iterable[tuple[str, K]]) -> dict[K, list[str]]:
     return found
 
 
-def _both_sides(context: Context, source: Reduced, target: Reduced, label: Label) -> Iterator[LayerPair]:
-    left, right = _classes(source, label), _classes(target, label)
-    for k, names in right.items():
+def _signed(source: Reduced, target: Reduced, label: Label) -> list[LayerPair]:
+    """The pairs that one kind of signature shows."""
+    a, b = signatures(source, label), signatures(target, label)
+    return [*_both_sides(source, target, a, b), *_one_side(source, target, a, b)]
+
+
+def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures) -> Iterator[LayerPair]:
+    left = _classes(source, a)
+    for k, names in _classes(target, b).items():
         others = left.get(k, [])
         if len(others) != len(names):
             continue
@@ -67,9 +74,8 @@ def _both_sides(context: Context, source: Reduced, target: Reduced, label: Label
             yield LayerPair(s, t, sure, evidence if len(names) == 1 else (*evidence, "order"), tuple(o for o in others if o != s))
 
 
-def _one_side(context: Context, source: Reduced, target: Reduced, label: Label) -> Iterator[LayerPair]:
+def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures) -> Iterator[LayerPair]:
     """Equal above or equal below, where the two do not contradict each other; only where the shapes fit."""
-    a, b = signatures(source, label), signatures(target, label)
     above, below = _partners(a.up, b.up), _partners(a.down, b.down)
     for unit in target.units:
         partners = {side[unit.name] for side in (above, below) if unit.name in side}
