@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from einops import EinopsError
 
 from weightbridge import adapters, transforms
 from weightbridge.diagnostics import Finding, finding
@@ -50,7 +51,7 @@ def _value(step: Step, given: dict[str, Tensor], target: Tensor, ledger: Ledger)
             ledger.steps[step.target] = adapters.with_energy(step, kept)
         else:
             value = transforms.apply(step.transform, step.parameters, arrays)
-    except (ValueError, IndexError, KeyError) as error:
+    except (ValueError, IndexError, KeyError, EinopsError) as error:
         raise Corrupt(f"the step {step.transform!r} cannot be carried out: {error}", where=step.target, fix="mend the plan") from error
     if value.shape != target.shape:
         raise Corrupt(

@@ -1,5 +1,6 @@
 """Transfer into a live model, all or nothing."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -7,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.errors import OutputError
 from weightbridge.execution import Ledger, values
 from weightbridge.options import Options
 from weightbridge.pipeline import Prepared, judged, prepare
@@ -14,43 +16,67 @@ from weightbridge.planfile import with_content
 from weightbridge.proving import prove
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
-from weightbridge.transfer import Written
+from weightbridge.tensors import Array, Tensor
+from weightbridge.transfer import Written, digested, read_back
+from weightbridge.verification import Verification
 
 
 def transfer(source: Any, model: Any, options: Options) -> Report:
-    """Plan, assign, verify. The model keeps its old values where the verdict is no pass, or anything is raised.
+    """Plan, assign, read back, verify. The model keeps its old values where the verdict is no pass, or anything is raised.
 
-    `fail_on="never"` keeps the new values whatever was found, as for a file.
+    `fail_on="never"` keeps the new values whatever was found, as for a file. The optimizer is left alone either way.
     """
     options = with_policy(options)
-    live = import_module(formats.FORMATS["python"])
     made = prepare(source, model, options)
     made = replace(made, plan=with_content(made.plan, made.source, made.target))
     first = judged("transfer", made, options)
     if first.exit_code:
         return first
-    with live.restored_on_failure(model) as keep, TemporaryDirectory(prefix="weightbridge-") as folder:
-        before = Path(folder) / "before.keras"
-        can_run = options.verify and live.try_save(model, before)
-        ledger = Ledger()
-        live.assign(model, values(made.plan, made.source, made.target, ledger, options.progress))
-        made = replace(made, plan=ledger.applied_to(made.plan), findings=(*made.findings, *ledger.findings))
-        report = _proven(made, model, before if can_run else None, options)
+    with _live().restored_on_failure(model) as keep:
+        report = _carried_out(source, model, made, options)
         if not report.exit_code:
             keep()
     return report
 
 
-def _proven(made: Prepared, model: Any, before: Path | None, options: Options) -> Report:
-    """The verdict on the model as it now is, run from a saved copy, so that controls can be built without touching it."""
-    live = import_module(formats.FORMATS["python"])
-    read_back = sum(bool(s.sources) for s in made.plan.steps)
-    if before is None:
-        written = Written(Path(), made.plan, read_back, ())
-        proof, said = prove(made.plan, made.source, made.target, written, made.findings, replace(options, verify=False))
+def _carried_out(source: Any, model: Any, made: Prepared, options: Options) -> Report:
+    with TemporaryDirectory(prefix="weightbridge-") as folder:
+        before = Path(folder) / "before.keras"
+        reason = _copied(model, before, options)
+        ledger, digests = Ledger(), dict[str, bytes]()
+        pairs = values(made.plan, made.source, made.target, ledger, options.progress)
+        _live().assign(model, digested(_apart(source, model, pairs), digests))
+        read_back(_live().read(model), digests)
+        written = Written(before.with_name("after.keras"), ledger.applied_to(made.plan), len(digests), tuple(ledger.findings))
+        made = replace(made, plan=written.plan, findings=(*made.findings, *written.findings))
+        if not reason:
+            reason = _copied(model, written.path, options)
+        if reason:
+            return judged("transfer", made, options, _unrun(written, reason))
+        proof, said = prove(source, made.source, formats.read(before), written, made.findings, options)
         return judged("transfer", replace(made, findings=(*made.findings, *said)), options, proof)
-    after = before.with_name("after.keras")
-    live.save(model, after)
-    written = Written(after, made.plan, read_back, ())
-    proof, said = prove(made.plan, made.source, formats.read(before), written, made.findings, options)
-    return judged("transfer", replace(made, findings=(*made.findings, *said)), options, proof)
+
+
+def _copied(model: Any, path: Path, options: Options) -> str:
+    """Save the model as it is: it is verified as a copy, so that controls can be built without touching it. "" or why there is none."""
+    if not options.verify:
+        return "--no-verify: no model was run"
+    try:
+        _live().save(model, path)
+    except OutputError as error:
+        return f"not run: {error.message}"
+    return ""
+
+
+def _unrun(written: Written, reason: str) -> Verification:
+    return Verification("read-back", evidence={"read_back": written.read_back, "reason": reason})
+
+
+def _apart(source: Any, model: Any, pairs: Iterable[tuple[Tensor, Array]]) -> Iterable[tuple[Tensor, Array]]:
+    """All values read first where source and target share weights: setting one would change what is still to be read."""
+    is_file = isinstance(source, str | Path)
+    return list(pairs) if not is_file and _live().shares_weights(source, model) else pairs
+
+
+def _live() -> Any:
+    return import_module(formats.FORMATS["python"])

@@ -111,7 +111,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         temporary = stack.enter_context(staged(output))
         written = write(made.plan, made.source, made.target, temporary, options.progress)
         made = replace(made, plan=written.plan, findings=(*made.findings, *written.findings))
-        proof, said = prove(made.plan, made.source, made.target, written, made.findings, options)
+        proof, said = prove(source, made.source, made.target, written, made.findings, options)
         report = judged("transfer", replace(_named(made, target), findings=(*made.findings, *said)), options, proof)
         if not report.exit_code:
             publish(temporary, output)

@@ -36,16 +36,19 @@ def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
 
 
 def prove(
-    plan: Plan, source: LayerGraph, target: LayerGraph, written: Written, findings: tuple[Finding, ...], options: Options
+    given: Any, source: LayerGraph, target: LayerGraph, written: Written, findings: tuple[Finding, ...], options: Options
 ) -> tuple[Verification, tuple[Finding, ...]]:
-    """Verification of a written file before it gets its name. The read-back has happened; its count is part of the evidence."""
-    claim = claims_equality(plan, findings)
+    """Verification of a written file before it gets its name. The read-back has happened; its count is part of the evidence.
+
+    given: the source as the user gave it, a path or a live model; `source` is its graph.
+    """
+    claim = claims_equality(written.plan, findings)
     evidence: dict[str, Any] = {"read_back": written.read_back, "claim": claim or "equal"}
     if not options.verify:
         return Verification("read-back", evidence={**evidence, "reason": "--no-verify: no model was run"}), ()
     try:
         candidate = formats.runner(written.path)
-        reference = None if claim else formats.runner(source.path, arguments=options.source_arguments)
+        reference = None if claim else formats.runner(given, arguments=options.source_arguments)
     except (RunError, ModelError) as error:
         return Verification("read-back", evidence={**evidence, "reason": f"not run: {error.message}"}), ()
     seed = seed_of(structure_hash(source), structure_hash(target))
@@ -54,15 +57,15 @@ def prove(
         if reference is None:
             found, said = health(candidate, setup)
         else:
-            controls = _controls(plan, target, written, Path(folder), seed)
-            found, said = equality(reference, candidate, _exact(setup, source, written, options, controls))
+            controls = _controls(written.plan, target, written, Path(folder), seed)
+            found, said = equality(reference, candidate, _exact(setup, given, written, options, controls))
     return replace(found, evidence={**evidence, **found.evidence}), said
 
 
-def _exact(setup: Setup, source: LayerGraph, written: Written, options: Options, controls: tuple[Control, ...]) -> Setup:
+def _exact(setup: Setup, given: Any, written: Written, options: Options, controls: tuple[Control, ...]) -> Setup:
     return replace(
         setup,
-        precise=lambda: formats.runner(source.path, "float64", options.source_arguments),
+        precise=lambda: formats.runner(given, "float64", options.source_arguments),
         precise_candidate=lambda: formats.runner(written.path, "float64"),
         controls=controls,
     )

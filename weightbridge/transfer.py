@@ -6,7 +6,7 @@ The only module that writes models.
 import hashlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,13 +67,14 @@ def write(plan: Plan, source: LayerGraph, target: LayerGraph, temporary: Path, p
     """
     ledger = Ledger()
     digests: dict[str, bytes] = {}
-    formats.write(target, temporary, _digested(values(plan, source, target, ledger, progress), digests))
+    formats.write(target, temporary, digested(values(plan, source, target, ledger, progress), digests))
     _sync(temporary)
-    read_back(temporary, digests)
+    read_back(formats.read(temporary), digests)
     return Written(temporary, ledger.applied_to(plan), len(digests), tuple(ledger.findings))
 
 
-def _digested(pairs: Iterable[tuple[Tensor, Array]], digests: dict[str, bytes]) -> Iterator[tuple[Tensor, Array]]:
+def digested(pairs: Iterable[tuple[Tensor, Array]], digests: dict[str, bytes]) -> Iterator[tuple[Tensor, Array]]:
+    """The same pairs; on their way each value's digest goes into `digests` by the tensor's name."""
     for tensor, array in pairs:
         digests[tensor.name] = _digest(array)
         yield tensor, array
@@ -85,13 +86,13 @@ def _digest(array: Array) -> bytes:
     return digest.digest()
 
 
-def read_back(written: Path, digests: dict[str, bytes]) -> None:
-    """Raises OutputError unless every tensor that was written stands in the file, byte for byte."""
-    stored = {t.name: t for t in formats.read(written).tensors}
+def read_back(written: LayerGraph, digests: Mapping[str, bytes]) -> None:
+    """Raises OutputError unless every tensor that was written stands in the file or live model, byte for byte."""
+    stored = {t.name: t for t in written.tensors}
     wrong = [n for n, d in digests.items() if n not in stored or _digest(stored[n].load()) != d]
     if wrong:
         raise OutputError(
-            f"{wrong[0]}: what was read back is not what was written ({len(wrong)} tensors)", where=str(written), fix="check the disk"
+            f"{wrong[0]}: what was read back is not what was written ({len(wrong)} tensors)", where=written.path, fix="check the disk"
         )
 
 

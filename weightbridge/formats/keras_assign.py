@@ -1,6 +1,8 @@
 """Live Keras models changed: weights set all or nothing, layers frozen, models saved by suffix."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import keras
 import numpy as np
 
 from weightbridge.errors import OutputError, PlanError, UsageError
+from weightbridge.formats.keras_settle import settle
 from weightbridge.formats.keras_storage import storage_of
 from weightbridge.formats.keras_walk import live_layers
 from weightbridge.tensors import Array, Tensor
@@ -22,17 +25,42 @@ def assign(model: Any, values: Iterable[tuple[Tensor, Array]]) -> int:
     of another shape or dtype than its variable's is a PlanError.
     """
     variables = storage_of(model).variables
-    before: list[tuple[Any, Array]] = []
-    try:
+    count = 0
+    with restored_on_failure(model) as keep:
         for tensor, value in values:
-            variable = _checked(variables.get(tensor.key), tensor, value)
-            before.append((variable, np.array(keras.ops.convert_to_numpy(variable))))
+            _checked(variables.get(tensor.key), tensor, value).assign(value)
+            count += 1
+        settle(model)
+        keep()
+    return count
+
+
+@contextmanager
+def restored_on_failure(model: Any) -> Iterator[Callable[[], None]]:
+    """Every weight has its old value again, bit by bit, when this ends, unless the function that it gives was called."""
+    before = [(variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in model.variables]
+    kept: list[bool] = []
+    try:
+        yield partial(kept.append, True)
+    finally:
+        if not kept:
+            _restore(model, before)
+
+
+def _restore(model: Any, before: Iterable[tuple[Any, Array]]) -> None:
+    """An interrupt on the way comes through when all is back, not before."""
+    try:
+        for variable, value in before:
             variable.assign(value)
-    except BaseException:
-        for variable, value in reversed(before):
-            variable.assign(value)
+        settle(model)
+    except KeyboardInterrupt:
+        _restore(model, before)
         raise
-    return len(before)
+
+
+def shares_weights(one: Any, other: Any) -> bool:
+    """Whether two live models have a variable in common, so that setting one changes the other."""
+    return not {id(v) for v in one.variables}.isdisjoint(id(v) for v in other.variables)
 
 
 def _checked(variable: Any, tensor: Tensor, value: Array) -> Any:

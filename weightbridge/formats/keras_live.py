@@ -11,18 +11,17 @@ import keras
 import numpy as np
 
 from weightbridge.errors import Unsupported, UsageError
-from weightbridge.formats.keras_assign import assign, save, set_trainable
+from weightbridge.formats.keras_assign import assign, restored_on_failure, save, set_trainable, shares_weights
 from weightbridge.formats.keras_call import load_callable
 from weightbridge.formats.keras_config import ConfigLayer, parse_model
 from weightbridge.formats.keras_model import graph_of_model
-from weightbridge.formats.keras_restore import restored_on_failure, try_save
 from weightbridge.formats.keras_storage import storage_of
 from weightbridge.formats.keras_variables import VariableStore, excluded
 from weightbridge.formats.keras_weights_h5 import graph_of_variables
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.tensors import Array, Tensor
 
-__all__ = ["assign", "load_callable", "read", "restored_on_failure", "save", "set_trainable", "try_save"]
+__all__ = ["assign", "load_callable", "read", "restored_on_failure", "save", "set_trainable", "shares_weights"]
 
 FORMAT = "python"
 

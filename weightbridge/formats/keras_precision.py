@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from weightbridge.errors import RunError
+from weightbridge.formats.keras_settle import settle
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -20,6 +21,7 @@ def rebuilt(model: Any, dtype: str, where: str) -> Any:
             if not clone.built:
                 clone.build_from_config(model.get_build_config())
             clone.set_weights(model.get_weights())
+            settle(clone)
     except Exception as error:  # custom layers raise what they like
         raise RunError(f"the model cannot be rebuilt in {dtype}: {type(error).__name__}: {str(error)[:200]}", where=where) from error
     return clone

@@ -14,6 +14,7 @@ from weightbridge.errors import OutputError, Unsupported, UsageError
 from weightbridge.formats.keras_bridge import bridged
 from weightbridge.formats.keras_live import load_callable
 from weightbridge.formats.keras_load import load
+from weightbridge.formats.keras_settle import settle
 
 
 def opened(model: Any) -> Any:
@@ -127,6 +128,7 @@ def _replayed(part: Any, inputs: Any, renamed: Callable[[str], str]) -> list[Any
     for layer in part.layers:
         if layer.name in copies and layer.weights:
             copies[layer.name].set_weights([np.asarray(w) for w in layer.get_weights()])
+            settle(copies[layer.name])
     return [_found(copies, outputs, tensor) for tensor in part.outputs]
 
 
