@@ -7,7 +7,7 @@ from typing import Any
 from weightbridge.formats.torch_globals import called, is_known, persistent
 from weightbridge.formats.torch_values import Malformed, Name, Object, Storage
 
-PAIR, SLOT = 100, 8  # bytes of an entry in a dict, in a list
+STEP, PAIR, SLOT = 32, 64, 8  # bytes of any opcode, and besides of an entry in a dict, in a list
 
 
 @dataclass(slots=True)
@@ -39,14 +39,13 @@ def _push(value: Any) -> Callable[[Machine, Any], None]:
 
 def _push_new(kind: Callable[[], Any]) -> Callable[[Machine, Any], None]:
     def handler(machine: Machine, _: Any) -> None:
-        _spend(machine, 72)
+        _spend(machine, 40)
         machine.stack.append(kind())
 
     return handler
 
 
 def _mark(machine: Machine, _: Any) -> None:
-    _spend(machine, 40)
     machine.marks.append(len(machine.stack))
 
 
@@ -54,7 +53,7 @@ def _popped_to_mark(machine: Machine) -> list[Any]:
     start = machine.marks.pop()
     found = machine.stack[start:]
     del machine.stack[start:]
-    _spend(machine, 64 + SLOT * len(found))
+    _spend(machine, 32 + SLOT * len(found))
     return found
 
 
@@ -75,7 +74,7 @@ def _tuple_of(count: int) -> Callable[[Machine, Any], None]:
             raise IndexError
         found = tuple(machine.stack[-count:])
         machine.stack[-count:] = [found]
-        _spend(machine, 72)
+        _spend(machine, 40)
 
     return handler
 
@@ -140,7 +139,7 @@ def _get(machine: Machine, index: Any) -> None:
 def _put(machine: Machine, index: Any) -> None:
     if not 0 <= index < 1 << 32:
         raise Malformed("a memo's number that is none")
-    _spend(machine, PAIR)
+    _spend(machine, STEP)
     machine.memo[index] = machine.stack[-1]
 
 
@@ -177,7 +176,7 @@ def _reduce(machine: Machine, _: Any) -> None:
 
 
 def _call(machine: Machine, function: Any, arguments: Any) -> None:
-    _spend(machine, 120)
+    _spend(machine, PAIR)
     if isinstance(function, Name) and function.text not in machine.refused:
         machine.stack.append(called(function, arguments))
         return
@@ -211,7 +210,7 @@ def _build(machine: Machine, _: Any) -> None:
 
 
 def _persistent(machine: Machine, _: Any) -> None:
-    _spend(machine, 120)
+    _spend(machine, PAIR)
     found = persistent(machine.stack.pop())
     machine.stack.append(found)
     if isinstance(found, Storage):

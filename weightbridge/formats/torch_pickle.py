@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from weightbridge.errors import Corrupt, ResourceBomb, UnsafeContent, WeightbridgeError
-from weightbridge.formats.torch_opcodes import HANDLERS, SLOT, Machine
+from weightbridge.formats.torch_opcodes import HANDLERS, STEP, Machine
 from weightbridge.formats.torch_values import Malformed, Storage
 
 DAMAGED = "The file may be truncated or damaged: copy or download it again"
 PICKLE_LIMIT = 128 << 20  # bytes; half a million tensors
-FLOOR, CEILING, FACTOR = 32 << 20, 1 << 30, 8  # bytes of objects: what a small file may make, any file, and per byte of the file
+FLOOR, CEILING, FACTOR = 32 << 20, 1 << 29, 16  # bytes of objects: what a small file may make, any file, and per byte of the file
 
 
 class Reader(Protocol):
@@ -57,7 +57,7 @@ def interpret(source: bytes | Reader, place: str, file_size: int, is_script: boo
 def _run(machine: Machine, source: bytes | Reader) -> Any:
     for opcode, argument, at in pickletools.genops(source):  # type: ignore[arg-type]  # typed as IO[bytes], needs no more than a Reader
         machine.at = at or 0
-        machine.left -= SLOT
+        machine.left -= STEP
         if opcode.name == "STOP":
             return machine.stack.pop()
         handler = HANDLERS.get(opcode.name)

@@ -8,7 +8,7 @@ from weightbridge.formats.torch_values import Object, StoredTensor, UnsupportedT
 
 Leaf = StoredTensor | UnsupportedTensor
 DEEPEST = 100
-MOST_NODES = 4_000_000
+MOST_REPEATED = 200_000  # values in containers that occur more than once
 
 
 class Node(NamedTuple):
@@ -23,17 +23,18 @@ class Node(NamedTuple):
 def tensors_in(value: Any, where: str) -> list[tuple[str, Leaf]]:
     """(dotted path, tensor) in the order of the file. Raises ResourceBomb for a nest that is deeper or larger than any model."""
     found: list[tuple[str, Leaf]] = []
-    waiting, count = [Node(value, "", None, 0)], 0
+    waiting, seen, repeated = [Node(value, "", None, 0)], set[int](), 0
     while waiting:
         node = waiting.pop()
         if isinstance(node.value, StoredTensor | UnsupportedTensor):
             found.append((_path(node), node.value))
             continue
         children = list(_children(node))
-        count += len(children)
-        if (node.depth >= DEEPEST and children) or count > MOST_NODES:
+        repeated += len(children) if id(node.value) in seen else 0
+        seen.add(id(node.value))
+        if (node.depth >= DEEPEST and children) or repeated > MOST_REPEATED:
             raise ResourceBomb(
-                f"containers nested deeper than {DEEPEST} or holding more than {MOST_NODES} values",
+                f"containers nested deeper than {DEEPEST}, or one in another so often that they hold over {MOST_REPEATED} values",
                 where=where,
                 fix="Do not use it unless you trust where it comes from; there, save the state dict alone",
             )
