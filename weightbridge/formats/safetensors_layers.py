@@ -183,14 +183,33 @@ def _keras(shapes: Shapes) -> Found:
         ("gamma" in shapes and "kernel" not in shapes, "LayerNorm" if "beta" in shapes else "RMSNorm", dict),
         ("pointwise_kernel" in shapes, "SeparableConv", dict),
         ("depthwise_kernel" in shapes, "DepthwiseConv", dict),
-        ("recurrent_kernel" in shapes, "Opaque", dict),
+        ("recurrent_kernel" in shapes, *_keras_recurrent(shapes)),
         (len(kernel) == 2, "Dense", lambda: {"units": kernel[1], "use_bias": "bias" in shapes}),
-        (3 <= len(kernel) <= 5, "Conv", lambda: {"filters": kernel[-1], "kernel_size": kernel[:-2], "use_bias": "bias" in shapes}),
+        (3 <= len(kernel) <= 5, *_keras_convolution(kernel, shapes.get("bias"))),
     )
     for applies, op, attributes in rules:
         if applies:
             return op, attributes(), roles
     return "Opaque", {}, roles
+
+
+def _keras_convolution(kernel: tuple[int, ...], bias: tuple[int, ...] | None) -> tuple[str, Callable[[], dict[str, Any]]]:
+    """The bias tells which axis is written: the last one, or of a transposed or depthwise convolution the one before."""
+    found: dict[str, Any] = {"kernel_size": kernel[:-2], "use_bias": bias is not None}
+    if bias is None or len(kernel) < 3 or bias == kernel[-1:]:
+        return "Conv", lambda: found | {"filters": kernel[-1]}
+    if bias == (kernel[-2] * kernel[-1],):
+        return "DepthwiseConv", lambda: found | {"depth_multiplier": kernel[-1]}
+    return ("ConvTranspose", lambda: found | {"filters": kernel[-2]}) if bias == kernel[-2:-1] else ("Opaque", dict)
+
+
+def _keras_recurrent(shapes: Shapes) -> tuple[str, Callable[[], dict[str, Any]]]:
+    """The number of gates is columns by rows of the recurrent kernel; a GRU with reset_after has two rows of biases."""
+    hidden, bias = shapes.get("recurrent_kernel", ()), shapes.get("bias")
+    gates = hidden[1] // hidden[0] if len(hidden) == 2 and hidden[0] and hidden[1] % hidden[0] == 0 else 0
+    op = GATES.get(gates, ("Opaque", ""))[0]
+    found: dict[str, Any] = {"units": hidden[0], "use_bias": bias is not None} if op != "Opaque" else {}
+    return op, lambda: found | ({"reset_after": len(bias) == 2} if op == "GRU" and bias is not None else {})
 
 
 def _place(tensor: Tensor) -> int:

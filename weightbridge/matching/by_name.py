@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from weightbridge.matching.by_shape import shapes
 from weightbridge.matching.context import CERTAIN, SYMMETRIC, Context, is_compatible, key
 from weightbridge.matching.names import is_automatic, same_names, suffix_names
 from weightbridge.matching.structure import isomorphism
@@ -31,7 +32,9 @@ def _open_names(context: Context) -> tuple[list[str], list[str]]:
 
 
 def _fits(context: Context, source: str, target: str) -> bool:
-    return is_compatible(context.source.by_name[source], context.target.by_name[target])
+    """Of one kind; where a side has weights alone, its kinds are guesses, and equal roles and shapes do as well."""
+    a, b = context.source.by_name[source], context.target.by_name[target]
+    return is_compatible(a, b) or (not context.has_flow and a.has_weights and shapes(a) == shapes(b))
 
 
 def _same_key(context: Context, source: str, target: str) -> bool:

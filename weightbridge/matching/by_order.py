@@ -3,6 +3,7 @@
 from collections import Counter
 
 from weightbridge.matching.alignment import align
+from weightbridge.matching.by_shape import UNORDERED
 from weightbridge.matching.context import DOUBTFUL, IN_ORDER, SYMMETRIC, Context, key
 from weightbridge.matching.names import likenesses
 from weightbridge.matching.units import Unit
@@ -14,8 +15,8 @@ BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of lay
 
 def by_order(context: Context) -> tuple[LayerPair, ...]:
     """Pairs of equal key in rising order; certain only where nothing of that key is left over."""
-    source = [u for u in context.source.units if u.has_weights]
-    target = [u for u in context.target.units if u.has_weights]
+    source = [u for u in context.source.weighted if u.name not in context.closed_source]
+    target = [u for u in context.target.weighted if u.name not in context.closed_target]
     if not {context.source.graph.format, context.target.graph.format} & BY_CLASS:
         return _aligned(context, source, target)
     families = dict.fromkeys(u.family for u in target)
@@ -30,7 +31,7 @@ def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[
         return ()
     pairs = [(source[i], target[j]) for i, j in align(left, right, _tie_break(source, target)) if target[j].name not in context.pairs]
     counts = Counter(left), Counter(right)
-    whole = left == right
+    whole = left == right and not {context.source.graph.format, context.target.graph.format} & UNORDERED
     return tuple(_pair(s, t, counts[0][key(t)], counts[1][key(t)], whole) for s, t in pairs)
 
 

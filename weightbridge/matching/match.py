@@ -9,6 +9,8 @@ from weightbridge.matching.by_map import by_map
 from weightbridge.matching.by_name import by_name, by_suffix
 from weightbridge.matching.by_neighbours import by_neighbours
 from weightbridge.matching.by_order import by_order
+from weightbridge.matching.by_roles import by_roles
+from weightbridge.matching.by_shape import by_shape
 from weightbridge.matching.context import Context
 from weightbridge.matching.doubt import doubted
 from weightbridge.matching.epsilons import equal_epsilons
@@ -24,22 +26,28 @@ from weightbridge.options import Options
 from weightbridge.rules import load_rules
 
 Matcher = Callable[[Context], tuple[LayerPair, ...]]
-MATCHERS: tuple[Matcher, ...] = (by_map, by_name, by_structure, by_suffix, by_neighbours, by_order)
+NAMED: tuple[Matcher, ...] = (by_map, by_name)
+PLACED: tuple[Matcher, ...] = (by_structure, by_suffix, by_neighbours, by_shape, by_order)
 
 
 def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     """All pairs, matches and findings. Raises RuleError for wrong rules, UsageError for a wrong map."""
+    joiner = Joiner(load_rules(options.rules), source, target)
     context = Context(reduce(source), reduce(target), {}, options.map)
-    for matcher in MATCHERS:
+    for matcher in NAMED:
+        context = context.with_pairs(matcher(context))
+    roles = by_roles(context, joiner)
+    context = replace(context.with_pairs(roles.pairs), closed_source=roles.closed_source, closed_target=roles.closed_target)
+    for matcher in PLACED:
         context = context.with_pairs(matcher(context))
     context = replace(context, pairs={p.target: p for p in doubted(context)})
     layers = {shown(p.target): shown(p.source) for p in context.pairs.values() if context.target.by_name[p.target].has_weights}
     differing = differences(source, target, layers)
     refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
-    joined = _joined(context, Joiner(load_rules(options.rules), source, target), refused)
+    joined = _joined(context, joiner, refused)
     exact, findings = _exact(context, joined, differing, options)
     forced, collisions = mapped_tensors(source, target, options.map)
-    matches = {m.target: m for m in (*exact, *forced)}
+    matches = {m.target: m for m in (*roles.matches, *exact, *forced)}
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
         pairs=tuple(replace(p, source=shown(p.source), target=shown(p.target)) for p in context.pairs.values()),
