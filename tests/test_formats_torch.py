@@ -10,7 +10,8 @@ from torch_files import SYSTEM, Call, Named, dumps, held, legacy_file, rebuilt, 
 
 from weightbridge import formats
 from weightbridge.diagnostics import Finding
-from weightbridge.errors import MissingFile, Unsupported
+from weightbridge.errors import MissingFile, Unsupported, UsageError
+from weightbridge.formats.templates import template_of
 from weightbridge.graph import LayerGraph
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "torch"
@@ -154,6 +155,15 @@ def test_lists_and_bare_tensors(tmp_path: Path) -> None:
     assert {t.name for t in graph.tensors} == {"0", "1.0"}
     graph = formats.read(zip_file(tmp_path / "b.pt", tensor("0", "float32", (2,)), {"0": bytes(8)}))
     assert [t.name for t in graph.tensors] == ["tensor"]
+
+
+def test_a_checkpoint_as_a_target_is_written_as_safetensors(tmp_path: Path) -> None:
+    value, storages = held(ONE)
+    path = zip_file(tmp_path / "m.pt", {"state_dict": value}, storages)
+    with template_of(path, tmp_path / "out.safetensors") as template:
+        assert {t.name: t.load().tolist() for t in formats.read(template).tensors} == {n: a.tolist() for n, a in ONE.items()}
+    with pytest.raises(UsageError, match="torch-zip target"), template_of(path, tmp_path / "out.h5"):
+        pass
 
 
 METADATA = {

@@ -55,7 +55,7 @@ def _save(target: Any, made: Path, arguments: Mapping[str, Any] | None) -> None:
     model = live.load_callable(target, dict(arguments or {})) if isinstance(target, str) else target
     if made.suffix == ".safetensors":
         graph = live.read(model)
-        import_module("weightbridge.formats.safetensors").write_new(made, ((t.name, t.load()) for t in graph.tensors))
+        import_module("weightbridge.formats.safetensors").write_new(made, graph.tensors)
         return
     live.save(model, made)
 
@@ -69,4 +69,4 @@ def _extract(archive: Path, made: Path) -> None:
 def _as_safetensors(target: Path, made: Path) -> None:
     formats = import_module("weightbridge.formats")
     graph = formats.read(target)
-    import_module("weightbridge.formats.safetensors").write_new(made, ((t.name, t.load()) for t in graph.tensors))
+    import_module("weightbridge.formats.safetensors").write_new(made, graph.tensors)
