@@ -13,7 +13,7 @@ FIX = "docs/rules.md has the schema"
 
 @dataclass(frozen=True, slots=True)
 class RuleFile:
-    """A rule's id (the stem of its file), its path and its summary. `kind`: `dialect` or `layout`."""
+    """A rule's id (the stem of its file), its path and its summary. `kind`: `dialect`, `layout` or `name`."""
 
     id: str
     path: Path
@@ -34,7 +34,8 @@ def _rule_file(path: Path) -> RuleFile:
     except (OSError, ValueError, KeyError) as error:
         reason = "the key 'summary' is missing" if isinstance(error, KeyError) else error
         raise RuleError(f"the rule cannot be read: {reason}", where=str(path), fix=FIX) from error
-    return RuleFile(path.stem, path, summary, "dialect" if "versions" in data else "layout")
+    kind = "dialect" if "versions" in data else "name" if "function" in data else "layout"
+    return RuleFile(path.stem, path, summary, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
         from weightbridge.formats import dialect_cases  # loads numpy, which `rules list` does without
 
         return dialect_cases.tested(rule.path)
+    if rule.kind == "name":
+        from weightbridge.matching.functions import failing_name_cases, read_name_rule
+
+        named = read_name_rule(rule.path)
+        return len(named.cases), failing_name_cases(named)
     from weightbridge.rules import failing_cases, read_rule
 
     found = read_rule(rule.path)

@@ -111,6 +111,30 @@ def _split(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     return rearranged(part, parameters["pattern"], parameters) if parameters.get("pattern") else part
 
 
+def _slice(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """A run of rows along an axis (`start` to `stop`), of the array as `before` rearranges it, then `pattern`."""
+    array = rearranged(arrays[0], parameters["before"], parameters) if parameters.get("before") else arrays[0]
+    index = [slice(None)] * array.ndim
+    index[int(parameters["axis"])] = slice(int(parameters["start"]), int(parameters["stop"]))
+    part = array[tuple(index)]
+    return rearranged(part, parameters["pattern"], parameters) if parameters.get("pattern") else np.ascontiguousarray(part)
+
+
+def _fuse(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Several arrays, each by its own pattern (`parts`: pattern and lengths), joined along an axis."""
+    parts = [_by(part, array) for part, array in zip(parameters["parts"], arrays, strict=True)]
+    return np.concatenate(parts, axis=int(parameters["axis"]))
+
+
+def _stack(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Several arrays of one shape, all by one `pattern`, along a new first axis (the experts of a mixture)."""
+    return np.stack([_by(parameters, array) for array in arrays])
+
+
+def _by(parameters: Mapping[str, Any], array: Array) -> Array:
+    return rearranged(array, parameters["pattern"], parameters) if parameters.get("pattern") else array
+
+
 TRANSFORMS: dict[str, Transform] = {
     "constant": _constant,
     "gates": _gates,
@@ -122,4 +146,7 @@ TRANSFORMS: dict[str, Transform] = {
     "flip": _flip,
     "concatenate": _concatenate,
     "split": _split,
+    "slice": _slice,
+    "fuse": _fuse,
+    "stack": _stack,
 }

@@ -1,7 +1,7 @@
 """What every matcher is given: both reduced graphs, the pairs found so far, and what the user asked for."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from weightbridge.matching.units import Reduced, Unit, plain_role
@@ -13,12 +13,14 @@ CERTAIN, STRUCTURE, ONE_SIDED, IN_ORDER, SYMMETRIC, DOUBTFUL = 1.0, 0.99, 0.95, 
 
 @dataclass(frozen=True)
 class Context:
-    """Pairs join unit names (target -> pair)."""
+    """Pairs join unit names (target -> pair). Units in `closed_source` and `closed_target` are dealt with, or must not be guessed."""
 
     source: Reduced
     target: Reduced
     pairs: Mapping[str, LayerPair]
     user_map: tuple[tuple[str, str], ...] = ()
+    closed_source: frozenset[str] = frozenset()
+    closed_target: frozenset[str] = frozenset()
 
     @cached_property
     def taken(self) -> frozenset[str]:
@@ -35,10 +37,10 @@ class Context:
         return len(self.pairs) == len(self.target.units) or len(self.taken) == len(self.source.units)
 
     def open_source(self) -> tuple[Unit, ...]:
-        return tuple(u for u in self.source.units if u.name not in self.taken)
+        return tuple(u for u in self.source.units if u.name not in self.taken and u.name not in self.closed_source)
 
     def open_target(self) -> tuple[Unit, ...]:
-        return tuple(u for u in self.target.units if u.name not in self.pairs)
+        return tuple(u for u in self.target.units if u.name not in self.pairs and u.name not in self.closed_target)
 
     def with_pairs(self, found: Iterable[LayerPair]) -> "Context":
         """A new context; a pair whose source or target is taken is dropped: the stronger evidence came first."""
@@ -47,7 +49,7 @@ class Context:
             if pair.target not in pairs and pair.source not in taken:
                 pairs[pair.target] = pair
                 taken.add(pair.source)
-        return Context(self.source, self.target, pairs, self.user_map)
+        return replace(self, pairs=pairs)
 
 
 def key(unit: Unit) -> str:

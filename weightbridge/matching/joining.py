@@ -1,7 +1,7 @@
 """Inside a matched pair: role by role, the rule that joins each target tensor to a source tensor."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from weightbridge.axes import inverse
@@ -33,6 +33,7 @@ class Joiner:
     rules: tuple[Rule, ...]
     source: LayerGraph
     target: LayerGraph
+    named: dict[tuple[str, str, str, str], tuple[Rule, ...]] = field(default_factory=dict)
 
     def join(self, pair: LayerPair, source: Unit, target: Unit) -> Joined:
         matches, misfits, missing = [], [], []
@@ -54,21 +55,31 @@ class Joiner:
             matches.append(Match(tensor.name, (given.name,), *found, False, pair.confidence, pair.evidence, _runners(pair, given)))
         return Joined(tuple(matches), tuple(misfits), tuple(missing))
 
+    def transform(self, source: Layer, target: Layer, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+        """The exact transform of one tensor into another and its parameters, "" for a copy; None where no rule joins them."""
+        return self._transform(source, target, wanted.role, given, wanted)
+
     def _transform(self, source: Layer, target: Layer, role: str, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
         known = flatten_lengths((self.source, source), (self.target, target)) if role == "kernel" else {}
         if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
             return older_kernel(source, target, given, wanted)
         if self.source.framework == self.target.framework and given.shape == wanted.shape and not known:
             return "", {}
-        found = list(self._by_rules(source, target, given, wanted, known))
-        return found[0] if found else _as_vector(given, wanted)
+        found = next(self._by_rules(source, target, given, wanted, known), None)
+        return _as_vector(given, wanted) if found is None else found
+
+    def _named(self, *pair: *tuple[str, str, str, str]) -> tuple[Rule, ...]:
+        """The rules that name these two ops and roles, in either direction; looked for once."""
+        if pair not in self.named:
+            self.named[pair] = tuple(r for r in self.rules if _names(r, pair) or _names(r, pair[2:] + pair[:2]))
+        return self.named[pair]
 
     def _by_rules(
         self, source: Layer, target: Layer, given: Tensor, wanted: Tensor, known: Mapping[str, int]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         here = (self.source.framework, source.op, given.role, source.attributes)
         there = (self.target.framework, target.op, wanted.role, target.attributes)
-        for rule in self.rules:
+        for rule in self._named(source.op, given.role, target.op, wanted.role):
             if bool(rule.lengths) != bool(known):
                 continue
             turned = bool(known) and not reads_channels_first(self.source, source)  # such rules lead from channels first to channels last
@@ -80,6 +91,11 @@ class Joiner:
                 continue
             if found is not None:
                 yield found
+
+
+def _names(rule: Rule, pair: tuple[str, ...]) -> bool:
+    op, role, other_op, other_role = pair
+    return op in rule.source.op and role in rule.source.role and other_op in rule.target.op and other_role in rule.target.role
 
 
 def _as_vector(given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:

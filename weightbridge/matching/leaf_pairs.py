@@ -1,0 +1,133 @@
+"""Which leaves of two blocks correspond: one to one, by function, size and names. How sure it is follows from what else would fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from weightbridge.matching.block_pairs import likeness
+from weightbridge.matching.blocks import Block, Words
+from weightbridge.matching.functions import function_of
+from weightbridge.matching.leaves import Leaf
+
+ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
+SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
+GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "batch", "weight", "module", "model", "block", "kernel"})
+MARGIN = 0.2  # of likeness by words between the chosen one and the next
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A leaf inside its block: what it is for, and the words that name it there."""
+
+    leaf: Leaf
+    function: str
+    inner: Words
+    members: tuple[Leaf, ...] = ()  # of a stack: the leaves that it is made of, in order
+
+
+@dataclass(frozen=True, slots=True)
+class LeafPair:
+    """Positions of a source and a target leaf in their blocks, with the source leaves that would fit as well."""
+
+    source: int
+    target: int
+    confidence: float
+    evidence: tuple[str, ...]
+    runners_up: tuple[int, ...] = ()
+
+
+def roles_of(block: Block) -> tuple[Role, ...]:
+    """The leaves of a block with their functions; what only the others can tell (which norm is meant) is settled."""
+    found = [function_of(leaf.words, leaf.kind) for leaf in block.leaves]
+    found = [f or _beside(block, i, found) for i, f in enumerate(found)]
+    if "norm_after_attention" in found:
+        behind = "norm_attention_behind" if "norm_ffn" in found else "norm_ffn"
+        found = [behind if f == "norm_after_attention" else f for f in found]
+    return tuple(Role(leaf, f, inner) for leaf, f, inner in zip(block.leaves, found, block.inner, strict=True))
+
+
+def _beside(block: Block, i: int, functions: Sequence[str]) -> str:
+    """A norm without a telling name belongs to the part of the block whose scope it shares (T5's `layer.0.layer_norm`)."""
+    leaf = block.leaves[i]
+    scope = leaf.words[block.start : -1]
+    while scope and scope[-1] in GENERIC:
+        scope = scope[:-1]
+    if leaf.kind != "norm" or not scope:
+        return ""
+    beside = {f for inner, f in zip(block.inner, functions, strict=True) if inner[: len(scope)] == scope and f}
+    for function, meant in (("cross_query", "norm_cross"), ("query", "norm_attention"), ("qkv", "norm_attention"), ("down", "norm_ffn")):
+        if function in beside:
+            return meant
+    return ""
+
+
+def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafPair, ...]:
+    """The best assignment of leaves of equal size and kind, in target order."""
+    if not source or not target:
+        return ()
+    fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
+    scores = np.array([[_score(s, t, i, j) for j, t in enumerate(target)] for i, s in enumerate(source)])
+    rows, columns = linear_sum_assignment(np.where(fits, scores + 10.0, 0.0), maximize=True)
+    chosen = {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
+    return tuple(_judged(source, target, fits, scores, i, j) for j, i in sorted(chosen.items()))
+
+
+def _fits(source: Role, target: Role) -> bool:
+    """The same number of weights in the main tensor, and the same kind; a kernel of one tap is a matrix."""
+    a, b = source.function, target.function
+    same = source.leaf.size == target.leaf.size or {a, b} == {"position_embedding"}
+    kinds = {source.leaf.kind, target.leaf.kind}
+    alike_kinds = len(kinds) == 1 or kinds == {"norm", "vector"} or (kinds == {"matrix", "vector"} and a == b != "")
+    return same and alike_kinds and _is_thinkable(a, b) and _run_alike(source.leaf.flow, target.leaf.flow)
+
+
+def _is_thinkable(a: str, b: str) -> bool:
+    """Whether two functions may be one under another name: norms are named in many ways, gates and ups are swapped."""
+    return not a or not b or a == b or {a, b} == SWAPPED or (a.startswith("norm_") and b.startswith("norm_"))
+
+
+def _run_alike(a: tuple[int, int] | None, b: tuple[int, int] | None) -> bool:
+    return a is None or b is None or a == b
+
+
+def _score(source: Role, target: Role, i: int, j: int) -> float:
+    a, b = source.function, target.function
+    by_function = 4.0 if a and a == b else -4.0 if a and b else 0.0
+    bias = 0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0
+    return by_function + 2.0 * alike(source.inner, target.inner) + bias - 1e-3 * abs(i - j)
+
+
+@lru_cache(maxsize=1 << 16)
+def alike(left: Words, right: Words) -> float:
+    """Share of common telling words and numbers, minus a penalty for another branch."""
+    a, b = ({w for w in side if w not in GENERIC} for side in (left, right))
+    shared = len(a & b) / max(len(a | b), 1)
+    return shared + min(likeness(left, right), 0.0)
+
+
+def _judged(source: Sequence[Role], target: Sequence[Role], fits: np.ndarray, scores: np.ndarray, i: int, j: int) -> LeafPair:
+    """How sure: the only fit; or the only one of its function; or ahead of the next by the words of its name; or tied."""
+    rivals = [int(k) for k in np.flatnonzero(fits[:, j]) if k != i]
+    spare = [int(k) for k in np.flatnonzero(fits[i]) if k != j]
+    function, same = target[j].function, source[i].function == target[j].function != ""
+    evidence = ("shape", *(("name",) if same else ()))
+    if same:
+        twins = [k for k in rivals if source[k].function == function]
+        others = [k for k in spare if target[k].function == function]
+        if not twins and not others:
+            swap = [k for k in rivals if {source[k].function, function} == SWAPPED]
+            swap = swap or [k for k in range(len(source)) if {source[k].function, function} == SWAPPED and fits[k, j]]
+            return LeafPair(i, j, MISLEADING if swap else BY_FUNCTION, evidence, tuple(swap))
+        rivals, spare = twins, others
+    elif source[i].function and target[j].function:
+        return LeafPair(i, j, TIED, evidence, tuple(rivals))
+    if not rivals and not spare:
+        sure = ONLY if same or not (source[i].function or target[j].function) else BY_WORDS
+        return LeafPair(i, j, sure, evidence, tuple(rivals))
+    ahead = min([scores[i, j] - scores[k, j] for k in rivals] + [scores[i, j] - scores[i, k] for k in spare])
+    return LeafPair(
+        i, j, BY_WORDS if ahead >= MARGIN else TIED, (*evidence, "words") if ahead >= MARGIN else (*evidence, "order"), tuple(rivals)
+    )

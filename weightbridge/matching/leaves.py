@@ -1,0 +1,94 @@
+"""Leaves: what is matched where names are all there is. A unit with weights, or one tensor of a layer of unknown class."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from weightbridge.graph import Layer
+from weightbridge.matching.units import MAIN_ROLES, Reduced, Unit, plain_role
+from weightbridge.matching.words import words
+from weightbridge.tensors import Tensor
+
+APART = frozenset({"reverse_embeddings"})  # an output head that is kept in the layer of the embedding
+Kind = Literal["matrix", "conv", "norm", "vector"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One thing to match by name.
+
+    name: the unit's, or the tensor's where it stands alone. words: its whole path. size: elements of its main tensor.
+    """
+
+    name: str
+    unit: Unit
+    words: tuple[str, ...]
+    kind: Kind
+    size: int
+    tensors: tuple[tuple[str, Tensor], ...]
+    flow: tuple[int, int] | None = None  # (in, out) of a matrix whose orientation is known
+
+    @property
+    def layer(self) -> Layer:
+        return self.unit.layer
+
+    @property
+    def main(self) -> Tensor:
+        return main_of(self.tensors)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a unit with all its tensors."""
+        return len(self.tensors) == len(self.unit.tensors)
+
+    @property
+    def parameters(self) -> int:
+        return sum(t.size for _, t in self.tensors)
+
+
+def leaves_of(reduced: Reduced, closed: Iterable[str]) -> tuple[Leaf, ...]:
+    """All leaves of the units that have weights and are not closed, in the order of the graph."""
+    shut = frozenset(closed)
+    is_keras = reduced.graph.framework == "keras"
+    return tuple(leaf for unit in reduced.weighted if unit.name not in shut for leaf in _leaves(unit, is_keras))
+
+
+def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
+    if unit.layer.op == "Opaque" and len(unit.tensors) > 1:
+        return tuple(_leaf(t.name, unit, ((role, t),), is_keras) for role, t in unit.tensors)
+    fused = tuple((role, t) for role, t in unit.tensors if role.startswith("in_proj_"))
+    apart = tuple((role, t) for role, t in unit.tensors if role in APART)
+    own = tuple(item for item in unit.tensors if item not in fused and item not in apart)
+    found = [_leaf(f"{unit.name}/{role}", unit, ((role, t),), is_keras) for role, t in apart]
+    found += [_leaf(f"{unit.name}/in_proj", unit, fused, is_keras)] if fused else []
+    return ([_leaf(unit.name, unit, own, is_keras)] if own else []) + found
+
+
+def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_keras: bool) -> Leaf:
+    main = main_of(tensors)
+    kind = _kind(unit, main, len(tensors))
+    flow = _flow(unit.layer, main, is_keras) if kind == "matrix" else None
+    return Leaf(name, unit, words(name.partition("\0")[0]), kind, main.size, tensors, flow)
+
+
+def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:
+    """Keras keeps (in, out), torch (out, in) unless its reader found it turned; of stacked experts only Keras's order is known."""
+    shape = main.shape
+    if layer.op == "Dense" and len(shape) == 2:
+        return (shape[1], shape[0]) if layer.attributes.get("transposed") else (shape[0], shape[1])
+    return (shape[1], shape[2]) if is_keras and layer.op == "Opaque" and len(shape) == 3 else None
+
+
+def main_of(tensors: tuple[tuple[str, Tensor], ...]) -> Tensor:
+    """The kernel, the table or the scale; the largest where the roles say nothing."""
+    roles = {plain_role(role): tensor for role, tensor in tensors}
+    return next((roles[role] for role in MAIN_ROLES if role in roles), max((t for _, t in tensors), key=lambda t: t.size))
+
+
+def _kind(unit: Unit, main: Tensor, count: int) -> Kind:
+    axes = sum(n > 1 for n in main.shape)
+    if unit.layer.op in ("Conv", "DepthwiseConv", "ConvTranspose", "SeparableConv") and axes > 2:
+        return "conv"
+    if axes > 1:
+        return "matrix"
+    return "norm" if unit.layer.op.endswith("Norm") or count > 1 else "vector"

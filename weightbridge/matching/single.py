@@ -1,0 +1,116 @@
+"""One leaf into one: tensor by tensor, also where it is part of a layer, a stack of experts, or a table with an offset."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from weightbridge.matching.joining import Joiner
+from weightbridge.matching.leaf_pairs import LeafPair, Role
+from weightbridge.matching.leaves import Leaf
+from weightbridge.matching.units import plain_role
+from weightbridge.matching.values import Match
+from weightbridge.tensors import Tensor
+
+OFFSET = 2  # rows before the first position in tables of the fairseq family: padding index + 1
+Found = tuple[str, dict[str, Any]]
+
+
+def single_matches(source: Role, target: Role, pair: LeafPair, rivals: Sequence[Role], joiner: Joiner) -> Iterator[Match]:
+    """A match for every target tensor that an exact transform of the source's gives."""
+    if target.members:
+        yield from _into_list(source, target, pair, joiner)
+        return
+    for role, wanted in target.leaf.tensors:
+        given = _counterpart(source.leaf, role, len(target.leaf.tensors))
+        if given is None:
+            continue
+        found = _stacked(source, given, wanted, target.leaf, joiner) if source.members else _one(source, target, given, wanted, joiner)
+        names = tuple(_named(m, given, source.leaf) for m in source.members) or (given.name,)
+        others = tuple(n for rival in rivals for n in _rival(rival, role))
+        if found is not None:
+            yield Match(wanted.name, names, *found, False, pair.confidence, pair.evidence, others)
+
+
+def _counterpart(source: Leaf, role: str, wanted: int) -> Tensor | None:
+    roles = {plain_role(r): t for r, t in source.tensors}
+    same = roles.get(plain_role(role))
+    return same if same is not None else next(iter(roles.values())) if wanted == 1 == len(roles) else _alias(roles, role)
+
+
+def _alias(roles: dict[str, Tensor], role: str) -> Tensor | None:
+    return roles.get({"embeddings": "kernel", "kernel": "embeddings"}.get(role, ""))
+
+
+def _one(source: Role, target: Role, given: Tensor, wanted: Tensor, joiner: Joiner) -> Found | None:
+    found = joiner.transform(source.leaf.layer, target.leaf.layer, given, wanted)
+    return found if found is not None else reshaped(source, target, given, wanted)
+
+
+def reshaped(source: Role, target: Role, given: Tensor, wanted: Tensor) -> Found | None:
+    """Tables and vectors, whose axes mean the same everywhere; the head of a tied model; rows without the offset."""
+    a, b = tuple(n for n in given.shape if n > 1), tuple(n for n in wanted.shape if n > 1)
+    is_table = len(b) < 2 or "embedding" in target.function or "embeddings" in (given.role, wanted.role) or source.leaf.layer.op == "Opaque"
+    if is_table and a == b:
+        return "" if given.shape == wanted.shape else f"{_labels(given)} -> {_labels(wanted)}", {}
+    if target.function == "head" and len(a) == 2 and a == b[::-1]:
+        return "o i -> i o", {}
+    if target.function == "position_embedding" and a[1:] == b[1:] and a[0] - b[0] == OFFSET:
+        return "slice", {"axis": len(given.shape) - 2, "start": OFFSET, "stop": a[0]}
+    return None
+
+
+def _labels(tensor: Tensor) -> str:
+    """The axes of a tensor, those of length one as 1."""
+    letters = iter("abcdefgh")
+    return " ".join("1" if n == 1 else next(letters) for n in tensor.shape)
+
+
+def _stacked(source: Role, given: Tensor, wanted: Tensor, target: Leaf, joiner: Joiner) -> Found | None:
+    """Experts one by one into one tensor with them along its first axis."""
+    one = replace(wanted, shape=wanted.shape[1:])
+    found = _oriented(source.members[0].layer, given, one, target, joiner)
+    return None if found is None else ("stack", {"pattern": found[0], **found[1]})
+
+
+def _oriented(layer: Any, given: Tensor, wanted: Tensor, target: Leaf, joiner: Joiner) -> Found | None:
+    """torch's (out, in) into a plain matrix (in, out) of Keras; as it is between equals."""
+    if joiner.source.framework == joiner.target.framework:
+        return ("", {}) if given.shape == wanted.shape else None
+    turned = layer.attributes.get("transposed", joiner.source.framework == "torch")
+    if len(given.shape) == 2 and turned and given.shape[::-1] == wanted.shape:
+        return "o i -> i o", {}
+    return ("", {}) if given.shape == wanted.shape and (len(given.shape) < 2 or not turned) else None
+
+
+def _into_list(source: Role, target: Role, pair: LeafPair, joiner: Joiner) -> Iterator[Match]:
+    """A stack into experts one by one, or one list of experts into another."""
+    for index, member in enumerate(target.members):
+        for role, wanted in member.tensors:
+            given = _counterpart(source.members[index] if source.members else source.leaf, role, len(member.tensors))
+            if given is None:
+                continue
+            if source.members:
+                found = joiner.transform(source.members[index].layer, member.layer, given, wanted)
+            else:
+                found = _selected(given, wanted, index, member, joiner)
+            if found is not None:
+                yield Match(wanted.name, (given.name,), *found, False, pair.confidence, pair.evidence)
+
+
+def _selected(given: Tensor, wanted: Tensor, index: int, member: Leaf, joiner: Joiner) -> Found | None:
+    part = replace(given, shape=given.shape[1:])
+    turned = member.layer.attributes.get("transposed", False)
+    if len(part.shape) == 2 and turned and part.shape[::-1] == wanted.shape and joiner.source.framework == "keras":
+        return "select", {"index": index, "inner": "i o -> o i", "parameters": {}}
+    return ("select", {"index": index, "inner": "", "parameters": {}}) if part.shape == wanted.shape else None
+
+
+def _named(member: Leaf, given: Tensor, first: Leaf) -> str:
+    """The tensor of this member that has the role which `given` has in the first."""
+    role = next(r for r, t in first.tensors if t is given or t.name == given.name)
+    return next(t.name for r, t in member.tensors if r == role)
+
+
+def _rival(rival: Role, role: str) -> tuple[str, ...]:
+    roles = {plain_role(r): t.name for r, t in rival.leaf.tensors}
+    return (roles[plain_role(role)],) if plain_role(role) in roles else ()
