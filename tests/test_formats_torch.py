@@ -224,6 +224,12 @@ def test_tensors_that_are_not_supported_are_left_out_and_said(tmp_path: Path) ->
     assert {e.name for e in graph.excluded} == {"s", "c"}
 
 
+def test_numpy_arrays_among_the_tensors_are_said(tmp_path: Path) -> None:
+    array = Call(Named("numpy.core.multiarray._reconstruct"), (Named("numpy.ndarray"), (0,), "b"))
+    graph = formats.read(zip_file(tmp_path / "m.pt", {"w": tensor("0", "float32", (2,)), "mean": array}, {"0": bytes(8)}))
+    assert [(f.code, f.severity, f.source) for f in graph.findings] == [("WB108", "warning", "mean")]
+
+
 def test_a_file_without_tensors(tmp_path: Path) -> None:
     with pytest.raises(Unsupported, match="no tensor"):
         formats.read(zip_file(tmp_path / "m.pt", {"epoch": 3}, {}))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from weightbridge.diagnostics import Finding, finding, with_severity
+from weightbridge.formats.torch_values import Object
 from weightbridge.formats.torch_walk import Leaf, tensors_in
 from weightbridge.graph import Reason
 
@@ -59,7 +60,7 @@ def state_of(root: Any, where: str) -> State:
             break
         value, prefix = next(v for k, v in value.items() if str(k) == chosen), f"{prefix}{chosen}."
     kept = _unique([pair for key in parts if key not in dropped for pair in parts[key]])
-    return _without_copies(kept, left, said)
+    return _without_copies(kept, left, [*said, *_arrays(prefix, value)])
 
 
 def _parts(value: Any, where: str) -> dict[str, Named]:
@@ -117,6 +118,19 @@ def _said(prefix: str, chosen: str | None, dropped: Mapping[str, tuple[Purpose, 
         fix="To use another one, save it alone as a file of its own",
     )
     return [with_severity(found, "warning")] if {p for p, _ in dropped.values()} & {"model", "part"} else [found]
+
+
+def _arrays(prefix: str, value: Any) -> Sequence[Finding]:
+    """What a state dict holds as numpy arrays, whose bytes lie inside the pickle."""
+    pairs = value.items() if isinstance(value, dict) else ()
+    names = [f"{prefix}{key}" for key, child in pairs if isinstance(child, Object) and child.kind.endswith("multiarray._reconstruct")]
+    if not names:
+        return ()
+    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+    found = finding(
+        "WB108", f"numpy arrays beside the tensors are not read: {listed}", source=names[0], fix="Save them as tensors, if they are weights"
+    )
+    return [with_severity(found, "warning")]
 
 
 def _unique(pairs: Sequence[tuple[str, Leaf]]) -> Named:
