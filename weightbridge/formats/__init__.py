@@ -27,6 +27,8 @@ FORMATS: dict[str, str] = {
     "safetensors": "weightbridge.formats.safetensors",
     "torch-zip": "weightbridge.formats.torch_zip",
     "torch-legacy": "weightbridge.formats.torch_legacy",
+    "tf-checkpoint": "weightbridge.formats.tf_checkpoint",
+    "saved-model": "weightbridge.formats.saved_model",
     "python": "weightbridge.formats.keras_live",
 }
 RUNNERS: dict[str, str] = {
@@ -36,8 +38,6 @@ RUNNERS: dict[str, str] = {
     "onnx": "weightbridge.formats.onnx_run",
 }
 UNREAD: dict[str, str] = {
-    "saved-model": "load it in the Keras that wrote it and save it as .keras or .weights.h5, or export it to ONNX with tf2onnx",
-    "tf-checkpoint": "load it into its model and save that as .keras or .weights.h5",
     "tflite": "use the model that it was converted from, or convert it to ONNX with tf2onnx --tflite",
 }
 

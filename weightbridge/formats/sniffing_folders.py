@@ -8,6 +8,7 @@ INDEXES: dict[str, tuple[str, ...]] = {  # format -> how the index of a folder w
     "safetensors": (".safetensors.index.json",),
     "torch-zip": (".bin.index.json", ".pt.index.json", ".pth.index.json"),
 }
+POINTER, LATEST = "checkpoint", b"model_checkpoint_path:"  # the text file that names the latest of a folder's checkpoints
 MODELS = (".keras", ".h5", ".hdf5", ".onnx", ".safetensors", ".weights.json", ".index.json")
 
 
@@ -27,9 +28,12 @@ def folder_format(path: Path) -> str:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether this is a TensorFlow checkpoint's prefix or one of its data files, which have no signature of their own."""
+    """Whether this is a TensorFlow checkpoint's prefix, one of its data files, which have no signature, or what names the latest one."""
     prefix = path.name.split(".data-")[0]
     try:
+        if path.name == POINTER and path.is_file():
+            with path.open("rb") as file:
+                return file.read(len(LATEST)) == LATEST
         return (path.name != prefix or not path.exists()) and bool(prefix) and path.with_name(f"{prefix}.index").is_file()
     except (OSError, ValueError):
         return False

@@ -17,6 +17,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {  # what users call a format; the longes
     ".onnx": ("onnx",),
     ".safetensors": ("safetensors",),
     ".pb": ("saved-model",),
+    ".index": ("tf-checkpoint",),
     ".pt": ("torch-zip", "torch-legacy"),
     ".pth": ("torch-zip", "torch-legacy"),
     ".tflite": ("tflite",),
@@ -46,6 +47,8 @@ DESCRIBED: dict[str, str] = {
     "safetensors": "safetensors",
     "torch-zip": "a PyTorch checkpoint",
     "torch-legacy": "a PyTorch checkpoint of the legacy kind",
+    "saved-model": "a TensorFlow SavedModel",
+    "tf-checkpoint": "a TensorFlow checkpoint",
 }
 
 

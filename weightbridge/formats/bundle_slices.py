@@ -1,0 +1,37 @@
+"""The keys under which a checkpoint's index keeps the parts of a partitioned variable (tensorflow/core/lib/strings/ordered_code.cc)."""
+
+from typing import NamedTuple
+
+WHOLE = -1
+
+
+class Extent(NamedTuple):
+    """A part of one axis; a length of -1 is all of it."""
+
+    start: int
+    length: int
+
+
+def slice_key(name: str, extents: tuple[Extent, ...]) -> bytes:
+    """The key of a part."""
+    numbers = [n for extent in extents for n in extent]
+    return b"\x00" + _string(name.encode()) + _count(len(extents)) + b"".join(_signed(n) for n in numbers)
+
+
+def _count(value: int) -> bytes:
+    size = (value.bit_length() + 7) // 8
+    return bytes([size]) + value.to_bytes(size, "big")
+
+
+def _string(value: bytes) -> bytes:
+    """Zeros and 255s are escaped, so that keys sort as their texts do."""
+    marked = b"".join({0: b"\x00\xff", 255: b"\xff\x00"}.get(byte, bytes([byte])) for byte in value)
+    return marked + b"\x00\x01"
+
+
+def _signed(value: int) -> bytes:
+    """Seven bits a byte; the first bits say how many bytes there are, and turn over for negative numbers."""
+    size = (value if value >= 0 else ~value).bit_length() // 7 + 1
+    plain = int.from_bytes(value.to_bytes(size, "big", signed=True), "big")
+    header = ((1 << size) - 1) << (8 * size - size)
+    return (plain ^ header).to_bytes(size, "big")
