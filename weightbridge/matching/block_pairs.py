@@ -77,7 +77,7 @@ def _aligned(source: Sequence[Block], target: Sequence[Block]) -> tuple[BlockPai
         return tuple(BlockPair(a[p], b[p], True) for p in sorted(set(a) & set(b)) if _is_rough(a[p], b[p]))
     sizes = [[str(block.parameters) for block in side] for side in (source, target)]
     counts = [{k: side.count(k) for k in side} for side in sizes]
-    pairs = align(*sizes)
+    pairs = align(sizes[0], sizes[1])
     return tuple(BlockPair(source[i], target[j], counts[0][sizes[0][i]] == counts[1][sizes[1][j]]) for i, j in pairs)
 
 

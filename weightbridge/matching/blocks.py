@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 from weightbridge.matching.leaves import Leaf
 
@@ -66,7 +67,7 @@ def _is_run(blocks: Sequence[set[Words]]) -> bool:
     """Two or more alike, of two or more leaves each."""
     if len(blocks) < 2 or sum(map(len, blocks)) < 2 * len(blocks):
         return False
-    pairs = zip(blocks, blocks[1:], strict=False)
+    pairs = pairwise(blocks)
     shares = [len(a & b) / max(min(len(a), len(b)), 1) for a, b in pairs]
     return sum(shares) >= ALIKE * len(shares)
 

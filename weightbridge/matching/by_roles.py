@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from weightbridge.matching.block_pairs import BlockPair, paired_blocks
 from weightbridge.matching.context import Context
-from weightbridge.matching.fusing import Fusion, fusions, stacked
+from weightbridge.matching.fusing import fusions, stacked
 from weightbridge.matching.joining import Joiner
 from weightbridge.matching.leaf_pairs import TIED, LeafPair, Role, paired_leaves, roles_of
 from weightbridge.matching.leaves import leaves_of

@@ -62,7 +62,9 @@ def read_name_rule(path: Path) -> NameRule:
             path.stem,
             str(data["function"]),
             tuple(data["kinds"]),
-            *(tuple(tuple(str(w).split()) for w in data.get(key, ())) for key in ("words", "within", "without")),
+            _sequences(data, "words"),
+            _sequences(data, "within"),
+            _sequences(data, "without"),
             int(data["priority"]),
             tuple(data["case"]),
         )
@@ -74,6 +76,10 @@ def read_name_rule(path: Path) -> NameRule:
         wrong = f"unknown key {unknown[0]!r}" if unknown else "give at least one case that fits and one that does not"
         raise RuleError(wrong, where=str(path), fix="docs/rules.md has the schema")
     return rule
+
+
+def _sequences(data: Mapping[str, Any], key: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(str(w).split()) for w in data.get(key, ()))
 
 
 def failing_name_cases(rule: NameRule) -> tuple[str, ...]:

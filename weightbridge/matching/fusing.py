@@ -55,7 +55,7 @@ def _split(given: Role, wanted: Sequence[Role], joiner: Joiner) -> Iterator[Matc
     for n, role in enumerate(wanted):
         for name, tensor in role.leaf.tensors:
             part = _part_of(given.leaf, name)
-            found = part and _cut(given.leaf, part, starts[n], starts[n + 1], role.leaf, tensor, joiner)
+            found = part and _cut(given.leaf, part, (starts[n], starts[n + 1]), role.leaf, tensor, joiner)
             if part and found and by_head:
                 found = _by_head(found, part, n, len(wanted), role.leaf)
             if part and found:
@@ -80,8 +80,9 @@ def _part_of(whole: Leaf, role: str) -> Tensor | None:
 
 
 def _cut(
-    whole: Leaf, given: Tensor, start: int, stop: int, target: Leaf, wanted: Tensor, joiner: Joiner
+    whole: Leaf, given: Tensor, rows: tuple[int, int], target: Leaf, wanted: Tensor, joiner: Joiner
 ) -> tuple[str, dict[str, Any]] | None:
+    start, stop = rows
     axis = _axis(whole) if given is whole.main else len(given.shape) - 1
     shape = tuple(stop - start if n == axis else size for n, size in enumerate(given.shape))
     found = joiner.transform(_plain(whole), target.layer, replace(given, shape=shape, role=_role(given)), wanted)
@@ -123,8 +124,8 @@ def _joined(given: Sequence[Role], wanted: Role, joiner: Joiner) -> Iterator[Mat
             source = _part_of(one.leaf, role.removeprefix("in_proj_"))
             shape = tuple(n if i == axis else size for i, size in enumerate(tensor.shape))
             like = replace(tensor, shape=shape, role=_role(tensor))
-            found = source and joiner.transform(one.leaf.layer, _plain(wanted.leaf), source, like)
-            if not source or found is None:
+            found = joiner.transform(one.leaf.layer, _plain(wanted.leaf), source, like) if source else None
+            if source is None or found is None:
                 break
             parts.append({"pattern": found[0], **found[1]})
             names.append(source.name)
@@ -149,13 +150,22 @@ def stacked(roles: Sequence[Role], others: Sequence[Role]) -> list[Role]:
 
 
 def _template(role: Role) -> tuple[object, ...]:
-    places = [i for i, w in enumerate(role.inner[:-1]) if w.isdigit()]
-    if not places:
+    """Equal for leaves that differ in one number alone."""
+    p = _place(role)
+    if p is None:
         return (role.leaf.name,)
-    p = places[-1] if len(places) == 1 else next((i for i in places if i and role.inner[i - 1] == "expert"), places[-1])
     return (role.inner[:p], role.inner[p + 1 :], tuple((r, t.shape) for r, t in role.leaf.tensors))
+
+
+def _place(role: Role) -> int | None:
+    """Where the number of an expert stands in the name; None where there is none."""
+    places = [i for i, w in enumerate(role.inner[:-1]) if w.isdigit()]
+    after = [i for i in places if i and role.inner[i - 1] == "expert"]
+    return next(iter((after or places)[-1:]), None)
 
 
 def _stack(members: Sequence[Role], total: int) -> Role:
     first = members[0]
-    return replace(first, leaf=replace(first.leaf, size=total), members=tuple(m.leaf for m in members))
+    p = _place(first)
+    inner = first.inner if p is None else (*first.inner[:p], *first.inner[p + 1 :])
+    return replace(first, leaf=replace(first.leaf, size=total), inner=inner, members=tuple(m.leaf for m in members))

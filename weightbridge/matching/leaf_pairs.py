@@ -15,6 +15,7 @@ from weightbridge.matching.leaves import Leaf
 ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
 SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
 GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "batch", "weight", "module", "model", "block", "kernel"})
+PLACES = {"gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3}  # the order in which they are declared
 MARGIN = 0.2  # of likeness by words between the chosen one and the next
 
 
@@ -97,13 +98,27 @@ def _score(source: Role, target: Role, i: int, j: int) -> float:
     a, b = source.function, target.function
     by_function = 4.0 if a and a == b else -4.0 if a and b else 0.0
     bias = 0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0
-    return by_function + 2.0 * alike(source.inner, target.inner) + bias - 1e-3 * abs(i - j)
+    words = alike(_telling(source), _telling(target))
+    return by_function + 2.0 * words + bias - 1e-3 * abs(i - j) - 0.1 * _misplaced(source, target)
+
+
+def _telling(role: Role) -> Words:
+    """Without a number that is all the name there is (`experts/0`)."""
+    return role.inner[:-1] if not role.function and role.inner[-1:] and role.inner[-1].isdigit() else role.inner
+
+
+def _misplaced(source: Role, target: Role) -> int:
+    """How far a number that is all the name there is stands from the usual place of a function."""
+    for one, other in ((source, target), (target, source)):
+        if one.function in PLACES and not other.function and other.inner[-1:] and other.inner[-1].isdigit():
+            return abs(PLACES[one.function] - int(other.inner[-1]))
+    return 0
 
 
 @lru_cache(maxsize=1 << 16)
 def alike(left: Words, right: Words) -> float:
     """Share of common telling words and numbers, minus a penalty for another branch."""
-    a, b = ({w for w in side if w not in GENERIC} for side in (left, right))
+    a, b = ({w for w in side if w not in GENERIC and w != "w"} for side in (left, right))
     shared = len(a & b) / max(len(a | b), 1)
     return shared + min(likeness(left, right), 0.0)
 
