@@ -1,19 +1,21 @@
 """Plan as a JSON lockfile: diffable, editable, refused where a model has changed or an entry makes no sense."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NoReturn
 
-from weightbridge.adapters import ADAPTERS
-from weightbridge.axes import parse
-from weightbridge.errors import PlanError, RuleError
+from weightbridge.errors import PlanError
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import content_hash, structure_hash
-from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
+from weightbridge.plan import Kind, Plan, Step
+from weightbridge.planentries import head_of, listed, steps_of, unused_of_file
+from weightbridge.rehearsal import rehearse
+from weightbridge.tensors import Tensor, dtype_of
 from weightbridge.textfile import write_text
-from weightbridge.transforms import TRANSFORMS
+from weightbridge.transforms import is_bitwise
 
 VERSION = 1
 MAX_BYTES = 256 << 20
@@ -53,47 +55,30 @@ def load(path: Path) -> Plan:
 
 
 def loads(text: str) -> Plan:
+    """Raises PlanError that names the entries at fault."""
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except ValueError as error:
         raise PlanError(f"no JSON: {error}") from error
     if not isinstance(data, dict) or data.get("plan_version") != VERSION:
         raise PlanError(f"plan_version is {data.get('plan_version') if isinstance(data, dict) else None!r}, expected {VERSION}")
-    try:
-        source, target = data["source"], data["target"]
-        steps = tuple(_step(s, n) for n, s in enumerate(data["steps"]))
-        unused = tuple(_unused(u, n) for n, u in enumerate(data["unused"]))
-        return Plan(steps, unused, source["structure"], target["structure"], source["sha256"], target["sha256"])
-    except (KeyError, TypeError) as error:
-        raise PlanError(f"the entry {error} is missing or of the wrong kind") from error
+    head = head_of(data)
+    source, target = head["source"], head["target"]
+    steps, unused = steps_of(head["steps"]), unused_of_file(head["unused"])
+    return Plan(steps, unused, source["structure"], target["structure"], source["sha256"], target["sha256"])
 
 
-def _step(data: Mapping[str, Any], n: int) -> Step:
-    try:
-        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        step = Step(**values)
-        known = step.kind in get_args(Kind) and step.contract in get_args(Contract) and _is_known(step.transform)
-    except (TypeError, RuleError) as error:
-        raise PlanError(f"steps[{n}]: {error}") from error
-    if not known or not isinstance(step.parameters, dict) or not isinstance(step.target, str):
-        raise PlanError(
-            f"steps[{n}] ({step.target}): unknown kind {step.kind!r}, contract {step.contract!r} or transform {step.transform!r}"
-        )
-    return step
+def _no_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")
 
 
-def _is_known(transform: str) -> bool:
-    if "->" in transform:
-        parse(transform)
-        return True
-    return not transform or transform in TRANSFORMS or transform in ADAPTERS
-
-
-def _unused(data: Mapping[str, Any], n: int) -> Unused:
-    entry = Unused(**data)
-    if entry.reason not in get_args(UnusedReason):
-        raise PlanError(f"unused[{n}] ({entry.source}): unknown reason {entry.reason!r}")
-    return entry
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """One of two equal keys would be dropped in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return found
 
 
 def with_content(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
@@ -102,7 +87,19 @@ def with_content(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
 
 
 def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
-    """The plan, if it still is about these models and mentions every tensor. Raises PlanError that says what has changed."""
+    """The plan, if it still is about these models, mentions every tensor and can be carried out; what follows from an edit is put right.
+
+    Raises PlanError that says what has changed, or which steps are wrong.
+    """
+    _same_models(plan, source, target)
+    given, wanted = ({t.name: t for t in graph.tensors} for graph in (source, target))
+    problems = [*_incomplete(plan, wanted), *_unknown(plan, source, given)] or [*rehearse(plan, given, wanted)]
+    if problems:
+        raise PlanError(listed(problems), fix="mend the plan, or " + MAKE_ANEW)
+    return replace(plan, steps=tuple(_settled(step, given, wanted[step.target]) for step in plan.steps))
+
+
+def _same_models(plan: Plan, source: LayerGraph, target: LayerGraph) -> None:
     for side, graph, structure, content in (
         ("source", source, plan.source_structure, plan.source_sha256),
         ("target", target, plan.target_structure, plan.target_sha256),
@@ -113,23 +110,35 @@ def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
             )
         if content is not None and content_hash(graph) != content:
             raise PlanError(f"the {side} {graph.path} has changed since the plan was made: the same structure, other bytes", fix=MAKE_ANEW)
-    _complete(plan, source, target)
-    return plan
 
 
-def _complete(plan: Plan, source: LayerGraph, target: LayerGraph) -> None:
-    """Every target tensor once, with its shape; every source that exists."""
-    wanted = {t.name: t.shape for t in target.tensors}
-    given = {t.name for t in source.tensors}
-    named = [s.target for s in plan.steps]
-    problems = [f"two steps for {n}" for n in sorted({n for n in named if named.count(n) > 1})] if len(set(named)) < len(named) else []
-    problems += [f"no step for {n}" for n in wanted if n not in set(named)]
-    problems += [f"a step for {s.target}, which the target does not have" for s in plan.steps if s.target not in wanted]
-    problems += [
-        f"{s.target}: shape {s.shape}, expected {wanted[s.target]}" for s in plan.steps if wanted.get(s.target, s.shape) != s.shape
-    ]
-    problems += [f"{s.target}: the source has no {n}" for s in plan.steps for n in s.sources if n not in given]
-    if problems:
-        raise PlanError(
-            "; ".join(problems[:5]) + (f" and {len(problems) - 5} more" if len(problems) > 5 else ""), fix="mend the plan, or " + MAKE_ANEW
-        )
+def _incomplete(plan: Plan, wanted: Mapping[str, Tensor]) -> Iterator[str]:
+    """Every target tensor once, with its shape."""
+    named = Counter(step.target for step in plan.steps)
+    yield from (f"{count} steps for {name}" for name, count in named.items() if count > 1)
+    yield from (f"no step for {name}" for name in wanted if name not in named)
+    yield from (f"a step for {name}, which the target does not have" for name in named if name not in wanted)
+    for step in plan.steps:
+        if step.target in wanted and wanted[step.target].shape != step.shape:
+            yield f"{step.target}: shape {step.shape}, expected {wanted[step.target].shape}"
+
+
+def _unknown(plan: Plan, source: LayerGraph, given: Mapping[str, Tensor]) -> Iterator[str]:
+    """Names that the source does not have."""
+    stored = given.keys() | {one.name for one in source.excluded}
+    yield from (f"{step.target}: the source has no {name}" for step in plan.steps for name in step.sources if name not in given)
+    yield from (f"unused: the source has no {entry.source}" for entry in plan.unused if entry.source not in stored)
+
+
+def _settled(step: Step, given: Mapping[str, Tensor], target: Tensor) -> Step:
+    """What follows from the kind and the dtypes, so that an edit of one word is enough: `fresh` and `keep` read nothing."""
+    if step.kind in ("fresh", "keep"):
+        kept = Step(step.target, (), step.kind, "fresh" if step.kind == "fresh" else "untouched", step.shape, step.size)
+        return replace(kept, runners_up=step.runners_up)
+    others = {given[name].dtype for name in step.sources} - {target.dtype}
+    is_claimed = step.contract not in ("fresh", "untouched", "bitwise")
+    if is_claimed or not is_bitwise(step.transform, step.parameters):
+        return step if is_claimed else replace(step, contract="lossy")
+    widened = all(dtype_of(dtype).itemsize < dtype_of(target.dtype).itemsize for dtype in others)
+    kind: Kind = "transform" if others or step.transform else "copy"
+    return replace(step, kind=kind, contract="bitwise" if not others else "preserving" if widened else "lossy")

@@ -11,6 +11,7 @@ from weightbridge.matching import Match, Matching
 from weightbridge.options import Options
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
 from weightbridge.tensors import Tensor, dtype_of
+from weightbridge.transforms import is_bitwise
 
 VECTOR_ROLES = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance"})
 
@@ -72,7 +73,7 @@ def exact_step(target: Tensor, match: Match, dtypes: Mapping[str, str]) -> Step:
 
 
 def _contract(match: Match, given: set[str], wanted: str) -> Contract:
-    if match.preserving:
+    if match.preserving or not is_bitwise(match.transform, match.parameters):
         return "preserving"
     if given <= {wanted}:
         return "bitwise"
