@@ -135,6 +135,24 @@ def _by(parameters: Mapping[str, Any], array: Array) -> Array:
     return rearranged(array, parameters["pattern"], parameters) if parameters.get("pattern") else array
 
 
+def _negate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """The other sign, then `pattern`: slopes that an exporter keeps negated."""
+    return _by(parameters, np.negative(arrays[0]))
+
+
+COMPUTED = frozenset({"constant", "affine", "batchnorm-gamma", "square", "negate"})
+
+
+def is_bitwise(transform: str, parameters: Mapping[str, Any]) -> bool:
+    """Whether values are only moved, and none is computed."""
+    if transform == "gate-bias":
+        return parameters.get("join") == "stack"
+    if transform == "select":
+        inner = parameters.get("parameters")
+        return is_bitwise(str(parameters.get("inner", "")), inner if isinstance(inner, Mapping) else {})
+    return not transform or "->" in transform or (transform in TRANSFORMS and transform not in COMPUTED)
+
+
 TRANSFORMS: dict[str, Transform] = {
     "constant": _constant,
     "gates": _gates,
@@ -149,4 +167,5 @@ TRANSFORMS: dict[str, Transform] = {
     "slice": _slice,
     "fuse": _fuse,
     "stack": _stack,
+    "negate": _negate,
 }
