@@ -1,10 +1,12 @@
 """Shape and position: what is left is aligned in file order, with gaps, between the pairs that are already certain."""
 
 from collections import Counter
+from dataclasses import replace
 
 from weightbridge.matching.alignment import align
 from weightbridge.matching.by_shape import UNORDERED
 from weightbridge.matching.context import DOUBTFUL, IN_ORDER, SYMMETRIC, Context, key
+from weightbridge.matching.doubt import SHOWN
 from weightbridge.matching.names import likenesses
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair
@@ -32,7 +34,23 @@ def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[
     pairs = [(source[i], target[j]) for i, j in align(left, right, _tie_break(source, target)) if target[j].name not in context.pairs]
     counts = Counter(left), Counter(right)
     whole = left == right and not {context.source.graph.format, context.target.graph.format} & UNORDERED
-    return tuple(_pair(s, t, counts[0][key(t)], counts[1][key(t)], whole) for s, t in pairs)
+    found = tuple(_pair(s, t, counts[0][key(t)], counts[1][key(t)], whole) for s, t in pairs)
+    return _with_rivals(context, found, source)
+
+
+def _with_rivals(context: Context, pairs: tuple[LayerPair, ...], source: list[Unit]) -> tuple[LayerPair, ...]:
+    """Where order alone decided, the other open sources of the same key are runners-up."""
+    rivals: dict[str, list[str]] = {}
+    for unit in source:
+        if unit.name not in context.taken:
+            rivals.setdefault(key(unit), []).append(unit.name)
+    return tuple(
+        replace(p, runners_up=_others(p, rivals[key(context.source.by_name[p.source])])) if p.confidence == SYMMETRIC else p for p in pairs
+    )
+
+
+def _others(pair: LayerPair, rivals: list[str]) -> tuple[str, ...]:
+    return tuple(name for name in rivals[: SHOWN + 1] if name != pair.source)[:SHOWN]
 
 
 def _tie_break(source: list[Unit], target: list[Unit]) -> Array | None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.graph import Layer, LayerGraph
+from weightbridge.matching.directions import direction_of
 
 PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
 ACTIVATED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"})
-SEEN_THROUGH = frozenset({"Identity", "Dropout", "Cast", "Permute", "BatchNorm", "Scale", "Shift", "Noise"})
+SEEN_THROUGH = frozenset({"Identity", "Dropout", "Cast", "Permute", "BatchNorm", "Scale", "Shift", "Noise", "Reshape", "Flatten"})
 
 
 def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
@@ -22,10 +23,22 @@ def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
     return {k: v for k, v in found.items() if v is not None}
 
 
+def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes that count for one direction of a bidirectional layer, or for one half of a separable convolution."""
+    if direction_of(unit) == 1:
+        return {**attributes, "go_backwards": True}
+    if layer.op != "SeparableConv" or other.op == layer.op:
+        return attributes
+    if unit.endswith("\0depthwise"):
+        return {k: v for k, v in attributes.items() if k != "activation"}
+    return {k: v for k, v in attributes.items() if k == "activation"}
+
+
 def _padding(graph: LayerGraph, layer: Layer) -> Any:
     own = layer.attributes["padding"]
     before = _single(graph.parents[layer.name], graph)
-    while before is not None and before.op in ("Identity", "Permute", "Dropout", "Cast"):
+    passed = {"Identity", "Permute", "Dropout", "Cast"} | ({"Reshape"} if len(own) == 1 else set())  # Conv1D in two dimensions
+    while before is not None and before.op in passed:
         before = _single(graph.parents[before.name], graph)
     if isinstance(own, str) or before is None or before.op != "Pad" or before.attributes.get("mode", "constant") != "constant":
         return own

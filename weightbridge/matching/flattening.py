@@ -12,12 +12,13 @@ THROUGH = frozenset({"Activation", "Dropout", "Identity", "Cast", "Noise", "Mask
 class Flattened:
     """channels and space of the map that was flattened, 0 and () where its shape is not known.
 
-    `channels_first` is the order in which its values were read out.
+    `channels_first` is the order in which its values were read out, None where nothing tells. shape: as it was flattened.
     """
 
     channels: int
     space: tuple[int, ...]
-    channels_first: bool
+    channels_first: bool | None
+    shape: tuple[int, ...] = ()
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -30,15 +31,23 @@ def flatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, 
     if not source[1].op == target[1].op == "Dense":
         return {}
     a, b = flattened_input(*source), flattened_input(*target)
-    if a is None or b is None or a.channels_first == b.channels_first:
+    if a is None or b is None or _first(a, b) == _first(b, a):
         return {}
-    known = b if b.channels else a
+    known = b if b.channels and b.channels_first is not None else a
     return known.lengths if prod(known.space) > 1 and known.channels > 1 else {}
 
 
-def reads_channels_first(graph: LayerGraph, layer: Layer) -> bool:
-    found = flattened_input(graph, layer)
-    return found is not None and found.channels_first
+def reads_channels_first(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> bool:
+    a, b = flattened_input(*source), flattened_input(*target)
+    return a is not None and b is not None and bool(_first(a, b))
+
+
+def _first(one: Flattened, other: Flattened) -> bool | None:
+    """The order of values; where nothing tells, the other's, or the opposite one where the shape is the other's with its channels moved."""
+    if one.channels_first is not None or other.channels_first is None:
+        return one.channels_first
+    moved = (*other.shape[1:], *other.shape[:1]) if other.channels_first else (*other.shape[-1:], *other.shape[:-1])
+    return other.channels_first != (one.shape == moved != other.shape)
 
 
 def flattened_input(graph: LayerGraph, layer: Layer) -> Flattened | None:
@@ -59,13 +68,15 @@ def flattened_input(graph: LayerGraph, layer: Layer) -> Flattened | None:
 
 
 def _shape(graph: LayerGraph, layer: Layer, turned: bool) -> Flattened | None:
-    default = "channels_first" if graph.framework != "keras" else "channels_last"
-    first = layer.attributes.get("data_format", default) == "channels_first"
+    default = "channels_last" if graph.framework == "keras" else None
+    told = layer.attributes.get("data_format", default)
+    first = None if told is None else (told == "channels_first") != turned
     shape = layer.output_shape
     if shape is None or any(n is None for n in shape):
-        return Flattened(0, (), first != turned) if shape is None or len(shape) > 1 else None
+        return Flattened(0, (), first) if shape is None or len(shape) > 1 else None
     if not 1 < len(shape) < 5:
         return None
     known = tuple(int(n) for n in shape if n is not None)
-    channels, space = (known[0], known[1:]) if first else (known[-1], known[:-1])
-    return Flattened(channels, space, first != turned)
+    at_front = told == "channels_first"
+    channels, space = (known[0], known[1:]) if at_front else (known[-1], known[:-1])
+    return Flattened(channels, space, first, known)

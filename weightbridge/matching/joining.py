@@ -6,15 +6,17 @@ from typing import Any
 
 from weightbridge.axes import inverse
 from weightbridge.graph import Layer, LayerGraph
+from weightbridge.matching.directions import direction_of, one_direction, selected
 from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
 from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
+from weightbridge.matching.vectors import signed, vector_pattern
 from weightbridge.rules import Rule
 from weightbridge.tensors import Tensor
 
-SAME_FRAMEWORK = "same framework"
+GROUPED = frozenset({"gamma", "beta"})  # of a GroupNorm that an exporter wrote with its groups as an axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +50,20 @@ class Joiner:
                 else:
                     missing.append(tensor)
                 continue
-            found = self._transform(source.layer, target.layer, role, given, tensor)
+            found = self._directed(source, target, role, given, tensor)
             if found is None:
                 misfits.append((given.name, tensor.name))
                 continue
             matches.append(Match(tensor.name, (given.name,), *found, False, pair.confidence, pair.evidence, _runners(pair, given)))
         return Joined(tuple(matches), tuple(misfits), tuple(missing))
+
+    def _directed(self, source: Unit, target: Unit, role: str, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+        """The transform, of the one direction that the source's unit stands for."""
+        direction = direction_of(source.name)
+        if direction is None or direction_of(target.name) is not None:
+            return self._transform(source.layer, target.layer, role, given, wanted)
+        found = self._transform(source.layer, target.layer, role, one_direction(given), wanted)
+        return None if found is None else selected(found, direction)
 
     def transform(self, source: Layer, target: Layer, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
         """The exact transform of one tensor into another and its parameters, "" for a copy; None where no rule joins them."""
@@ -64,9 +74,9 @@ class Joiner:
         if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
             return older_kernel(source, target, given, wanted)
         if self.source.framework == self.target.framework and given.shape == wanted.shape and not known:
-            return "", {}
+            return signed(("", {}), source, target, role)
         found = next(self._by_rules(source, target, given, wanted, known), None)
-        return _as_vector(given, wanted) if found is None else found
+        return signed(_as_vector(given, wanted) if found is None else found, source, target, role)
 
     def _named(self, *pair: *tuple[str, str, str, str]) -> tuple[Rule, ...]:
         """The rules that name these two ops and roles, in either direction; looked for once."""
@@ -79,10 +89,10 @@ class Joiner:
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         here = (self.source.framework, source.op, given.role, source.attributes)
         there = (self.target.framework, target.op, wanted.role, target.attributes)
+        turned = bool(known) and not reads_channels_first((self.source, source), (self.target, target))
         for rule in self._named(source.op, given.role, target.op, wanted.role):
             if bool(rule.lengths) != bool(known):
                 continue
-            turned = bool(known) and not reads_channels_first(self.source, source)  # such rules lead from channels first to channels last
             if not turned and rule.source.admits(*here) and rule.target.admits(*there):
                 found = _forwards(rule, source, given, wanted, known)
             elif (turned or not known) and rule.axes and not rule.transform and rule.target.admits(*here) and rule.source.admits(*there):
@@ -99,13 +109,13 @@ def _names(rule: Rule, pair: tuple[str, ...]) -> bool:
 
 
 def _as_vector(given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
-    """One number per channel stays that, whatever axes of length one stand around it."""
-    if given.shape == wanted.shape and len(given.shape) < 2:
+    """One number per channel stays that, whatever axes of length one stand around it; groups of channels stand one after the other."""
+    if given.shape == wanted.shape and (len(given.shape) < 2 or given.role == "bias"):
         return "", {}
-    if given.size != wanted.size or any(max(t.shape, default=1) != t.size for t in (given, wanted)):
+    long = [n for n in given.shape if n > 1]
+    if given.size != wanted.size or [n for n in wanted.shape if n > 1] not in (long, [given.size] if given.role in GROUPED else long):
         return None
-    left, right = (" ".join("1" if n == 1 else "c" for n in t.shape) for t in (given, wanted))
-    return ("" if given.shape == wanted.shape else f"{left} -> {right}"), {}
+    return vector_pattern(given.shape, wanted.shape) if len(long) < 2 or len(wanted.shape) == 1 else None
 
 
 def _forwards(rule: Rule, source: Layer, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> tuple[str, dict[str, Any]] | None:

@@ -41,8 +41,8 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     for matcher in PLACED:
         context = context.with_pairs(matcher(context))
     context = replace(context, pairs={p.target: p for p in doubted(context)})
-    layers = {shown(p.target): shown(p.source) for p in context.pairs.values() if context.target.by_name[p.target].has_weights}
-    differing = differences(source, target, layers)
+    paired = [(p.source, p.target) for p in context.pairs.values() if context.target.by_name[p.target].has_weights]
+    differing = differences(source, target, paired)
     refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
     joined = _joined(context, joiner, refused)
     exact, findings = _exact(context, joined, differing, options)

@@ -1,13 +1,13 @@
 """The semantic diff of matched layers: same weights, other function. Needs no framework and no bytes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import isclose
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import Layer, LayerGraph
-from weightbridge.matching.effective import effective
+from weightbridge.graph import LayerGraph
+from weightbridge.matching.effective import effective, of_unit
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"})
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
@@ -29,23 +29,31 @@ class Difference:
     values: tuple[Any, Any]
 
 
-def differences(source: LayerGraph, target: LayerGraph, pairs: Mapping[str, str]) -> tuple[Difference, ...]:
-    """Of all pairs (target -> source layer names), in target order: attributes that both sides know and that differ."""
-    found: list[Difference] = []
+def differences(source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]) -> tuple[Difference, ...]:
+    """Of all pairs (source, target units), in target order: attributes that both sides know and that differ."""
+    partners: dict[str, list[tuple[str, str]]] = {}
+    for given, wanted in pairs:
+        partners.setdefault(_layer(wanted), []).append((given, wanted))
+    found: dict[tuple[str, str], Difference] = {}
     for layer in target.layers:
-        if layer.name in pairs:
-            found += _compared(source, target, source.by_name[pairs[layer.name]], layer)
-    return tuple(found)
+        for given, wanted in partners.get(layer.name, ()):
+            found |= {(d.target, d.attribute): d for d in _compared(source, target, given, wanted)}
+    return tuple(found.values())
 
 
-def _compared(source: LayerGraph, target: LayerGraph, a: Layer, b: Layer) -> Iterator[Difference]:
+def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -> Iterator[Difference]:
     same = source.framework == target.framework
-    left, right = effective(source, a), effective(target, b)
+    a, b = source.by_name[_layer(given)], target.by_name[_layer(wanted)]
+    left, right = of_unit(given, a, b, effective(source, a)), of_unit(wanted, b, a, effective(target, b))
     for name in (*INFERENCE, *TRAINING, *VARIANTS.get(b.op, ())):
         if name in ("data_format", "axis", "equation", "trainable", "momentum") and not same:
             continue
         if name in left and name in right and not is_same(left[name], right[name]):
             yield Difference(a.name, b.name, name, (left[name], right[name]))
+
+
+def _layer(unit: str) -> str:
+    return unit.partition("\0")[0]
 
 
 def is_same(a: Any, b: Any) -> bool:

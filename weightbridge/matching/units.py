@@ -7,6 +7,7 @@ from functools import cached_property
 from math import prod
 
 from weightbridge.graph import Layer, LayerGraph
+from weightbridge.matching.directions import BACKWARD, FORWARD, JOINED, is_twofold
 from weightbridge.tensors import Tensor
 
 MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat", "Attention", "MatMul"})
@@ -84,6 +85,12 @@ def reduce(graph: LayerGraph) -> Reduced:
         feeding = tuple(e for p in graph.parents[layer.name] for e in ends.get(p, ()))
         if not feeding and not graph.parents[layer.name]:
             feeding = ("",) if layer.op == "Input" or not graph.has_flow else ()
+        if is_twofold(layer):
+            directions = _directions(layer)
+            units += directions
+            parents |= {u.name: feeding for u in directions[:2]} | {directions[2].name: (directions[0].name, directions[1].name)}
+            ends[layer.name] = (directions[2].name,)
+            continue
         home = _affine_home(layer, feeding, units, graph, absorbed)
         made = () if home is not None else _units_of(layer, feeding)
         if home is not None:
@@ -105,7 +112,7 @@ def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
     if layer.tensors:
         tensors = tuple((t.role, t) for t in layer.tensors)
         return (Unit(layer.name, family(layer), _main_size(layer), (layer,), tensors),)
-    if layer.op in MERGES and len(feeding) > 1:
+    if layer.op in MERGES and len(feeding) > 1 and (layer.op != "Concat" or len(set(feeding)) > 1):
         return (Unit(layer.name, layer.op, 0, (layer,)),)
     return ()
 
@@ -119,6 +126,13 @@ def _halves(layer: Layer) -> tuple[Unit, ...]:
         Unit(f"{layer.name}\0depthwise", "DepthwiseConv", depth.size, (layer,), (("kernel", depth),)),
         Unit(layer.name, "Linear", point.size, (layer,), rest),
     )
+
+
+def _directions(layer: Layer) -> tuple[Unit, Unit, Unit]:
+    """Both directions of a bidirectional layer and what joins their outputs, as formats write them that keep two layers."""
+    tensors = tuple((t.role, t) for t in layer.tensors)
+    one, two = (Unit(f"{layer.name}{side}", family(layer), _main_size(layer) // 2, (layer,), tensors) for side in (FORWARD, BACKWARD))
+    return one, two, Unit(f"{layer.name}{JOINED}", "Concat", 0, (layer,))
 
 
 def _affine_home(layer: Layer, feeding: Sequence[str], units: Sequence[Unit], graph: LayerGraph, absorbed: Mapping[str, int]) -> int | None:
@@ -165,7 +179,7 @@ def _main_size(layer: Layer) -> int:
 
 def plain_role(role: str) -> str:
     """The role without its gate: Keras 1 keeps `kernel_i`, `kernel_f`, ... of a recurrent layer apart."""
-    return GATE.sub(r"\1", role)
+    return GATE.sub(r"\1", role) if role[-2:-1] == "_" else role
 
 
 def without(reduced: Reduced, family_name: str) -> Reduced:

@@ -1,0 +1,32 @@
+"""Bidirectional layers that one side keeps as one (both directions along the first axis) and the other as two."""
+
+from dataclasses import replace
+from typing import Any
+
+from weightbridge.graph import Layer
+from weightbridge.tensors import Tensor
+
+FORWARD, BACKWARD, JOINED = "\0forward", "\0backward", "\0directions"
+Transform = tuple[str, dict[str, Any]]
+
+
+def is_twofold(layer: Layer) -> bool:
+    """Whether a layer's tensors hold both directions."""
+    return layer.attributes.get("direction") == "bidirectional" and bool(layer.tensors) and all(t.shape[:1] == (2,) for t in layer.tensors)
+
+
+def direction_of(unit: str) -> int | None:
+    """The index of a unit's direction in its layer's tensors, None for a whole layer."""
+    return 0 if unit.endswith(FORWARD) else 1 if unit.endswith(BACKWARD) else None
+
+
+def one_direction(tensor: Tensor) -> Tensor:
+    """The tensor as a layer of one direction would have it."""
+    return replace(tensor, shape=(1, *tensor.shape[1:]))
+
+
+def selected(found: Transform, direction: int) -> Transform:
+    """What a transform of a layer of one direction is for one of two."""
+    transform, parameters = found
+    inner = {k: v.removeprefix("1 ") if k == "pattern" else v - 1 if k == "axis" else v for k, v in parameters.items()}
+    return "select", {"index": direction, "inner": transform.removeprefix("1 "), "parameters": inner}

@@ -1,0 +1,26 @@
+"""Vectors, whose axes mean the same everywhere: axes of length one come and go, the sign may be the other."""
+
+from typing import Any
+
+from weightbridge.graph import Layer
+
+Transform = tuple[str, dict[str, Any]]
+
+
+def vector_pattern(source: tuple[int, ...], target: tuple[int, ...]) -> Transform:
+    """`1 1 g c -> (g c)`: the longer axes in their order, as one axis of the target."""
+    letters = iter("abcdefgh")
+    names = ["1" if n == 1 else next(letters) for n in source]
+    long = [n for n in names if n != "1"]
+    joined = f"({' '.join(long)})" if len(long) > 1 else " ".join(long)
+    right = " ".join("1" if n == 1 else joined for n in target)
+    lengths = {name: n for name, n in zip(names, source, strict=True) if name != "1"} if len(long) > 1 else {}
+    return ("" if source == target else f"{' '.join(names)} -> {right}"), lengths
+
+
+def signed(found: Transform | None, source: Layer, target: Layer, role: str) -> Transform | None:
+    """Where one of the two sides keeps the tensor with the other sign, it is turned over."""
+    if found is None or (role in source.attributes.get("negated", ())) == (role in target.attributes.get("negated", ())):
+        return found
+    transform, parameters = found
+    return ("negate", {"pattern": transform, **parameters}) if not transform or "->" in transform else None
