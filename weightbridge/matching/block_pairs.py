@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from weightbridge.matching.alignment import align
+from weightbridge.matching.assignment import assignment
 from weightbridge.matching.blocks import Block, Partition, partitions
 from weightbridge.matching.leaves import Leaf
 
@@ -55,7 +55,7 @@ def _paired(a: Partition, b: Partition) -> tuple[BlockPair, ...]:
     total = max(sum(block.parameters for blocks in b.tracks.values() for block in blocks), 1)
     for (i, j), pairs in found.items():
         scores[i, j] = sum(_explained(p) for p in pairs) / total + 0.1 * likeness(left[i], right[j])
-    rows, columns = linear_sum_assignment(scores, maximize=True)
+    rows, columns = assignment(scores)
     return tuple(p for i, j in zip(rows, columns, strict=True) for p in found[int(i), int(j)])
 
 
