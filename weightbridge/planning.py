@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from weightbridge.adapters import propose
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import structure_hash
@@ -24,7 +23,9 @@ def make_plan(source: LayerGraph, target: LayerGraph, matching: Matching, option
     open_targets = frozenset(t.name for t in target.tensors if t.name not in steps and t.name not in fresh | _refused(target, matching))
     findings: list[Finding] = list(matching.findings)
     left: frozenset[str] = frozenset()
-    if options.adapt != "none":
+    if options.adapt != "none" and open_targets:
+        from weightbridge.adapters import propose  # thirty modules that an exact match can do without
+
         proposal = propose(source, target, matching, open_targets)
         steps |= {s.target: s for s in proposal.steps if s.target not in fresh}
         findings += proposal.findings
