@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from einops import EinopsError
 
-from weightbridge import adapters, transforms
+from weightbridge import transforms
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import Corrupt
 from weightbridge.graph import LayerGraph
@@ -46,9 +46,12 @@ def values(
 def _value(step: Step, given: dict[str, Tensor], target: Tensor, ledger: Ledger) -> Array:
     arrays = [_loaded(given[name], step, ledger) for name in step.sources]
     try:
-        if step.kind == "adapt" or step.transform in adapters.ADAPTERS:
+        if is_adapter(step):
+            from weightbridge import adapters  # thirty modules that a copy can do without
+
             value, kept = adapters.apply(step, arrays)
-            ledger.steps[step.target] = adapters.with_energy(step, kept)
+            if np.isfinite(kept):  # NaN among the source's values has been said already
+                ledger.steps[step.target] = adapters.with_energy(step, kept)
         else:
             value = transforms.apply(step.transform, step.parameters, arrays)
     except (ValueError, IndexError, KeyError, EinopsError) as error:
@@ -58,6 +61,11 @@ def _value(step: Step, given: dict[str, Tensor], target: Tensor, ledger: Ledger)
             f"the step {step.transform!r} gives shape {value.shape}, expected {target.shape}", where=step.target, fix="mend the plan"
         )
     return _cast(value, target, step, ledger)
+
+
+def is_adapter(step: Step) -> bool:
+    """Whether the step's transform is an adapter's, not an exact one."""
+    return step.kind == "adapt" or not (not step.transform or "->" in step.transform or step.transform in transforms.TRANSFORMS)
 
 
 def _loaded(tensor: Tensor, step: Step, ledger: Ledger) -> Array:
@@ -85,9 +93,9 @@ def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:
         cast = np.ascontiguousarray(value.astype(dtype))
     lost = _lost(value, cast)
     if lost:
-        ledger.findings.append(
-            finding("WB307", f"{target.name}: {lost} of {value.size} values leave the range of {target.dtype}", target=target.name)
-        )
+        message = f"{target.name}: {lost} of {value.size} values leave the range of {target.dtype}, and are now infinite or zero"
+        fix = f"build the target in {value.dtype}, or look at these values: they are far from ordinary weights"
+        ledger.findings.append(finding("WB307", message, target=target.name, fix=fix))
     return cast
 
 

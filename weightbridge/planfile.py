@@ -11,8 +11,6 @@ from weightbridge.errors import PlanError
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import content_hash, structure_hash
 from weightbridge.plan import Kind, Plan, Step
-from weightbridge.planentries import head_of, listed, steps_of, unused_of_file
-from weightbridge.rehearsal import rehearse
 from weightbridge.tensors import Tensor, dtype_of
 from weightbridge.textfile import write_text
 from weightbridge.transforms import is_bitwise
@@ -56,6 +54,8 @@ def load(path: Path) -> Plan:
 
 def loads(text: str) -> Plan:
     """Raises PlanError that names the entries at fault."""
+    from weightbridge.planentries import head_of, steps_of, unused_of_file  # knows all adapters, which making a plan may do without
+
     try:
         data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except ValueError as error:
@@ -91,6 +91,9 @@ def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
 
     Raises PlanError that says what has changed, or which steps are wrong.
     """
+    from weightbridge.planentries import listed
+    from weightbridge.rehearsal import rehearse
+
     _same_models(plan, source, target)
     given, wanted = ({t.name: t for t in graph.tensors} for graph in (source, target))
     problems = [*_incomplete(plan, wanted), *_unknown(plan, source, given)] or [*rehearse(plan, given, wanted)]

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from signal import SIGTERM, signal
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import NoReturn
 
@@ -31,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        signal(SIGTERM, _stop)
+        if current_thread() is main_thread():
+            signal(SIGTERM, _stop)
         refuse_other_project(sys.path)
         code = cli.main(args=argv, prog_name="weightbridge", standalone_mode=False)
         return code if isinstance(code, int) else 0
