@@ -100,15 +100,15 @@ def _said_of(graph: LayerGraph, side: str) -> Iterable[Finding]:
 
 def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:
     """Plan, write OUTPUT beside itself, read it back, verify it, rename it into place."""
-    check_output(output, options.overwrite)
+    check_output(output, options.overwrite, (source, target))
     options = with_policy(options)
     with ExitStack() as stack:
+        temporary = stack.enter_context(staged(output))
         template = stack.enter_context(formats.template_of(target, output, options.target_arguments))
         made = prepare(source, template, options)
         made = replace(made, plan=with_content(made.plan, made.source, made.target))
         if judged("transfer", made, options).exit_code:
             return judged("transfer", _named(made, target), options)
-        temporary = stack.enter_context(staged(output))
         written = write(made.plan, made.source, made.target, temporary, options.progress)
         made = replace(made, plan=written.plan, findings=(*made.findings, *written.findings))
         proof, said = prove(source, made.source, made.target, written, made.findings, options)
@@ -135,7 +135,7 @@ def features(model: Any, layer: str, output: Path, options: Options) -> Report:
     """The model cut at a layer, written to OUTPUT."""
     from weightbridge.features import features as cut  # loads a framework, which no other command here needs at once
 
-    check_output(output, options.overwrite)
+    check_output(output, options.overwrite, (model,))
     graph = formats.read(model, options.source_arguments)
     cut(model, layer, output)
     written = formats.read(output)

@@ -7,9 +7,10 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from weightbridge import formats
 from weightbridge.diagnostics import Finding
@@ -33,31 +34,60 @@ class Written:
     findings: tuple[Finding, ...]
 
 
-def check_output(output: Path, overwrite: bool) -> None:
-    """Raises UsageError for an OUTPUT that exists or has a suffix that no writer knows, OutputError for a folder that is not there."""
+def check_output(output: Path, overwrite: bool, models: Iterable[Any] = ()) -> None:
+    """Before the work begins: whether OUTPUT can be written. `models` are those of the command, which stay as they are.
+
+    Raises UsageError for an OUTPUT that exists, is one of the models, or has a suffix that no writer knows; OutputError for a folder
+    that is not there or not ours to write in.
+    """
     if not output.name.endswith(SUFFIXES):
         raise UsageError(f"no writer for {output.name!r}", where=str(output), fix=f"use one of the suffixes {', '.join(SUFFIXES)}")
-    if output.is_dir():
+    try:
+        _refuse(output, _followed(output), overwrite, models)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(output), fix="choose another OUTPUT") from error
+    with staged(output) as temporary:
+        temporary.touch()
+
+
+def _refuse(output: Path, real: Path, overwrite: bool, models: Iterable[Any]) -> None:
+    if real.is_dir():
         raise UsageError("is a folder, expected a file's name", where=str(output))
-    if output.exists() and not overwrite:
+    if real.exists() and not real.is_file():
+        raise UsageError("is no ordinary file", where=str(output), fix="choose another OUTPUT")
+    if any(real == Path(model).resolve() for model in models if isinstance(model, str | Path)):
+        raise UsageError("is a model of this command, which stays as it is", where=str(output), fix="choose another OUTPUT")
+    if real.exists() and not overwrite:
         raise UsageError("exists already", where=str(output), fix="choose another OUTPUT, or say --overwrite")
-    if not output.parent.is_dir():
-        raise OutputError(f"the folder {output.parent} does not exist", where=str(output), fix="make it first")
+    if not real.parent.is_dir():
+        raise OutputError(f"the folder {real.parent} does not exist", where=str(output), fix="make it first")
+
+
+def _followed(output: Path) -> Path:
+    """The file itself where OUTPUT is a link."""
+    try:
+        return output.resolve()
+    except (OSError, RuntimeError) as error:
+        raise OutputError("is a link that leads nowhere", where=str(output), fix="choose another OUTPUT") from error
 
 
 @contextmanager
 def staged(output: Path) -> Iterator[Path]:
     """A temporary name beside OUTPUT with its suffix; whatever stands there at the end is removed. Rename with `publish` before that."""
+    real = _followed(output)
     suffix = next(s for s in SUFFIXES if output.name.endswith(s))
-    temporary = output.with_name(f".{output.name.removesuffix(suffix)}.{secrets.token_hex(4)}.part{suffix}")
+    temporary = real.with_name(f".{real.name.removesuffix(suffix)[:60]}.{secrets.token_hex(4)}.part{suffix}")
     try:
         yield temporary
     except OSError as error:
         raise OutputError(
             f"cannot be written: {error.strerror or error}", where=str(output), fix="free some space, or choose another folder"
         ) from error
+    except OutputError as error:  # of a writer, which knows the temporary name alone
+        raise OutputError(error.message, where=str(output), fix=error.fix) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write(plan: Plan, source: LayerGraph, target: LayerGraph, temporary: Path, progress: Progress = silent) -> Written:
@@ -105,6 +135,8 @@ def _sync(path: Path) -> None:
 
 
 def publish(temporary: Path, output: Path) -> None:
-    """Rename into place, and make the rename last."""
-    os.replace(temporary, output)
-    _sync(output.parent)
+    """Rename into place, and make the rename last where the file system can."""
+    real = _followed(output)
+    os.replace(temporary, real)
+    with suppress(OSError):
+        _sync(real.parent)
