@@ -48,7 +48,7 @@ class _Search:
             feeding = tuple(self._counterpart(p) for p in self.context.target.parents[unit.name])
             source = self._only(feeding, unit)
             if source is not None:
-                found.append(LayerPair(source.name, unit.name, STRUCTURE, ("structure", "shape")))
+                found.append(LayerPair(source.name, unit.name, STRUCTURE, ("structure", "shape", "one-sided")))
                 self.candidates[feeding].remove(source)
         self.chosen.update((p.target, p.source) for p in found)
         return found

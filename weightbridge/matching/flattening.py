@@ -6,6 +6,7 @@ from math import prod
 from weightbridge.graph import Layer, LayerGraph
 
 THROUGH = frozenset({"Activation", "Dropout", "Identity", "Cast", "Noise", "Masking"})
+VECTORS = frozenset({"BatchNorm", "Scale", "Shift"})  # what may stand between a dense layer and the Reshape, one number per unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,46 @@ def flatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, 
     return known.lengths if prod(known.space) > 1 and known.channels > 1 else {}
 
 
+def unflatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> tuple[dict[str, int], bool]:
+    """The grid that a Reshape makes of the layer's outputs where the two sides fill it in another order, and whether the source's is
+    channels first; {} where there is none."""
+    a, b = unflattened_output(*source), unflattened_output(*target)
+    if a is None or b is None or _first(a, b) == _first(b, a):
+        return {}, False
+    known = b if b.channels else a
+    return (known.lengths if prod(known.space) > 1 and known.channels > 1 else {}), bool(_first(a, b))
+
+
+def unflattened_output(graph: LayerGraph, layer: Layer) -> Flattened | None:
+    """The map that a vector becomes behind this layer, None where it stays a vector."""
+    shape: tuple[int | None, ...] | None = None
+    turned = False
+    name = layer.name
+    while len(graph.children[name]) == 1:
+        (name,) = graph.children[name]
+        found = graph.by_name[name]
+        if found.op == "Reshape" and shape is None:
+            shape = found.output_shape
+        elif found.op == "Permute" and shape is not None:
+            turned = not turned
+        elif found.op not in THROUGH | VECTORS:
+            return _unflattened(graph, found, shape, turned)
+    return None
+
+
+def _unflattened(graph: LayerGraph, reader: Layer, shape: tuple[int | None, ...] | None, turned: bool) -> Flattened | None:
+    """reader: the first layer that tells where it expects channels."""
+    if shape is None or not 2 < len(shape) < 5 or any(n is None for n in shape):
+        return None
+    told = reader.attributes.get("data_format", "channels_last" if graph.framework == "keras" else None)
+    if told is None:
+        return None
+    first = (told == "channels_first") != turned
+    known = tuple(int(n) for n in shape if n is not None)
+    channels, space = (known[0], known[1:]) if first else (known[-1], known[:-1])
+    return Flattened(channels, space, first, known)
+
+
 def reads_channels_first(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> bool:
     a, b = flattened_input(*source), flattened_input(*target)
     return a is not None and b is not None and bool(_first(a, b))
@@ -59,12 +100,17 @@ def flattened_input(graph: LayerGraph, layer: Layer) -> Flattened | None:
         (name,) = graph.parents[name]
         found = graph.by_name[name]
         if found.op in ("Flatten", "Reshape"):
+            turned = turned != (graph.framework == "keras" and found.op == "Flatten" and _is_first(found))  # Keras turns it before
             crossed = True
         elif found.op == "Permute":
             turned = crossed != turned
         elif found.op not in THROUGH:
             return _shape(graph, found, turned) if crossed else None
     return None
+
+
+def _is_first(layer: Layer) -> bool:
+    return layer.attributes.get("data_format") == "channels_first"
 
 
 def _shape(graph: LayerGraph, layer: Layer, turned: bool) -> Flattened | None:

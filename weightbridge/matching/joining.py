@@ -10,9 +10,10 @@ from weightbridge.matching.directions import direction_of, one_direction, select
 from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
 from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
+from weightbridge.matching.unflattening import with_output_order
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
-from weightbridge.matching.vectors import signed, vector_pattern
+from weightbridge.matching.vectors import Transform, signed, vector_pattern
 from weightbridge.rules import Rule
 from weightbridge.tensors import Tensor
 
@@ -57,7 +58,7 @@ class Joiner:
             matches.append(Match(tensor.name, (given.name,), *found, False, pair.confidence, pair.evidence, _runners(pair, given)))
         return Joined(tuple(matches), tuple(misfits), tuple(missing))
 
-    def _directed(self, source: Unit, target: Unit, role: str, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+    def _directed(self, source: Unit, target: Unit, role: str, given: Tensor, wanted: Tensor) -> Transform | None:
         """The transform, of the one direction that the source's unit stands for."""
         direction = direction_of(source.name)
         if direction is None or direction_of(target.name) is not None:
@@ -65,18 +66,19 @@ class Joiner:
         found = self._transform(source.layer, target.layer, role, one_direction(given), wanted)
         return None if found is None else selected(found, direction)
 
-    def transform(self, source: Layer, target: Layer, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+    def transform(self, source: Layer, target: Layer, given: Tensor, wanted: Tensor) -> Transform | None:
         """The exact transform of one tensor into another and its parameters, "" for a copy; None where no rule joins them."""
         return self._transform(source, target, wanted.role, given, wanted)
 
-    def _transform(self, source: Layer, target: Layer, role: str, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+    def _transform(self, source: Layer, target: Layer, role: str, given: Tensor, wanted: Tensor) -> Transform | None:
         known = flatten_lengths((self.source, source), (self.target, target)) if role == "kernel" else {}
         if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
             return older_kernel(source, target, given, wanted)
         if self.source.framework == self.target.framework and given.shape == wanted.shape and not known:
-            return signed(("", {}), source, target, role)
-        found = next(self._by_rules(source, target, given, wanted, known), None)
-        return signed(_as_vector(given, wanted) if found is None else found, source, target, role)
+            found: Transform | None = ("", {})
+        else:
+            found = next(self._by_rules(source, target, given, wanted, known), None) or _as_vector(given, wanted)
+        return with_output_order(signed(found, source, target, role), (self.source, source), (self.target, target), wanted.shape)
 
     def _named(self, *pair: *tuple[str, str, str, str]) -> tuple[Rule, ...]:
         """The rules that name these two ops and roles, in either direction; looked for once."""
@@ -108,7 +110,7 @@ def _names(rule: Rule, pair: tuple[str, ...]) -> bool:
     return op in rule.source.op and role in rule.source.role and other_op in rule.target.op and other_role in rule.target.role
 
 
-def _as_vector(given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+def _as_vector(given: Tensor, wanted: Tensor) -> Transform | None:
     """One number per channel stays that, whatever axes of length one stand around it; groups of channels stand one after the other."""
     if given.shape == wanted.shape and (len(given.shape) < 2 or given.role == "bias"):
         return "", {}
@@ -118,7 +120,7 @@ def _as_vector(given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | No
     return vector_pattern(given.shape, wanted.shape) if len(long) < 2 or len(wanted.shape) == 1 else None
 
 
-def _forwards(rule: Rule, source: Layer, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> tuple[str, dict[str, Any]] | None:
+def _forwards(rule: Rule, source: Layer, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> Transform | None:
     labels = stored(source, given.role)
     if labels is None:
         return rule.joins(given.shape, wanted.shape, known)
@@ -127,7 +129,7 @@ def _forwards(rule: Rule, source: Layer, given: Tensor, wanted: Tensor, known: M
     return None if found is None else (from_stored(found[0], labels, axes), found[1])
 
 
-def _backwards(rule: Rule, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> tuple[str, dict[str, Any]] | None:
+def _backwards(rule: Rule, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> Transform | None:
     found = rule.joins(wanted.shape, given.shape, known)
     return None if found is None else (inverse(found[0]) if found[0] else "", found[1])
 

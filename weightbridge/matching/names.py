@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from weightbridge.matching.affixes import same_inside
 from weightbridge.tensors import Array
 
 SEPARATORS = re.compile(r"[/.:\s]+")
+CELL = re.compile(r"(lstm|gru|simple_rnn)_cell(_\d+)?")
 WRAPPERS = frozenset({"module", "model", "state_dict", "_orig_mod", "model_weights", "layers", "vars", "functional", "sequential"})
 AUTOMATIC = frozenset(
     [
@@ -135,17 +137,23 @@ def unwrapped(parts: tuple[str, ...]) -> tuple[str, ...]:
     return parts
 
 
+def without_cell(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Without the cell that Keras names inside a recurrent layer: a state dict keeps it as a scope, a model does not."""
+    return parts[:-1] if len(parts) > 1 and CELL.fullmatch(parts[-1]) else parts
+
+
 def unique(names: Iterable[str]) -> dict[tuple[str, ...], str]:
     """Telling names by their unwrapped tokens; names that say nothing, or that two layers share, are left out."""
-    keyed = [(unwrapped(tokens(name)), name) for name in names if not is_automatic(name)]
+    keyed = [(without_cell(unwrapped(tokens(name))), name) for name in names if not is_automatic(name)]
     counts = Counter(key for key, _ in keyed)
     return {key: name for key, name in keyed if counts[key] == 1}
 
 
 def same_names(source: Iterable[str], target: Iterable[str]) -> dict[str, str]:
-    """target -> source where the two names are one name in normal form."""
+    """target -> source where the two names are one name in normal form, or all are but for an affix that a whole side shares."""
     left, right = unique(source), unique(target)
-    return {right[key]: left[key] for key in right if key in left}
+    found = {right[key]: left[key] for key in right if key in left}
+    return found or {right[t]: left[s] for t, s in same_inside(tuple(left), tuple(right)).items()}
 
 
 def suffix_names(source: Iterable[str], target: Iterable[str]) -> dict[str, str]:

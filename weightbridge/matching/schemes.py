@@ -1,5 +1,6 @@
 """What the pairs say about names and order: WB204, WB205, WB206, WB210."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from weightbridge.diagnostics import Finding, finding
@@ -10,6 +11,7 @@ from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair
 
 SHOWN = 8
+CELL = re.compile(r"/(lstm|gru|simple_rnn)_cell(_\d+)?$")
 CLAIMED = 0.9
 
 
@@ -20,11 +22,16 @@ def said_of_pairs(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding
 
 
 def _renamed(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
-    renamed = [(shown(p.source), shown(p.target)) for p in pairs if shown(p.source) != shown(p.target)]
+    renamed = [(shown(p.source), shown(p.target)) for p in pairs if _bare(p.source) != _bare(p.target)]
     if not renamed:
         return ()
     listed = ", ".join(f"{s} -> {t}" for s, t in renamed[:SHOWN]) + (f" and {len(renamed) - SHOWN} more" if len(renamed) > SHOWN else "")
     return (finding("WB206", f"{len(renamed)} of {len(pairs)} layers have other names; they differ by {difference(renamed)}: {listed}"),)
+
+
+def _bare(name: str) -> str:
+    """A layer's name without the cell that only some files name."""
+    return CELL.sub("", shown(name))
 
 
 def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
@@ -93,11 +100,16 @@ def _by_position(context: Context) -> Mapping[str, str]:
     if context.source.graph.framework != "keras" or context.target.graph.framework != "keras":
         return {}
     queues: dict[str, list[Unit]] = {}
+    fixed = context.source.graph.by_name.keys() | context.target.graph.by_name.keys()  # a layer's own parts are loaded by their names
     for unit in context.source.weighted:
+        if unit.name.rpartition("/")[0] in fixed:
+            continue
         queues.setdefault(unit.family, []).append(unit)
     places: dict[str, int] = {}
     found = {}
     for unit in context.target.weighted:
+        if unit.name.rpartition("/")[0] in fixed:
+            continue
         n = places.get(unit.family, 0)
         places[unit.family] = n + 1
         candidate = queues.get(unit.family, [])[n : n + 1]
@@ -125,7 +137,7 @@ def _reordered(source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str
     rank = {name: n for n, name in enumerate(target.stored_order or _legacy_order(target))}
     scopes: dict[str, list[str]] = {}
     for name in source.stored_order:
-        if back.get(name) in rank:
+        if back.get(name) in rank and back[name].split("/")[0] not in target.by_name:
             scopes.setdefault(name.split("/")[0], []).append(name)
     for scope, names in scopes.items():
         places = [rank[back[n]] for n in names]
