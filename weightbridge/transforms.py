@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from einops import rearrange
 
 from weightbridge.axes import merges_or_drops, parse
 from weightbridge.tensors import Array
@@ -28,6 +27,8 @@ def apply(transform: str, parameters: Mapping[str, Any], arrays: Sequence[Array]
 
 
 def rearranged(array: Array, pattern: str, parameters: Mapping[str, Any]) -> Array:
+    from einops import rearrange  # planning can do without it
+
     names = {n for group in parse(pattern).source for n in group if not n.isdigit()}
     lengths = {n: int(size) for n, size in parameters.items() if n in names}
     if not merges_or_drops(pattern):
@@ -127,8 +128,13 @@ def _fuse(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _stack(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Several arrays of one shape, all by one `pattern`, along a new first axis (the experts of a mixture)."""
-    return np.stack([_by(parameters, array) for array in arrays])
+    """Several arrays of one shape, all by one `pattern`, along a new first axis (the experts of a mixture).
+
+    `parts` arrays in a row are first joined along their last axis (gate and up of one expert).
+    """
+    parts = int(parameters.get("parts", 1))
+    moved = [_by(parameters, array) for array in arrays]
+    return np.stack([np.concatenate(moved[i : i + parts], axis=-1) for i in range(0, len(moved), parts)])
 
 
 def _by(parameters: Mapping[str, Any], array: Array) -> Array:

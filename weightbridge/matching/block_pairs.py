@@ -8,7 +8,7 @@ import numpy as np
 
 from weightbridge.matching.alignment import align
 from weightbridge.matching.assignment import assignment
-from weightbridge.matching.blocks import Block, Partition, partitions
+from weightbridge.matching.blocks import Block, Partition, one_track, partitions
 from weightbridge.matching.leaves import Leaf
 
 BRANCHES: Mapping[str, str] = {
@@ -30,7 +30,9 @@ class BlockPair:
 def paired_blocks(source: Sequence[Leaf], target: Sequence[Leaf]) -> tuple[BlockPair, ...]:
     """All pairs of blocks, the rests (what belongs to no run) last."""
     best: tuple[tuple[float, int], tuple[BlockPair, ...]] | None = None
-    for a, b in product(partitions(source), partitions(target)):
+    cuts = partitions(source), partitions(target)
+    merged = product(map(one_track, cuts[0]), map(one_track, cuts[1]))
+    for a, b in (*product(*cuts), *merged):
         found = _paired(a, b)
         score = sum(_explained(p) for p in found), len(found)
         if best is None or score > best[0]:

@@ -20,6 +20,7 @@ class Block:
     place: tuple[int, ...]
     start: int
     leaves: tuple[Leaf, ...]
+    first: int = 0  # the place of its first leaf in the model
 
     @cached_property
     def parameters(self) -> int:
@@ -52,15 +53,26 @@ def partitions(leaves: Sequence[Leaf]) -> tuple[Partition, ...]:
     return tuple(_partition(leaves, places, level) for level in range(1, deepest + 1))
 
 
+def one_track(partition: Partition) -> Partition:
+    """The same blocks as one sequence, by where they begin: runs that take turns (`conv_dw_1`, `conv_pw_1`, `conv_dw_2`, ...)."""
+    blocks = sorted((block for track in partition.tracks.values() for block in track), key=lambda block: block.first)
+    return Partition({(): tuple(blocks)} if blocks else {}, partition.rest)
+
+
 def _runs(leaves: Sequence[Leaf]) -> Mapping[Words, bool]:
     """Prefix -> whether its numbers leave out 0 because the first block bears no number."""
     inside: dict[Words, dict[str, set[Words]]] = {}
     for leaf in leaves:
-        for p, word in enumerate(leaf.words[:-1]):
+        for p, word in enumerate(leaf.words):
             if word.isdigit():
-                inside.setdefault(leaf.words[:p], {}).setdefault(word, set()).add(leaf.words[p + 1 :])
+                inside.setdefault(leaf.words[:p], {}).setdefault(word, set()).add(_unnumbered(leaf.words[p + 1 :]))
     found = {prefix: "0" not in blocks for prefix, blocks in inside.items() if _is_run(list(blocks.values()))}
     return {prefix: lacks and _has_first(leaves, prefix, inside[prefix]) for prefix, lacks in found.items()}
+
+
+def _unnumbered(path: Words) -> Words:
+    """Without numbers: some writers number the parts of a block throughout the model (`layer_1/moe_block_1`)."""
+    return tuple(w for w in path if not w.isdigit())
 
 
 def _is_run(blocks: Sequence[set[Words]]) -> bool:
@@ -74,7 +86,7 @@ def _is_run(blocks: Sequence[set[Words]]) -> bool:
 
 def _has_first(leaves: Iterable[Leaf], prefix: Words, blocks: Mapping[str, set[Words]]) -> bool:
     known = set.union(*blocks.values())
-    return any(leaf.words[: len(prefix)] == prefix and leaf.words[len(prefix) :] in known for leaf in leaves)
+    return any(leaf.words[: len(prefix)] == prefix and _unnumbered(leaf.words[len(prefix) :]) in known for leaf in leaves)
 
 
 def _places(path: Words, runs: Mapping[Words, bool]) -> list[tuple[int, int, int]]:
@@ -84,7 +96,7 @@ def _places(path: Words, runs: Mapping[Words, bool]) -> list[tuple[int, int, int
         prefix = path[:p]
         if prefix not in runs:
             continue
-        if path[p].isdigit() and p + 1 < len(path):
+        if path[p].isdigit():
             found.append((p, p + 1, int(path[p])))
         elif runs[prefix] and not path[p].isdigit():
             found.append((p, p, 0))
@@ -95,16 +107,20 @@ def _partition(leaves: Sequence[Leaf], places: Sequence[list[tuple[int, int, int
     groups: dict[Words, dict[tuple[Words, tuple[int, ...]], list[Leaf]]] = {}
     starts: dict[tuple[Words, tuple[int, ...]], int] = {}
     rest = []
-    for leaf, found in zip(leaves, places, strict=True):
+    firsts: dict[tuple[Words, tuple[int, ...]], int] = {}
+    for i, (leaf, found) in enumerate(zip(leaves, places, strict=True)):
         if not found:
             rest.append(leaf)
             continue
         used = found[:level]
         key = leaf.words[: used[-1][0]], tuple(n for *_, n in used)
         starts[key] = used[-1][1]
+        firsts.setdefault(key, i)
         groups.setdefault(leaf.words[: used[0][0]], {}).setdefault(key, []).append(leaf)
     tracks = {
-        track: tuple(Block(track, key[1], starts[key], tuple(members)) for key, members in sorted(blocks.items(), key=_in_order))
+        track: tuple(
+            Block(track, key[1], starts[key], tuple(members), firsts[key]) for key, members in sorted(blocks.items(), key=_in_order)
+        )
         for track, blocks in groups.items()
     }
     return Partition(tracks, Block((), (), 0, tuple(rest)))

@@ -9,7 +9,7 @@ from weightbridge.matching.context import Context
 from weightbridge.matching.fusing import fusions, stacked
 from weightbridge.matching.joining import Joiner
 from weightbridge.matching.leaf_pairs import TIED, LeafPair, Role, paired_leaves, roles_of
-from weightbridge.matching.leaves import leaves_of
+from weightbridge.matching.leaves import Leaf, leaves_of
 from weightbridge.matching.single import single_matches
 from weightbridge.matching.values import LayerPair, Match
 
@@ -31,8 +31,8 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     source, target = context.source.graph, context.target.graph
     if context.has_flow or "torch" not in (source.framework, target.framework):
         return RoleMatching()
-    a = leaves_of(context.source, context.taken)
-    b = leaves_of(context.target, context.pairs)
+    a = sorted(leaves_of(context.source, context.taken), key=_is_late)
+    b = sorted(leaves_of(context.target, context.pairs), key=_is_late)
     found = [_in_block(pair, joiner) for pair in paired_blocks(a, b)]
     closed = [{leaf.unit.name for leaf in side if leaf.kind not in FREE} for side in (a, b)]
     return RoleMatching(
@@ -41,6 +41,11 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
         frozenset(closed[0]),
         frozenset(closed[1]),
     )
+
+
+def _is_late(leaf: Leaf) -> bool:
+    """Encoders come before decoders, whatever the alphabet says of a file's names: it decides where names say nothing."""
+    return "decoder" in leaf.words
 
 
 def _in_block(blocks: BlockPair, joiner: Joiner) -> RoleMatching:

@@ -1,6 +1,7 @@
 """Fused matrices (query-key-value, gate-up) that the other side keeps apart, and experts listed on one side and stacked on the other."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,15 +139,27 @@ def stacked(roles: Sequence[Role], others: Sequence[Role]) -> list[Role]:
     groups: dict[tuple[object, ...], list[Role]] = {}
     for role in roles:
         groups.setdefault(_template(role), []).append(role)
-    lone = {(o.leaf.size, o.leaf.main.shape[0]) for o in others if len(o.leaf.main.shape) == 3}
+    lone = Counter((o.leaf.size, o.leaf.main.shape[0]) for o in others if len(o.leaf.main.shape) == 3)
     found: list[Role] = []
-    for members in groups.values():
+    for members in _with_fused(groups.values(), lone):
         total = sum(m.leaf.size for m in members)
-        if len(members) > 1 and (total, len(members)) in lone:
-            found.append(_stack(members, total))
+        parts = len({m.function for m in members})
+        if len(members) > parts and (total, len(members) // parts) in lone:
+            found.append(_stack(members, total, parts))
         else:
             found += members
     return found
+
+
+def _with_fused(groups: Iterable[list[Role]], lone: Counter[tuple[int, int]]) -> Iterator[list[Role]]:
+    """The groups; the gates and the ups of all experts as one, where the other side has them in one tensor and not apart."""
+    by_function = {members[0].function: members for members in groups if len(members) > 1}
+    gates, ups = by_function.get("gate", []), by_function.get("up", [])
+    total = sum(m.leaf.size for m in (*gates, *ups))
+    is_fused = len(gates) == len(ups) > 1 and (total, len(gates)) in lone and lone[total // 2, len(gates)] < len(("gate", "up"))
+    yield from (members for members in groups if not (is_fused and (members is gates or members is ups)))
+    if is_fused:
+        yield [one for pair in zip(gates, ups, strict=True) for one in pair]
 
 
 def _template(role: Role) -> tuple[object, ...]:
@@ -164,8 +177,15 @@ def _place(role: Role) -> int | None:
     return next(iter((after or places)[-1:]), None)
 
 
-def _stack(members: Sequence[Role], total: int) -> Role:
+def _stack(members: Sequence[Role], total: int, parts: int) -> Role:
     first = members[0]
+    width = first.leaf.flow and (first.leaf.flow[0], first.leaf.flow[1] * parts)
     p = _place(first)
     inner = first.inner if p is None else (*first.inner[:p], *first.inner[p + 1 :])
-    return replace(first, leaf=replace(first.leaf, size=total), inner=inner, members=tuple(m.leaf for m in members))
+    return Role(
+        replace(first.leaf, size=total, flow=width),
+        first.function if parts == 1 else "gate_up",
+        inner,
+        tuple(m.leaf for m in members),
+        parts,
+    )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from weightbridge.matching.assignment import assignment
 from weightbridge.matching.block_pairs import likeness
 from weightbridge.matching.blocks import Block, Words
 from weightbridge.matching.functions import function_of
@@ -27,6 +27,7 @@ class Role:
     function: str
     inner: Words
     members: tuple[Leaf, ...] = ()  # of a stack: the leaves that it is made of, in order
+    parts: int = 1  # how many members in a row are fused into one of the stack (gate and up of each expert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafP
         return ()
     fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
     scores = np.array([[_score(s, t, i, j) for j, t in enumerate(target)] for i, s in enumerate(source)])
-    rows, columns = linear_sum_assignment(np.where(fits, scores + 10.0, 0.0), maximize=True)
+    rows, columns = assignment(np.where(fits, scores + 10.0, 0.0))
     chosen = {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
     return tuple(_judged(source, target, fits, scores, i, j) for j, i in sorted(chosen.items()))
 

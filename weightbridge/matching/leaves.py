@@ -1,7 +1,7 @@
 """Leaves: what is matched where names are all there is. A unit with weights, or one tensor of a layer of unknown class."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from weightbridge.graph import Layer
@@ -66,9 +66,12 @@ def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
 
 def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_keras: bool) -> Leaf:
     main = main_of(tensors)
+    path = words(name.partition("\0")[0])
+    if unit.layer.op == "Conv" and len(main.shape) == 3 and "attention" in path:  # what a reader without a class took for a Conv1D
+        unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
     kind = _kind(unit, main, len(tensors))
     flow = _flow(unit.layer, main, is_keras) if kind == "matrix" else None
-    return Leaf(name, unit, words(name.partition("\0")[0]), kind, main.size, tensors, flow)
+    return Leaf(name, unit, path, kind, main.size, tensors, flow)
 
 
 def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:

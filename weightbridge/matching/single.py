@@ -42,7 +42,10 @@ def _alias(roles: dict[str, Tensor], role: str) -> Tensor | None:
 
 
 def _one(source: Role, target: Role, given: Tensor, wanted: Tensor, joiner: Joiner) -> Found | None:
-    found = joiner.transform(source.leaf.layer, target.leaf.layer, given, wanted)
+    layer = source.leaf.layer
+    if target.leaf.layer.op == "DepthwiseConv" and layer.op == "Conv" and given.shape[1:2] == (1,):  # the same to torch
+        layer = replace(layer, op="DepthwiseConv")
+    found = joiner.transform(layer, target.leaf.layer, given, wanted)
     return found if found is not None else reshaped(source, target, given, wanted)
 
 
@@ -67,9 +70,11 @@ def _labels(tensor: Tensor) -> str:
 
 def _stacked(source: Role, given: Tensor, wanted: Tensor, target: Leaf, joiner: Joiner) -> Found | None:
     """Experts one by one into one tensor with them along its first axis."""
-    one = replace(wanted, shape=wanted.shape[1:])
+    if source.parts > 1 and (wanted.shape[-1] % source.parts or len(wanted.shape) != 3):
+        return None
+    one = replace(wanted, shape=(*wanted.shape[1:-1], wanted.shape[-1] // source.parts))
     found = _oriented(source.members[0].layer, given, one, target, joiner)
-    return None if found is None else ("stack", {"pattern": found[0], **found[1]})
+    return None if found is None else ("stack", {"pattern": found[0], "parts": source.parts, **found[1]})
 
 
 def _oriented(layer: Any, given: Tensor, wanted: Tensor, target: Leaf, joiner: Joiner) -> Found | None:
