@@ -16,6 +16,7 @@ from weightbridge import formats
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import OutputError, UsageError
 from weightbridge.execution import Ledger, values
+from weightbridge.formats.templates import Template
 from weightbridge.graph import LayerGraph
 from weightbridge.options import Progress, silent
 from weightbridge.plan import Plan
@@ -90,14 +91,16 @@ def staged(output: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write(plan: Plan, source: LayerGraph, target: LayerGraph, temporary: Path, progress: Progress = silent) -> Written:
-    """Write every step's value into a copy of the target's file, sync it, and read it back bit by bit.
+def write(plan: Plan, source: LayerGraph, template: Template, temporary: Path, progress: Progress = silent) -> Written:
+    """Write every step's value into a copy of the template's file, sync it, and read it back bit by bit.
 
     Raises OutputError where the disk is full or what was read back is not what was written.
     """
     ledger = Ledger()
     digests: dict[str, bytes] = {}
-    formats.write(target, temporary, digested(values(plan, source, target, ledger, progress), digests))
+    places = {t.name: t for t in template.file.tensors}
+    pairs = digested(values(plan, source, template.target, ledger, progress), digests)
+    formats.write(template.file, temporary, ((places[t.name], value) for t, value in pairs))
     _sync(temporary)
     read_back(formats.read(temporary), digests)
     return Written(temporary, ledger.applied_to(plan), len(digests), tuple(ledger.findings))
