@@ -11,7 +11,7 @@ import numpy as np
 
 from weightbridge.errors import OutputError
 from weightbridge.formats.containers import Region, whole
-from weightbridge.formats.hdf5 import Dataset, read_tree
+from weightbridge.formats.hdf5 import Dataset, Group, read_tree
 from weightbridge.tensors import Array, Tensor
 
 Values = Iterable[tuple[Tensor, Array]]
@@ -24,7 +24,8 @@ def patched_copy(region: Region, output: Path, values: Values) -> None:
         copy_region(region, output)
     except OSError as error:
         raise OutputError(f"the file cannot be written: {error.strerror}", where=str(output), fix="Check space and permissions") from error
-    patch(whole(output), values)
+    copied = whole(output)
+    patch(copied, values, read_tree(copied))
 
 
 def copy_region(region: Region, output: Path) -> None:
@@ -40,9 +41,9 @@ def copy_region(region: Region, output: Path) -> None:
             left -= len(chunk)
 
 
-def patch(region: Region, values: Values) -> None:
-    """Replaces arrays in a file that is ours to change."""
-    datasets = {d.path: d for d in read_tree(region).datasets()}
+def patch(region: Region, values: Values, root: Group) -> None:
+    """Replaces arrays in a file that is ours to change; `root` is its tree, or that of the file whose copy it is."""
+    datasets = {d.path: d for d in root.datasets()}
     with ExitStack() as stack:
         file = stack.enter_context(region.path.open("r+b", buffering=0))
         through_hdf5: h5py.File | None = None

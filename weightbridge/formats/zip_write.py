@@ -10,7 +10,7 @@ from typing import IO
 
 from weightbridge.errors import Corrupt, OutputError
 from weightbridge.formats.containers import Region, archive, member_info, member_region, whole
-from weightbridge.formats.hdf5 import read_tree
+from weightbridge.formats.hdf5 import Group, read_tree
 from weightbridge.formats.hdf5_write import CHUNK, Values, copy_region, is_in_place, patch
 
 CRC_IN_LOCAL, CRC_IN_CENTRAL = 14, 16
@@ -22,10 +22,13 @@ def patched_archive(template: Path, output: Path, member: str, values: Values) -
     """The template with the given arrays replaced in `member`, in place where it is stored as it is."""
     with archive(template) as opened:
         info, region = member_info(opened, member, str(template)), member_region(template, opened, member)
+        root = read_tree(region)
         try:
-            if _is_plain(info, region):
+            if _is_plain(info, root):
                 shutil.copyfile(template, output)
-                _patch_in_place(output, info, Region(output, region.start, region.size, f"{output}: {member}"), opened.start_dir, values)
+                copied = Region(output, region.start, region.size, f"{output}: {member}")
+                patch(copied, values, root)
+                _renew_checksum(output, info, copied, opened.start_dir)
             else:
                 _rebuild(opened, output, info, region, values)
         except OSError as error:
@@ -34,14 +37,13 @@ def patched_archive(template: Path, output: Path, member: str, values: Values) -
             ) from error
 
 
-def _is_plain(info: zipfile.ZipInfo, region: Region) -> bool:
+def _is_plain(info: zipfile.ZipInfo, root: Group) -> bool:
     """Whether no size changes, so that a new checksum is all that the archive needs."""
     stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & HAS_DESCRIPTOR
-    return stored and all(is_in_place(d) or not d.nbytes for d in read_tree(region).datasets())
+    return stored and all(is_in_place(d) or not d.nbytes for d in root.datasets())
 
 
-def _patch_in_place(output: Path, info: zipfile.ZipInfo, region: Region, directory: int, values: Values) -> None:
-    patch(region, values)
+def _renew_checksum(output: Path, info: zipfile.ZipInfo, region: Region, directory: int) -> None:
     with output.open("r+b") as file:
         checksum = _checksum(file, region).to_bytes(4, "little")
         file.seek(info.header_offset + CRC_IN_LOCAL)
@@ -81,7 +83,7 @@ def _rebuild(opened: zipfile.ZipFile, output: Path, info: zipfile.ZipInfo, regio
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
         changed = Path(folder) / "changed.h5"
         copy_region(region, changed)
-        patch(whole(changed), values)
+        patch(whole(changed), values, read_tree(whole(changed)))
         with zipfile.ZipFile(output, "w") as target:
             for one in opened.infolist():
                 fresh = zipfile.ZipInfo(one.filename, one.date_time)
