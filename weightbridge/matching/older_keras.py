@@ -27,16 +27,21 @@ def is_stored_otherwise(source: Layer, target: Layer) -> bool:
 
 
 def older_kernel(source: Layer, target: Layer, given: Tensor, wanted: Tensor) -> Transform | None:
-    """How an older convolution kernel becomes one of today's; None where the shapes do not agree or the target is older too."""
+    """How a convolution kernel of one Keras becomes one of another: its axes in the target's order, turned over where one side is."""
     rank = len(given.shape) - 2
-    if rank not in SPATIAL or target.attributes.get("kernel_axes") or target.attributes.get("kernel_flipped"):
+    if rank not in SPATIAL or len(wanted.shape) != len(given.shape):
         return None
-    turned = bool(source.attributes.get("kernel_axes"))
-    shape = (*given.shape[2:], given.shape[1], given.shape[0]) if turned else given.shape
-    if shape != wanted.shape:
+    orders = [_axes(layer, rank) for layer in (source, target)]
+    lengths = dict(zip(orders[0], given.shape, strict=True))
+    if tuple(lengths[axis] for axis in orders[1]) != wanted.shape:
         return None
-    pattern = f"o i {SPATIAL[rank]} -> {SPATIAL[rank]} i o" if turned else ""
-    if not source.attributes.get("kernel_flipped"):
+    pattern = f"{' '.join(orders[0])} -> {' '.join(orders[1])}" if orders[0] != orders[1] else ""
+    if bool(source.attributes.get("kernel_flipped")) == bool(target.attributes.get("kernel_flipped")):
         return pattern, {}
-    axes = list(range(2, 2 + rank)) if turned else list(range(rank))
+    axes = [n for n, axis in enumerate(orders[0]) if axis not in ("o", "i")]
     return "flip", {"axes": axes, **({"pattern": pattern} if pattern else {})}
+
+
+def _axes(layer: Layer, rank: int) -> list[str]:
+    space = SPATIAL[rank].split()
+    return ["o", "i", *space] if layer.attributes.get("kernel_axes") else [*space, "i", "o"]
