@@ -1,12 +1,12 @@
 """What a transfer may claim, and the proof of it: bytes read back always, whole-model equality where both sides run."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.claims import NOT_RUN, claims_equality, evidence_of, unproven
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import ModelError, RunError
 from weightbridge.graph import LayerGraph
@@ -17,23 +17,6 @@ from weightbridge.transfer import Written
 from weightbridge.verification import Verification
 from weightbridge.verify import Control, Setup, equality, health, seed_of, shuffled
 
-EXACT = frozenset({"bitwise", "preserving"})
-DIFFERENT = frozenset({"WB103", "WB105", "WB301", "WB403", "WB404", "WB408"})
-
-
-def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
-    """ "" where the two whole models are claimed to be one function, else why not."""
-    loose = [s for s in plan.steps if s.contract not in EXACT]
-    if not plan.steps or loose:
-        return (
-            f"{len(loose)} of {len(plan.steps)} tensors are not transferred exactly ({loose[0].target})" if loose else "there is no tensor"
-        )
-    differing = [f for f in findings if f.code in DIFFERENT]
-    if differing:
-        return f"{differing[0].code} at {differing[0].target or differing[0].source}"
-    unused = [u for u in plan.unused if u.reason == "unexplained"]
-    return f"the source's {unused[0].source} is not in the target" if unused else ""
-
 
 def prove(
     given: Any, source: LayerGraph, target: LayerGraph, written: Written, findings: tuple[Finding, ...], options: Options
@@ -42,15 +25,15 @@ def prove(
 
     given: the source as the user gave it, a path or a live model; `source` is its graph.
     """
-    claim = claims_equality(written.plan, findings)
-    evidence: dict[str, Any] = {"read_back": written.read_back, "claim": claim or "equal"}
     if not options.verify:
-        return Verification("read-back", evidence={**evidence, "reason": "--no-verify: no model was run"}), ()
+        return unproven(written, findings, NOT_RUN), ()
+    claim = claims_equality(written.plan, findings)
+    evidence = evidence_of(written, findings)
     try:
         candidate = formats.runner(written.path)
         reference = None if claim else formats.runner(given, arguments=options.source_arguments)
     except (RunError, ModelError) as error:
-        return Verification("read-back", evidence={**evidence, "reason": f"not run: {error.message}"}), ()
+        return unproven(written, findings, f"not run: {error.message}"), ()
     seed = seed_of(structure_hash(source), structure_hash(target))
     setup = Setup(seed=seed, evidence=options.evidence, samples=options.probe)
     with TemporaryDirectory(prefix="weightbridge-") as folder:

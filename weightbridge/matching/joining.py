@@ -1,6 +1,6 @@
 """Inside a matched pair: role by role, the rule that joins each target tensor to a source tensor."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +31,9 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """The rules and both graphs: what joining needs beside the pair itself."""
+    """The rules (read when the first is needed) and both graphs: what joining needs beside the pair itself."""
 
-    rules: tuple[Rule, ...]
+    rules: Callable[[], tuple[Rule, ...]]
     source: LayerGraph
     target: LayerGraph
     named: dict[tuple[str, str, str, str], tuple[Rule, ...]] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Joiner:
     def _named(self, *pair: *tuple[str, str, str, str]) -> tuple[Rule, ...]:
         """The rules that name these two ops and roles, in either direction; looked for once."""
         if pair not in self.named:
-            self.named[pair] = tuple(r for r in self.rules if _names(r, pair) or _names(r, pair[2:] + pair[:2]))
+            self.named[pair] = tuple(r for r in self.rules() if _names(r, pair) or _names(r, pair[2:] + pair[:2]))
         return self.named[pair]
 
     def _by_rules(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache, partial
 
 from weightbridge.diagnostics import Finding
 from weightbridge.graph import LayerGraph
@@ -32,7 +33,10 @@ PLACED: tuple[Matcher, ...] = (by_structure, by_suffix, by_neighbours, by_shape,
 
 def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     """All pairs, matches and findings. Raises RuleError for wrong rules, UsageError for a wrong map."""
-    joiner = Joiner(load_rules(options.rules), source, target)
+    rules = cache(partial(load_rules, options.rules))
+    if options.rules:
+        rules()  # a user's wrong rules are said even where none is needed
+    joiner = Joiner(rules, source, target)
     context = Context(reduce(source), reduce(target), {}, options.map)
     for matcher in NAMED:
         context = context.with_pairs(matcher(context))
