@@ -18,7 +18,7 @@ def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
         found["padding"] = _padding(graph, layer)
     if layer.op in ACTIVATED and graph.has_flow:
         found["activation"] = _activation(graph, layer)
-    if layer.op not in PADDED:
+    if layer.op not in PADDED | {"ConvTranspose"}:
         found.pop("padding", None)
     return {k: v for k, v in found.items() if v is not None}
 

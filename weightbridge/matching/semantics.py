@@ -7,6 +7,7 @@ from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
+from weightbridge.matching.between import pools
 from weightbridge.matching.effective import effective, of_unit
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"})
@@ -16,6 +17,7 @@ INFERENCE = (
     "kind", "pool_size", "kernel_size", "scale", "center", "offset", "interpolation", "mode", "depth_multiplier", "heads", "data_format",
 )  # fmt: skip
 TRAINING = ("momentum", "rate", "trainable")
+OWN = frozenset({"data_format", "axis", "equation", "trainable", "momentum"})  # each framework has its own way to say these
 VARIANTS = {"GRU": ("reset_after",)}
 
 
@@ -38,6 +40,9 @@ def differences(source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[st
     for layer in target.layers:
         for given, wanted in partners.get(layer.name, ()):
             found |= {(d.target, d.attribute): d for d in _compared(source, target, given, wanted)}
+        joined = [(_layer(given), layer.name) for given, _ in partners.get(layer.name, ())]
+        for a, b in pools(source, target, joined):
+            found |= {(d.target, d.attribute): d for d in _compared(source, target, a.name, b.name)}
     return tuple(found.values())
 
 
@@ -46,7 +51,7 @@ def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -
     a, b = source.by_name[_layer(given)], target.by_name[_layer(wanted)]
     left, right = of_unit(given, a, b, effective(source, a)), of_unit(wanted, b, a, effective(target, b))
     for name in (*INFERENCE, *TRAINING, *VARIANTS.get(b.op, ())):
-        if name in ("data_format", "axis", "equation", "trainable", "momentum") and not same:
+        if not same and (name in OWN or (name == "padding" and b.op == "ConvTranspose")):
             continue
         if name in left and name in right and not is_same(left[name], right[name]):
             yield Difference(a.name, b.name, name, (left[name], right[name]))
