@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from einops import EinopsError
@@ -68,21 +69,27 @@ def is_adapter(step: Step) -> bool:
     return step.kind == "adapt" or not (not step.transform or "->" in step.transform or step.transform in transforms.TRANSFORMS)
 
 
+def non_finite(graph: LayerGraph, side: Literal["source", "target"]) -> Iterator[Finding]:
+    """WB106 for every tensor of a model that holds NaN or Inf; one at a time in memory."""
+    for tensor in graph.tensors:
+        message = _non_finite(tensor, tensor.load()) if tensor.is_float else ""
+        if message:
+            yield finding("WB106", message, fix="train or save it again; nothing useful can be computed", **{side: tensor.name})
+
+
 def _loaded(tensor: Tensor, step: Step, ledger: Ledger) -> Array:
     array = tensor.load()
-    if tensor.is_float and not np.isfinite(array).all():
-        bad = int(array.size - np.isfinite(array).sum())
-        message = f"{tensor.name}: {bad} of {array.size} values are NaN or Inf"
-        ledger.findings.append(
-            finding(
-                "WB106",
-                message,
-                source=tensor.name,
-                target=step.target,
-                fix="train or save the source again; nothing useful can be transferred",
-            )
-        )
+    message = _non_finite(tensor, array)
+    if message:
+        fix = "train or save the source again; nothing useful can be transferred"
+        ledger.findings.append(finding("WB106", message, source=tensor.name, target=step.target, fix=fix))
     return array
+
+
+def _non_finite(tensor: Tensor, array: Array) -> str:
+    if not tensor.is_float or np.isfinite(array).all():
+        return ""
+    return f"{tensor.name}: {array.size - int(np.isfinite(array).sum())} of {array.size} values are NaN or Inf"
 
 
 def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:

@@ -148,13 +148,17 @@ def _named(made: Prepared, target: Any) -> Prepared:
 
 
 def verify(a: Any, b: Any, options: Options) -> Report:
-    """Run both models on the same probes and compare outputs and matched layers."""
+    """Run both models on the same probes and compare outputs and matched layers. The outputs decide; matching only says what to compare."""
+    from weightbridge.execution import non_finite
+    from weightbridge.planfile import with_content
     from weightbridge.proving import prove_pair
 
     made = prepare(a, b, replace(options, plan=None))
+    made = replace(made, plan=with_content(made.plan, made.source, made.target))
     proof, said = prove_pair(made.source, made.target, a, b, made.plan, options)
-    plan_free = tuple(f for f in made.findings if f.code not in ("WB202", "WB203", "WB204", "WB205", "WB206", "WB210"))
-    return judged("verify", replace(made, findings=(*plan_free, *said)), options, proof)
+    of_models = tuple(f for f in made.findings if not f.code.startswith("WB2"))
+    values = (*non_finite(made.source, "source"), *non_finite(made.target, "target"))
+    return judged("verify", replace(made, findings=(*of_models, *values, *said)), options, proof)
 
 
 def features(model: Any, layer: str, output: Path, options: Options) -> Report:

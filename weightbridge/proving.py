@@ -7,8 +7,8 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.claims import NOT_RUN, claims_equality, evidence_of, unproven
-from weightbridge.diagnostics import Finding
-from weightbridge.errors import ModelError, RunError
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import structure_hash
 from weightbridge.options import Options
@@ -36,13 +36,23 @@ def prove(
         return unproven(written, findings, f"not run: {error.message}"), ()
     seed = seed_of(structure_hash(source), structure_hash(target))
     setup = Setup(seed=seed, evidence=options.evidence, samples=options.probe)
-    with TemporaryDirectory(prefix="weightbridge-") as folder:
-        if reference is None:
-            found, said = health(candidate, setup)
-        else:
-            controls = _controls(written.plan, target, written, Path(folder), seed)
-            found, said = equality(reference, candidate, _exact(setup, given, written, options, controls))
+    try:
+        with TemporaryDirectory(prefix="weightbridge-") as folder:
+            if reference is None:
+                found, said = health(candidate, setup)
+            else:
+                controls = _controls(written.plan, target, written, Path(folder), seed)
+                found, said = equality(reference, candidate, _exact(setup, given, written, options, controls))
+    except RunError as error:
+        found, said = _not_run(error)
     return replace(found, evidence={**evidence, **found.evidence}), said
+
+
+def _not_run(error: RunError | ModelError) -> tuple[Verification, tuple[Finding, ...]]:
+    """What was asked to run and cannot proves nothing."""
+    reason = f"nothing was compared: {error.where}{': ' if error.where else ''}{error.message}"
+    fix = error.fix or "give models that can be run; `weightbridge check` compares what is stored"
+    return Verification("none", evidence={"comparisons": 0, "inconclusive": [reason]}), (finding("WB504", reason, fix=fix),)
 
 
 def _exact(setup: Setup, given: Any, written: Written, options: Options, controls: tuple[Control, ...]) -> Setup:
@@ -81,7 +91,16 @@ def _controls(plan: Plan, target: LayerGraph, written: Written, folder: Path, se
 def prove_pair(
     source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options
 ) -> tuple[Verification, tuple[Finding, ...]]:
-    """`verify A B`: both as they are, every matched layer that one step joins compared too."""
+    """`verify A B`: both as they are, every matched layer that one step joins compared too. What cannot be run proves nothing: WB504."""
+    try:
+        return _compared(source, target, a, b, plan, options)
+    except (RunError, Unsupported, UnsafeContent) as error:
+        return _not_run(error)
+
+
+def _compared(
+    source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options
+) -> tuple[Verification, tuple[Finding, ...]]:
     reference = formats.runner(a, arguments=options.source_arguments)
     candidate = formats.runner(b, arguments=options.target_arguments)
     pairs = dict.fromkeys((source.owner[s.sources[0]].name, target.owner[s.target].name) for s in plan.steps if len(s.sources) == 1)
