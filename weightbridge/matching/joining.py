@@ -10,6 +10,7 @@ from weightbridge.matching.directions import direction_of, one_direction, select
 from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
 from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
+from weightbridge.matching.tying import tied_tensor
 from weightbridge.matching.unflattening import with_output_order
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
@@ -42,7 +43,7 @@ class Joiner:
         matches, misfits, missing = [], [], []
         roles = source.roles
         for role, tensor in target.tensors:
-            given = roles.get(role)
+            given = roles.get(role) or tied_tensor(self.source, source.layer, role)
             if given is None:
                 gates = joined_gates(source, role, tensor)
                 if gates:

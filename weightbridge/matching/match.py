@@ -21,6 +21,7 @@ from weightbridge.matching.schemes import permuted_storage, said_of_pairs, shown
 from weightbridge.matching.semantics import Difference, differences, is_variant, said
 from weightbridge.matching.structure import by_structure
 from weightbridge.matching.tensor_map import mapped_tensors
+from weightbridge.matching.tying import said_of_ties, untied_pairs
 from weightbridge.matching.units import reduce
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.options import Options
@@ -44,7 +45,8 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     context = replace(context.with_pairs(roles.pairs), closed_source=roles.closed_source, closed_target=roles.closed_target)
     for matcher in PLACED:
         context = context.with_pairs(matcher(context))
-    context = replace(context, pairs={p.target: p for p in doubted(context)})
+    untied = untied_pairs(context)
+    context = replace(context, pairs={p.target: p for p in (*doubted(context), *untied)})
     paired = [(p.source, p.target) for p in context.pairs.values() if context.target.by_name[p.target].has_weights]
     differing = differences(source, target, paired)
     refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
@@ -61,6 +63,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
             *said_of_pairs(context, tuple(context.pairs.values())),
             *findings,
             *collisions,
+            *said_of_ties(context, untied),
             *permuted_storage(source, target, copied),
         ),
         refused=refused,
