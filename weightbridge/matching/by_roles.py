@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from weightbridge.graph import LayerGraph
 from weightbridge.matching.block_pairs import BlockPair, paired_blocks
 from weightbridge.matching.context import Context
 from weightbridge.matching.fusing import fusions, stacked
 from weightbridge.matching.joining import Joiner
 from weightbridge.matching.leaf_pairs import TIED, LeafPair, Role, paired_leaves, roles_of
 from weightbridge.matching.leaves import Leaf, leaves_of
+from weightbridge.matching.names import is_automatic
 from weightbridge.matching.single import single_matches
 from weightbridge.matching.values import LayerPair, Match
 
@@ -29,18 +31,27 @@ class RoleMatching:
 def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     """All that names, blocks and sizes tell of two models of which at least one has no data flow."""
     source, target = context.source.graph, context.target.graph
-    if context.has_flow or "torch" not in (source.framework, target.framework):
+    if context.has_flow or source.framework == target.framework != "torch":
         return RoleMatching()
-    a = sorted(leaves_of(context.source, context.taken), key=_is_late)
-    b = sorted(leaves_of(context.target, context.pairs), key=_is_late)
+    a, b = _told(source, leaves_of(context.source, context.taken)), _told(target, leaves_of(context.target, context.pairs))
     found = [_in_block(pair, joiner) for pair in paired_blocks(a, b)]
-    closed = [{leaf.unit.name for leaf in side if leaf.kind not in FREE} for side in (a, b)]
+    closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)} for side in (a, b)]
     return RoleMatching(
         tuple(p for one in found for p in one.pairs),
         tuple(m for one in found for m in one.matches),
         frozenset(closed[0]),
         frozenset(closed[1]),
     )
+
+
+def _told(graph: LayerGraph, leaves: Iterable[Leaf]) -> list[Leaf]:
+    """Without those that an exporter numbers through (`Conv_3`): their place says more than the number."""
+    numbered = graph.framework == "onnx"
+    return sorted((leaf for leaf in leaves if not (numbered and _is_free(leaf) and is_automatic(leaf.name))), key=_is_late)
+
+
+def _is_free(leaf: Leaf) -> bool:
+    return leaf.kind in FREE or leaf.layer.op == "Conv"
 
 
 def _is_late(leaf: Leaf) -> bool:

@@ -15,7 +15,9 @@ from weightbridge.matching.leaves import Leaf
 ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
 SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
 GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "batch", "weight", "module", "model", "block", "kernel"})
-PLACES = {"gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3}  # the order in which they are declared
+PLACES = {  # the order in which they are declared, where names are mere numbers
+    "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
+}  # fmt: skip
 MARGIN = 0.2  # of likeness by words between the chosen one and the next
 
 
@@ -99,13 +101,14 @@ def _score(source: Role, target: Role, i: int, j: int) -> float:
     a, b = source.function, target.function
     by_function = 4.0 if a and a == b else -4.0 if a and b else 0.0
     bias = 0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0
-    words = alike(_telling(source), _telling(target))
+    words = alike(_telling(source, target), _telling(target, source))
     return by_function + 2.0 * words + bias - 1e-3 * abs(i - j) - 0.1 * _misplaced(source, target)
 
 
-def _telling(role: Role) -> Words:
-    """Without a number that is all the name there is (`experts/0`)."""
-    return role.inner[:-1] if not role.function and role.inner[-1:] and role.inner[-1].isdigit() else role.inner
+def _telling(role: Role, other: Role) -> Words:
+    """Without a number that is all the name there is (`experts/0`), where the other side says what it is for."""
+    is_number = role.inner[-1:] and role.inner[-1].isdigit() and not role.function and other.function in PLACES
+    return role.inner[:-1] if is_number else role.inner
 
 
 def _misplaced(source: Role, target: Role) -> int:
