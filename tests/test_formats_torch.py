@@ -161,7 +161,7 @@ def test_a_checkpoint_as_a_target_is_written_as_safetensors(tmp_path: Path) -> N
     value, storages = held(ONE)
     path = zip_file(tmp_path / "m.pt", {"state_dict": value}, storages)
     with template_of(path, tmp_path / "out.safetensors") as template:
-        assert {t.name: t.load().tolist() for t in formats.read(template).tensors} == {n: a.tolist() for n, a in ONE.items()}
+        assert {t.name: t.load().tolist() for t in template.file.tensors} == {n: a.tolist() for n, a in ONE.items()}
     with pytest.raises(UsageError, match="torch-zip target"), template_of(path, tmp_path / "out.h5"):
         pass
 

@@ -146,7 +146,18 @@ def _negate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     return _by(parameters, np.negative(arrays[0]))
 
 
-COMPUTED = frozenset({"constant", "affine", "batchnorm-gamma", "square", "negate"})
+def _fold_batchnorm(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """The kernel scaled along `axis`, then by `pattern`; or the bias scaled and shifted: what an exporter makes of a BatchNorm."""
+    values = {role: a.astype(np.float64) for role, a in zip(parameters["roles"], arrays, strict=True)}
+    scale = values.get("gamma", 1.0) / np.sqrt(values["moving_variance"] + float(parameters["epsilon"]))
+    if "kernel" not in values:
+        return np.asarray((values.get("bias", 0.0) - values["moving_mean"]) * scale + values.get("beta", 0.0))
+    kernel = values["kernel"]
+    shape = [-1 if n == int(parameters["axis"]) else 1 for n in range(kernel.ndim)]
+    return _by(parameters, kernel * np.reshape(scale, shape))
+
+
+COMPUTED = frozenset({"fold-batchnorm", "constant", "affine", "batchnorm-gamma", "square", "negate"})
 
 
 def is_bitwise(transform: str, parameters: Mapping[str, Any]) -> bool:
@@ -174,4 +185,5 @@ TRANSFORMS: dict[str, Transform] = {
     "fuse": _fuse,
     "stack": _stack,
     "negate": _negate,
+    "fold-batchnorm": _fold_batchnorm,
 }

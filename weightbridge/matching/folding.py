@@ -5,12 +5,13 @@ from math import sqrt
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
+from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import Context
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.tensors import Tensor
 
-DEFAULT_EPSILON = 1e-3
+DEFAULT_EPSILON = {"keras": 1e-3, "torch": 1e-5, "onnx": 1e-5}  # where the file does not keep it (weights alone)
 
 
 def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
@@ -32,7 +33,8 @@ def _said(context: Context, unit: Unit, made: list[Match]) -> Finding:
     how = "its affine nodes give gamma and beta" if unit.name in context.pairs else "the folded kernel and bias stay whole"
     return finding(
         "WB305",
-        f"{unit.name}: the source's BatchNorm is folded by its exporter; {how}, the statistics are mean 0 and variance 1",
+        f"{unit.name}: the source's BatchNorm is folded by its exporter; {how}, the statistics are mean 0 and variance 1"
+        f"{assumed(unit, context.target.graph)}",
         source=source,
         target=unit.name,
         fix="nothing to do for inference; fine-tuning starts with these statistics",
@@ -51,12 +53,22 @@ def _from_neighbour(context: Context, unit: Unit) -> list[Match]:
     exported = context.source.graph.framework == "onnx" and bias is not None
     if not (moved or exported) or _size(unit) != (bias.size if bias else 0):
         return []
-    return _identity(unit, pair, bias if moved else None)
+    return _identity(unit, pair, bias if moved else None, epsilon_of(unit, context.target.graph))
 
 
-def _identity(unit: Unit, pair: LayerPair, bias: Tensor | None) -> list[Match]:
+def epsilon_of(unit: Unit, graph: LayerGraph) -> float:
+    """The BatchNorm's epsilon; the default of its framework where the file keeps weights alone."""
+    return float(unit.layer.attributes.get("epsilon", DEFAULT_EPSILON.get(graph.framework, 1e-5)))
+
+
+def assumed(unit: Unit, graph: LayerGraph) -> str:
+    """What is to be said where the epsilon is not in the file."""
+    return "" if "epsilon" in unit.layer.attributes else f"; its epsilon is not in the file, {epsilon_of(unit, graph):g} is assumed"
+
+
+def _identity(unit: Unit, pair: LayerPair, bias: Tensor | None, epsilon: float) -> list[Match]:
     """gamma = sqrt(1 + eps), beta = bias or 0, mean 0, variance 1: the identity, whichever of gamma and beta the layer has."""
-    roles, epsilon = unit.roles, float(unit.layer.attributes.get("epsilon", DEFAULT_EPSILON))
+    roles = unit.roles
     values = {"gamma": sqrt(1 + epsilon), "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0 if "gamma" in roles else 1 - epsilon}
     made = []
     for role, tensor in roles.items():
@@ -76,7 +88,7 @@ def _from_affine(context: Context, unit: Unit) -> list[Match]:
     if chain.layer.op == "BatchNorm":
         return []
     names, ops = zip(*((t.name, _operation(chain, t)) for _, t in chain.tensors), strict=True)
-    epsilon = float(unit.layer.attributes.get("epsilon", DEFAULT_EPSILON))
+    epsilon = epsilon_of(unit, context.target.graph)
     made = []
     for role, tensor in unit.roles.items():
         value = {"gamma": "scale", "beta": "shift"}.get(role)

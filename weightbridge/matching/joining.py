@@ -9,6 +9,7 @@ from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.directions import direction_of, one_direction, selected
 from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
+from weightbridge.matching.same_layout import same_layout
 from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
 from weightbridge.matching.tying import tied_tensor
 from weightbridge.matching.unflattening import with_output_order
@@ -75,9 +76,11 @@ class Joiner:
         known = flatten_lengths((self.source, source), (self.target, target)) if role == "kernel" else {}
         if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
             return older_kernel(source, target, given, wanted)
-        if self.source.framework == self.target.framework and given.shape == wanted.shape and not known:
-            found: Transform | None = ("", {})
-        else:
+        frameworks = self.source.framework, self.target.framework
+        found: Transform | None = None if known else same_layout(frameworks, source, target, given, wanted)
+        if found is None and frameworks[0] == frameworks[1] and given.shape == wanted.shape and not known:
+            found = ("", {})
+        elif found is None:
             found = next(self._by_rules(source, target, given, wanted, known), None) or _as_vector(given, wanted)
         return with_output_order(signed(found, source, target, role), (self.source, source), (self.target, target), wanted.shape)
 

@@ -16,6 +16,7 @@ from weightbridge.matching.context import Context
 from weightbridge.matching.doubt import doubted
 from weightbridge.matching.epsilons import equal_epsilons
 from weightbridge.matching.folding import fold_batchnorms, zero_biases
+from weightbridge.matching.folding_in import fold_into_targets
 from weightbridge.matching.joining import Joined, Joiner
 from weightbridge.matching.schemes import permuted_storage, said_of_pairs, shown
 from weightbridge.matching.semantics import Difference, differences, is_variant, said
@@ -89,8 +90,9 @@ def _exact(
     folded, said_folded = fold_batchnorms(context)
     missing = [(context.pairs[name], t) for name, j in joined.items() for t in j.missing]
     zeros, said_zeros = zero_biases(context, missing)
+    inward, said_inward = fold_into_targets(context, plain)
     turned = equal_epsilons(plain, differing, context.target.graph) if options.adapt != "none" else {}
     handled = frozenset((m.target.rpartition("/")[0], "epsilon") for m in turned.values())
     affine = frozenset((m.target.rpartition("/")[0], "epsilon") for m in folded)
-    findings = (*said_folded, *said_zeros, *said(differing, context.target.graph, handled | affine))
-    return (*plain.values(), *turned.values(), *folded, *zeros), findings
+    findings = (*said_folded, *said_inward, *said_zeros, *said(differing, context.target.graph, handled | affine))
+    return (*plain.values(), *turned.values(), *folded, *zeros, *inward), findings

@@ -57,7 +57,7 @@ def seen(result: Mapping[str, Array], pair: OutputPair, runner: Runner, side: Si
     name = _name(pair, runner, side)
     match pair.view:
         case "logits":
-            return result[f"logits:{name}"]
+            return _centred(result[f"logits:{name}"], result[name], pair.saturation)
         case "log-odds":
             return _log_odds(result[name], pair.saturation)
         case "plain":
@@ -88,6 +88,14 @@ def _viewed(runners: tuple[Runner, Runner], reference: str, candidate: str) -> O
 
 def _logits(runner: Runner) -> Mapping[str, Saturation]:
     return runner.logits if isinstance(runner, Observable) else {}
+
+
+def _centred(logits: Array, probabilities: Array, saturation: Saturation | None) -> Array:
+    """What is added to all logits of an item alike does not reach the probabilities, and is no difference."""
+    if saturation != "softmax" or logits.shape != probabilities.shape:
+        return logits
+    exact = np.asarray(logits, np.float64)
+    return np.asarray(exact - exact.mean(axis=_class_axis(probabilities), keepdims=True))
 
 
 def _log_odds(probabilities: Array, saturation: Saturation | None) -> Array:

@@ -1,0 +1,86 @@
+"""A BatchNorm that the target's exporter has folded away: its scale goes into the kernel before it, its shift into the bias."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from weightbridge.axes import parse
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.matching.context import Context
+from weightbridge.matching.folding import assumed, epsilon_of
+from weightbridge.matching.units import Unit
+from weightbridge.matching.values import LayerPair, Match
+from weightbridge.tensors import Tensor
+
+FOLDED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "Linear", "Dense"})
+ASSUMED = 0.85  # confidence where the epsilon is not in the file
+STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
+
+
+def fold_into_targets(context: Context, plain: Mapping[str, Match]) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
+    """Matches for kernel and bias of every exported target layer whose source has a BatchNorm behind it that nothing else uses."""
+    if context.target.graph.framework != "onnx":
+        return (), ()
+    matches: list[Match] = []
+    findings: list[Finding] = []
+    for pair in context.pairs.values():
+        given, wanted = context.source.by_name[pair.source], context.target.by_name[pair.target]
+        norm = _norm_behind(context, given) if given.family in FOLDED else None
+        if norm is None:
+            continue
+        note = assumed(norm, context.source.graph)
+        sure = replace(pair, confidence=min(pair.confidence, ASSUMED)) if note else pair
+        made = _folded(sure, given, wanted, norm, plain, epsilon_of(norm, context.source.graph))
+        matches += made
+        findings += [_said(norm, wanted, note)] if made else []
+    return tuple(matches), tuple(findings)
+
+
+def _norm_behind(context: Context, unit: Unit) -> Unit | None:
+    """The open BatchNorm that alone reads this unit; where the source has no data flow, the one that stands behind it in the file."""
+    if context.source.graph.has_flow:
+        names = context.source.children[unit.name]
+        found = context.source.by_name[names[0]] if len(names) == 1 else None
+    else:
+        at = context.source.position[unit.name] + 1
+        found = context.source.units[at] if at < len(context.source.units) else None
+    is_norm = found is not None and found.layer.op == "BatchNorm" and found.name not in context.taken
+    return found if is_norm and found is not None and {"moving_mean", "moving_variance"} <= found.roles.keys() else None
+
+
+def _folded(pair: LayerPair, given: Unit, wanted: Unit, norm: Unit, plain: Mapping[str, Match], epsilon: float) -> tuple[Match, ...]:
+    kernel, bias = wanted.roles.get("kernel"), wanted.roles.get("bias")
+    match = plain.get(kernel.name) if kernel is not None else None
+    width = norm.roles["moving_variance"].size
+    if kernel is None or bias is None or match is None or bias.size != width or len(match.sources) != 1:
+        return ()
+    axis = _output_axis(match, given.roles["kernel"], kernel, width)
+    if axis is None:
+        return ()
+    scale = {r: norm.roles[r] for r in ("gamma", "moving_variance") if r in norm.roles}
+    shift = {r: norm.roles[r] for r in STATISTICS if r in norm.roles}
+    own = {"bias": given.roles["bias"]} if "bias" in given.roles else {}
+    extra = {"pattern": match.transform, **match.parameters} if match.transform else {}
+    kernels = _match(kernel, pair, {"kernel": given.roles["kernel"], **scale}, {"epsilon": epsilon, "axis": axis, **extra})
+    return kernels, _match(bias, pair, {**own, **shift}, {"epsilon": epsilon})
+
+
+def _output_axis(match: Match, given: Tensor, wanted: Tensor, width: int) -> int | None:
+    """The axis of the source's kernel that is written, None where it is not plain."""
+    if "->" in match.transform:
+        axes = parse(match.transform).source
+        named = [n for n, group in enumerate(axes) if group in (("o",), ("c", "m"), ("c",)) and given.shape[n] == width]
+    else:
+        named = [n for n, size in enumerate(given.shape) if size == width and not match.transform][:1]
+    return named[0] if named and given.size == wanted.size else None
+
+
+def _match(tensor: Tensor, pair: LayerPair, sources: Mapping[str, Tensor], parameters: dict[str, Any]) -> Match:
+    names = tuple(t.name for t in sources.values())
+    made = Match(tensor.name, names, "fold-batchnorm", {"roles": list(sources), **parameters}, True, pair.confidence, pair.evidence)
+    return replace(made, evidence=(*made.evidence, "folded"))
+
+
+def _said(norm: Unit, wanted: Unit, note: str) -> Finding:
+    message = f"{norm.name}: the target has it folded into {wanted.name}; its scale goes into the kernel, its shift into the bias{note}"
+    return finding("WB305", message, source=norm.name, target=wanted.name, fix="nothing to do for inference")
