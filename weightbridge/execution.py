@@ -95,9 +95,9 @@ def _non_finite(tensor: Tensor, array: Array) -> str:
 def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:
     dtype = dtype_of(target.dtype)
     if value.dtype == dtype:
-        return np.ascontiguousarray(value)
+        return np.asarray(value, order="C")
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        cast = np.ascontiguousarray(value.astype(dtype))
+        cast = np.asarray(value.astype(dtype), order="C")
     lost = _lost(value, cast)
     if lost:
         message = f"{target.name}: {lost} of {value.size} values leave the range of {target.dtype}, and are now infinite or zero"

@@ -33,7 +33,7 @@ def rearranged(array: Array, pattern: str, parameters: Mapping[str, Any]) -> Arr
     lengths = {n: int(size) for n, size in parameters.items() if n in names}
     if not merges_or_drops(pattern):
         lengths = {}
-    return np.ascontiguousarray(rearrange(array, pattern, **lengths))
+    return np.asarray(rearrange(array, pattern, **lengths), order="C")
 
 
 def _constant(_: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
