@@ -1,5 +1,6 @@
 """Plan: one step per target tensor, one entry per unused source tensor; JSON in and out, with the hashes of both models."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,24 @@ class Unused:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer to a question: for each target tensor the sources that it means. `label`: the letter to answer with."""
+
+    label: str
+    sources: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What names cannot tell. `chosen`: the answer that the plan has now; `answer`: a person's, "" where there is none yet."""
+
+    ask: str
+    chosen: str
+    choices: tuple[Choice, ...]
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One step per target tensor, one Unused per source tensor that no step uses: both ledgers sum up, always."""
 
@@ -51,6 +70,7 @@ class Plan:
     target_structure: str = ""
     source_sha256: str | None = None
     target_sha256: str | None = None
+    questions: tuple[Question, ...] = ()
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the JSON lockfile, whole or not at all."""

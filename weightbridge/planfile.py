@@ -11,6 +11,7 @@ from weightbridge.errors import PlanError
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import content_hash, structure_hash
 from weightbridge.plan import Kind, Plan, Step
+from weightbridge.questions import answered, entries_of, questions_from
 from weightbridge.tensors import Tensor, dtype_of
 from weightbridge.textfile import write_text
 from weightbridge.transforms import is_bitwise
@@ -31,6 +32,9 @@ def dumps(plan: Plan) -> str:
     for name, rows in (("steps", plan.steps), ("unused", plan.unused)):
         inner = ",\n".join(f"    {json.dumps(asdict(row))}" for row in rows)
         lines.append(f'  "{name}": [\n{inner}\n  ]')
+    if plan.questions:
+        inner = ",\n".join(f"    {json.dumps(entry)}" for entry in entries_of(plan.questions))
+        lines.insert(3, f'  "questions": [\n{inner}\n  ]')
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -62,10 +66,12 @@ def loads(text: str) -> Plan:
         raise PlanError(f"no JSON: {error}") from error
     if not isinstance(data, dict) or data.get("plan_version") != VERSION:
         raise PlanError(f"plan_version is {data.get('plan_version') if isinstance(data, dict) else None!r}, expected {VERSION}")
+    questions = questions_from(data.pop("questions", []))
     head = head_of(data)
     source, target = head["source"], head["target"]
     steps, unused = steps_of(head["steps"]), unused_of_file(head["unused"])
-    return Plan(steps, unused, source["structure"], target["structure"], source["sha256"], target["sha256"])
+    plan = Plan(steps, unused, source["structure"], target["structure"], source["sha256"], target["sha256"], questions)
+    return answered(plan)
 
 
 def _no_constant(text: str) -> NoReturn:

@@ -9,6 +9,7 @@ from weightbridge.hashing import structure_hash
 from weightbridge.matching import Match, Matching
 from weightbridge.options import Options
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
+from weightbridge.questions import questions_of
 from weightbridge.tensors import Tensor, dtype_of
 from weightbridge.transforms import is_bitwise
 
@@ -37,7 +38,8 @@ def make_plan(source: LayerGraph, target: LayerGraph, matching: Matching, option
     findings += _roles(source, target, all_steps)
     unused = unused_of(source, all_steps, options.unused)
     findings += unexplained(unused)
-    return Plan(all_steps, unused, structure_hash(source), structure_hash(target)), tuple(findings)
+    plan = Plan(all_steps, unused, structure_hash(source), structure_hash(target), questions=questions_of(all_steps))
+    return plan, tuple(findings)
 
 
 def _refused(target: LayerGraph, matching: Matching) -> frozenset[str]:

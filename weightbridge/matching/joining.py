@@ -57,8 +57,14 @@ class Joiner:
             if found is None:
                 misfits.append((given.name, tensor.name))
                 continue
-            matches.append(Match(tensor.name, (given.name,), *found, False, pair.confidence, pair.evidence, _runners(pair, given)))
+            matches.append(Match(tensor.name, (given.name,), *found, False, pair.confidence, pair.evidence, self._runners(pair, given)))
         return Joined(tuple(matches), tuple(misfits), tuple(missing))
+
+    def _runners(self, pair: LayerPair, given: Tensor) -> tuple[str, ...]:
+        """The tensors of the same role in the layers that would do as well."""
+        layers = (self.source.by_name.get(name.partition("\0")[0]) for name in pair.runners_up)
+        tensors = (layer.tensor(given.role) for layer in layers if layer is not None)
+        return tuple(tensor.name for tensor in tensors if tensor is not None)
 
     def _directed(self, source: Unit, target: Unit, role: str, given: Tensor, wanted: Tensor) -> Transform | None:
         """The transform, of the one direction that the source's unit stands for."""
@@ -137,10 +143,6 @@ def _backwards(rule: Rule, given: Tensor, wanted: Tensor, known: Mapping[str, in
     found = rule.joins(wanted.shape, given.shape, known)
     return None if found is None else (inverse(found[0]) if found[0] else "", found[1])
 
-
-def _runners(pair: LayerPair, given: Tensor) -> tuple[str, ...]:
-    role = given.name.rsplit("/", 1)[-1] if "/" in given.name else given.role
-    return tuple(f"{name}/{role}" for name in pair.runners_up)
 
 
 def sources_of(matches: Sequence[Match]) -> frozenset[str]:

@@ -48,7 +48,7 @@ def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
             f"{listed}: as well could be any of {others}; {' and '.join(group[0].evidence)} decided (confidence {group[0].confidence:g})",
             source=shown(group[0].source),
             target=shown(group[0].target),
-            fix="say which with --map SOURCE=TARGET, or edit the plan",
+            fix="answer the question in the plan file (`weightbridge plan`), or say which with --map SOURCE=TARGET",
         )
 
 

@@ -1,0 +1,138 @@
+"""What names cannot tell and a person can: the ambiguous steps of a plan as questions with lettered answers."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import permutations
+from string import ascii_lowercase
+
+from weightbridge.errors import PlanError
+from weightbridge.plan import Choice, Plan, Question, Step
+
+CLAIMED = 0.9  # at and below it the runners-up are named
+MOST = 3  # layers that are asked about together; more are asked about one by one
+Names = tuple[str, ...]
+
+
+def questions_of(steps: Sequence[Step]) -> tuple[Question, ...]:
+    """One question per group of layers that could change places, asked once for all blocks in which it is the same."""
+    found: dict[tuple[str, ...], list[Question]] = {}
+    for group in _groups(steps):
+        for question in _asked(group):
+            found.setdefault(_template(question), []).append(question)
+    return tuple(_together(same) for same in found.values())
+
+
+def answered(plan: Plan) -> Plan:
+    """The plan with its answers carried out: those steps are exact, their questions gone. Raises PlanError for an answer that is none."""
+    chosen: dict[str, Names] = {}
+    for question in plan.questions:
+        if not question.answer:
+            continue
+        choice = next((c for c in question.choices if c.label == question.answer), None)
+        if choice is None:
+            labels = ", ".join(c.label for c in question.choices)
+            raise PlanError(f"the answer {question.answer!r} to {question.ask!r} is none of {labels}", fix="answer with one of them")
+        chosen |= choice.sources
+    steps = tuple(_decided(step, chosen[step.target]) if step.target in chosen else step for step in plan.steps)
+    return replace(plan, steps=steps, questions=tuple(q for q in plan.questions if not q.answer))
+
+
+def _decided(step: Step, sources: Names) -> Step:
+    return replace(step, sources=sources, confidence=1.0, evidence=("answer",), runners_up=())
+
+
+def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Doubtful steps that share their candidates, layer by layer: kernel and bias of one layer are one matter."""
+    groups: dict[frozenset[str], list[Step]] = {}
+    for step in steps:
+        if step.sources and step.runners_up and step.confidence <= CLAIMED:
+            groups.setdefault(frozenset(map(_layer, (step.sources[0], *step.runners_up))), []).append(step)
+    yield from groups.values()
+
+
+def _asked(group: Sequence[Step]) -> Iterator[Question]:
+    targets = tuple(dict.fromkeys(_layer(s.target) for s in group))
+    candidates = tuple(dict.fromkeys([*(_layer(s.sources[0]) for s in group), *(_layer(n) for s in group for n in s.runners_up)]))
+    parts = [targets] if len(targets) <= MOST >= len(candidates) else [(t,) for t in targets]
+    for part in parts:
+        own = [s for s in group if _layer(s.target) in part]
+        choices = tuple(_choices(part, candidates, own))
+        if len(choices) > 1:
+            yield Question(f"which source belongs to {' and to '.join(part)}?", choices[0].label, choices)
+
+
+def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> Iterator[Choice]:
+    """Every way of giving each target layer a source layer of its own; what the plan has comes first."""
+    known = {name for s in steps for name in (*s.sources, *s.runners_up)}
+    stacks = {s.sources[0]: s.sources for s in steps}
+    now = {_layer(s.target): _layer(s.sources[0]) for s in steps}
+    ways = [tuple(now[t] for t in targets), *permutations(candidates, len(targets))]
+    labels = iter(ascii_lowercase)
+    for way in dict.fromkeys(ways):
+        place = dict(zip(targets, way, strict=True))
+        sources = {s.target: _moved(s, place[_layer(s.target)], stacks) for s in steps}
+        if all(names[0] in known for names in sources.values()):
+            label = next(labels, None)
+            if label is None:
+                return
+            yield Choice(label, sources)
+
+
+def _moved(step: Step, layer: str, stacks: Mapping[str, Names]) -> Names:
+    """The step's sources as another layer has them: the same part of its name, or the whole stack that begins there."""
+    first = layer + step.sources[0][len(_layer(step.sources[0])) :]
+    if len(step.sources) > 1 and first in stacks:
+        return stacks[first]
+    return (first,)
+
+
+def _together(same: Sequence[Question]) -> Question:
+    """One question for all blocks: a letter means the same in each."""
+    first = same[0]
+    more = f" (and so in {len(same) - 1} more blocks)" if len(same) > 1 else ""
+    merged = tuple(
+        Choice(choice.label, {t: n for q in same for t, n in q.choices[i].sources.items()}) for i, choice in enumerate(first.choices)
+    )
+    return Question(first.ask + more, first.chosen, merged)
+
+
+def _template(question: Question) -> tuple[str, ...]:
+    names = [name for c in question.choices for target, sources in c.sources.items() for name in (target, *sources)]
+    return tuple(re.sub(r"\d+", "#", name) for name in names)
+
+
+def _layer(name: str) -> str:
+    """`a.b.weight` -> `a.b`, `a/b/kernel` -> `a/b`."""
+    cut = max(name.rfind("/"), name.rfind("."))
+    return name[:cut] if cut > 0 else name
+
+
+def entries_of(questions: Iterable[Question]) -> list[dict[str, object]]:
+    """The questions as they stand in a plan file."""
+    return [
+        {
+            "ask": q.ask,
+            "chosen": q.chosen,
+            "answer": q.answer,
+            "choices": {c.label: {t: list(n) for t, n in c.sources.items()} for c in q.choices},
+        }
+        for q in questions
+    ]
+
+
+def questions_from(entries: object) -> tuple[Question, ...]:
+    """Raises PlanError for entries that are no questions."""
+    if not isinstance(entries, list):
+        raise PlanError("questions: expected a list")
+    return tuple(_question(n, entry) for n, entry in enumerate(entries))
+
+
+def _question(n: int, entry: object) -> Question:
+    try:
+        assert isinstance(entry, dict)
+        choices = tuple(Choice(str(k), {str(t): tuple(map(str, s)) for t, s in v.items()}) for k, v in entry["choices"].items())
+        question = Question(str(entry["ask"]), str(entry["chosen"]), choices, str(entry["answer"]))
+    except (AssertionError, KeyError, TypeError, AttributeError) as error:
+        raise PlanError(f"questions[{n}]: expected an object with ask, chosen, answer and choices") from error
+    return question
