@@ -79,7 +79,8 @@ def test_energy_kept_is_what_can_be_recovered(rule: Rule, expected: float | None
 
 def test_a_sum_of_equal_channels_loses_nothing() -> None:
     value, kept = mapped(np.ones((3, 2)), 0, {"rule": "sum", "from": 3, "to": 1})
-    assert kept == pytest.approx(1.0) and value.tolist() == [[3.0, 3.0]]
+    assert kept == pytest.approx(1.0)
+    assert value.tolist() == [[3.0, 3.0]]
 
 
 STEMS = {
@@ -156,7 +157,8 @@ def test_positions_keep_the_class_token_and_resize_a_ramp_to_a_ramp() -> None:
     table = np.concatenate([token, grid])[None]
     value, kept = apply(step("resize-positions", (1, 257, 2), prefix=1, **{"from": (8, 8), "to": (16, 16)}), [table])
     inner = value[0, 1:].reshape(16, 16, 2)[4:12, 4:12]  # borders have neighbours on one side only
-    assert value[0, 0].tolist() == [7.0, 7.0] and kept == pytest.approx(1.0)
+    assert value[0, 0].tolist() == [7.0, 7.0]
+    assert kept == pytest.approx(1.0)
     assert np.allclose(inner[..., 0], ((np.arange(16) + 0.5) / 2 - 0.5)[4:12, None])
 
 
@@ -173,7 +175,8 @@ def test_bicubic_weights_sum_to_one(n: int, m: int) -> None:
 
 def test_an_identity_kernel_passes_its_input_on() -> None:
     value, kept = apply(step("identity-kernel", (3, 3, 4, 4), taps={"0": 1, "1": 1}), [])
-    assert np.array_equal(value[1, 1], np.eye(4)) and value.sum() == 4 and kept == 1.0
+    assert np.array_equal(value[1, 1], np.eye(4)) and value.sum() == 4
+    assert kept == 1.0
 
 
 def test_a_value_of_another_shape_is_refused() -> None:
@@ -191,4 +194,5 @@ def test_he_variance_and_centred_filters_where_asked_for() -> None:
     array = np.random.default_rng(0).normal(1.0, 3.0, size=(3, 3, 16, 8))
     value, kept = apply(step("map-axes", array.shape, axes={}, rescale="he", out=(3,), centred=True), [array])
     assert value.var() == pytest.approx(2 / (3 * 3 * 16), rel=1e-6)
-    assert np.allclose(value.mean((0, 1, 2)), 0) and 0.8 < kept < 1
+    assert np.allclose(value.mean((0, 1, 2)), 0)
+    assert 0.8 < kept < 1
