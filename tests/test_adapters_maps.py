@@ -175,7 +175,8 @@ def test_bicubic_weights_sum_to_one(n: int, m: int) -> None:
 
 def test_an_identity_kernel_passes_its_input_on() -> None:
     value, kept = apply(step("identity-kernel", (3, 3, 4, 4), taps={"0": 1, "1": 1}), [])
-    assert np.array_equal(value[1, 1], np.eye(4)) and value.sum() == 4
+    assert np.array_equal(value[1, 1], np.eye(4))
+    assert value.sum() == 4
     assert kept == 1.0
 
 

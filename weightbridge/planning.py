@@ -29,7 +29,7 @@ def make_plan(source: LayerGraph, target: LayerGraph, matching: Matching, option
 
         proposal = propose(source, target, matching, open_targets)
         steps |= {s.target: s for s in proposal.steps if s.target not in fresh}
-        findings += proposal.findings
+        findings = [*(f for f in findings if not proposal.settles(f)), *proposal.findings]
         left = proposal.fresh
     all_steps = tuple(steps.get(t.name) or fresh_step(t) for t in target.tensors)
     findings += _misfits(source, target, matching, steps, fresh | left)

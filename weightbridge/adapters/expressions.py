@@ -1,10 +1,10 @@
 """What a layer is fed, as an expression over source tensors from which its mean and variance can be worked out (see moments.py).
 
-    {"normal": n, "gamma": leaf, "beta": leaf}  a norm's output: leaf = number, or {"source": k, "axes": rules}
-    {"standard": n}                             mean 0 and variance 1: what a kernel of He variance writes
-    {"input": n, "kernel": k, "mean": k, "variance": k, "letters": ...}  the model's input, as the source's first norm has seen it
-    {"kernel": k, "parameters": ..., "letters": ..., "of": e}            a convolution's output, its kernel as in `map-axes`
-    {"activation": name, "of": e}   {"sum": [e, ...]}   {"concat": [e, ...]}
+{"normal": n, "gamma": leaf, "beta": leaf}  a norm's output: leaf = number, or {"source": k, "axes": rules}
+{"standard": n}                             mean 0 and variance 1: what a kernel of He variance writes
+{"input": n, "kernel": k, "mean": k, "variance": k, "letters": ...}  the model's input, as the source's first norm has seen it
+{"kernel": k, "parameters": ..., "letters": ..., "of": e}            a convolution's output, its kernel as in `map-axes`
+{"activation": name, "of": e}   {"sum": [e, ...]}   {"concat": [e, ...]}
 """
 
 from collections.abc import Mapping, Sequence

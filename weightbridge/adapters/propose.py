@@ -68,5 +68,3 @@ def _is_certain(setting: Setting, widths: Widths, name: str) -> bool:
 def _is_head(setting: Setting, layer: Layer) -> bool:
     axis = setting.groups.written.get(layer.name)
     return layer.op in WRITERS and axis is not None and not setting.groups.leaving.isdisjoint(axis.parts)
-
-

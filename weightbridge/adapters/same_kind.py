@@ -1,6 +1,6 @@
 """Proposals for two models of one kind: other widths, kernels, input channels, classes, positions or depth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from weightbridge.adapters.channels import channel_steps
 from weightbridge.adapters.depth import depth_steps
@@ -25,7 +25,15 @@ def propose_same_kind(setting: Setting) -> Proposal:
     steps = tuple(_in_order(setting, found | {s.target: s for s in depth_steps(setting, found)}))
     findings = (*stem_findings(setting, steps), *head_findings(setting, widths, heads), *loss_findings(setting, steps))
     fresh = frozenset(t.name for layer in head_layers(setting, heads) for t in layer.tensors)
-    return Proposal(steps, findings, fresh)
+    return Proposal(steps, findings, fresh, padded=frozenset(_padded(setting, steps)))
+
+
+def _padded(setting: Setting, steps: Iterable[Step]) -> Iterator[str]:
+    """Layers whose kernels gain taps and keep their function."""
+    for step in steps:
+        rules = step.parameters.get("axes", {}).values() if step.contract == "preserving" else ()
+        if any(rule["rule"] == "centre" for rule in rules):
+            yield setting.target.owner[step.target].name
 
 
 def _in_order(setting: Setting, found: Mapping[str, Step]) -> list[Step]:

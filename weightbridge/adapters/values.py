@@ -5,15 +5,25 @@ from dataclasses import dataclass
 from weightbridge.diagnostics import Finding
 from weightbridge.plan import Step
 
+OF_PAIRS = frozenset({"WB204", "WB206", "WB301", "WB403", "WB407"})  # what matching says of two layers that correspond
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """Steps override exact matches of the same target; `fresh` names target tensors of a replaced head, which get no step.
 
     different: the two are different architectures, whose layers do not correspond: what matching said of its pairs does not apply.
+    padded: target layers whose kernels were padded with zeros so that the function is kept: their other size and padding are no finding.
     """
 
     steps: tuple[Step, ...] = ()
     findings: tuple[Finding, ...] = ()
     fresh: frozenset[str] = frozenset()
     different: bool = False
+    padded: frozenset[str] = frozenset()
+
+    def settles(self, found: Finding) -> bool:
+        """Whether the steps make a finding of the matching untrue."""
+        said = tuple(f"{found.target}: {attribute} " for attribute in ("kernel_size", "padding"))
+        is_padded = found.code == "WB403" and found.target in self.padded and found.message.startswith(said)
+        return is_padded or (self.different and found.code in OF_PAIRS)
