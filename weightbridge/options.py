@@ -33,6 +33,7 @@ class Options:
     fail_on: FailOn = "error"
     evidence: Evidence = "standard"
     probe: Path | None = None
+    disambiguate: bool = False
     verify: bool = True
     overwrite: bool = False
     source_arguments: Mapping[str, Any] = field(default_factory=dict)

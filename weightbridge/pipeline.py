@@ -87,17 +87,33 @@ def prepare(source: Any, target: Any, options: Options) -> Prepared:
     if options.plan is not None:
         return _from_file(a, b, options)
     made, findings = make_plan(a, b, match(a, b, options), options)
+    if options.disambiguate and made.questions:
+        made, findings = _tried(made, findings, source, a, b, options)
     return Prepared(a, b, made, (*_said_of(a, "source"), *_said_of(b, "target"), *findings))
+
+
+def _tried(
+    made: Plan, findings: tuple[Finding, ...], given: Any, source: LayerGraph, target: LayerGraph, options: Options
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan with what running the candidates decided, and the findings that follow from it."""
+    from weightbridge.disambiguation import as_map, disambiguated, without_decided
+
+    decided, said = disambiguated(made, given, source, target, options)
+    told = replace(options, map=(*options.map, *as_map(decided)))
+    again, new = make_plan(source, target, match(source, target, told), told)
+    same = [s.sources for s in again.steps] == [s.sources for s in decided.steps]
+    return decided, (*(new if same else without_decided(findings, decided)), *said)
 
 
 def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prepared:
     from weightbridge.planfile import checked, load
+    from weightbridge.questions import asked
 
     assert options.plan is not None
     stored = checked(load(options.plan), source, target)
     declared = {*options.unused, *(u.source for u in stored.unused if u.reason == "declared")}
     unused = unused_of(source, stored.steps, declared)
-    findings = (*_said_of(source, "source"), *_said_of(target, "target"), *unexplained(unused))
+    findings = (*_said_of(source, "source"), *_said_of(target, "target"), *unexplained(unused), *asked(stored.questions))
     return Prepared(source, target, replace(stored, unused=unused), findings)
 
 

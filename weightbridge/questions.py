@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import permutations
 from string import ascii_lowercase
 
+from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import PlanError
 from weightbridge.plan import Choice, Plan, Question, Step
 
@@ -47,16 +48,16 @@ def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
     groups: dict[frozenset[str], list[Step]] = {}
     for step in steps:
         if step.sources and step.runners_up and step.confidence <= CLAIMED:
-            groups.setdefault(frozenset(map(_layer, (step.sources[0], *step.runners_up))), []).append(step)
+            groups.setdefault(frozenset(map(layer_of, (step.sources[0], *step.runners_up))), []).append(step)
     yield from groups.values()
 
 
 def _asked(group: Sequence[Step]) -> Iterator[Question]:
-    targets = tuple(dict.fromkeys(_layer(s.target) for s in group))
-    candidates = tuple(dict.fromkeys([*(_layer(s.sources[0]) for s in group), *(_layer(n) for s in group for n in s.runners_up)]))
+    targets = tuple(dict.fromkeys(layer_of(s.target) for s in group))
+    candidates = tuple(dict.fromkeys([*(layer_of(s.sources[0]) for s in group), *(layer_of(n) for s in group for n in s.runners_up)]))
     parts = [targets] if len(targets) <= MOST >= len(candidates) else [(t,) for t in targets]
     for part in parts:
-        own = [s for s in group if _layer(s.target) in part]
+        own = [s for s in group if layer_of(s.target) in part]
         choices = tuple(_choices(part, candidates, own))
         if len(choices) > 1:
             yield Question(f"which source belongs to {' and to '.join(part)}?", choices[0].label, choices)
@@ -66,12 +67,12 @@ def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> Iterat
     """Every way of giving each target layer a source layer of its own; what the plan has comes first."""
     known = {name for s in steps for name in (*s.sources, *s.runners_up)}
     stacks = {s.sources[0]: s.sources for s in steps}
-    now = {_layer(s.target): _layer(s.sources[0]) for s in steps}
+    now = {layer_of(s.target): layer_of(s.sources[0]) for s in steps}
     ways = [tuple(now[t] for t in targets), *permutations(candidates, len(targets))]
     labels = iter(ascii_lowercase)
     for way in dict.fromkeys(ways):
         place = dict(zip(targets, way, strict=True))
-        sources = {s.target: _moved(s, place[_layer(s.target)], stacks) for s in steps}
+        sources = {s.target: _moved(s, place[layer_of(s.target)], stacks) for s in steps}
         if all(names[0] in known for names in sources.values()):
             label = next(labels, None)
             if label is None:
@@ -81,7 +82,7 @@ def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> Iterat
 
 def _moved(step: Step, layer: str, stacks: Mapping[str, Names]) -> Names:
     """The step's sources as another layer has them: the same part of its name, or the whole stack that begins there."""
-    first = layer + step.sources[0][len(_layer(step.sources[0])) :]
+    first = layer + step.sources[0][len(layer_of(step.sources[0])) :]
     if len(step.sources) > 1 and first in stacks:
         return stacks[first]
     return (first,)
@@ -102,10 +103,24 @@ def _template(question: Question) -> tuple[str, ...]:
     return tuple(re.sub(r"\d+", "#", name) for name in names)
 
 
-def _layer(name: str) -> str:
+def layer_of(name: str) -> str:
     """`a.b.weight` -> `a.b`, `a/b/kernel` -> `a/b`."""
     cut = max(name.rfind("/"), name.rfind("."))
     return name[:cut] if cut > 0 else name
+
+
+def asked(questions: Iterable[Question]) -> tuple[Finding, ...]:
+    """What a plan's file leaves open is said again."""
+    return tuple(
+        finding("WB204", f"{q.ask} The plan has {_shown(q)}", target=next(iter(q.choices[0].sources), ""), fix="answer it in the plan file")
+        for q in questions
+    )
+
+
+def _shown(question: Question) -> str:
+    now: Choice = next((c for c in question.choices if c.label == question.chosen), question.choices[0])
+    target, names = next(iter(now.sources.items()))
+    return f"({now.label}) {target} <- {', '.join(names[:2])}"
 
 
 def entries_of(questions: Iterable[Question]) -> list[dict[str, object]]:

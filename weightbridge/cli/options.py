@@ -13,7 +13,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
 FILE = click.Path(path_type=Path)
 
-PLAIN = ("fresh", "unused", "adapt", "plan", "rules", "policy", "evidence", "probe", "overwrite")  # the same in Options
+PLAIN = ("fresh", "unused", "adapt", "plan", "rules", "policy", "evidence", "probe", "overwrite", "disambiguate")  # the same in Options
 
 REPORTING: tuple[Decorator, ...] = (
     click.option("--report", "reports", multiple=True, metavar="FORMAT[=PATH]", help="text, json, markdown or junit. [default: text]"),
@@ -61,11 +61,7 @@ def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
     """The Options of what was given."""
     _refuse_what_is_not_there(given)
     explicit = frozenset(name for name in ("fail_on", "min_coverage") if given.get(name) is not None)
-    plain = {
-        name: given[name]
-        for name in ("fresh", "unused", "adapt", "plan", "rules", "policy", "evidence", "probe", "overwrite")
-        if name in given
-    }
+    plain = {name: given[name] for name in PLAIN if name in given}
     return Options(
         map=tuple(map(parsing.pair, given.get("pairs", ()))),
         verify=not given.get("no_verify", False),
@@ -84,5 +80,3 @@ def _refuse_what_is_not_there(given: dict[str, Any]) -> None:
         raise click.UsageError("--calibrate goes with --adapt fit")
     if given.get("adapt") == "fit":
         raise click.UsageError("--adapt fit is not in this version yet: use --adapt weights, which needs no data")
-    if given.get("disambiguate"):
-        raise click.UsageError("--disambiguate is not in this version yet: say what belongs together with --map SOURCE=TARGET")

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from typing import TypeVar
 
-from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, Context, is_compatible, key
+from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, TOLD, Context, is_compatible, key
 from weightbridge.matching.signatures import Label, Signatures, signatures, with_widths, without_widths
+from weightbridge.matching.twins import same_functions
 from weightbridge.matching.units import Reduced, without
 from weightbridge.matching.values import LayerPair
 
@@ -65,13 +66,15 @@ def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures) 
         others = left.get(k, [])
         if len(others) != len(names):
             continue
-        for s, t in zip(others, names, strict=True):
+        pairs, is_told = same_functions(source, others, target, names) if len(names) > 1 else ([(others[0], names[0])], False)
+        for s, t in pairs:
             if not is_compatible(source.by_name[s], target.by_name[t]):
                 continue
             same = key(source.by_name[s]) == key(target.by_name[t])
             sure = (STRUCTURE if same else ONE_SIDED) if len(names) == 1 else SYMMETRIC
             evidence = ("structure", "shape") if same else ("structure",)
-            yield LayerPair(s, t, sure, evidence if len(names) == 1 else (*evidence, "order"), tuple(o for o in others if o != s))
+            told = () if len(names) == 1 else ("function",) if is_told else ("order",)
+            yield LayerPair(s, t, TOLD if is_told else sure, (*evidence, *told), tuple(o for o in others if o != s))
 
 
 def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures) -> Iterator[LayerPair]:

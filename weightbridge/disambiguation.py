@@ -1,0 +1,113 @@
+"""`--disambiguate`: where names cannot tell and both sides can run, the candidates are tried, and the one that verifies is kept."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from weightbridge import formats
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors import ModelError, RunError
+from weightbridge.execution import Ledger, values
+from weightbridge.formats.running import Runner
+from weightbridge.graph import LayerGraph
+from weightbridge.hashing import structure_hash
+from weightbridge.options import Options
+from weightbridge.plan import Plan, Question
+from weightbridge.questions import answered, layer_of
+from weightbridge.verify import Setup, equality, seed_of
+
+WORST = float("inf")
+NUMBERS = ("numbers",)
+ROUNDS = 2  # over all questions: the second sees the answers of the first
+
+
+def disambiguated(plan: Plan, given: Any, source: LayerGraph, target: LayerGraph, options: Options) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan with the answers whose outputs are the source's, and what the trial showed (WB204 where it showed nothing).
+
+    given: the source as the user gave it, which is run. The target is run from a copy of its file.
+    """
+    if not plan.questions:
+        return plan, ()
+    try:
+        reference = formats.runner(given, arguments=options.source_arguments)
+        with TemporaryDirectory(prefix="weightbridge-") as folder:
+            trial = _Trial(reference, source, target, Path(folder), options)
+            return trial.decided(plan)
+    except (RunError, ModelError) as error:
+        reason = f"--disambiguate: the candidates cannot be tried: {error.message}"
+        return plan, (
+            finding("WB204", reason, source=error.where, fix="give the source in a format that runs, or answer in the plan file"),
+        )
+
+
+class _Trial:
+    """A source that runs, and a folder for the candidates: one is there at a time."""
+
+    def __init__(self, reference: Runner, source: LayerGraph, target: LayerGraph, folder: Path, options: Options) -> None:
+        self._reference, self._source, self._target, self._options = reference, source, target, options
+        self._path = folder / f"candidate{''.join(Path(target.path).suffixes[-1:])}"
+        self._setup = Setup(seed=seed_of(structure_hash(source), structure_hash(target)), evidence="quick", samples=options.probe)
+        self._known: dict[tuple[tuple[str, str], ...], float] = {}
+
+    def decided(self, plan: Plan) -> tuple[Plan, tuple[Finding, ...]]:
+        """Question by question the nearest answer, until nothing changes; exact only if the whole then equals the source."""
+        chosen = {q.ask: q.chosen for q in plan.questions}
+        for _ in range(ROUNDS):
+            before = dict(chosen)
+            for question in plan.questions:
+                chosen[question.ask] = self._nearest(plan, question, chosen)
+            if chosen == before:
+                break
+        if self._distance(plan, chosen) > 1:
+            said = "--disambiguate: no combination of the candidates gives the source's outputs; nothing was decided"
+            return plan, (finding("WB204", said, fix="answer the questions in the plan file"),)
+        return self._with(plan, chosen)
+
+    def _nearest(self, plan: Plan, question: Question, chosen: dict[str, str]) -> str:
+        """The answer whose outputs are nearest to the source's; the first of equals."""
+        distances = {c.label: self._distance(plan, {**chosen, question.ask: c.label}) for c in question.choices}
+        return min(distances, key=distances.__getitem__)
+
+    def _with(self, plan: Plan, chosen: dict[str, str]) -> tuple[Plan, tuple[Finding, ...]]:
+        open_asks = [q.ask for q in plan.questions if self._is_tied(plan, q, chosen)]
+        settled = tuple(replace(q, answer=chosen[q.ask]) if q.ask not in open_asks else q for q in plan.questions)
+        found = answered(replace(plan, questions=settled))
+        steps = tuple(replace(s, evidence=NUMBERS) if s.evidence == ("answer",) else s for s in found.steps)
+        tied = tuple(finding("WB204", f"--disambiguate: {ask} More than one answer gives the source's outputs") for ask in open_asks)
+        return replace(found, steps=steps), tied
+
+    def _is_tied(self, plan: Plan, question: Question, chosen: dict[str, str]) -> bool:
+        others = (c.label for c in question.choices if c.label != chosen[question.ask])
+        return any(self._distance(plan, {**chosen, question.ask: label}) <= 1 for label in others)
+
+    def _distance(self, plan: Plan, chosen: dict[str, str]) -> float:
+        """The largest ratio of any output to what is allowed, 1 and less where all are equal; infinite where it cannot run."""
+        key = tuple(sorted(chosen.items()))
+        if key not in self._known:
+            tried = replace(plan, questions=tuple(replace(q, answer=chosen[q.ask]) for q in plan.questions))
+            self._known[key] = self._measured(answered(tried))
+        return self._known[key]
+
+    def _measured(self, plan: Plan) -> float:
+        formats.write(self._target, self._path, values(plan, self._source, self._target, Ledger()))
+        found, _ = equality(self._reference, formats.runner(self._path), self._setup)
+        return max((_excess(one) for one in found.outputs), default=WORST)
+
+
+def _excess(output: Any) -> float:
+    ratio, limit = output.get("ratio"), output.get("limit")
+    return float(ratio) / float(limit) if ratio is not None and limit else WORST
+
+
+def as_map(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """What the numbers decided, as a user would say it with --map: matching again then tells what follows from it."""
+    decided = [s for s in plan.steps if s.evidence == NUMBERS and len(s.sources) == 1]
+    return tuple(dict.fromkeys((layer_of(s.sources[0]), layer_of(s.target)) for s in decided))
+
+
+def without_decided(findings: Iterable[Finding], plan: Plan) -> tuple[Finding, ...]:
+    """The findings without what is no longer ambiguous."""
+    sure = {layer_of(step.target) for step in plan.steps if step.evidence == NUMBERS}
+    return tuple(f for f in findings if f.code != "WB204" or f.target not in sure)
