@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.block_pairs import BlockPair, paired_blocks
 from weightbridge.matching.context import Context
 from weightbridge.matching.fusing import fusions, stacked
@@ -13,8 +12,11 @@ from weightbridge.matching.leaf_pairs import TIED, LeafPair, Role, paired_leaves
 from weightbridge.matching.leaves import Leaf, leaves_of
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.single import single_matches
+from weightbridge.matching.towers import towers
 from weightbridge.matching.values import LayerPair, Match
 
+IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn"})
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 FREE = frozenset({"conv", "norm"})  # what position may still match where names say nothing
 
 
@@ -33,8 +35,11 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     source, target = context.source.graph, context.target.graph
     if context.has_flow or source.framework == target.framework != "torch":
         return RoleMatching()
-    a, b = _told(source, leaves_of(context.source, context.taken)), _told(target, leaves_of(context.target, context.pairs))
-    found = [_in_block(pair, joiner) for pair in paired_blocks(a, b)]
+    leaves = leaves_of(context.source, context.taken), leaves_of(context.target, context.pairs)
+    numbered = tuple(graph.framework == "onnx" for graph in (source, target))
+    a, b = (_told(own, is_numbered, any(numbered)) for own, is_numbered in zip(leaves, numbered, strict=True))
+    blocks = paired_blocks(a, b)
+    found = [_in_block(pair, _roles(pair, blocks), joiner) for pair in blocks]
     closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)} for side in (a, b)]
     return RoleMatching(
         tuple(p for one in found for p in one.pairs),
@@ -44,10 +49,11 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     )
 
 
-def _told(graph: LayerGraph, leaves: Iterable[Leaf]) -> list[Leaf]:
-    """Without those that an exporter numbers through (`Conv_3`): their place says more than the number."""
-    numbered = graph.framework == "onnx"
-    return sorted((leaf for leaf in leaves if not (numbered and _is_free(leaf) and is_automatic(leaf.name))), key=_is_late)
+def _told(leaves: Sequence[Leaf], is_numbered: bool, is_either: bool) -> list[Leaf]:
+    """Without those that are numbered through (`Conv_3`, recurrent layers beside ONNX): their place says more than the number."""
+    placed = ((is_numbered and _is_free(leaf)) or (is_either and leaf.layer.op in RECURRENT) for leaf in leaves)
+    kept = (leaf for leaf, is_placed in zip(leaves, placed, strict=True) if not (is_placed and is_automatic(leaf.name)))
+    return sorted(kept, key=_is_late)
 
 
 def _is_free(leaf: Leaf) -> bool:
@@ -59,8 +65,22 @@ def _is_late(leaf: Leaf) -> bool:
     return "decoder" in leaf.words
 
 
-def _in_block(blocks: BlockPair, joiner: Joiner) -> RoleMatching:
-    source, target = roles_of(blocks.source), roles_of(blocks.target)
+def _roles(pair: BlockPair, blocks: Sequence[BlockPair]) -> tuple[Sequence[Role], Sequence[Role]]:
+    """The roles of both blocks; what belongs to no block is told apart by the blocks it stands beside."""
+    source, target = roles_of(pair.source), roles_of(pair.target)
+    if pair is not blocks[-1] or len(blocks) == 1:
+        return source, target
+    return _outside(source, blocks, True), _outside(target, blocks, False)
+
+
+def _outside(roles: Sequence[Role], blocks: Sequence[BlockPair], is_source: bool) -> list[Role]:
+    """Outside of all blocks no norm is that of a feed-forward layer, whatever its name (`final_layer_norm`)."""
+    beside = towers(blocks, [role.leaf for role in roles], is_source)
+    return [replace(r, function="" if r.function in IN_BLOCKS else r.function, towers=t) for r, t in zip(roles, beside, strict=True)]
+
+
+def _in_block(blocks: BlockPair, roles: tuple[Sequence[Role], Sequence[Role]], joiner: Joiner) -> RoleMatching:
+    source, target = roles
     fused = fusions(source, target)
     a = stacked(_without(source, {i for f in fused for i in f.sources}), target)
     b = stacked(_without(target, {i for f in fused for i in f.targets}), source)
@@ -101,7 +121,7 @@ class _Keyed:
 
 
 def _key(roles: Sequence[Role]) -> tuple[object, ...]:
-    return tuple((r.inner, r.function, r.leaf.kind, tuple((role, t.shape) for role, t in r.leaf.tensors)) for r in roles)
+    return tuple((r.inner, r.function, r.towers, r.leaf.kind, tuple((role, t.shape) for role, t in r.leaf.tensors)) for r in roles)
 
 
 @lru_cache(maxsize=256)

@@ -30,6 +30,7 @@ class Role:
     inner: Words
     members: tuple[Leaf, ...] = ()  # of a stack: the leaves that it is made of, in order
     parts: int = 1  # how many members in a row are fused into one of the stack (gate and up of each expert)
+    towers: frozenset[int] = frozenset()  # of what belongs to no block: the paired runs of blocks that it stands beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,14 @@ def roles_of(block: Block) -> tuple[Role, ...]:
 
 
 def _beside(block: Block, i: int, functions: Sequence[str]) -> str:
-    """A norm without a telling name belongs to the part of the block whose scope it shares (T5's `layer.0.layer_norm`)."""
+    """A norm without a telling name belongs to the part of the block whose scope it shares (T5's `layer.0.layer_norm`).
+
+    A lone vector of the layer that embeds patches is the class token.
+    """
     leaf = block.leaves[i]
+    if leaf.kind == "vector":
+        within = {f for other, f in zip(block.leaves, functions, strict=True) if other.words[: len(leaf.words)] == leaf.words}
+        return "class_token" if "patch_embedding" in within else ""
     scope = leaf.words[block.start : -1]
     while scope and scope[-1] in GENERIC:
         scope = scope[:-1]
@@ -102,7 +109,14 @@ def _score(source: Role, target: Role, i: int, j: int) -> float:
     by_function = 4.0 if a and a == b else -4.0 if a and b else 0.0
     bias = 0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0
     words = alike(_telling(source, target), _telling(target, source))
-    return by_function + 2.0 * words + bias - 1e-3 * abs(i - j) - 0.1 * _misplaced(source, target)
+    return by_function + 2.0 * words + bias + _beside_same(source, target) - 1e-3 * abs(i - j) - 0.1 * _misplaced(source, target)
+
+
+def _beside_same(source: Role, target: Role) -> float:
+    """Whether the two stand beside the same run of blocks."""
+    if not source.towers or not target.towers:
+        return 0.0
+    return 1.0 if source.towers & target.towers else -2.0
 
 
 def _telling(role: Role, other: Role) -> Words:

@@ -10,6 +10,7 @@ from weightbridge.matching.words import words
 from weightbridge.tensors import Tensor
 
 APART = frozenset({"reverse_embeddings"})  # an output head that is kept in the layer of the embedding
+PLAIN = frozenset({"kernel", "weight", "bias", "embeddings", "gamma", "beta", "scale", ""})  # roles that add nothing to a layer's name
 Kind = Literal["matrix", "conv", "norm", "vector"]
 
 
@@ -50,7 +51,19 @@ def leaves_of(reduced: Reduced, closed: Iterable[str]) -> tuple[Leaf, ...]:
     """All leaves of the units that have weights and are not closed, in the order of the graph."""
     shut = frozenset(closed)
     is_keras = reduced.graph.framework == "keras"
-    return tuple(leaf for unit in reduced.weighted if unit.name not in shut for leaf in _leaves(unit, is_keras))
+    holders = _holders(reduced.weighted)
+    found = (leaf for unit in reduced.weighted if unit.name not in shut for leaf in _leaves(unit, is_keras))
+    return tuple(replace(leaf, kind="vector") if _is_guess(leaf, holders) else leaf for leaf in found)
+
+
+def _holders(units: Iterable[Unit]) -> frozenset[str]:
+    """The layers that have layers of their own."""
+    return frozenset(unit.name.rpartition("/")[0] for unit in units if "/" in unit.name)
+
+
+def _is_guess(leaf: Leaf, holders: frozenset[str]) -> bool:
+    """A lone vector of a layer that holds others is no norm's: a class token, a scale."""
+    return leaf.kind == "norm" and len(leaf.tensors) == 1 and leaf.unit.name in holders
 
 
 def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
@@ -66,12 +79,18 @@ def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
 
 def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_keras: bool) -> Leaf:
     main = main_of(tensors)
-    path = words(name.partition("\0")[0])
+    path = words(_told(name.partition("\0")[0], unit, main))
     if unit.layer.op == "Conv" and len(main.shape) == 3 and "attention" in path:  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
     kind = _kind(unit, main, len(tensors))
     flow = _flow(unit.layer, main, is_keras) if kind == "matrix" else None
     return Leaf(name, unit, path, kind, main.size, tensors, flow)
+
+
+def _told(name: str, unit: Unit, main: Tensor) -> str:
+    """The name; that of the tensor where a layer of unknown class has one alone and it says more (`self.relative_position_bias_table`)."""
+    says_more = unit.layer.op == "Opaque" and len(unit.tensors) == 1 and main.role not in PLAIN and not main.role.isdigit()
+    return main.name if says_more else name
 
 
 def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:

@@ -52,14 +52,18 @@ def _one(source: Role, target: Role, given: Tensor, wanted: Tensor, joiner: Join
 def reshaped(source: Role, target: Role, given: Tensor, wanted: Tensor) -> Found | None:
     """Tables and vectors, whose axes mean the same everywhere; the head of a tied model; rows without the offset."""
     a, b = tuple(n for n in given.shape if n > 1), tuple(n for n in wanted.shape if n > 1)
-    is_table = len(b) < 2 or "embedding" in target.function or "embeddings" in (given.role, wanted.role) or source.leaf.layer.op == "Opaque"
-    if is_table and a == b:
+    if a == b and (len(b) < 2 or _is_table(source, target, (given.role, wanted.role))):
         return "" if given.shape == wanted.shape else f"{_labels(given)} -> {_labels(wanted)}", {}
     if target.function == "head" and len(a) == 2 and a == b[::-1]:
         return "o i -> i o", {}
     if target.function == "position_embedding" and a[1:] == b[1:] and a[0] - b[0] == OFFSET:
         return "slice", {"axis": len(given.shape) - 2, "start": OFFSET, "stop": a[0]}
     return None
+
+
+def _is_table(source: Role, target: Role, roles: tuple[str, str]) -> bool:
+    is_known = "relative_bias" in (source.function, target.function) or "embedding" in target.function
+    return is_known or "embeddings" in roles or source.leaf.layer.op == "Opaque"
 
 
 def _labels(tensor: Tensor) -> str:
@@ -97,17 +101,30 @@ def _into_list(source: Role, target: Role, pair: LeafPair, joiner: Joiner) -> It
             if source.members:
                 found = joiner.transform(source.members[index].layer, member.layer, given, wanted)
             else:
-                found = _selected(given, wanted, index, member, joiner)
+                found = _selected(given, wanted, (index, target.parts), member, joiner)
             if found is not None:
                 yield Match(wanted.name, (given.name,), *found, False, pair.confidence, pair.evidence)
 
 
-def _selected(given: Tensor, wanted: Tensor, index: int, member: Leaf, joiner: Joiner) -> Found | None:
-    part = replace(given, shape=given.shape[1:])
+def _selected(given: Tensor, wanted: Tensor, place: tuple[int, int], member: Leaf, joiner: Joiner) -> Found | None:
+    """One expert of a stack; one of `parts` equal runs of its columns, where gates and ups lie in one tensor."""
+    index, parts = place
+    if given.shape[-1] % parts:
+        return None
+    width = given.shape[-1] // parts
+    shape = (*given.shape[1:-1], width)
     turned = member.layer.attributes.get("transposed", False)
-    if len(part.shape) == 2 and turned and part.shape[::-1] == wanted.shape and joiner.source.framework == "keras":
-        return "select", {"index": index, "inner": "i o -> o i", "parameters": {}}
-    return ("select", {"index": index, "inner": "", "parameters": {}}) if part.shape == wanted.shape else None
+    if len(shape) == 2 and turned and shape[::-1] == wanted.shape and joiner.source.framework == "keras":
+        pattern = "i o -> o i"
+    elif shape == wanted.shape:
+        pattern = ""
+    else:
+        return None
+    if parts == 1:
+        return "select", {"index": index, "inner": pattern, "parameters": {}}
+    start = index % parts * width
+    cut = {"axis": len(shape) - 1, "start": start, "stop": start + width, "pattern": pattern}
+    return "select", {"index": index // parts, "inner": "slice", "parameters": cut}
 
 
 def _named(member: Leaf, given: Tensor, first: Leaf) -> str:
