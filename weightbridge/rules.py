@@ -61,7 +61,7 @@ class Rule:
     axes: str = ""
     transform: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    ratio: int = 1
+    ratio: float = 1
     lengths: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
 
@@ -120,7 +120,7 @@ def read_rule(path: Path) -> Rule:
             axes=data.get("axes", ""),
             transform=data.get("transform", ""),
             parameters=data.get("parameters", {}),
-            ratio=int(data.get("ratio", 1)),
+            ratio=float(data.get("ratio", 1)),
             lengths=tuple(data.get("lengths", ())),
             cases=tuple(_case(c) for c in data.get("case", [])),
         )

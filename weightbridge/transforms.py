@@ -49,10 +49,17 @@ def _gates(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _gate_bias(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Input and recurrent biases (halves of one array, or two arrays): gates reordered, then summed or stacked as (2, n)."""
-    halves = np.split(arrays[0].reshape(-1), 2) if len(arrays) == 1 else [a.reshape(-1) for a in arrays]
-    moved = [np.concatenate([np.split(h, len(parameters["order"]))[i] for i in parameters["order"]]) for h in halves]
-    return np.stack(moved) if parameters["join"] == "stack" else moved[0] + moved[1]
+    """Input and recurrent biases (halves of one array, or two arrays): gates reordered, then summed or stacked as (2, n).
+
+    Joined with `zeros`, the one array there is has recurrent biases of zero put behind it, as (1, 2 n).
+    """
+    join, order = parameters["join"], parameters["order"]
+    is_one = len(arrays) == 1 and join != "zeros"
+    halves = np.split(arrays[0].reshape(-1), 2) if is_one else [a.reshape(-1) for a in arrays]
+    moved = [np.concatenate([np.split(h, len(order))[i] for i in order]) for h in halves]
+    if join == "zeros":
+        return np.concatenate([moved[0], np.zeros_like(moved[0])])[np.newaxis]
+    return np.stack(moved) if join == "stack" else moved[0] + moved[1]
 
 
 def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:

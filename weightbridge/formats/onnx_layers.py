@@ -6,6 +6,7 @@ from typing import Any
 
 from weightbridge.formats import onnx_conv, onnx_dense, onnx_elementwise, onnx_loops, onnx_norms, onnx_plain, onnx_recurrent
 from weightbridge.formats.onnx_biases import with_biases
+from weightbridge.formats.onnx_cells import cell_drafts
 from weightbridge.formats.onnx_drafts import Builder, Draft, Site, opaque
 from weightbridge.formats.onnx_groupnorm import with_group_norms
 from weightbridge.formats.onnx_names import layer_names
@@ -74,7 +75,7 @@ def _inputs(graph: Graph, net: Net) -> list[Draft]:
 
 
 def _drafts(site: Site) -> list[Draft]:
-    regions = region_drafts(site)
+    regions = region_drafts(site, cell_drafts(site))
     found = []
     for index, node in enumerate(site.net.nodes):
         region = regions.get(index)

@@ -23,9 +23,9 @@ class Region:
     scalars: Mapping[str, float]
 
 
-def region_drafts(site: Site) -> dict[int, Draft]:
-    """Drafts of whole regions by each node they stand for, the latest and longest first."""
-    claimed: dict[int, Draft] = {}
+def region_drafts(site: Site, taken: Mapping[int, Draft]) -> dict[int, Draft]:
+    """Drafts of whole regions by each node they stand for, the latest and longest first; with those that nodes are taken by already."""
+    claimed = dict(taken)
     for index in reversed(range(len(site.net.nodes))):
         node = site.net.nodes[index]
         if node.op not in EXITS or index in claimed or node.domain:

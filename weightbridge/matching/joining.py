@@ -6,6 +6,7 @@ from typing import Any
 
 from weightbridge.axes import inverse
 from weightbridge.graph import Layer, LayerGraph
+from weightbridge.matching.bias_rows import bias_rows
 from weightbridge.matching.directions import direction_of, one_direction, selected
 from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
@@ -44,6 +45,10 @@ class Joiner:
         matches, misfits, missing = [], [], []
         roles = source.roles
         for role, tensor in target.tensors:
+            rows = bias_rows(source, target, role, tensor)
+            if rows is not None:
+                matches.append(Match(tensor.name, *rows, False, pair.confidence, pair.evidence))
+                continue
             given = roles.get(role) or tied_tensor(self.source, source.layer, role)
             if given is None:
                 gates = joined_gates(source, role, tensor)
