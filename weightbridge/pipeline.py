@@ -51,16 +51,27 @@ def check(source: Any, target: Any, options: Options) -> Report:
     return judged("check", made, options)
 
 
-def plan(source: Any, target: Any, output: Path, options: Options) -> Report:
+def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | None = None) -> Report:
     """Match and plan, read all values once (hashes, energies, NaN), and write the plan file, whatever was found.
 
-    A plan with errors is written too: it is there to be edited.
+    A plan with errors is written too: it is there to be edited. rule: where to save what it is sure of, for the next of the family.
     """
     from weightbridge.planfile import save
 
     made = _measured(prepare(source, target, options), options)
     save(made.plan, output, overwrite=options.overwrite)
+    if rule is not None:
+        save_rule(made.plan, made.source, rule, overwrite=options.overwrite)
     return judged("plan", made, options)
+
+
+def save_rule(plan: Plan, source: LayerGraph, path: Path, *, overwrite: bool = False) -> None:
+    """What the plan is sure of, as a mapping rule."""
+    from weightbridge.mapping_saving import mapping_of
+    from weightbridge.textfile import write_text
+
+    summary = f"Found for {Path(source.path).name}: {len(plan.steps)} tensors"
+    write_text(path, mapping_of(plan, summary, {t.name: t.shape for t in source.tensors}), overwrite=overwrite)
 
 
 def hashed_plan(source: Any, target: Any, options: Options) -> Plan:

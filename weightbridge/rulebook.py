@@ -7,13 +7,14 @@ from pathlib import Path
 
 from weightbridge.errors import RuleError, UsageError
 from weightbridge.locate import rules_folder
+from weightbridge.mappings import failing_mapping_cases, is_mapping, read_mapping
 
 FIX = "docs/rules.md has the schema"
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFile:
-    """A rule's id (the stem of its file), its path and its summary. `kind`: `dialect`, `layout` or `name`."""
+    """A rule's id (the stem of its file), its path and its summary. `kind`: `dialect`, `layout`, `name` or `mapping`."""
 
     id: str
     path: Path
@@ -34,7 +35,7 @@ def _rule_file(path: Path) -> RuleFile:
     except (OSError, ValueError, KeyError) as error:
         reason = "the key 'summary' is missing" if isinstance(error, KeyError) else error
         raise RuleError(f"the rule cannot be read: {reason}", where=str(path), fix=FIX) from error
-    kind = "dialect" if "versions" in data else "name" if "function" in data else "layout"
+    kind = "dialect" if "versions" in data else "name" if "function" in data else "mapping" if is_mapping(data) else "layout"
     return RuleFile(path.stem, path, summary, kind)
 
 
@@ -62,6 +63,9 @@ def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
         from weightbridge.formats import dialect_cases  # loads numpy, which `rules list` does without
 
         return dialect_cases.tested(rule.path)
+    if rule.kind == "mapping":
+        mapping = read_mapping(rule.path)
+        return len(mapping.cases), failing_mapping_cases(mapping)
     if rule.kind == "name":
         from weightbridge.matching.functions import failing_name_cases, read_name_rule
 

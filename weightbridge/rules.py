@@ -15,6 +15,7 @@ from typing import Any
 from weightbridge.axes import expand, inverse, is_identity, merges_or_drops, parse, solve
 from weightbridge.errors import RuleError
 from weightbridge.locate import rules_folder
+from weightbridge.mappings import MappingRule, is_mapping, read_mapping
 
 KEYS = frozenset({"summary", "axes", "transform", "parameters", "ratio", "source", "target", "case", "lengths"})
 SIDE_KEYS = frozenset({"framework", "op", "role", "attributes"})
@@ -83,7 +84,8 @@ def load_rules(folders: Iterable[Path] = ()) -> tuple[Rule, ...]:
 
     Raises RuleError: unreadable or wrong files, a missing case, two rules with one id.
     """
-    paths = [*sorted((rules_folder() / "layouts").glob("*.toml")), *(p for f in folders for p in _user_files(f))]
+    users = (p for f in folders for p in _user_files(f) if not _is_mapping(p))
+    paths = [*sorted((rules_folder() / "layouts").glob("*.toml")), *users]
     problems: list[str] = []
     rules: dict[str, Rule] = {}
     for path in paths:
@@ -98,6 +100,18 @@ def load_rules(folders: Iterable[Path] = ()) -> tuple[Rule, ...]:
     if problems:
         raise RuleError("\n".join(problems))
     return tuple(rules[k] for k in sorted(rules))
+
+
+def load_mappings(folders: Iterable[Path] = ()) -> tuple[MappingRule, ...]:
+    """The mapping rules of the user's folders, by id. Raises RuleError for a wrong one."""
+    return tuple(read_mapping(p) for f in folders for p in _user_files(f) if _is_mapping(p))
+
+
+def _is_mapping(path: Path) -> bool:
+    try:
+        return is_mapping(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return False  # its reader says what is wrong with it
 
 
 def _user_files(folder: Path) -> list[Path]:

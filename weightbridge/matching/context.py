@@ -51,6 +51,10 @@ class Context:
                 taken.add(pair.source)
         return replace(self, pairs=pairs)
 
+    def closing(self, source: Iterable[str], target: Iterable[str]) -> "Context":
+        """A new context in which these units too are dealt with."""
+        return replace(self, closed_source=self.closed_source.union(source), closed_target=self.closed_target.union(target))
+
 
 def key(unit: Unit) -> str:
     """Family and number of weights: two units of one key can stand for each other, whatever their layouts."""

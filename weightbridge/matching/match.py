@@ -7,6 +7,7 @@ from functools import cache, partial
 from weightbridge.diagnostics import Finding
 from weightbridge.graph import LayerGraph
 from weightbridge.matching.by_map import by_map
+from weightbridge.matching.by_mapping import by_mapping, without_told
 from weightbridge.matching.by_name import by_name, by_suffix
 from weightbridge.matching.by_neighbours import by_neighbours
 from weightbridge.matching.by_order import by_order
@@ -18,7 +19,7 @@ from weightbridge.matching.epsilons import equal_epsilons
 from weightbridge.matching.folding import fold_batchnorms, zero_biases
 from weightbridge.matching.folding_in import fold_into_targets
 from weightbridge.matching.joining import Joined, Joiner
-from weightbridge.matching.schemes import permuted_storage, said_of_pairs, shown
+from weightbridge.matching.schemes import permuted_storage, said_of_pairs, said_of_tensors, shown
 from weightbridge.matching.semantics import Difference, differences, is_variant, said
 from weightbridge.matching.structure import by_structure
 from weightbridge.matching.tensor_map import mapped_tensors
@@ -26,7 +27,7 @@ from weightbridge.matching.tying import said_of_ties, untied_pairs
 from weightbridge.matching.units import reduce
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.options import Options
-from weightbridge.rules import load_rules
+from weightbridge.rules import load_mappings, load_rules
 
 Matcher = Callable[[Context], tuple[LayerPair, ...]]
 NAMED: tuple[Matcher, ...] = (by_map, by_name)
@@ -39,11 +40,12 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     if options.rules:
         rules()  # a user's wrong rules are said even where none is needed
     joiner = Joiner(rules, source, target)
-    context = Context(reduce(source), reduce(target), {}, options.map)
+    told = by_mapping(load_mappings(options.rules), source, target)
+    context = without_told(Context(reduce(source), reduce(target), {}, options.map), told)
     for matcher in NAMED:
         context = context.with_pairs(matcher(context))
     roles = by_roles(context, joiner)
-    context = replace(context.with_pairs(roles.pairs), closed_source=roles.closed_source, closed_target=roles.closed_target)
+    context = context.with_pairs(roles.pairs).closing(roles.closed_source, roles.closed_target)
     for matcher in PLACED:
         context = context.with_pairs(matcher(context))
     untied = untied_pairs(context)
@@ -54,7 +56,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     joined = _joined(context, joiner, refused)
     exact, findings = _exact(context, joined, differing, options)
     forced, collisions = mapped_tensors(source, target, options.map)
-    matches = {m.target: m for m in (*roles.matches, *exact, *forced)}
+    matches = {m.target: m for m in (*roles.matches, *exact, *told, *forced)}
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
         pairs=tuple(replace(p, source=shown(p.source), target=shown(p.target)) for p in context.pairs.values()),
@@ -62,6 +64,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         misfits=tuple(m for j in joined.values() for m in j.misfits if m[1] not in matches),
         findings=(
             *said_of_pairs(context, tuple(context.pairs.values())),
+            *said_of_tensors((matches[m.target] for m in roles.matches), context.pairs.values()),
             *findings,
             *collisions,
             *said_of_ties(context, untied),

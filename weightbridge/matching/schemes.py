@@ -8,17 +8,34 @@ from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import Context, key
 from weightbridge.matching.names import difference
 from weightbridge.matching.units import Unit
-from weightbridge.matching.values import LayerPair
+from weightbridge.matching.values import LayerPair, Match
 
 SHOWN = 8
 CELL = re.compile(r"/(lstm|gru|simple_rnn)_cell(_\d+)?$")
 CLAIMED = 0.9
+ANSWER = "answer the question in the plan file (`weightbridge plan`), or say which with --map SOURCE=TARGET"
 
 
 def said_of_pairs(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
     """All findings about names and order that follow from the final pairs of units with weights."""
     weighted = [p for p in pairs if context.target.by_name[p.target].has_weights]
     return (*_renamed(context, weighted), *_ambiguous(weighted), *_shifted(context, weighted))
+
+
+def said_of_tensors(matches: Iterable[Match], pairs: Iterable[LayerPair]) -> Iterable[Finding]:
+    """WB204 for tensors that are matched by themselves (parts of a fused matrix, stacks, lone tensors), layer by layer."""
+    told = {shown(p.target) for p in pairs}
+    layers: dict[str, list[Match]] = {}
+    for match in matches:
+        layer = match.target.rpartition("/")[0] or match.target.rpartition(".")[0]
+        if match.confidence <= CLAIMED and layer not in told:
+            layers.setdefault(layer, []).append(match)
+    for group in layers.values():
+        first = group[0]
+        listed = ", ".join(f"{m.target} <- {m.sources[0]}{' and so on' if len(m.sources) > 1 else ''}" for m in group[:SHOWN])
+        others = ", ".join(dict.fromkeys(n for m in group for n in m.runners_up)) or "the same tensor in another order of its parts"
+        message = f"{listed}: as well could be {others}; {' and '.join(first.evidence)} decided (confidence {first.confidence:g})"
+        yield finding("WB204", message, source=first.sources[0], target=first.target, fix=ANSWER)
 
 
 def _renamed(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
@@ -48,7 +65,7 @@ def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
             f"{listed}: as well could be any of {others}; {' and '.join(group[0].evidence)} decided (confidence {group[0].confidence:g})",
             source=shown(group[0].source),
             target=shown(group[0].target),
-            fix="answer the question in the plan file (`weightbridge plan`), or say which with --map SOURCE=TARGET",
+            fix=ANSWER,
         )
 
 

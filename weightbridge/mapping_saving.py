@@ -1,0 +1,72 @@
+"""What a plan is sure of, as the text of a mapping rule for the next checkpoint of the family."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from weightbridge.axes import solve
+from weightbridge.errors import RuleError
+from weightbridge.plan import Plan, Step
+
+Shape = tuple[int, ...]
+LETTERS = "nmklij"
+SURE = 0.9  # what is at or below it is a question, and no rule
+
+
+def mapping_of(plan: Plan, summary: str, shapes: Mapping[str, Shape]) -> str:
+    """The text of a rule file. shapes: of the source's tensors. Raises RuleError where the plan is sure of nothing."""
+    sure = [s for s in plan.steps if s.sources and s.kind in ("copy", "transform") and s.confidence > SURE]
+    if not sure:
+        raise RuleError("the plan is sure of no step, so there is nothing to save", fix="answer its questions first")
+    entries = dict.fromkeys(json.dumps(table) for table in _tables(sure, shapes))
+    lines = [f"summary = {json.dumps(summary)}", ""]
+    for entry in entries:
+        lines += ["[[map]]", *(f"{key} = {_toml(value)}" for key, value in json.loads(entry).items() if value), ""]
+    first = sure[0]
+    for fits, sources in ((True, list(first.sources)), (False, [f"{first.sources[0]}.other"])):
+        lines += ["[[case]]", f"source = {_toml(sources)}", f"target = {_toml(first.target)}", f"fits = {_toml(fits)}", ""]
+    return "\n".join(lines)
+
+
+def _tables(steps: Iterable[Step], shapes: Mapping[str, Shape]) -> Iterator[dict[str, Any]]:
+    for step in steps:
+        sources, target = _generalised(step.sources, step.target)
+        entry: dict[str, Any] = {"source": sources, "target": target, "transform": step.transform}
+        if not _is_told_by_shapes(step, shapes):
+            entry |= {"parameters": dict(step.parameters), "shapes": [*(shapes[name] for name in step.sources), step.shape]}
+        yield entry
+
+
+def _is_told_by_shapes(step: Step, shapes: Mapping[str, Shape]) -> bool:
+    """A copy, or a pattern whose lengths follow from any two shapes that fit."""
+    if "->" not in step.transform:
+        return not step.transform
+    return len(step.sources) == 1 and solve(step.transform, shapes[step.sources[0]], step.shape) is not None
+
+
+def _generalised(sources: Sequence[str], target: str) -> tuple[list[str], str]:
+    """Numbers that rise together become variables, the first of source and target the first letter, and so on.
+
+    Only where source and target have as many numbers; a stack of experts keeps its own numbers.
+    """
+    numbers = [re.findall(r"\d+", name) for name in (target, *sources)]
+    if len(sources) != 1 or len(numbers[0]) != len(numbers[1]) or len(numbers[0]) > len(LETTERS):
+        return list(sources), target
+    offsets = [int(b) - int(a) for a, b in zip(*numbers, strict=True)]
+    slots = iter(zip(LETTERS, offsets, strict=False))
+    made = re.sub(r"\d+", lambda _: _slot(*next(slots)), sources[0])
+    letters = iter(LETTERS)
+    return [made], re.sub(r"\d+", lambda _: f"{{{next(letters)}}}", target)
+
+
+def _slot(letter: str, offset: int) -> str:
+    return f"{{{letter}}}" if not offset else f"{{{letter}{offset:+d}}}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value)

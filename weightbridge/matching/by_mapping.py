@@ -1,0 +1,48 @@
+"""Mapping rules of the user: matches of tensors that a rule names, with the transform it was found with."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from weightbridge.axes import merges_or_drops, solve
+from weightbridge.graph import LayerGraph
+from weightbridge.mappings import Entry, MappingRule
+from weightbridge.matching.context import CERTAIN, Context
+from weightbridge.matching.values import Match
+from weightbridge.tensors import Tensor
+
+
+def by_mapping(rules: Sequence[MappingRule], source: LayerGraph, target: LayerGraph) -> tuple[Match, ...]:
+    """One match for every target tensor that a rule names, whose sources are there and have shapes that fit."""
+    return tuple(_matches(rules, {t.name: t for t in source.tensors}, target)) if rules else ()
+
+
+def without_told(context: Context, told: Sequence[Match]) -> Context:
+    """The context without the units whose tensors the rules have dealt with."""
+    targets, sources = {m.target for m in told}, {name for m in told for name in m.sources}
+    done = [
+        [u.name for u in side.weighted if {t.name for _, t in u.tensors} <= names]
+        for side, names in ((context.source, sources), (context.target, targets))
+    ]
+    return context.closing(done[0], done[1]) if told else context
+
+
+def _matches(rules: Sequence[MappingRule], given: dict[str, Tensor], target: LayerGraph) -> Iterator[Match]:
+    for tensor in target.tensors:
+        found = next((f for rule in rules if (f := rule.find(tensor.name)) is not None), None)
+        if found is None or any(name not in given for name in found[1]):
+            continue
+        entry, names = found
+        parameters = _parameters(entry, [given[name] for name in names], tensor)
+        if parameters is not None:
+            yield Match(tensor.name, names, entry.transform, parameters, confidence=CERTAIN, evidence=("rule",))
+
+
+def _parameters(entry: Entry, sources: Sequence[Tensor], target: Tensor) -> dict[str, Any] | None:
+    """Those of the entry for the shapes that it was found for; else what the shapes tell; None where they do not fit."""
+    shapes = (*(t.shape for t in sources), target.shape)
+    if entry.shapes or len(sources) != 1:
+        return dict(entry.parameters) if shapes == entry.shapes else None
+    if not entry.transform:
+        return {} if shapes[0] == shapes[1] else None
+    lengths = solve(entry.transform, shapes[0], shapes[1]) if "->" in entry.transform else None
+    return lengths if lengths is None or merges_or_drops(entry.transform) else {}
