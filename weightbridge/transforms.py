@@ -154,11 +154,13 @@ def _negate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _fold_batchnorm(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """The kernel scaled along `axis`, then by `pattern`; or the bias scaled and shifted: what an exporter makes of a BatchNorm."""
+    """What an exporter makes of a BatchNorm: the kernel scaled along `axis`, the bias or nothing scaled and shifted, the scale; then `pattern`."""
     values = {role: a.astype(np.float64) for role, a in zip(parameters["roles"], arrays, strict=True)}
     scale = values.get("gamma", 1.0) / np.sqrt(values["moving_variance"] + float(parameters["epsilon"]))
+    if parameters.get("value") == "scale":
+        return _by(parameters, np.asarray(scale))
     if "kernel" not in values:
-        return np.asarray((values.get("bias", 0.0) - values["moving_mean"]) * scale + values.get("beta", 0.0))
+        return _by(parameters, np.asarray((values.get("bias", 0.0) - values["moving_mean"]) * scale + values.get("beta", 0.0)))
     kernel = values["kernel"]
     shape = [-1 if n == int(parameters["axis"]) else 1 for n in range(kernel.ndim)]
     return _by(parameters, kernel * np.reshape(scale, shape))

@@ -51,7 +51,7 @@ def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
     number = site.net.scalar(node.inputs[at]) if at is not None else None
     if at == 0 and node.op in ("Sub", "Div"):
         return None
-    if number is not None and not (constant and constant.shape and _is_one_channel(site.shapes.get(data[0]), constant.shape)):
+    if number is not None and not (constant and constant.shape and _is_channel(site, node, data[0], constant.shape)):
         return draft(site, node, index, "Rescaling", _rescaling(node.op, number))
     if constant is None or constant.shape is None or sum(n > 1 for n in constant.shape) > 1:
         return None
@@ -59,6 +59,19 @@ def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
     long = next((i for i, n in enumerate(constant.shape) if n > 1), None)
     axis = _channel_axis(constant.shape) if long is None else long - len(constant.shape)
     return draft(site, node, index, op, {"axis": axis, "is_inverse": node.op in ("Sub", "Div")}, Slot(role, constant))
+
+
+def _is_channel(site: Site, node: Node, data: str, constant: tuple[int, ...]) -> bool:
+    known = site.shapes.get(data)
+    return _is_one_channel(known, constant) or (known is None and _is_affine(site, node, data))
+
+
+def _is_affine(site: Site, node: Node, data: str) -> bool:
+    """A product and then a sum, each with a tensor of one number: a BatchNorm of one channel, where the data's shape is not known."""
+    before, after = site.net.source(data), site.net.only_reader(node.outputs[0])
+    first, second = (node, site.net.nodes[after]) if node.op == "Mul" and after is not None else (before, node)
+    steps = [s for s in (first, second) if s is not None and any((c := site.constant(v)) is not None and c.shape == (1,) for v in s.inputs)]
+    return [s.op for s in steps] == ["Mul", "Add"]
 
 
 def _is_one_channel(data: Shape | None, constant: tuple[int, ...]) -> bool:

@@ -10,6 +10,7 @@ from weightbridge.matching.context import Context
 from weightbridge.matching.folding import assumed, epsilon_of
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
+from weightbridge.matching.vectors import vector_pattern
 from weightbridge.tensors import Tensor
 
 FOLDED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "Linear", "Dense"})
@@ -25,6 +26,11 @@ def fold_into_targets(context: Context, plain: Mapping[str, Match]) -> tuple[tup
     findings: list[Finding] = []
     for pair in context.pairs.values():
         given, wanted = context.source.by_name[pair.source], context.target.by_name[pair.target]
+        if given.layer.op == "BatchNorm" != wanted.layer.op:
+            made = _written_out(context, pair, given, wanted)
+            matches += made
+            findings += [_said_out(context, given, wanted)] if made else []
+            continue
         norm = _norm_behind(context, given) if given.family in FOLDED else None
         if norm is None:
             continue
@@ -34,6 +40,23 @@ def fold_into_targets(context: Context, plain: Mapping[str, Match]) -> tuple[tup
         matches += made
         findings += [_said(norm, wanted, note)] if made else []
     return tuple(matches), tuple(findings)
+
+
+def _written_out(context: Context, pair: LayerPair, norm: Unit, wanted: Unit) -> tuple[Match, ...]:
+    """The values of a product and a sum that are what is left of the BatchNorm."""
+    plain = [m.op for m in wanted.members if not m.attributes.get("is_inverse")]
+    if plain != ["Scale", "Shift"] or "moving_variance" not in norm.roles:
+        return ()
+    note = assumed(norm, context.source.graph)
+    sure = replace(pair, confidence=min(pair.confidence, ASSUMED)) if note else pair
+    epsilon = epsilon_of(norm, context.source.graph)
+    scale, shift = (tensor for _, tensor in wanted.tensors)
+    given = {r: norm.roles[r] for r in STATISTICS if r in norm.roles}
+    spread = {r: t for r, t in given.items() if r in ("gamma", "moving_variance")}
+    made = [(scale, spread, {"value": "scale"}), (shift, given, {})]
+    patterns = [vector_pattern(norm.roles["moving_variance"].shape, tensor.shape) for tensor, _, _ in made]
+    extras = [{**more, "pattern": p} if p else more for (_, _, more), (p, _) in zip(made, patterns, strict=True)]
+    return tuple(_match(t, sure, sources, {"epsilon": epsilon, **more}) for (t, sources, _), more in zip(made, extras, strict=True))
 
 
 def _norm_behind(context: Context, unit: Unit) -> Unit | None:
@@ -79,6 +102,11 @@ def _match(tensor: Tensor, pair: LayerPair, sources: Mapping[str, Tensor], param
     names = tuple(t.name for t in sources.values())
     made = Match(tensor.name, names, "fold-batchnorm", {"roles": list(sources), **parameters}, True, pair.confidence, pair.evidence)
     return replace(made, evidence=(*made.evidence, "folded"))
+
+
+def _said_out(context: Context, norm: Unit, wanted: Unit) -> Finding:
+    message = f"{norm.name}: the target has it written out as a product and a sum{assumed(norm, context.source.graph)}"
+    return finding("WB305", message, source=norm.name, target=wanted.name, fix="nothing to do for inference")
 
 
 def _said(norm: Unit, wanted: Unit, note: str) -> Finding:
