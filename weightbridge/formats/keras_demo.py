@@ -1,5 +1,6 @@
 """The small Keras networks of `weightbridge demo` and of the examples, and the few things done with them."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
+from weightbridge.formats import keras_assign
 from weightbridge.tensors import Array
 
 INCEPTION = ((8, 8, 16, 4, 8, 8), (16, 12, 24, 6, 12, 12))
@@ -35,13 +37,26 @@ def inception(shape: tuple[int, ...], classes: int, seed: int) -> Any:
     return _classifier(image, x, classes, "inception")
 
 
-def train(model: Any, x: Array, y: Array, epochs: int, seed: int, rate: float = 2e-3) -> None:
-    """Adam on cross entropy with a cosine decay, in batches of 50; Keras's own progress output stays off."""
+def renamed(model: Any, seed: int) -> Any:
+    """The same architecture with fresh weights, in which every layer has another name."""
     keras.utils.set_random_seed(seed)
-    decay = keras.optimizers.schedules.CosineDecay(rate, epochs * -(-len(x) // 50))
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(decay), loss)
-    model.fit(x, y, batch_size=50, epochs=epochs, verbose=0)
+    numbers = {layer.name: n for n, layer in enumerate(model.layers)}
+    return keras.models.clone_model(model, clone_function=lambda layer: _called(layer, f"layer_{numbers[layer.name]}"))
+
+
+def train(model: Any, x: Array, y: Array, epochs: int, seed: int, rate: float = 2e-3) -> None:
+    """Adam on cross entropy with a cosine decay, in batches of 50."""
+    keras.utils.set_random_seed(seed)
+    random = np.random.default_rng(seed)
+    order = np.concatenate([random.permutation(len(x)) for _ in range(epochs)])
+    decay = keras.optimizers.schedules.CosineDecay(rate, -(-len(order) // 50))
+    if not _is_compiled_for(model, decay):
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(decay), loss, jit_compile=False)
+    for variable in model.optimizer.variables:
+        variable.assign(np.zeros(variable.shape))
+    for start in range(0, len(order), 50):
+        model.train_on_batch(x[order[start : start + 50]], y[order[start : start + 50]])
 
 
 def accuracy(model: Any, x: Array, y: Array) -> float:
@@ -66,9 +81,28 @@ def calibrate(model: Any, x: Array) -> None:
         norm.momentum = momentum
 
 
+def save(model: Any, path: Path) -> None:
+    """Write the model; that Keras calls `.h5` a legacy format is no news here."""
+    logging.disable(logging.WARNING)
+    try:
+        keras_assign.save(model, path)
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 def load(path: Path) -> Any:
     """A saved model; nothing in the file is executed."""
     return keras.models.load_model(path, safe_mode=True, compile=False)
+
+
+def _is_compiled_for(model: Any, decay: Any) -> bool:
+    """Compiling again takes far longer than training on 50 images."""
+    optimizer = getattr(model, "optimizer", None)
+    return optimizer is not None and optimizer.get_config()["learning_rate"]["config"] == decay.get_config()
+
+
+def _called(layer: Any, name: str) -> Any:
+    return type(layer).from_config({**layer.get_config(), "name": name})
 
 
 def _unit(x: Any, filters: int, kernel: int, name: str, stride: int = 1, relu: bool = True) -> Any:
