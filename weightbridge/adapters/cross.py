@@ -22,6 +22,7 @@ def propose_cross(setting: Setting) -> Proposal:
     taken = counterparts(setting.source, setting.target)
     heads = cross_heads(setting)
     steps = {s.target: s for s in _weights(setting, taken, heads)}
+    steps |= {s.target: s for s in _without_source(setting, taken, steps)}
     steps |= {s.target: s for s in statistic_steps(setting, taken, steps)}
     kept = tuple(steps[t.name] for t in setting.target.tensors if t.name in steps and setting.is_adaptable(t))
     return Proposal(kept, (*heads.findings, *cross_findings(setting, taken, kept)), heads.fresh, different=True)
@@ -39,6 +40,20 @@ def _weights(setting: Setting, taken: Mapping[str, Layer], heads: CrossHeads) ->
                 step = vector_step(tensor, _vector_source(setting.source, other, tensor.role))
             if step is not None:
                 yield step
+
+
+def _without_source(setting: Setting, taken: Mapping[str, Layer], steps: Mapping[str, Step]) -> Iterator[Step]:
+    """Norms behind adapted convolutions start neutral; how the target normalises its own input stays as it is."""
+    for layer in setting.target.layers:
+        before = [setting.target.by_name[name] for name in setting.target.parents[layer.name]]
+        follows = any(t.name in steps for above in before for t in above.tensors)
+        for tensor in layer.tensors:
+            if layer.op == "BatchNorm" and layer.name not in taken and follows:
+                yield vector_step(tensor, None)
+            elif layer.op == "Normalization":
+                yield Step(
+                    tensor.name, (), "keep", "untouched", tensor.shape, tensor.size, cost="the target's own way to normalise its input"
+                )
 
 
 def _vector_source(graph: LayerGraph, layer: Layer, role: str) -> Any:

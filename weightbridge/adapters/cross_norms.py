@@ -16,10 +16,8 @@ STATISTICS = {"moving_mean": "mean", "moving_variance": "variance"}
 def statistic_steps(setting: Setting, taken: Mapping[str, Layer], steps: Mapping[str, Step]) -> Iterator[Step]:
     stems = {u.layer.name for u in convolutions(setting.target) if u.is_stem}
     for layer in setting.target.layers:
-        if layer.op != "BatchNorm" or layer.name not in taken:
-            continue
-        for tensor in layer.tensors:
-            if tensor.role in STATISTICS:
+        for tensor in layer.tensors if layer.op == "BatchNorm" else ():
+            if tensor.role in STATISTICS and tensor.name in steps:
                 reading = Reading(setting.target, setting.groups, steps)
                 of = _normalised(setting, reading, layer, stems, taken)
                 parameters = {"statistic": STATISTICS[tensor.role], "of": of}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from weightbridge.diagnostics import Finding
 from weightbridge.plan import Step
 
-OF_PAIRS = frozenset({"WB204", "WB206", "WB301", "WB403", "WB407"})  # what matching says of two layers that correspond
+OF_PAIRS = frozenset({"WB204", "WB205", "WB206", "WB301", "WB403", "WB407"})  # what matching says of two layers that correspond
 
 
 @dataclass(frozen=True, slots=True)
