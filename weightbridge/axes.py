@@ -38,6 +38,7 @@ def _dimensions(side: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(group.split()) if not single else (single,) for group, single in parts)
 
 
+@lru_cache(maxsize=1 << 14)
 def expand(pattern: str, source: tuple[int, ...], target: tuple[int, ...] = ()) -> str:
     """The pattern with `...` written out: as `s0 s1 ...` where both sides have it, as `1 1 ...` where only one has."""
     if "..." not in pattern:
@@ -60,11 +61,17 @@ def solve(pattern: str, source: tuple[int, ...], target: tuple[int, ...], known:
 
     `known` gives lengths that the shapes cannot show (those of a Flatten's input). An axis that stays unknown does not fit.
     """
+    found = _solved(pattern, source, target, tuple((known or {}).items()))
+    return None if found is None else dict(found)
+
+
+@lru_cache(maxsize=1 << 14)  # large models have few shapes
+def _solved(pattern: str, source: tuple[int, ...], target: tuple[int, ...], known: tuple[tuple[str, int], ...]) -> Lengths | None:
     axes = parse(pattern)
     if len(axes.source) != len(source) or len(axes.target) != len(target):
         return None
     names = {n for group in axes.source for n in group if not n.isdigit()}
-    lengths = {n: size for n, size in (known or {}).items() if n in names}
+    lengths = {n: size for n, size in known if n in names}
     groups = [*zip(axes.source, source, strict=True), *zip(axes.target, target, strict=True)]
     for _ in range(len(groups)):
         if not all(_fits(group, size, lengths) for group, size in groups):

@@ -39,12 +39,24 @@ class NameRule:
         return kind in self.kinds and ends and inside and not any(_holds(path, w) for w in self.without)
 
 
-@lru_cache(maxsize=1 << 16)
 def function_of(path: tuple[str, ...], kind: str) -> str:
     """The function of a leaf with this path, "" where no rule knows it. Cross-attention has functions of its own (`cross_query`)."""
+    return _function_of(tuple("" if w.isdigit() and w not in _told_numbers() else w for w in path), kind)
+
+
+@lru_cache(maxsize=1 << 16)
+def _function_of(path: tuple[str, ...], kind: str) -> str:
+    """The same for a path without the numbers that no rule asks for: the blocks of a model are judged once."""
     found = next((rule.function for rule in name_rules() if rule.fits(path, kind)), "")
     is_cross = found in CROSSED and any(_holds(path, tuple(c.split())) for c in CROSS)
     return f"cross_{found}" if is_cross else found
+
+
+@cache
+def _told_numbers() -> frozenset[str]:
+    """The numbers that rules ask for (`norm 1`)."""
+    asked = (w for rule in name_rules() for group in (rule.words, rule.within, rule.without) for w in group)
+    return frozenset(word for words_asked in asked for word in words_asked if word.isdigit())
 
 
 @cache

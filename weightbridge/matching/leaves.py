@@ -82,7 +82,7 @@ def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_ker
     path = words(_told(name.partition("\0")[0], unit, main))
     if unit.layer.op == "Conv" and len(main.shape) == 3 and "attention" in path:  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
-    kind = _kind(unit, main, len(tensors))
+    kind = _kind(unit, main, len(tensors), path)
     flow = _flow(unit.layer, main, is_keras) if kind == "matrix" else None
     return Leaf(name, unit, path, kind, main.size, tensors, flow)
 
@@ -107,10 +107,11 @@ def main_of(tensors: tuple[tuple[str, Tensor], ...]) -> Tensor:
     return next((roles[role] for role in MAIN_ROLES if role in roles), max((t for _, t in tensors), key=lambda t: t.size))
 
 
-def _kind(unit: Unit, main: Tensor, count: int) -> Kind:
+def _kind(unit: Unit, main: Tensor, count: int, path: tuple[str, ...]) -> Kind:
     axes = sum(n > 1 for n in main.shape)
     if unit.layer.op in ("Conv", "DepthwiseConv", "ConvTranspose", "SeparableConv") and axes > 2:
         return "conv"
     if axes > 1:
         return "matrix"
-    return "norm" if unit.layer.op.endswith("Norm") or count > 1 else "vector"
+    is_norm = unit.layer.op.endswith("Norm") or path[-1:] == ("norm",)
+    return "norm" if is_norm or count > 1 else "vector"

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -110,6 +111,7 @@ AUTOMATIC = frozenset(
 )
 
 
+@lru_cache(maxsize=1 << 18)
 def tokens(name: str) -> tuple[str, ...]:
     """The parts of a layer's name, lower case, without a storage suffix such as `:0` and without repeated neighbours."""
     parts: list[str] = []
@@ -125,6 +127,7 @@ def stem(name: str) -> str:
     return re.sub(r"_?\d+$", "", last[0])
 
 
+@lru_cache(maxsize=1 << 18)
 def is_automatic(name: str) -> bool:
     """True where every part was given by a framework (`dense_3`, `functional/conv2d`, `Conv__100`, `12`): it says nothing."""
     return all(re.sub(r"[_\d]+$", "", part) in AUTOMATIC or not re.search("[a-z]", part) for part in tokens(name)) or not tokens(name)

@@ -41,7 +41,7 @@ JOINED = {
 }
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 18)
 def words(name: str) -> tuple[str, ...]:
     """The lower-case words and numbers of a name, common spellings joined (`LayerNorm`, `layernorm`, `layer_norm`)."""
     plain = LETTERED.sub(lambda found: f"{found[1]}_{ord(found[2]) - ord('a')}", DIMENSIONS.sub("", name))
