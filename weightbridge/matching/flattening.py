@@ -6,6 +6,8 @@ from math import prod
 from weightbridge.graph import Layer, LayerGraph
 
 THROUGH = frozenset({"Activation", "Dropout", "Identity", "Cast", "Noise", "Masking"})
+CHANNELS = frozenset({"Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose"})  # what makes a map of channels
+ROUTES = THROUGH | {"BatchNorm", "GroupNorm", "Pool", "MaxPool", "AveragePool", "Add", "Concat", "Multiply", "Pad", "Crop", "Upsample"}
 VECTORS = frozenset({"BatchNorm", "Scale", "Shift"})  # what may stand between a dense layer and the Reshape, one number per unit
 
 
@@ -31,7 +33,7 @@ def flatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, 
     """The grid behind a Flatten where the two sides read it out in another order, else nothing."""
     if not source[1].op == target[1].op == "Dense":
         return {}
-    a, b = flattened_input(*source), flattened_input(*target)
+    a, b = _both(source, target)
     if a is None or b is None or _first(a, b) == _first(b, a):
         return {}
     known = b if b.channels and b.channels_first is not None else a
@@ -79,8 +81,40 @@ def _unflattened(graph: LayerGraph, reader: Layer, shape: tuple[int | None, ...]
 
 
 def reads_channels_first(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> bool:
-    a, b = flattened_input(*source), flattened_input(*target)
+    a, b = _both(source, target)
     return a is not None and b is not None and bool(_first(a, b))
+
+
+def _both(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> tuple[Flattened | None, Flattened | None]:
+    """The maps on both sides. A state dict tells nothing of its own: torch flattens maps of channels with these first."""
+    a, b = flattened_input(*source), flattened_input(*target)
+    if _is_state_dict(source[0]) and b is not None and holds_channels(*target):
+        return Flattened(0, (), True), b
+    if _is_state_dict(target[0]) and a is not None and holds_channels(*source):
+        return a, Flattened(0, (), True)
+    return a, b
+
+
+def _is_state_dict(graph: LayerGraph) -> bool:
+    return graph.framework == "torch" and not graph.has_flow
+
+
+def holds_channels(graph: LayerGraph, layer: Layer) -> bool:
+    """Whether what is flattened into this layer comes from convolutions, and not from steps of a sequence."""
+    waiting, seen = list(graph.parents[layer.name]), set()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        op = graph.by_name[name].op
+        if op in CHANNELS:
+            return True
+        if op in ROUTES | {"Flatten", "Reshape", "Permute"}:
+            waiting += graph.parents[name]
+        elif op == "Input":
+            return len(graph.by_name[name].output_shape or graph.by_name[name].attributes.get("shape") or ()) > 2
+    return False
 
 
 def _first(one: Flattened, other: Flattened) -> bool | None:

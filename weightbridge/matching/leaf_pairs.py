@@ -11,10 +11,12 @@ from weightbridge.matching.block_pairs import likeness
 from weightbridge.matching.blocks import Block, Words
 from weightbridge.matching.functions import function_of
 from weightbridge.matching.leaves import Leaf
+from weightbridge.matching.names import is_automatic
 
 ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
 SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
 GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "batch", "weight", "module", "model", "block", "kernel"})
+RECURRENT, BACKWARD = frozenset({"LSTM", "GRU", "RNN"}), frozenset({"backward", "reverse"})
 PLACES = {  # the order in which they are declared, where names are mere numbers
     "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
 }  # fmt: skip
@@ -80,10 +82,22 @@ def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafP
     if not source or not target:
         return ()
     fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
-    scores = np.array([[_score(s, t, i, j) for j, t in enumerate(target)] for i, s in enumerate(source)])
+    left, right = _ranks(source), _ranks(target)
+    scores = np.array([[_score(s, t, left[i], right[j]) for j, t in enumerate(target)] for i, s in enumerate(source)])
     rows, columns = assignment(np.where(fits, scores + 10.0, 0.0))
     chosen = {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
     return tuple(_judged(source, target, fits, scores, i, j) for j, i in sorted(chosen.items()))
+
+
+def _ranks(roles: Sequence[Role]) -> list[int]:
+    """The place of each among those of its kind and size: files that sort by name part convolutions from their norms."""
+    seen: dict[tuple[str, int], int] = {}
+    found = []
+    for role in roles:
+        key = role.leaf.kind, role.leaf.size
+        seen[key] = seen.get(key, -1) + 1
+        found.append(seen[key])
+    return found
 
 
 def _fits(source: Role, target: Role) -> bool:
@@ -92,12 +106,23 @@ def _fits(source: Role, target: Role) -> bool:
     same = source.leaf.size == target.leaf.size or {a, b} == {"position_embedding"}
     kinds = {source.leaf.kind, target.leaf.kind}
     alike_kinds = len(kinds) == 1 or kinds == {"norm", "vector"} or (kinds == {"matrix", "vector"} and a == b != "")
-    return same and alike_kinds and _is_thinkable(a, b) and _run_alike(source.leaf.flow, target.leaf.flow)
+    return same and alike_kinds and _is_thinkable(a, b) and _run_alike(source.leaf.flow, target.leaf.flow) and _one_way(source, target)
 
 
 def _is_thinkable(a: str, b: str) -> bool:
     """Whether two functions may be one under another name: norms are named in many ways, gates and ups are swapped."""
     return not a or not b or a == b or {a, b} == SWAPPED or (a.startswith("norm_") and b.startswith("norm_"))
+
+
+def _one_way(source: Role, target: Role) -> bool:
+    """Whether two recurrent layers run in one direction, which their names or attributes tell."""
+    if not {source.leaf.layer.op, target.leaf.layer.op} <= RECURRENT:
+        return True
+    return _is_backward(source.leaf) == _is_backward(target.leaf)
+
+
+def _is_backward(leaf: Leaf) -> bool:
+    return bool(leaf.layer.attributes.get("go_backwards")) or not BACKWARD.isdisjoint(leaf.words)
 
 
 def _run_alike(a: tuple[int, int] | None, b: tuple[int, int] | None) -> bool:
@@ -120,9 +145,11 @@ def _beside_same(source: Role, target: Role) -> float:
 
 
 def _telling(role: Role, other: Role) -> Words:
-    """Without a number that is all the name there is (`experts/0`), where the other side says what it is for."""
+    """Without a number that is all the name there is (`experts/0`), where the other side says what it is for; without a framework's
+    counter (`dense_3`)."""
     is_number = role.inner[-1:] and role.inner[-1].isdigit() and not role.function and other.function in PLACES
-    return role.inner[:-1] if is_number else role.inner
+    is_counter = role.leaf.unit.layer.op != "Opaque" and is_automatic(role.leaf.name) and not role.leaf.words[0].isdigit()
+    return role.inner[:-1] if is_number else tuple(w for w in role.inner if not w.isdigit()) if is_counter else role.inner
 
 
 def _misplaced(source: Role, target: Role) -> int:

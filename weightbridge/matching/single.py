@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.matching.joining import Joiner
-from weightbridge.matching.leaf_pairs import LeafPair, Role
+from weightbridge.matching.leaf_pairs import BY_WORDS, LeafPair, Role
 from weightbridge.matching.leaves import Leaf
 from weightbridge.matching.units import plain_role
 from weightbridge.matching.values import Match
@@ -28,7 +28,8 @@ def single_matches(source: Role, target: Role, pair: LeafPair, rivals: Sequence[
         names = tuple(_named(m, given, source.leaf) for m in source.members) or (given.name,)
         others = tuple(n for rival in rivals for n in _rival(rival, role))
         if found is not None:
-            yield Match(wanted.name, names, *found, False, pair.confidence, pair.evidence, others)
+            sure = min(pair.confidence, BY_WORDS) if "(c " in found[0] else pair.confidence  # no state dict says how it flattens
+            yield Match(wanted.name, names, *found, False, sure, pair.evidence, others)
 
 
 def _counterpart(source: Leaf, role: str, wanted: int) -> Tensor | None:
@@ -45,6 +46,8 @@ def _one(source: Role, target: Role, given: Tensor, wanted: Tensor, joiner: Join
     layer = source.leaf.layer
     if target.leaf.layer.op == "DepthwiseConv" and layer.op == "Conv" and given.shape[1:2] == (1,):  # the same to torch
         layer = replace(layer, op="DepthwiseConv")
+    if target.leaf.layer.op == "ConvTranspose" and layer.op == "Conv":  # a state dict does not say which it is
+        layer = replace(layer, op="ConvTranspose")
     found = joiner.transform(layer, target.leaf.layer, given, wanted)
     return found if found is not None else reshaped(source, target, given, wanted)
 
