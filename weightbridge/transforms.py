@@ -154,7 +154,7 @@ def _negate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _fold_batchnorm(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """What an exporter makes of a BatchNorm: the kernel scaled along `axis`, the bias or nothing scaled and shifted, the scale; then `pattern`."""
+    """What an exporter makes of a BatchNorm: the kernel scaled along `axis`, the bias scaled and shifted, or the scale; then `pattern`."""
     values = {role: a.astype(np.float64) for role, a in zip(parameters["roles"], arrays, strict=True)}
     scale = values.get("gamma", 1.0) / np.sqrt(values["moving_variance"] + float(parameters["epsilon"]))
     if parameters.get("value") == "scale":

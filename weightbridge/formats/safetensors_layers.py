@@ -39,6 +39,9 @@ class Named:
     part: str
 
 
+MULTIPLIER = 8  # outputs of one channel: with more, the layer before is another than the one above it in the file
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the rest of the file tells: channels of the layer before, and whether square matrices are (out, in)."""
@@ -154,7 +157,7 @@ def _convolution(scope: str, weight: tuple[int, ...], has_bias: bool, roles: dic
     found: dict[str, Any] = {"kernel_size": weight[2:], "use_bias": has_bias, "data_format": "channels_first"}
     if re.search(r"transpose|deconv", scope.lower()):
         return "ConvTranspose", found | {"filters": weight[1]}, roles
-    if weight[1] == 1 and width > 1 and weight[0] % width == 0:  # as many groups as the layer before has channels
+    if weight[1] == 1 and width > 1 and weight[0] in range(width, (MULTIPLIER + 1) * width, width):  # a group for each channel before it
         return "DepthwiseConv", found | {"depth_multiplier": weight[0] // width, "filters": weight[0]}, roles
     return "Conv", found | {"filters": weight[0]}, roles
 

@@ -1,7 +1,7 @@
 """Inside a matched pair: role by role, the rule that joins each target tensor to a source tensor."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from weightbridge.axes import inverse
@@ -87,6 +87,7 @@ class Joiner:
         known = flatten_lengths((self.source, source), (self.target, target)) if role == "kernel" else {}
         if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
             return older_kernel(source, target, given, wanted)
+        source, target = _by_channel(source, given, target), _by_channel(target, wanted, source)
         frameworks = self.source.framework, self.target.framework
         found: Transform | None = None if known else same_layout(frameworks, source, target, given, wanted)
         if found is None and frameworks[0] == frameworks[1] and given.shape == wanted.shape and not known:
@@ -120,6 +121,12 @@ class Joiner:
                 yield found
 
 
+def _by_channel(layer: Layer, tensor: Tensor, other: Layer) -> Layer:
+    """A convolution of one channel per group is one by channel, where the other side says so: weights alone do not tell its groups."""
+    is_one = layer.op == "Conv" and other.op == "DepthwiseConv" and "groups" not in layer.attributes and tensor.shape[1:2] == (1,)
+    return replace(layer, op="DepthwiseConv") if is_one else layer
+
+
 def _names(rule: Rule, pair: tuple[str, ...]) -> bool:
     op, role, other_op, other_role = pair
     return op in rule.source.op and role in rule.source.role and other_op in rule.target.op and other_role in rule.target.role
@@ -147,7 +154,6 @@ def _forwards(rule: Rule, source: Layer, given: Tensor, wanted: Tensor, known: M
 def _backwards(rule: Rule, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> Transform | None:
     found = rule.joins(wanted.shape, given.shape, known)
     return None if found is None else (inverse(found[0]) if found[0] else "", found[1])
-
 
 
 def sources_of(matches: Sequence[Match]) -> frozenset[str]:
