@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measuring import WEIGHTBRIDGE, Cost, Row, finish, median, megabytes, need, python
+from measuring import WEIGHTBRIDGE, Cost, Row, finish, median, medians, megabytes, need, python
 
 TENSORS, ROWS = 61, 2048  # 61 kernels of 2048 x 2048 float32: 1.02 GB
 LARGEST = ROWS * ROWS * 4
@@ -70,8 +70,8 @@ def measured(folder: Path, suffix: str) -> list[Row]:
     for seed, path in enumerate((source, target)):
         median(python(BUILD, path, str(TENSORS), str(ROWS), str(seed)), times=1)
     started = _start_up(folder, suffix)
-    ours = median(_transfer(source, target, output), times=3, fresh=output)
-    theirs = median(("sh", "-c", 'cp "$0" "$1" && sync "$1"', source, copied), times=3, fresh=copied)
+    copy = ("sh", "-c", 'rm -f "$1" && cp "$0" "$1" && sync "$1"', source, copied)
+    ours, theirs = medians((_transfer(source, target, output), copy), times=3, fresh=output)
     for path in (source, target, output, copied):
         path.unlink()
     beyond = ours.seconds - started.seconds

@@ -20,10 +20,15 @@ WEIGHTBRIDGE = Path(sys.executable).parent / "weightbridge"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Wall time in seconds and peak resident memory in bytes; the medians where a command ran several times."""
+    """Wall time and processor time in seconds, peak resident memory in bytes; the medians where a command ran several times."""
 
     seconds: float
     peak: int
+    processor: float = 0.0
+
+    @property
+    def said(self) -> str:
+        return f"{self.seconds:.2f} s ({self.processor:.2f} s of processor)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +59,28 @@ def run(command: Command) -> Cost:
         said = errors.read().decode(errors="replace")
     if child.returncode:
         raise SystemExit(f"{' '.join(map(str, command))}\nended with {child.returncode}\n{said[-2000:]}")
-    return Cost(seconds, usage.ru_maxrss * 1024)
+    return Cost(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime)
 
 
 def median(command: Command, times: int, fresh: Path | None = None) -> Cost:
     """The medians of several runs; `fresh` is removed before each."""
-    costs = []
+    return medians((command,), times, fresh)[0]
+
+
+def medians(commands: Sequence[Command], times: int, fresh: Path | None = None) -> tuple[Cost, ...]:
+    """The same of several commands, in turns: what else the machine does slows all of them."""
+    costs: list[list[Cost]] = [[] for _ in commands]
     for _ in range(times):
-        if fresh is not None:
-            fresh.unlink(missing_ok=True)
-        costs.append(run(command))
-    return Cost(statistics.median(c.seconds for c in costs), int(statistics.median(c.peak for c in costs)))
+        for n, command in enumerate(commands):
+            if fresh is not None:
+                fresh.unlink(missing_ok=True)
+            costs[n].append(run(command))
+    return tuple(_middle(one) for one in costs)
+
+
+def _middle(costs: Sequence[Cost]) -> Cost:
+    seconds, peak, processor = (statistics.median(getattr(c, name) for c in costs) for name in ("seconds", "peak", "processor"))
+    return Cost(seconds, int(peak), processor)
 
 
 def python(code: str, *arguments: str | Path) -> list[str | Path]:

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measuring import WEIGHTBRIDGE, Row, finish, median, megabytes, python
+from measuring import WEIGHTBRIDGE, Row, finish, medians, megabytes, python
 from resnet50 import SOURCES, build
 
 KERAS = """
@@ -23,9 +23,9 @@ def main() -> None:
         output = Path(temporary) / "output.keras"
         for source in SOURCES:
             command = (WEIGHTBRIDGE, "transfer", folder / source, folder / "target.keras", output, "--no-verify", "--no-progress")
-            ours = median(command, times=5, fresh=output)
-            theirs = median(python(KERAS, folder / "target.keras", folder / source, output), times=3, fresh=output)
-            times = f"{ours.seconds:.2f} s, {megabytes(ours.peak)}", f"{theirs.seconds:.2f} s, {megabytes(theirs.peak)}"
+            keras = python(KERAS, folder / "target.keras", folder / source, output)
+            ours, theirs = medians((command, keras), times=5, fresh=output)
+            times = f"{ours.said}, {megabytes(ours.peak)}", f"{theirs.said}, {megabytes(theirs.peak)}"
             rows.append(Row(source, *times, theirs.seconds / ours.seconds, 6, True))
     finish("transfer of a ResNet50 pair against keras load_model + load_weights + save", rows, "python benchmarks/transfer_speed.py")
 
