@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from weightbridge import read
 from weightbridge.matching import match
 from weightbridge.options import Options
 
@@ -16,7 +18,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 def scripts_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(FOLDER))
     yield
-    for name in ("measuring", "matching_size"):
+    for name in ("measuring", "matching_size", "matching_package", "package_cases", "sharded", "state_dicts"):
         sys.modules.pop(name, None)
 
 
@@ -68,3 +70,52 @@ def test_the_networks_to_match_are_matched_rightly(case: int) -> None:
     order = [place[m.target] for m in sorted(found.matches, key=lambda m: [t.name for t in source.tensors].index(m.sources[0]))]
     assert order == sorted(order)
     assert len(found.matches) >= 0.9 * len(source.tensors)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_the_cases_that_the_package_cannot_do_are_right_here(number: int) -> None:
+    import matching_package
+    import package_cases
+
+    case = package_cases.cases()[number]
+    assert len(case.truth) >= 30
+    assert matching_package.judged_ours(case) == f"right: {len(case.truth)} of {len(case.truth)} tensors"
+
+
+def test_a_case_with_one_wrong_source_is_not_right() -> None:
+    import matching_package
+    import package_cases
+
+    case = package_cases.cases()[0]
+    name = next(iter(case.truth))
+    wrong = replace(case, truth={**case.truth, name: frozenset({"another"})})
+    assert matching_package.judged_ours(wrong).startswith("**wrong**")
+
+
+@pytest.mark.parametrize("prefix", ["", "net.blocks"], ids=["torch to Keras", "torch to torch"])
+def test_the_state_dicts_to_match_are_matched_rightly(prefix: str) -> None:
+    import state_dicts
+
+    source = state_dicts.torch_state(12)
+    target = state_dicts.torch_state(12, prefix) if prefix else state_dicts.keras_state(12)
+    found = match(state_dicts.graph("a", source), state_dicts.graph("b", target), Options())
+    assert {m.target: m.sources for m in found.matches} == {t: (s,) for s, t in zip(source, target, strict=True)}
+
+
+def test_the_shards_take_no_room_and_are_read(tmp_path: Path) -> None:
+    import sharded
+
+    folder = sharded.checkpoint(tmp_path / "large", sharded.LARGE)
+    assert sum(p.stat().st_size for p in folder.iterdir()) > 20e9
+    assert sum(p.stat().st_blocks * 512 for p in folder.iterdir()) < 10e6
+    assert len(read(folder).tensors) == sharded.SHARDS * sharded.TENSORS
+
+
+def test_commands_are_measured_in_turns(tmp_path: Path) -> None:
+    import measuring
+
+    log = tmp_path / "log"
+    commands = [measuring.python(f"open({str(log)!r}, 'a').write({letter!r})") for letter in "ab"]
+    costs = measuring.medians(commands, times=2)
+    assert log.read_text(encoding="utf-8") == "abab"
+    assert all(cost.processor > 0 and cost.seconds > 0 for cost in costs)
