@@ -18,6 +18,7 @@ from weightbridge.matching.doubt import doubted
 from weightbridge.matching.epsilons import equal_epsilons
 from weightbridge.matching.folding import fold_batchnorms, zero_biases
 from weightbridge.matching.folding_in import fold_into_targets
+from weightbridge.matching.hidden_flatten import doubted_flattens
 from weightbridge.matching.joining import Joined, Joiner
 from weightbridge.matching.schemes import permuted_storage, said_of_pairs, said_of_tensors, shown
 from weightbridge.matching.semantics import Difference, differences, is_variant, said
@@ -56,7 +57,8 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     joined = _joined(context, joiner, refused)
     exact, findings = _exact(context, joined, differing, options)
     forced, collisions = mapped_tensors(source, target, options.map)
-    matches = {m.target: m for m in (*roles.matches, *exact, *told, *forced)}
+    likely, suspects = doubted_flattens(context, {m.target: m for m in (*roles.matches, *exact)})
+    matches = likely | {m.target: m for m in (*told, *forced)}
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
         pairs=tuple(replace(p, source=shown(p.source), target=shown(p.target)) for p in context.pairs.values()),
@@ -66,6 +68,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
             *said_of_pairs(context, tuple(context.pairs.values())),
             *said_of_tensors((matches[m.target] for m in roles.matches), context.pairs.values()),
             *findings,
+            *(f for f in suspects if matches[f.target] is likely[f.target]),
             *collisions,
             *said_of_ties(context, untied),
             *permuted_storage(source, target, copied),
