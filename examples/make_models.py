@@ -1,14 +1,18 @@
-"""Makes the two files under examples/models: a trained legacy .h5, and the same architecture under other names, untrained, as .keras.
+"""Makes the files under examples/models: a trained legacy .h5, the same weights as PyTorch keeps them, and an untrained .keras.
 
-Run it twice: `python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, and `... today` with Keras 3.
+`python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, then `... today` with Keras 3, and `... torch`.
 """
 
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+import weightbridge
 from weightbridge.digits import digits
 
+NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 FOLDER = Path(__file__).parent / "models"
 
 
@@ -42,6 +46,19 @@ def today() -> None:
     network(keras.layers, keras.Model, ("stem", "body", "neck"), "digit").save(FOLDER / "mine.keras")
 
 
+def torch() -> None:
+    """The trained weights under the names and in the layouts of a PyTorch state dict: kernels (out, in, rows, columns)."""
+    from safetensors.numpy import save_file
+
+    trained = {tensor.name: tensor.load() for tensor in weightbridge.read(FOLDER / "trained.h5").tensors}
+    state = {"classifier.weight": trained["dense_1/kernel"].T, "classifier.bias": trained["dense_1/bias"]}
+    for n in range(3):
+        state[f"features.{n}.conv.weight"] = trained[f"conv2d_{n + 1}/kernel"].transpose(3, 2, 0, 1)
+        for theirs, ours in NORM.items():
+            state[f"features.{n}.norm.{theirs}"] = trained[f"conv2d_{n + 1}_bn/{ours}"]
+    save_file({name: np.ascontiguousarray(array) for name, array in state.items()}, FOLDER / "torch.safetensors")
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    {"legacy": legacy, "today": today}[sys.argv[1]]()
+    {"legacy": legacy, "today": today, "torch": torch}[sys.argv[1]]()
