@@ -64,6 +64,18 @@ def test_float64(tmp_path: Path, op: str) -> None:
     assert 0 < np.abs(double - single).max() < 1e-4 * np.abs(double).max()
 
 
+@pytest.mark.parametrize(("shape", "axis"), [((2, 4), 1), ((2, 4, 3), 1), ((2, 4, 3), -1)], ids=["matrix", "channels", "last axis"])
+def test_a_log_softmax_of_large_numbers_is_finite_in_float64(tmp_path: Path, shape: tuple[int, ...], axis: int) -> None:
+    given = ["n", *shape[1:]]
+    ops: list[Op] = [("Conv", ["i", "w"], ["c"], {}), ("LogSoftmax", ["x"], ["y"], {"axis": axis})]  # no float64 kernel for Conv
+    tensors, image = {"w": values((1, 1, 1, 1), 1)}, values((1, 1, 1, 1), 2)
+    path = saved(tmp_path / "m.onnx", ops, tensors, {"x": given, "i": [1, 1, 1, 1]}, ["y", "c"], opset=13)
+    feeds = {"x": 1e4 * values(shape, 4), "i": image}
+    single, double = (formats.runner(path, dtype).run(feeds)["y"] for dtype in ("float32", "float64"))
+    np.testing.assert_allclose(double, single, rtol=1e-5)
+    assert np.isfinite(double).all()
+
+
 def test_the_vocabulary_of_integer_inputs(tmp_path: Path) -> None:
     path = saved(tmp_path / "m.onnx", [("Gather", ["t", "x"], ["y"], {})], {"t": values((9, 4))}, {"x": ["n", 3]}, ["y"], dtype=7)
     assert formats.runner(path).inputs == (InputSpec("x", (None, 3), "int64", 9),)

@@ -9,7 +9,7 @@ import onnxruntime as ort
 from onnx.reference import ReferenceEvaluator
 
 from weightbridge.errors import RunError, Unsupported
-from weightbridge.formats.onnx_double import BatchNormalization, in_double
+from weightbridge.formats.onnx_double import OWN, in_double
 from weightbridge.tensors import Array
 
 Session = Callable[[Sequence[str], Mapping[str, Array]], list[Array]]
@@ -66,7 +66,7 @@ def double_session(proto: Any, path: Path) -> Session:
 
 def _reference(wide: Any, path: Path) -> Any:
     try:
-        return ReferenceEvaluator(wide, new_ops=[BatchNormalization])
+        return ReferenceEvaluator(wide, new_ops=list(OWN))
     except Exception as error:  # whatever a foreign interpreter raises for an operation that it does not know
         raise Unsupported(f"it cannot be run in float64: {_brief(error)}", where=str(path)) from error
 
