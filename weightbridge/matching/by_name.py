@@ -12,12 +12,23 @@ from weightbridge.matching.values import LayerPair
 
 def by_name(context: Context) -> tuple[LayerPair, ...]:
     """Pairs of equal telling names. Where equal structures say otherwise, names win only if both sides have the same set."""
-    found = same_names(*_open_names(context))
+    found = same_names(*_open_names(context)) | (_literal(context) if _is_of_modules(context) else {})
     usable = {t: s for t, s in found.items() if _fits(context, s, t)}
     structural = isomorphism(context.source, context.target) if usable and context.has_flow else None
     if structural and _contradict(usable, structural) and not _is_permutation(context, usable):
         return ()
     return tuple(_pair(context, s, t, "name") for t, s in usable.items())
+
+
+def _is_of_modules(context: Context) -> bool:
+    """torch's names are those of attributes, which people give (`conv1`); its exporter keeps them."""
+    frameworks = {context.source.graph.framework, context.target.graph.framework}
+    return "torch" in frameworks <= {"torch", "onnx"}
+
+
+def _literal(context: Context) -> dict[str, str]:
+    source, target = _open_names(context)
+    return {name: name for name in set(source) & set(target)}
 
 
 def by_suffix(context: Context) -> tuple[LayerPair, ...]:
