@@ -1,7 +1,7 @@
 """Which blocks of two models correspond: the partitions that explain most, tracks by their names and sizes, blocks in order."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -36,10 +36,21 @@ def paired_blocks(source: Sequence[Leaf], target: Sequence[Leaf]) -> tuple[Block
         found = _paired(a, b)
         score = sum(_explained(p) for p in found), len(found)
         if best is None or score > best[0]:
-            best = score, (*found, BlockPair(a.rest, b.rest, True))
+            rests = _with_stems(a, [p.source for p in found]), _with_stems(b, [p.target for p in found])
+            best = score, (*found, BlockPair(*rests, True))
     if best is None or best[0][0] == 0:
         return (BlockPair(Block((), (), 0, tuple(source)), Block((), (), 0, tuple(target)), True),)
     return best[1]
+
+
+def _with_stems(partition: Partition, paired: Sequence[Block]) -> Block:
+    """What belongs to no run, and what its name alone put into one: blocks without a counterpart that hold half of what others hold."""
+    used = {id(block) for block in paired}
+    counts = sorted(len(block.leaves) for block in paired)
+    most = counts[len(counts) // 2] // 2 if counts else 0
+    lone = [b for blocks in partition.tracks.values() for b in blocks if id(b) not in used and len(b.leaves) <= most]
+    leaves = (*(leaf for block in lone for leaf in block.leaves), *partition.rest.leaves)
+    return replace(partition.rest, leaves=leaves)
 
 
 def _explained(pair: BlockPair) -> float:

@@ -15,7 +15,7 @@ from weightbridge.matching.single import single_matches
 from weightbridge.matching.towers import towers
 from weightbridge.matching.values import LayerPair, Match
 
-IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn"})
+IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn", "up", "down"})
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 FREE = frozenset({"conv", "norm"})  # what position may still match where names say nothing
 
@@ -35,12 +35,15 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     source, target = context.source.graph, context.target.graph
     if context.has_flow or source.framework == target.framework != "torch":
         return RoleMatching()
-    leaves = leaves_of(context.source, context.taken), leaves_of(context.target, context.pairs)
+    if context.is_complete:
+        return RoleMatching()
+    leaves = leaves_of(context.source, ()), leaves_of(context.target, ())  # blocks show only where nothing is left out
     numbered = tuple(graph.framework == "onnx" for graph in (source, target))
     a, b = (_told(own, is_numbered, any(numbered)) for own, is_numbered in zip(leaves, numbered, strict=True))
     blocks = paired_blocks(a, b)
-    found = [_in_block(pair, _roles(pair, blocks), joiner) for pair in blocks]
-    closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)} for side in (a, b)]
+    found = [_in_block(pair, _open(_roles(pair, blocks), context), joiner) for pair in blocks]
+    done = context.taken, context.pairs
+    closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)}.difference(d) for side, d in zip((a, b), done, strict=True)]
     return RoleMatching(
         tuple(p for one in found for p in one.pairs),
         tuple(m for one in found for m in one.matches),
@@ -73,8 +76,14 @@ def _roles(pair: BlockPair, blocks: Sequence[BlockPair]) -> tuple[Sequence[Role]
     return _outside(source, blocks, True), _outside(target, blocks, False)
 
 
+def _open(roles: tuple[Sequence[Role], Sequence[Role]], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
+    """Without what stronger evidence has paired."""
+    source, target = roles
+    return [r for r in source if r.leaf.unit.name not in context.taken], [r for r in target if r.leaf.unit.name not in context.pairs]
+
+
 def _outside(roles: Sequence[Role], blocks: Sequence[BlockPair], is_source: bool) -> list[Role]:
-    """Outside of all blocks no norm is that of a feed-forward layer, whatever its name (`final_layer_norm`)."""
+    """Outside of all blocks nothing is of a feed-forward layer, whatever its name (`final_layer_norm`, `output`)."""
     beside = towers(blocks, [role.leaf for role in roles], is_source)
     return [replace(r, function="" if r.function in IN_BLOCKS else r.function, towers=t) for r, t in zip(roles, beside, strict=True)]
 

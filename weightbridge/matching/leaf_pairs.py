@@ -1,5 +1,6 @@
 """Which leaves of two blocks correspond: one to one, by function, size and names. How sure it is follows from what else would fit."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,6 +51,10 @@ def roles_of(block: Block) -> tuple[Role, ...]:
     """The leaves of a block with their functions; what only the others can tell (which norm is meant) is settled."""
     found = [function_of(leaf.words, leaf.kind) for leaf in block.leaves]
     found = [f or _beside(block, i, found) for i, f in enumerate(found)]
+    if "router" in found and not any("expert" in leaf.words for leaf in block.leaves):  # `mlp.gate` where there is nothing to choose
+        found = ["gate" if f == "router" else f for f in found]
+    if "up" not in found and found.count("gate") == 1:  # `w1` and `w2` alone: nothing is gated
+        found = ["up" if f == "gate" else f for f in found]
     if "norm_after_attention" in found:
         behind = "norm_attention_behind" if "norm_ffn" in found else "norm_ffn"
         found = [behind if f == "norm_after_attention" else f for f in found]
@@ -152,6 +157,16 @@ def _telling(role: Role, other: Role) -> Words:
     return role.inner[:-1] if is_number else tuple(w for w in role.inner if not w.isdigit()) if is_counter else role.inner
 
 
+@lru_cache(maxsize=1 << 16)
+def _letters(path: Words) -> str:
+    """The telling words of a path as one spelling, numbers apart: `base_net.1.4` and `basenet.1.4_bn` are one name."""
+    return re.sub(r"(?<=[a-z]) (?=[a-z])", "", " ".join(w for w in path if w not in GENERIC))
+
+
+def _spelled(role: Role) -> str:
+    return _letters(role.leaf.words)
+
+
 def _misplaced(source: Role, target: Role) -> int:
     """How far a number that is all the name there is stands from the usual place of a function."""
     for one, other in ((source, target), (target, source)):
@@ -187,6 +202,10 @@ def _judged(source: Sequence[Role], target: Sequence[Role], fits: np.ndarray, sc
     if not rivals and not spare:
         sure = ONLY if same or not (source[i].function or target[j].function) else BY_WORDS
         return LeafPair(i, j, sure, evidence, tuple(rivals))
+    own = _spelled(source[i])
+    alone = own not in {_spelled(source[k]) for k in rivals} | {_spelled(target[k]) for k in spare}
+    if own == _spelled(target[j]) != "" and alone:
+        return LeafPair(i, j, BY_FUNCTION, (*evidence, "words"), tuple(rivals))
     ahead = min([scores[i, j] - scores[k, j] for k in rivals] + [scores[i, j] - scores[i, k] for k in spare])
     return LeafPair(
         i, j, BY_WORDS if ahead >= MARGIN else TIED, (*evidence, "words") if ahead >= MARGIN else (*evidence, "order"), tuple(rivals)
