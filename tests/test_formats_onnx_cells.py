@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
+import weightbridge as wb
 from tests.onnx_samples import Op, saved, values
 from weightbridge import formats
 from weightbridge.graph import Layer, LayerGraph
@@ -151,3 +154,61 @@ def test_a_simple_rnn_is_one_where_its_state_comes_back(tmp_path: Path) -> None:
     assert not recurrent(read(tmp_path, once, weights(1), ("aout",)))
     (layer,) = recurrent(read(tmp_path, twice, weights(1), ("bout",)))
     assert (layer.op, layer.attributes["activation"], roles(layer)) == ("RNN", "tanh", PLAIN)
+
+
+UNROLLED = [
+    ("LSTM", {"return_sequences": True}, {"kernel": "copy", "recurrent_kernel": "copy", "bias": "copy"}),
+    ("GRU", {}, {"kernel": "copy", "recurrent_kernel": "copy", "bias": "transform"}),
+    ("SimpleRNN", {}, {"kernel": "copy", "recurrent_kernel": "copy", "bias": "copy"}),
+]
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # tf2onnx and TensorFlow under NumPy 2
+@pytest.mark.parametrize(("layer", "options", "kinds"), UNROLLED, ids=["lstm with sequences", "gru", "simple rnn"])
+def test_unrolled_layers_of_keras_come_back_from_tf2onnx(
+    tmp_path: Path, layer: str, options: dict[str, Any], kinds: dict[str, str]
+) -> None:
+    model, exported, empty = tmp_path / "model.keras", tmp_path / "model.onnx", tmp_path / "empty.onnx"
+    _export(layer, options, model, exported)
+    _zeroed(exported, empty)
+    there = wb.transfer(exported, model, output=tmp_path / "back.keras")
+    back = wb.transfer(model, empty, output=tmp_path / "again.onnx")
+    assert (there.verdict, there.verification.mode, back.verdict, back.verification.mode) == ("pass", "actual", "pass", "actual")
+    steps = {s["target"]: s["kind"] for s in there.to_json()["steps"]}
+    assert {role: steps[f"second/{role}"] for role in kinds} == kinds
+    _same(model, tmp_path / "back.keras")
+    _same(exported, tmp_path / "again.onnx")
+
+
+def _export(layer: str, options: dict[str, Any], model: Path, exported: Path) -> None:
+    """Two unrolled layers with square kernels and a Dense, all weights random."""
+    import keras
+    import tensorflow as tf
+    import tf2onnx
+
+    made = getattr(keras.layers, layer)
+    x = keras.Input((3, 4))
+    y = made(4, unroll=True, return_sequences=True, name="first")(x)
+    y = keras.layers.Dense(2, name="head")(made(4, unroll=True, name="second", **options)(y))
+    net = keras.Model(x, y)
+    net.set_weights([values(w.shape, n) - 0.5 for n, w in enumerate(net.get_weights())])
+    net.save(model)
+    traced = tf.function(net, input_signature=[tf.TensorSpec((None, 3, 4))])
+    tf2onnx.convert.from_function(traced, input_signature=traced.input_signature, opset=15, output_path=str(exported))
+
+
+def _zeroed(path: Path, output: Path) -> None:
+    """The same graph without its weights."""
+    proto = onnx.load(path)
+    for tensor in proto.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype == np.float32 and array.size > 1:
+            tensor.CopyFrom(numpy_helper.from_array(np.zeros_like(array), tensor.name))
+    onnx.save(proto, output)
+
+
+def _same(one: Path, other: Path) -> None:
+    a, b = ({t.name: t.load() for t in formats.read(path).tensors} for path in (one, other))
+    assert a.keys() == b.keys()
+    assert all(np.array_equal(a[name], b[name]) for name in a)
