@@ -77,8 +77,9 @@ def _checked(variable: Any, tensor: Tensor, value: Array) -> Any:
 
 def set_trainable(model: Any, frozen: Collection[str]) -> None:
     """Make every layer trainable but the named ones (as the graph names them)."""
-    model.trainable = True
     layers = {one.name: one.layer for one in live_layers(model)}
+    for layer in (model, *layers.values()):  # one by one: a Sequential does not tell its layers
+        layer.trainable = True
     for name in frozen:
         if name not in layers:
             raise PlanError(f"the model has no layer {name!r}", fix="Make the plan for this model")
