@@ -14,6 +14,7 @@ from weightbridge.plan import Step
 from weightbridge.tensors import Tensor
 
 CONFIDENCE = 0.3  # which layer takes from which is a choice here, not a finding
+AS_IT_IS = "as it stands in another architecture"
 NEUTRAL = {"gamma": 1.0, "moving_variance": 1.0}
 SOURCES = {
     "kernel": ("kernel", "pointwise_kernel", "depthwise_kernel"),
@@ -76,5 +77,5 @@ def _scale(setting: Setting, layer: Layer, ours: Letters) -> dict[str, Any]:
 def _step(tensor: Tensor, sources: tuple[str, ...], transform: str, parameters: dict[str, Any], text: str) -> Step:
     return Step(
         target=tensor.name, sources=sources, kind="adapt", contract="lossy", shape=tensor.shape, size=tensor.size, transform=transform,
-        parameters=parameters, confidence=CONFIDENCE, evidence=("stage",), energy_kept=None if sources else 1.0, cost=text,
+        parameters=parameters, confidence=CONFIDENCE, evidence=("stage",), energy_kept=None if sources else 1.0, cost=text or AS_IT_IS,
     )  # fmt: skip
