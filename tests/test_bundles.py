@@ -73,6 +73,9 @@ def test_two_halves_of_a_model_fill_the_whole(shared_models: Path) -> None:
 def test_twins_that_order_alone_tells_apart_are_not_claimed(shared_models: Path, half: str) -> None:
     sure = carried(shared_models, half, H5).sure
     assert {n: c for n, c in sure.items() if n.startswith(("lstm_1/", "lstm_3/")) and c > SURE} == {}
+    said = " ".join(f.message for f in wb.check(shared_models / half, shared_models / H5).findings if f.code == "WB204")
+    assert "lstm_1" in said
+    assert "lstm_3" in said
 
 
 def test_kernels_of_theano_are_turned_over(shared_models: Path) -> None:

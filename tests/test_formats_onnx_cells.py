@@ -7,9 +7,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from onnx_samples import Op, saved, values
 
 import weightbridge as wb
-from tests.onnx_samples import Op, saved, values
 from weightbridge import formats
 from weightbridge.graph import Layer, LayerGraph
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
-from weightbridge.matching.context import Context, key
+from weightbridge.matching.context import DOUBTFUL, Context, key
 from weightbridge.matching.names import difference
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
@@ -19,7 +19,7 @@ ANSWER = "answer the question in the plan file (`weightbridge plan`), or say whi
 def said_of_pairs(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
     """All findings about names and order that follow from the final pairs of units with weights."""
     weighted = [p for p in pairs if context.target.by_name[p.target].has_weights]
-    return (*_renamed(context, weighted), *_ambiguous(weighted), *_shifted(context, weighted))
+    return (*_renamed(context, weighted), *_ambiguous(weighted), *_one_of_several(context, weighted), *_shifted(context, weighted))
 
 
 def said_of_tensors(matches: Iterable[Match], pairs: Iterable[LayerPair]) -> Iterable[Finding]:
@@ -67,6 +67,24 @@ def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
             target=shown(group[0].target),
             fix=ANSWER,
         )
+
+
+def _one_of_several(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
+    """A source that would fit another target layer as well, which stays empty."""
+    spare: dict[str, list[str]] = {}
+    for unit in context.open_target():
+        spare.setdefault(key(unit), []).append(shown(unit.name))
+    for pair in pairs:
+        others = spare.get(key(context.target.by_name[pair.target]), [])
+        if pair.confidence <= DOUBTFUL and not pair.runners_up and others:
+            yield finding(
+                "WB204",
+                f"{shown(pair.target)} <- {shown(pair.source)}: it would fit {', '.join(others[:SHOWN])} as well; "
+                f"{' and '.join(pair.evidence)} decided (confidence {pair.confidence:g})",
+                source=shown(pair.source),
+                target=shown(pair.target),
+                fix="if it is another one, say which with --map SOURCE=TARGET",
+            )
 
 
 def shown(name: str) -> str:
