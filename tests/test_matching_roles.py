@@ -247,3 +247,41 @@ def test_recurrent_layers_of_torch(gates: int, bias: tuple[int, ...], joined: di
     assert found[f"bidirectional/forward_{name}/bias"].parameters == joined
     assert found[f"bidirectional/backward_{name}/kernel"].sources == ("rnn.weight_ih_l0_reverse",)
     assert found[f"bidirectional/forward_{name}/kernel"].transform == kernel
+
+
+BLOCK: Shapes = {
+    "conv1.weight": (8, 4, 3, 3), "bn1.weight": (8,), "bn1.running_mean": (8,), "conv2.weight": (8, 8, 3, 3), "bn2.weight": (8,),
+    "bn2.running_mean": (8,), "downsample.0.weight": (8, 4, 1, 1), "downsample.1.weight": (8,), "downsample.1.running_mean": (8,),
+}  # fmt: skip
+RENAMED = {
+    "conv1": "first",
+    "bn1": "first_norm",
+    "conv2": "second",
+    "bn2": "second_norm",
+    "downsample.0": "aside",
+    "downsample.1": "aside_norm",
+}
+
+
+def test_norms_follow_their_convolutions() -> None:
+    names = {n: f"{RENAMED[n.rpartition('.')[0]]}.{n.rpartition('.')[2]}" for n in BLOCK}
+    found = matched(block({f"layer{{i}}.{n}": s for n, s in BLOCK.items()}), block({f"unit{{i}}.{names[n]}": s for n, s in BLOCK.items()}))
+    assert {t: m.sources for t, m in found.items()} == {f"unit{i}.{names[n]}": (f"layer{i}.{n}",) for i in range(3) for n in BLOCK}
+
+
+FLATTENED = {"0.weight": (6, 3, 3, 3), "2.weight": (8, 6, 3, 3), "5.weight": (10, 8 * 16)}
+DENSE = {"conv_a/kernel": (3, 3, 3, 6), "conv_b/kernel": (3, 3, 6, 8), "dense/kernel": (8 * 16, 10)}
+
+
+def test_a_flatten_that_neither_file_shows_is_said() -> None:
+    found = match(graph(FLATTENED), graph(DENSE), Options())
+    (dense,) = (m for m in found.matches if m.target == "dense/kernel")
+    assert (dense.transform, dict(dense.parameters)) == ("o (c h w) -> (h w c) o", {"c": 8, "h": 4, "w": 4})
+    assert dense.confidence <= SURE
+    assert [f.target for f in found.findings if f.code == "WB404"] == ["dense/kernel"]
+
+
+def test_a_dense_layer_behind_pooling_is_not_doubted() -> None:
+    found = match(graph({**FLATTENED, "5.weight": (10, 8)}), graph({**DENSE, "dense/kernel": (8, 10)}), Options())
+    assert not [f for f in found.findings if f.code == "WB404"]
+    assert [m.transform for m in found.matches if m.target == "dense/kernel"] == ["o i -> i o"]

@@ -10,6 +10,7 @@ import numpy as np
 from weightbridge.matching.assignment import assignment
 from weightbridge.matching.block_pairs import likeness
 from weightbridge.matching.blocks import Block, Words
+from weightbridge.matching.companions import companions, support
 from weightbridge.matching.functions import function_of
 from weightbridge.matching.leaves import Leaf
 from weightbridge.matching.names import is_automatic
@@ -89,9 +90,24 @@ def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafP
     fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
     left, right = _ranks(source), _ranks(target)
     scores = np.array([[_score(s, t, left[i], right[j]) for j, t in enumerate(target)] for i, s in enumerate(source)])
-    rows, columns = assignment(np.where(fits, scores + 10.0, 0.0))
-    chosen = {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
+    chosen = _chosen(fits, scores)
+    for (i, j), bonus in _of_companions(source, target, fits, chosen).items():
+        scores[i, j] += bonus
+    chosen = _chosen(fits, scores)
     return tuple(_judged(source, target, fits, scores, i, j) for j, i in sorted(chosen.items()))
+
+
+def _chosen(fits: np.ndarray, scores: np.ndarray) -> dict[int, int]:
+    rows, columns = assignment(np.where(fits, scores + 10.0, 0.0))
+    return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
+
+
+def _of_companions(
+    source: Sequence[Role], target: Sequence[Role], fits: np.ndarray, chosen: dict[int, int]
+) -> dict[tuple[int, int], float]:
+    sides = [companions([r.inner for r in roles], [r.leaf.kind for r in roles]) for roles in (source, target)]
+    paired = {j: (i, bool(fits[:, j].sum() == fits[i].sum() == 1)) for j, i in chosen.items()}
+    return support(sides[0], sides[1], paired)
 
 
 def _ranks(roles: Sequence[Role]) -> list[int]:
