@@ -29,28 +29,30 @@ PACKAGE = "weightbridge==0.0.4"
 BLOCKS = (111, 1_111, 11_111)  # 1,002, 10,002 and 100,002 tensors
 FASTER, GROWTH = 40, 13
 PATIENCE = 50  # times our own time, then the package is stopped: it is slower than that
+STRICT: Mapping[str, Any] = {}
+LENIENT: Mapping[str, Any] = {"ignore_unmatched_inputs": True, "ignore_unmatched_outputs": True}
 HINTS = [["q_proj", "q_proj"], ["k_proj", "k_proj"], ["v_proj", "v_proj"], ["gate", "gate"], ["input_layernorm", "input_layernorm"]]
 
 THEIRS = """
 import contextlib, io, json, resource, sys, time
 import numpy as np
-import weightbridge
+from weightbridge import adapt
 task = json.load(sys.stdin)
 limit = int(time.process_time() + task["patience"]) + 1
 resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
 source = {name: np.full(shape, i, "float32") for i, (name, shape) in enumerate(task["source"].items())}
-target = {name: np.zeros(shape, "float32") for name, shape in task["target"].items()}
+target = {name: np.full(shape, -1, "float32") for name, shape in task["target"].items()}
 options = task["options"] | {"hints": [tuple(hint) for hint in task["options"].get("hints", [])]}
 found, error = {}, ""
 start = time.process_time()
 with contextlib.redirect_stdout(io.StringIO()):
     try:
-        found = weightbridge.adapt(source, target, **options)
+        found = adapt(source, target, **options)
     except Exception as problem:
         error = type(problem).__name__
 seconds = time.process_time() - start
 names = list(source)
-came = {name: names[int(value.flat[0])] for name, value in found.items()}
+came = {name: names[int(value.flat[0])] for name, value in found.items() if value.flat[0] >= 0}
 json.dump({"seconds": seconds, "found": came, "error": error}, sys.stdout)
 """
 
@@ -70,9 +72,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         package = Path(sys.argv[1]) if len(sys.argv) > 1 else installed(Path(temporary))
         rows = [*_sizes(), *(row for blocks in BLOCKS[:2] for row in _side_by_side(package, blocks))]
-        judged = [(case.name, judged_ours(case), judged_theirs(package, case)) for case in cases()]
-    print("### cases that the package cannot do\n\n| case | weightbridge-toolkit | weightbridge 0.0.4 |\n|---|---|---|")
-    print(*(f"| {name} | {here} | {there} |" for name, here, there in judged), "", sep="\n")
+        judged = [(case.name, judged_ours(case), *(judged_theirs(package, case, o) for o in (STRICT, LENIENT))) for case in cases()]
+    print(
+        "### five cases, right or wrong\n\n| case | weightbridge-toolkit | weightbridge 0.0.4 | the same, told to ignore what is left |\n|---|---|---|---|"
+    )
+    print(*(f"| {' | '.join(one)} |" for one in judged), "", sep="\n")
     finish(f"matching of state dicts, against {PACKAGE}", rows, "python benchmarks/matching_package.py")
 
 
@@ -94,7 +98,7 @@ def ours(source: LayerGraph, target: LayerGraph) -> tuple[float, Mapping[str, fr
 def theirs(package: Path, source: Shapes, target: Shapes, options: Mapping[str, Any], patience: float) -> Theirs:
     """One call of the package; stopped where it takes more than `patience` seconds of processor time."""
     task = json.dumps({"source": source, "target": target, "options": options, "patience": patience})
-    done = subprocess.run([package, "-c", THEIRS], input=task, capture_output=True, text=True, check=False)
+    done = subprocess.run([package, "-I", "-c", THEIRS], input=task, capture_output=True, text=True, check=False)
     if -done.returncode in (SIGXCPU, SIGKILL):
         return Theirs(patience, {}, "stopped")
     done.check_returncode()
@@ -136,13 +140,11 @@ def judged_ours(case: Case) -> str:
     return _verdict({name: found.get(name, frozenset()) for name in case.truth}, case)
 
 
-def judged_theirs(package: Path, case: Case) -> str:
-    """With all that its user can tell it beforehand: the layouts, and that something may be left over."""
+def judged_theirs(package: Path, case: Case, options: Mapping[str, Any]) -> str:
+    """Of an exported target it is told the layouts as well."""
     source, target = ({t.name: t.shape for t in side.tensors} for side in (case.source, case.target))
-    options: dict[str, Any] = {"ignore_unmatched_inputs": True, "ignore_unmatched_outputs": True}
-    if case.target.framework == "onnx":
-        options |= {"in_format": "tensorflow", "out_format": "pytorch"}
-    found = theirs(package, source, target, options, 120)
+    layouts = {"in_format": "tensorflow", "out_format": "pytorch"} if case.target.framework == "onnx" else {}
+    found = theirs(package, source, target, {**options, **layouts}, 120)
     return f"no result ({found.error})" if found.error else _verdict({t: frozenset({s}) for t, s in found.found.items()}, case)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from types import MappingProxyType
 
 from matching_size import network, tensor
@@ -31,12 +32,12 @@ class Case:
 
 
 def cases() -> tuple[Case, ...]:
-    """The pairs that a tool which goes by names and shapes alone cannot match."""
+    """What a tool has to cope with that goes by names and shapes."""
     model = _with_head(network(LAYERS, "block{block}_{part}"), 10)
     return (
         _another_head(model),
         _missing_block(),
-        _case("anonymous names", _renamed(model, lambda i, _: f"a{i}"), _renamed(model, lambda i, _: f"{3 * i + 100}")),
+        _case("anonymous names", _anonymous(model, "p", 0), _anonymous(model, "onnx::", 100)),
         _folded(network(LAYERS, "block{block}_{part}")),
         _case("flat Keras auto-names", _renamed(model, _numbered(0)), _renamed(model, _numbered(37))),
     )
@@ -45,6 +46,16 @@ def cases() -> tuple[Case, ...]:
 def _case(name: str, source: LayerGraph, target: LayerGraph) -> Case:
     pairs = zip(source.tensors, target.tensors, strict=True)
     return Case(name, source, target, {t.name: frozenset({s.name}) for s, t in pairs})
+
+
+def _anonymous(model: LayerGraph, prefix: str, start: int) -> LayerGraph:
+    """Neither a layer's nor a tensor's name says anything; what a tensor is for is known from where its layer uses it."""
+    numbers = count(start)
+    bare = _renamed(model, lambda i, _: f"{prefix}layer{i}")
+    layers = tuple(
+        replace(layer, tensors=tuple(replace(t, name=f"{prefix}{next(numbers)}") for t in layer.tensors)) for layer in bare.layers
+    )
+    return replace(bare, layers=layers)
 
 
 def _another_head(model: LayerGraph) -> Case:
