@@ -21,7 +21,7 @@ from weightbridge.report.escape import visible
 from weightbridge.version import __version__
 
 USAGE, INTERRUPTED, INTERNAL = 2, 130, 70
-COLLECT_EVERY = 100_000  # new objects between two searches for garbage: graphs of models have many, and none of it in cycles
+COLLECT_EVERY = 400_000  # new objects between two searches for garbage: graphs of models have many, and none of it in cycles
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
