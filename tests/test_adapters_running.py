@@ -55,7 +55,7 @@ def sequence(width: int) -> Any:
     from keras import Sequential, layers
 
     memory = layers.LSTM(width, return_sequences=True, name="memory"), layers.LSTM(width, name="last")
-    return Sequential([layers.Input((6,), dtype="int32"), layers.Embedding(20, width, name="words"), *memory, layers.Dense(3, name="head")])
+    return Sequential([layers.Input((6,)), layers.Embedding(20, width, name="words"), *memory, layers.Dense(3, name="head")])
 
 
 def transferred(folder: Path, source: Any, target: Any, **options: Any) -> tuple[wb.Report, Any]:

@@ -49,7 +49,8 @@ def _vocabulary(model: Any, tensor: Any) -> int | None:
 
 def _consumers(model: Any, tensor: Any) -> Iterator[tuple[Any, int]]:
     """The operations that take the tensor, and at which place among their inputs."""
-    for operation in getattr(model, "operations", ()):
+    graph = getattr(model, "_functional", None) or model  # a Sequential keeps its graph inside
+    for operation in getattr(graph, "operations", ()):
         for node in operation._inbound_nodes:
             yield from ((operation, i) for i, one in enumerate(node.input_tensors) if one is tensor)
 
