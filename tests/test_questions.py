@@ -34,7 +34,12 @@ def test_layers_that_could_change_places_are_one_question_for_all_blocks() -> No
 
 
 def test_kernel_and_bias_of_one_layer_are_one_matter() -> None:
-    steps = (step("t/a/kernel", "p.w", "q.w"), step("t/a/bias", "p.b", "q.b"), step("t/b/kernel", "q.w", "p.w"), step("t/b/bias", "q.b", "p.b"))
+    steps = (
+        step("t/a/kernel", "p.w", "q.w"),
+        step("t/a/bias", "p.b", "q.b"),
+        step("t/b/kernel", "q.w", "p.w"),
+        step("t/b/bias", "q.b", "p.b"),
+    )
     (question,) = questions_of(steps)
     assert question.choices[1].sources == {
         "t/a/kernel": ("q.w",),
