@@ -136,10 +136,12 @@ def _joined(given: Sequence[Role], wanted: Role, joiner: Joiner) -> Iterator[Mat
 
 def stacked(roles: Sequence[Role], others: Sequence[Role]) -> list[Role]:
     """Leaves that differ in one number alone (experts 0, 1, 2, ...) as one, where the other side has as much in one tensor."""
+    lone = Counter((o.leaf.size, o.leaf.main.shape[0]) for o in others if len(o.leaf.main.shape) == 3)
+    if not lone:
+        return list(roles)
     groups: dict[tuple[object, ...], list[Role]] = {}
     for role in roles:
         groups.setdefault(_template(role), []).append(role)
-    lone = Counter((o.leaf.size, o.leaf.main.shape[0]) for o in others if len(o.leaf.main.shape) == 3)
     found: list[Role] = []
     for members in _with_fused(groups.values(), lone):
         total = sum(m.leaf.size for m in members)
