@@ -73,7 +73,7 @@ def measured(folder: Path, suffix: str) -> list[Row]:
     copy = ("sh", "-c", 'rm -f "$1" && cp "$0" "$1" && sync "$1"', source, copied)
     ours, theirs = medians((_transfer(source, target, output), copy), times=3, fresh=output)
     for path in (source, target, output, copied):
-        path.unlink()
+        path.unlink(missing_ok=True)
     beyond = ours.seconds - started.seconds
     times = f"{beyond:.1f} s beyond {started.seconds:.1f} s of start-up", f"{theirs.seconds:.2f} s"
     return [
