@@ -269,4 +269,4 @@ def test_real_files(shared_models: Path, name: str, format: str, tensors: int, e
 def test_a_checkpoint_and_the_safetensors_of_the_same_network(shared_models: Path) -> None:
     checkpoint, twin = (formats.read(shared_models / f"P07_burn_mnist/mnist{s}") for s in (".pt", ".safetensors"))
     assert {t.name: t.shape for t in checkpoint.tensors}.keys() == {t.name for t in twin.tensors}
-    assert [(x.name, x.op) for x in checkpoint.layers] == [(x.name, x.op) for x in twin.layers]
+    assert {x.name: x.op for x in checkpoint.layers} == {x.name: x.op for x in twin.layers}

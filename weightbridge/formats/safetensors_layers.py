@@ -62,9 +62,9 @@ def framework_of(names: Sequence[str]) -> str:
 
 
 def layers_of(tensors: Sequence[Tensor], framework: str) -> tuple[Layer, ...]:
-    """One layer per scope, in the natural order of the names (`layer.2` before `layer.10`)."""
+    """One layer per scope, in the order in which the scopes begin."""
     groups: dict[str, list[Named]] = {}
-    for tensor in sorted(tensors, key=lambda t: natural(t.name)):
+    for tensor in tensors:
         named = _named(tensor, framework)
         groups.setdefault(named.scope, []).append(named)
     layers: list[Layer] = []

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.formats.safetensors_layers import framework_of, is_state, layers_of
+from weightbridge.formats.safetensors_layers import framework_of, is_state, layers_of, natural
 from weightbridge.graph import Excluded, Layer, LayerGraph
 from weightbridge.tensors import Tensor
 
@@ -37,7 +37,7 @@ def graph_of(path: str, format: str, producer: str, found: StateDict) -> LayerGr
     gone = [Excluded(t.name, "state", t.size) for t in found.tensors if t.name not in kept]
     framework = framework_of([t.name for t in weights])
     scales = _scales(found) | dict(found.scales)
-    layers = tuple(_marked(layer, scales, found.ties) for layer in layers_of(weights, framework))
+    layers = tuple(_marked(layer, scales, found.ties) for layer in layers_of(_ordered(weights, format), framework))
     return LayerGraph(
         path=path,
         format=format,
@@ -49,6 +49,11 @@ def graph_of(path: str, format: str, producer: str, found: StateDict) -> LayerGr
         excluded=tuple(sorted((*gone, *found.excluded), key=lambda e: e.name)),
         findings=(*found.findings, *_complex(found.tensors), *_quantised(weights, scales)),
     )
+
+
+def _ordered(weights: Sequence[Tensor], format: str) -> Sequence[Tensor]:
+    """PyTorch keeps the order of definition; writers of safetensors sort by name, and `layer.2` belongs before `layer.10`."""
+    return sorted(weights, key=lambda t: natural(t.name)) if format == "safetensors" else weights
 
 
 def _scales(found: StateDict) -> dict[str, str]:
