@@ -22,6 +22,7 @@ JOINED = {
     "selfattention": ("self", "attention"),
     "crossattention": ("cross", "attention"),
     "bn": ("batch", "norm"),
+    "dconv": ("conv",),
     "classification": ("cls",),
     "regression": ("reg",),
     "downsample": ("shortcut",),
