@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -88,8 +89,10 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def with_content(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
-    """The plan with the hashes of both models' bytes."""
-    return replace(plan, source_sha256=content_hash(source), target_sha256=content_hash(target))
+    """The plan with the hashes of both models' bytes, which are read side by side: hashing holds no lock."""
+    with ThreadPoolExecutor(2) as pool:
+        of_source, of_target = pool.map(content_hash, (source, target))
+    return replace(plan, source_sha256=of_source, target_sha256=of_target)
 
 
 def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
