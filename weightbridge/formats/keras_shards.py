@@ -1,6 +1,7 @@
 """Keras 3's sharded weights: a JSON map, and the HDF5 files beside it, joined into one tree."""
 
 from dataclasses import replace
+from functools import reduce
 from pathlib import Path
 
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile
@@ -17,29 +18,30 @@ def is_shard_map(path: Path) -> bool:
         return file.read(64).lstrip()[:1] == b"{"
 
 
-def read_shards(path: Path) -> Group:
-    """One tree of all shards. Raises ExternalReference for a shard outside the folder, MissingFile for one that is not there."""
+def read_shards(path: Path) -> tuple[Group, tuple[Path, ...]]:
+    """One tree of all shards, and their files.
+
+    Raises ExternalReference for a shard outside the folder, MissingFile for one that is not there.
+    """
     value = parse_json(path.read_bytes(), str(path))
     weights = value.get("weight_map") if isinstance(value, dict) else None
     if not isinstance(weights, dict):
         raise Corrupt("the map of shards has no weight_map", where=str(path), fix="Save the weights again")
     names = dict.fromkeys(n for listed in weights.values() for n in (listed if isinstance(listed, list) else [listed]))
-    trees = [_shard(path, name, i) for i, name in enumerate(sorted(names, key=str))]
-    if not trees:
+    shards = tuple(_shard(path, name) for name in sorted(names, key=str))
+    if not shards:
         raise Corrupt("the map of shards names no shard", where=str(path), fix="Save the weights again")
-    merged = trees[0]
-    for tree in trees[1:]:
-        merged = _merged(merged, tree)
-    return merged
+    trees = (_moved(read_tree(whole(shard)), i << ADDRESS_BITS) for i, shard in enumerate(shards))
+    return reduce(_merged, trees), shards
 
 
-def _shard(path: Path, name: object, number: int) -> Group:
+def _shard(path: Path, name: object) -> Path:
     if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
         raise ExternalReference(f"a shard outside the folder: {name!r}", where=str(path), fix="All shards lie beside the map")
     shard = path.with_name(name)
     if not shard.is_file() or shard.is_symlink():
         raise MissingFile("this shard is not there", where=str(shard), fix=f"Copy all the files that {path.name} names")
-    return _moved(read_tree(whole(shard)), number << ADDRESS_BITS)
+    return shard
 
 
 def _moved(group: Group, by: int) -> Group:

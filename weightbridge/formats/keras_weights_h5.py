@@ -1,6 +1,7 @@
 """Keras 3's `.weights.h5` and its sharded `.weights.json`: variables by storage path, no architecture."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from weightbridge.errors import Corrupt, Unsupported
@@ -19,8 +20,10 @@ FORMAT = "keras-weights-h5"
 
 def read(path: Path) -> LayerGraph:
     """Layers by the user's names where the file keeps them, in the order in which they were saved."""
-    root = read_shards(path) if is_shard_map(path) else read_tree(whole(path))
-    return graph_of_variables(path, root, FORMAT)
+    if not is_shard_map(path):
+        return graph_of_variables(path, read_tree(whole(path)), FORMAT)
+    root, shards = read_shards(path)
+    return replace(graph_of_variables(path, root, FORMAT), files=tuple(map(str, shards)))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

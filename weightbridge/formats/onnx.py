@@ -35,6 +35,7 @@ def read(path: Path) -> LayerGraph:
         inputs=found.inputs,
         outputs=found.outputs,
         excluded=tuple(Excluded(t.name, "state", prod(t.dims)) for t in idle),
+        files=_files(path, (*model.graph.initializers, *found.headers.values())),
         findings=tuple(_findings(path, model)),
     )
 
@@ -69,6 +70,12 @@ def _loaders(path: Path, model: Model, size: int) -> Callable[[TensorHeader], Ca
     """What makes loaders. Every initializer's place is checked at once."""
     made = {id(t): loader(path, t, check(path, t, size)) for t in model.graph.initializers}
     return lambda header: made[id(header)] if id(header) in made else loader(path, header, check(path, header, size))
+
+
+def _files(path: Path, headers: Iterable[TensorHeader]) -> tuple[str, ...]:
+    """The files of external data."""
+    locations = {h.external["location"] for h in headers if h.external and "location" in h.external}
+    return tuple(str(path.parent / location) for location in sorted(locations))
 
 
 def _findings(path: Path, model: Model) -> Iterable[Finding]:
