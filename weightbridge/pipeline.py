@@ -13,7 +13,7 @@ from weightbridge import formats
 from weightbridge.diagnostics import Finding
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import structure_hash
-from weightbridge.matching import match
+from weightbridge.matching import changed, match
 from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.planning import make_plan, unexplained, unused_of
@@ -100,7 +100,7 @@ def prepare(source: Any, target: Any, options: Options) -> Prepared:
     made, findings = make_plan(a, b, match(a, b, options), options)
     if options.disambiguate and made.questions:
         made, findings = _tried(made, findings, source, a, b, options)
-    return Prepared(a, b, made, (*_said_of(a, "source"), *_said_of(b, "target"), *findings))
+    return Prepared(a, b, made, (*_said_of_both(a, b, made), *findings))
 
 
 def _tried(
@@ -124,8 +124,14 @@ def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prep
     stored = checked(load(options.plan), source, target)
     declared = {*options.unused, *(u.source for u in stored.unused if u.reason == "declared")}
     unused = unused_of(source, stored.steps, declared)
-    findings = (*_said_of(source, "source"), *_said_of(target, "target"), *unexplained(unused), *asked(stored.questions))
+    findings = (*_said_of_both(source, target, stored), *unexplained(unused), *asked(stored.questions))
     return Prepared(source, target, replace(stored, unused=unused), findings)
+
+
+def _said_of_both(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Finding, ...]:
+    """What the readers say; what has changed since the source was saved (WB103) only where the target computes it today's way."""
+    of_source = (f for f in _said_of(source, "source") if f.code != "WB103")
+    return (*of_source, *changed(source, target, plan.steps), *_said_of(target, "target"))
 
 
 def _said_of(graph: LayerGraph, side: str) -> Iterable[Finding]:
@@ -162,7 +168,7 @@ def _proof(source: Any, made: Prepared, written: "Written", options: Options) ->
     if not options.verify:
         from weightbridge.claims import NOT_RUN, unproven  # what proves is not loaded where nothing is to be proven
 
-        return unproven(written, made.findings, NOT_RUN), ()
+        return unproven(written, (*made.findings, *made.source.findings), NOT_RUN), ()
     from weightbridge.proving import prove
 
     return prove(source, made.source, made.target, written, made.findings, options)
@@ -183,7 +189,8 @@ def verify(a: Any, b: Any, options: Options) -> Report:
     made = prepare(a, b, replace(options, plan=None))
     made = replace(made, plan=with_content(made.plan, made.source, made.target))
     proof, said = prove_pair(made.source, made.target, a, b, made.plan, options)
-    of_models = tuple(f for f in made.findings if not f.code.startswith("WB2"))
+    run_today = (f for f in _said_of(made.source, "source") if f.code == "WB103")
+    of_models = (*(f for f in made.findings if not f.code.startswith("WB2")), *run_today)
     values = (*non_finite(made.source, "source"), *non_finite(made.target, "target"))
     return judged("verify", replace(made, findings=(*of_models, *values, *said)), options, proof)
 

@@ -1,6 +1,7 @@
 """Matching: which source tensors give each target tensor, by ordered evidence; ambiguity is reported, never guessed."""
 
+from weightbridge.matching.changed import changed
 from weightbridge.matching.match import match
 from weightbridge.matching.values import LayerPair, Match, Matching
 
-__all__ = ["LayerPair", "Match", "Matching", "match"]
+__all__ = ["LayerPair", "Match", "Matching", "changed", "match"]

@@ -8,6 +8,7 @@ from typing import Any
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
 from weightbridge.matching.between import pools
+from weightbridge.matching.changed import is_told_otherwise
 from weightbridge.matching.effective import effective, of_unit
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"})
@@ -53,7 +54,7 @@ def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -
     for name in (*INFERENCE, *TRAINING, *VARIANTS.get(b.op, ())):
         if not same and (name in OWN or (name == "padding" and b.op == "ConvTranspose")):
             continue
-        if name in left and name in right and not is_same(left[name], right[name]):
+        if name in left and name in right and not (is_same(left[name], right[name]) or is_told_otherwise(left[name], right[name])):
             yield Difference(a.name, b.name, name, (left[name], right[name]))
 
 
