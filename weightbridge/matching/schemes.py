@@ -1,13 +1,15 @@
 """What the pairs say about names and order: WB204, WB205, WB206, WB210."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import DOUBTFUL, Context, key
 from weightbridge.matching.names import difference
-from weightbridge.matching.units import Unit
+from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair, Match
 
 SHOWN = 8
@@ -134,23 +136,39 @@ def _by_position(context: Context) -> Mapping[str, str]:
     """target -> source as a loader does that counts: the n-th layer of a family, where the shapes happen to fit."""
     if context.source.graph.framework != "keras" or context.target.graph.framework != "keras":
         return {}
-    queues: dict[str, list[Unit]] = {}
-    fixed = context.source.graph.by_name.keys() | context.target.graph.by_name.keys()  # a layer's own parts are loaded by their names
-    for unit in context.source.weighted:
-        if unit.name.rpartition("/")[0] in fixed:
-            continue
-        queues.setdefault(unit.family, []).append(unit)
-    places: dict[str, int] = {}
+    counted = _counted(context.source)
     found = {}
-    for unit in context.target.weighted:
-        if unit.name.rpartition("/")[0] in fixed:
-            continue
-        n = places.get(unit.family, 0)
-        places[unit.family] = n + 1
-        candidate = queues.get(unit.family, [])[n : n + 1]
-        if candidate and key(candidate[0]) == key(unit):
-            found[unit.name] = candidate[0].name
+    for place, (layer, parts) in _counted(context.target).items():
+        other, candidates = counted.get(place, ("", ()))
+        named = {c.name.removeprefix(other): c for c in candidates}
+        for part, nth in zip_longest(parts, candidates[: len(parts)]):  # a layer's own parts are loaded by their names, else in order
+            candidate = named.get(part.name.removeprefix(layer), nth)
+            if candidate is not None and key(candidate) == key(part):
+                found[part.name] = candidate.name
     return found
+
+
+def _counted(reduced: Reduced) -> Mapping[tuple[str, int], tuple[str, tuple[Unit, ...]]]:
+    """(family, number) -> a layer and its units: the parts of a wrapper count as the wrapper."""
+    layers: dict[str, list[Unit]] = {}
+    for unit in reduced.weighted:
+        layers.setdefault(_whole(reduced.graph, unit.name), []).append(unit)
+    places: Counter[str] = Counter()
+    found = {}
+    for name, units in layers.items():
+        layer = reduced.graph.by_name.get(name)
+        family = layer.class_name if layer is not None and layer not in units[0].members else units[0].family
+        found[family, places[family]] = (name, tuple(units))
+        places[family] += 1
+    return found
+
+
+def _whole(graph: LayerGraph, name: str) -> str:
+    """The outermost layer that a unit is a part of; the unit itself where it is none's."""
+    above = name.rpartition("/")[0]
+    while above in graph.by_name:
+        name, above = above, above.rpartition("/")[0]
+    return name
 
 
 def permuted_storage(source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]) -> tuple[Finding, ...]:
