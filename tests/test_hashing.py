@@ -1,4 +1,4 @@
-"""Content hashes cover the files beside the one that the user names."""
+"""Content hashes cover the files beside the one that the user names, and archives whose bytes have changed are refused."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +9,11 @@ import pytest
 from test_formats_onnx_write import external
 
 from weightbridge import formats
+from weightbridge.errors import Corrupt
+from weightbridge.graph import LayerGraph
 from weightbridge.hashing import content_hash
+
+EXAMPLES = Path(__file__).parents[1] / "examples" / "models"
 
 
 def shards(path: Path) -> Path:
@@ -21,6 +25,14 @@ def shards(path: Path) -> Path:
     return path
 
 
+def change_a_weight(path: Path, graph: LayerGraph) -> None:
+    """One bit of a stored weight, and nothing that a header tells of."""
+    data = bytearray(path.read_bytes())
+    place = max(data.find(tensor.load().tobytes()) for tensor in graph.tensors)
+    data[place + 5] ^= 1
+    path.write_bytes(bytes(data))
+
+
 @pytest.mark.parametrize(
     ("make", "name", "beside"),
     [(external, "m.onnx", "weights.bin"), (shards, "m.weights.json", "m_1.weights.h5")],
@@ -30,8 +42,16 @@ def test_the_hash_covers_every_file(tmp_path: Path, make: Callable[[Path], Path]
     graph = formats.read(make(tmp_path / name))
     before = content_hash(graph)
     assert content_hash(formats.read(tmp_path / name)) == before
-    data = bytearray((tmp_path / beside).read_bytes())
-    place = max(data.find(tensor.load().tobytes()) for tensor in graph.tensors)
-    data[place + 5] ^= 0xFF
-    (tmp_path / beside).write_bytes(bytes(data))
+    change_a_weight(tmp_path / beside, graph)
     assert content_hash(formats.read(tmp_path / name)) != before
+
+
+def test_a_keras_archive_is_held_to_its_checksums(tmp_path: Path) -> None:
+    path = tmp_path / "mine.keras"
+    path.write_bytes((EXAMPLES / "mine.keras").read_bytes())
+    graph = formats.read(path)
+    assert content_hash(graph)
+    change_a_weight(path, graph)
+    with pytest.raises(Corrupt, match=r"checksum") as caught:
+        content_hash(formats.read(path))
+    assert caught.value.where == f"{path}: model.weights.h5"

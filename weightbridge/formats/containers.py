@@ -90,6 +90,14 @@ def archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise Corrupt(f"the zip archive is broken: {error}", where=str(path), fix="Get the file again, or save the model again") from error
 
 
+def check_sums(path: Path) -> None:
+    """Raises Corrupt where a member's bytes are not those that its checksum was made of. Reads the whole archive."""
+    with archive(path) as opened:
+        damaged = opened.testzip()
+    if damaged:
+        raise Corrupt("the bytes are not those that were saved: the checksum differs", where=f"{path}: {damaged}", fix="Get the file again")
+
+
 def read_member(opened: zipfile.ZipFile, name: str, where: str) -> bytes:
     """A small member's bytes."""
     refuse_bomb(member_info(opened, name, where), where)
