@@ -21,7 +21,9 @@ GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "
 RECURRENT, BACKWARD = frozenset({"LSTM", "GRU", "RNN"}), frozenset({"backward", "reverse"})
 PLACES = {  # the order in which they are declared, where names are mere numbers
     "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
+    "state_step_bias": 0, "state_decay": 1,
 }  # fmt: skip
+ONE_KNOWN = 0.3  # what it costs to pair a leaf that a rule knows with one that none knows
 MARGIN = 0.2  # of likeness by words between the chosen one and the next
 
 
@@ -152,7 +154,7 @@ def _run_alike(a: tuple[int, int] | None, b: tuple[int, int] | None) -> bool:
 
 def _score(source: Role, target: Role, i: int, j: int) -> float:
     a, b = source.function, target.function
-    by_function = 4.0 if a and a == b else -4.0 if a and b else 0.0
+    by_function = 4.0 if a and a == b else -4.0 if a and b else -ONE_KNOWN if a or b else 0.0
     bias = 0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0
     words = alike(_telling(source, target), _telling(target, source))
     return by_function + 2.0 * words + bias + _beside_same(source, target) - 1e-3 * abs(i - j) - 0.1 * _misplaced(source, target)
@@ -184,10 +186,10 @@ def _spelled(role: Role) -> str:
 
 
 def _misplaced(source: Role, target: Role) -> int:
-    """How far a number that is all the name there is stands from the usual place of a function."""
+    """How far (squared) a number that is all the name there is stands from the usual place of a function."""
     for one, other in ((source, target), (target, source)):
         if one.function in PLACES and not other.function and other.inner[-1:] and other.inner[-1].isdigit():
-            return abs(PLACES[one.function] - int(other.inner[-1]))
+            return (PLACES[one.function] - int(other.inner[-1])) ** 2
     return 0
 
 

@@ -57,6 +57,8 @@ def reshaped(source: Role, target: Role, given: Tensor, wanted: Tensor) -> Found
     a, b = tuple(n for n in given.shape if n > 1), tuple(n for n in wanted.shape if n > 1)
     if a == b and (len(b) < 2 or _is_table(source, target, (given.role, wanted.role))):
         return "" if given.shape == wanted.shape else f"{_labels(given)} -> {_labels(wanted)}", {}
+    if a == b and len(set(a)) == len(a) and "Opaque" in (source.leaf.layer.op, target.leaf.layer.op):
+        return f"{_labels(given)} -> {_labels(wanted)}", {}  # lengths that differ tell the axes apart
     if target.function == "head" and len(a) == 2 and a == b[::-1]:
         return "o i -> i o", {}
     if target.function == "position_embedding" and a[1:] == b[1:] and a[0] - b[0] == OFFSET:

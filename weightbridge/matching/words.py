@@ -30,6 +30,7 @@ JOINED = {
     "embeddings": ("embedding",),
     "embed": ("embedding",),
     "embd": ("embedding",),
+    "emb": ("embedding",),
     "tokens": ("token",),
     "positions": ("position",),
     "positional": ("position",),
