@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weightbridge.errors import OutputError, UsageError, WeightbridgeError
+from weightbridge.errors import UsageError, WeightbridgeError
 from weightbridge.stitching import stitch
 
 pytestmark = pytest.mark.framework
@@ -112,7 +112,7 @@ def test_opened_without_weightbridge(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.keras", "tail.keras", "trunk.keras", "x.npz"]
-    with pytest.raises(OutputError, match="exists"):
+    with pytest.raises(UsageError, match="exists"):
         stitch(trunk, "joined", tail, "third", output=tmp_path / "out.keras")
 
 
@@ -133,7 +133,7 @@ def test_refused_with_a_way_out(source: Build, at: str, target: Build, from_: st
 def test_missing_file_and_bad_output(tmp_path: Path) -> None:
     with pytest.raises(WeightbridgeError):
         stitch(tmp_path / "none.keras", "a", tmp_path / "none.keras", "b")
-    with pytest.raises(OutputError, match=r"\.keras"):
+    with pytest.raises(UsageError, match=r"\.keras"):
         stitch(vector(4), "hidden", vector(4), "head", output=tmp_path / "out.h5")
 
 

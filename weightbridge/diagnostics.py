@@ -22,7 +22,12 @@ CODES: dict[str, Code] = {
     c.code: c
     for c in (
         Code("WB101", "format-mismatch", "warning", "the content is another format than the suffix says; it is read as what it is"),
-        Code("WB102", "legacy-dialect", "warning", "a Keras 1, 2 or tf.keras file that today's Keras cannot load as it is; names each cause and the fix"),
+        Code(
+            "WB102",
+            "legacy-dialect",
+            "warning",
+            "a Keras 1, 2 or tf.keras file that today's Keras cannot load as it is; names each cause and the fix",
+        ),
         Code("WB103", "semantics-changed", "error", "it loads today, but computes something else than when it was saved"),
         Code("WB104", "missing-code", "warning", "needs a custom class or a Lambda to run"),
         Code("WB105", "weights-missing", "error", "the architecture has tensors that the file lacks (never saved, or never built)"),
@@ -51,8 +56,15 @@ CODES: dict[str, Code] = {
         Code("WB308", "negative-transfer-risk", "warning", "evidence says that this transfer will not help"),
         Code("WB401", "output-differs", "error", "outputs differ beyond the noise floor"),
         Code("WB402", "layer-differs", "error", "this layer, fed the reference's inputs, differs; with the explanation that was confirmed"),
-        Code("WB403", "hyperparameter-differs", "warning", "same weights, other function: epsilon, padding, activation, dilation, groups, data format"),
-        Code("WB404", "layout-suspect", "error", "a permutation that shapes cannot show: transposed square kernel, Flatten order, gate order"),
+        Code(
+            "WB403",
+            "hyperparameter-differs",
+            "warning",
+            "same weights, other function: epsilon, padding, activation, dilation, groups, data format",
+        ),
+        Code(
+            "WB404", "layout-suspect", "error", "a permutation that shapes cannot show: transposed square kernel, Flatten order, gate order"
+        ),
         Code("WB405", "non-finite-output", "error", "NaN or Inf in outputs"),
         Code("WB406", "ill-conditioned", "warning", "the noise floor is too high for the check to have power"),
         Code("WB407", "train-mode-differs", "warning", "equal in inference, not in training: momentum, dropout, trainable flags"),

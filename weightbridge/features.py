@@ -7,22 +7,24 @@ from typing import Any
 
 from weightbridge.errors import Unsupported
 from weightbridge.formats import sniff
-from weightbridge.transfer import publish, staged
+from weightbridge.transfer import check_output, publish, staged
 
 RUNNABLE = ("keras-zip", "keras-h5")
 
 
-def features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None = None) -> Any:
+def features(model: Any, layer: str, output: str | Path, arguments: Mapping[str, Any] | None = None, *, overwrite: bool = False) -> Any:
     """Write the part of `model` (a path, `py:module:callable`, or a live model) up to `layer` to `output`, and return it.
 
     The file is an ordinary `.keras` or `.h5` model that Keras opens with no weightbridge installed, and appears whole or not at all.
-    Raises UsageError for a layer that is not there (with the names nearest to it), Unsupported for what has no graph.
+    Raises UsageError for a layer that is not there (with the names nearest to it) and for an `output` that exists, unless `overwrite`;
+    Unsupported for what has no graph; OutputError where `output` cannot be written.
     """
+    check_output(Path(output), overwrite, (model,))
     live = import_module("weightbridge.formats.keras_live")  # a framework, loaded when there is something to cut
     cut = import_module("weightbridge.formats.keras_cut").cut(_live(model, live, arguments), layer, _where(model))
-    with staged(output) as temporary:
+    with staged(Path(output)) as temporary:
         live.save(cut, temporary)
-        publish(temporary, output)
+        publish(temporary, Path(output))
     return cut
 
 

@@ -16,6 +16,7 @@ from weightbridge.planfile import with_content
 from weightbridge.proving import prove
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
+from weightbridge.rulebook import rules_of
 from weightbridge.tensors import Array, Tensor
 from weightbridge.transfer import Written, digested, read_back
 from weightbridge.verification import Verification
@@ -27,6 +28,11 @@ def transfer(source: Any, model: Any, options: Options) -> Report:
     `fail_on="never"` keeps the new values whatever was found, as for a file. The optimizer is left alone either way.
     """
     options = with_policy(options)
+    with rules_of(options.rules):
+        return _transferred(source, model, options)
+
+
+def _transferred(source: Any, model: Any, options: Options) -> Report:
     made = prepare(source, model, options)
     made = replace(made, plan=with_content(made.plan, made.source, made.target))
     first = judged("transfer", made, options)

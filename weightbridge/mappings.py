@@ -83,10 +83,6 @@ def _value(slot: re.Match[str], numbers: Mapping[str, int]) -> int | None:
     return value if value >= 0 else None
 
 
-def is_mapping(data: Mapping[str, Any]) -> bool:
-    return "map" in data
-
-
 def read_mapping(path: Path) -> MappingRule:
     """One rule from one file. Raises RuleError with the file and the key at fault."""
     try:

@@ -20,6 +20,7 @@ from weightbridge.planning import make_plan, unexplained, unused_of
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import ModelSummary, Report
 from weightbridge.report.verdict import judge
+from weightbridge.rulebook import rules_of
 from weightbridge.verification import Verification
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def inspect(model: Any, options: Options) -> Report:
     """What a model is made of; headers only."""
     from weightbridge.views.json import graph_to_json
 
-    graph = formats.read(model, options.source_arguments)
+    with rules_of(options.rules):
+        graph = formats.read(model, options.source_arguments)
     report = Report("inspect", "pass", source=summary(graph), findings=graph.findings, graph=graph_to_json(graph))
     return judge(report, with_policy(options))
 
@@ -93,6 +95,11 @@ def _measured(made: Prepared, options: Options) -> Prepared:
 
 def prepare(source: Any, target: Any, options: Options) -> Prepared:
     """Read both models (a target may be its graph already), then match and plan, or take the plan from its file."""
+    with rules_of(options.rules):
+        return _prepared(source, target, options)
+
+
+def _prepared(source: Any, target: Any, options: Options) -> Prepared:
     a = formats.read(source, options.source_arguments)
     b = target if isinstance(target, LayerGraph) else formats.read(target, options.target_arguments)
     if options.plan is not None:
@@ -149,6 +156,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
     check_output(output, options.overwrite, (source, target))
     options = with_policy(options)
     with ExitStack() as stack:
+        stack.enter_context(rules_of(options.rules))
         temporary = stack.enter_context(staged(output))
         template = stack.enter_context(formats.template_of(target, output, options.target_arguments))
         made = prepare(source, template.target, options)
@@ -201,8 +209,9 @@ def features(model: Any, layer: str, output: Path, options: Options) -> Report:
     from weightbridge.transfer import check_output
 
     check_output(output, options.overwrite, (model,))
-    graph = formats.read(model, options.source_arguments)
-    cut(model, layer, output)
+    with rules_of(options.rules):
+        graph = formats.read(model, options.source_arguments)
+    cut(model, layer, output, overwrite=True)
     written = formats.read(output)
     report = Report("features", "pass", source=summary(graph), target=summary(written), findings=graph.findings)
     return judge(report, with_policy(options))

@@ -1,25 +1,26 @@
 """All rule files, whatever their kind: what each is about, and what is wrong with its own cases."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from weightbridge.errors import RuleError, UsageError
-from weightbridge.locate import rules_folder
-from weightbridge.mappings import failing_mapping_cases, is_mapping, read_mapping
+from weightbridge.locate import Kind, kind_of, rules_folder, with_rules
+from weightbridge.mappings import failing_mapping_cases, read_mapping
 
 FIX = "docs/rules.md has the schema"
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFile:
-    """A rule's id (the stem of its file), its path and its summary. `kind`: `dialect`, `layout`, `name` or `mapping`."""
+    """A rule's id (the stem of its file), its path, its summary and what it is about."""
 
     id: str
     path: Path
     summary: str
-    kind: str
+    kind: Kind
 
 
 def rule_files(folders: Iterable[Path] = ()) -> tuple[RuleFile, ...]:
@@ -35,8 +36,20 @@ def _rule_file(path: Path) -> RuleFile:
     except (OSError, ValueError, KeyError) as error:
         reason = "the key 'summary' is missing" if isinstance(error, KeyError) else error
         raise RuleError(f"the rule cannot be read: {reason}", where=str(path), fix=FIX) from error
-    kind = "dialect" if "versions" in data else "name" if "function" in data else "mapping" if is_mapping(data) else "layout"
-    return RuleFile(path.stem, path, summary, kind)
+    return RuleFile(path.stem, path, summary, kind_of(data))
+
+
+@contextmanager
+def rules_of(folders: Sequence[Path]) -> Iterator[None]:
+    """Inside, the user's rules of all kinds count; wrong ones are said even where none is needed. Raises RuleError."""
+    with with_rules(folders):
+        if folders:
+            from weightbridge.formats.dialects import dialects  # loads numpy, which `rules list` does without
+            from weightbridge.matching.functions import name_rules
+
+            dialects(tuple(folders))
+            name_rules(tuple(folders))
+        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +67,8 @@ def tested(folder: Path) -> Tested:
     if not files:
         raise UsageError("there are no rules here", where=str(folder), fix="Give a folder with .toml files")
     distinct = {rule.path.resolve(): rule for rule in files}
-    results = [_tested(rule) for rule in distinct.values()]
+    with with_rules((folder,)):
+        results = [_tested(rule) for rule in distinct.values()]
     return Tested(len(results), sum(n for n, _ in results), tuple(problem for _, problems in results for problem in problems))
 
 

@@ -6,7 +6,7 @@ does not. The file's stem is the rule's id. docs/rules.md has the schema.
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -14,8 +14,8 @@ from typing import Any
 
 from weightbridge.axes import expand, inverse, is_identity, merges_or_drops, parse, solve
 from weightbridge.errors import RuleError
-from weightbridge.locate import rules_folder
-from weightbridge.mappings import MappingRule, is_mapping, read_mapping
+from weightbridge.locate import rules_folder, user_files
+from weightbridge.mappings import MappingRule, read_mapping
 
 KEYS = frozenset({"summary", "axes", "transform", "parameters", "ratio", "source", "target", "case", "lengths"})
 SIDE_KEYS = frozenset({"framework", "op", "role", "attributes"})
@@ -79,13 +79,12 @@ class Rule:
         return ("" if is_identity(pattern) else pattern), (lengths if merges_or_drops(pattern) else {})
 
 
-def load_rules(folders: Iterable[Path] = ()) -> tuple[Rule, ...]:
+def load_rules(folders: Sequence[Path] = ()) -> tuple[Rule, ...]:
     """The shipped layout rules and those of the user's folders, by id. All problems of a folder are reported together.
 
     Raises RuleError: unreadable or wrong files, a missing case, two rules with one id.
     """
-    users = (p for f in folders for p in _user_files(f) if not _is_mapping(p))
-    paths = [*sorted((rules_folder() / "layouts").glob("*.toml")), *users]
+    paths = [*sorted((rules_folder() / "layouts").glob("*.toml")), *user_files(folders, "layout")]
     problems: list[str] = []
     rules: dict[str, Rule] = {}
     for path in paths:
@@ -102,22 +101,9 @@ def load_rules(folders: Iterable[Path] = ()) -> tuple[Rule, ...]:
     return tuple(rules[k] for k in sorted(rules))
 
 
-def load_mappings(folders: Iterable[Path] = ()) -> tuple[MappingRule, ...]:
+def load_mappings(folders: Sequence[Path] = ()) -> tuple[MappingRule, ...]:
     """The mapping rules of the user's folders, by id. Raises RuleError for a wrong one."""
-    return tuple(read_mapping(p) for f in folders for p in _user_files(f) if _is_mapping(p))
-
-
-def _is_mapping(path: Path) -> bool:
-    try:
-        return is_mapping(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return False  # its reader says what is wrong with it
-
-
-def _user_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise RuleError(f"{folder}: no such folder of rules", fix="give --rules a folder with .toml files")
-    return sorted(folder.glob("**/*.toml"))
+    return tuple(read_mapping(path) for path in user_files(folders, "mapping"))
 
 
 def read_rule(path: Path) -> Rule:

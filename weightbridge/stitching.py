@@ -4,8 +4,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from weightbridge.errors import UsageError
+from weightbridge.transfer import check_output, publish, staged
 
-def stitch(source: Any, at: str, target: Any, from_: str, *, output: str | Path | None = None) -> Any:
+
+def stitch(source: Any, at: str, target: Any, from_: str, *, output: str | Path | None = None, overwrite: bool = False) -> Any:
     """A functional Keras model: `source` up to layer `at`, layers that fit grid and channels, `target` from layer `from_` on.
 
     source, target: a path, `py:package.module:callable`, or a live keras.Model (which is copied, never changed). The adapter's layers are
@@ -14,13 +17,24 @@ def stitch(source: Any, at: str, target: Any, from_: str, *, output: str | Path 
 
     output: where to save the model as `.keras`; `keras.models.load_model` opens it without weightbridge.
 
-    Raises UsageError where a layer does not exist or cannot be cut at, ModelError where a model cannot be read, OutputError where
-    `output` cannot be written or exists.
+    Raises UsageError where a layer does not exist or cannot be cut at, and for an `output` that exists (unless `overwrite`) or is no
+    `.keras`; ModelError where a model cannot be read, OutputError where `output` cannot be written.
 
     >>> model = stitch("backbone.keras", "conv4_block6_out", "detector.keras", "mixed8")  # doctest: +SKIP
     """
+    if output is not None:
+        _check(Path(output), overwrite, (source, target))
     keras_stitch = import_module("weightbridge.formats.keras_stitch")
     model = keras_stitch.stitched(keras_stitch.opened(source), at, keras_stitch.opened(target), from_)
     if output is not None:
-        keras_stitch.save(model, Path(output))
+        with staged(Path(output)) as temporary:
+            import_module("weightbridge.formats.keras_live").save(model, temporary)
+            publish(temporary, Path(output))
     return model
+
+
+def _check(output: Path, overwrite: bool, models: tuple[Any, ...]) -> None:
+    """Before the work begins."""
+    check_output(output, overwrite, models)
+    if output.suffix != ".keras":
+        raise UsageError("a stitched model is saved as .keras", where=str(output), fix="give output a name that ends in .keras")

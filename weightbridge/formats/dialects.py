@@ -16,7 +16,7 @@ from typing import Any
 from weightbridge.diagnostics import CODES, Finding, finding
 from weightbridge.errors import RuleError
 from weightbridge.formats.keras_config import ConfigLayer
-from weightbridge.locate import rules_folder
+from weightbridge.locate import Folders, rules_folder, user_files, users
 
 KEYS = frozenset({"summary", "versions", "code", "cause", "fix", "match", "normalise", "case"})
 MATCH_KEYS = frozenset(
@@ -57,7 +57,7 @@ def normalised(model: ConfigLayer, origin: Origin) -> tuple[ConfigLayer, tuple[F
     if origin.version >= MODERN:
         return model, ()
     hits: dict[str, list[str]] = {}
-    rules = [rule for rule in dialects() if admits(rule.versions, origin.version)]
+    rules = [rule for rule in dialects(users()) if admits(rule.versions, origin.version)]
     changed = _normalised(model, rules, origin, hits)
     return changed, tuple(_finding(rule, hits[rule.id]) for rule in rules if rule.id in hits)
 
@@ -66,14 +66,15 @@ def weight_findings(origin: Origin) -> tuple[Finding, ...]:
     """The findings of rules about names of weights alone, for files without architecture."""
     if origin.version >= MODERN:
         return ()
-    rules = [rule for rule in dialects() if "weights" in rule.match and admits(rule.versions, origin.version)]
+    rules = [rule for rule in dialects(users()) if "weights" in rule.match and admits(rule.versions, origin.version)]
     return tuple(_finding(rule, _named(rule, origin)) for rule in rules if _named(rule, origin))
 
 
 @cache
-def dialects() -> tuple[Dialect, ...]:
-    """The shipped rules, by id. Raises RuleError for a file that is wrong."""
-    return tuple(load_dialect(path) for path in sorted((rules_folder() / "dialects").glob("*.toml")))
+def dialects(folders: Folders = ()) -> tuple[Dialect, ...]:
+    """The shipped rules, by id, then the user's. Raises RuleError for a file that is wrong."""
+    shipped = sorted((rules_folder() / "dialects").glob("*.toml"))
+    return tuple(load_dialect(path) for path in (*shipped, *user_files(folders, "dialect")))
 
 
 def load_dialect(path: Path) -> Dialect:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from weightbridge.errors import Corrupt
 from weightbridge.formats.keras_calls import calls_of, check_outputs, ordered
 from weightbridge.formats.keras_classes import snake_case
 from weightbridge.formats.keras_config import ConfigLayer, walk
@@ -45,7 +46,10 @@ def flow_of(model: ConfigLayer, where: str) -> Flow:
     """Raises Corrupt for calls that go in a circle or name a layer that is not there."""
     builder = _Builder(where)
     place = _Place("", "", "")
-    outputs = builder.model(model, place, ())
+    try:
+        outputs = builder.model(model, place, ())
+    except IndexError as error:
+        raise Corrupt("a model or layer that gives nothing is used as if it did", where=where, fix="Save the model again") from error
     nodes = tuple(builder.nodes)
     return Flow(nodes, tuple(n.name for n in nodes if n.op == "Input"), outputs)
 

@@ -27,8 +27,8 @@ def read_shards(path: Path) -> tuple[Group, tuple[Path, ...]]:
     weights = value.get("weight_map") if isinstance(value, dict) else None
     if not isinstance(weights, dict):
         raise Corrupt("the map of shards has no weight_map", where=str(path), fix="Save the weights again")
-    names = dict.fromkeys(n for listed in weights.values() for n in (listed if isinstance(listed, list) else [listed]))
-    shards = tuple(_shard(path, name) for name in sorted(names, key=str))
+    names = {str(n): n for listed in weights.values() for n in (listed if isinstance(listed, list) else [listed])}
+    shards = tuple(_shard(path, names[text]) for text in sorted(names))
     if not shards:
         raise Corrupt("the map of shards names no shard", where=str(path), fix="Save the weights again")
     trees = (_moved(read_tree(whole(shard)), i << ADDRESS_BITS) for i, shard in enumerate(shards))

@@ -1,7 +1,5 @@
 """Cuts two Keras models and joins their parts as one functional model of plain layers."""
 
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from weightbridge.errors import OutputError, Unsupported, UsageError
+from weightbridge.errors import Unsupported, UsageError
 from weightbridge.formats.keras_bridge import bridged
 from weightbridge.formats.keras_live import load_callable
 from weightbridge.formats.keras_load import load
@@ -37,21 +35,6 @@ def stitched(source: Any, at: str, target: Any, from_: str) -> Any:
     ours = {layer.name for layer in trunk.layers}
     outputs = _replayed(tail, fitted, lambda name: _unused(taken)(name) if name in ours else name)
     return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=f"{source.name}_{target.name}")
-
-
-def save(model: Any, output: Path) -> None:
-    """Written beside `output` and renamed, so that it is whole or absent."""
-    if output.suffix != ".keras":
-        raise OutputError("a stitched model is saved as .keras", where=str(output), fix="Give output a name that ends in .keras")
-    if output.exists():
-        raise OutputError("it exists already", where=str(output), fix="Remove it, or give another name")
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{output.stem}-", dir=output.parent) as folder:
-            written = Path(folder) / output.name
-            model.save(written)
-            os.replace(written, output)
-    except OSError as error:
-        raise OutputError(f"it cannot be written: {error}", where=str(output), fix="Check the folder and its permissions") from error
 
 
 def _layer(model: Any, name: str, side: str) -> Any:
@@ -158,5 +141,3 @@ def _numbered(name: str) -> Iterable[str]:
     while True:
         yield f"{name}_{n}"
         n += 1
-
-

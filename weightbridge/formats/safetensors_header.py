@@ -108,8 +108,8 @@ def _entry(path: Path, name: str, value: Any, origin: int) -> Entry:
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise Corrupt("a tensor needs dtype, shape and data_offsets, and nothing else", where=where, fix=DAMAGED)
     shape, offsets = value["shape"], value["data_offsets"]
-    if value["dtype"] not in DTYPES:
-        raise Corrupt(f"the dtype {value['dtype']!r} is none of safetensors'", where=where, fix=DAMAGED)
+    if not isinstance(value["dtype"], str) or value["dtype"] not in DTYPES:
+        raise Corrupt(f"the dtype {str(value['dtype'])[:80]!r} is none of safetensors'", where=where, fix=DAMAGED)
     if not (_are_counts(shape) and _are_counts(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1] and len(shape) <= 64):
         raise Corrupt(f"shape {str(shape)[:80]} and data_offsets {str(offsets)[:80]} are no sizes", where=where, fix=DAMAGED)
     dtype, bits = DTYPES[value["dtype"]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import RuleError
-from weightbridge.locate import rules_folder
+from weightbridge.locate import Folders, rules_folder, user_files, users
 from weightbridge.matching.words import words
 
 KEYS = frozenset({"summary", "function", "kinds", "words", "within", "without", "priority", "case"})
@@ -41,30 +41,33 @@ class NameRule:
 
 def function_of(path: tuple[str, ...], kind: str) -> str:
     """The function of a leaf with this path, "" where no rule knows it. Cross-attention has functions of its own (`cross_query`)."""
-    return _function_of(tuple("" if w.isdigit() and w not in _told_numbers() else w for w in path), kind)
+    folders = users()
+    told = _told_numbers(folders)
+    return _function_of(tuple("" if w.isdigit() and w not in told else w for w in path), kind, folders)
 
 
 @lru_cache(maxsize=1 << 16)
-def _function_of(path: tuple[str, ...], kind: str) -> str:
+def _function_of(path: tuple[str, ...], kind: str, folders: Folders) -> str:
     """The same for a path without the numbers that no rule asks for: the blocks of a model are judged once."""
-    found = next((rule.function for rule in name_rules() if rule.fits(path, kind)), "")
+    found = next((rule.function for rule in name_rules(folders) if rule.fits(path, kind)), "")
     if not found and path[-1:] == ("layer",):  # `query_dense_layer`: a layer says no more than that it is one
-        return _function_of(path[:-1], kind)
+        return _function_of(path[:-1], kind, folders)
     is_cross = found in CROSSED and any(_holds(path, tuple(c.split())) for c in CROSS)
     return f"cross_{found}" if is_cross else found
 
 
 @cache
-def _told_numbers() -> frozenset[str]:
+def _told_numbers(folders: Folders) -> frozenset[str]:
     """The numbers that rules ask for (`norm 1`)."""
-    asked = (w for rule in name_rules() for group in (rule.words, rule.within, rule.without) for w in group)
+    asked = (w for rule in name_rules(folders) for group in (rule.words, rule.within, rule.without) for w in group)
     return frozenset(word for words_asked in asked for word in words_asked if word.isdigit())
 
 
 @cache
-def name_rules() -> tuple[NameRule, ...]:
-    """The shipped rules, in the order in which they are asked. Raises RuleError for a file that is wrong."""
-    rules = [read_name_rule(path) for path in sorted((rules_folder() / "names").glob("*.toml"))]
+def name_rules(folders: Folders = ()) -> tuple[NameRule, ...]:
+    """The shipped rules and the user's, in the order in which they are asked. Raises RuleError for a file that is wrong."""
+    shipped = sorted((rules_folder() / "names").glob("*.toml"))
+    rules = [read_name_rule(path) for path in (*shipped, *user_files(folders, "name"))]
     return tuple(sorted(rules, key=lambda rule: (rule.priority, rule.id)))
 
 
