@@ -241,3 +241,13 @@ def test_shared_models_are_what_their_manifest_says(shared_models: Path) -> None
         if entry["format"] in known and (found := formats.sniff(shared_models / entry["file"])) != entry["format"]
     }
     assert not wrong
+
+
+def test_what_a_model_holds_itself_is_no_norm(tmp_path: Path) -> None:
+    path = tmp_path / "m.weights.h5"
+    with h5py.File(path, "w") as file:
+        for place in ("vars/0", "vars/1", "layers/norm/vars/0", "layers/norm/vars/1"):
+            file[place] = np.ones(4, "f4")
+        file["vars"].attrs["name"] = "backbone"
+    found = {layer.name: (layer.op, [t.role for t in layer.tensors]) for layer in formats.read(path).layers}
+    assert found == {"backbone": ("Opaque", ["var0", "var1"]), "norm": ("LayerNorm", ["gamma", "beta"])}

@@ -54,7 +54,7 @@ class VariableStore:
 
     def rest(self) -> tuple[Stored, ...]:
         """Layers that no node has taken: attributes of subclassed models, or all of a file without architecture."""
-        own = unnamed(_told(self.root) or "model", own_variables(self.root), "", ())
+        own = of_model(_told(self.root) or "model", own_variables(self.root))
         left = [_without(part, self.taken) for part in (own, *sublayers(self.root))]
         return tuple(part for part in left if part.variables or (not self.taken and part is not left[0]))
 
@@ -96,6 +96,12 @@ def sublayers(root: Group) -> Iterator[Stored]:
     for group, names in _groups(root, ()):
         hint = group.path.removesuffix("/cell")
         yield unnamed("/".join(names), own_variables(group), "", (), hint)
+
+
+def of_model(name: str, own: tuple[Dataset, ...]) -> Stored:
+    """Variables that the model itself holds: two equal vectors of one that has layers are no norm."""
+    keys = tuple(d.path.rsplit("/", 1)[-1] for d in own)
+    return Stored(name, "", tuple(Variable(key, f"var{key}" if key.isdigit() else key, d) for key, d in zip(keys, own, strict=True)), ())
 
 
 def unnamed(name: str, own: tuple[Dataset, ...], class_name: str, parts: tuple[Stored, ...], hint: str = "") -> Stored:
