@@ -8,7 +8,7 @@ from weightbridge.matching.block_pairs import BlockPair, paired_blocks
 from weightbridge.matching.context import Context
 from weightbridge.matching.fusing import fusions, stacked
 from weightbridge.matching.joining import Joiner
-from weightbridge.matching.leaf_pairs import TIED, LeafPair, Role, paired_leaves, roles_of
+from weightbridge.matching.leaf_pairs import BY_WORDS, TIED, LeafPair, Role, paired_leaves, roles_of
 from weightbridge.matching.leaves import Leaf, leaves_of
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.single import single_matches
@@ -17,6 +17,7 @@ from weightbridge.matching.values import LayerPair, Match
 
 IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn", "up", "down"})
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+PLACED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Linear", "Norm"})
 FREE = frozenset({"conv", "norm"})  # what position may still match where names say nothing
 
 
@@ -45,7 +46,7 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     done = context.taken, context.pairs
     closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)}.difference(d) for side, d in zip((a, b), done, strict=True)]
     return RoleMatching(
-        tuple(p for one in found for p in one.pairs),
+        tuple(p for one in found for p in one.pairs if not (any(numbered) and _is_by_order(p, context))),
         tuple(m for one in found for m in one.matches),
         frozenset(closed[0]),
         frozenset(closed[1]),
@@ -55,12 +56,20 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
 def _told(leaves: Sequence[Leaf], is_numbered: bool, is_either: bool) -> list[Leaf]:
     """Without those that are numbered through (`Conv_3`, recurrent layers beside ONNX): their place says more than the number."""
     placed = ((is_numbered and _is_free(leaf)) or (is_either and leaf.layer.op in RECURRENT) for leaf in leaves)
-    kept = (leaf for leaf, is_placed in zip(leaves, placed, strict=True) if not (is_placed and is_automatic(leaf.name)))
+    kept = [leaf for leaf, is_placed in zip(leaves, placed, strict=True) if not (is_placed and is_automatic(leaf.name))]
+    if is_numbered and len(kept) < len(leaves):  # norms follow the layers that their place tells
+        kept = [leaf for leaf in kept if leaf.layer.op != "BatchNorm"]
     return sorted(kept, key=_is_late)
 
 
 def _is_free(leaf: Leaf) -> bool:
     return leaf.kind in FREE or leaf.layer.op == "Conv"
+
+
+def _is_by_order(pair: LayerPair, context: Context) -> bool:
+    """Whether only the order or the likeness of names speaks for a pair of convolutions or norms: ONNX has the order of the data."""
+    is_weak = pair.confidence <= BY_WORDS and not {"order", "words"}.isdisjoint(pair.evidence)
+    return is_weak and context.target.by_name[pair.target].family in PLACED
 
 
 def _is_late(leaf: Leaf) -> bool:

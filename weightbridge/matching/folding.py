@@ -1,16 +1,19 @@
 """What exporters fold or drop: BatchNorm inside its neighbour's weights or as per-channel affine nodes, and all-zero biases."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import Context
+from weightbridge.matching.homes import Home, homes
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.tensors import Tensor
 
+ASSUMED = 0.85  # confidence where the epsilon is not in the file
 DEFAULT_EPSILON = {"keras": 1e-3, "torch": 1e-5, "onnx": 1e-5}  # where the file does not keep it (weights alone)
 
 
@@ -18,10 +21,11 @@ def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding,
     """Matches for every target BatchNorm whose source is folded into the layer before it, or stands as affine nodes."""
     matches: list[Match] = []
     findings: list[Finding] = []
+    known = homes(context)
     for unit in context.target.units:
         if unit.layer.op != "BatchNorm":
             continue
-        made = _from_affine(context, unit) if unit.name in context.pairs else _from_neighbour(context, unit)
+        made = _from_affine(context, unit) if unit.name in context.pairs else _from_neighbour(context, unit, known)
         matches += made
         if made:
             findings.append(_said(context, unit, made))
@@ -41,10 +45,9 @@ def _said(context: Context, unit: Unit, made: list[Match]) -> Finding:
     )
 
 
-def _from_neighbour(context: Context, unit: Unit) -> list[Match]:
+def _from_neighbour(context: Context, unit: Unit, known: Mapping[str, Home]) -> list[Match]:
     """The layer before it took the BatchNorm in: identity statistics, its bias in beta where the target's layer has none."""
-    feeding = context.target.parents[unit.name]
-    pair = context.pairs.get(feeding[0]) if len(feeding) == 1 else None
+    pair = _layer_before(context, unit, known)
     if pair is None:
         return []
     source, before = context.source.by_name[pair.source], context.target.by_name[pair.target]
@@ -53,7 +56,18 @@ def _from_neighbour(context: Context, unit: Unit) -> list[Match]:
     exported = context.source.graph.framework == "onnx" and bias is not None
     if not (moved or exported) or _size(unit) != (bias.size if bias else 0):
         return []
-    return _identity(unit, pair, bias if moved else None, epsilon_of(unit, context.target.graph))
+    sure = replace(pair, confidence=min(pair.confidence, ASSUMED)) if assumed(unit, context.target.graph) else pair
+    return _identity(unit, sure, bias if moved else None, epsilon_of(unit, context.target.graph))
+
+
+def _layer_before(context: Context, unit: Unit, known: Mapping[str, Home]) -> LayerPair | None:
+    """The pair of the layer that the BatchNorm stands behind; where the target has no data flow, as sure as its place is."""
+    if context.target.graph.has_flow:
+        feeding = context.target.parents[unit.name]
+        return context.pairs.get(feeding[0]) if len(feeding) == 1 else None
+    home = known.get(unit.name)
+    pair = context.pairs.get(home.layer) if home else None
+    return replace(pair, confidence=min(pair.confidence, home.confidence)) if home and pair else None
 
 
 def epsilon_of(unit: Unit, graph: LayerGraph) -> float:

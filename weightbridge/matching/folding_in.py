@@ -7,14 +7,14 @@ from typing import Any
 from weightbridge.axes import parse
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.matching.context import Context
-from weightbridge.matching.folding import assumed, epsilon_of
+from weightbridge.matching.folding import ASSUMED, assumed, epsilon_of
+from weightbridge.matching.homes import homes
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.matching.vectors import vector_pattern
 from weightbridge.tensors import Tensor
 
 FOLDED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "Linear", "Dense"})
-ASSUMED = 0.85  # confidence where the epsilon is not in the file
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
@@ -24,6 +24,7 @@ def fold_into_targets(context: Context, plain: Mapping[str, Match]) -> tuple[tup
         return (), ()
     matches: list[Match] = []
     findings: list[Finding] = []
+    behind = _norms_behind(context)
     for pair in context.pairs.values():
         given, wanted = context.source.by_name[pair.source], context.target.by_name[pair.target]
         if given.layer.op == "BatchNorm" != wanted.layer.op:
@@ -31,11 +32,11 @@ def fold_into_targets(context: Context, plain: Mapping[str, Match]) -> tuple[tup
             matches += made
             findings += [_said_out(context, given, wanted)] if made else []
             continue
-        norm = _norm_behind(context, given) if given.family in FOLDED else None
+        norm, confidence = behind.get(given.name, (None, 0.0)) if given.family in FOLDED else (None, 0.0)
         if norm is None:
             continue
         note = assumed(norm, context.source.graph)
-        sure = replace(pair, confidence=min(pair.confidence, ASSUMED)) if note else pair
+        sure = replace(pair, confidence=min(pair.confidence, confidence, ASSUMED if note else 1.0))
         made = _folded(sure, given, wanted, norm, plain, epsilon_of(norm, context.source.graph))
         matches += made
         findings += [_said(norm, wanted, note)] if made else []
@@ -59,16 +60,20 @@ def _written_out(context: Context, pair: LayerPair, norm: Unit, wanted: Unit) ->
     return tuple(_match(t, sure, sources, {"epsilon": epsilon, **more}) for (t, sources, _), more in zip(made, extras, strict=True))
 
 
-def _norm_behind(context: Context, unit: Unit) -> Unit | None:
-    """The open BatchNorm that alone reads this unit; where the source has no data flow, the one that stands behind it in the file."""
+def _norms_behind(context: Context) -> Mapping[str, tuple[Unit, float]]:
+    """Layer -> the open BatchNorm that alone reads it (whose home it is, where the source has no data flow), and how sure that is."""
+    units = context.source.by_name
     if context.source.graph.has_flow:
-        names = context.source.children[unit.name]
-        found = context.source.by_name[names[0]] if len(names) == 1 else None
+        alone = ((name, reading[0]) for name, reading in context.source.children.items() if len(reading) == 1)
+        found = {name: (units[norm], 1.0) for name, norm in alone}
     else:
-        at = context.source.position[unit.name] + 1
-        found = context.source.units[at] if at < len(context.source.units) else None
-    is_norm = found is not None and found.layer.op == "BatchNorm" and found.name not in context.taken
-    return found if is_norm and found is not None and {"moving_mean", "moving_variance"} <= found.roles.keys() else None
+        found = {home.layer: (units[name], home.confidence) for name, home in homes(context).items() if home.layer}
+    return {layer: (norm, sure) for layer, (norm, sure) in found.items() if _is_whole(context, norm)}
+
+
+def _is_whole(context: Context, norm: Unit) -> bool:
+    is_open = norm.layer.op == "BatchNorm" and norm.name not in context.taken
+    return is_open and {"moving_mean", "moving_variance"} <= norm.roles.keys()
 
 
 def _folded(pair: LayerPair, given: Unit, wanted: Unit, norm: Unit, plain: Mapping[str, Match], epsilon: float) -> tuple[Match, ...]:

@@ -10,7 +10,7 @@ from weightbridge.matching.by_map import by_map
 from weightbridge.matching.by_mapping import by_mapping, without_told
 from weightbridge.matching.by_name import by_name, by_suffix
 from weightbridge.matching.by_neighbours import by_neighbours
-from weightbridge.matching.by_order import by_order
+from weightbridge.matching.by_order import by_order, layers_by_order
 from weightbridge.matching.by_roles import by_roles
 from weightbridge.matching.by_shape import by_shape
 from weightbridge.matching.context import Context
@@ -19,6 +19,7 @@ from weightbridge.matching.epsilons import equal_epsilons
 from weightbridge.matching.folding import fold_batchnorms, zero_biases
 from weightbridge.matching.folding_in import fold_into_targets
 from weightbridge.matching.hidden_flatten import doubted_flattens
+from weightbridge.matching.homes import by_homes
 from weightbridge.matching.joining import Joined, Joiner
 from weightbridge.matching.schemes import permuted_storage, said_of_pairs, said_of_tensors, shown
 from weightbridge.matching.semantics import Difference, differences, is_variant, said
@@ -32,7 +33,7 @@ from weightbridge.rules import load_mappings, load_rules
 
 Matcher = Callable[[Context], tuple[LayerPair, ...]]
 NAMED: tuple[Matcher, ...] = (by_map, by_name)
-PLACED: tuple[Matcher, ...] = (by_structure, by_suffix, by_neighbours, by_shape, by_order)
+PLACED: tuple[Matcher, ...] = (by_structure, by_suffix, by_neighbours, by_shape, layers_by_order, by_homes, by_order)
 
 
 def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
