@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from weightbridge import mappings, rulebook, rules
-from weightbridge.formats import dialects
+from weightbridge.formats.keras import dialects
 from weightbridge.locate import rules_folder
-from weightbridge.matching import functions
+from weightbridge.matching.roles import functions
 
 DOCUMENT = (Path(__file__).resolve().parent.parent / "docs" / "rules.md").read_text()
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)

@@ -14,8 +14,8 @@ from tensorflow_files import FIXTURES, block, checkpoint, entry, field, header, 
 
 from weightbridge import formats
 from weightbridge.errors import ModelError, OutputError
-from weightbridge.formats.crc32c import crc32c, masked_crc32c
-from weightbridge.formats.snappy import decompress
+from weightbridge.formats.tensorflow.crc32c import crc32c, masked_crc32c
+from weightbridge.formats.tensorflow.snappy import decompress
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import content_hash
 

@@ -27,7 +27,10 @@ from keras_files import (
 )
 
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, ResourceBomb, Unsupported
-from weightbridge.formats import keras_h5, keras_json, keras_weights_h5, keras_zip
+from weightbridge.formats.keras import h5 as keras_h5
+from weightbridge.formats.keras import json as keras_json
+from weightbridge.formats.keras import weights_h5 as keras_weights_h5
+from weightbridge.formats.keras import zip as keras_zip
 
 Make = Callable[[h5py.File], Any]
 

@@ -13,7 +13,8 @@ from keras_files import FIXTURES, dense_config, dense_groups, functional, layer,
 
 from weightbridge import formats
 from weightbridge.errors import OutputError, Unsupported
-from weightbridge.formats import keras_json, keras_zip
+from weightbridge.formats.keras import json as keras_json
+from weightbridge.formats.keras import zip as keras_zip
 from weightbridge.graph import LayerGraph
 from weightbridge.tensors import Array
 

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file, save_file
 
 from weightbridge import formats
 from weightbridge.errors import Corrupt, ModelError, OutputError, ResourceBomb, Unsupported
-from weightbridge.formats.safetensors import write_new
-from weightbridge.formats.safetensors_header import HEADER_LIMIT
+from weightbridge.formats.safetensors.file import write_new
+from weightbridge.formats.safetensors.header import HEADER_LIMIT
 from weightbridge.graph import LayerGraph
 from weightbridge.tensors import Tensor
 

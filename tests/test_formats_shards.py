@@ -16,7 +16,7 @@ from torch_files import held, legacy_file, zip_file
 
 from weightbridge import formats
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, Unsupported
-from weightbridge.formats.safetensors_header import DTYPES
+from weightbridge.formats.safetensors.header import DTYPES
 from weightbridge.hashing import content_hash
 
 INDEX, TORCH_INDEX = "model.safetensors.index.json", "pytorch_model.bin.index.json"
@@ -232,7 +232,7 @@ def sparse(folder: Path, shards: int, width: int) -> Path:
 
 
 PROGRAM = (
-    "import sys, time\nfrom pathlib import Path\nfrom weightbridge import formats\nimport weightbridge.formats.safetensors\n"
+    "import sys, time\nfrom pathlib import Path\nfrom weightbridge import formats\nimport weightbridge.formats.safetensors.file\n"
     "start = time.process_time()\n"
     "graph = formats.read(Path(sys.argv[1]))\ntaken = time.process_time() - start\n"
     "print(graph.parameters, taken, Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"

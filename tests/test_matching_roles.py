@@ -6,8 +6,8 @@ import pytest
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.graph import LayerGraph
-from weightbridge.matching.functions import failing_name_cases, name_rules
 from weightbridge.matching.match import match
+from weightbridge.matching.roles.functions import failing_name_cases, name_rules
 from weightbridge.matching.values import Match
 from weightbridge.matching.words import words
 from weightbridge.options import Options

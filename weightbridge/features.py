@@ -20,8 +20,8 @@ def features(model: Any, layer: str, output: str | Path, arguments: Mapping[str,
     Unsupported for what has no graph; OutputError where `output` cannot be written.
     """
     check_output(Path(output), overwrite, (model,))
-    live = import_module("weightbridge.formats.keras_live")  # a framework, loaded when there is something to cut
-    cut = import_module("weightbridge.formats.keras_cut").cut(_live(model, live, arguments), layer, _where(model))
+    live = import_module("weightbridge.formats.keras.live")  # a framework, loaded when there is something to cut
+    cut = import_module("weightbridge.formats.keras.cut").cut(_live(model, live, arguments), layer, _where(model))
     with staged(Path(output)) as temporary:
         live.save(cut, temporary)
         publish(temporary, Path(output))
@@ -37,7 +37,7 @@ def _live(model: Any, live: Any, arguments: Mapping[str, Any] | None) -> Any:
     if format not in RUNNABLE:
         message = f"a {format} file cannot be cut: only Keras models with their architecture can"
         raise Unsupported(message, where=str(model), fix="Transfer its weights into a Keras model (weightbridge transfer), and cut that")
-    return import_module("weightbridge.formats.keras_load").load(Path(model))
+    return import_module("weightbridge.formats.keras.load").load(Path(model))
 
 
 def _where(model: Any) -> str:

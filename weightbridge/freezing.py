@@ -17,7 +17,7 @@ def freeze(model: Any, plan: Plan) -> tuple[str, ...]:
     model's order. Compile the model after this: Keras fixes what is trained when it compiles. Raises PlanError where the plan is
     for another model.
     """
-    live = import_module("weightbridge.formats.keras_live")  # a framework
+    live = import_module("weightbridge.formats.keras.live")  # a framework
     steps = {step.target: step for step in plan.steps}
     layers = [layer for layer in live.read(model).layers if layer.tensors]
     _refuse_strangers(layers, steps)

@@ -44,8 +44,8 @@ def rules_of(folders: Sequence[Path]) -> Iterator[None]:
     """Inside, the user's rules of all kinds count; wrong ones are said even where none is needed. Raises RuleError."""
     with with_rules(folders):
         if folders:
-            from weightbridge.formats.dialects import dialects  # loads numpy, which `rules list` does without
-            from weightbridge.matching.functions import name_rules
+            from weightbridge.formats.keras.dialects import dialects  # loads numpy, which `rules list` does without
+            from weightbridge.matching.roles.functions import name_rules
 
             dialects(tuple(folders))
             name_rules(tuple(folders))
@@ -74,14 +74,14 @@ def tested(folder: Path) -> Tested:
 
 def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
     if rule.kind == "dialect":
-        from weightbridge.formats import dialect_cases  # loads numpy, which `rules list` does without
+        from weightbridge.formats.keras import dialect_cases  # loads numpy, which `rules list` does without
 
         return dialect_cases.tested(rule.path)
     if rule.kind == "mapping":
         mapping = read_mapping(rule.path)
         return len(mapping.cases), failing_mapping_cases(mapping)
     if rule.kind == "name":
-        from weightbridge.matching.functions import failing_name_cases, read_name_rule
+        from weightbridge.matching.roles.functions import failing_name_cases, read_name_rule
 
         named = read_name_rule(rule.path)
         return len(named.cases), failing_name_cases(named)

@@ -24,11 +24,11 @@ def stitch(source: Any, at: str, target: Any, from_: str, *, output: str | Path 
     """
     if output is not None:
         _check(Path(output), overwrite, (source, target))
-    keras_stitch = import_module("weightbridge.formats.keras_stitch")
+    keras_stitch = import_module("weightbridge.formats.keras.stitch")
     model = keras_stitch.stitched(keras_stitch.opened(source), at, keras_stitch.opened(target), from_)
     if output is not None:
         with staged(Path(output)) as temporary:
-            import_module("weightbridge.formats.keras_live").save(model, temporary)
+            import_module("weightbridge.formats.keras.live").save(model, temporary)
             publish(temporary, Path(output))
     return model
 

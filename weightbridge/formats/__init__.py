@@ -18,24 +18,24 @@ from weightbridge.tensors import Array, Tensor
 __all__ = ["FORMATS", "RUNNERS", "InputSpec", "Runner", "read", "runner", "sniff", "template_of", "write"]
 
 FORMATS: dict[str, str] = {
-    "keras-zip": "weightbridge.formats.keras_zip",
-    "keras-weights-h5": "weightbridge.formats.keras_weights_h5",
-    "keras-h5": "weightbridge.formats.keras_h5",
-    "keras-h5-weights": "weightbridge.formats.keras_h5",
-    "keras-json": "weightbridge.formats.keras_json",
-    "onnx": "weightbridge.formats.onnx",
-    "safetensors": "weightbridge.formats.safetensors",
-    "torch-zip": "weightbridge.formats.torch_zip",
-    "torch-legacy": "weightbridge.formats.torch_legacy",
-    "tf-checkpoint": "weightbridge.formats.tf_checkpoint",
-    "saved-model": "weightbridge.formats.saved_model",
-    "python": "weightbridge.formats.keras_live",
+    "keras-zip": "weightbridge.formats.keras.zip",
+    "keras-weights-h5": "weightbridge.formats.keras.weights_h5",
+    "keras-h5": "weightbridge.formats.keras.h5",
+    "keras-h5-weights": "weightbridge.formats.keras.h5",
+    "keras-json": "weightbridge.formats.keras.json",
+    "onnx": "weightbridge.formats.onnx.file",
+    "safetensors": "weightbridge.formats.safetensors.file",
+    "torch-zip": "weightbridge.formats.torch.zip",
+    "torch-legacy": "weightbridge.formats.torch.legacy",
+    "tf-checkpoint": "weightbridge.formats.tensorflow.checkpoint",
+    "saved-model": "weightbridge.formats.tensorflow.saved_model",
+    "python": "weightbridge.formats.keras.live",
 }
 RUNNERS: dict[str, str] = {
-    "keras-zip": "weightbridge.formats.keras_run",
-    "keras-h5": "weightbridge.formats.keras_run",
-    "python": "weightbridge.formats.keras_run",
-    "onnx": "weightbridge.formats.onnx_run",
+    "keras-zip": "weightbridge.formats.keras.run",
+    "keras-h5": "weightbridge.formats.keras.run",
+    "python": "weightbridge.formats.keras.run",
+    "onnx": "weightbridge.formats.onnx.run",
 }
 UNREAD: dict[str, str] = {
     "tflite": "use the model that it was converted from, or convert it to ONNX with tf2onnx --tflite",

@@ -8,7 +8,7 @@ from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ResourceBomb
-from weightbridge.formats.safetensors_header import DAMAGED
+from weightbridge.formats.safetensors.header import DAMAGED
 
 LIMIT = 256 << 20  # bytes of JSON
 

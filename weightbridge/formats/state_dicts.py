@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.formats.safetensors_layers import framework_of, is_state, layers_of, natural
+from weightbridge.formats.safetensors.layers import framework_of, is_state, layers_of, natural
 from weightbridge.graph import Excluded, Layer, LayerGraph
 from weightbridge.tensors import Tensor
 

@@ -59,7 +59,7 @@ def template_of(target: Any, output: Path, arguments: Mapping[str, Any] | None =
 
 def _from_code(target: Any, made: Path, arguments: Mapping[str, Any] | None) -> LayerGraph:
     """The code is called once: what it builds may be another model every time."""
-    live = import_module("weightbridge.formats.keras_live")
+    live = import_module("weightbridge.formats.keras.live")
     model = live.load_callable(target, dict(arguments or {})) if isinstance(target, str) else target
     graph: LayerGraph = live.read(model)
     if made.suffix == ".safetensors":
@@ -76,8 +76,8 @@ def _from_file(target: Path, format: str, made: Path, output: Path) -> LayerGrap
     elif made.name.endswith(".weights.h5") and format == "keras-zip":
         _extract(target, made)
     elif made.suffix in (".h5", ".hdf5", ".keras") and format in WHOLE:
-        model = import_module("weightbridge.formats.keras_load").load(target)
-        _saved(import_module("weightbridge.formats.keras_live"), model, made)
+        model = import_module("weightbridge.formats.keras.load").load(target)
+        _saved(import_module("weightbridge.formats.keras.live"), model, made)
     else:
         fix = f"choose an OUTPUT that ends with {' or '.join(s for s, known in WRITABLE.items() if format in known) or '.safetensors'}"
         raise UsageError(f"a {format} target cannot be written as {made.name.removeprefix('target')}", where=str(output), fix=fix)
@@ -103,7 +103,7 @@ def _extract(archive: Path, made: Path) -> None:
 
 
 def _as_safetensors(graph: LayerGraph, made: Path) -> None:
-    import_module("weightbridge.formats.safetensors").write_new(made, graph.tensors)
+    import_module("weightbridge.formats.safetensors.file").write_new(made, graph.tensors)
 
 
 def _same(graph: LayerGraph, file: LayerGraph, output: Path) -> LayerGraph:

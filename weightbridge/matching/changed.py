@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding, with_severity
-from weightbridge.formats.keras_activations import KNOWN, OLD_HARD_SIGMOID
+from weightbridge.formats.keras.activations import KNOWN, OLD_HARD_SIGMOID
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.effective import effective
 from weightbridge.plan import Step

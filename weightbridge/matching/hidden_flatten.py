@@ -7,7 +7,7 @@ from math import isqrt
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import DOUBTFUL, SYMMETRIC, Context
-from weightbridge.matching.leaves import Leaf, leaves_of
+from weightbridge.matching.roles.leaves import Leaf, leaves_of
 from weightbridge.matching.values import Match
 
 Lengths = Mapping[str, int]

@@ -11,7 +11,6 @@ from weightbridge.matching.by_mapping import by_mapping, without_told
 from weightbridge.matching.by_name import by_name, by_suffix
 from weightbridge.matching.by_neighbours import by_neighbours
 from weightbridge.matching.by_order import by_order, layers_by_order
-from weightbridge.matching.by_roles import by_roles
 from weightbridge.matching.by_shape import by_shape
 from weightbridge.matching.context import Context
 from weightbridge.matching.doubt import doubted
@@ -21,6 +20,7 @@ from weightbridge.matching.folding_in import fold_into_targets
 from weightbridge.matching.hidden_flatten import doubted_flattens
 from weightbridge.matching.homes import by_homes
 from weightbridge.matching.joining import Joined, Joiner
+from weightbridge.matching.roles.by_roles import by_roles
 from weightbridge.matching.schemes import permuted_storage, said_of_pairs, said_of_tensors, shown
 from weightbridge.matching.semantics import Difference, differences, is_variant, said
 from weightbridge.matching.structure import by_structure

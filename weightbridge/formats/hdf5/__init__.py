@@ -1,0 +1,1 @@
+"""HDF5: headers read in place and checked, arrays replaced in a copy, alone or inside a zip archive."""

@@ -1,0 +1,94 @@
+"""Copies of zip archives in which one HDF5 member has other arrays: all other members stay byte for byte as they are."""
+
+import shutil
+import struct
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+from weightbridge.errors import Corrupt, OutputError
+from weightbridge.formats.containers import Region, archive, member_info, member_region, whole
+from weightbridge.formats.hdf5.tree import Group, read_tree
+from weightbridge.formats.hdf5.write import CHUNK, Values, copy_region, is_in_place, patch
+
+CRC_IN_LOCAL, CRC_IN_CENTRAL = 14, 16
+CENTRAL_SIZE = 46
+HAS_DESCRIPTOR, UTF8_NAMES = 0x08, 0x800
+
+
+def patched_archive(template: Path, output: Path, member: str, values: Values) -> None:
+    """The template with the given arrays replaced in `member`, in place where it is stored as it is."""
+    with archive(template) as opened:
+        info, region = member_info(opened, member, str(template)), member_region(template, opened, member)
+        root = read_tree(region)
+        try:
+            if _is_plain(info, root):
+                shutil.copyfile(template, output)
+                copied = Region(output, region.start, region.size, f"{output}: {member}")
+                patch(copied, values, root)
+                _renew_checksum(output, info, copied, opened.start_dir)
+            else:
+                _rebuild(opened, output, info, region, values)
+        except OSError as error:
+            raise OutputError(
+                f"the file cannot be written: {error.strerror}", where=str(output), fix="Check space and permissions"
+            ) from error
+
+
+def _is_plain(info: zipfile.ZipInfo, root: Group) -> bool:
+    """Whether no size changes, so that a new checksum is all that the archive needs."""
+    stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & HAS_DESCRIPTOR
+    return stored and all(is_in_place(d) or not d.nbytes for d in root.datasets())
+
+
+def _renew_checksum(output: Path, info: zipfile.ZipInfo, region: Region, directory: int) -> None:
+    with output.open("r+b") as file:
+        checksum = _checksum(file, region).to_bytes(4, "little")
+        file.seek(info.header_offset + CRC_IN_LOCAL)
+        file.write(checksum)
+        file.seek(_entry(file, directory, info) + CRC_IN_CENTRAL)
+        file.write(checksum)
+
+
+def _checksum(file: IO[bytes], region: Region) -> int:
+    file.seek(region.start)
+    found, left = 0, region.size
+    while left:
+        chunk = file.read(min(CHUNK, left))
+        found = zlib.crc32(chunk, found)
+        left -= len(chunk)
+    return found
+
+
+def _entry(file: IO[bytes], position: int, info: zipfile.ZipInfo) -> int:
+    """Where the central directory's entry of a member begins."""
+    name = info.orig_filename.encode("utf8" if info.flag_bits & UTF8_NAMES else "cp437")
+    while True:
+        file.seek(position)
+        header = file.read(CENTRAL_SIZE)
+        if len(header) < CENTRAL_SIZE or header[:4] != b"PK\x01\x02":
+            raise Corrupt(
+                "the archive's directory does not list the member that was just read", where=info.filename, fix="Get the file again"
+            )
+        lengths = struct.unpack("<HHH", header[28:34])
+        if file.read(lengths[0]) == name:
+            return position
+        position += CENTRAL_SIZE + sum(lengths)
+
+
+def _rebuild(opened: zipfile.ZipFile, output: Path, info: zipfile.ZipInfo, region: Region, values: Values) -> None:
+    """A new archive with members in the old order and compression; the changed one passes through a temporary file."""
+    with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
+        changed = Path(folder) / "changed.h5"
+        copy_region(region, changed)
+        patch(whole(changed), values, read_tree(whole(changed)))
+        with zipfile.ZipFile(output, "w") as target:
+            for one in opened.infolist():
+                fresh = zipfile.ZipInfo(one.filename, one.date_time)
+                fresh.compress_type, fresh.external_attr, fresh.comment = one.compress_type, one.external_attr, one.comment
+                fresh.file_size = changed.stat().st_size if one is info else one.file_size
+                source = changed.open("rb") if one is info else opened.open(one)
+                with source, target.open(fresh, "w") as member:
+                    shutil.copyfileobj(source, member, CHUNK)

@@ -1,0 +1,108 @@
+"""The legacy HDF5 layout of Keras 1, 2, tf.keras and 3: whole models (`model_config`) and weights alone (`layer_names`)."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from weightbridge.errors import Corrupt
+from weightbridge.formats.containers import whole
+from weightbridge.formats.hdf5.tree import Group, read_tree
+from weightbridge.formats.hdf5.write import patched_copy
+from weightbridge.formats.keras.config import parse_json, parse_model
+from weightbridge.formats.keras.dialects import Origin, normalised, version_of, weight_findings
+from weightbridge.formats.keras.flow import Flow
+from weightbridge.formats.keras.legacy import LegacyStore, listed
+from weightbridge.formats.keras.legacy_kernels import with_old_kernels
+from weightbridge.formats.keras.loose import chain, stored_layers, unique
+from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
+from weightbridge.formats.keras.tensors import tensor_of
+from weightbridge.graph import Excluded, LayerGraph
+from weightbridge.tensors import Array, Tensor
+
+KERAS_2 = (2,)
+WEIGHTS = "model_weights"
+NO_FLOW = Flow((), (), ())
+
+
+def read(path: Path) -> LayerGraph:
+    """The format is `keras-h5` where there is an architecture, else `keras-h5-weights`."""
+    root = read_tree(whole(path))
+    group = root.group(WEIGHTS) or root
+    text = root.attributes.get("model_config")
+    graph = _weights(path, root, group) if text is None else _model(path, root, group, text)
+    order = {t.key: t.name for t in graph.tensors}
+    return replace(graph, stored_order=tuple(order[k] for k in _keys(group) if k in order), excluded=_excluded(root, graph))
+
+
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+    """The template's file with the given tensors replaced; optimizer, attributes and names stay as they are."""
+    patched_copy(whole(Path(template.path)), output, values)
+
+
+def _model(path: Path, root: Group, group: Group, text: Any) -> LayerGraph:
+    where = f"{path}: model_config"
+    if not isinstance(text, str):
+        raise Corrupt("the attribute is no text", where=where, fix="Save the model again")
+    origin = _origin(root, group)
+    model, findings = normalised(parse_model(parse_json(text, where), where), origin)
+    if model.kind == "layer":
+        graph = _weights(path, root, group)
+        return replace(graph, format="keras-h5", findings=(*findings, custom_finding(custom_name(model), [model.name])))
+    return graph_of_model(path, "keras-h5", _producer(root, group), model, partial(LegacyStore, group), findings)
+
+
+def _weights(path: Path, root: Group, group: Group) -> LayerGraph:
+    origin = _origin(root, group)
+    built = (layer for stored in LegacyStore(group, NO_FLOW).rest() for layer in stored_layers(stored, stored.name, tensor_of))
+    layers = unique(with_old_kernels(layer, origin) for layer in built)
+    if not any(layer.tensors for layer in layers):
+        raise Corrupt("the file holds no weights", where=str(path), fix="Build the model before it is saved")
+    return LayerGraph(
+        path=str(path),
+        format="keras-h5-weights",
+        framework="keras",
+        producer=_producer(root, group),
+        layers=layers,
+        edges=chain(layers),
+        findings=weight_findings(origin),
+    )
+
+
+def _origin(root: Group, group: Group) -> Origin:
+    """Keras 1 wrote no version at first; its own loader takes a file without one for its."""
+    weights = tuple(n for name in listed(group, "layer_names") for n in listed(group.group(name), "weight_names"))
+    version = version_of(_attribute(root, group, "keras_version")) or (1,)
+    backend = _attribute(root, group, "backend")
+    if not backend and version < KERAS_2 and weights:  # TensorFlow's variables have a colon in their names, Theano's have none
+        backend = "tensorflow" if any(":" in name for name in weights) else "theano"
+    return Origin(version, backend, weights)
+
+
+def _producer(root: Group, group: Group) -> str:
+    version = _attribute(root, group, "keras_version")
+    return f"{'tf.' if version.endswith('-tf') else ''}keras {version}" if version else "keras 1"
+
+
+def _attribute(root: Group, group: Group, name: str) -> str:
+    found = root.attributes.get(name, group.attributes.get(name))
+    return found if isinstance(found, str) else ""
+
+
+def _keys(group: Group) -> Iterable[str]:
+    """The storage paths of all weights in the order in which the file lists them."""
+    for name in (*listed(group, "layer_names"), "top_level_model_weights"):
+        inner = group.group(name)
+        for weight in listed(inner, "weight_names"):
+            found = inner.dataset(weight) if inner else None
+            if found:
+                yield found.path
+
+
+def _excluded(root: Group, graph: LayerGraph) -> tuple[Excluded, ...]:
+    """Optimizer state, random state and bookkeeping: every array that is no tensor of the graph."""
+    tensors = {t.key for t in graph.tensors}
+    left = [d for d in root.datasets() if d.path not in tensors]
+    return tuple(Excluded(d.path, "optimizer" if d.path.startswith("optimizer") else "state", prod(d.shape)) for d in left)

@@ -1,0 +1,84 @@
+"""Names of weights in the legacy layout -> the parts on the way to them and their roles, for every age of Keras."""
+
+import re
+from dataclasses import dataclass
+
+from weightbridge.formats.hdf5.tree import Dataset
+
+SYNONYMS = {
+    "W": "kernel",
+    "b": "bias",
+    "U": "recurrent_kernel",
+    "running_mean": "moving_mean",
+    "running_std": "moving_variance",  # Keras 1 keeps the variance under this name
+    "running_var": "moving_variance",
+    "alphas": "alpha",
+}
+ROLES = frozenset(
+    [
+        "kernel",
+        "bias",
+        "recurrent_kernel",
+        "gamma",
+        "beta",
+        "moving_mean",
+        "moving_variance",
+        "embeddings",
+        "depthwise_kernel",
+        "pointwise_kernel",
+        "alpha",
+        "mean",
+        "variance",
+        "count",
+        "scale",
+        "vector_u",
+    ]
+)
+OLD = re.compile(r"(?:^|_)((?:W|U|b)(?:_[ifcozrh])?|gamma|beta|running_(?:mean|std|var)|alphas|moving_(?:mean|variance)|embeddings)$")
+GATE = re.compile(r"(W|U|b)_([ifcozrh])")
+CELL = re.compile(r"(\w*_)?cells?(_\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """One entry of `weight_names`: the parts of its name (without the layer's own, cells and `:0`), its role, its array."""
+
+    parts: tuple[str, ...]
+    role: str
+    dataset: Dataset
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        return self.parts[:-1]
+
+    @property
+    def last(self) -> str:
+        return self.parts[-1]
+
+
+def weight_of(layer: str, name: str, dataset: Dataset) -> Weight:
+    """The weight `name` in the group of a layer."""
+    parts = re.sub(r":\d+$", "", name).split("/")
+    scope = [p for i, p in enumerate(parts[:-1]) if not CELL.fullmatch(p) and parts[i - 1 : i] != [p]]
+    while scope and scope[0] == layer:
+        scope.pop(0)
+    return Weight((*scope, parts[-1]), role_of(parts[-1]), dataset)
+
+
+def role_of(name: str) -> str:
+    """The role that the last part of a weight's name says, in today's words."""
+    if name in ROLES:
+        return name
+    plain = re.sub(r"_\d+$", "", name)
+    if plain in ROLES:
+        return plain
+    old = OLD.search(name)
+    if not old:
+        return name
+    gate = GATE.fullmatch(old[1])
+    return f"{SYNONYMS[gate[1]]}_{gate[2]}" if gate else SYNONYMS.get(old[1], old[1])
+
+
+def is_seed(name: str) -> bool:
+    """Whether a weight is the state of a random number generator."""
+    return "seed_generator" in name

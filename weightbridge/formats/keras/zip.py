@@ -1,0 +1,60 @@
+"""Keras 3's `.keras`: a zip of config.json, metadata.json and model.weights.h5."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from weightbridge.formats.containers import archive, member_region, read_member
+from weightbridge.formats.hdf5.archive import patched_archive
+from weightbridge.formats.hdf5.tree import Group, read_tree
+from weightbridge.formats.hdf5.write import patched_copy
+from weightbridge.formats.keras.config import ConfigLayer, parse_json, parse_model
+from weightbridge.formats.keras.dialects import Origin, normalised, version_of
+from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
+from weightbridge.formats.keras.variables import VariableStore, excluded
+from weightbridge.formats.keras.weights_h5 import graph_of_variables
+from weightbridge.graph import LayerGraph
+from weightbridge.tensors import Array, Tensor
+
+FORMAT = "keras-zip"
+CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+
+
+def read(path: Path) -> LayerGraph:
+    """Raises Corrupt for a broken archive or config, Unsupported for weights in another container than HDF5."""
+    with archive(path) as opened:
+        where = f"{path}: {CONFIG}"
+        config = parse_json(read_member(opened, CONFIG, str(path)), where)
+        metadata = parse_json(read_member(opened, METADATA, str(path)), f"{path}: {METADATA}") if METADATA in opened.namelist() else {}
+        root = read_tree(member_region(path, opened, WEIGHTS))
+    producer = f"keras {_version(metadata)}"
+    model, findings = normalised(parse_model(config, where), Origin(version_of(_version(metadata))))
+    if model.kind == "layer":
+        return _subclassed(path, model, root, producer)
+    graph = graph_of_model(path, FORMAT, producer, model, lambda _: VariableStore(root), findings)
+    return replace(graph, excluded=excluded(root))
+
+
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+    """The template's archive with the given tensors replaced: all other members stay byte for byte as they are.
+
+    With an output called `.weights.h5` its weights alone.
+    """
+    path = Path(template.path)
+    if not output.name.endswith(".weights.h5"):
+        patched_archive(path, output, WEIGHTS, values)
+        return
+    with archive(path) as opened:
+        patched_copy(member_region(path, opened, WEIGHTS), output, values)
+
+
+def _version(metadata: Any) -> str:
+    found = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    return found if isinstance(found, str) else "3"
+
+
+def _subclassed(path: Path, model: ConfigLayer, root: Group, producer: str) -> LayerGraph:
+    """The config tells class and arguments, the file its variables; what calls what is in the class's code."""
+    graph = graph_of_variables(path, root, FORMAT, producer)
+    return replace(graph, findings=(*graph.findings, custom_finding(custom_name(model), [model.name])))

@@ -1,0 +1,145 @@
+"""Draft: a layer in the making, with the nodes it stands for and the constants it owns, before it has a name."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
+from weightbridge.formats.onnx.shapes_values import Shape
+from weightbridge.formats.onnx.values import Constant, Net, Read, subgraphs
+
+SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A tensor's place in a layer. axes: the axes that the layer sees (`o i h w`), "" where they are not known."""
+
+    role: str
+    constant: Constant
+    axes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """inputs: the data values it reads. outputs: the values it makes. shown: the value that is its activation. nodes: what it stands for.
+
+    hint: a value or node whose name may tell the layer's.
+    """
+
+    op: str
+    class_name: str
+    nodes: tuple[int, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    shown: str
+    attributes: Mapping[str, Any]
+    slots: tuple[Slot, ...] = ()
+    hint: str = ""
+
+    @property
+    def place(self) -> int:
+        """Its place in topological order."""
+        return self.nodes[-1] if self.nodes else -1
+
+    def slot(self, role: str) -> Slot | None:
+        return next((s for s in self.slots if s.role == role), None)
+
+
+@dataclass(frozen=True)
+class Site:
+    """The graph that drafts are made from."""
+
+    net: Net
+    shapes: Mapping[str, Shape]
+    opset: int
+    read: Read
+
+    def constant(self, value: str) -> Constant | None:
+        return self.net.constants.get(value) if value else None
+
+    def weight(self, value: str) -> Constant | None:
+        """A constant that may be a weight: floating point with at least one axis, or quantised."""
+        found = self.constant(value)
+        return found if found and (is_float(found) or any(v.op == "DequantizeLinear" for v in found.views)) and found.header.dims else None
+
+    def rank(self, value: str) -> int | None:
+        shape = self.shapes.get(value)
+        return None if shape is None else len(shape)
+
+    def data(self, node: Node, index: int) -> tuple[str, ...]:
+        """The data that a node reads, those of its subgraphs last."""
+        return tuple(v for v in (*node.inputs, *self.net.captured.get(index, ())) if self.net.is_data(v))
+
+
+Builder = Callable[[Site, Node, int], Draft | None]
+NO_WEIGHTS: Mapping[str, tuple[int, ...]] = {  # inputs that are never weights: bounds, scales, zero points
+    "Resize": (1, 2, 3),
+    "Upsample": (1,),
+    "Clip": (1, 2),
+    "Pad": (1, 2),
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+}
+FLOATS = frozenset({1, 10, 11, 16, 17, 18, 19, 20, 23, 24})
+
+
+def is_float(constant: Constant) -> bool:
+    return constant.header.elem_type in FLOATS
+
+
+def draft(site: Site, node: Node, index: int, op: str, attributes: Mapping[str, Any], *slots: Slot | None) -> Draft:
+    """A draft of one node. Constants that no slot names become slots of their own, so that no weight is lost."""
+    given = tuple(s for s in slots if s is not None)
+    outputs = tuple(v for v in node.outputs if v)
+    shown = outputs[0] if outputs else ""
+    return Draft(op, node.op, (index,), site.data(node, index), outputs, shown, attributes, (*given, *_others(site, node, index, given)))
+
+
+def _others(site: Site, node: Node, index: int, given: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    taken = {id(s.constant.header) for s in given}
+    found: dict[int, Constant] = {}
+    skipped = NO_WEIGHTS.get(node.op, ())
+    values = (v for i, v in enumerate((*node.inputs, *site.net.captured.get(index, ()))) if i not in skipped)
+    for value in values:
+        constant = site.constant(value)
+        computed = (c for c in site.net.weights.get(value, ()) if c.size > 1 and value not in site.net.numbers)
+        for c in (constant,) if constant else computed:
+            found[id(c.header)] = c
+    found.update({id(c.header): c for graph in subgraphs(node) for c in inner_constants(graph, node.name or node.op)})
+    kept = [c for key, c in found.items() if key not in taken and is_float(c) and c.header.dims]
+    return tuple(Slot(str(i), c) for i, c in enumerate(kept))
+
+
+def inner_constants(graph: Graph, scope: str) -> Iterator[Constant]:
+    """The tensors that stand inside a subgraph, and inside its own."""
+    yield from (Constant(f"{scope}/{t.name}", t, t.dims) for t in graph.initializers)
+    for node in graph.nodes:
+        value = node.attributes.get("value") if node.op == "Constant" else None
+        if isinstance(value, TensorHeader):
+            yield Constant(f"{scope}/{node.outputs[0] if node.outputs else node.name}", value, value.dims)
+        for inner in subgraphs(node):
+            yield from inner_constants(inner, f"{scope}/{node.name or node.op}")
+
+
+def opaque(site: Site, node: Node, index: int) -> Draft:
+    """A node that is none of the known ones, with its tensors and its plain attributes."""
+    plain = {k: v for k, v in node.attributes.items() if not isinstance(v, TensorHeader | Graph) and _is_plain(v)}
+    return draft(site, node, index, "Opaque", plain)
+
+
+def _is_plain(value: Any) -> bool:
+    return (
+        isinstance(value, int | float)
+        or (isinstance(value, str) and value.isprintable())
+        or (isinstance(value, tuple) and len(value) <= 16 and all(_is_plain(v) for v in value))
+    )
+
+
+def decimal(value: float) -> float:
+    """The shortest number that is the same in float32: 1e-05 and not 9.999999747378752e-06."""
+    return float(str(np.float32(value)))

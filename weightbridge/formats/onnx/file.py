@@ -1,0 +1,84 @@
+"""ONNX models: read as layers from headers alone, and written as a patched copy."""
+
+import mmap
+from collections.abc import Callable, Iterable
+from math import prod
+from pathlib import Path
+
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors import MissingFile, ModelError
+from weightbridge.formats.onnx.layers import Folded, fold
+from weightbridge.formats.onnx.proto import Model, TensorHeader, parse_model
+from weightbridge.formats.onnx.tensors import check, loader
+from weightbridge.formats.onnx.write import write_tensors
+from weightbridge.graph import Excluded, LayerGraph
+from weightbridge.tensors import Array, Tensor
+
+__all__ = ["folded", "read", "write"]
+
+WEIGHTS = frozenset({1, 10, 11, 16})  # element types of tensors that are no weights only where nothing reads them
+
+
+def read(path: Path) -> LayerGraph:
+    """The layer graph of an ONNX file; no weight's bytes are read. Raises a ModelError."""
+    model, found = folded(path)
+    used = {id(h) for h in found.headers.values()}
+    idle = (t for t in model.graph.initializers if id(t) not in used and t.dims and t.elem_type in WEIGHTS)
+    return LayerGraph(
+        path=str(path),
+        format="onnx",
+        framework="onnx",
+        producer=model.producer,
+        layers=found.layers,
+        edges=found.edges,
+        has_flow=True,
+        inputs=found.inputs,
+        outputs=found.outputs,
+        excluded=tuple(Excluded(t.name, "state", prod(t.dims)) for t in idle),
+        files=_files(path, (*model.graph.initializers, *found.headers.values())),
+        findings=tuple(_findings(path, model)),
+    )
+
+
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+    """A copy of the template's file with the given tensors' bytes replaced; external data becomes part of the file. Raises OutputError."""
+    path = Path(template.path)
+    model, found = folded(path)
+    write_tensors(path, model, found.headers.values(), output, ((found.headers[t.key], t.name, array) for t, array in values))
+
+
+def folded(path: Path) -> tuple[Model, Folded]:
+    """The parsed model and its layers. Raises a ModelError that names the file."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            model = parse_model(data)
+            opset = max((v for k, v in model.opsets.items() if k in ("", "ai.onnx")), default=1)
+            load = _loaders(path, model, len(data))
+            return model, fold(model.graph, opset, lambda header: load(header)(), load)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise MissingFile(f"cannot be read: {reason}", where=str(path), fix="Check the path and its permissions") from error
+    except RecursionError as error:
+        raise ModelError("nested too deep to be read", where=str(path)) from error
+    except ModelError as error:
+        if error.where:
+            raise
+        raise type(error)(error.message, where=str(path), fix=error.fix or "Copy or export it again") from error
+
+
+def _loaders(path: Path, model: Model, size: int) -> Callable[[TensorHeader], Callable[[], Array]]:
+    """What makes loaders. Every initializer's place is checked at once."""
+    made = {id(t): loader(path, t, check(path, t, size)) for t in model.graph.initializers}
+    return lambda header: made[id(header)] if id(header) in made else loader(path, header, check(path, header, size))
+
+
+def _files(path: Path, headers: Iterable[TensorHeader]) -> tuple[str, ...]:
+    """The files of external data."""
+    locations = {h.external["location"] for h in headers if h.external and "location" in h.external}
+    return tuple(str(path.parent / location) for location in sorted(locations))
+
+
+def _findings(path: Path, model: Model) -> Iterable[Finding]:
+    if model.graph.sparse:
+        message = f"{path.name}: {model.graph.sparse} sparse initializers, which are not read"
+        yield finding("WB107", message, fix="Export the model with dense weights")

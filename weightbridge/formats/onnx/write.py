@@ -1,0 +1,161 @@
+"""Writing ONNX: a copy of a file in which tensors have other bytes.
+
+Tensors that are stored as plain bytes are patched where they are. External data and values that are stored one by one become
+raw bytes of the copy, so that one file is all that has to be renamed into place.
+"""
+
+import mmap
+import shutil
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from weightbridge.errors import OutputError, Unsupported
+from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, TensorHeader
+from weightbridge.formats.onnx.tensors import DTYPES, check, loader, stored_bytes
+from weightbridge.formats.onnx.values import subgraphs
+from weightbridge.formats.wire import LENGTH, Buffer, Span, fields
+from weightbridge.tensors import Array, dtype_of
+
+LIMIT = (1 << 31) - 1  # bytes that a protobuf message may have
+RAW_DATA = 9
+EMBEDDED = frozenset({RAW_DATA, 13, 14, *TYPED_DATA})  # fields of a tensor that give way to raw_data
+CHUNK = 1 << 24
+
+Given = tuple[TensorHeader, str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """A tensor's bytes, where they were not in the file before."""
+
+    header: TensorHeader
+    nbytes: int
+
+
+Piece = bytes | Span | Insert
+
+
+def write_tensors(path: Path, model: Model, weights: Iterable[TensorHeader], output: Path, values: Iterable[Given]) -> None:
+    """Copies `path` to `output` and puts the values in, one at a time; `weights` are those that may be among them.
+
+    Raises OutputError, or Unsupported beyond protobuf's 2 GB.
+    """
+    try:
+        with path.open("rb") as source, output.open("w+b") as target:
+            starts = _copy(path, model, {h.span for h in weights}, source, target)
+            for header, name, array in values:
+                _patch(target, starts[header.span], header, name, array)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror}", where=str(output), fix="Check the space and the permissions there"
+        ) from error
+
+
+def all_tensors(graph: Graph) -> Iterator[TensorHeader]:
+    """The initializers, the tensors among the nodes' attributes, and those of subgraphs."""
+    yield from graph.initializers
+    for node in graph.nodes:
+        for value in node.attributes.values():
+            yield from (v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, TensorHeader))
+        for inner in subgraphs(node):
+            yield from all_tensors(inner)
+
+
+def _patch(target: BinaryIO, start: int, header: TensorHeader, name: str, array: Array) -> None:
+    dtype = dtype_of(DTYPES[header.elem_type])
+    assert (array.shape, array.dtype) == (header.dims, dtype), f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
+    target.seek(start)
+    target.write(_bytes(array, dtype))
+
+
+def _bytes(array: Array, dtype: np.dtype[Any]) -> bytes:
+    return np.ascontiguousarray(array, dtype.newbyteorder("<")).tobytes()
+
+
+def _copy(path: Path, model: Model, weights: set[Span], source: BinaryIO, target: BinaryIO) -> dict[Span, int]:
+    """Makes the copy; returns where in it each tensor's bytes begin, by the tensor's span in the source."""
+    size = source.seek(0, 2)
+    places = {h.span: (h, check(path, h, size)) for h in all_tensors(model.graph) if h.elem_type in DTYPES}
+    moved = {span: h for span, (h, place) in places.items() if (place.path != path if place else span in weights)}
+    kept = {span: place.start for span, (_, place) in places.items() if place is not None and span not in moved}
+    source.seek(0)
+    if not moved:
+        shutil.copyfileobj(source, target, CHUNK)
+        return kept
+    with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        pieces = list(_pieces(data, Span(0, size), moved, sorted(span.start for span in moved)))
+        if _length(pieces) > LIMIT:
+            fix = "Transfer into .safetensors, or save the target without external data"
+            raise Unsupported("the model is larger than 2 GB, too large for one ONNX file", where=str(path), fix=fix)
+        return _written(path, data, pieces, target, kept)
+
+
+def _pieces(data: Buffer, span: Span, moved: Mapping[Span, TensorHeader], starts: list[int]) -> Iterator[Piece]:
+    """The message at `span`, with the moved tensors' bytes inside it and all lengths around them made right."""
+    done = span.start
+    for field in fields(data, span):
+        inner = Span(field.start, field.end)
+        if field.wire == LENGTH and (inner in moved or _holds(inner, starts)):
+            changed = list(_tensor(data, inner, moved[inner]) if inner in moved else _pieces(data, inner, moved, starts))
+            yield _varint(field.number << 3 | LENGTH) + _varint(_length(changed))
+            yield from changed
+        else:
+            yield Span(done, field.end)
+        done = field.end
+
+
+def _holds(span: Span, starts: list[int]) -> bool:
+    """Whether a moved tensor lies inside."""
+    i = bisect_right(starts, span.start)
+    return i < len(starts) and starts[i] < span.end
+
+
+def _tensor(data: Buffer, span: Span, header: TensorHeader) -> Iterator[Piece]:
+    done = span.start
+    for field in fields(data, span):
+        if field.number not in EMBEDDED:
+            yield Span(done, field.end)
+        done = field.end
+    nbytes = stored_bytes(header)
+    yield _varint(RAW_DATA << 3 | LENGTH) + _varint(nbytes)
+    yield Insert(header, nbytes)
+
+
+def _written(path: Path, data: Buffer, pieces: Iterable[Piece], target: BinaryIO, kept: Mapping[Span, int]) -> dict[Span, int]:
+    """Writes the pieces; returns where each tensor's bytes are now."""
+    starts: dict[Span, int] = {}
+    copied: list[tuple[int, int]] = []  # where a run of the source begins, there and here
+    for piece in pieces:
+        match piece:
+            case Span():
+                copied.append((piece.start, target.tell()))
+                for start in range(piece.start, piece.end, CHUNK):
+                    target.write(data[start : min(start + CHUNK, piece.end)])
+            case Insert(header=header):
+                starts[header.span] = target.tell()
+                array = loader(path, header, check(path, header, len(data)))()
+                target.write(_bytes(array, array.dtype))
+            case _:
+                target.write(piece)
+    for span, start in kept.items():
+        there, here = copied[bisect_right(copied, (start, LIMIT)) - 1]
+        starts[span] = here + start - there
+    return starts
+
+
+def _length(pieces: Iterable[Piece]) -> int:
+    return sum(p.end - p.start if isinstance(p, Span) else p.nbytes if isinstance(p, Insert) else len(p) for p in pieces)
+
+
+def _varint(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)

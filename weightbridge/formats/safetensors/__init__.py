@@ -1,0 +1,1 @@
+"""safetensors: one file or several, read and written."""

@@ -1,0 +1,133 @@
+"""Variables of a checkpoint -> layers, by the scopes of their names: roles in today's words, operations where these tell."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from weightbridge.errors import Unsupported
+from weightbridge.formats.containers import Region
+from weightbridge.formats.hdf5.tree import Dataset
+from weightbridge.formats.keras.classes import CLASSES
+from weightbridge.formats.keras.infer import class_of_group, guess
+from weightbridge.formats.keras.legacy import TODAY
+from weightbridge.formats.keras.legacy_names import CELL, ROLES, role_of
+from weightbridge.formats.keras.loose import stored_layers
+from weightbridge.formats.keras.stored import Stored, Variable
+from weightbridge.formats.keras.tensors import STATISTICS
+from weightbridge.formats.safetensors.layers import natural
+from weightbridge.formats.tensorflow.checkpoint_names import AVERAGE, Named
+from weightbridge.formats.tensorflow.tensor_bundle import Bundle, load
+from weightbridge.graph import Layer
+from weightbridge.tensors import Tensor, dtype_of
+
+SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(("weights", "weight", "w", "W", "filter", "filters"), "kernel"),
+    **dict.fromkeys(("biases", "b", "B"), "bias"),
+    "g": "gamma",
+    "depthwise_weights": "depthwise_kernel",
+    "pointwise_weights": "pointwise_kernel",
+}
+NUMBERS = re.compile(r"(float|bfloat|int|uint)\d.*")
+MATRIX = 2
+
+
+class Part(NamedTuple):
+    """A weight, the layer that its name puts it in, and what it is called there."""
+
+    named: Named
+    scope: tuple[str, ...]
+    cell: str
+    last: str
+
+
+def layers_of(bundle: Bundle, weights: Sequence[Named], *, is_sorted: bool) -> tuple[Layer, ...]:
+    """One layer per scope, in the order given, or (is_sorted) in the natural order of names. Raises Unsupported for a dtype."""
+    parts = [_part(bundle, named) for named in weights]
+    if is_sorted:
+        parts.sort(key=lambda p: natural(p.named.name))
+    groups: dict[tuple[str, ...], list[Part]] = {}
+    for part in parts:
+        groups.setdefault(part.scope, []).append(part)
+    make = partial(_tensor, bundle)
+    found = [s for scope, members in groups.items() for s in _stored(bundle, scope, members)]
+    return tuple(layer for stored in found for layer in stored_layers(stored, stored.name, make))
+
+
+def _part(bundle: Bundle, named: Named) -> Part:
+    """A table of embeddings among other things is a layer of its own; a recurrent layer and its cell are one."""
+    *scope, last = named.name.removesuffix(f"/{AVERAGE}").split("/")
+    entry = bundle.entries[named.key]
+    if not NUMBERS.fullmatch(entry.dtype):
+        raise Unsupported(
+            f"a weight of dtype {entry.dtype or 'unknown'}", where=f"{bundle.prefix}: {named.name}", fix="Weights are numbers"
+        )
+    if len(entry.shape) == MATRIX and "embed" in last.lower() and last not in ROLES:
+        return Part(named, (*scope, last), "", "embeddings")
+    inside = [p for i, p in enumerate(scope) if not (CELL.fullmatch(p) and i)]
+    cell = next((p for i, p in enumerate(scope) if CELL.fullmatch(p) and i), "")
+    return Part(named, tuple(inside), cell, last)
+
+
+def _stored(bundle: Bundle, scope: tuple[str, ...], members: Sequence[Part]) -> list[Stored]:
+    """One layer; where roles occur twice (cells of a stack), one for each full scope."""
+    lasts = [m.last for m in members]
+    if len(set(lasts)) == len(lasts):
+        return [_layer(bundle, "/".join(scope) or lasts[0], members)]
+    groups: dict[str, list[Part]] = {}
+    for member in members:
+        groups.setdefault(member.named.name.rpartition("/")[0], []).append(member)
+    return [_layer(bundle, name or "model", found) for name, found in groups.items()]
+
+
+def _layer(bundle: Bundle, name: str, members: Sequence[Part]) -> Stored:
+    roles = _roles([m.last for m in members])
+    shapes = tuple(bundle.entries[m.named.key].shape for m in members)
+    cell = next((m.cell for m in members if m.cell), "")
+    if len(set(roles)) < len(roles):
+        roles = tuple(m.last for m in members)
+    if cell and "recurrent_kernel" not in roles:  # TensorFlow 1 keeps both kernels of a cell as one, gates in an order of its own
+        class_name = cell
+    else:
+        hint = name.lower() if class_of_group(name.rsplit("/", 1)[-1]) else re.sub(r"[^a-z0-9/]+", "_", name.lower())
+        class_name = guess(roles, shapes, hint).class_name
+    today = [_today(class_name, role) for role in roles]
+    variables = [Variable(m.named.name, role, bundle_dataset(bundle, m.named.key)) for m, role in zip(members, today, strict=True)]
+    return Stored(name, class_name, tuple(sorted(variables, key=_place)))
+
+
+def _roles(lasts: Sequence[str]) -> tuple[str, ...]:
+    """What the last parts of names say, seen together: a `scale` beside an `offset`, a `b` beside a `g`."""
+    plain = [last.removeprefix("_") or last for last in lasts]
+    is_norm = bool({"offset", "g", "gamma", "moving_mean", "moving_variance"} & set(plain))
+    norm = {"scale": "gamma", "offset": "beta", "b": "beta"} if is_norm else {}
+    return tuple(norm.get(last) or SYNONYMS.get(last) or role_of(last) for last in plain)
+
+
+def _today(class_name: str, role: str) -> str:
+    op = CLASSES[class_name].op if class_name in CLASSES else ""
+    return TODAY.get((op, role), role)
+
+
+ORDER = ("depthwise_kernel", "pointwise_kernel", "kernel", "recurrent_kernel", "embeddings", "gamma", "beta", "bias", *STATISTICS)
+
+
+def _place(variable: Variable) -> int:
+    return ORDER.index(variable.role) if variable.role in ORDER else len(ORDER)
+
+
+def bundle_dataset(bundle: Bundle, key: str) -> Dataset:
+    entry = bundle.entries[key]
+    return Dataset(key, entry.shape, dtype_of(entry.dtype), None, entry.size, Region(bundle.prefix, 0, 0, key))
+
+
+def _tensor(bundle: Bundle, _: str, variable: Variable, trainable: bool) -> Tensor:
+    return bundle_tensor(bundle, variable.name, variable, trainable)
+
+
+def bundle_tensor(bundle: Bundle, name: str, variable: Variable, trainable: bool) -> Tensor:
+    """The tensor of a stored variable."""
+    key = variable.dataset.path
+    entry = bundle.entries[key]
+    is_trained = trainable and variable.role not in STATISTICS
+    return Tensor(name, variable.role, entry.shape, entry.dtype, key, partial(load, bundle, key), is_trained)

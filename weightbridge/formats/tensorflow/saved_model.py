@@ -1,0 +1,150 @@
+"""TensorFlow's SavedModel folders: as Keras 2 saves them, with its own metadata, as Keras 3 exports them, or as TensorFlow 1 did."""
+
+import mmap
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, OutputError, ResourceBomb, Unsupported
+from weightbridge.formats.keras.config import ConfigLayer, parse_model
+from weightbridge.formats.keras.dialects import Origin, normalised, version_of
+from weightbridge.formats.keras.loose import chain
+from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
+from weightbridge.formats.tensorflow.checkpoint import excluded, files_of, tracked_of
+from weightbridge.formats.tensorflow.checkpoint_layers import layers_of
+from weightbridge.formats.tensorflow.checkpoint_names import Named, by_names, by_objects
+from weightbridge.formats.tensorflow.graph_def import constants_graph
+from weightbridge.formats.tensorflow.saved_model_keras import Objects, SavedStore, decoded, is_layer, top_layers, tree_of
+from weightbridge.formats.tensorflow.saved_model_loose import graph_of_parts
+from weightbridge.formats.tensorflow.saved_model_proto import MetaGraph, parse_keras_metadata, parse_saved_model
+from weightbridge.formats.tensorflow.tensor_bundle import Bundle, read_bundle
+from weightbridge.formats.tensorflow.tracked import Tracked
+from weightbridge.formats.wire import Buffer
+from weightbridge.graph import LayerGraph
+from weightbridge.tensors import Array, Tensor
+
+FORMAT = "saved-model"
+MODEL, METADATA, VARIABLES = "saved_model.pb", "keras_metadata.pb", "variables/variables"
+LARGEST = 2 << 30  # protobuf's own limit
+DAMAGED = "Copy the folder again, or save the model again"
+
+
+def read(path: Path) -> LayerGraph:
+    """path: the folder, or the `saved_model.pb` in it. Raises a ModelError."""
+    folder = path if path.is_dir() else path.parent
+    file = _inside(folder, MODEL) if path.is_dir() else path
+    if not file.is_file():
+        raise Unsupported("a SavedModel as text (.pbtxt)", where=str(folder), fix="Save it again as saved_model.pb")
+    data = _mapped(file)
+    try:
+        meta = parse_saved_model(data)
+    except ModelError as error:
+        raise type(error)(error.message, where=error.where or str(file), fix=error.fix or DAMAGED) from error
+    graph = _graph(path, folder, meta, data)
+    files = (str(p) for p in _files(folder) if not path.is_dir() and p != path)
+    return replace(graph, path=str(path), producer=graph.producer or f"tensorflow {meta.version}".strip(), files=tuple(files))
+
+
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+    """SavedModels are read only."""
+    raise OutputError("SavedModels are read only", where=template.path, fix="Choose an OUTPUT that ends with .safetensors")
+
+
+def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGraph:
+    prefix = _inside(folder, VARIABLES)
+    if not _inside(folder, f"{VARIABLES}.index").exists():
+        return constants_graph(path, FORMAT, data, meta.graph)
+    bundle = read_bundle(prefix)
+    for file in files_of(bundle):
+        _inside(folder, str(file.relative_to(folder)))
+    tracked = tracked_of(bundle)
+    objects = _objects(folder, meta, tracked, bundle)
+    named = by_objects(tracked, bundle.entries) if tracked else by_names(bundle.entries)
+    if 0 in objects.metadata and is_layer(meta.objects[0]):
+        graph = _keras(path, objects, bundle)
+    else:
+        graph = _by_names(path, bundle, named, has_objects=bool(tracked))
+    used = {t.key for t in graph.tensors}
+    left = [n._replace(reason=n.reason or "state") for n in named if n.key not in used]
+    return replace(graph, excluded=excluded(bundle, left))
+
+
+def _by_names(path: Path, bundle: Bundle, named: Iterable[Named], *, has_objects: bool) -> LayerGraph:
+    layers = layers_of(bundle, [n for n in named if n.reason is None], is_sorted=not has_objects)
+    if not layers:
+        raise Corrupt("the SavedModel holds no weights", where=str(path), fix="Build the model before it is saved")
+    return LayerGraph(path=str(path), format=FORMAT, framework="keras", layers=layers, edges=chain(layers))
+
+
+def _keras(path: Path, objects: Objects, bundle: Bundle) -> LayerGraph:
+    """As the .h5 of the same model; a class of the user's own has no data flow to tell, but what it holds has configs."""
+    where, root = f"{path}: Keras's metadata", objects.metadata[0]
+    version = str(root.get("keras_version", "2"))
+    model = parse_model({"class_name": root.get("class_name"), "config": root.get("config"), "name": root.get("name")}, where)
+    model, findings = normalised(model, Origin(version_of(version), str(root.get("backend", "tensorflow"))))
+    producer = f"{'tf.' if version.endswith('-tf') or version_of(version)[:1] == (2,) else ''}keras {version}"
+    if model.kind == "layer":
+        graph = graph_of_parts(path, FORMAT, objects, bundle, Origin(version_of(version), "tensorflow"))
+        name = custom_name(_as_custom(model))
+        return replace(graph, producer=producer, findings=(custom_finding(name, [model.name]), *graph.findings))
+    tree = tree_of(objects, bundle, top_layers(objects))
+    return graph_of_model(path, FORMAT, producer, model, partial(SavedStore, tree, bundle), findings)
+
+
+def _as_custom(model: ConfigLayer) -> ConfigLayer:
+    return replace(model, module="") if not model.registered else model
+
+
+def _objects(folder: Path, meta: MetaGraph, tracked: tuple[Tracked, ...], bundle: Bundle) -> Objects:
+    """The objects with their metadata, from the model's file or from one beside it, and the keys of variables."""
+    texts: dict[int, str] = {i: node.metadata for i, node in enumerate(meta.objects) if node.metadata}
+    file = _inside(folder, METADATA)
+    if file.is_file():
+        try:
+            texts |= parse_keras_metadata(_mapped(file))
+        except ModelError as error:
+            raise type(error)(error.message, where=error.where or str(file), fix=error.fix or DAMAGED) from error
+    metadata: Mapping[int, Mapping[str, Any]] = {i: decoded(text, f"{folder}: object {i}") for i, text in texts.items()}
+    return Objects(meta.objects, metadata, _keys(meta.objects, tracked, bundle))
+
+
+def _keys(objects: tuple[Tracked, ...], tracked: tuple[Tracked, ...], bundle: Bundle) -> dict[int, str]:
+    """The key of each variable: both graphs are walked side by side, by the names of children."""
+    if not objects or not tracked:
+        return {}
+    pairs, keys, stack = {0}, {}, [(0, 0)]
+    while stack:
+        number, twin = stack.pop()
+        if tracked[twin].key in bundle.entries:
+            keys[number] = tracked[twin].key
+        named = dict(tracked[twin].children)
+        for name, child in objects[number].children:
+            if name in named and child not in pairs:
+                pairs.add(child)
+                stack.append((child, named[name]))
+    return keys
+
+
+def _mapped(file: Path) -> Buffer:
+    try:
+        with file.open("rb") as opened:
+            size = opened.seek(0, 2)
+            if size > LARGEST:
+                raise ResourceBomb(f"{size} bytes are more than a SavedModel may have", where=str(file), fix="Check what this file is")
+            return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
+    except OSError as error:
+        raise MissingFile(f"cannot be read: {error.strerror}", where=str(file), fix="Check the path and its permissions") from error
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file of the folder; a link that leads out of it is not followed."""
+    found = folder / name
+    if not found.resolve().is_relative_to(folder.resolve()):
+        raise ExternalReference("a link out of the folder, which is not followed", where=str(found), fix="Copy the file into the folder")
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())

@@ -1,0 +1,85 @@
+"""LevelDB's sorted table (doc/table_format.md), which TensorFlow's checkpoint index is: all entries, every block checked."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from weightbridge.errors import Corrupt, ResourceBomb, Unsupported
+from weightbridge.formats.tensorflow.crc32c import masked_crc32c
+from weightbridge.formats.tensorflow.snappy import decompress
+from weightbridge.formats.wire import varint
+
+FOOTER, MAGIC = 48, b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"
+TRAILER = 5  # the kind of compression, and a checksum
+PLAIN, SNAPPY = 0, 1
+EXPANSION = 200  # what all blocks together may be larger than the file
+FLOOR = 64 << 20
+
+
+class Handle(NamedTuple):
+    """Where a block lies."""
+
+    offset: int
+    size: int
+
+
+def entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values in the order of keys. Raises Corrupt, ResourceBomb or Unsupported (a compression)."""
+    if len(data) < FOOTER or data[-len(MAGIC) :] != MAGIC:
+        raise Corrupt("the index does not end as a table does: it may be cut off")
+    end = len(data) - FOOTER
+    position = _handle(data, end, len(data))[1]
+    index = _handle(data, position, len(data))[0]
+    last, total, reached = None, 0, 0
+    for _, value in _pairs(_block(data, index, end)):
+        handle = _handle(value, 0, len(value))[0]
+        if handle.offset < reached:
+            raise Corrupt(f"byte {handle.offset}: blocks of the table overlap")
+        reached = handle.offset + handle.size + TRAILER
+        for key, content in _pairs(_block(data, handle, end)):
+            total += len(key) + len(content)
+            if total > max(FLOOR, EXPANSION * len(data)):
+                raise ResourceBomb(f"an index of {len(data)} bytes that expands to more than {total}")
+            if last is not None and key <= last:
+                raise Corrupt(f"keys out of order: {key[:80]!r} after {last[:80]!r}")
+            yield key, content
+            last = key
+
+
+def _handle(data: bytes, position: int, end: int) -> tuple[Handle, int]:
+    offset, position = varint(data, position, end)
+    size, position = varint(data, position, end)
+    return Handle(offset, size), position
+
+
+def _block(data: bytes, handle: Handle, limit: int) -> bytes:
+    """A block's bytes, decompressed, after its checksum."""
+    end = handle.offset + handle.size
+    if end + TRAILER > limit:
+        raise Corrupt(f"byte {handle.offset}: a block of {handle.size} bytes ends beyond the table")
+    kind, expected = data[end], int.from_bytes(data[end + 1 : end + TRAILER], "little")
+    if masked_crc32c(data[handle.offset : end + 1]) != expected:
+        raise Corrupt(f"byte {handle.offset}: a block's checksum differs from what is stored: it was damaged")
+    if kind == PLAIN:
+        return data[handle.offset : end]
+    if kind == SNAPPY:
+        return decompress(data[handle.offset : end])
+    raise Unsupported(f"byte {end}: a block compressed in the way {kind}, which is none of LevelDB's")
+
+
+def _pairs(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The entries of a block; each key says how much it shares with the one before."""
+    count = int.from_bytes(block[-4:], "little")
+    end = len(block) - 4 * (count + 1)
+    if len(block) < 4 or end < 0:
+        raise Corrupt(f"a block of {len(block)} bytes has {count} restarts")
+    key, position = b"", 0
+    while position < end:
+        shared, position = varint(block, position, end)
+        added, position = varint(block, position, end)
+        size, position = varint(block, position, end)
+        if shared > len(key) or position + added + size > end:
+            raise Corrupt(f"byte {position} of a block: an entry that does not fit")
+        key = key[:shared] + block[position : position + added]
+        position += added
+        yield key, block[position : position + size]
+        position += size

@@ -1,0 +1,71 @@
+"""The tensors in a nest of dicts, lists and objects, each with its path; deep, cyclic and exploding nests are bounded."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from weightbridge.errors import ResourceBomb
+from weightbridge.formats.torch.values import Object, StoredTensor, UnsupportedTensor
+
+Leaf = StoredTensor | UnsupportedTensor
+DEEPEST = 100
+MOST_REPEATED = 200_000  # values in containers that occur more than once
+
+
+class Node(NamedTuple):
+    """A value and the way to it."""
+
+    value: Any
+    key: str
+    parent: "Node | None"
+    depth: int
+
+
+def tensors_in(value: Any, where: str) -> list[tuple[str, Leaf]]:
+    """(dotted path, tensor) in the order of the file. Raises ResourceBomb for a nest that is deeper or larger than any model."""
+    found: list[tuple[str, Leaf]] = []
+    waiting, seen, repeated = [Node(value, "", None, 0)], set[int](), 0
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node.value, StoredTensor | UnsupportedTensor):
+            found.append((_path(node), node.value))
+            continue
+        children = list(_children(node))
+        repeated += len(children) if id(node.value) in seen else 0
+        seen.add(id(node.value))
+        if (node.depth >= DEEPEST and children) or repeated > MOST_REPEATED:
+            raise ResourceBomb(
+                f"containers nested deeper than {DEEPEST}, or one in another so often that they hold over {MOST_REPEATED} values",
+                where=where,
+                fix="Do not use it unless you trust where it comes from; there, save the state dict alone",
+            )
+        waiting += reversed(children)
+    return found
+
+
+def _children(node: Node) -> Iterator[Node]:
+    """What may hold tensors; a container inside itself is entered once."""
+    value = node.value.state if isinstance(node.value, Object) else node.value
+    if not isinstance(value, dict | list | tuple) or _is_inside_itself(node):
+        return
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, child in pairs:
+        if isinstance(child, dict | list | tuple | Object | StoredTensor | UnsupportedTensor):
+            yield Node(child, str(key), node, node.depth + 1)
+
+
+def _is_inside_itself(node: Node) -> bool:
+    above = node.parent
+    while above is not None:
+        if above.value is node.value:
+            return True
+        above = above.parent
+    return False
+
+
+def _path(node: Node) -> str:
+    parts: list[str] = []
+    here: Node | None = node
+    while here is not None and here.parent is not None:
+        parts.append(here.key)
+        here = here.parent
+    return ".".join(reversed(parts))

@@ -1,0 +1,67 @@
+"""PyTorch's zip archives, and checkpoints of several files (`pytorch_model.bin.index.json`): the layers of the model in them."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from weightbridge.errors import Unsupported
+from weightbridge.formats.shard_index import check_names, index_in, is_index, read_index
+from weightbridge.formats.sniffing import sniff
+from weightbridge.formats.sniffing_folders import INDEXES
+from weightbridge.formats.state_dicts import StateDict, graph_of
+from weightbridge.formats.torch.archive import read_state
+from weightbridge.formats.torch.legacy import read_state as read_legacy_state
+from weightbridge.graph import LayerGraph
+
+READERS = {"torch-zip": read_state, "torch-legacy": read_legacy_state}
+
+
+def read(path: Path) -> LayerGraph:
+    """The layers of the model in an archive, or in the shards that an index or a folder names. Raises a ModelError."""
+    if is_index(path):
+        return _read_shards(path)
+    state, producer = read_state(path)
+    return graph_of(str(path), "torch-zip", producer, state)
+
+
+def _read_shards(path: Path) -> LayerGraph:
+    index = read_index(index_in(path, INDEXES["torch-zip"]))
+    states = {shard: _read_shard(shard) for shard in index.shards}
+    names = {shard: [*(t.name for t in state.tensors), *(e.name for e in state.excluded)] for shard, state in states.items()}
+    said = check_names(index, names)
+    kept = (_listed(state, {name for name, file in index.weights.items() if file == shard.name}) for shard, state in states.items())
+    joined = _joined(kept)
+    graph = graph_of(str(path), "torch-zip", "PyTorch", replace(joined, findings=(*joined.findings, *said)))
+    return replace(graph, files=tuple(map(str, index.shards)))
+
+
+def _read_shard(shard: Path) -> StateDict:
+    format = sniff(shard)
+    if format not in READERS:
+        raise Unsupported(
+            f"a shard that is a {format} file", where=str(shard), fix="The index names PyTorch files: get the ones that belong to it"
+        )
+    state, _ = READERS[format](shard)
+    return state
+
+
+def _listed(state: StateDict, names: set[str]) -> StateDict:
+    return replace(
+        state,
+        tensors=tuple(t for t in state.tensors if t.name in names),
+        excluded=tuple(e for e in state.excluded if e.name in names),
+        ties={name: first for name, first in state.ties.items() if {name, first} <= names},
+    )
+
+
+def _joined(states: Iterable[StateDict]) -> StateDict:
+    found = StateDict(())
+    for one in states:
+        found = StateDict(
+            (*found.tensors, *one.tensors),
+            (*found.excluded, *one.excluded),
+            (*found.findings, *one.findings),
+            {**found.scales, **one.scales},
+            {**found.ties, **one.ties},
+        )
+    return found

@@ -1,0 +1,147 @@
+"""State dicts: where no data flow is known, layers are matched by what their names say they are for, block by block."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from weightbridge.matching.context import Context
+from weightbridge.matching.joining import Joiner
+from weightbridge.matching.names import is_automatic
+from weightbridge.matching.roles.block_pairs import BlockPair, paired_blocks
+from weightbridge.matching.roles.fusing import fusions, stacked
+from weightbridge.matching.roles.leaf_pairs import BY_WORDS, TIED, LeafPair, Role, paired_leaves, roles_of
+from weightbridge.matching.roles.leaves import Leaf, leaves_of
+from weightbridge.matching.roles.single import single_matches
+from weightbridge.matching.roles.towers import towers
+from weightbridge.matching.values import LayerPair, Match
+
+IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn", "up", "down"})
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+PLACED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Linear", "Norm"})
+FREE = frozenset({"conv", "norm"})  # what position may still match where names say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class RoleMatching:
+    """Pairs of whole units, matches of tensors that no pair of units gives, and the units that other matchers must leave alone."""
+
+    pairs: tuple[LayerPair, ...] = ()
+    matches: tuple[Match, ...] = ()
+    closed_source: frozenset[str] = frozenset()
+    closed_target: frozenset[str] = frozenset()
+
+
+def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
+    """All that names, blocks and sizes tell of two models of which at least one has no data flow."""
+    source, target = context.source.graph, context.target.graph
+    if context.has_flow or source.framework == target.framework != "torch":
+        return RoleMatching()
+    if context.is_complete:
+        return RoleMatching()
+    leaves = leaves_of(context.source, ()), leaves_of(context.target, ())  # blocks show only where nothing is left out
+    numbered = tuple(graph.framework == "onnx" for graph in (source, target))
+    a, b = (_told(own, is_numbered, any(numbered)) for own, is_numbered in zip(leaves, numbered, strict=True))
+    blocks = paired_blocks(a, b)
+    found = [_in_block(pair, _open(_roles(pair, blocks), context), joiner) for pair in blocks]
+    done = context.taken, context.pairs
+    closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)}.difference(d) for side, d in zip((a, b), done, strict=True)]
+    return RoleMatching(
+        tuple(p for one in found for p in one.pairs if not (any(numbered) and _is_by_order(p, context))),
+        tuple(m for one in found for m in one.matches),
+        frozenset(closed[0]),
+        frozenset(closed[1]),
+    )
+
+
+def _told(leaves: Sequence[Leaf], is_numbered: bool, is_either: bool) -> list[Leaf]:
+    """Without those that are numbered through (`Conv_3`, recurrent layers beside ONNX): their place says more than the number."""
+    placed = ((is_numbered and _is_free(leaf)) or (is_either and leaf.layer.op in RECURRENT) for leaf in leaves)
+    kept = [leaf for leaf, is_placed in zip(leaves, placed, strict=True) if not (is_placed and is_automatic(leaf.name))]
+    if is_numbered and len(kept) < len(leaves):  # norms follow the layers that their place tells
+        kept = [leaf for leaf in kept if leaf.layer.op != "BatchNorm"]
+    return sorted(kept, key=_is_late)
+
+
+def _is_free(leaf: Leaf) -> bool:
+    return leaf.kind in FREE or leaf.layer.op == "Conv"
+
+
+def _is_by_order(pair: LayerPair, context: Context) -> bool:
+    """Whether only the order or the likeness of names speaks for a pair of convolutions or norms: ONNX has the order of the data."""
+    is_weak = pair.confidence <= BY_WORDS and not {"order", "words"}.isdisjoint(pair.evidence)
+    return is_weak and context.target.by_name[pair.target].family in PLACED
+
+
+def _is_late(leaf: Leaf) -> bool:
+    """Encoders come before decoders, whatever the alphabet says of a file's names: it decides where names say nothing."""
+    return "decoder" in leaf.words
+
+
+def _roles(pair: BlockPair, blocks: Sequence[BlockPair]) -> tuple[Sequence[Role], Sequence[Role]]:
+    """The roles of both blocks; what belongs to no block is told apart by the blocks it stands beside."""
+    source, target = roles_of(pair.source), roles_of(pair.target)
+    if pair is not blocks[-1] or len(blocks) == 1:
+        return source, target
+    return _outside(source, blocks, True), _outside(target, blocks, False)
+
+
+def _open(roles: tuple[Sequence[Role], Sequence[Role]], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
+    """Without what stronger evidence has paired."""
+    source, target = roles
+    return [r for r in source if r.leaf.unit.name not in context.taken], [r for r in target if r.leaf.unit.name not in context.pairs]
+
+
+def _outside(roles: Sequence[Role], blocks: Sequence[BlockPair], is_source: bool) -> list[Role]:
+    """Outside of all blocks nothing is of a feed-forward layer, whatever its name (`final_layer_norm`, `output`)."""
+    beside = towers(blocks, [role.leaf for role in roles], is_source)
+    return [replace(r, function="" if r.function in IN_BLOCKS else r.function, towers=t) for r, t in zip(roles, beside, strict=True)]
+
+
+def _in_block(blocks: BlockPair, roles: tuple[Sequence[Role], Sequence[Role]], joiner: Joiner) -> RoleMatching:
+    source, target = roles
+    fused = fusions(source, target)
+    a = stacked(_without(source, {i for f in fused for i in f.sources}), target)
+    b = stacked(_without(target, {i for f in fused for i in f.targets}), source)
+    pairs: list[LayerPair] = []
+    matches = [m for fusion in fused for m in fusion.matches(source, target, joiner)]
+    for pair in _cached_pairs(tuple(a), tuple(b)):
+        sure = pair if blocks.sure else replace(pair, confidence=min(pair.confidence, TIED))
+        one, other = a[pair.source], b[pair.target]
+        matches += single_matches(one, other, sure, [a[k] for k in pair.runners_up], joiner)
+        if one.leaf.is_whole and other.leaf.is_whole and not one.members and not other.members:
+            names = tuple(a[k].leaf.name for k in pair.runners_up)
+            pairs.append(LayerPair(one.leaf.unit.name, other.leaf.unit.name, sure.confidence, sure.evidence, names))
+    return RoleMatching(tuple(pairs), tuple(matches))
+
+
+def _without(roles: Sequence[Role], gone: Iterable[int]) -> list[Role]:
+    drop = set(gone)
+    return [role for i, role in enumerate(roles) if i not in drop]
+
+
+def _cached_pairs(source: tuple[Role, ...], target: tuple[Role, ...]) -> tuple[LeafPair, ...]:
+    """Equal blocks are paired in the same way: a model of a hundred layers is matched once."""
+    return _pairs_of(_Keyed(_key(source), source), _Keyed(_key(target), target))
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """Roles that are equal, for the cache, where their names and shapes inside the block are."""
+
+    key: tuple[object, ...]
+    roles: tuple[Role, ...]
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Keyed) and self.key == other.key
+
+
+def _key(roles: Sequence[Role]) -> tuple[object, ...]:
+    return tuple((r.inner, r.function, r.towers, r.leaf.kind, tuple((role, t.shape) for role, t in r.leaf.tensors)) for r in roles)
+
+
+@lru_cache(maxsize=256)
+def _pairs_of(source: _Keyed, target: _Keyed) -> tuple[LeafPair, ...]:
+    return paired_leaves(source.roles, target.roles)

@@ -1,0 +1,230 @@
+"""Which leaves of two blocks correspond: one to one, by function, size and names. How sure it is follows from what else would fit."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from weightbridge.matching.assignment import assignment
+from weightbridge.matching.companions import companions, support
+from weightbridge.matching.names import is_automatic
+from weightbridge.matching.roles.block_pairs import likeness
+from weightbridge.matching.roles.blocks import Block, Words
+from weightbridge.matching.roles.functions import function_of
+from weightbridge.matching.roles.leaves import Leaf
+
+ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
+SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
+GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "batch", "weight", "module", "model", "block", "kernel"})
+RECURRENT, BACKWARD = frozenset({"LSTM", "GRU", "RNN"}), frozenset({"backward", "reverse"})
+PLACES = {  # the order in which they are declared, where names are mere numbers
+    "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
+    "state_step_bias": 0, "state_decay": 1,
+}  # fmt: skip
+ONE_KNOWN = 0.3  # what it costs to pair a leaf that a rule knows with one that none knows
+MARGIN = 0.2  # of likeness by words between the chosen one and the next
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A leaf inside its block: what it is for, and the words that name it there."""
+
+    leaf: Leaf
+    function: str
+    inner: Words
+    members: tuple[Leaf, ...] = ()  # of a stack: the leaves that it is made of, in order
+    parts: int = 1  # how many members in a row are fused into one of the stack (gate and up of each expert)
+    towers: frozenset[int] = frozenset()  # of what belongs to no block: the paired runs of blocks that it stands beside
+
+
+@dataclass(frozen=True, slots=True)
+class LeafPair:
+    """Positions of a source and a target leaf in their blocks, with the source leaves that would fit as well."""
+
+    source: int
+    target: int
+    confidence: float
+    evidence: tuple[str, ...]
+    runners_up: tuple[int, ...] = ()
+
+
+def roles_of(block: Block) -> tuple[Role, ...]:
+    """The leaves of a block with their functions; what only the others can tell (which norm is meant) is settled."""
+    found = [function_of(leaf.words, leaf.kind) for leaf in block.leaves]
+    found = [f or _beside(block, i, found) for i, f in enumerate(found)]
+    if "router" in found and not any("expert" in leaf.words for leaf in block.leaves):  # `mlp.gate` where there is nothing to choose
+        found = ["gate" if f == "router" else f for f in found]
+    if "up" not in found and found.count("gate") == 1:  # `w1` and `w2` alone: nothing is gated
+        found = ["up" if f == "gate" else f for f in found]
+    if "norm_after_attention" in found:
+        behind = "norm_attention_behind" if "norm_ffn" in found else "norm_ffn"
+        found = [behind if f == "norm_after_attention" else f for f in found]
+    return tuple(Role(leaf, f, inner) for leaf, f, inner in zip(block.leaves, found, block.inner, strict=True))
+
+
+def _beside(block: Block, i: int, functions: Sequence[str]) -> str:
+    """A norm without a telling name belongs to the part of the block whose scope it shares (T5's `layer.0.layer_norm`).
+
+    A lone vector of the layer that embeds patches is the class token.
+    """
+    leaf = block.leaves[i]
+    if leaf.kind == "vector":
+        within = {f for other, f in zip(block.leaves, functions, strict=True) if other.words[: len(leaf.words)] == leaf.words}
+        return "class_token" if "patch_embedding" in within else ""
+    scope = leaf.words[block.start : -1]
+    while scope and scope[-1] in GENERIC:
+        scope = scope[:-1]
+    if leaf.kind != "norm" or not scope:
+        return ""
+    beside = {f for inner, f in zip(block.inner, functions, strict=True) if inner[: len(scope)] == scope and f}
+    for function, meant in (("cross_query", "norm_cross"), ("query", "norm_attention"), ("qkv", "norm_attention"), ("down", "norm_ffn")):
+        if function in beside:
+            return meant
+    return ""
+
+
+def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafPair, ...]:
+    """The best assignment of leaves of equal size and kind, in target order."""
+    if not source or not target:
+        return ()
+    fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
+    left, right = _ranks(source), _ranks(target)
+    scores = np.array([[_score(s, t, left[i], right[j]) for j, t in enumerate(target)] for i, s in enumerate(source)])
+    chosen = _chosen(fits, scores)
+    for (i, j), bonus in _of_companions(source, target, fits, chosen).items():
+        scores[i, j] += bonus
+    chosen = _chosen(fits, scores)
+    return tuple(_judged(source, target, fits, scores, i, j) for j, i in sorted(chosen.items()))
+
+
+def _chosen(fits: np.ndarray, scores: np.ndarray) -> dict[int, int]:
+    rows, columns = assignment(np.where(fits, scores + 10.0, 0.0))
+    return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
+
+
+def _of_companions(
+    source: Sequence[Role], target: Sequence[Role], fits: np.ndarray, chosen: dict[int, int]
+) -> dict[tuple[int, int], float]:
+    sides = [companions([r.inner for r in roles], [r.leaf.kind for r in roles]) for roles in (source, target)]
+    paired = {j: (i, bool(fits[:, j].sum() == fits[i].sum() == 1)) for j, i in chosen.items()}
+    return support(sides[0], sides[1], paired)
+
+
+def _ranks(roles: Sequence[Role]) -> list[int]:
+    """The place of each among those of its kind and size: files that sort by name part convolutions from their norms."""
+    seen: dict[tuple[str, int], int] = {}
+    found = []
+    for role in roles:
+        key = role.leaf.kind, role.leaf.size
+        seen[key] = seen.get(key, -1) + 1
+        found.append(seen[key])
+    return found
+
+
+def _fits(source: Role, target: Role) -> bool:
+    """The same number of weights in the main tensor, and the same kind; a kernel of one tap is a matrix."""
+    a, b = source.function, target.function
+    same = source.leaf.size == target.leaf.size or {a, b} == {"position_embedding"}
+    kinds = {source.leaf.kind, target.leaf.kind}
+    alike_kinds = len(kinds) == 1 or kinds == {"norm", "vector"} or (kinds == {"matrix", "vector"} and a == b != "")
+    return same and alike_kinds and _is_thinkable(a, b) and _run_alike(source.leaf.flow, target.leaf.flow) and _one_way(source, target)
+
+
+def _is_thinkable(a: str, b: str) -> bool:
+    """Whether two functions may be one under another name: norms are named in many ways, gates and ups are swapped."""
+    return not a or not b or a == b or {a, b} == SWAPPED or (a.startswith("norm_") and b.startswith("norm_"))
+
+
+def _one_way(source: Role, target: Role) -> bool:
+    """Whether two recurrent layers run in one direction, which their names or attributes tell."""
+    if not {source.leaf.layer.op, target.leaf.layer.op} <= RECURRENT:
+        return True
+    return _is_backward(source.leaf) == _is_backward(target.leaf)
+
+
+def _is_backward(leaf: Leaf) -> bool:
+    return bool(leaf.layer.attributes.get("go_backwards")) or not BACKWARD.isdisjoint(leaf.words)
+
+
+def _run_alike(a: tuple[int, int] | None, b: tuple[int, int] | None) -> bool:
+    return a is None or b is None or a == b
+
+
+def _score(source: Role, target: Role, i: int, j: int) -> float:
+    a, b = source.function, target.function
+    by_function = 4.0 if a and a == b else -4.0 if a and b else -ONE_KNOWN if a or b else 0.0
+    bias = 0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0
+    words = alike(_telling(source, target), _telling(target, source))
+    return by_function + 2.0 * words + bias + _beside_same(source, target) - 1e-3 * abs(i - j) - 0.1 * _misplaced(source, target)
+
+
+def _beside_same(source: Role, target: Role) -> float:
+    """Whether the two stand beside the same run of blocks."""
+    if not source.towers or not target.towers:
+        return 0.0
+    return 1.0 if source.towers & target.towers else -2.0
+
+
+def _telling(role: Role, other: Role) -> Words:
+    """Without a number that is all the name there is (`experts/0`), where the other side says what it is for; without a framework's
+    counter (`dense_3`)."""
+    is_number = role.inner[-1:] and role.inner[-1].isdigit() and not role.function and other.function in PLACES
+    is_counter = role.leaf.unit.layer.op != "Opaque" and is_automatic(role.leaf.name) and not role.leaf.words[0].isdigit()
+    return role.inner[:-1] if is_number else tuple(w for w in role.inner if not w.isdigit()) if is_counter else role.inner
+
+
+@lru_cache(maxsize=1 << 16)
+def _letters(path: Words) -> str:
+    """The telling words of a path as one spelling, numbers apart: `base_net.1.4` and `basenet.1.4_bn` are one name."""
+    return re.sub(r"(?<=[a-z]) (?=[a-z])", "", " ".join(w for w in path if w not in GENERIC))
+
+
+def _spelled(role: Role) -> str:
+    return _letters(role.leaf.words)
+
+
+def _misplaced(source: Role, target: Role) -> int:
+    """How far (squared) a number that is all the name there is stands from the usual place of a function."""
+    for one, other in ((source, target), (target, source)):
+        if one.function in PLACES and not other.function and other.inner[-1:] and other.inner[-1].isdigit():
+            return (PLACES[one.function] - int(other.inner[-1])) ** 2
+    return 0
+
+
+@lru_cache(maxsize=1 << 16)
+def alike(left: Words, right: Words) -> float:
+    """Share of common telling words and numbers, minus a penalty for another branch."""
+    a, b = ({w for w in side if w not in GENERIC and w != "w"} for side in (left, right))
+    shared = len(a & b) / max(len(a | b), 1)
+    return shared + min(likeness(left, right), 0.0)
+
+
+def _judged(source: Sequence[Role], target: Sequence[Role], fits: np.ndarray, scores: np.ndarray, i: int, j: int) -> LeafPair:
+    """How sure: the only fit; or the only one of its function; or ahead of the next by the words of its name; or tied."""
+    rivals = [int(k) for k in np.flatnonzero(fits[:, j]) if k != i]
+    spare = [int(k) for k in np.flatnonzero(fits[i]) if k != j]
+    function, same = target[j].function, source[i].function == target[j].function != ""
+    evidence = ("shape", *(("name",) if same else ()))
+    if same:
+        twins = [k for k in rivals if source[k].function == function]
+        others = [k for k in spare if target[k].function == function]
+        if not twins and not others:
+            swap = [k for k in rivals if {source[k].function, function} == SWAPPED]
+            swap = swap or [k for k in range(len(source)) if {source[k].function, function} == SWAPPED and fits[k, j]]
+            return LeafPair(i, j, MISLEADING if swap else BY_FUNCTION, evidence, tuple(swap))
+        rivals, spare = twins, others
+    elif source[i].function and target[j].function:
+        return LeafPair(i, j, TIED, evidence, tuple(rivals))
+    if not rivals and not spare:
+        sure = ONLY if same or not (source[i].function or target[j].function) else BY_WORDS
+        return LeafPair(i, j, sure, evidence, tuple(rivals))
+    own = _spelled(source[i])
+    alone = own not in {_spelled(source[k]) for k in rivals} | {_spelled(target[k]) for k in spare}
+    if own == _spelled(target[j]) != "" and alone:
+        return LeafPair(i, j, BY_FUNCTION, (*evidence, "words"), tuple(rivals))
+    ahead = min([scores[i, j] - scores[k, j] for k in rivals] + [scores[i, j] - scores[i, k] for k in spare])
+    return LeafPair(
+        i, j, BY_WORDS if ahead >= MARGIN else TIED, (*evidence, "words") if ahead >= MARGIN else (*evidence, "order"), tuple(rivals)
+    )
