@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from keras_files import layer, source
+from keras_files import dense_groups, layer, source, write_weights
 
 import weightbridge as wb
+from weightbridge.formats.containers import whole
+from weightbridge.formats.hdf5.tree import read_tree
 
 
 def test_a_nested_model_that_gives_nothing_is_refused(tmp_path: Path) -> None:
@@ -38,3 +40,15 @@ def test_a_dtype_that_is_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(wb.WeightbridgeError) as raised:
         wb.read(path)
     assert raised.value.code == "WB904"
+
+
+def test_a_text_that_became_a_list_is_not_read(tmp_path: Path) -> None:
+    """HDF5 can crash, and the process with it, where such an attribute is read."""
+    path = write_weights(tmp_path / "m.weights.h5", dense_groups())
+    data = path.read_bytes()
+    text, listed = b"\x19\x01", b"\x19\x00"  # a type of variable length (9, version 1): of a text, of a list
+    assert text in data
+    path.write_bytes(data.replace(text, listed))
+    place = read_tree(whole(path)).group("layers/dense/vars")
+    assert place and place.attributes == {"name": None}
+    assert {layer.name for layer in wb.read(path).layers} == {"dense"}

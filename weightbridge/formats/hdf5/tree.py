@@ -184,9 +184,12 @@ class _Walk:
 
 
 def _attribute_value(attribute: Any) -> Any:
-    """A text, a number, or a list of these; None for an empty dataspace or another type."""
-    shape = attribute.shape
-    if shape is None or attribute.dtype.kind not in "SOifub":
+    """A text, a number, or a list of these; None for an empty dataspace or another type.
+
+    Of objects only texts are read: HDF5 can crash over the lists and references of a damaged file.
+    """
+    shape, dtype = attribute.shape, attribute.dtype
+    if shape is None or dtype.kind not in "SOifub" or (dtype.kind == "O" and h5py.check_string_dtype(dtype) is None):
         return None
     value = np.empty(shape, dtype=attribute.dtype)
     attribute.read(value)
