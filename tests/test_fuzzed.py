@@ -50,5 +50,6 @@ def test_a_text_that_became_a_list_is_not_read(tmp_path: Path) -> None:
     assert text in data
     path.write_bytes(data.replace(text, listed))
     place = read_tree(whole(path)).group("layers/dense/vars")
-    assert place and place.attributes == {"name": None}
+    assert place
+    assert place.attributes == {"name": None}
     assert {layer.name for layer in wb.read(path).layers} == {"dense"}
