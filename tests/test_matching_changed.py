@@ -74,3 +74,13 @@ def test_an_activation_that_follows_no_weights_counts_too(tmp_path: Path, wanted
 
 def _dense(module: str) -> dict[str, Any]:
     return layer("Dense", "d", module=module, units=2, use_bias=True)
+
+
+def test_what_todays_keras_would_do_to_the_source_alone_is_a_warning(tmp_path: Path) -> None:
+    """A Softmax over several axes: Keras 3 would drop them from this file; weights go where they belong all the same."""
+    layers = (layer("Softmax", "map", module="", axis=[1, 2]), layer("Dense", "head", module="", units=2, use_bias=False))
+    config = sequential(source("x", [4, 3], module=""), *layers, module="")
+    first = write_legacy(tmp_path / "a.h5", {"head": {"head/kernel:0": numbers(3, 2)}}, config, version="2.10.0")
+    report = wb.check(first, write_legacy(tmp_path / "b.h5", {"head": {"head/kernel:0": numbers(3, 2)}}))
+    assert [(f.code, f.severity, f.source) for f in report.findings if f.code == "WB103"] == [("WB103", "warning", "map")]
+    assert report.exit_code == 0

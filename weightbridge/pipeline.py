@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weightbridge import formats
-from weightbridge.diagnostics import Finding
+from weightbridge.diagnostics import Finding, with_severity
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import structure_hash
-from weightbridge.matching import changed, match
+from weightbridge.matching import changed, match, with_older_activations
 from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.planning import make_plan, unexplained, unused_of
@@ -136,9 +136,15 @@ def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prep
 
 
 def _said_of_both(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Finding, ...]:
-    """What the readers say; what has changed since the source was saved (WB103) only where the target computes it today's way."""
-    of_source = (f for f in _said_of(source, "source") if f.code != "WB103")
+    """What the readers say. What has changed since the source was saved (WB103) is a fault where the target computes it today's way."""
+    told = with_older_activations(source)
+    of_source = (_of_source_alone(f) for f in _said_of(source, "source") if f.code != "WB103" or f.source not in told)
     return (*of_source, *changed(source, target, plan.steps), *_said_of(target, "target"))
+
+
+def _of_source_alone(found: Finding) -> Finding:
+    """How today's Keras would run the source is no fault of a transfer, which goes by what the source was when it was saved."""
+    return with_severity(found, "warning") if found.code == "WB103" else found
 
 
 def _said_of(graph: LayerGraph, side: str) -> Iterable[Finding]:

@@ -27,11 +27,16 @@ def is_own(activation: Any) -> bool:
 
 def changed(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> tuple[Finding, ...]:
     """WB103 for each target layer that takes the source's older activation for today's; a warning where the file does not tell."""
-    if not any(OLD_HARD_SIGMOID in (layer.attributes.get(a) for a in ATTRIBUTES) for layer in source.layers):
+    if not with_older_activations(source):
         return ()
     paired = tuple(_pairs(source, target, steps))
     found = [f for a, b in paired for f in _compared(a, b, effective(source, a), effective(target, b))]
     return tuple(found) or tuple(_without_weights(source, target, {a.name for a, _ in paired}))
+
+
+def with_older_activations(source: LayerGraph) -> frozenset[str]:
+    """The layers of which `changed` tells."""
+    return frozenset(layer.name for layer in source.layers if OLD_HARD_SIGMOID in (layer.attributes.get(a) for a in ATTRIBUTES))
 
 
 def _pairs(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> Iterator[tuple[Layer, Layer]]:
