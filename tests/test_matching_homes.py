@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras_files import numbers, write_weights
 from onnx_samples import Op, saved, values
+from safetensors.numpy import save_file
 
 import weightbridge as wb
 from weightbridge.matching.steady import steady_pairs
@@ -66,3 +67,12 @@ def test_only_what_every_best_alignment_has_is_steady(
     source: list[int], target: list[int], worth: list[float], expected: list[tuple[int, int, bool]]
 ) -> None:
     assert sorted(steady_pairs(source, target, worth)) == sorted(expected)
+
+
+def test_a_counter_of_keras_is_no_place_in_a_feed_forward_layer(tmp_path: Path) -> None:
+    names = ("dense", "dense_1", "dense_2")
+    target = write_weights(tmp_path / "m.weights.h5", {f"layers/{n}": (n, [numbers(4, 4, seed=i)]) for i, n in enumerate(names)})
+    source = tmp_path / "m.safetensors"
+    save_file({f"{n}.weight": numbers(4, 4, seed=n) for n in (0, 2, 4)}, source)
+    steps = {s.target.partition("/")[0]: (*s.sources, s.confidence <= 0.9) for s in wb.plan(source, target).steps}
+    assert steps == {"dense": ("0.weight", True), "dense_1": ("2.weight", True), "dense_2": ("4.weight", True)}

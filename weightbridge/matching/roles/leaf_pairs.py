@@ -52,7 +52,7 @@ class LeafPair:
 
 def roles_of(block: Block) -> tuple[Role, ...]:
     """The leaves of a block with their functions; what only the others can tell (which norm is meant) is settled."""
-    found = [function_of(leaf.words, leaf.kind) for leaf in block.leaves]
+    found = ["" if _is_counted(leaf) else function_of(leaf.words, leaf.kind) for leaf in block.leaves]
     found = [f or _beside(block, i, found) for i, f in enumerate(found)]
     if "router" in found and not any("expert" in leaf.words for leaf in block.leaves):  # `mlp.gate` where there is nothing to choose
         found = ["gate" if f == "router" else f for f in found]
@@ -62,6 +62,16 @@ def roles_of(block: Block) -> tuple[Role, ...]:
         behind = "norm_attention_behind" if "norm_ffn" in found else "norm_ffn"
         found = [behind if f == "norm_after_attention" else f for f in found]
     return tuple(Role(leaf, f, inner) for leaf, f, inner in zip(block.leaves, found, block.inner, strict=True))
+
+
+def _is_counted(leaf: Leaf) -> bool:
+    """A name that is a framework's counter and no more (`dense_1`): its number is no place in a feed-forward layer."""
+    return (
+        not {"/", "."}.intersection(leaf.name)
+        and leaf.words[-1:] != leaf.words[:1]
+        and leaf.words[-1].isdigit()
+        and is_automatic(leaf.name)
+    )
 
 
 def _beside(block: Block, i: int, functions: Sequence[str]) -> str:
@@ -222,7 +232,7 @@ def _judged(source: Sequence[Role], target: Sequence[Role], fits: np.ndarray, sc
         return LeafPair(i, j, sure, evidence, tuple(rivals))
     own = _spelled(source[i])
     alone = own not in {_spelled(source[k]) for k in rivals} | {_spelled(target[k]) for k in spare}
-    if own == _spelled(target[j]) != "" and alone:
+    if own == _spelled(target[j]) and alone and any(map(str.isalpha, own)):
         return LeafPair(i, j, BY_FUNCTION, (*evidence, "words"), tuple(rivals))
     ahead = min([scores[i, j] - scores[k, j] for k in rivals] + [scores[i, j] - scores[i, k] for k in spare])
     return LeafPair(
