@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
+from typing import Any
 
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.directions import BACKWARD, FORWARD, JOINED, is_twofold
@@ -92,7 +93,7 @@ def reduce(graph: LayerGraph) -> Reduced:
             ends[layer.name] = (directions[2].name,)
             continue
         home = _affine_home(layer, feeding, units, graph, absorbed)
-        made = () if home is not None else _units_of(layer, feeding)
+        made = () if home is not None else _units_of(layer, feeding) or _unknown_merge(layer, feeding, graph)
         if home is not None:
             units[home] = _extended(units[home], layer)
             absorbed[layer.name] = home
@@ -103,7 +104,28 @@ def reduce(graph: LayerGraph) -> Reduced:
             units.append(unit)
         if home is None:
             ends[layer.name] = feeding
-    return Reduced(graph, tuple(units), parents)
+    return _with_flat_concats(Reduced(graph, tuple(units), parents))
+
+
+def _with_flat_concats(reduced: Reduced) -> Reduced:
+    """A concatenation that only another one of the same axis reads is part of that: exporters join the two."""
+
+    def is_inner(unit: Unit) -> bool:
+        reading = set(reduced.children[unit.name]) if unit.family == "Concat" else set()
+        readers = [reduced.by_name[name] for name in reading]
+        return len(readers) == 1 and readers[0].family == "Concat" and _axis(readers[0]) == _axis(unit)
+
+    return _bridged(reduced, frozenset(u.name for u in reduced.units if is_inner(u)))
+
+
+def _axis(unit: Unit) -> Any:
+    return unit.layer.attributes.get("axis")
+
+
+def _unknown_merge(layer: Layer, feeding: Sequence[str], graph: LayerGraph) -> tuple[Unit, ...]:
+    """A layer of unknown class that joins several data paths and has no weights: a scaled sum, more often than not."""
+    is_one = graph.framework == "keras" and layer.op == "Opaque" and not layer.tensors and len(set(feeding)) > 1
+    return (Unit(layer.name, "Add", 0, (layer,)),) if is_one else ()
 
 
 def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
@@ -184,7 +206,13 @@ def plain_role(role: str) -> str:
 
 def without(reduced: Reduced, family_name: str) -> Reduced:
     """The same graph with the units of one family bridged over."""
-    gone = {u.name for u in reduced.units if u.family == family_name}
+    return _bridged(reduced, frozenset(u.name for u in reduced.units if u.family == family_name))
+
+
+def _bridged(reduced: Reduced, gone: frozenset[str]) -> Reduced:
+    """Without these units: what read them reads what fed them."""
+    if not gone:
+        return reduced
     kept = tuple(u for u in reduced.units if u.name not in gone)
     through: dict[str, tuple[str, ...]] = {}
     for unit in reduced.units:
