@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weightbridge import WeightbridgeError, features
+from weightbridge import WeightbridgeError, features, pipeline
 from weightbridge.errors import OutputError, RunError, Unsupported, UsageError
+from weightbridge.options import Options
 
 pytestmark = [
     pytest.mark.framework,
@@ -153,3 +154,15 @@ def test_known_architectures_are_cut(tmp_path: Path, name: str, layer: str) -> N
     whole = keras.Model(model.input, model.get_layer(layer).output)
     features(model, layer, tmp_path / "cut.keras")
     opened_elsewhere(tmp_path / "cut.keras", pictures(32), np.asarray(whole(pictures(32), training=False)))
+
+
+def test_the_command_builds_the_model_with_the_given_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "built_for_features.py").write_text(
+        "import keras\n\n"
+        "def make(units):\n"
+        "    return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(units, name='wide'), keras.layers.Dense(2)])\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    report = pipeline.features("py:built_for_features:make", "wide", tmp_path / "out.keras", Options(source_arguments={"units": 5}))
+    assert report.target is not None
+    assert report.target.parameters == 3 * 5 + 5

@@ -84,3 +84,16 @@ def test_what_todays_keras_would_do_to_the_source_alone_is_a_warning(tmp_path: P
     report = wb.check(first, write_legacy(tmp_path / "b.h5", {"head": {"head/kernel:0": numbers(3, 2)}}))
     assert [(f.code, f.severity, f.source) for f in report.findings if f.code == "WB103"] == [("WB103", "warning", "map")]
     assert report.exit_code == 0
+
+
+@pytest.mark.framework
+def test_it_is_said_once_where_the_source_is_run_today(tmp_path: Path) -> None:
+    layers = (layer("Softmax", "map", module="", axis=[1, 2]), layer("Dense", "head", module="", units=2, use_bias=False))
+    path = write_legacy(
+        tmp_path / "a.h5",
+        {"head": {"head/kernel:0": numbers(3, 2)}},
+        sequential(source("x", [4, 3], module=""), *layers, module=""),
+        version="2.10.0",
+    )
+    report = wb.verify(path, path)
+    assert [(f.severity, f.source) for f in report.findings if f.code == "WB103" and f.source] == [("error", "map")]

@@ -203,8 +203,8 @@ def verify(a: Any, b: Any, options: Options) -> Report:
     made = prepare(a, b, replace(options, plan=None))
     made = replace(made, plan=with_content(made.plan, made.source, made.target))
     proof, said = prove_pair(made.source, made.target, a, b, made.plan, options)
-    run_today = (f for f in _said_of(made.source, "source") if f.code == "WB103")
-    of_models = (*(f for f in made.findings if not f.code.startswith("WB2")), *run_today)
+    run_today = {_of_source_alone(f): f for f in _said_of(made.source, "source") if f.code == "WB103"}  # here it is a fault again
+    of_models = (*(f for f in made.findings if not f.code.startswith("WB2") and f not in run_today), *run_today.values())
     values = (*non_finite(made.source, "source"), *non_finite(made.target, "target"))
     return judged("verify", replace(made, findings=(*of_models, *values, *said)), options, proof)
 
@@ -217,7 +217,7 @@ def features(model: Any, layer: str, output: Path, options: Options) -> Report:
     check_output(output, options.overwrite, (model,))
     with rules_of(options.rules):
         graph = formats.read(model, options.source_arguments)
-    cut(model, layer, output, overwrite=True)
+    cut(model, layer, output, options.source_arguments, overwrite=options.overwrite)
     written = formats.read(output)
     report = Report("features", "pass", source=summary(graph), target=summary(written), findings=graph.findings)
     return judge(report, with_policy(options))
