@@ -1,6 +1,7 @@
 """The table of WB codes, and Finding: one thing that a user should know, with its code, place and way out."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -108,6 +109,11 @@ class Finding:
 def finding(code: str, message: str, *, source: str = "", target: str = "", fix: str = "") -> Finding:
     """A finding with its code's default severity."""
     return Finding(code, message, source, target, fix, CODES[code].severity)
+
+
+def listed(names: Sequence[str], shown: int) -> str:
+    """The first names, and how many more there are."""
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
 
 
 def with_severity(found: Finding, severity: Severity) -> Finding:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ResourceBomb
 from weightbridge.formats.safetensors.header import DAMAGED
 
@@ -54,9 +54,8 @@ def read_index(path: Path) -> Index:
         )
     missing = [name for name in names if not path.with_name(name).is_file()]
     if missing:
-        listed = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         raise MissingFile(
-            f"{len(missing)} of {len(names)} shards are not there: {listed}",
+            f"{len(missing)} of {len(names)} shards are not there: {listed(missing, 5)}",
             where=where,
             fix="Copy or download all files that the index names",
         )

@@ -6,7 +6,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.formats.safetensors.layers import framework_of, is_state, layers_of, natural
 from weightbridge.graph import Excluded, Layer, LayerGraph
 from weightbridge.tensors import Tensor
@@ -91,11 +91,9 @@ def _quantised(tensors: Sequence[Tensor], scales: Mapping[str, str]) -> Sequence
     if not stored:
         return ()
     dtypes = ", ".join(sorted({t.dtype for t in stored}))
-    listed = ", ".join(f"{t.name} ({_scale(scales[t.name])})" for t in stored[:3]) + (
-        f" and {len(stored) - 3} more" if len(stored) > 3 else ""
-    )
+    named = listed([f"{t.name} ({_scale(scales[t.name])})" for t in stored], 3)
     count = "1 tensor holds" if len(stored) == 1 else f"{len(stored)} tensors hold"
-    message = f"{count} quantised values ({dtypes}), the weights only times their scale: {listed}"
+    message = f"{count} quantised values ({dtypes}), the weights only times their scale: {named}"
     return [
         finding("WB109", message, source=stored[0].name, fix="Use the checkpoint in float16, bfloat16 or float32, or dequantise it first")
     ]

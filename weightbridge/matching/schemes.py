@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import DOUBTFUL, Context, key
 from weightbridge.matching.names import difference
@@ -34,9 +34,9 @@ def said_of_tensors(matches: Iterable[Match], pairs: Iterable[LayerPair]) -> Ite
             layers.setdefault(layer, []).append(match)
     for group in layers.values():
         first = group[0]
-        listed = ", ".join(f"{m.target} <- {m.sources[0]}{' and so on' if len(m.sources) > 1 else ''}" for m in group[:SHOWN])
+        named = ", ".join(f"{m.target} <- {m.sources[0]}{' and so on' if len(m.sources) > 1 else ''}" for m in group[:SHOWN])
         others = ", ".join(dict.fromkeys(n for m in group for n in m.runners_up)) or "the same tensor in another order of its parts"
-        message = f"{listed}: as well could be {others}; {' and '.join(first.evidence)} decided (confidence {first.confidence:g})"
+        message = f"{named}: as well could be {others}; {' and '.join(first.evidence)} decided (confidence {first.confidence:g})"
         yield finding("WB204", message, source=first.sources[0], target=first.target, fix=ANSWER)
 
 
@@ -44,8 +44,8 @@ def _renamed(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...
     renamed = [(shown(p.source), shown(p.target)) for p in pairs if _bare(p.source) != _bare(p.target)]
     if not renamed:
         return ()
-    listed = ", ".join(f"{s} -> {t}" for s, t in renamed[:SHOWN]) + (f" and {len(renamed) - SHOWN} more" if len(renamed) > SHOWN else "")
-    return (finding("WB206", f"{len(renamed)} of {len(pairs)} layers have other names; they differ by {difference(renamed)}: {listed}"),)
+    named = listed([f"{s} -> {t}" for s, t in renamed], SHOWN)
+    return (finding("WB206", f"{len(renamed)} of {len(pairs)} layers have other names; they differ by {difference(renamed)}: {named}"),)
 
 
 def _bare(name: str) -> str:
@@ -60,11 +60,11 @@ def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
         if pair.confidence <= CLAIMED and pair.runners_up:
             groups.setdefault(frozenset((pair.source, *pair.runners_up)), []).append(pair)
     for candidates, group in groups.items():
-        listed = ", ".join(f"{shown(p.target)} <- {shown(p.source)}" for p in group[:SHOWN])
+        named = ", ".join(f"{shown(p.target)} <- {shown(p.source)}" for p in group[:SHOWN])
         others = ", ".join(sorted(shown(c) for c in candidates)[:SHOWN])
         yield finding(
             "WB204",
-            f"{listed}: as well could be any of {others}; {' and '.join(group[0].evidence)} decided (confidence {group[0].confidence:g})",
+            f"{named}: as well could be any of {others}; {' and '.join(group[0].evidence)} decided (confidence {group[0].confidence:g})",
             source=shown(group[0].source),
             target=shown(group[0].target),
             fix=ANSWER,
@@ -107,11 +107,11 @@ def _shifted(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
     misplaced = frozenset(wrong)
     moved = [p for p in pairs if p.target in misplaced] if not (inserted or removed) else []
     if moved:
-        listed = ", ".join(f"{shown(p.source)} -> {shown(p.target)}" for p in moved[:SHOWN])
+        named = ", ".join(f"{shown(p.source)} -> {shown(p.target)}" for p in moved[:SHOWN])
         how = "names" if "name" in moved[0].evidence else "structure"
         yield finding(
             "WB210",
-            f"the layers stand in another order in the two files; matched by {how}: {listed}",
+            f"the layers stand in another order in the two files; matched by {how}: {named}",
             source=shown(moved[0].source),
             target=shown(moved[0].target),
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from weightbridge.diagnostics import CODES, Finding, finding
+from weightbridge.diagnostics import CODES, Finding, finding, listed
 from weightbridge.errors import RuleError
 from weightbridge.formats.keras.config import ConfigLayer
 from weightbridge.locate import Folders, rules_folder, user_files, users
@@ -179,8 +179,7 @@ def _named(rule: Dialect, origin: Origin) -> list[str]:
 
 
 def _finding(rule: Dialect, names: list[str]) -> Finding:
-    listed = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
-    return finding(rule.code, f"{rule.cause}: {listed}", source=names[0], fix=rule.fix)
+    return finding(rule.code, f"{rule.cause}: {listed(names, SHOWN)}", source=names[0], fix=rule.fix)
 
 
 def _unknown(table: Mapping[str, Any], known: frozenset[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.formats.keras.config import ConfigLayer
 from weightbridge.formats.keras.flow import Flow, Node, flow_of
 from weightbridge.formats.keras.graph import build
@@ -76,5 +76,4 @@ def _lambda_finding(names: Sequence[str]) -> Finding:
 
 
 def _listed(names: Sequence[str]) -> str:
-    unique_names = list(dict.fromkeys(names))
-    return ", ".join(unique_names[:SHOWN]) + (f" and {len(unique_names) - SHOWN} more" if len(unique_names) > SHOWN else "")
+    return listed(list(dict.fromkeys(names)), SHOWN)

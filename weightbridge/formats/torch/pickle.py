@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from weightbridge.diagnostics import listed
 from weightbridge.errors import Corrupt, ResourceBomb, UnsafeContent, WeightbridgeError
 from weightbridge.formats.torch.opcodes import HANDLERS, STEP, Machine
 from weightbridge.formats.torch.values import Malformed, Storage
@@ -76,14 +77,14 @@ def _run(machine: Machine, source: bytes | Reader) -> Any:
 
 def _unsafe(machine: Machine) -> UnsafeContent:
     names = list(machine.refused)
-    listed = ", ".join(name[:120] for name in names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    shown = listed([name[:120] for name in names], 4)
     first = names[0]
     if _is_class(first):
         kinds = "a class" if len(names) == 1 else "classes"
-        message = f"pickled objects of {kinds} whose code would have to be run: {listed}"
+        message = f"pickled objects of {kinds} whose code would have to be run: {shown}"
         fix = "Where its code is, save the weights alone: torch.save(model.state_dict(), path), or safetensors.torch.save_file"
     else:
-        message = f"the pickle calls {listed}: loading it would execute that"
+        message = f"the pickle calls {shown}: loading it would execute that"
         fix = "Do not load it in PyTorch unless you trust where it comes from; there, save the weights alone, as safetensors"
     return UnsafeContent(message, where=f"{machine.place}, byte {machine.refused[first]}", fix=fix)
 

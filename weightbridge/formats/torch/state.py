@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from weightbridge.diagnostics import Finding, finding, with_severity
+from weightbridge.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.torch.values import Object
 from weightbridge.formats.torch.walk import Leaf, tensors_in
 from weightbridge.graph import Reason
@@ -108,12 +108,11 @@ def _reason(purpose: Purpose) -> Reason:
 def _said(prefix: str, chosen: str | None, dropped: Mapping[str, tuple[Purpose, int]]) -> Sequence[Finding]:
     if not dropped:
         return ()
-    listed = [f"{prefix}{key} ({count} {'tensor' if count == 1 else 'tensors'})" for key, (_, count) in dropped.items()]
+    names = [f"{prefix}{key} ({count} {'tensor' if count == 1 else 'tensors'})" for key, (_, count) in dropped.items()]
     read = f"the weights of {prefix}{chosen} are read" if chosen else "the model's own weights are read"
-    names = ", ".join(listed[:6]) + (f" and {len(listed) - 6} more" if len(listed) > 6 else "")
     found = finding(
         "WB108",
-        f"{read}; left out: {names}",
+        f"{read}; left out: {listed(names, 6)}",
         source=f"{prefix}{chosen or ''}",
         fix="To use another one, save it alone as a file of its own",
     )
@@ -126,9 +125,11 @@ def _arrays(prefix: str, value: Any) -> Sequence[Finding]:
     names = [f"{prefix}{key}" for key, child in pairs if isinstance(child, Object) and child.kind.endswith("multiarray._reconstruct")]
     if not names:
         return ()
-    listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     found = finding(
-        "WB108", f"numpy arrays beside the tensors are not read: {listed}", source=names[0], fix="Save them as tensors, if they are weights"
+        "WB108",
+        f"numpy arrays beside the tensors are not read: {listed(names, 6)}",
+        source=names[0],
+        fix="Save them as tensors, if they are weights",
     )
     return [with_severity(found, "warning")]
 
