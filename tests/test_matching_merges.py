@@ -6,7 +6,7 @@ import pytest
 
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching import match
-from weightbridge.matching.units import reduce
+from weightbridge.matching.reducing import reduce
 from weightbridge.options import Options
 from weightbridge.tensors import Tensor
 

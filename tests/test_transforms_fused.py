@@ -18,6 +18,7 @@ CASES: dict[str, tuple[str, dict[str, Any], list[Any], Any]] = {
         [FUSED],
         FUSED[[1, 4]],
     ),
+    "slice-of-groups": ("slice", {"axis": 0, "groups": 2, "start": 1, "stop": 2}, [FUSED], FUSED[[1, 4]]),
     "fuse": ("fuse", {"axis": 0, "parts": [{"pattern": ""}, {"pattern": ""}]}, [GATE, UP], np.concatenate([GATE, UP])),
     "fuse-turned": ("fuse", {"axis": 1, "parts": [{"pattern": "o i -> i o"}] * 2}, [GATE, UP], np.concatenate([GATE.T, UP.T], 1)),
     "stack": ("stack", {"pattern": "o i -> i o", "parts": 1}, [GATE, UP], np.stack([GATE.T, UP.T])),

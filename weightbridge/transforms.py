@@ -120,11 +120,16 @@ def _split(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _slice(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """A run of rows along an axis (`start` to `stop`), of the array as `before` rearranges it, then `pattern`."""
+    """A run of rows along an axis (`start` to `stop`), of the array as `before` rearranges it, then `pattern`.
+
+    Where the axis holds several equal `groups`, the same run of each of them.
+    """
     array = rearranged(arrays[0], parameters["before"], parameters) if parameters.get("before") else arrays[0]
-    index = [slice(None)] * array.ndim
-    index[int(parameters["axis"])] = slice(int(parameters["start"]), int(parameters["stop"]))
-    part = array[tuple(index)]
+    axis, groups = int(parameters["axis"]) % array.ndim, int(parameters.get("groups", 1))
+    rows = slice(int(parameters["start"]), int(parameters["stop"]))
+    grouped = array.reshape(*array.shape[:axis], groups, -1, *array.shape[axis + 1 :])
+    part = grouped[(slice(None),) * (axis + 1) + (rows,)]
+    part = part.reshape(*array.shape[:axis], -1, *array.shape[axis + 1 :])
     return rearranged(part, parameters["pattern"], parameters) if parameters.get("pattern") else np.ascontiguousarray(part)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.directions import direction_of
+from weightbridge.matching.parts import PART
 
 PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
 ACTIVATED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"})
@@ -25,6 +26,8 @@ def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
 
 def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     """The attributes that count for one direction of a bidirectional layer, or for one half of a separable convolution."""
+    if PART in unit:  # each part is followed by its own activation, if any
+        return {k: v for k, v in attributes.items() if k != "activation"}
     if direction_of(unit) == 1:
         return {**attributes, "go_backwards": True}
     if layer.op != "SeparableConv" or other.op == layer.op:

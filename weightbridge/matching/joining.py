@@ -10,6 +10,7 @@ from weightbridge.matching.bias_rows import bias_rows
 from weightbridge.matching.directions import direction_of, one_direction, selected
 from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
+from weightbridge.matching.parts import output_axis
 from weightbridge.matching.same_layout import same_layout
 from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
 from weightbridge.matching.tying import tied_tensor
@@ -58,7 +59,7 @@ class Joiner:
                 else:
                     missing.append(tensor)
                 continue
-            found = self._directed(source, target, role, given, tensor)
+            found = self._of_part(source, target, role, given, tensor)
             if found is None:
                 misfits.append((given.name, tensor.name))
                 continue
@@ -70,6 +71,14 @@ class Joiner:
         layers = (self.source.by_name.get(name.partition("\0")[0]) for name in pair.runners_up)
         tensors = (layer.tensor(given.role) for layer in layers if layer is not None)
         return tuple(tensor.name for tensor in tensors if tensor is not None)
+
+    def _of_part(self, source: Unit, target: Unit, role: str, given: Tensor, wanted: Tensor) -> Transform | None:
+        """The transform, of the part of a fused layer that the source's unit stands for."""
+        axis = None if source.part is None else output_axis(source.layer, given)
+        if source.part is None or axis is None:
+            return self._directed(source, target, role, given, wanted) if source.part is None else None
+        found = self._transform(source.layer, target.layer, role, source.part.of(given, axis), wanted)
+        return None if found is None else source.part.sliced(found, axis)
 
     def _directed(self, source: Unit, target: Unit, role: str, given: Tensor, wanted: Tensor) -> Transform | None:
         """The transform, of the one direction that the source's unit stands for."""

@@ -20,13 +20,13 @@ from weightbridge.matching.folding_in import fold_into_targets
 from weightbridge.matching.hidden_flatten import doubted_flattens
 from weightbridge.matching.homes import by_homes
 from weightbridge.matching.joining import Joined, Joiner
+from weightbridge.matching.reducing import reduce_both
 from weightbridge.matching.roles.by_roles import by_roles
 from weightbridge.matching.schemes import permuted_storage, said_of_pairs, said_of_tensors, shown
 from weightbridge.matching.semantics import Difference, differences, is_variant, said
 from weightbridge.matching.structure import by_structure
 from weightbridge.matching.tensor_map import mapped_tensors
 from weightbridge.matching.tying import said_of_ties, untied_pairs
-from weightbridge.matching.units import reduce
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.options import Options
 from weightbridge.rules import load_mappings, load_rules
@@ -43,7 +43,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         rules()  # a user's wrong rules are said even where none is needed
     joiner = Joiner(rules, source, target)
     told = by_mapping(load_mappings(options.rules), source, target)
-    context = without_told(Context(reduce(source), reduce(target), {}, options.map), told)
+    context = without_told(Context(*reduce_both(source, target), {}, options.map), told)
     for matcher in NAMED:
         context = context.with_pairs(matcher(context))
     roles = by_roles(context, joiner)

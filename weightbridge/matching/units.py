@@ -1,14 +1,13 @@
 """The reduced graph that is matched: units with weights and the merges between them; views, activations and pools drop out."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
 
 from weightbridge.graph import Layer, LayerGraph
-from weightbridge.matching.directions import BACKWARD, FORWARD, JOINED, is_twofold
+from weightbridge.matching.parts import Part
 from weightbridge.tensors import Tensor
 
 MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat", "Attention", "MatMul"})
@@ -24,7 +23,7 @@ class Unit:
     """One thing to match: a layer with tensors, half of a separable convolution, a chain of per-channel affine nodes, or a merge.
 
     family: `Linear` for every 1x1 convolution and dense layer, `Norm` for BatchNorm and affine chains, else the layer's op.
-    size: elements of its main tensor, 0 for a merge. members: the layers it stands for, in order.
+    size: elements of its main tensor, 0 for a merge. members: the layers it stands for, in order. part: what it is of a fused layer.
     """
 
     name: str
@@ -32,6 +31,7 @@ class Unit:
     size: int
     members: tuple[Layer, ...]
     tensors: tuple[tuple[str, Tensor], ...] = ()
+    part: Part | None = None
 
     @property
     def layer(self) -> Layer:
@@ -76,104 +76,6 @@ class Reduced:
         return {name: tuple(items) for name, items in found.items()}
 
 
-def reduce(graph: LayerGraph) -> Reduced:
-    """The reduced graph of all layers with tensors and of the merges that join two or more data paths."""
-    ends: dict[str, tuple[str, ...]] = {}  # layer -> the units or inputs that its output comes from
-    units: list[Unit] = []
-    parents: dict[str, tuple[str, ...]] = {}
-    absorbed: dict[str, int] = {}
-    for layer in graph.layers:
-        feeding = tuple(e for p in graph.parents[layer.name] for e in ends.get(p, ()))
-        if not feeding and not graph.parents[layer.name]:
-            feeding = ("",) if layer.op == "Input" or not graph.has_flow else ()
-        if is_twofold(layer):
-            directions = _directions(layer)
-            units += directions
-            parents |= {u.name: feeding for u in directions[:2]} | {directions[2].name: (directions[0].name, directions[1].name)}
-            ends[layer.name] = (directions[2].name,)
-            continue
-        home = _affine_home(layer, feeding, units, graph, absorbed)
-        made = () if home is not None else _units_of(layer, feeding) or _unknown_merge(layer, feeding, graph)
-        if home is not None:
-            units[home] = _extended(units[home], layer)
-            absorbed[layer.name] = home
-            ends[layer.name] = (units[home].name,)
-        for unit in made:
-            parents[unit.name] = feeding
-            feeding = (unit.name,)
-            units.append(unit)
-        if home is None:
-            ends[layer.name] = feeding
-    return _with_flat_concats(Reduced(graph, tuple(units), parents))
-
-
-def _with_flat_concats(reduced: Reduced) -> Reduced:
-    """A concatenation that only another one of the same axis reads is part of that: exporters join the two."""
-
-    def is_inner(unit: Unit) -> bool:
-        reading = set(reduced.children[unit.name]) if unit.family == "Concat" else set()
-        readers = [reduced.by_name[name] for name in reading]
-        return len(readers) == 1 and readers[0].family == "Concat" and _axis(readers[0]) == _axis(unit)
-
-    return _bridged(reduced, frozenset(u.name for u in reduced.units if is_inner(u)))
-
-
-def _axis(unit: Unit) -> Any:
-    return unit.layer.attributes.get("axis")
-
-
-def _unknown_merge(layer: Layer, feeding: Sequence[str], graph: LayerGraph) -> tuple[Unit, ...]:
-    """A layer of unknown class that joins several data paths and has no weights: a scaled sum, more often than not."""
-    is_one = graph.framework == "keras" and layer.op == "Opaque" and not layer.tensors and len(set(feeding)) > 1
-    return (Unit(layer.name, "Add", 0, (layer,)),) if is_one else ()
-
-
-def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
-    if layer.op == "SeparableConv" and layer.tensor("depthwise_kernel") and layer.tensor("pointwise_kernel"):
-        return _halves(layer)
-    if layer.tensors:
-        tensors = tuple((t.role, t) for t in layer.tensors)
-        return (Unit(layer.name, family(layer), _main_size(layer), (layer,), tensors),)
-    if layer.op in MERGES and len(feeding) > 1 and (layer.op != "Concat" or len(set(feeding)) > 1):
-        return (Unit(layer.name, layer.op, 0, (layer,)),)
-    return ()
-
-
-def _halves(layer: Layer) -> tuple[Unit, ...]:
-    """A separable convolution as the depthwise and the pointwise one that exporters write."""
-    depth = next(t for t in layer.tensors if t.role == "depthwise_kernel")
-    rest = tuple(("kernel" if t.role == "pointwise_kernel" else t.role, t) for t in layer.tensors if t is not depth)
-    point = next(t for role, t in rest if role == "kernel")
-    return (
-        Unit(f"{layer.name}\0depthwise", "DepthwiseConv", depth.size, (layer,), (("kernel", depth),)),
-        Unit(layer.name, "Linear", point.size, (layer,), rest),
-    )
-
-
-def _directions(layer: Layer) -> tuple[Unit, Unit, Unit]:
-    """Both directions of a bidirectional layer and what joins their outputs, as formats write them that keep two layers."""
-    tensors = tuple((t.role, t) for t in layer.tensors)
-    one, two = (Unit(f"{layer.name}{side}", family(layer), _main_size(layer) // 2, (layer,), tensors) for side in (FORWARD, BACKWARD))
-    return one, two, Unit(f"{layer.name}{JOINED}", "Concat", 0, (layer,))
-
-
-def _affine_home(layer: Layer, feeding: Sequence[str], units: Sequence[Unit], graph: LayerGraph, absorbed: Mapping[str, int]) -> int | None:
-    """The affine unit that this per-channel node continues, where nothing else reads the value between them."""
-    direct = graph.parents[layer.name]
-    if layer.op not in AFFINE or len(direct) != 1 or len(feeding) != 1 or not units:
-        return None
-    before = graph.by_name[direct[0]]
-    if before.op not in AFFINE or len(graph.children[before.name]) != 1:
-        return None
-    index = absorbed.get(before.name, next((i for i, u in enumerate(units) if u.name == before.name), -1))
-    return index if index >= 0 else None
-
-
-def _extended(unit: Unit, layer: Layer) -> Unit:
-    tensors = (*unit.tensors, *((f"{t.role}{len(unit.members)}", t) for t in layer.tensors))
-    return replace(unit, members=(*unit.members, layer), tensors=tensors)
-
-
 def family(layer: Layer) -> str:
     """What a layer is for the purpose of matching, whoever wrote it."""
     if layer.op in LINEAR or (layer.op == "Conv" and _is_pointwise(layer)):
@@ -188,7 +90,7 @@ def _is_pointwise(layer: Layer) -> bool:
     return isinstance(size, tuple) and prod(size) == 1
 
 
-def _main_size(layer: Layer) -> int:
+def main_size(layer: Layer) -> int:
     for role in MAIN_ROLES:
         tensor = layer.tensor(role)
         if tensor is not None:
@@ -206,10 +108,10 @@ def plain_role(role: str) -> str:
 
 def without(reduced: Reduced, family_name: str) -> Reduced:
     """The same graph with the units of one family bridged over."""
-    return _bridged(reduced, frozenset(u.name for u in reduced.units if u.family == family_name))
+    return bridged(reduced, frozenset(u.name for u in reduced.units if u.family == family_name))
 
 
-def _bridged(reduced: Reduced, gone: frozenset[str]) -> Reduced:
+def bridged(reduced: Reduced, gone: frozenset[str]) -> Reduced:
     """Without these units: what read them reads what fed them."""
     if not gone:
         return reduced

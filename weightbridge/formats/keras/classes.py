@@ -96,6 +96,7 @@ OPERATIONS: Mapping[str, str] = {
     "Reshape": "Reshape",
     "Transpose": "Permute",
     "GetItem": "Slice",
+    "Matmul": "MatMul",
     "Cast": "Cast",
     "Identity": "Identity",
     "Relu": "Activation",

@@ -80,12 +80,16 @@ def _add_parts(built: Built, node: Node, stored: Stored, make: MakeTensor) -> No
     names = {id(p): f"{node.name}/{p.name}" for p in parts}
     for part in (*(p for p in parts if p not in last), *last):
         built.layers.extend(stored_layers(part, names[id(part)], make, bool(node.layer.config.get("trainable", True))))
-        sources = [names[id(p)] for p in parts if p not in last] if part in last else list(node.inputs)
+        sources = [names[id(p)] for p in sorted(parts, key=_projection) if p not in last] if part in last else list(node.inputs)
         if op_of(node) == "Attention" and part not in last:
             sources = _projected(node, part)
         built.edges.extend((source, names[id(part)], i) for i, source in enumerate(sources))
     ends = [names[id(p)] for p in (last or parts)] or list(node.inputs)
     built.edges.extend((end, node.name, i) for i, end in enumerate(ends))
+
+
+def _projection(part: Stored) -> int:
+    return ("query", "key", "value", part.name).index(part.name)
 
 
 def _projected(node: Node, part: Stored) -> list[str]:

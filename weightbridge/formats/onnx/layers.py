@@ -1,7 +1,7 @@
 """An ONNX graph folded into canonical layers: drafts from nodes, then names, tensors, shapes and edges."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.formats.onnx import conv, dense, elementwise, loops, norms, plain, recurrent
@@ -10,6 +10,7 @@ from weightbridge.formats.onnx.cells import cell_drafts
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, opaque
 from weightbridge.formats.onnx.groupnorm import with_group_norms
 from weightbridge.formats.onnx.names import layer_names
+from weightbridge.formats.onnx.parts import Run, divisions
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.regions import region_drafts
 from weightbridge.formats.onnx.shapes import shapes_of
@@ -54,8 +55,9 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     layers = tuple(tensors.layer(site, d, n, layouts.get(d.shown)) for d, n in zip(drafts, names, strict=True))
     maker = {value: name for d, name in zip(drafts, names, strict=True) for value in d.outputs}
     edges = (_edges(d, name, maker) for d, name in zip(drafts, names, strict=True))
+    parts = {names[n]: tuple(_part(run, maker) for run in runs) for n, runs in divisions(site, drafts).items()}
     return Folded(
-        layers=layers,
+        layers=tuple(replace(x, attributes={**x.attributes, "parts": parts[x.name]}) if x.name in parts else x for x in layers),
         edges=tuple(e for found in edges for e in found),
         inputs=tuple(n for d, n in zip(drafts, names, strict=True) if d.op == "Input"),
         outputs=tuple(dict.fromkeys(maker[v] for v in net.outputs if v in maker)),
@@ -83,8 +85,20 @@ def _drafts(site: Site) -> list[Draft]:
             if index == region.place:
                 found.append(region)
         elif not site.net.fixed.issuperset(v for v in node.outputs if v):
-            found.append(_draft(site, node, index))
+            found += _by_output(_draft(site, node, index))
     return with_biases(site, with_group_norms(site, found))
+
+
+def _by_output(draft: Draft) -> list[Draft]:
+    """A Split is as many layers as it makes parts: each is read by others."""
+    return [replace(draft, outputs=(v,), shown=v) for v in draft.outputs] if draft.class_name == "Split" else [draft]
+
+
+def _part(run: Run, maker: Mapping[str, str]) -> dict[str, Any]:
+    """A part as an attribute: its features, and the layers that hold it."""
+    layers = tuple(maker[v] for v in run.values)
+    found = {"groups": run.groups, "start": run.start, "stop": run.stop, "layers": layers}
+    return found | ({"parts": tuple(_part(r, maker) for r in run.parts)} if run.parts else {})
 
 
 def _draft(site: Site, node: Node, index: int) -> Draft:

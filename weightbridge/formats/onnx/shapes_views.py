@@ -100,7 +100,27 @@ def concat(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     return tuple(joined if i == axis else n for i, n in enumerate(known[0]))
 
 
+def shape_of(_: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
+    return None if inputs[0] is None else (len(inputs[0]),)
+
+
+def cut(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
+    """A Slice: the lengths along its axes, where they and its bounds are known."""
+    x = list(inputs[0] or ())
+    given = [facts.net.integers(v) if v else None for v in (*node.inputs[1:], "", "", "", "")[:4]]
+    starts, ends, axes, steps = (node.attributes.get(k, given[i]) for i, k in enumerate(("starts", "ends", "axes", "steps")))
+    if len(node.inputs) > 3 and node.inputs[3] and axes is None:
+        return None
+    for i, axis in enumerate(axes if axes is not None else range(len(x))):
+        n = x[axis]
+        known = n is not None and starts is not None and ends is not None and (steps is not None or len(node.inputs) < 5)
+        x[axis] = len(range(n or 0)[slice(starts[i], ends[i], steps[i] if steps else 1)]) if known else None
+    return tuple(x)
+
+
 RULES: Mapping[str, Rule] = {
+    "Shape": shape_of,
+    "Slice": cut,
     "Transpose": transpose,
     "Reshape": reshape,
     "Flatten": flatten,
