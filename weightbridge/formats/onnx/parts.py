@@ -13,6 +13,7 @@ AXES = {"Dense": -1, "Conv": 1}  # of the features among those of the layer's ou
 ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "Relu", "Sigmoid", "Tanh", "Gelu", "Cast", "Identity", "Dropout"})
 CUTS = frozenset({"Slice", "Gather", "Split"})
 STEPS = 64  # nodes that may stand between a layer and its parts
+WIDEST = 1 << 18  # features that are followed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def divisions(site: Site, drafts: Sequence[Draft]) -> dict[int, tuple[Run, ...]]
     for n, d in enumerate(drafts):
         width, kernel = d.attributes.get("units") or d.attributes.get("filters"), d.slot("kernel")
         shape = site.shapes.get(d.outputs[0]) if d.outputs else None
-        if d.op not in AXES or not width or kernel is None or shape is None or len(shape) < 2:
+        if d.op not in AXES or not 1 < (width or 0) < WIDEST or kernel is None or shape is None or len(shape) < 2:
             continue
         axis = AXES[d.op] % len(shape)
         if shape[axis] in (width, None):
