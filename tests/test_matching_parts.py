@@ -9,7 +9,7 @@ from onnx_samples import Op, saved, values
 
 import weightbridge as wb
 from weightbridge import formats
-from weightbridge.matching.reducing import reduce
+from weightbridge.matching.reducing import reduce, reduce_both
 
 WIDTH, HEADS = 4, 2
 KERNEL, BIAS = values((WIDTH, 12), 1), values((12,), 2)
@@ -129,6 +129,12 @@ def test_grouped_queries_have_parts_of_parts(tmp_path: Path) -> None:
 def test_an_attention_is_one_unit_fed_by_query_key_and_value(tmp_path: Path) -> None:
     reduced = reduce(formats.read(apart(tmp_path / "t.onnx")))
     assert [reduced.parents[u.name] for u in reduced.units if u.family == "Attention"] == [("qm", "km", "vm")]
+
+
+@pytest.mark.parametrize(("case", "functions"), [("split", ["query", "key", "value"]), ("value first", ["value", "query", "key"])])
+def test_parts_know_what_they_are_for(tmp_path: Path, case: str, functions: list[str]) -> None:
+    source, _ = reduce_both(formats.read(fused(tmp_path / "s.onnx", SPLITS[case][0])), formats.read(apart(tmp_path / "t.onnx")))
+    assert [u.function for u in source.units if u.part] == functions
 
 
 def test_two_products_without_a_softmax_are_no_attention(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ class Joiner:
                 else:
                     missing.append(tensor)
                 continue
-            found = self._of_part(source, target, role, given, tensor)
+            found = self.of_part(source, target, role, given, tensor)
             if found is None:
                 misfits.append((given.name, tensor.name))
                 continue
@@ -72,7 +72,7 @@ class Joiner:
         tensors = (layer.tensor(given.role) for layer in layers if layer is not None)
         return tuple(tensor.name for tensor in tensors if tensor is not None)
 
-    def _of_part(self, source: Unit, target: Unit, role: str, given: Tensor, wanted: Tensor) -> Transform | None:
+    def of_part(self, source: Unit, target: Unit, role: str, given: Tensor, wanted: Tensor) -> Transform | None:
         """The transform, of the part of a fused layer that the source's unit stands for."""
         axis = None if source.part is None else output_axis(source.layer, given)
         if source.part is None or axis is None:

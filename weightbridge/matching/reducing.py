@@ -12,6 +12,8 @@ from weightbridge.matching.directions import BACKWARD, FORWARD, JOINED, is_twofo
 from weightbridge.matching.parts import PART, Part, divided
 from weightbridge.matching.units import AFFINE, LINEAR, MERGES, Reduced, Unit, bridged, family, main_size, without
 
+PROJECTIONS = ("query", "key", "value")
+
 
 def reduce_both(source: LayerGraph, target: LayerGraph) -> tuple[Reduced, Reduced]:
     """Both reduced graphs; fused layers of the source that the target keeps apart are so many units."""
@@ -31,7 +33,7 @@ def reduce(graph: LayerGraph, apart: Mapping[str, tuple[Part, ...]] = MappingPro
     for layer in graph.layers:
         growing.add(layer)
     read = {e for name in graph.outputs for e in growing.ends.get(name, ())}
-    return _with_flat_concats(_without_loose(Reduced(graph, tuple(growing.units), growing.parents), read))
+    return _with_functions(_with_flat_concats(_without_loose(Reduced(graph, tuple(growing.units), growing.parents), read)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,16 @@ class _Growing:
 def _without_scaling(one: Reduced, other: Reduced) -> Reduced:
     """Without products with a single stored number, where the other side stores none."""
     return one if any(u.family == "Rescaling" for u in other.units) else without(one, "Rescaling")
+
+
+def _with_functions(reduced: Reduced) -> Reduced:
+    """Parts of fused layers that feed an attention are its query, key and value."""
+    fed = (reduced.parents[u.name] for u in reduced.units if u.family == "Attention")
+    apart = (names for names in fed if len(names) == len(set(names)) == len(PROJECTIONS))
+    known = {name: function for names in apart for name, function in zip(names, PROJECTIONS, strict=True)}
+    if not any(u.part for u in reduced.units):
+        return reduced
+    return replace(reduced, units=tuple(replace(u, function=known.get(u.name, "")) if u.part else u for u in reduced.units))
 
 
 def _without_loose(reduced: Reduced, read: set[str]) -> Reduced:

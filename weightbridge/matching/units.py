@@ -23,7 +23,8 @@ class Unit:
     """One thing to match: a layer with tensors, half of a separable convolution, a chain of per-channel affine nodes, or a merge.
 
     family: `Linear` for every 1x1 convolution and dense layer, `Norm` for BatchNorm and affine chains, else the layer's op.
-    size: elements of its main tensor, 0 for a merge. members: the layers it stands for, in order. part: what it is of a fused layer.
+    size: elements of its main tensor, 0 for a merge. members: the layers it stands for, in order. part: what it is of a fused layer, and
+    function what this part is for, where the graph tells (`query`).
     """
 
     name: str
@@ -32,6 +33,7 @@ class Unit:
     members: tuple[Layer, ...]
     tensors: tuple[tuple[str, Tensor], ...] = ()
     part: Part | None = None
+    function: str = ""
 
     @property
     def layer(self) -> Layer:

@@ -1,6 +1,6 @@
 """A fused layer whose output is cut into parts (query-key-value, gate-up): which features each part holds, followed through views."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,9 +109,3 @@ def _regular(numbers: np.ndarray, width: int) -> Run | None:
     start = int(numbers[0])
     expected = (np.arange(groups)[:, None] * period + start + np.arange(length)[None]).reshape(-1)
     return Run(groups, start, start + length, ()) if start + length <= period and np.array_equal(numbers, expected) else None
-
-
-def flat(runs: Sequence[Run]) -> Iterator[Run]:
-    for run in runs:
-        yield run
-        yield from flat(run.parts)

@@ -79,11 +79,13 @@ def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
 
 def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_keras: bool) -> Leaf:
     main = main_of(tensors)
-    path = words(_told(name.partition("\0")[0], unit, main))
+    path = (*words(_told(name.partition("\0")[0], unit, main)), *words(unit.function))
     if unit.layer.op == "Conv" and len(main.shape) == 3 and "attention" in path:  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
     kind = _kind(unit, main, len(tensors), path)
     flow = _flow(unit.layer, main, is_keras) if kind == "matrix" else None
+    if unit.part:
+        return Leaf(name, unit, path, kind, unit.size, tensors, flow and (flow[0], unit.part.length))
     return Leaf(name, unit, path, kind, main.size, tensors, flow)
 
 

@@ -44,6 +44,8 @@ def _alias(roles: dict[str, Tensor], role: str) -> Tensor | None:
 
 def _one(source: Role, target: Role, given: Tensor, wanted: Tensor, joiner: Joiner) -> Found | None:
     layer = source.leaf.layer
+    if source.leaf.unit.part:
+        return joiner.of_part(source.leaf.unit, target.leaf.unit, wanted.role, given, wanted)
     if target.leaf.layer.op == "DepthwiseConv" and layer.op == "Conv" and given.shape[1:2] == (1,):  # the same to torch
         layer = replace(layer, op="DepthwiseConv")
     if target.leaf.layer.op == "ConvTranspose" and layer.op == "Conv":  # a state dict does not say which it is
