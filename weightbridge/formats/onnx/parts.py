@@ -31,14 +31,14 @@ def divisions(site: Site, drafts: Sequence[Draft]) -> dict[int, tuple[Run, ...]]
     """The parts of every draft whose output nothing reads as a whole."""
     found = {}
     for n, d in enumerate(drafts):
-        width, kernel = d.attributes.get("units") or d.attributes.get("filters"), d.slot("kernel")
+        width, kernel = int(d.attributes.get("units") or d.attributes.get("filters") or 0), d.slot("kernel")
         shape = site.shapes.get(d.outputs[0]) if d.outputs else None
-        if d.op not in AXES or not 1 < (width or 0) < WIDEST or kernel is None or shape is None or len(shape) < 2:
+        if d.op not in AXES or not 1 < width < WIDEST or kernel is None or shape is None or len(shape) < 2:
             continue
         axis = AXES[d.op] % len(shape)
         if shape[axis] in (width, None):
-            start = Features.along(tuple(width if i == axis else n for i, n in enumerate(shape)), axis, int(width))
-            runs = _Search(site, int(width)).parts(d.outputs[0], start)
+            start = Features.along(tuple(width if i == axis else n for i, n in enumerate(shape)), axis, width)
+            runs = _Search(site, width).parts(d.outputs[0], start)
             found.update({n: runs} if runs else {})
     return found
 
