@@ -267,7 +267,7 @@ def test_a_spilled_member_goes_with_its_graph(tmp_path: Path) -> None:
     with h5py.File(body, "w") as file:
         fill_groups(file, dense_groups())
     graph = keras_zip.read(write_keras(tmp_path / "m.keras", dense_config(), dense_groups(), compression=zipfile.ZIP_DEFLATED))
-    spilled = Path(graph.tensors[0].load.args[0].region.path)  # type: ignore[attr-defined]
+    spilled = Path(graph.tensors[0].load.dataset.region.path)  # type: ignore[attr-defined]
     assert np.array_equal(graph.tensors[0].load(), numbers(4, 3))
     assert spilled.exists()
     del graph

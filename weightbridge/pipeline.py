@@ -156,7 +156,7 @@ def _said_of(graph: LayerGraph, side: str) -> Iterable[Finding]:
 
 def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:
     """Plan, write OUTPUT beside itself, read it back, verify it, rename it into place."""
-    from weightbridge.planfile import with_content
+    from weightbridge.planfile import content_meanwhile
     from weightbridge.transfer import check_output, publish, staged, write
 
     check_output(output, options.overwrite, (source, target))
@@ -166,11 +166,11 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         temporary = stack.enter_context(staged(output))
         template = stack.enter_context(formats.template_of(target, output, options.target_arguments))
         made = prepare(source, template.target, options)
-        made = replace(made, plan=with_content(made.plan, made.source, made.target))
+        with_hashes = stack.enter_context(content_meanwhile(made.source, made.target))
         if judged("transfer", made, options).exit_code:
-            return judged("transfer", _named(made, target), options)
+            return judged("transfer", replace(_named(made, target), plan=with_hashes(made.plan)), options)
         written = write(made.plan, made.source, template, temporary, options.progress)
-        made = replace(made, plan=written.plan, findings=(*made.findings, *written.findings))
+        made = replace(made, plan=with_hashes(written.plan), findings=(*made.findings, *written.findings))
         proof, said = _proof(source, made, written, options)
         report = judged("transfer", replace(_named(made, target), findings=(*made.findings, *said)), options, proof)
         if not report.exit_code:

@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -89,10 +90,20 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def with_content(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
-    """The plan with the hashes of both models' bytes, which are read side by side: hashing holds no lock."""
+    """The plan with the hashes of both models' bytes."""
+    with content_meanwhile(source, target) as with_hashes:
+        return with_hashes(plan)
+
+
+@contextmanager
+def content_meanwhile(source: LayerGraph, target: LayerGraph) -> Iterator[Callable[[Plan], Plan]]:
+    """Hashes both models' bytes side by side and beside other work, as hashing holds no lock; gives what adds the hashes to a plan.
+
+    That raises what hashing found wrong, as ModelError.
+    """
     with ThreadPoolExecutor(2) as pool:
-        of_source, of_target = pool.map(content_hash, (source, target))
-    return replace(plan, source_sha256=of_source, target_sha256=of_target)
+        of_source, of_target = (pool.submit(content_hash, graph) for graph in (source, target))
+        yield lambda plan: replace(plan, source_sha256=of_source.result(), target_sha256=of_target.result())
 
 
 def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:

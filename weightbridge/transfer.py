@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,7 @@ def staged(output: Path) -> Iterator[Path]:
 
 
 def write(plan: Plan, source: LayerGraph, template: Template, temporary: Path, progress: Progress = silent) -> Written:
-    """Write every step's value into a copy of the template's file, sync it, and read it back bit by bit.
+    """Write every step's value into a copy of the template's file, sync it, and meanwhile read it back bit by bit.
 
     Raises OutputError where the disk is full or what was read back is not what was written.
     """
@@ -101,8 +102,10 @@ def write(plan: Plan, source: LayerGraph, template: Template, temporary: Path, p
     places = {t.name: t for t in template.file.tensors}
     pairs = digested(values(plan, source, template.target, ledger, progress), digests)
     formats.write(template.file, temporary, ((places[t.name], value) for t, value in pairs))
-    _sync(temporary)
-    read_back(formats.read(temporary), digests)
+    with ThreadPoolExecutor(1) as pool:
+        synced = pool.submit(_sync, temporary)
+        read_back(formats.read(temporary), digests)
+        synced.result()
     return Written(temporary, ledger.applied_to(plan), len(digests), tuple(ledger.findings))
 
 

@@ -29,7 +29,8 @@ def by_structure(context: Context) -> tuple[LayerPair, ...]:
 
 def isomorphism(source: Reduced, target: Reduced) -> dict[str, str] | None:
     """target -> source where every unit with weights has exactly one counterpart with the same surroundings, else None."""
-    left, right = (_classes(side, signatures(side, with_widths)) for side in (source, target))
+    of_source, of_target = signatures(source, target, with_widths)
+    left, right = _classes(source, of_source), _classes(target, of_target)
     if {k: len(v) for k, v in left.items()} != {k: len(v) for k, v in right.items()}:
         return None
     return {t: s for k, names in right.items() for s, t in zip(left[k], names, strict=True) if target.by_name[t].has_weights}
@@ -43,7 +44,7 @@ def _bridged(reduced: Reduced) -> Reduced:
     return without(reduced, "Norm")
 
 
-def _classes(reduced: Reduced, sign: Signatures) -> dict[tuple[str, str], list[str]]:
+def _classes(reduced: Reduced, sign: Signatures) -> dict[tuple[int, int], list[str]]:
     return _grouped((u.name, (sign.up[u.name], sign.down[u.name])) for u in reduced.units)
 
 
@@ -56,7 +57,7 @@ def _grouped(items: Iterable[tuple[str, K]]) -> dict[K, list[str]]:
 
 def _signed(source: Reduced, target: Reduced, label: Label) -> list[LayerPair]:
     """The pairs that one kind of signature shows."""
-    a, b = signatures(source, label), signatures(target, label)
+    a, b = signatures(source, target, label)
     return [*_both_sides(source, target, a, b), *_one_side(source, target, a, b)]
 
 
@@ -89,7 +90,7 @@ def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures) ->
             yield LayerPair(other, unit.name, ONE_SIDED, ("structure", "shape", "one-sided"))
 
 
-def _partners(left: Mapping[str, str], right: Mapping[str, str]) -> dict[str, str]:
+def _partners(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, str]:
     """target -> source where a signature occurs once on each side."""
     a, b = (_grouped(side.items()) for side in (left, right))
     return {names[0]: a[k][0] for k, names in b.items() if len(names) == 1 and len(a.get(k, ())) == 1}

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from weightbridge.report import sections
-from weightbridge.report.columns import widths
+from weightbridge.report.columns import lines, widths
 from weightbridge.report.escape import visible
 from weightbridge.report.summary import coverage_lines, headline, model_line
 from weightbridge.report.verification import verification_lines, verification_tables
@@ -83,14 +81,10 @@ def _table(table: sections.Table, width: int) -> Iterator[RenderableType]:
     if not table.rows:
         return
     table = sections.shown(table)
-    drawn = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column, chosen in zip(table.columns, widths(table, width), strict=True):
-        drawn.add_column(column.title, overflow="fold", justify="right" if column.kind == "number" else "left", width=chosen)
-    for row in table.rows[:ROWS]:
-        drawn.add_row(*map(_line, row))
+    head, *body = lines(table, widths(table, width), ROWS)
     yield Text()
     yield Text(f"{table.title} ({table.count:,})", style="bold")
-    yield drawn
+    yield Text("\n").join((Text(head, style="bold"), *map(Text, body)))
     if len(table.rows) > ROWS:
         yield Text(f"... {len(table.rows) - ROWS:,} rows more: --report json=PATH has them all")
 

@@ -9,38 +9,39 @@ from pathlib import Path
 from typing import IO
 
 from weightbridge.errors import Corrupt, OutputError
-from weightbridge.formats.containers import Region, archive, member_info, member_region, whole
-from weightbridge.formats.hdf5.tree import Group, read_tree
-from weightbridge.formats.hdf5.write import CHUNK, Values, copy_region, is_in_place, patch
+from weightbridge.formats.containers import Region, archive, member_info, member_region
+from weightbridge.formats.hdf5.write import CHUNK, Datasets, Values, is_in_place, patch, patched_copy
 
 CRC_IN_LOCAL, CRC_IN_CENTRAL = 14, 16
 CENTRAL_SIZE = 46
 HAS_DESCRIPTOR, UTF8_NAMES = 0x08, 0x800
 
 
-def patched_archive(template: Path, output: Path, member: str, values: Values) -> None:
+def patched_archive(template: Path, output: Path, member: str, values: Values, datasets: Datasets) -> None:
     """The template with the given arrays replaced in `member`, in place where it is stored as it is."""
     with archive(template) as opened:
         info, region = member_info(opened, member, str(template)), member_region(template, opened, member)
-        root = read_tree(region)
         try:
-            if _is_plain(info, root):
+            if _is_plain(info, datasets):
                 shutil.copyfile(template, output)
                 copied = Region(output, region.start, region.size, f"{output}: {member}")
-                patch(copied, values, root)
+                patch(copied, values, datasets)
                 _renew_checksum(output, info, copied, opened.start_dir)
             else:
-                _rebuild(opened, output, info, region, values)
+                with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
+                    changed = Path(folder) / "changed.h5"
+                    patched_copy(region, changed, values, datasets)
+                    _rebuild(opened, output, info, changed)
         except OSError as error:
             raise OutputError(
                 f"the file cannot be written: {error.strerror}", where=str(output), fix="Check space and permissions"
             ) from error
 
 
-def _is_plain(info: zipfile.ZipInfo, root: Group) -> bool:
+def _is_plain(info: zipfile.ZipInfo, datasets: Datasets) -> bool:
     """Whether no size changes, so that a new checksum is all that the archive needs."""
     stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & HAS_DESCRIPTOR
-    return stored and all(is_in_place(d) or not d.nbytes for d in root.datasets())
+    return stored and all(is_in_place(d) or not d.nbytes for d in datasets.values())
 
 
 def _renew_checksum(output: Path, info: zipfile.ZipInfo, region: Region, directory: int) -> None:
@@ -78,17 +79,13 @@ def _entry(file: IO[bytes], position: int, info: zipfile.ZipInfo) -> int:
         position += CENTRAL_SIZE + sum(lengths)
 
 
-def _rebuild(opened: zipfile.ZipFile, output: Path, info: zipfile.ZipInfo, region: Region, values: Values) -> None:
-    """A new archive with members in the old order and compression; the changed one passes through a temporary file."""
-    with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
-        changed = Path(folder) / "changed.h5"
-        copy_region(region, changed)
-        patch(whole(changed), values, read_tree(whole(changed)))
-        with zipfile.ZipFile(output, "w") as target:
-            for one in opened.infolist():
-                fresh = zipfile.ZipInfo(one.filename, one.date_time)
-                fresh.compress_type, fresh.external_attr, fresh.comment = one.compress_type, one.external_attr, one.comment
-                fresh.file_size = changed.stat().st_size if one is info else one.file_size
-                source = changed.open("rb") if one is info else opened.open(one)
-                with source, target.open(fresh, "w") as member:
-                    shutil.copyfileobj(source, member, CHUNK)
+def _rebuild(opened: zipfile.ZipFile, output: Path, info: zipfile.ZipInfo, changed: Path) -> None:
+    """A new archive with members in the old order and compression, and a file in place of one of them."""
+    with zipfile.ZipFile(output, "w") as target:
+        for one in opened.infolist():
+            fresh = zipfile.ZipInfo(one.filename, one.date_time)
+            fresh.compress_type, fresh.external_attr, fresh.comment = one.compress_type, one.external_attr, one.comment
+            fresh.file_size = changed.stat().st_size if one is info else one.file_size
+            source = changed.open("rb") if one is info else opened.open(one)
+            with source, target.open(fresh, "w") as member:
+                shutil.copyfileobj(source, member, CHUNK)

@@ -157,19 +157,21 @@ class _Walk:
         return Dataset(below, (), np.dtype("V1"), None, 0, self.region)  # a named datatype: no weight
 
     def _dataset(self, found: Any, path: str) -> Dataset:
-        layout = found.get_create_plist()
-        if layout.get_external_count() or layout.get_layout() == h5d.VIRTUAL:
+        properties = found.get_create_plist()
+        layout = properties.get_layout()
+        if properties.get_external_count() or layout == h5d.VIRTUAL:
             raise self._outside(path, "a dataset whose bytes are in another file or dataset")
-        offset = found.get_offset() if layout.get_layout() == h5d.CONTIGUOUS else None
+        offset = found.get_offset() if layout == h5d.CONTIGUOUS else None
         return Dataset(path, tuple(found.shape or ()), found.dtype, offset, found.get_storage_size(), self.region)
 
     def _attributes(self, place: Any, path: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for i in range(h5a.get_num_attrs(place)):
             attribute = h5a.open(place, index=i)
-            if prod(attribute.shape or ()) * attribute.dtype.itemsize > self.region.size:
+            shape, dtype = attribute.shape, attribute.dtype  # each is asked of HDF5
+            if prod(shape or ()) * dtype.itemsize > self.region.size:
                 raise self._corrupt(path, "an attribute larger than the file")
-            found[_text(attribute.name)] = _attribute_value(attribute)
+            found[_text(attribute.name)] = _attribute_value(attribute, shape, dtype)
         return found
 
     def _corrupt(self, path: str, what: str) -> Corrupt:
@@ -183,15 +185,14 @@ class _Walk:
         )
 
 
-def _attribute_value(attribute: Any) -> Any:
+def _attribute_value(attribute: Any, shape: tuple[int, ...] | None, dtype: np.dtype[Any]) -> Any:
     """A text, a number, or a list of these; None for an empty dataspace or another type.
 
     Of objects only texts are read: HDF5 can crash over the lists and references of a damaged file.
     """
-    shape, dtype = attribute.shape, attribute.dtype
     if shape is None or dtype.kind not in "SOifub" or (dtype.kind == "O" and h5py.check_string_dtype(dtype) is None):
         return None
-    value = np.empty(shape, dtype=attribute.dtype)
+    value = np.empty(shape, dtype=dtype)
     attribute.read(value)
     return _text(value.item()) if shape == () else [_text(v) for v in value.ravel().tolist()]
 

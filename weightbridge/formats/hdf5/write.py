@@ -1,7 +1,7 @@
 """Copies of HDF5 files in which some arrays have other values: same headers, same places, one array in memory at a time."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -11,21 +11,21 @@ import numpy as np
 
 from weightbridge.errors import OutputError
 from weightbridge.formats.containers import Region, whole
-from weightbridge.formats.hdf5.tree import Dataset, Group, read_tree
+from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.tensors import Array, Tensor
 
 Values = Iterable[tuple[Tensor, Array]]
+Datasets = Mapping[str, Dataset]  # by the key of their tensor
 CHUNK = 1 << 20
 
 
-def patched_copy(region: Region, output: Path, values: Values) -> None:
-    """The region's bytes as a file of their own, with the values of the given tensors (by `key`) replaced."""
+def patched_copy(region: Region, output: Path, values: Values, datasets: Datasets) -> None:
+    """The region's bytes as a file of their own, with the values of the given tensors replaced."""
     try:
         copy_region(region, output)
     except OSError as error:
         raise OutputError(f"the file cannot be written: {error.strerror}", where=str(output), fix="Check space and permissions") from error
-    copied = whole(output)
-    patch(copied, values, read_tree(copied))
+    patch(whole(output), values, datasets)
 
 
 def copy_region(region: Region, output: Path) -> None:
@@ -41,9 +41,8 @@ def copy_region(region: Region, output: Path) -> None:
             left -= len(chunk)
 
 
-def patch(region: Region, values: Values, root: Group) -> None:
-    """Replaces arrays in a file that is ours to change; `root` is its tree, or that of the file whose copy it is."""
-    datasets = {d.path: d for d in root.datasets()}
+def patch(region: Region, values: Values, datasets: Datasets) -> None:
+    """Replaces arrays in a file that is ours to change: a copy of the one that the datasets were found in, or a part of it."""
     with ExitStack() as stack:
         file = stack.enter_context(region.path.open("r+b", buffering=0))
         through_hdf5: h5py.File | None = None

@@ -18,7 +18,7 @@ from weightbridge.formats.keras.legacy import LegacyStore, listed
 from weightbridge.formats.keras.legacy_kernels import with_old_kernels
 from weightbridge.formats.keras.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
-from weightbridge.formats.keras.tensors import tensor_of
+from weightbridge.formats.keras.tensors import datasets_of, tensor_of
 from weightbridge.graph import Excluded, LayerGraph
 from weightbridge.tensors import Array, Tensor
 
@@ -39,7 +39,7 @@ def read(path: Path) -> LayerGraph:
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
     """The template's file with the given tensors replaced; optimizer, attributes and names stay as they are."""
-    patched_copy(whole(Path(template.path)), output, values)
+    patched_copy(whole(Path(template.path)), output, values, datasets_of(template.tensors))
 
 
 def _model(path: Path, root: Group, group: Group, text: Any) -> LayerGraph:

@@ -1,6 +1,7 @@
 """Stored variables -> Tensors, whose bytes are read only when asked for: straight from the file where they lie in one run."""
 
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +14,16 @@ STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "vector_u")
 KINDS = "fiub"
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Loads an array's values, in the machine's byte order."""
+
+    dataset: Dataset
+
+    def __call__(self) -> Array:
+        return load(self.dataset)
+
+
 def tensor_of(layer: str, variable: Variable, trainable: bool) -> Tensor:
     """The tensor `layer/variable`. Raises Unsupported for a dtype that is no number."""
     dataset = variable.dataset
@@ -22,7 +33,7 @@ def tensor_of(layer: str, variable: Variable, trainable: bool) -> Tensor:
         shape=dataset.shape,
         dtype=dtype_name(dataset),
         key=dataset.path,
-        load=partial(load, dataset),
+        load=Stored(dataset),
         trainable=trainable and variable.role not in STATISTICS,
     )
 
@@ -37,6 +48,11 @@ def dtype_name(dataset: Dataset) -> str:
             fix="Weights are floats, integers or booleans: save the model without this layer",
         )
     return str(dtype.name)
+
+
+def datasets_of(tensors: Iterable[Tensor]) -> dict[str, Dataset]:
+    """Where the tensors of a file in HDF5 are stored, by key."""
+    return {t.key: t.load.dataset for t in tensors if isinstance(t.load, Stored)}
 
 
 def load(dataset: Dataset) -> Array:

@@ -10,7 +10,7 @@ from weightbridge.formats.hdf5.tree import Group, read_tree
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.shards import is_shard_map, read_shards
-from weightbridge.formats.keras.tensors import tensor_of
+from weightbridge.formats.keras.tensors import datasets_of, tensor_of
 from weightbridge.formats.keras.variables import VariableStore, excluded
 from weightbridge.graph import LayerGraph
 from weightbridge.tensors import Array, Tensor
@@ -33,7 +33,7 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
         raise Unsupported(
             "weights in shards can be read but not written", where=str(path), fix="Give a .weights.h5 or .keras file as target"
         )
-    patched_copy(whole(path), output, values)
+    patched_copy(whole(path), output, values, datasets_of(template.tensors))
 
 
 def graph_of_variables(path: Path, root: Group, format: str, producer: str = "keras 3") -> LayerGraph:

@@ -12,6 +12,7 @@ from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.config import ConfigLayer, parse_json, parse_model
 from weightbridge.formats.keras.dialects import Origin, normalised, version_of
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
+from weightbridge.formats.keras.tensors import datasets_of
 from weightbridge.formats.keras.variables import VariableStore, excluded
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
 from weightbridge.graph import LayerGraph
@@ -41,12 +42,12 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 
     With an output called `.weights.h5` its weights alone.
     """
-    path = Path(template.path)
+    path, datasets = Path(template.path), datasets_of(template.tensors)
     if not output.name.endswith(".weights.h5"):
-        patched_archive(path, output, WEIGHTS, values)
+        patched_archive(path, output, WEIGHTS, values, datasets)
         return
     with archive(path) as opened:
-        patched_copy(member_region(path, opened, WEIGHTS), output, values)
+        patched_copy(member_region(path, opened, WEIGHTS), output, values, datasets)
 
 
 def _version(metadata: Any) -> str:
