@@ -268,11 +268,26 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert (done.stdout, done.stderr) == ("{0\n", "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_standard_output_on_a_full_disk_is_not_written(tmp_path: Path) -> None:
+    command = f"{sys.executable} -c 'from weightbridge.cli import main; main()' report {saved(tmp_path)} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 5
+    assert done.stderr.startswith("weightbridge: standard output: cannot be written")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_are_no_error(tmp_path: Path, closed: str) -> None:
+    command = f"{sys.executable} -c 'from weightbridge.cli import main; main()' report {saved(tmp_path)} {closed}"
+    assert subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, check=False).returncode == 0
+
+
 def test_a_terminal_that_knows_ascii_alone(tmp_path: Path) -> None:
     done = start("report", str(saved(tmp_path)), env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0
     assert done.stdout.isascii()
     assert "WARN check" in done.stdout
+    assert "----" in done.stdout
 
 
 def test_a_report_in_json_needs_no_rich(tmp_path: Path) -> None:

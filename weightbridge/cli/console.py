@@ -5,7 +5,8 @@ import sys
 
 import click
 
-from weightbridge.report.escape import visible
+from weightbridge.errors import OutputError
+from weightbridge.report.escape import RULE, visible
 
 
 def complain(message: str) -> None:
@@ -15,10 +16,33 @@ def complain(message: str) -> None:
 
 
 def show(text: str) -> None:
-    """To standard output; what its encoding cannot show is escaped, and a reader that has gone away is no error."""
+    """To standard output; what its encoding cannot show is escaped, and a reader that has gone away is no error.
+
+    Raises OutputError where it is a file on a full disk.
+    """
+    if sys.stdout is None:  # closed by whoever started us
+        return
     encoding = sys.stdout.encoding or "utf-8"
     try:
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.write(_shown_in(text, encoding))
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains when it flushes at exit
+        _give_up()
+    except OSError as error:
+        _give_up()
+        fix = "Send it to a file or terminal that can take it, or say --report FORMAT=PATH"
+        raise OutputError(f"cannot be written: {error.strerror}", where="standard output", fix=fix) from error
+
+
+def _shown_in(text: str, encoding: str) -> str:
+    """The rules of tables as hyphens, where there are no lines."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace(RULE, "-").encode(encoding, "backslashreplace").decode(encoding)
+    return text
+
+
+def _give_up() -> None:
+    """Or the interpreter complains when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -57,15 +57,19 @@ def _deliver(report: Report, wanted: Sequence[Request]) -> int:
 
 
 def _written(request: Request, data: Mapping[str, Any]) -> OutputError | None:
-    if request.path is None:
-        show(_for_terminal(data) if request == Request("text") and sys.stdout.isatty() else renderer(request.format)(data))
-        return None
     try:
-        write_atomically(request.path, renderer(request.format)(data))
+        if request.path is None:
+            show(_for_terminal(data) if request == Request("text") and _is_terminal() else renderer(request.format)(data))
+        else:
+            write_atomically(request.path, renderer(request.format)(data))
     except OutputError as error:
         complain(str(error))
         return error
     return None
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def _for_terminal(data: Mapping[str, Any]) -> str:

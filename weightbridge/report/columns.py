@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from weightbridge.report.escape import visible
+from weightbridge.report.escape import RULE, visible
 from weightbridge.report.sections import Column, Table
 
 GAP = 3  # between two columns
@@ -48,7 +48,7 @@ def lines(table: Table, widths: Sequence[int], rows: int) -> Iterator[str]:
     """The titles, a rule, and the first rows; what does not fit into its column goes on in the next line."""
     console = Console(width=sum(widths) + GAP * len(widths), _environ={})
     yield from _row([column.title for column in table.columns], table.columns, widths, console)
-    yield "\N{BOX DRAWINGS LIGHT HORIZONTAL}" * (sum(widths) + GAP * (len(widths) - 1))
+    yield RULE * (sum(widths) + GAP * (len(widths) - 1))
     for row in table.rows[:rows]:
         yield from _row([visible(cell) for cell in row], table.columns, widths, console)
 

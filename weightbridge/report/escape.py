@@ -10,6 +10,7 @@ _MARKDOWN = re.compile(r"[\\`*_\[\]|~$@#&<>]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _REFERENCE = re.compile(r"(?<=[@#])(?=\w)")  # GitHub links @name and #1 even where they are escaped
 LONGEST = 1000
+RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"  # under the titles of a table
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
