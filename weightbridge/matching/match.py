@@ -6,7 +6,8 @@ from functools import cache, partial
 
 from weightbridge.diagnostics import Finding
 from weightbridge.graph import LayerGraph
-from weightbridge.matching.by_map import by_map
+from weightbridge.matching.branches import doubted_branches
+from weightbridge.matching.by_map import by_map, mapped
 from weightbridge.matching.by_mapping import by_mapping, without_told
 from weightbridge.matching.by_name import by_name, by_suffix
 from weightbridge.matching.by_neighbours import by_neighbours
@@ -43,7 +44,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         rules()  # a user's wrong rules are said even where none is needed
     joiner = Joiner(rules, source, target)
     told = by_mapping(load_mappings(options.rules), source, target)
-    context = without_told(Context(*reduce_both(source, target), {}, options.map), told)
+    context = without_told(Context(*reduce_both(source, target, _mapped(source, options)), {}, options.map), told)
     for matcher in NAMED:
         context = context.with_pairs(matcher(context))
     roles = by_roles(context, joiner)
@@ -51,7 +52,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     for matcher in PLACED:
         context = context.with_pairs(matcher(context))
     untied = untied_pairs(context)
-    context = replace(context, pairs={p.target: p for p in (*doubted(context), *untied)})
+    context = replace(context, pairs={p.target: p for p in doubted_branches((*doubted(context), *untied), context.source.rivals)})
     paired = [(p.source, p.target) for p in context.pairs.values() if context.target.by_name[p.target].has_weights]
     differing = differences(source, target, paired)
     refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
@@ -76,6 +77,12 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         ),
         refused=refused,
     )
+
+
+def _mapped(source: LayerGraph, options: Options) -> set[str]:
+    """The layers of the source that the user has named, or a tensor of which."""
+    owners = {layer.name: layer.name for layer in source.layers} | {name: layer.name for name, layer in source.owner.items()}
+    return {owners[name] for left, right in options.map for name, _ in mapped(left, right, owners)}
 
 
 def _joined(context: Context, joiner: Joiner, refused: frozenset[str]) -> Mapping[str, Joined]:

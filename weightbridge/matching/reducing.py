@@ -1,37 +1,50 @@
 """The reduced graph of a model: layer by layer, units with weights and the merges between them."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.attention import ATTENDED, first_product
+from weightbridge.matching.branches import is_within, left_out, rivals
 from weightbridge.matching.directions import BACKWARD, FORWARD, JOINED, is_twofold
 from weightbridge.matching.parts import PART, Part, divided
-from weightbridge.matching.units import AFFINE, LINEAR, MERGES, Reduced, Unit, bridged, family, main_size, without
+from weightbridge.matching.units import AFFINE, LINEAR, MERGES, Reduced, Unit, bridged, family, main_size
+from weightbridge.matching.units import without as without_family
 
 PROJECTIONS = ("query", "key", "value")
 
 
-def reduce_both(source: LayerGraph, target: LayerGraph) -> tuple[Reduced, Reduced]:
-    """Both reduced graphs; fused layers of the source that the target keeps apart are so many units."""
+def reduce_both(source: LayerGraph, target: LayerGraph, mapped: Collection[str] = ()) -> tuple[Reduced, Reduced]:
+    """Both reduced graphs, the source's as the target has it: fused layers taken apart, one branch of an If of two models.
+
+    mapped: layers of the source that the user has named.
+    """
     other = reduce(target)
-    one = _without_scaling(reduce(source), other)
+    out, told = left_out(source, other, mapped, lambda branches: reduce(source, without=branches))
+    one = _without_scaling(reduce(source, without=out | told), other)
     keys = {u.name: f"{u.family}:{u.size}" for u in one.weighted}
     apart = divided(source.layers, keys, Counter(f"{u.family}:{u.size}" for u in other.weighted))
-    return _without_scaling(reduce(source, apart), other) if apart else one, other
+    if apart:
+        one = _without_scaling(reduce(source, apart, out | told), other)
+    return replace(one, rivals=rivals(out, one, reduce(source, apart, told)) if out else {}), other
 
 
-def reduce(graph: LayerGraph, apart: Mapping[str, tuple[Part, ...]] = MappingProxyType({})) -> Reduced:
+def reduce(
+    graph: LayerGraph, apart: Mapping[str, tuple[Part, ...]] = MappingProxyType({}), without: frozenset[str] = frozenset()
+) -> Reduced:
     """The reduced graph of all layers with tensors and of the merges that join two or more data paths.
 
-    apart: fused layers and the parts that they are taken apart into.
+    apart: fused layers and the parts that they are taken apart into. without: branches that are left out.
     """
     growing = _Growing(graph, apart)
     for layer in graph.layers:
-        growing.add(layer)
+        if without and is_within(layer, without):
+            growing.ends[layer.name] = ()
+        else:
+            growing.add(layer)
     read = {e for name in graph.outputs for e in growing.ends.get(name, ())}
     return _with_functions(_with_flat_concats(_without_loose(Reduced(graph, tuple(growing.units), growing.parents), read)))
 
@@ -118,7 +131,7 @@ class _Growing:
 
 def _without_scaling(one: Reduced, other: Reduced) -> Reduced:
     """Without products with a single stored number, where the other side stores none."""
-    return one if any(u.family == "Rescaling" for u in other.units) else without(one, "Rescaling")
+    return one if any(u.family == "Rescaling" for u in other.units) else without_family(one, "Rescaling")
 
 
 def _with_functions(reduced: Reduced) -> Reduced:
@@ -138,7 +151,7 @@ def _without_loose(reduced: Reduced, read: set[str]) -> Reduced:
         if not loose:
             return reduced
         kept = tuple(u for u in reduced.units if u.name not in loose)
-        reduced = Reduced(reduced.graph, kept, {u.name: reduced.parents[u.name] for u in kept})
+        reduced = replace(reduced, units=kept, parents={u.name: reduced.parents[u.name] for u in kept})
 
 
 def _with_flat_concats(reduced: Reduced) -> Reduced:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
@@ -50,11 +50,15 @@ class Unit:
 
 @dataclass(frozen=True)
 class Reduced:
-    """Units in file order and, per unit, the units or inputs that feed it (in input order, "" for a model input)."""
+    """Units in file order and, per unit, the units or inputs that feed it (in input order, "" for a model input).
+
+    rivals: what stands at a unit's place in the other branch of an If, where that would do as well.
+    """
 
     graph: LayerGraph
     units: tuple[Unit, ...]
     parents: Mapping[str, tuple[str, ...]]
+    rivals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> Mapping[str, Unit]:
@@ -122,4 +126,4 @@ def bridged(reduced: Reduced, gone: frozenset[str]) -> Reduced:
     for unit in reduced.units:
         feeding = tuple(e for p in reduced.parents[unit.name] for e in (through.get(p, (p,)) if p in gone else (p,)))
         through[unit.name] = feeding
-    return Reduced(reduced.graph, kept, {u.name: through[u.name] for u in kept})
+    return replace(reduced, units=kept, parents={u.name: through[u.name] for u in kept})

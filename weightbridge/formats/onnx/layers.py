@@ -6,6 +6,7 @@ from typing import Any
 
 from weightbridge.formats.onnx import conv, dense, elementwise, loops, norms, plain, recurrent
 from weightbridge.formats.onnx.biases import with_biases
+from weightbridge.formats.onnx.branches import opened
 from weightbridge.formats.onnx.cells import cell_drafts
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, opaque
 from weightbridge.formats.onnx.groupnorm import with_group_norms
@@ -46,6 +47,8 @@ class Folded:
 
 def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     """The layers of a graph. read: the values of a small constant; loader: what will read a weight."""
+    opening = opened(graph)
+    graph = opening.graph
     net = net_of(graph, read)
     site = Site(net, shapes_of(graph, net), opset, read)
     drafts = [*_inputs(graph, net), *_drafts(site)]
@@ -55,14 +58,16 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     layers = tuple(tensors.layer(site, d, n, layouts.get(d.shown)) for d, n in zip(drafts, names, strict=True))
     maker = {value: name for d, name in zip(drafts, names, strict=True) for value in d.outputs}
     edges = (_edges(d, name, maker) for d, name in zip(drafts, names, strict=True))
-    parts = {names[n]: tuple(_part(run, maker) for run in runs) for n, runs in divisions(site, drafts).items()}
+    more: dict[str, dict[str, Any]] = {n: {"branch": b} for d, n in zip(drafts, names, strict=True) if (b := opening.branch(d.outputs))}
+    for n, runs in divisions(site, drafts).items():
+        more.setdefault(names[n], {})["parts"] = tuple(_part(run, maker) for run in runs)
     return Folded(
-        layers=tuple(replace(x, attributes={**x.attributes, "parts": parts[x.name]}) if x.name in parts else x for x in layers),
+        layers=tuple(replace(x, attributes={**x.attributes, **more[x.name]}) if x.name in more else x for x in layers),
         edges=tuple(e for found in edges for e in found),
         inputs=tuple(n for d, n in zip(drafts, names, strict=True) if d.op == "Input"),
         outputs=tuple(dict.fromkeys(maker[v] for v in net.outputs if v in maker)),
         headers=tensors.headers,
-        shown={n: d.shown for d, n in zip(drafts, names, strict=True) if d.shown},
+        shown={n: d.shown for d, n in zip(drafts, names, strict=True) if d.shown and d.shown not in opening.branches},
     )
 
 

@@ -76,11 +76,11 @@ def net_of(graph: Graph, read: Read, outer: frozenset[str] = frozenset()) -> Net
 
     outer: values of enclosing graphs, known by name alone.
     """
-    captured_by = [_captured(node) for node in graph.nodes]
+    captured_values = [captured_by(node) for node in graph.nodes]
     known = outer | {t.name for t in graph.initializers} | {i.name for i in graph.inputs}
-    order = _sorted(graph, captured_by, known)
+    order = _sorted(graph, captured_values, known)
     nodes = tuple(graph.nodes[i] for i in order)
-    captured = {n: captured_by[i] for n, i in enumerate(order) if captured_by[i]}
+    captured = {n: captured_values[i] for n, i in enumerate(order) if captured_values[i]}
     _check_names(graph)
     sorter = _Sorter({t.name: Constant(t.name, t, t.dims) for t in graph.initializers}, read)
     for n, node in enumerate(nodes):
@@ -153,12 +153,12 @@ class _Sorter:
         return (constant,) if constant else self.weights.get(value, ())
 
 
-def _captured(node: Node) -> tuple[str, ...]:
+def captured_by(node: Node) -> tuple[str, ...]:
     """The values that a node's subgraphs read and do not make."""
     found: dict[str, None] = {}
     for graph in subgraphs(node):
         made = {i.name for i in graph.inputs} | {t.name for t in graph.initializers} | {v for n in graph.nodes for v in n.outputs}
-        read = (v for n in graph.nodes for v in (*n.inputs, *_captured(n)))
+        read = (v for n in graph.nodes for v in (*n.inputs, *captured_by(n)))
         found.update(dict.fromkeys(v for v in (*read, *(o.name for o in graph.outputs)) if v and v not in made))
     return tuple(found)
 
