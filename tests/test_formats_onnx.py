@@ -170,6 +170,13 @@ def test_normalisation_in_single_steps(tmp_path: Path, ops: list[Op], op: str, r
     assert (layer.attributes["epsilon"], layer.attributes["axis"]) == (1e-05, -1)
 
 
+@pytest.mark.parametrize(("shape", "is_one"), [([-1, 3, 1], True), ([3, -1, 1], False)], ids=["nothing changes", "axes move"])
+def test_a_reshape_that_changes_nothing_is_no_end_of_a_normalisation(tmp_path: Path, shape: list[int], is_one: bool) -> None:
+    ops = [LAYERNORM[0], ("Reshape", ["mean", "shape"], ["again"], {}), ("Sub", ["x", "again"], ["d"], {}), *LAYERNORM[2:]]
+    graph = read(tmp_path, ops, {**numbers(*NUMBERS), "shape": np.array(shape)}, {"x": [1, 3, 4]})
+    assert ("LayerNorm" in [x.op for x in graph.layers]) is is_one
+
+
 def test_a_skip_connection_is_no_part_of_a_normalisation(tmp_path: Path) -> None:
     graph = read(
         tmp_path, [*LAYERNORM[:-1], ("Add", ["m", "b"], ["l"], {}), ("Add", ["l", "x"], ["y"], {})], numbers(*NUMBERS), {"x": ["n", 3, 4]}

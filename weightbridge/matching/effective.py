@@ -28,6 +28,8 @@ def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]
     """The attributes that count for one direction of a bidirectional layer, or for one half of a separable convolution."""
     if PART in unit:  # each part is followed by its own activation, if any
         return {k: v for k, v in attributes.items() if k != "activation"}
+    if {layer.op, other.op} == {"Conv", "DepthwiseConv"}:  # one writes as groups what is a class of its own to the other
+        return {k: v for k, v in attributes.items() if k not in ("groups", "depth_multiplier")}
     if direction_of(unit) == 1:
         return {**attributes, "go_backwards": True}
     if layer.op != "SeparableConv" or other.op == layer.op:

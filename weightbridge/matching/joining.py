@@ -9,9 +9,10 @@ from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.bias_rows import bias_rows
 from weightbridge.matching.directions import direction_of, one_direction, selected
 from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
+from weightbridge.matching.lone import lone_tensor
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
 from weightbridge.matching.parts import output_axis
-from weightbridge.matching.same_layout import same_layout
+from weightbridge.matching.same_layout import CHANNELS_FIRST, same_layout
 from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
 from weightbridge.matching.tying import tied_tensor
 from weightbridge.matching.unflattening import with_output_order
@@ -50,7 +51,7 @@ class Joiner:
             if rows is not None:
                 matches.append(Match(tensor.name, *rows, False, pair.confidence, pair.evidence))
                 continue
-            given = roles.get(role) or tied_tensor(self.source, source.layer, role)
+            given = roles.get(role) or tied_tensor(self.source, source.layer, role) or lone_tensor(source, target)
             if given is None:
                 gates = joined_gates(source, role, tensor)
                 if gates:
@@ -96,6 +97,7 @@ class Joiner:
         known = flatten_lengths((self.source, source), (self.target, target)) if role == "kernel" else {}
         if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
             return older_kernel(source, target, given, wanted)
+        source, target = _grouped(self.source, source, target), _grouped(self.target, target, source)
         source, target = _by_channel(source, given, target), _by_channel(target, wanted, source)
         frameworks = self.source.framework, self.target.framework
         found: Transform | None = None if known else same_layout(frameworks, source, target, given, wanted)
@@ -130,6 +132,14 @@ class Joiner:
                 yield found
 
 
+def _grouped(graph: LayerGraph, layer: Layer, other: Layer) -> Layer:
+    """ONNX and torch keep a convolution by channel as they keep any with groups, which is what Keras has where it is written so."""
+    is_one = (
+        graph.framework in CHANNELS_FIRST and layer.op == "DepthwiseConv" and other.op == "Conv" and other.attributes.get("groups", 1) > 1
+    )
+    return replace(layer, op="Conv") if is_one else layer
+
+
 def _by_channel(layer: Layer, tensor: Tensor, other: Layer) -> Layer:
     """A convolution of one channel per group is one by channel, where the other side says so: weights alone do not tell its groups."""
     is_one = layer.op == "Conv" and other.op == "DepthwiseConv" and "groups" not in layer.attributes and tensor.shape[1:2] == (1,)
@@ -148,7 +158,8 @@ def _as_vector(given: Tensor, wanted: Tensor) -> Transform | None:
     long = [n for n in given.shape if n > 1]
     if given.size != wanted.size or [n for n in wanted.shape if n > 1] not in (long, [given.size] if given.role in GROUPED else long):
         return None
-    return vector_pattern(given.shape, wanted.shape) if len(long) < 2 or len(wanted.shape) == 1 else None
+    is_table = "kernel" not in (given.role, wanted.role) and len(set(long)) == len(long)  # lengths that differ tell the axes apart
+    return vector_pattern(given.shape, wanted.shape) if len(long) < 2 or len(wanted.shape) == 1 or is_table else None
 
 
 def _forwards(rule: Rule, source: Layer, given: Tensor, wanted: Tensor, known: Mapping[str, int]) -> Transform | None:

@@ -10,6 +10,7 @@ from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.attention import ATTENDED, first_product
 from weightbridge.matching.branches import is_within, left_out, rivals
 from weightbridge.matching.directions import BACKWARD, FORWARD, JOINED, is_twofold
+from weightbridge.matching.lone import with_vectors
 from weightbridge.matching.parts import PART, Part, divided
 from weightbridge.matching.units import AFFINE, LINEAR, MERGES, Reduced, Unit, bridged, family, main_size
 from weightbridge.matching.units import without as without_family
@@ -29,7 +30,7 @@ def reduce_both(source: LayerGraph, target: LayerGraph, mapped: Collection[str] 
     apart = divided(source.layers, keys, Counter(f"{u.family}:{u.size}" for u in other.weighted))
     if apart:
         one = _without_scaling(reduce(source, apart, out | told), other)
-    return replace(one, rivals=rivals(out, one, reduce(source, apart, told)) if out else {}), other
+    return with_vectors(replace(one, rivals=rivals(out, one, reduce(source, apart, told)) if out else {}), other)
 
 
 def reduce(

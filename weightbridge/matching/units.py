@@ -88,7 +88,14 @@ def family(layer: Layer) -> str:
         return "Linear"
     if layer.op == "BatchNorm" or layer.op in AFFINE:
         return "Norm"
-    return layer.op
+    return "DepthwiseConv" if layer.op == "Conv" and _is_by_channel(layer) else layer.op
+
+
+def _is_by_channel(layer: Layer) -> bool:
+    """As many groups as channels: Keras has two classes for that, ONNX and torch write both as one."""
+    kernel = layer.tensor("kernel")
+    is_keras = layer.class_name not in ("", "Conv")
+    return is_keras and kernel is not None and layer.attributes.get("groups", 1) > 1 and kernel.shape[-2:-1] == (1,)
 
 
 def _is_pointwise(layer: Layer) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from weightbridge.formats.onnx.arithmetic import OPERATIONS
+from weightbridge.formats.onnx.arithmetic import MEANS, OPERATIONS
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, is_float
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.recognise import NONLINEAR, Function, recognise
@@ -60,7 +60,7 @@ def _regions(site: Site, exit_index: int, claimed: Mapping[int, Draft]) -> Itera
             yield Region(next(iter(frontier)), tuple(sorted(taken)), dict(constants), dict(scalars))
         value = max(frontier, key=lambda v: net.producer.get(v, -1), default="")
         index = net.producer.get(value)
-        if index is None or index in claimed or net.nodes[index].op not in OPERATIONS or net.nodes[index].domain:
+        if index is None or index in claimed or not _is_step(site, net.nodes[index]):
             return
         if value in net.outputs or not taken.issuperset(net.consumers.get(value, ())):
             return
@@ -69,12 +69,19 @@ def _regions(site: Site, exit_index: int, claimed: Mapping[int, Draft]) -> Itera
         frontier = None if added is None else (frontier - {value}) | added
 
 
+def _is_step(site: Site, node: Node) -> bool:
+    if node.op == "Reshape":  # into the shape that it has: what is left of two transposes of a mean
+        before, after = site.shapes.get(node.inputs[0]), site.shapes.get(node.outputs[0])
+        return before is not None and after is not None and before[1:] == after[1:]
+    return node.op in OPERATIONS and not node.domain
+
+
 def _inputs(site: Site, node: Node, constants: dict[str, Constant], scalars: dict[str, float]) -> set[str] | None:
     """The data values a node reads; its constants are noted. None where it reads something that no function of one value holds."""
     found: set[str] = set()
     for i, value in enumerate(node.inputs):
         constant, number = site.constant(value), site.net.scalar(value)
-        if not value or (node.op.startswith("Reduce") and i == 1):
+        if not value or (i == 1 and node.op in (*MEANS, "Reshape")):  # axes, or a shape
             continue
         if site.net.is_data(value):
             found.add(value)
