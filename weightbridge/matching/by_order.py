@@ -7,6 +7,7 @@ from dataclasses import replace
 from weightbridge.matching.alignment import align
 from weightbridge.matching.by_shape import UNORDERED
 from weightbridge.matching.context import DOUBTFUL, IN_ORDER, SYMMETRIC, Context, key
+from weightbridge.matching.directions import is_backward
 from weightbridge.matching.doubt import SHOWN
 from weightbridge.matching.keras_order import in_keras_order
 from weightbridge.matching.names import likenesses
@@ -14,6 +15,7 @@ from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.tensors import Array
 
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of layers within a class only
 
 
@@ -29,8 +31,15 @@ def by_order(context: Context) -> tuple[LayerPair, ...]:
 
 
 def _by_family(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
-    families = dict.fromkeys(u.family for u in target)
-    return tuple(p for f in families for p in _aligned(context, [u for u in source if u.family == f], [u for u in target if u.family == f]))
+    families = dict.fromkeys(_class(u) for u in target)
+    return tuple(
+        p for f in families for p in _aligned(context, [u for u in source if _class(u) == f], [u for u in target if _class(u) == f])
+    )
+
+
+def _class(unit: Unit) -> tuple[str, bool]:
+    """The family, both directions of recurrent layers apart: a file may list them in either order."""
+    return unit.family, unit.family in RECURRENT and is_backward(unit.name, unit.layer)
 
 
 def _in_both_orders(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:

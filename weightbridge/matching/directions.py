@@ -15,6 +15,13 @@ def is_twofold(layer: Layer) -> bool:
     return layer.attributes.get("direction") == "bidirectional" and bool(layer.tensors) and all(t.shape[:1] == (2,) for t in layer.tensors)
 
 
+def is_backward(unit: str, layer: Layer) -> bool:
+    """Whether a recurrent unit runs from the last step to the first, as far as the layer, its path or the unit's name says."""
+    if direction_of(unit) is not None:
+        return direction_of(unit) == 1
+    return bool(layer.attributes.get("go_backwards")) or any(part.startswith("backward") for part in layer.name.lower().split("/"))
+
+
 def direction_of(unit: str) -> int | None:
     """The index of a unit's direction in its layer's tensors, None for a whole layer."""
     return 0 if unit.endswith(FORWARD) else 1 if unit.endswith(BACKWARD) else None

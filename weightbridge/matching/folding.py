@@ -132,7 +132,8 @@ def zero_biases(context: Context, missing: Iterable[tuple[LayerPair, Tensor]]) -
     if context.source.graph.framework != "onnx":
         return (), ()
     spare = {t.size for unit in context.open_source() for _, t in unit.tensors}
-    dropped = [(pair, tensor) for pair, tensor in missing if tensor.role == "bias" and tensor.size not in spare]
+    known = [(pair, tensor) for pair, tensor in missing if context.source.by_name[pair.source].layer.op != "Opaque"]
+    dropped = [(pair, tensor) for pair, tensor in known if tensor.role == "bias" and tensor.size not in spare]
     matches = tuple(_match(t, p, (), "constant", {"shape": list(t.shape), "value": 0.0}) for p, t in dropped)
     findings = tuple(
         finding(

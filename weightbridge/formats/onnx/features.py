@@ -10,6 +10,7 @@ from weightbridge.formats.onnx.drafts import Site
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes_values import Facts, Shape
 from weightbridge.formats.onnx.shapes_views import reshape_target
+from weightbridge.formats.onnx.values import Net
 from weightbridge.formats.onnx.views import axes_of
 from weightbridge.tensors import Array
 
@@ -143,14 +144,20 @@ def _gathered(site: Site, node: Node, held: Features) -> dict[int, int] | None:
 
 
 def _sliced(site: Site, node: Node, held: Features) -> dict[int, slice] | None:
-    given = [site.net.integers(v) if v else None for v in (*node.inputs[1:], "", "", "", "")[:4]]
+    found = bounds(site.net, node)
+    return None if found is None else {a % held.array.ndim: part for a, part in found.items()}
+
+
+def bounds(net: Net, node: Node) -> dict[int, slice] | None:
+    """What a Slice takes along each of its axes; None where that is not known, or not every element in a row."""
+    given = [net.integers(v) if v else None for v in (*node.inputs[1:], "", "", "", "")[:4]]
     starts, ends, axes, steps = (node.attributes.get(k, given[i]) for i, k in enumerate(("starts", "ends", "axes", "steps")))
     if starts is None or ends is None or (len(node.inputs) > 3 and axes is None):
         return None
     axes = tuple(range(len(starts))) if axes is None else axes
     if steps is not None and any(s != 1 for s in steps):
         return None
-    return {a % held.array.ndim: slice(s, e) for a, s, e in zip(axes, starts, ends, strict=True)}
+    return {a: slice(s, e) for a, s, e in zip(axes, starts, ends, strict=True)}
 
 
 def _split(site: Site, node: Node, held: Features) -> Mapping[str, Features] | None:

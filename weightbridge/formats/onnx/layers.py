@@ -90,13 +90,16 @@ def _drafts(site: Site) -> list[Draft]:
             if index == region.place:
                 found.append(region)
         elif not site.net.fixed.issuperset(v for v in node.outputs if v):
-            found += _by_output(_draft(site, node, index))
+            found += _by_output(site, node, index)
     return with_biases(site, with_group_norms(site, found))
 
 
-def _by_output(draft: Draft) -> list[Draft]:
-    """A Split is as many layers as it makes parts: each is read by others."""
-    return [replace(draft, outputs=(v,), shown=v) for v in draft.outputs] if draft.class_name == "Split" else [draft]
+def _by_output(site: Site, node: Node, index: int) -> list[Draft]:
+    """A node is one layer; a Split as many as it makes parts, as each is read by others, a recurrent one may be one for each direction."""
+    made = _draft(site, node, index)
+    if node.op == "Split":
+        return [replace(made, outputs=(v,), shown=v) for v in made.outputs]
+    return recurrent.by_direction(site, node, index, made) if node.op in recurrent.BUILDERS and not node.domain else [made]
 
 
 def _part(run: Run, maker: Mapping[str, str]) -> dict[str, Any]:

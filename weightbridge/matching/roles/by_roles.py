@@ -55,8 +55,9 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
 
 def _told(leaves: Sequence[Leaf], is_numbered: bool, is_either: bool) -> list[Leaf]:
     """Without those that are numbered through (`Conv_3`, recurrent layers beside ONNX): their place says more than the number."""
-    placed = ((is_numbered and _is_free(leaf)) or (is_either and leaf.layer.op in RECURRENT) for leaf in leaves)
-    kept = [leaf for leaf, is_placed in zip(leaves, placed, strict=True) if not (is_placed and is_automatic(leaf.name))]
+    placed = (is_numbered and _is_free(leaf) and is_automatic(leaf.name) for leaf in leaves)
+    recurrent = (is_either and leaf.layer.op in RECURRENT for leaf in leaves)  # one side's names tell them in vain
+    kept = [leaf for leaf, *is_out in zip(leaves, placed, recurrent, strict=True) if not any(is_out)]
     if is_numbered and len(kept) < len(leaves):  # norms follow the layers that their place tells
         kept = [leaf for leaf in kept if leaf.layer.op != "BatchNorm"]
     return sorted(kept, key=_is_late)
