@@ -97,6 +97,11 @@ class LayerGraph:
     def children(self) -> Mapping[str, tuple[str, ...]]:
         return _neighbours(self, ends=(0, 1))
 
+    @property
+    def is_from_keras(self) -> bool:
+        """Whether the layers' names and order are Keras's; a TensorFlow checkpoint has no more of Keras than the layouts of its tensors."""
+        return self.framework == "keras" and self.format != "tf-checkpoint"
+
     @cached_property
     def parameters(self) -> int:
         return sum(t.size for t in self.tensors)

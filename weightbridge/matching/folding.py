@@ -128,17 +128,20 @@ def _size(unit: Unit) -> int:
 
 
 def zero_biases(context: Context, missing: Iterable[tuple[LayerPair, Tensor]]) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
-    """Biases that a paired ONNX layer lacks: exporters drop those that are all zero. Not where an unused vector could be the bias."""
-    if context.source.graph.framework != "onnx":
+    """Biases that a paired layer of a file that is not Keras's own lacks, which is to have one of zero: exporters drop those that are.
+
+    Not where an unused vector could be the bias.
+    """
+    if context.source.graph.is_from_keras:
         return (), ()
-    spare = {t.size for unit in context.open_source() for _, t in unit.tensors}
+    spare = {t.size for unit in context.source.units if unit.name not in context.taken for _, t in unit.tensors}
     known = [(pair, tensor) for pair, tensor in missing if context.source.by_name[pair.source].layer.op != "Opaque"]
     dropped = [(pair, tensor) for pair, tensor in known if tensor.role == "bias" and tensor.size not in spare]
     matches = tuple(_match(t, p, (), "constant", {"shape": list(t.shape), "value": 0.0}) for p, t in dropped)
     findings = tuple(
         finding(
             "WB306",
-            f"{t.name}: {p.source} has no bias in the source; its exporter dropped an all-zero one, so this one is filled with zeros",
+            f"{t.name}: {p.source} has no bias in the source, which is a bias of zero, so this one is filled with zeros",
             source=p.source,
             target=t.name,
         )

@@ -32,9 +32,9 @@ class RoleMatching:
 
 
 def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
-    """All that names, blocks and sizes tell of two models of which at least one has no data flow."""
+    """All that names, blocks and sizes tell of two models of which at least one has no data flow, and that are not both Keras's own."""
     source, target = context.source.graph, context.target.graph
-    if context.has_flow or source.framework == target.framework != "torch":
+    if context.has_flow or source.framework == target.framework == "onnx" or (source.is_from_keras and target.is_from_keras):
         return RoleMatching()
     if context.is_complete:
         return RoleMatching()

@@ -1,0 +1,79 @@
+"""TensorFlow checkpoints by names into Keras models: what the names say each part of an attention is for, and biases that are not there."""
+
+from pathlib import Path
+
+import numpy as np
+from tensorflow_files import named
+
+from weightbridge import formats
+from weightbridge.graph import Layer, LayerGraph
+from weightbridge.matching import match
+from weightbridge.matching.values import Matching
+from weightbridge.options import Options
+from weightbridge.tensors import Array, Tensor
+
+WIDTH, HEADS, BLOCKS = 12, 3, 2
+SIZE = WIDTH // HEADS
+SPREAD = {**dict.fromkeys(("query", "key", "value"), (WIDTH, HEADS, SIZE)), "attention_output": (HEADS, SIZE, WIDTH)}
+STORED = {"query": "self/query", "key": "self/key", "value": "self/value", "attention_output": "output/dense"}
+
+
+def unread() -> Array:
+    raise AssertionError("matching reads no bytes")
+
+
+def layer(name: str, op: str, **shapes: tuple[int, ...]) -> Layer:
+    tensors = (Tensor(f"{name}/{role}", role, shape, "float32", f"{name}/{role}", unread) for role, shape in shapes.items())
+    return Layer(name, op, tensors=tuple(tensors))
+
+
+def model(*layers: Layer, format: str = "keras-zip") -> LayerGraph:
+    return LayerGraph("target", format, "keras", layers=layers)
+
+
+def attention() -> LayerGraph:
+    """As keras.layers.MultiHeadAttention stores it: heads are an axis, and the key comes first."""
+    bias = {part: (WIDTH,) if part == "attention_output" else (HEADS, SIZE) for part in SPREAD}
+    order = ("key", "query", "value", "attention_output")
+    return model(*(layer(f"layer{i}_attention/{p}", "EinsumDense", kernel=SPREAD[p], bias=bias[p]) for i in range(BLOCKS) for p in order))
+
+
+def of_checkpoint(folder: Path, target: LayerGraph, **shapes: tuple[int, ...]) -> Matching:
+    return match(formats.read(named(folder, {name: np.zeros(shape, "f4") for name, shape in shapes.items()})), target, Options())
+
+
+def test_an_attention_of_square_matrices_goes_where_its_names_say(tmp_path: Path) -> None:
+    stored = {f"bert/encoder/layer_{i}/attention/{p}": WIDTH for i in range(BLOCKS) for p in STORED.values()}
+    shapes = {f"{name}/kernel": (n, n) for name, n in stored.items()} | {f"{name}/bias": (n,) for name, n in stored.items()}
+    found = {m.target: m for m in of_checkpoint(tmp_path, attention(), **shapes).matches}
+    wanted = {f"layer{i}_attention/{p}/{r}": i for i in range(BLOCKS) for p in SPREAD for r in ("kernel", "bias")}
+    assert {t: found[t].sources for t in wanted} == {
+        t: (f"bert/encoder/layer_{i}/attention/{STORED[t.split('/')[1]]}/{t.split('/')[2]}",) for t, i in wanted.items()
+    }
+    assert min(found[t].confidence for t in wanted) > 0.9
+    assert found["layer0_attention/query/kernel"].transform == "i (h d) -> i h d"
+    assert found["layer0_attention/attention_output/kernel"].transform == "(h d) o -> h d o"
+
+
+CONVOLUTION = {"net/conv1/weights": (3, 3, 4, 8)}
+
+
+def test_a_convolution_without_bias_is_one_with_zeros(tmp_path: Path) -> None:
+    made = of_checkpoint(tmp_path, model(layer("conv1", "Conv", kernel=(3, 3, 4, 8), bias=(8,))), **CONVOLUTION)
+    found = {m.target: m for m in made.matches}
+    assert (found["conv1/bias"].transform, found["conv1/bias"].parameters["value"]) == ("constant", 0.0)
+    assert [f.target for f in made.findings if f.code == "WB306"] == ["conv1/bias"]
+
+
+def test_no_zeros_where_a_vector_is_left_over(tmp_path: Path) -> None:
+    """It may be the bias under a name that nobody knows."""
+    target = model(layer("conv1", "Conv", kernel=(3, 3, 4, 8), bias=(8,)))
+    made = of_checkpoint(tmp_path, target, **CONVOLUTION, **{"net/somewhere/else": (8,)})
+    assert "WB306" not in {f.code for f in made.findings}
+
+
+def test_no_zeros_between_models_of_keras() -> None:
+    """There a bias more is another model, which is said."""
+    source = model(layer("conv1", "Conv", kernel=(3, 3, 4, 8)), format="keras-weights-h5")
+    made = match(source, model(layer("conv1", "Conv", kernel=(3, 3, 4, 8), bias=(8,))), Options())
+    assert [m.target for m in made.matches] == ["conv1/kernel"]
