@@ -8,13 +8,14 @@ Transform = tuple[str, dict[str, Any]]
 
 
 def vector_pattern(source: tuple[int, ...], target: tuple[int, ...]) -> Transform:
-    """`1 1 g c -> (g c)`: the longer axes in their order, as one axis of the target."""
+    """`1 1 g c -> (g c)`: the longer axes in their order, as one axis of the target, or each as its own where it has as many."""
     letters = iter("abcdefgh")
     names = ["1" if n == 1 else next(letters) for n in source]
     long = [n for n in names if n != "1"]
-    joined = f"({' '.join(long)})" if len(long) > 1 else " ".join(long)
-    right = " ".join("1" if n == 1 else joined for n in target)
-    lengths = {name: n for name, n in zip(names, source, strict=True) if name != "1"} if len(long) > 1 else {}
+    is_joined = len(long) > sum(n > 1 for n in target)
+    kept = iter([f"({' '.join(long)})"] if is_joined else long)
+    right = " ".join("1" if n == 1 else next(kept) for n in target)
+    lengths = {name: n for name, n in zip(names, source, strict=True) if name != "1"} if is_joined else {}
     return ("" if source == target else f"{' '.join(names)} -> {right}"), lengths
 
 
