@@ -47,6 +47,12 @@ def test_a_concatenation_inside_another_is_one_with_it(axes: tuple[int, int], un
     assert reduced.parents["outer"] == (("a", "b", "c") if axes[0] == axes[1] else ("a", "inner"))
 
 
+@pytest.mark.parametrize(("op", "is_one"), [("Add", True), ("Multiply", False)])
+def test_a_sum_in_a_sum_is_one_with_it(op: str, is_one: bool) -> None:
+    reduced = reduce(graph(NESTED, {"x": "Input", "inner": op, "outer": op}))
+    assert ("inner" not in {u.name for u in reduced.units}) is is_one
+
+
 def test_what_an_exporter_joined_is_matched() -> None:
     flat = graph([(f"s_{a}", f"s_{b}") for a, b in FLAT], {f"s_{n}": op for n, op in OPS.items()}, "onnx")
     pairs = {p.target: p.source for p in match(flat, graph(NESTED, OPS), Options()).pairs}

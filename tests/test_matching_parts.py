@@ -98,6 +98,50 @@ def test_two_fused_layers_stay_whole(tmp_path: Path) -> None:
     assert np.array_equal({t.name: t.load() for t in formats.read(tmp_path / "o.onnx").tensors}["w"], KERNEL)
 
 
+COMPUTED: list[Op] = [  # torch's chunk, where the length is read off the value itself
+    ("Shape", ["f"], ["s"], {}),
+    ("Gather", ["s", "two"], ["n"], {"axis": 0}),
+    ("Div", ["n", "three"], ["third"], {}),
+    ("Mul", ["third", "two"], ["most"], {}),
+    ("Unsqueeze", ["third", "at0"], ["one_part"], {}),
+    ("Unsqueeze", ["most", "at0"], ["two_parts"], {}),
+    ("Slice", ["f", "at0", "one_part", "last"], ["q"], {}),
+    ("Slice", ["f", "one_part", "two_parts", "last"], ["k"], {}),
+    ("Slice", ["f", "two_parts", "at12", "last"], ["v"], {}),
+]
+
+
+def test_bounds_that_the_graph_computes_are_known(tmp_path: Path) -> None:
+    graph = formats.read(fused(tmp_path / "s.onnx", [*COMPUTED, *IN_HEADS, *PLAIN], three=np.array(3)))
+    (layer,) = (x for x in graph.layers if "parts" in x.attributes)
+    assert [(p["start"], p["stop"]) for p in layer.attributes["parts"]] == [(0, 4), (4, 8), (8, 12)]
+
+
+GATED: list[Op] = [
+    ("Split", ["f"], ["g", "u"], {"axis": -1}),
+    ("Tanh", ["g"], ["t"], {}),
+    ("Sigmoid", ["u"], ["i"], {}),
+    ("Mul", ["t", "i"], ["y"], {}),
+]
+GATES: list[Op] = [
+    ("MatMul", ["x", "wu"], ["u"], {}),
+    ("Sigmoid", ["u"], ["i"], {}),
+    ("MatMul", ["x", "wg"], ["g"], {}),
+    ("Tanh", ["g"], ["t"], {}),
+    ("Mul", ["i", "t"], ["y"], {}),
+]
+
+
+def test_parts_are_told_apart_by_what_follows_them(tmp_path: Path) -> None:
+    """Both sides of a product: no order tells them, their activations do."""
+    source = saved(tmp_path / "s.onnx", [("MatMul", ["x", "w"], ["f"], {}), *GATED], {"w": KERNEL}, {"x": ["n", 5, WIDTH]}, ["y"])
+    zeros = {"wu": np.zeros((4, 6), "f4"), "wg": np.zeros((4, 6), "f4")}
+    wb.transfer(source, saved(tmp_path / "t.onnx", GATES, zeros, {"x": ["n", 5, WIDTH]}, ["y"]), output=tmp_path / "o.onnx", verify=False)
+    found = {t.name: t.load() for t in formats.read(tmp_path / "o.onnx").tensors}
+    assert np.array_equal(found["wg"], KERNEL[:, :6])
+    assert np.array_equal(found["wu"], KERNEL[:, 6:])
+
+
 WHOLE: dict[str, list[Op]] = {
     "something reads all of it": [*SPLIT, ("Relu", ["f"], ["y"], {})],
     "a part is missing": [("Slice", ["f", "at0", "at4", "last"], ["q"], {}), ("Slice", ["f", "at8", "at12", "last"], ["y"], {})],

@@ -5,7 +5,23 @@ from collections.abc import Iterator
 from weightbridge.graph import Layer, LayerGraph
 
 PRODUCTS = frozenset({"MatMul", "Dot"})
-BETWEEN = frozenset({"Activation", "Opaque", "Add", "Dropout", "Reshape", "Permute", "Rescaling", "Cast", "Identity", "Shift", "Scale"})
+BETWEEN = frozenset(
+    [
+        "Activation",
+        "Opaque",
+        "Add",
+        "Subtract",
+        "Multiply",
+        "Dropout",
+        "Reshape",
+        "Permute",
+        "Rescaling",
+        "Cast",
+        "Identity",
+        "Shift",
+        "Scale",
+    ]
+)
 STEPS = 12  # layers that may stand between the two products: scale, mask, softmax, dropout
 ATTENDED = "\0attention"
 

@@ -6,6 +6,7 @@ from typing import Any
 from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.directions import direction_of
 from weightbridge.matching.parts import PART
+from weightbridge.matching.units import Unit
 
 PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
 ACTIVATED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"})
@@ -22,6 +23,14 @@ def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
     if layer.op not in PADDED | {"ConvTranspose"}:
         found.pop("padding", None)
     return {k: v for k, v in found.items() if v is not None}
+
+
+def effective_of(graph: LayerGraph, unit: Unit) -> Mapping[str, Any]:
+    """Those of a unit's layer; a part of a fused one has the activation that follows this part."""
+    found = effective(graph, unit.layer)
+    if unit.part is None or len(unit.part.layers) != 1:
+        return found
+    return {**found, "activation": _activation(graph, graph.by_name[unit.part.layers[0]])}
 
 
 def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]) -> Mapping[str, Any]:

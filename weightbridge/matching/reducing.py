@@ -47,7 +47,7 @@ def reduce(
         else:
             growing.add(layer)
     read = {e for name in graph.outputs for e in growing.ends.get(name, ())}
-    return _with_functions(_with_flat_concats(_without_loose(Reduced(graph, tuple(growing.units), growing.parents), read)))
+    return _with_functions(_with_flat_merges(_without_loose(Reduced(graph, tuple(growing.units), growing.parents), read)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,19 +155,19 @@ def _without_loose(reduced: Reduced, read: set[str]) -> Reduced:
         reduced = replace(reduced, units=kept, parents={u.name: reduced.parents[u.name] for u in kept})
 
 
-def _with_flat_concats(reduced: Reduced) -> Reduced:
-    """A concatenation that only another one of the same axis reads is part of that: exporters join the two."""
+def _with_flat_merges(reduced: Reduced) -> Reduced:
+    """A concatenation that only another one of the same axis reads is part of that, a sum of a sum: exporters join and split them."""
 
     def is_inner(unit: Unit) -> bool:
-        reading = set(reduced.children[unit.name]) if unit.family == "Concat" else set()
+        reading = set(reduced.children[unit.name]) if unit.family in ("Concat", "Add") and not unit.has_weights else set()
         readers = [reduced.by_name[name] for name in reading]
-        return len(readers) == 1 and readers[0].family == "Concat" and _axis(readers[0]) == _axis(unit)
+        return len(readers) == 1 and readers[0].family == unit.family and _axis(readers[0]) == _axis(unit)
 
     return bridged(reduced, frozenset(u.name for u in reduced.units if is_inner(u)))
 
 
 def _axis(unit: Unit) -> Any:
-    return unit.layer.attributes.get("axis")
+    return unit.layer.attributes.get("axis") if unit.family == "Concat" else None
 
 
 def _unknown_merge(layer: Layer, feeding: Sequence[str], graph: LayerGraph) -> tuple[Unit, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from weightbridge.matching.effective import effective
+from weightbridge.matching.effective import effective_of
 from weightbridge.matching.units import Reduced
 
 TOLD_BY = ("activation", "recurrent_activation", "strides", "dilation", "go_backwards", "axis")
@@ -23,6 +23,6 @@ def same_functions(source: Reduced, others: Sequence[str], target: Reduced, name
 def _by_function(reduced: Reduced, names: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in names:
-        attributes = effective(reduced.graph, reduced.by_name[name].layer)
+        attributes = effective_of(reduced.graph, reduced.by_name[name])
         found.setdefault(repr([attributes.get(key) for key in TOLD_BY]), []).append(name)
     return found

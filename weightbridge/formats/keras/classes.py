@@ -121,6 +121,7 @@ STATE = (
 )
 
 
+STORED_AS: Mapping[str, str] = {"GroupQueryAttention": "GroupedQueryAttention"}  # the class behind the name that Keras exports
 CALLED: Mapping[tuple[str, str], str] = {("RMSNormalization", "gamma"): "scale"}  # (class, role): Keras's own name of the variable
 
 

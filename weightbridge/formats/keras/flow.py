@@ -6,7 +6,7 @@ from typing import Any
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.keras.calls import calls_of, check_outputs, ordered
-from weightbridge.formats.keras.classes import snake_case
+from weightbridge.formats.keras.classes import STORED_AS, snake_case
 from weightbridge.formats.keras.config import ConfigLayer, walk
 from weightbridge.formats.keras.legacy_names import CELL
 
@@ -148,7 +148,7 @@ def storage_names(layers: tuple[ConfigLayer, ...]) -> dict[str, str]:
     for layer in layers:
         if layer.kind == "operation":
             continue
-        key = snake_case(layer.class_name)
+        key = snake_case(STORED_AS.get(layer.class_name, layer.class_name))
         found[layer.name] = f"{key}_{used[key]}" if key in used else key
         used[key] = used.get(key, 0) + 1
     return found

@@ -49,8 +49,8 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     """The layers of a graph. read: the values of a small constant; loader: what will read a weight."""
     opening = opened(graph)
     graph = opening.graph
-    net = net_of(graph, read)
-    site = Site(net, shapes_of(graph, net), opset, read)
+    shapes, net = shapes_of(graph, net_of(graph, read), read)
+    site = Site(net, shapes, opset, read)
     drafts = [*_inputs(graph, net), *_drafts(site)]
     names = layer_names(drafts, net.nodes)
     layouts = _layouts(drafts, net)

@@ -33,6 +33,8 @@ def divisions(site: Site, drafts: Sequence[Draft]) -> dict[int, tuple[Run, ...]]
     for n, d in enumerate(drafts):
         width, kernel = int(d.attributes.get("units") or d.attributes.get("filters") or 0), d.slot("kernel")
         shape = site.shapes.get(d.outputs[0]) if d.outputs else None
+        if d.op == "Conv" and kernel is not None and shape is None and d.nodes and d.outputs:
+            shape = (None,) * len(kernel.constant.shape or ())  # the rank is all that is needed
         if d.op not in AXES or not 1 < width < WIDEST or kernel is None or shape is None or len(shape) < 2:
             continue
         axis = AXES[d.op] % len(shape)

@@ -1,12 +1,17 @@
 """Shapes of an ONNX graph's values, with the batch axis: as the file gives them, else as far as they follow from the inputs."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
 
 from weightbridge.formats.onnx import shapes_views, shapes_windows
+from weightbridge.formats.onnx.evaluate import evaluate
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.shapes_values import Facts, Rule, Shape
-from weightbridge.formats.onnx.values import Net
+from weightbridge.formats.onnx.values import Net, Read
 from weightbridge.formats.onnx.views import axes_of
+from weightbridge.tensors import Array
 
 SAME = frozenset({  # the output has the first input's shape
     "Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Clip",
@@ -18,8 +23,9 @@ SAME = frozenset({  # the output has the first input's shape
 BROADCAST = frozenset(["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Mean", "Sum", "Where", "Equal", "Greater", "Less", "And", "Or"])
 
 
-def shapes_of(graph: Graph, net: Net) -> dict[str, Shape]:
-    """By value name; a value whose shape is not known is absent."""
+def shapes_of(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net]:
+    """By value name; a value whose shape is not known is absent. And the net with the numbers that follow from shapes."""
+    net = replace(net, numbers=(numbers := dict(net.numbers)))
     found: dict[str, Shape] = {i.name: i.shape for i in (*graph.inputs, *graph.outputs, *graph.value_infos) if i.shape is not None}
     found.update({name: c.shape for name, c in net.constants.items() if c.shape is not None})
     found.update({name: array.shape for name, array in net.numbers.items()})
@@ -29,7 +35,24 @@ def shapes_of(graph: Graph, net: Net) -> dict[str, Shape]:
             shape = _shape(node, [found.get(v) for v in node.inputs], facts)
             if shape is not None:
                 found[node.outputs[0]] = shape
-    return found
+        if node.op == "Split" and node.inputs and node.inputs[0] in found:
+            found |= {v: s for v, s in shapes_views.split(node, found[node.inputs[0]], facts).items() if v not in found}
+        if node.outputs and node.outputs[0] in net.fixed and node.outputs[0] not in numbers and node.outputs[0] not in net.constants:
+            number = _number(node, facts, read)
+            numbers.update({} if number is None else {node.outputs[0]: number})
+    return found, net
+
+
+def _number(node: Node, facts: Facts, read: Read) -> Array | None:
+    """What a node computes from the lengths of axes that are known."""
+    if node.op == "Shape":
+        shape = facts.shapes.get(node.inputs[0], (None,))
+        return None if None in shape or node.attributes else np.array(shape, np.int64)
+    index = facts.net.numbers.get(node.inputs[1]) if node.op == "Gather" else None
+    if index is None or index.size != 1:
+        return evaluate(node, facts.net.numbers, read)
+    part = shapes_views.parts_of(node.outputs[0], facts)
+    return None if part is None or None in part else np.array(part, np.int64).reshape(index.shape)
 
 
 def _shape(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:

@@ -33,10 +33,10 @@ def reshape_target(node: Node, facts: Facts) -> tuple[int | None, ...] | None:
     """The shape that a Reshape asks for, None for each part that is not known; None where not even their number is known."""
     if node.attributes.get("shape"):
         return tuple(node.attributes["shape"])
-    return None if len(node.inputs) < 2 else _parts(node.inputs[1], facts, 20)
+    return None if len(node.inputs) < 2 else parts_of(node.inputs[1], facts)
 
 
-def _parts(value: str, facts: Facts, depth: int) -> tuple[int | None, ...] | None:
+def parts_of(value: str, facts: Facts, depth: int = 20) -> tuple[int | None, ...] | None:
     """The elements of an integer vector that is put together from numbers and from other values' shapes."""
     known, node = facts.net.integers(value), facts.net.source(value)
     if known is not None:
@@ -45,7 +45,7 @@ def _parts(value: str, facts: Facts, depth: int) -> tuple[int | None, ...] | Non
         return None
     if node.op == "Shape":
         return facts.shapes.get(node.inputs[0])
-    parts = [_parts(v, facts, depth - 1) for v in (node.inputs if node.op == "Concat" else node.inputs[:1])]
+    parts = [parts_of(v, facts, depth - 1) for v in (node.inputs if node.op == "Concat" else node.inputs[:1])]
     if node.op == "Concat":
         return None if any(p is None for p in parts) else tuple(n for p in parts if p is not None for n in p)
     if node.op in ("Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape"):
@@ -116,6 +116,20 @@ def cut(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
         known = n is not None and starts is not None and ends is not None and (steps is not None or len(node.inputs) < 5)
         x[axis] = len(range(n or 0)[slice(starts[i], ends[i], steps[i] if steps else 1)]) if known else None
     return tuple(x)
+
+
+def split(node: Node, shape: Shape, facts: Facts) -> dict[str, Shape]:
+    """The shapes of all parts of a Split; a length is None where it is not known."""
+    given = facts.net.integers(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] else None
+    axis, count = int(node.attributes.get("axis", 0)), len(node.outputs)
+    if not -len(shape) <= axis < len(shape):
+        return {}
+    n = shape[axis]
+    each = None if n is None or n % count else n // count
+    sizes = tuple(node.attributes.get("split", ())) or given or (each,) * count
+    places = range(len(shape))
+    found = zip(node.outputs, sizes, strict=False)
+    return {v: tuple(size if i == axis % len(shape) else shape[i] for i in places) for v, size in found if v}
 
 
 RULES: Mapping[str, Rule] = {
