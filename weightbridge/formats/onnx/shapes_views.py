@@ -132,7 +132,26 @@ def split(node: Node, shape: Shape, facts: Facts) -> dict[str, Shape]:
     return {v: tuple(size if i == axis % len(shape) else shape[i] for i in places) for v, size in found if v}
 
 
+def expand(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
+    """Lengths of one become those that are asked for."""
+    x, asked = inputs[0], parts_of(node.inputs[1], facts) if len(node.inputs) > 1 else None
+    if x is None or asked is None:
+        return None
+    rank = max(len(x), len(asked))
+    pairs = zip((1,) * (rank - len(x)) + x, (1,) * (rank - len(asked)) + asked, strict=True)
+    return tuple(a if b == 1 else b if a == 1 else a if a == b else None for a, b in pairs)
+
+
+def tile(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
+    x, times = inputs[0], parts_of(node.inputs[1], facts) if len(node.inputs) > 1 else None
+    if x is None or times is None or len(times) != len(x):
+        return None
+    return tuple(None if n is None or k is None else n * k for n, k in zip(x, times, strict=True))
+
+
 RULES: Mapping[str, Rule] = {
+    "Expand": expand,
+    "Tile": tile,
     "Shape": shape_of,
     "Slice": cut,
     "Transpose": transpose,
