@@ -77,3 +77,12 @@ def test_no_zeros_between_models_of_keras() -> None:
     source = model(layer("conv1", "Conv", kernel=(3, 3, 4, 8)), format="keras-weights-h5")
     made = match(source, model(layer("conv1", "Conv", kernel=(3, 3, 4, 8), bias=(8,))), Options())
     assert [m.target for m in made.matches] == ["conv1/kernel"]
+
+
+def test_what_convolutions_read_and_give_tells_them_apart(tmp_path: Path) -> None:
+    """In equal numbers of weights: the shortcut of one stage widens, the first convolution of the next one narrows."""
+    widening, narrowing = (1, 1, 8, 16), (1, 1, 16, 8)
+    target = model(layer("conv3_block1_0_conv", "Conv", kernel=widening), layer("conv4_block1_1_conv", "Conv", kernel=narrowing))
+    stored = {"net/block2/unit_1/shortcut/weights": widening, "net/block3/unit_1/conv1/weights": narrowing}
+    found = {m.target: m.sources for m in of_checkpoint(tmp_path, target, **stored).matches}
+    assert found == {"conv3_block1_0_conv/kernel": (list(stored)[0],), "conv4_block1_1_conv/kernel": (list(stored)[1],)}

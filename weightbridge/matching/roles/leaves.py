@@ -9,6 +9,7 @@ from weightbridge.matching.units import MAIN_ROLES, Reduced, Unit, plain_role
 from weightbridge.matching.words import words
 from weightbridge.tensors import Tensor
 
+PLANE = 4  # axes of a kernel in two dimensions
 APART = frozenset({"reverse_embeddings"})  # an output head that is kept in the layer of the embedding
 PLAIN = frozenset({"kernel", "weight", "bias", "embeddings", "gamma", "beta", "scale", ""})  # roles that add nothing to a layer's name
 Kind = Literal["matrix", "conv", "norm", "vector"]
@@ -27,7 +28,7 @@ class Leaf:
     kind: Kind
     size: int
     tensors: tuple[tuple[str, Tensor], ...]
-    flow: tuple[int, int] | None = None  # (in, out) of a matrix whose orientation is known
+    flow: tuple[int, int] | None = None  # (in, out) of a matrix or convolution whose orientation is known
 
     @property
     def layer(self) -> Layer:
@@ -83,7 +84,7 @@ def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_ker
     if unit.layer.op == "Conv" and len(main.shape) == 3 and "attention" in path:  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
     kind = _kind(unit, main, len(tensors), path)
-    flow = _flow(unit.layer, main, is_keras) if kind == "matrix" else None
+    flow = _flow(unit.layer, main, is_keras) if kind in ("matrix", "conv") else None
     if unit.part:
         return Leaf(name, unit, path, kind, unit.size, tensors, flow and (flow[0], unit.part.length))
     return Leaf(name, unit, path, kind, main.size, tensors, flow)
@@ -96,8 +97,14 @@ def _told(name: str, unit: Unit, main: Tensor) -> str:
 
 
 def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:
-    """Keras keeps (in, out), torch (out, in) unless its reader found it turned; of stacked experts only Keras's order is known."""
+    """Keras keeps (in, out), torch (out, in) unless its reader found it turned; of stacked experts only Keras's order is known.
+
+    What a convolution reads is its window: that of an image's patch may be a matrix on the other side.
+    """
     shape = main.shape
+    if layer.op == "Conv" and len(shape) >= PLANE and "kernel_axes" not in layer.attributes:
+        out = shape[-1] if is_keras else shape[0]
+        return main.size // max(out, 1), out
     if layer.op == "Dense" and len(shape) == 2:
         return (shape[1], shape[0]) if layer.attributes.get("transposed") else (shape[0], shape[1])
     return (shape[1], shape[2]) if is_keras and layer.op == "Opaque" and len(shape) == 3 else None
