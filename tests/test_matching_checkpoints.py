@@ -83,6 +83,6 @@ def test_what_convolutions_read_and_give_tells_them_apart(tmp_path: Path) -> Non
     """In equal numbers of weights: the shortcut of one stage widens, the first convolution of the next one narrows."""
     widening, narrowing = (1, 1, 8, 16), (1, 1, 16, 8)
     target = model(layer("conv3_block1_0_conv", "Conv", kernel=widening), layer("conv4_block1_1_conv", "Conv", kernel=narrowing))
-    stored = {"net/block2/unit_1/shortcut/weights": widening, "net/block3/unit_1/conv1/weights": narrowing}
-    found = {m.target: m.sources for m in of_checkpoint(tmp_path, target, **stored).matches}
-    assert found == {"conv3_block1_0_conv/kernel": (list(stored)[0],), "conv4_block1_1_conv/kernel": (list(stored)[1],)}
+    shortcut, first = "net/block2/unit_1/shortcut/weights", "net/block3/unit_1/conv1/weights"
+    found = {m.target: m.sources for m in of_checkpoint(tmp_path, target, **{shortcut: widening, first: narrowing}).matches}
+    assert found == {"conv3_block1_0_conv/kernel": (shortcut,), "conv4_block1_1_conv/kernel": (first,)}
