@@ -15,6 +15,7 @@ from weightbridge.matching.values import LayerPair, Match
 SHOWN = 8
 CELL = re.compile(r"/(lstm|gru|simple_rnn)_cell(_\d+)?$")
 CLAIMED = 0.9
+TIED = "nothing to do where the two are tied; else name the other one's source with --map SOURCE=TARGET or declare it fresh"
 ANSWER = "answer the question in the plan file (`weightbridge plan`), or say which with --map SOURCE=TARGET"
 
 
@@ -34,6 +35,10 @@ def said_of_tensors(matches: Iterable[Match], pairs: Iterable[LayerPair]) -> Ite
             layers.setdefault(layer, []).append(match)
     for group in layers.values():
         first = group[0]
+        if "tied" in first.evidence:
+            message = f"{first.target}: the source has {first.sources[0]} once, the target two of its kind; both get its weights"
+            yield finding("WB211", message, source=first.sources[0], target=first.target, fix=TIED)
+            continue
         named = ", ".join(f"{m.target} <- {m.sources[0]}{' and so on' if len(m.sources) > 1 else ''}" for m in group[:SHOWN])
         others = ", ".join(dict.fromkeys(n for m in group for n in m.runners_up)) or "the same tensor in another order of its parts"
         message = f"{named}: as well could be {others}; {' and '.join(first.evidence)} decided (confidence {first.confidence:g})"

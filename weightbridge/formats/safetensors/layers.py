@@ -27,6 +27,7 @@ RECURRENT_ROLES = {
     ("bias", "ih"): "bias",
     ("bias", "hh"): "recurrent_bias",
 }
+PROJECTION = re.compile(r"proj|linear|dense|fc|mapping")
 GATES = {1: ("RNN", "h"), 3: ("GRU", "r z n"), 4: ("LSTM", "i f g o")}
 
 
@@ -118,7 +119,8 @@ def _torch(scope: str, shapes: Shapes, known: Known) -> Found:
     if "in_proj_weight" in shapes:
         return "Attention", {}, roles
     if weight is None:
-        return _keras(shapes)
+        op, attributes, named = _keras(shapes)
+        return op, attributes | (_experts(shapes) if op == "Opaque" else {}), named
     if len(weight) == 1:
         is_prelu = shapes.keys() == {"weight"} and (weight == (1,) or "prelu" in scope.lower())
         if is_prelu:
@@ -126,11 +128,31 @@ def _torch(scope: str, shapes: Shapes, known: Known) -> Found:
         return (
             ("LayerNorm", {"scale": True, "center": True}, roles | norm) if "bias" in shapes else ("RMSNorm", {"scale": True}, roles | norm)
         )
-    if len(weight) == 2 and "bias" not in shapes and "embed" in scope.lower():
+    if len(weight) == 2 and "bias" not in shapes and _is_table(scope):
         return "Embedding", {"input_dim": weight[0], "output_dim": weight[1]}, roles | {"weight": "embeddings"}
     if len(weight) == 2:
         return _linear(weight, shapes.get("bias"), roles, known)
     return _convolution(scope, weight, "bias" in shapes, roles, known.width) if 3 <= len(weight) <= 5 else ("Opaque", {}, roles)
+
+
+def _experts(shapes: Shapes) -> dict[str, Any]:
+    """Stacks of a fused gate and up and of a down projection tell by each other whether they are (expert, out, in)."""
+    stacks = [shape for shape in shapes.values() if len(shape) == 3]
+    if len(stacks) != 2 or stacks[0][0] != stacks[1][0]:
+        return {}
+    told = {_fused_turned(up, down) for up, down in (stacks, stacks[::-1])} - {None}
+    return {"transposed": told.pop()} if len(told) == 1 else {}
+
+
+def _fused_turned(up: tuple[int, ...], down: tuple[int, ...]) -> bool | None:
+    is_turned = (up[1], up[2]) == (2 * down[2], down[1])
+    is_plain = (up[2], up[1]) == (2 * down[1], down[2])
+    return is_turned if is_turned != is_plain else None
+
+
+def _is_table(scope: str) -> bool:
+    """`embed_tokens`, `embeddings.word`; not a projection of embeddings, which multiplies."""
+    return "embed" in scope.lower() and not PROJECTION.search(scope.rpartition(".")[2].lower())
 
 
 def _linear(weight: tuple[int, ...], bias: tuple[int, ...] | None, roles: dict[str, str], known: Known) -> Found:

@@ -1,5 +1,6 @@
 """Which blocks of two models correspond: the partitions that explain most, tracks by their names and sizes, blocks in order."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -56,7 +57,8 @@ def _with_stems(partition: Partition, paired: Sequence[Block]) -> Block:
 def _explained(pair: BlockPair) -> float:
     """Parameters that the pair explains: all where the blocks are equally large, less where they differ."""
     sizes = sorted((pair.source.parameters, pair.target.parameters))
-    return sizes[1] if sizes[0] == sizes[1] else 0.5 * sizes[0] if _is_rough(pair.source, pair.target) else 0.0
+    is_alike = _is_alike(pair.source, pair.target)
+    return sizes[0] if is_alike else 0.5 * sizes[0] if _is_rough(pair.source, pair.target) else 0.0
 
 
 def _paired(a: Partition, b: Partition) -> tuple[BlockPair, ...]:
@@ -82,16 +84,29 @@ def likeness(left: Sequence[str], right: Sequence[str]) -> float:
 
 
 def _aligned(source: Sequence[Block], target: Sequence[Block]) -> tuple[BlockPair, ...]:
-    """In order where there are as many; by number where one side's numbers are among the other's; else as the sizes tell."""
+    """In order where there are as many; by number where one side's numbers are among the other's; as the sizes tell where that explains
+    more."""
     if len(source) == len(target):
         return tuple(BlockPair(s, t, True) for s, t in zip(source, target, strict=True) if _is_rough(s, t))
     a, b = ({block.place: block for block in side} for side in (source, target))
+    by_number: tuple[BlockPair, ...] = ()
     if set(a) <= set(b) or set(b) <= set(a):
-        return tuple(BlockPair(a[p], b[p], True) for p in sorted(set(a) & set(b)) if _is_rough(a[p], b[p]))
-    sizes = [[str(block.parameters) for block in side] for side in (source, target)]
-    counts = [{k: side.count(k) for k in side} for side in sizes]
+        by_number = tuple(BlockPair(a[p], b[p], True) for p in sorted(set(a) & set(b)) if _is_rough(a[p], b[p]))
+    if len(by_number) == min(len(a), len(b)) and all(_is_alike(p.source, p.target) for p in by_number):
+        return by_number
+    return max(by_number, _by_size(source, target, False), _by_size(source, target, True), key=lambda ps: sum(map(_explained, ps)))
+
+
+def _by_size(source: Sequence[Block], target: Sequence[Block], is_by_kernels: bool) -> tuple[BlockPair, ...]:
+    """In order, with gaps, where the numbers of parameters are equal, or the sizes of the kernels; sure where nothing is left over."""
+    sizes = [[str(block.kernels or block.place) if is_by_kernels else str(block.parameters) for block in side] for side in (source, target)]
+    counts = [Counter(side) for side in sizes]
     pairs = align(sizes[0], sizes[1])
     return tuple(BlockPair(source[i], target[j], counts[0][sizes[0][i]] == counts[1][sizes[1][j]]) for i, j in pairs)
+
+
+def _is_alike(source: Block, target: Block) -> bool:
+    return source.parameters == target.parameters or source.kernels == target.kernels != ()
 
 
 def _is_rough(source: Block, target: Block) -> bool:

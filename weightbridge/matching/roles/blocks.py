@@ -1,5 +1,6 @@
 """Blocks: the repeated parts of a model, found by the numbers in its names; and which blocks of two models correspond."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,9 +28,14 @@ class Block:
         return sum(leaf.parameters for leaf in self.leaves)
 
     @cached_property
+    def kernels(self) -> tuple[int, ...]:
+        """The sizes of its matrices and kernels: equal where only one side has biases."""
+        return tuple(sorted(leaf.size for leaf in self.leaves if leaf.kind in ("conv", "matrix")))
+
+    @cached_property
     def inner(self) -> tuple[Words, ...]:
         """The names inside, in the order of the leaves."""
-        return tuple(leaf.words[self.start :] for leaf in self.leaves)
+        return tuple(_without_echo(leaf.words[: self.start], leaf.words[self.start :]) for leaf in self.leaves)
 
     @cached_property
     def signature(self) -> tuple[object, ...]:
@@ -43,6 +49,12 @@ class Partition:
 
     tracks: Mapping[Words, tuple[Block, ...]]
     rest: Block
+
+
+def _without_echo(scope: Words, inner: Words) -> Words:
+    """Without the block's own name, where the names inside begin with it again (`block_4/block_4_conv`)."""
+    echo = next((k for k in range(min(len(scope), len(inner) - 1), 1, -1) if inner[:k] == scope[-k:]), 0)
+    return inner[echo:] if any(w.isdigit() for w in inner[:echo]) else inner
 
 
 def partitions(leaves: Sequence[Leaf]) -> tuple[Partition, ...]:
@@ -62,11 +74,13 @@ def one_track(partition: Partition) -> Partition:
 def _runs(leaves: Sequence[Leaf]) -> Mapping[Words, bool]:
     """Prefix -> whether its numbers leave out 0 because the first block bears no number."""
     inside: dict[Words, dict[str, set[Words]]] = {}
+    counts: Counter[Words] = Counter()
     for leaf in leaves:
         for p, word in enumerate(leaf.words):
             if word.isdigit():
+                counts[leaf.words[:p]] += 1
                 inside.setdefault(leaf.words[:p], {}).setdefault(word, set()).add(_unnumbered(leaf.words[p + 1 :]))
-    found = {prefix: "0" not in blocks for prefix, blocks in inside.items() if _is_run(list(blocks.values()))}
+    found = {prefix: "0" not in blocks for prefix, blocks in inside.items() if _is_run(list(blocks.values()), counts[prefix])}
     return {prefix: lacks and _has_first(leaves, prefix, inside[prefix]) for prefix, lacks in found.items()}
 
 
@@ -75,9 +89,9 @@ def _unnumbered(path: Words) -> Words:
     return tuple(w for w in path if not w.isdigit())
 
 
-def _is_run(blocks: Sequence[set[Words]]) -> bool:
+def _is_run(blocks: Sequence[set[Words]], count: int) -> bool:
     """Two or more alike, of two or more leaves each."""
-    if len(blocks) < 2 or sum(map(len, blocks)) < 2 * len(blocks):
+    if len(blocks) < 2 or count < 2 * len(blocks):
         return False
     pairs = pairwise(blocks)
     shares = [len(a & b) / max(min(len(a), len(b)), 1) for a, b in pairs]

@@ -9,13 +9,17 @@ from weightbridge.matching.joining import Joiner
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.roles.block_pairs import BlockPair, paired_blocks
 from weightbridge.matching.roles.fusing import fusions, stacked
-from weightbridge.matching.roles.leaf_pairs import BY_WORDS, TIED, LeafPair, Role, paired_leaves, roles_of
+from weightbridge.matching.roles.leaf_pairs import BY_WORDS, TIED, LeafPair, paired_leaves
+from weightbridge.matching.roles.leaf_roles import Role, roles_of
 from weightbridge.matching.roles.leaves import Leaf, leaves_of
+from weightbridge.matching.roles.shared_tables import shared_tables
 from weightbridge.matching.roles.single import single_matches
-from weightbridge.matching.roles.towers import towers
+from weightbridge.matching.roles.towers import following, towers
+from weightbridge.matching.units import Reduced
 from weightbridge.matching.values import LayerPair, Match
 
 IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn", "up", "down"})
+IN_ORDER = frozenset({"keras-zip", "keras-h5", "python"})  # formats that list all layers in one order
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 PLACED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Linear", "Norm"})
 FREE = frozenset({"conv", "norm"})  # what position may still match where names say nothing
@@ -42,7 +46,7 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     numbered = tuple(graph.framework == "onnx" for graph in (source, target))
     a, b = (_told(own, is_numbered, any(numbered)) for own, is_numbered in zip(leaves, numbered, strict=True))
     blocks = paired_blocks(a, b)
-    found = [_in_block(pair, _open(_roles(pair, blocks), context), joiner) for pair in blocks]
+    found = [_in_block(pair, _open(_roles(pair, blocks, context), context), joiner) for pair in blocks]
     done = context.taken, context.pairs
     closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)}.difference(d) for side, d in zip((a, b), done, strict=True)]
     return RoleMatching(
@@ -78,12 +82,12 @@ def _is_late(leaf: Leaf) -> bool:
     return "decoder" in leaf.words
 
 
-def _roles(pair: BlockPair, blocks: Sequence[BlockPair]) -> tuple[Sequence[Role], Sequence[Role]]:
+def _roles(pair: BlockPair, blocks: Sequence[BlockPair], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
     """The roles of both blocks; what belongs to no block is told apart by the blocks it stands beside."""
     source, target = roles_of(pair.source), roles_of(pair.target)
     if pair is not blocks[-1] or len(blocks) == 1:
         return source, target
-    return _outside(source, blocks, True), _outside(target, blocks, False)
+    return _outside(source, blocks, context.source, True), _outside(target, blocks, context.target, False)
 
 
 def _open(roles: tuple[Sequence[Role], Sequence[Role]], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
@@ -92,9 +96,13 @@ def _open(roles: tuple[Sequence[Role], Sequence[Role]], context: Context) -> tup
     return [r for r in source if r.leaf.unit.name not in context.taken], [r for r in target if r.leaf.unit.name not in context.pairs]
 
 
-def _outside(roles: Sequence[Role], blocks: Sequence[BlockPair], is_source: bool) -> list[Role]:
+def _outside(roles: Sequence[Role], blocks: Sequence[BlockPair], side: Reduced, is_source: bool) -> list[Role]:
     """Outside of all blocks nothing is of a feed-forward layer, whatever its name (`final_layer_norm`, `output`)."""
     beside = towers(blocks, [role.leaf for role in roles], is_source)
+    if side.graph.format in IN_ORDER:  # a counter says nothing of a layer, the block before it does
+        after = following(blocks, [role.leaf.unit.name for role in roles], side.position, is_source)
+        places = zip(roles, beside, after, strict=True)
+        beside = tuple(a if not b and r.leaf.kind == "norm" and is_automatic(r.leaf.unit.name) else b for r, b, a in places)
     return [replace(r, function="" if r.function in IN_BLOCKS else r.function, towers=t) for r, t in zip(roles, beside, strict=True)]
 
 
@@ -105,11 +113,12 @@ def _in_block(blocks: BlockPair, roles: tuple[Sequence[Role], Sequence[Role]], j
     b = stacked(_without(target, {i for f in fused for i in f.targets}), source)
     pairs: list[LayerPair] = []
     matches = [m for fusion in fused for m in fusion.matches(source, target, joiner)]
-    for pair in _cached_pairs(tuple(a), tuple(b)):
+    chosen = _cached_pairs(tuple(a), tuple(b))
+    for pair in (*chosen, *shared_tables(a, b, chosen)):
         sure = pair if blocks.sure else replace(pair, confidence=min(pair.confidence, TIED))
         one, other = a[pair.source], b[pair.target]
         matches += single_matches(one, other, sure, [a[k] for k in pair.runners_up], joiner)
-        if one.leaf.is_whole and other.leaf.is_whole and not one.members and not other.members:
+        if "tied" not in pair.evidence and one.leaf.is_whole and other.leaf.is_whole and not one.members and not other.members:
             names = tuple(a[k].leaf.name for k in pair.runners_up)
             pairs.append(LayerPair(one.leaf.unit.name, other.leaf.unit.name, sure.confidence, sure.evidence, names))
     return RoleMatching(tuple(pairs), tuple(matches))

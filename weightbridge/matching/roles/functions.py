@@ -14,6 +14,7 @@ from weightbridge.matching.words import words
 KEYS = frozenset({"summary", "function", "kinds", "words", "within", "without", "priority", "case"})
 CASE_KEYS = frozenset({"name", "kind", "fits"})
 CROSS = ("cross", "encoder attention", "enc dec attention", "encoder decoder attention", "crossattention")
+WRAPPED = frozenset({"layer", "linear", "dense"})  # words that only say that something is a layer
 CROSSED = frozenset({"query", "key", "value", "qkv", "kv", "attention_output", "norm_query", "norm_key"})
 
 
@@ -49,9 +50,11 @@ def function_of(path: tuple[str, ...], kind: str) -> str:
 @lru_cache(maxsize=1 << 16)
 def _function_of(path: tuple[str, ...], kind: str, folders: Folders) -> str:
     """The same for a path without the numbers that no rule asks for: the blocks of a model are judged once."""
-    found = next((rule.function for rule in name_rules(folders) if rule.fits(path, kind)), "")
-    if not found and path[-1:] == ("layer",):  # `query_dense_layer`: a layer says no more than that it is one
-        return _function_of(path[:-1], kind, folders)
+    rule = next((rule for rule in name_rules(folders) if rule.fits(path, kind)), None)
+    found = rule.function if rule else ""
+    is_wrapped = path[-1:] == ("layer",) or (kind == "matrix" and bool(path) and path[-1] in WRAPPED)
+    if is_wrapped and (rule is None or path[-1:] in rule.words):  # `q_proj.linear`, `query_dense_layer`
+        found = _function_of(path[: -2 if path[-2:] == ("base", "layer") else -1], kind, folders) or found
     is_cross = found in CROSSED and any(_holds(path, tuple(c.split())) for c in CROSS)
     return f"cross_{found}" if is_cross else found
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.matching.joining import Joiner
-from weightbridge.matching.roles.leaf_pairs import BY_WORDS, TIED, Role
+from weightbridge.matching.roles.leaf_pairs import BY_WORDS, TIED
+from weightbridge.matching.roles.leaf_roles import Role
 from weightbridge.matching.roles.leaves import Leaf
+from weightbridge.matching.roles.stacks import is_stack, lies_turned
 from weightbridge.matching.units import plain_role
 from weightbridge.matching.values import Match
 from weightbridge.tensors import Tensor
@@ -42,9 +44,28 @@ def fusions(source: Sequence[Role], target: Sequence[Role]) -> tuple[Fusion, ...
 
 def _fused(whole: Sequence[Role], apart: Sequence[Role]) -> Iterator[tuple[int, tuple[int, ...]]]:
     for i, role in enumerate(whole):
-        places = [[j for j, other in enumerate(apart) if other.function == part] for part in PARTS.get(role.function, ())]
-        if places and all(len(p) == 1 for p in places) and sum(apart[p[0]].leaf.size for p in places) == role.leaf.size:
-            yield i, tuple(p[0] for p in places)
+        named = [[j for j, other in enumerate(apart) if other.function == part] for part in PARTS.get(role.function, ())]
+        for places in (named, _numbered(role, apart)):
+            if places and all(len(p) == 1 for p in places) and sum(apart[p[0]].leaf.size for p in places) == role.leaf.size:
+                yield i, tuple(p[0] for p in places)
+                break
+
+
+def _numbered(whole: Role, apart: Sequence[Role]) -> list[list[int]]:
+    """The first stacks of half its size whose number is all their name: gates come before ups."""
+    found = [
+        j
+        for j, other in enumerate(apart)
+        if whole.function == "gate_up" and is_stack(whole.leaf) and is_stack(other.leaf)
+        if not other.function and other.inner[-1:] and other.inner[-1].isdigit()
+        if 2 * other.leaf.size == whole.leaf.size and other.leaf.flow == _half(whole.leaf.flow, other.leaf.flow)
+    ]
+    return [[j] for j in found[:2]]
+
+
+def _half(whole: tuple[int, int] | None, part: tuple[int, int] | None) -> tuple[int, int] | None:
+    """(in, out) of one of two parts of a matrix; what the part says where the whole does not tell."""
+    return part if whole is None else (whole[0], whole[1] // 2)
 
 
 def _split(given: Role, wanted: Sequence[Role], joiner: Joiner) -> Iterator[Match]:
@@ -73,10 +94,14 @@ def _axis(whole: Leaf) -> int:
     """The axis of a fused matrix along which its parts lie: the outputs."""
     shape = whole.main.shape
     is_turned = whole.layer.attributes.get("transposed", whole.layer.op != "Dense")
+    if is_stack(whole):
+        return 1 if lies_turned(whole) is not False else len(shape) - 1
     return 0 if is_turned and len(shape) == 2 else len(shape) - 1
 
 
 def _part_of(whole: Leaf, role: str) -> Tensor | None:
+    if is_stack(whole):
+        return whole.main
     return next((t for r, t in whole.tensors if plain_role(r.removeprefix("in_proj_")) == plain_role(role)), None)
 
 
@@ -86,10 +111,18 @@ def _cut(
     start, stop = rows
     axis = _axis(whole) if given is whole.main else len(given.shape) - 1
     shape = tuple(stop - start if n == axis else size for n, size in enumerate(given.shape))
-    found = joiner.transform(_plain(whole), target.layer, replace(given, shape=shape, role=_role(given)), wanted)
+    part = replace(given, shape=shape, role=_role(given))
+    found = _expert_part(whole, part, target, wanted) if is_stack(whole) else joiner.transform(_plain(whole), target.layer, part, wanted)
     if found is None:
         return None
     return "slice", {"axis": axis, "start": start, "stop": stop, "pattern": found[0], **found[1]}
+
+
+def _expert_part(whole: Leaf, part: Tensor, target: Leaf, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+    if part.shape == wanted.shape and lies_turned(whole) == lies_turned(target):
+        return "", {}
+    is_crossed = (part.shape[0], *part.shape[:0:-1]) == wanted.shape and lies_turned(whole) != lies_turned(target)
+    return ("e a b -> e b a", {}) if is_crossed else None
 
 
 def _role(tensor: Tensor) -> str:
@@ -125,13 +158,17 @@ def _joined(given: Sequence[Role], wanted: Role, joiner: Joiner) -> Iterator[Mat
             source = _part_of(one.leaf, role.removeprefix("in_proj_"))
             shape = tuple(n if i == axis else size for i, size in enumerate(tensor.shape))
             like = replace(tensor, shape=shape, role=_role(tensor))
-            found = joiner.transform(one.leaf.layer, _plain(wanted.leaf), source, like) if source else None
+            found = _into_part(one.leaf, source, wanted.leaf, like, joiner) if source else None
             if source is None or found is None:
                 break
             parts.append({"pattern": found[0], **found[1]})
             names.append(source.name)
         if len(parts) == len(given):
             yield Match(tensor.name, tuple(names), "fuse", {"axis": axis, "parts": parts}, False, BY_WORDS, ("name", "fused"))
+
+
+def _into_part(given: Leaf, source: Tensor, whole: Leaf, like: Tensor, joiner: Joiner) -> tuple[str, dict[str, Any]] | None:
+    return _expert_part(given, source, whole, like) if is_stack(whole) else joiner.transform(given.layer, _plain(whole), source, like)
 
 
 def stacked(roles: Sequence[Role], others: Sequence[Role]) -> list[Role]:

@@ -11,32 +11,20 @@ from weightbridge.matching.assignment import assignment
 from weightbridge.matching.companions import companions, support
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.roles.block_pairs import likeness
-from weightbridge.matching.roles.blocks import Block, Words
-from weightbridge.matching.roles.functions import function_of
+from weightbridge.matching.roles.blocks import Words
+from weightbridge.matching.roles.counting import in_step
+from weightbridge.matching.roles.leaf_roles import GENERIC, Role
 from weightbridge.matching.roles.leaves import Leaf
 
 ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
 SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
-GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "batch", "weight", "module", "model", "block", "kernel"})
 RECURRENT, BACKWARD = frozenset({"LSTM", "GRU", "RNN"}), frozenset({"backward", "reverse"})
 PLACES = {  # the order in which they are declared, where names are mere numbers
     "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
     "state_step_bias": 0, "state_decay": 1,
 }  # fmt: skip
-ONE_KNOWN = 0.3  # what it costs to pair a leaf that a rule knows with one that none knows
+ONE_KNOWN, ONE_TOLD = 0.3, 0.8  # what it costs to pair a leaf that a rule knows with one that none knows, without and with a telling name
 MARGIN = 0.2  # of likeness by words between the chosen one and the next
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """A leaf inside its block: what it is for, and the words that name it there."""
-
-    leaf: Leaf
-    function: str
-    inner: Words
-    members: tuple[Leaf, ...] = ()  # of a stack: the leaves that it is made of, in order
-    parts: int = 1  # how many members in a row are fused into one of the stack (gate and up of each expert)
-    towers: frozenset[int] = frozenset()  # of what belongs to no block: the paired runs of blocks that it stands beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,55 +38,11 @@ class LeafPair:
     runners_up: tuple[int, ...] = ()
 
 
-def roles_of(block: Block) -> tuple[Role, ...]:
-    """The leaves of a block with their functions; what only the others can tell (which norm is meant) is settled."""
-    found = ["" if _is_counted(leaf) else function_of(leaf.words, leaf.kind) for leaf in block.leaves]
-    found = [f or _beside(block, i, found) for i, f in enumerate(found)]
-    if "router" in found and not any("expert" in leaf.words for leaf in block.leaves):  # `mlp.gate` where there is nothing to choose
-        found = ["gate" if f == "router" else f for f in found]
-    if "up" not in found and found.count("gate") == 1:  # `w1` and `w2` alone: nothing is gated
-        found = ["up" if f == "gate" else f for f in found]
-    if "norm_after_attention" in found:
-        behind = "norm_attention_behind" if "norm_ffn" in found else "norm_ffn"
-        found = [behind if f == "norm_after_attention" else f for f in found]
-    return tuple(Role(leaf, f, inner) for leaf, f, inner in zip(block.leaves, found, block.inner, strict=True))
-
-
-def _is_counted(leaf: Leaf) -> bool:
-    """A name that is a framework's counter and no more (`dense_1`): its number is no place in a feed-forward layer."""
-    return (
-        not {"/", "."}.intersection(leaf.name)
-        and leaf.words[-1:] != leaf.words[:1]
-        and leaf.words[-1].isdigit()
-        and is_automatic(leaf.name)
-    )
-
-
-def _beside(block: Block, i: int, functions: Sequence[str]) -> str:
-    """A norm without a telling name belongs to the part of the block whose scope it shares (T5's `layer.0.layer_norm`).
-
-    A lone vector of the layer that embeds patches is the class token.
-    """
-    leaf = block.leaves[i]
-    if leaf.kind == "vector":
-        within = {f for other, f in zip(block.leaves, functions, strict=True) if other.words[: len(leaf.words)] == leaf.words}
-        return "class_token" if "patch_embedding" in within else ""
-    scope = leaf.words[block.start : -1]
-    while scope and scope[-1] in GENERIC:
-        scope = scope[:-1]
-    if leaf.kind != "norm" or not scope:
-        return ""
-    beside = {f for inner, f in zip(block.inner, functions, strict=True) if inner[: len(scope)] == scope and f}
-    for function, meant in (("cross_query", "norm_cross"), ("query", "norm_attention"), ("qkv", "norm_attention"), ("down", "norm_ffn")):
-        if function in beside:
-            return meant
-    return ""
-
-
 def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafPair, ...]:
     """The best assignment of leaves of equal size and kind, in target order."""
     if not source or not target:
         return ()
+    source, target = in_step(source, target)
     fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
     left, right = _ranks(source), _ranks(target)
     scores = np.array([[_score(s, t, left[i], right[j]) for j, t in enumerate(target)] for i, s in enumerate(source)])
@@ -164,10 +108,16 @@ def _run_alike(a: tuple[int, int] | None, b: tuple[int, int] | None) -> bool:
 
 def _score(source: Role, target: Role, i: int, j: int) -> float:
     a, b = source.function, target.function
-    by_function = 4.0 if a and a == b else -4.0 if a and b else -ONE_KNOWN if a or b else 0.0
+    by_function = 4.0 if a and a == b else -4.0 if a and b else -_one_known(source, target) if a or b else 0.0
     bias = 0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0
     words = alike(_telling(source, target), _telling(target, source))
     return by_function + 2.0 * words + bias + _beside_same(source, target) - 1e-3 * abs(i - j) - 0.1 * _misplaced(source, target)
+
+
+def _one_known(source: Role, target: Role) -> float:
+    """More, where the other one has a name that says something, only nothing that a rule knows."""
+    other = target if source.function else source
+    return ONE_KNOWN if is_automatic(other.leaf.name) or not any(map(str.isalpha, other.inner)) else ONE_TOLD
 
 
 def _beside_same(source: Role, target: Role) -> float:

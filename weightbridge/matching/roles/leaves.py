@@ -12,6 +12,7 @@ from weightbridge.tensors import Tensor
 PLANE = 4  # axes of a kernel in two dimensions
 APART = frozenset({"reverse_embeddings"})  # an output head that is kept in the layer of the embedding
 PLAIN = frozenset({"kernel", "weight", "bias", "embeddings", "gamma", "beta", "scale", ""})  # roles that add nothing to a layer's name
+STACKED = 3  # axes of matrices in a stack, and of the kernel of a Conv1D
 Kind = Literal["matrix", "conv", "norm", "vector"]
 
 
@@ -54,7 +55,7 @@ def leaves_of(reduced: Reduced, closed: Iterable[str]) -> tuple[Leaf, ...]:
     is_keras = reduced.graph.framework == "keras"
     holders = _holders(reduced.weighted)
     found = (leaf for unit in reduced.weighted if unit.name not in shut for leaf in _leaves(unit, is_keras))
-    return tuple(replace(leaf, kind="vector") if _is_guess(leaf, holders) else leaf for leaf in found)
+    return tuple(_without_guess(leaf) if leaf.unit.name in holders and len(leaf.tensors) == 1 else leaf for leaf in found)
 
 
 def _holders(units: Iterable[Unit]) -> frozenset[str]:
@@ -62,16 +63,20 @@ def _holders(units: Iterable[Unit]) -> frozenset[str]:
     return frozenset(unit.name.rpartition("/")[0] for unit in units if "/" in unit.name)
 
 
-def _is_guess(leaf: Leaf, holders: frozenset[str]) -> bool:
-    """A lone vector of a layer that holds others is no norm's: a class token, a scale."""
-    return leaf.kind == "norm" and len(leaf.tensors) == 1 and leaf.unit.name in holders
+def _without_guess(leaf: Leaf) -> Leaf:
+    """A lone tensor of a layer that holds others is no norm's and no convolution's: a class token, a scale, a table of positions."""
+    if leaf.kind == "conv" and len(leaf.main.shape) == STACKED:
+        first, *others = leaf.unit.members
+        return replace(leaf, kind="matrix", unit=replace(leaf.unit, members=(replace(first, op="Opaque"), *others)))
+    return replace(leaf, kind="vector") if leaf.kind == "norm" else leaf
 
 
 def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
     if unit.layer.op == "Opaque" and len(unit.tensors) > 1:
         return tuple(_leaf(t.name, unit, ((role, t),), is_keras) for role, t in unit.tensors)
     fused = tuple((role, t) for role, t in unit.tensors if role.startswith("in_proj_"))
-    apart = tuple((role, t) for role, t in unit.tensors if role in APART)
+    tables = {role for role, _ in unit.tensors} & {"embeddings"} if unit.layer.op == "Embedding" else set()
+    apart = tuple((role, t) for role, t in unit.tensors if role in APART or (tables and role not in tables))
     own = tuple(item for item in unit.tensors if item not in fused and item not in apart)
     found = [_leaf(f"{unit.name}/{role}", unit, ((role, t),), is_keras) for role, t in apart]
     found += [_leaf(f"{unit.name}/in_proj", unit, fused, is_keras)] if fused else []
@@ -81,7 +86,7 @@ def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
 def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_keras: bool) -> Leaf:
     main = main_of(tensors)
     path = (*words(_told(name.partition("\0")[0], unit, main)), *words(unit.function))
-    if unit.layer.op == "Conv" and len(main.shape) == 3 and "attention" in path:  # what a reader without a class took for a Conv1D
+    if unit.layer.op == "Conv" and len(main.shape) == STACKED and "attention" in path:  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
     kind = _kind(unit, main, len(tensors), path)
     flow = _flow(unit.layer, main, is_keras) if kind in ("matrix", "conv") else None
@@ -97,7 +102,7 @@ def _told(name: str, unit: Unit, main: Tensor) -> str:
 
 
 def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:
-    """Keras keeps (in, out), torch (out, in) unless its reader found it turned; of stacked experts only Keras's order is known.
+    """Keras keeps (in, out), torch (out, in) unless its reader found it turned; torch's stacks are known where they tell.
 
     What a convolution reads is its window: that of an image's patch may be a matrix on the other side.
     """
@@ -107,7 +112,10 @@ def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:
         return main.size // max(out, 1), out
     if layer.op == "Dense" and len(shape) == 2:
         return (shape[1], shape[0]) if layer.attributes.get("transposed") else (shape[0], shape[1])
-    return (shape[1], shape[2]) if is_keras and layer.op == "Opaque" and len(shape) == 3 else None
+    if layer.op != "Opaque" or len(shape) != STACKED:
+        return None
+    is_turned = layer.attributes.get("transposed", None if not is_keras else False)
+    return None if is_turned is None else (shape[2], shape[1]) if is_turned else (shape[1], shape[2])
 
 
 def main_of(tensors: tuple[tuple[str, Tensor], ...]) -> Tensor:

@@ -4,14 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from weightbridge.graph import Layer
 from weightbridge.matching.joining import Joiner
-from weightbridge.matching.roles.leaf_pairs import BY_WORDS, LeafPair, Role
+from weightbridge.matching.roles.leaf_pairs import BY_WORDS, TIED, LeafPair
+from weightbridge.matching.roles.leaf_roles import Role
 from weightbridge.matching.roles.leaves import Leaf
+from weightbridge.matching.roles.stacks import crosses, is_stack
 from weightbridge.matching.units import plain_role
 from weightbridge.matching.values import Match
 from weightbridge.tensors import Tensor
 
 OFFSET = 2  # rows before the first position in tables of the fairseq family: padding index + 1
+TABLES = frozenset({"Embedding", "Opaque"})  # what a matrix is taken for where no module tells
 Found = tuple[str, dict[str, Any]]
 
 
@@ -28,8 +32,16 @@ def single_matches(source: Role, target: Role, pair: LeafPair, rivals: Sequence[
         names = tuple(_named(m, given, source.leaf) for m in source.members) or (given.name,)
         others = tuple(n for rival in rivals for n in _rival(rival, role))
         if found is not None:
-            sure = min(pair.confidence, BY_WORDS) if "(c " in found[0] else pair.confidence  # no state dict says how it flattens
+            sure = min(pair.confidence, _surest(source, target, given, found[0], joiner))
             yield Match(wanted.name, names, *found, False, sure, pair.evidence, others)
+
+
+def _surest(source: Role, target: Role, given: Tensor, transform: str, joiner: Joiner) -> float:
+    """No state dict says how it flattens, nor which axis of a square matrix without a module is the outputs."""
+    is_told = joiner.source.framework == joiner.target.framework or _is_table_of(target)
+    if not is_told and _is_square(given) and {source.leaf.layer.op, target.leaf.layer.op} & TABLES:
+        return TIED if crosses(source.leaf, target.leaf) is None or not is_stack(target.leaf) else BY_WORDS
+    return BY_WORDS if "(c " in transform else 1.0
 
 
 def _counterpart(source: Leaf, role: str, wanted: int) -> Tensor | None:
@@ -43,20 +55,32 @@ def _alias(roles: dict[str, Tensor], role: str) -> Tensor | None:
 
 
 def _one(source: Role, target: Role, given: Tensor, wanted: Tensor, joiner: Joiner) -> Found | None:
-    layer = source.leaf.layer
     if source.leaf.unit.part:
         return joiner.of_part(source.leaf.unit, target.leaf.unit, wanted.role, given, wanted)
-    if target.leaf.layer.op == "DepthwiseConv" and layer.op == "Conv" and given.shape[1:2] == (1,):  # the same to torch
-        layer = replace(layer, op="DepthwiseConv")
-    if target.leaf.layer.op == "ConvTranspose" and layer.op == "Conv":  # a state dict does not say which it is
-        layer = replace(layer, op="ConvTranspose")
-    found = joiner.transform(layer, target.leaf.layer, given, wanted)
+    ends = _of_one_kind(source.leaf.layer, target.leaf.layer, given.shape, wanted.shape)
+    if ends[1].op != target.leaf.layer.op and wanted.role == "depthwise_kernel":
+        wanted = replace(wanted, role="kernel")
+    found = joiner.transform(*ends, given, wanted)
     return found if found is not None else reshaped(source, target, given, wanted)
+
+
+def _of_one_kind(source: Layer, target: Layer, given: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[Layer, Layer]:
+    """Both as one operation, where one side's is a guess: neither a state dict nor a custom layer says what convolves."""
+    kinds = source.op, target.op
+    if kinds == ("Conv", "DepthwiseConv"):
+        return (replace(source, op="DepthwiseConv"), target) if given[1:2] == (1,) else (source, replace(target, op="Conv"))
+    if kinds == ("DepthwiseConv", "Conv") and given[1:2] == wanted[-2:-1]:
+        return replace(source, op="Conv"), target
+    return (replace(source, op="ConvTranspose"), target) if kinds == ("Conv", "ConvTranspose") else (source, target)
 
 
 def reshaped(source: Role, target: Role, given: Tensor, wanted: Tensor) -> Found | None:
     """Tables and vectors, whose axes mean the same everywhere; the head of a tied model; rows without the offset."""
     a, b = tuple(n for n in given.shape if n > 1), tuple(n for n in wanted.shape if n > 1)
+    if is_stack(source.leaf) and is_stack(target.leaf) and crosses(source.leaf, target.leaf) is not False:
+        return ("e a b -> e b a", {}) if given.shape[0] == wanted.shape[0] and given.size == wanted.size else None
+    if a == b == a[::-1] and len(a) == 2 and source.leaf.layer.attributes.get("transposed") and not _is_table_of(target):
+        return "o i -> i o", {}  # a module's matrix into one that no module holds
     if a == b and (len(b) < 2 or _is_table(source, target, (given.role, wanted.role))):
         return "" if given.shape == wanted.shape else f"{_labels(given)} -> {_labels(wanted)}", {}
     if a == b and len(set(a)) == len(a) and "Opaque" in (source.leaf.layer.op, target.leaf.layer.op):
@@ -68,9 +92,17 @@ def reshaped(source: Role, target: Role, given: Tensor, wanted: Tensor) -> Found
     return None
 
 
+def _is_square(tensor: Tensor) -> bool:
+    return len(tensor.shape) > 1 and tensor.shape[-1] == tensor.shape[-2] > 1
+
+
+def _is_table_of(role: Role) -> bool:
+    return "embedding" in role.function or role.leaf.layer.op == "Embedding" or "token" in role.function or "relative" in role.function
+
+
 def _is_table(source: Role, target: Role, roles: tuple[str, str]) -> bool:
     is_known = "relative_bias" in (source.function, target.function) or "embedding" in target.function
-    return is_known or "embeddings" in roles or source.leaf.layer.op == "Opaque"
+    return is_known or "embeddings" in roles or "Opaque" in (source.leaf.layer.op, target.leaf.layer.op)
 
 
 def _labels(tensor: Tensor) -> str:
