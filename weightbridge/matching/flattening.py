@@ -52,27 +52,27 @@ def unflatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph
 
 def unflattened_output(graph: LayerGraph, layer: Layer) -> Flattened | None:
     """The map that a vector becomes behind this layer, None where it stays a vector."""
-    shape: tuple[int | None, ...] | None = None
+    reshaped: Layer | None = None
     turned = False
     name = layer.name
     while len(graph.children[name]) == 1:
         (name,) = graph.children[name]
         found = graph.by_name[name]
-        if found.op == "Reshape" and shape is None:
-            shape = found.output_shape
-        elif found.op == "Permute" and shape is not None:
+        if found.op == "Reshape" and reshaped is None:
+            reshaped = found
+        elif found.op == "Permute" and reshaped is not None:
             turned = not turned
         elif found.op not in THROUGH | VECTORS:
-            return _unflattened(graph, found, shape, turned)
+            return None if reshaped is None else _unflattened(graph, found, reshaped.output_shape, turned)
     return None
 
 
 def _unflattened(graph: LayerGraph, reader: Layer, shape: tuple[int | None, ...] | None, turned: bool) -> Flattened | None:
     """reader: the first layer that tells where it expects channels."""
-    if shape is None or not 2 < len(shape) < 5 or any(n is None for n in shape):
-        return None
     told = reader.attributes.get("data_format", "channels_last" if graph.framework == "keras" else None)
-    if told is None:
+    if shape is None and told is not None and not graph.has_flow and reader.op in CHANNELS:
+        return Flattened(0, (), (told == "channels_first") != turned)  # weights alone: the layers' order tells, no shape does
+    if told is None or shape is None or not 2 < len(shape) < 5 or any(n is None for n in shape):
         return None
     first = (told == "channels_first") != turned
     known = tuple(int(n) for n in shape if n is not None)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import isqrt
+from math import isqrt, prod
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import DOUBTFUL, SYMMETRIC, Context
+from weightbridge.matching.flattening import flattened_input, unflattened_output
 from weightbridge.matching.roles.leaves import Leaf, leaves_of
 from weightbridge.matching.values import Match
 
@@ -17,6 +18,9 @@ PATTERNS = {1: ("o (c w)", "(w c) o"), 2: ("o (c h w)", "(h w c) o")}  # as torc
 def doubted_flattens(context: Context, matches: Mapping[str, Match]) -> tuple[dict[str, Match], tuple[Finding, ...]]:
     """The matches, those of kernels behind a Flatten no surer than the files are; and what is to be said of them."""
     source, target = context.source.graph, context.target.graph
+    if source.framework == "onnx" and source.has_flow and target.framework == "keras" and not target.has_flow:
+        open_maps = {name: replace(m, confidence=min(m.confidence, SYMMETRIC)) for name, m in matches.items() if _is_open(m, source)}
+        return {**matches, **open_maps}, tuple(_said(m) for m in open_maps.values())
     sides = {source.framework: (source, context.source), target.framework: (target, context.target)}
     if set(sides) != {"torch", "keras"} or sides["torch"][0].has_flow:
         return dict(matches), ()
@@ -31,6 +35,15 @@ def doubted_flattens(context: Context, matches: Mapping[str, Match]) -> tuple[di
 def _capped(match: Match) -> Match:
     """A kernel turned over for a Flatten that only Keras's side shows is likely, not certain."""
     return replace(match, confidence=min(match.confidence, SYMMETRIC)) if "(c " in match.transform else match
+
+
+def _is_open(match: Match, source: LayerGraph) -> bool:
+    """Whether a dense layer's kernel or bias stands at a map of channels first, and was not turned over for Keras's."""
+    layer = source.owner.get(match.sources[0]) if len(match.sources) == 1 else None
+    if layer is None or layer.op != "Dense" or "(" in match.transform:
+        return False
+    maps = (flattened_input(source, layer) if match.target.endswith("/kernel") else None, unflattened_output(source, layer))
+    return any(m is not None and m.channels_first and m.channels > 1 and prod(m.space) > 1 for m in maps)
 
 
 def _reader(match: Match, source: LayerGraph, target: LayerGraph) -> str:
