@@ -1,8 +1,10 @@
-"""TensorFlow checkpoints by names into Keras models: what the names say each part of an attention is for, and biases that are not there."""
+"""Weights with TensorFlow's names into Keras models: what the names say each part of an attention is for, and biases that are not there."""
 
 from pathlib import Path
 
 import numpy as np
+import pytest
+from keras_files import numbers, write_legacy
 from tensorflow_files import named
 
 from weightbridge import formats
@@ -53,6 +55,32 @@ def test_an_attention_of_square_matrices_goes_where_its_names_say(tmp_path: Path
     assert min(found[t].confidence for t in wanted) > 0.9
     assert found["layer0_attention/query/kernel"].transform == "i (h d) -> i h d"
     assert found["layer0_attention/attention_output/kernel"].transform == "(h d) o -> h d o"
+
+
+def test_the_weights_of_a_model_in_code_go_where_their_scopes_say(tmp_path: Path) -> None:
+    """As Hugging Face's `tf_model.h5` keeps them: one group, scopes in the names, one matrix for query, key and value, biases as rows."""
+    block, arrays = "gpt/transformer/h_._{}/attn", {}
+    for i in range(BLOCKS):
+        arrays |= {f"{block.format(i)}/c_attn/{role}:0": numbers(*shape) for role, shape in (("weight", (WIDTH, 36)), ("bias", (1, 36)))}
+        arrays |= {
+            f"{block.format(i)}/c_proj/{role}:0": numbers(*shape) for role, shape in (("weight", (WIDTH, WIDTH)), ("bias", (1, WIDTH)))
+        }
+    source = formats.read(write_legacy(tmp_path / "tf_model.h5", {"transformer": arrays}, version="2.8.0", backend="tensorflow"))
+    found = {m.target: m for m in match(source, attention(), Options()).matches}
+    assert len(found) == len(attention().tensors)
+    fused = found["layer1_attention/value/bias"]
+    assert fused.sources == ("transformer/gpt/transformer/h_._1/attn/c_attn/bias",)
+    assert (fused.transform, fused.parameters["start"], fused.parameters["stop"]) == ("slice", 2 * WIDTH, 3 * WIDTH)
+
+
+@pytest.mark.parametrize(
+    ("bias", "op"),
+    [((6,), "Dense"), ((1, 6), "Dense"), ((4,), "Opaque"), ((6, 1), "Opaque")],
+    ids=["of the columns", "as a row", "of the rows", "as a column"],
+)
+def test_a_matrix_called_weight_is_dense_with_a_bias_for_each_column(tmp_path: Path, bias: tuple[int, ...], op: str) -> None:
+    path = write_legacy(tmp_path / "m.h5", {"net": {"net/a/weight:0": numbers(4, 6), "net/a/bias:0": numbers(*bias)}}, version="2.8.0")
+    assert [one.op for one in formats.read(path).layers if one.tensors] == [op]
 
 
 CONVOLUTION = {"net/conv1/weights": (3, 3, 4, 8)}

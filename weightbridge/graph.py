@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int | None, ...]
 Reason = Literal["optimizer", "state"]
+SCOPES = 2  # slashes in the names of layers that only scopes tell apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,15 @@ class LayerGraph:
     def children(self) -> Mapping[str, tuple[str, ...]]:
         return _neighbours(self, ends=(0, 1))
 
-    @property
+    @cached_property
     def is_from_keras(self) -> bool:
-        """Whether the layers' names and order are Keras's; a TensorFlow checkpoint has no more of Keras than the layouts of its tensors."""
+        """Whether the layers' names and order are Keras's.
+
+        A TensorFlow checkpoint has no more of Keras than the layouts of its tensors, and so have weights of a model in code
+        (Hugging Face's `tf_model.h5`), which are all in one group by the scopes of their variables.
+        """
+        if self.format == "keras-h5-weights":
+            return not all(layer.name.count("/") >= SCOPES for layer in self.layers if layer.tensors)
         return self.framework == "keras" and self.format != "tf-checkpoint"
 
     @cached_property

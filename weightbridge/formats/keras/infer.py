@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from weightbridge.formats.keras.classes import BY_GROUP, CLASSES, roles
@@ -41,12 +42,20 @@ class Guess:
 
 def guess(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
     """names: the variables' roles where the file has them, else `var0`, ...; hint: the layer's or group's name."""
+    if _is_dense(dict(zip(names, shapes, strict=True))):
+        names = tuple("kernel" if name == "weight" else name for name in names)
     known = _by_roles(frozenset(names), dict(zip(names, shapes, strict=True)), hint)
     if known:
         return Guess(known, names)
     if any(not re.fullmatch(r"var\d+", n) for n in names):
         return Guess("", names)
     return _by_shapes(names, shapes, hint)
+
+
+def _is_dense(shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Whether a matrix that a layer of one's own calls `weight` has a bias for each of its columns, as Keras keeps them."""
+    weight, bias = shapes.get("weight", ()), shapes.get("bias", ())
+    return shapes.keys() == {"weight", "bias"} and len(weight) == MATRIX and prod(bias) == bias[-1] == weight[1]
 
 
 def class_of_group(group: str) -> str:
