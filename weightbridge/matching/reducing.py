@@ -136,13 +136,15 @@ def _without_scaling(one: Reduced, other: Reduced) -> Reduced:
 
 
 def _with_functions(reduced: Reduced) -> Reduced:
-    """Parts of fused layers that feed an attention are its query, key and value."""
+    """Layers, and parts of fused ones, that feed an attention are its query, key and value."""
     fed = (reduced.parents[u.name] for u in reduced.units if u.family == "Attention")
     apart = (names for names in fed if len(names) == len(set(names)) == len(PROJECTIONS))
     known = {name: function for names in apart for name, function in zip(names, PROJECTIONS, strict=True)}
-    if not any(u.part for u in reduced.units):
-        return reduced
-    return replace(reduced, units=tuple(replace(u, function=known.get(u.name, "")) if u.part else u for u in reduced.units))
+    return (
+        replace(reduced, units=tuple(replace(u, function=known[u.name]) if u.name in known else u for u in reduced.units))
+        if known
+        else reduced
+    )
 
 
 def _without_loose(reduced: Reduced, read: set[str]) -> Reduced:

@@ -22,8 +22,8 @@ WEIGHTS = frozenset({1, 10, 11, 16})  # element types of tensors that are no wei
 def read(path: Path) -> LayerGraph:
     """The layer graph of an ONNX file; no weight's bytes are read. Raises a ModelError."""
     model, found = folded(path)
-    used = {id(h) for h in found.headers.values()}
-    idle = (t for t in model.graph.initializers if id(t) not in used and t.dims and t.elem_type in WEIGHTS)
+    used = {h.span for h in found.headers.values()}
+    idle = (t for t in model.graph.initializers if t.span not in used and t.dims and t.elem_type in WEIGHTS)
     return LayerGraph(
         path=str(path),
         format="onnx",

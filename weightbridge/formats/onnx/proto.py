@@ -1,7 +1,8 @@
 """ONNX's messages as values: models, graphs, nodes, attributes and tensor headers, without the tensors' bytes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +16,10 @@ TYPED_DATA = (FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorHeader:
-    """A tensor without its bytes. `span` is the whole message, `raw` its raw_data, `typed` its typed fields, `external` its file."""
+    """A tensor without its bytes. `span` is the whole message, `raw` its raw_data, `typed` its typed fields, `external` its file.
+
+    rows: for a run of rows of a tensor, the first of them and how many the whole one has; `dims` are the run's, the rest the whole one's.
+    """
 
     name: str
     dims: tuple[int, ...]
@@ -24,6 +28,17 @@ class TensorHeader:
     raw: Span | None = None
     typed: tuple[Field, ...] = ()
     external: Mapping[str, str] | None = None
+    rows: tuple[int, int] | None = None
+
+    @property
+    def whole(self) -> "TensorHeader":
+        """The tensor that this is a run of, or itself."""
+        return self if self.rows is None else replace(self, dims=(self.rows[1], *self.dims[1:]), rows=None)
+
+    @property
+    def skipped(self) -> int:
+        """Elements before this run in the whole tensor."""
+        return 0 if self.rows is None else self.rows[0] * prod(self.dims[1:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,10 @@ def stored_bytes(header: TensorHeader) -> int:
 
 def check(path: Path, header: TensorHeader, file_size: int) -> Place | None:
     """Where the raw bytes are, None where the values stand in typed fields. Raises a ModelError where they cannot be there."""
+    if header.rows is not None:
+        found = check(path, header.whole, file_size)
+        size = dtype_of(DTYPES[header.elem_type]).itemsize
+        return None if found is None else Place(found.path, found.start + header.skipped * size, prod(header.dims) * size)
     dtype_name(header)
     expected, where = stored_bytes(header), f"{path}: {header.name}"
     if prod(max(n, 1) for n in header.dims) >= MOST:  # numpy refuses such a shape even where it is empty
@@ -134,6 +138,8 @@ def _from_place(place: Place, header: TensorHeader) -> Array:
 
 def _from_fields(path: Path, header: TensorHeader) -> Array:
     """Values that are not stored as raw bytes: varints, or floats one by one."""
+    if header.rows is not None:
+        return _from_fields(path, header.whole)[header.rows[0] : header.rows[0] + header.dims[0]]
     where = f"{path}: {header.name}"
     if header.elem_type not in DTYPES:
         raise Unsupported(

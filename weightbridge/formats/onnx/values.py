@@ -3,15 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from heapq import heappop, heappush
 from math import prod
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.onnx.evaluate import evaluate, is_small
+from weightbridge.formats.onnx.pieces import pieces_of
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.views import View, view_of
 from weightbridge.tensors import Array
 
+PIECES = frozenset({1, 10, 11, 16})  # element types of tensors that may be cut: floats
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 Read = Callable[[TensorHeader], Array]
 
@@ -83,6 +86,7 @@ def net_of(graph: Graph, read: Read, outer: frozenset[str] = frozenset()) -> Net
     captured = {n: captured_values[i] for n, i in enumerate(order) if captured_values[i]}
     _check_names(graph)
     sorter = _Sorter({t.name: Constant(t.name, t, t.dims) for t in graph.initializers}, read)
+    sorter.pieces = pieces_of([t for t in graph.initializers if t.elem_type in PIECES], nodes, _integers(graph, nodes, read))
     for n, node in enumerate(nodes):
         sorter.add(node, captured.get(n, ()))
     consumers: dict[str, list[int]] = {}
@@ -102,6 +106,26 @@ def net_of(graph: Graph, read: Read, outer: frozenset[str] = frozenset()) -> Net
     )
 
 
+def _integers(graph: Graph, nodes: Iterable[Node], read: Read) -> Callable[[str], tuple[int, ...] | None]:
+    """The numbers of a small constant, flat, also where the graph computes it from others. Nothing is evaluated before it is asked for."""
+
+    @cache
+    def numbers() -> Mapping[str, Array]:
+        found = {t.name: read(t) for t in graph.initializers if is_small(t)}
+        for node in nodes:
+            value = node.attributes.get("value") if node.op == "Constant" else None
+            held = isinstance(value, TensorHeader)
+            made = read(value) if isinstance(value, TensorHeader) and is_small(value) else None if held else evaluate(node, found, read)
+            found.update({node.outputs[0]: made} if made is not None and node.outputs else {})
+        return found
+
+    def integers(value: str) -> tuple[int, ...] | None:
+        array = numbers().get(value)
+        return None if array is None else tuple(int(n) for n in array.reshape(-1))
+
+    return integers
+
+
 class _Sorter:
     """What is known about values so far, node by node in topological order."""
 
@@ -109,6 +133,7 @@ class _Sorter:
         self.constants = constants
         self.fixed = set(constants)
         self.weights: dict[str, tuple[Constant, ...]] = {}
+        self.pieces: Mapping[str, TensorHeader] = {}
         self.read = read
         self.numbers: dict[str, Array] = {name: read(c.header) for name, c in constants.items() if is_small(c.header)}
 
@@ -139,6 +164,10 @@ class _Sorter:
             self.numbers[output] = found
 
     def _add_computed(self, node: Node, inputs: tuple[str, ...], output: str) -> None:
+        held = {v: self.pieces[v] for v in node.outputs if v in self.pieces}
+        if held:
+            self.constants.update({v: Constant(t.name, t, t.dims) for v, t in held.items()})
+            return
         first = self.constants.get(node.inputs[0]) if node.inputs else None
         view = view_of(node, first.shape, self.numbers) if first else None
         if first is not None and view is not None:

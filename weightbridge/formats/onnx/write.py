@@ -69,7 +69,7 @@ def all_tensors(graph: Graph) -> Iterator[TensorHeader]:
 def _patch(target: BinaryIO, start: int, header: TensorHeader, name: str, array: Array) -> None:
     dtype = dtype_of(DTYPES[header.elem_type])
     assert (array.shape, array.dtype) == (header.dims, dtype), f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
-    target.seek(start)
+    target.seek(start + header.skipped * dtype.itemsize)
     target.write(_bytes(array, dtype))
 
 

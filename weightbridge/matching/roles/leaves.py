@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from weightbridge.graph import Layer
+from weightbridge.matching.roles.functions import function_of
 from weightbridge.matching.units import MAIN_ROLES, Reduced, Unit, plain_role
 from weightbridge.matching.words import words
 from weightbridge.tensors import Tensor
@@ -13,6 +14,7 @@ PLANE = 4  # axes of a kernel in two dimensions
 APART = frozenset({"reverse_embeddings"})  # an output head that is kept in the layer of the embedding
 PLAIN = frozenset({"kernel", "weight", "bias", "embeddings", "gamma", "beta", "scale", ""})  # roles that add nothing to a layer's name
 STACKED = 3  # axes of matrices in a stack, and of the kernel of a Conv1D
+ATTENDING = frozenset({"query", "key", "value"})
 Kind = Literal["matrix", "conv", "norm", "vector"]
 
 
@@ -85,7 +87,7 @@ def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
 
 def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_keras: bool) -> Leaf:
     main = main_of(tensors)
-    path = (*words(_told(name.partition("\0")[0], unit, main)), *words(unit.function))
+    path = _with_function(words(_told(name.partition("\0")[0], unit, main)), unit)
     if unit.layer.op == "Conv" and len(main.shape) == STACKED and "attention" in path:  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
     kind = _kind(unit, main, len(tensors), path)
@@ -93,6 +95,12 @@ def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_ker
     if unit.part:
         return Leaf(name, unit, path, kind, unit.size, tensors, flow and (flow[0], unit.part.length))
     return Leaf(name, unit, path, kind, main.size, tensors, flow)
+
+
+def _with_function(path: tuple[str, ...], unit: Unit) -> tuple[str, ...]:
+    """The path, with what the graph tells that the unit is for where its name does not say so."""
+    named = function_of(path, "matrix").removeprefix("cross_")
+    return path if not unit.function or (named in ATTENDING and not unit.part) else (*path, unit.function)
 
 
 def _told(name: str, unit: Unit, main: Tensor) -> str:
