@@ -73,6 +73,28 @@ def test_the_weights_of_a_model_in_code_go_where_their_scopes_say(tmp_path: Path
     assert (fused.transform, fused.parameters["start"], fused.parameters["stop"]) == ("slice", 2 * WIDTH, 3 * WIDTH)
 
 
+def test_attentions_of_two_keras_models_are_told_by_their_names() -> None:
+    """KerasHub lists the query first, keras.layers.MultiHeadAttention the key: order and shapes would swap them."""
+    order = ("query", "key", "value", "attention_output")
+    parts = [
+        layer(f"transformer_layer_{i}/self_attention_layer/{p}", "EinsumDense", kernel=SPREAD[p]) for i in range(BLOCKS) for p in order
+    ]
+    found = {m.target: m for m in match(model(*parts, format="keras-weights-h5"), attention(), Options()).matches}
+    wanted = {
+        f"layer{i}_attention/{p}/kernel": f"transformer_layer_{i}/self_attention_layer/{p}/kernel" for i in range(BLOCKS) for p in order
+    }
+    assert {t: found[t].sources for t in wanted} == {t: (s,) for t, s in wanted.items()}
+
+
+def test_without_attention_keras_models_go_by_their_order() -> None:
+    """What `w2` and `w3` are called for elsewhere says nothing of a network that nobody knows."""
+    source = model(*(layer(n, "Dense", kernel=(WIDTH, WIDTH)) for n in ("a/up_proj", "a/down_proj")), format="keras-weights-h5")
+    target = model(*(layer(n, "Dense", kernel=(WIDTH, WIDTH)) for n in ("b/w2", "b/w3")))
+    found = {m.target: m for m in match(source, target, Options()).matches}
+    assert found["b/w2/kernel"].sources == ("a/up_proj/kernel",)
+    assert found["b/w2/kernel"].confidence <= 0.9
+
+
 @pytest.mark.parametrize(
     ("bias", "op"),
     [((6,), "Dense"), ((1, 6), "Dense"), ((4,), "Opaque"), ((6, 1), "Opaque")],

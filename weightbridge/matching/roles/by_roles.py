@@ -36,9 +36,12 @@ class RoleMatching:
 
 
 def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
-    """All that names, blocks and sizes tell of two models of which at least one has no data flow, and that are not both Keras's own."""
+    """All that names, blocks and sizes tell of two models of which at least one has no data flow.
+
+    Between two of Keras's own only where both have attention: the order in which Keras keeps other layers says more than their names.
+    """
     source, target = context.source.graph, context.target.graph
-    if context.has_flow or source.framework == target.framework == "onnx" or (source.is_from_keras and target.is_from_keras):
+    if context.has_flow or source.framework == target.framework == "onnx":
         return RoleMatching()
     if context.is_complete:
         return RoleMatching()
@@ -46,7 +49,10 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     numbered = tuple(graph.framework == "onnx" for graph in (source, target))
     a, b = (_told(own, is_numbered, any(numbered)) for own, is_numbered in zip(leaves, numbered, strict=True))
     blocks = paired_blocks(a, b)
-    found = [_in_block(pair, _open(_roles(pair, blocks, context), context), joiner) for pair in blocks]
+    roles = [_roles(pair, blocks, context) for pair in blocks]
+    if source.is_from_keras and target.is_from_keras and not all(map(_attends, zip(*roles, strict=True))):
+        return RoleMatching()
+    found = [_in_block(pair, _open(own, context), joiner) for pair, own in zip(blocks, roles, strict=True)]
     done = context.taken, context.pairs
     closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)}.difference(d) for side, d in zip((a, b), done, strict=True)]
     return RoleMatching(
@@ -55,6 +61,11 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
         frozenset(closed[0]),
         frozenset(closed[1]),
     )
+
+
+def _attends(blocks: Iterable[Sequence[Role]]) -> bool:
+    """Whether a block has queries and keys."""
+    return any({"query", "key"} <= {role.function for role in block} for block in blocks)
 
 
 def _told(leaves: Sequence[Leaf], is_numbered: bool, is_either: bool) -> list[Leaf]:
