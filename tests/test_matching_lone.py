@@ -49,3 +49,15 @@ def test_a_convolution_by_channel_goes_into_one_with_groups(tmp_path: Path, filt
     found = filled(tmp_path, ops, tensors, grouped(tmp_path / "t.keras", filters), [4, 8, 8])
     assert np.array_equal(found["c/kernel"], tensors["k"].transpose(2, 3, 1, 0))
     assert np.array_equal(found["d/kernel"], tensors["l"].transpose(2, 3, 1, 0))
+
+
+def test_of_one_channel_a_plain_convolution_is_one_by_channel(tmp_path: Path) -> None:
+    """No exporter can tell: one group of one channel."""
+    depth = layer("DepthwiseConv2D", "d", kernel_size=[3, 3], use_bias=False)
+    config = sequential(source("x", [8, 8, 1]), depth, layer("Conv2D", "c", filters=3, kernel_size=[3, 3], use_bias=False))
+    groups = {"layers/depthwise_conv2d": ("d", (numbers(3, 3, 1, 1),)), "layers/conv2d": ("c", (numbers(3, 3, 1, 3),))}
+    tensors = {"k": values((1, 1, 3, 3), 1), "l": values((3, 1, 3, 3), 2)}
+    ops: list[Op] = [("Conv", ["x", "k"], ["d"], {}), ("Conv", ["d", "l"], ["y"], {})]
+    found = filled(tmp_path, ops, tensors, write_keras(tmp_path / "t.keras", config, groups), [1, 8, 8])
+    assert np.array_equal(next(v for n, v in found.items() if n.startswith("d/"))[:, :, 0, 0], tensors["k"][0, 0])
+    assert np.array_equal(found["c/kernel"], tensors["l"].transpose(2, 3, 1, 0))

@@ -22,6 +22,7 @@ from weightbridge.matching.vectors import Transform, signed, vector_pattern
 from weightbridge.rules import Rule
 from weightbridge.tensors import Tensor
 
+BY_CHANNEL = frozenset({"DepthwiseConv", "SeparableConv"})
 GROUPED = frozenset({"gamma", "beta"})  # of a GroupNorm that an exporter wrote with its groups as an axis
 
 
@@ -142,7 +143,8 @@ def _grouped(graph: LayerGraph, layer: Layer, other: Layer) -> Layer:
 
 def _by_channel(layer: Layer, tensor: Tensor, other: Layer) -> Layer:
     """A convolution of one channel per group is one by channel, where the other side says so: weights alone do not tell its groups."""
-    is_one = layer.op == "Conv" and other.op == "DepthwiseConv" and "groups" not in layer.attributes and tensor.shape[1:2] == (1,)
+    is_open = "groups" not in layer.attributes or tensor.shape[:2] == (1, 1)
+    is_one = layer.op == "Conv" and other.op in BY_CHANNEL and is_open and tensor.shape[1:2] == (1,)
     return replace(layer, op="DepthwiseConv") if is_one else layer
 
 

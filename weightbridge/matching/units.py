@@ -92,10 +92,13 @@ def family(layer: Layer) -> str:
 
 
 def _is_by_channel(layer: Layer) -> bool:
-    """As many groups as channels: Keras has two classes for that, ONNX and torch write both as one."""
+    """As many groups as channels: Keras has two classes for that, ONNX and torch write both as one. Of one channel nothing tells."""
     kernel = layer.tensor("kernel")
+    size = layer.attributes.get("kernel_size")
+    if kernel is None or (isinstance(size, tuple) and kernel.size == prod(size)):
+        return kernel is not None
     is_keras = layer.class_name not in ("", "Conv")
-    return is_keras and kernel is not None and layer.attributes.get("groups", 1) > 1 and kernel.shape[-2:-1] == (1,)
+    return is_keras and layer.attributes.get("groups", 1) > 1 and kernel.shape[-2:-1] == (1,)
 
 
 def _is_pointwise(layer: Layer) -> bool:
