@@ -30,7 +30,8 @@ def reduce_both(source: LayerGraph, target: LayerGraph, mapped: Collection[str] 
     apart = divided(source.layers, keys, Counter(f"{u.family}:{u.size}" for u in other.weighted))
     if apart:
         one = _without_scaling(reduce(source, apart, out | told), other)
-    return with_vectors(replace(one, rivals=rivals(out, one, reduce(source, apart, told)) if out else {}), other)
+    known = rivals(out, one, reduce(source, apart, told)) if out else {}
+    return with_vectors(replace(_with_functions(one), rivals=known), other)
 
 
 def reduce(
@@ -47,7 +48,7 @@ def reduce(
         else:
             growing.add(layer)
     read = {e for name in graph.outputs for e in growing.ends.get(name, ())}
-    return _with_functions(_with_flat_merges(_without_loose(Reduced(graph, tuple(growing.units), growing.parents), read)))
+    return _with_flat_merges(_without_loose(Reduced(graph, tuple(growing.units), growing.parents), read))
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ def _candidates(draft: Draft, nodes: Sequence[Node], scheme: Scheme) -> Iterable
     if draft.op in VIEWS and not tensors:
         yield from (_whole(name, scheme) for name in own)
     yield from (_scope(name, scheme) for name in (*tensors[:1], *own[:1], draft.hint, *tensors[1:]))
+    yield from (name.partition("[")[0].removesuffix("_weight") for name in tensors if name.endswith("]"))  # a run of a tensor's rows
     yield from (_whole(name, scheme) for name in own)
 
 
