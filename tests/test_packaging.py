@@ -62,7 +62,19 @@ def test_the_wheel_holds_what_runs(built: Path) -> None:
 def test_the_sdist_holds_what_builds_and_tests(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         names = {name.split("/", 1)[-1] for name in sdist.getnames()}
-    assert {"pyproject.toml", "LICENSE", "README.md", "CHANGELOG.md", "tests/test_packaging.py"} <= names
+    assert {"pyproject.toml", "hatch_build.py", "LICENSE", "README.md", "CHANGELOG.md", "tests/test_packaging.py"} <= names
+
+
+def test_an_editable_install_is_compiled(built: Path, tmp_path: Path) -> None:
+    """Even where the environment forbids Python to write its caches: a check would take a quarter longer at every start."""
+    with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
+        sdist.extractall(tmp_path / "source", filter="data")
+    (root,) = (tmp_path / "source").iterdir()
+    run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
+    install = ("install", "--quiet", "--disable-pip-version-check", "--no-deps", "-e", root)
+    run("env", "PYTHONDONTWRITEBYTECODE=1", tmp_path / "venv" / "bin" / "pip", *install, cwd=tmp_path)
+    modules = {path.stem for path in (root / "weightbridge").rglob("*.py")}
+    assert {path.name.split(".")[0] for path in (root / "weightbridge").rglob("*.pyc")} == modules
 
 
 def test_it_starts_without_a_framework(installed: Path, tmp_path: Path) -> None:
