@@ -95,6 +95,8 @@ class Joiner:
         return self._transform(source, target, wanted.role, given, wanted)
 
     def _transform(self, source: Layer, target: Layer, role: str, given: Tensor, wanted: Tensor) -> Transform | None:
+        if given.dtype.startswith(("int", "uint")) and wanted.dtype.startswith(("float", "bfloat")):
+            return None  # codes of a quantised tensor, whose scales are elsewhere
         known = flatten_lengths((self.source, source), (self.target, target)) if role == "kernel" else {}
         if role == "kernel" and self.source.framework == self.target.framework and is_stored_otherwise(source, target):
             return older_kernel(source, target, given, wanted)

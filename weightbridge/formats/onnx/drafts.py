@@ -63,7 +63,7 @@ class Site:
     def weight(self, value: str) -> Constant | None:
         """A constant that may be a weight: floating point with at least one axis, or quantised."""
         found = self.constant(value)
-        return found if found and (is_float(found) or any(v.op == "DequantizeLinear" for v in found.views)) and found.header.dims else None
+        return found if found and is_float(found) and found.header.dims else None
 
     def rank(self, value: str) -> int | None:
         shape = self.shapes.get(value)
@@ -89,7 +89,7 @@ FLOATS = frozenset({1, 10, 11, 16, 17, 18, 19, 20, 23, 24})
 
 
 def is_float(constant: Constant) -> bool:
-    return constant.header.elem_type in FLOATS
+    return constant.header.elem_type in FLOATS or constant.header.scaling is not None
 
 
 def draft(site: Site, node: Node, index: int, op: str, attributes: Mapping[str, Any], *slots: Slot | None) -> Draft:

@@ -6,10 +6,10 @@ from math import prod
 from pathlib import Path
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.errors import MissingFile, ModelError
+from weightbridge.errors import MissingFile, ModelError, Unsupported
 from weightbridge.formats.onnx.layers import Folded, fold
 from weightbridge.formats.onnx.proto import Model, TensorHeader, parse_model
-from weightbridge.formats.onnx.tensors import check, loader
+from weightbridge.formats.onnx.tensors import check, loader, scaled
 from weightbridge.formats.onnx.write import write_tensors
 from weightbridge.graph import Excluded, LayerGraph
 from weightbridge.tensors import Array, Tensor
@@ -44,6 +44,10 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     """A copy of the template's file with the given tensors' bytes replaced; external data becomes part of the file. Raises OutputError."""
     path = Path(template.path)
     model, found = folded(path)
+    quantised = next((h.name for h in found.headers.values() if h.scaling is not None), "")
+    if quantised:
+        fix = "Give the model as it was before it was quantised, and quantise the written one"
+        raise Unsupported("quantised weights are read, not written", where=f"{path}: {quantised}", fix=fix)
     write_tensors(path, model, found.headers.values(), output, ((found.headers[t.key], t.name, array) for t, array in values))
 
 
@@ -69,7 +73,16 @@ def folded(path: Path) -> tuple[Model, Folded]:
 def _loaders(path: Path, model: Model, size: int) -> Callable[[TensorHeader], Callable[[], Array]]:
     """What makes loaders. Every initializer's place is checked at once."""
     made = {id(t): loader(path, t, check(path, t, size)) for t in model.graph.initializers}
-    return lambda header: made[id(header)] if id(header) in made else loader(path, header, check(path, header, size))
+
+    def load(header: TensorHeader) -> Callable[[], Array]:
+        plain = made[id(header)] if id(header) in made else loader(path, header, check(path, header, size))
+        given = header.scaling
+        if given is None:
+            return plain
+        scale, zero = load(given.scale), load(given.zero) if given.zero is not None else None
+        return lambda: scaled(plain(), scale(), None if zero is None else zero(), given.axis)
+
+    return load
 
 
 def _files(path: Path, headers: Iterable[TensorHeader]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ class TensorHeader:
     """A tensor without its bytes. `span` is the whole message, `raw` its raw_data, `typed` its typed fields, `external` its file.
 
     rows: for a run of rows of a tensor, the first of them and how many the whole one has; `dims` are the run's, the rest the whole one's.
+    scaling: for a quantised tensor that the graph makes floats of, how; its values are these floats.
     """
 
     name: str
@@ -29,6 +30,7 @@ class TensorHeader:
     typed: tuple[Field, ...] = ()
     external: Mapping[str, str] | None = None
     rows: tuple[int, int] | None = None
+    scaling: "Scaling | None" = None
 
     @property
     def whole(self) -> "TensorHeader":
@@ -39,6 +41,15 @@ class TensorHeader:
     def skipped(self) -> int:
         """Elements before this run in the whole tensor."""
         return 0 if self.rows is None else self.rows[0] * prod(self.dims[1:])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """(value - zero) x scale, with one scale, or one for each index along an axis."""
+
+    scale: TensorHeader
+    zero: TensorHeader | None
+    axis: int
 
 
 @dataclass(frozen=True, slots=True)

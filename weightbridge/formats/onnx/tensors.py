@@ -65,6 +65,8 @@ class Place:
 
 def dtype_name(header: TensorHeader) -> str:
     """numpy's name of the element type. Raises Corrupt for a number that ONNX does not define."""
+    if header.scaling is not None:
+        return dtype_name(header.scaling.scale)
     for table in (DTYPES, HALF_BYTES, QUARTER_BYTES, {STRING: "string"}):
         if header.elem_type in table:
             return table[header.elem_type]
@@ -109,6 +111,13 @@ def check(path: Path, header: TensorHeader, file_size: int) -> Place | None:
 def loader(path: Path, header: TensorHeader, place: Place | None) -> Callable[[], Array]:
     """What reads the tensor's bytes when it is called."""
     return partial(_from_fields, path, header) if place is None else partial(_from_place, place, header)
+
+
+def scaled(values: Array, scale: Array, zero: Array | None, axis: int) -> Array:
+    """What DequantizeLinear makes of a tensor."""
+    shape = [1] * values.ndim if scale.size == 1 else [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
+    moved = values.astype(np.float32) if zero is None else values.astype(np.float32) - zero.astype(np.float32).reshape(shape)
+    return np.asarray(moved * scale.astype(np.float32).reshape(shape), scale.dtype)
 
 
 def _packed_place(path: Path, header: TensorHeader, expected: int) -> Place | None:

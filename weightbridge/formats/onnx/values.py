@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from heapq import heappop, heappush
 from math import prod
@@ -10,7 +10,8 @@ from math import prod
 from weightbridge.errors import Corrupt
 from weightbridge.formats.onnx.evaluate import evaluate, is_small
 from weightbridge.formats.onnx.pieces import pieces_of
-from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
+from weightbridge.formats.onnx.proto import Graph, Node, Scaling, TensorHeader
+from weightbridge.formats.onnx.tensors import HALF_BYTES, QUARTER_BYTES
 from weightbridge.formats.onnx.views import View, view_of
 from weightbridge.tensors import Array
 
@@ -169,6 +170,11 @@ class _Sorter:
             self.constants.update({v: Constant(t.name, t, t.dims) for v, t in held.items()})
             return
         first = self.constants.get(node.inputs[0]) if node.inputs else None
+        if node.op == "DequantizeLinear":
+            first = self._dequantised(first, node) if first is not None else None
+            if first is not None:
+                self.constants[output] = first
+                return
         view = view_of(node, first.shape, self.numbers) if first else None
         if first is not None and view is not None:
             self.constants[output] = Constant(first.name, first.header, view.shape, (*first.views, view))
@@ -176,6 +182,21 @@ class _Sorter:
         if node.op not in ("Shape", "Size"):
             found = tuple(dict.fromkeys(c for v in inputs for c in self.tensors_in(v)))
             self.weights.update({v: found for v in node.outputs if found})
+
+    def _dequantised(self, given: Constant, node: Node) -> Constant | None:
+        """The floats that are made of a quantised tensor, or its codes if they cannot be read; None where its scales are not known."""
+        if given.header.elem_type in (*HALF_BYTES, *QUARTER_BYTES):
+            return given
+        scale, *zero = (self.constants.get(v) for v in node.inputs[1:] if v)
+        axis = int(node.attributes.get("axis", 1))
+        plain = all(c is not None and not c.views for c in (scale, *zero)) and not node.attributes.get("block_size")
+        if scale is None or not plain or given.shape is None or (given.views and scale.size > 1):
+            return None
+        if scale.size > 1 and (scale.header.dims != (given.shape[axis],) if -len(given.shape) <= axis < len(given.shape) else True):
+            return None
+        zeros = next((c.header for c in zero if c is not None), None)
+        header = replace(given.header, scaling=Scaling(scale.header, zeros, axis))
+        return replace(given, header=header)
 
     def tensors_in(self, value: str) -> tuple[Constant, ...]:
         constant = self.constants.get(value)

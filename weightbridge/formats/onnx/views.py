@@ -22,7 +22,7 @@ class View:
 def view_of(node: Node, shape: Shape | None, numbers: Mapping[str, Array]) -> View | None:
     """The view that a node is of its first input, which has this shape; None for any other node."""
     match node.op:
-        case "Identity" | "Cast" | "Dropout" | "DequantizeLinear" | "QuantizeLinear" | "CastLike":
+        case "Identity" | "Cast" | "Dropout" | "CastLike":
             return View(node.op, (), shape)
         case "Transpose":
             return _transposed(node, shape)
