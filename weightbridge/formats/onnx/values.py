@@ -2,36 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from heapq import heappop, heappush
-from math import prod
 
 from weightbridge.errors import Corrupt
+from weightbridge.formats.onnx.constants import Constant, dequantised
 from weightbridge.formats.onnx.evaluate import evaluate, is_small
 from weightbridge.formats.onnx.pieces import pieces_of
-from weightbridge.formats.onnx.proto import Graph, Node, Scaling, TensorHeader
-from weightbridge.formats.onnx.tensors import HALF_BYTES, QUARTER_BYTES
-from weightbridge.formats.onnx.views import View, view_of
+from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
+from weightbridge.formats.onnx.views import view_of
 from weightbridge.tensors import Array
 
+__all__ = ["Constant", "Net", "Read", "captured_by", "net_of", "subgraphs"]
 PIECES = frozenset({1, 10, 11, 16})  # element types of tensors that may be cut: floats
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 Read = Callable[[TensorHeader], Array]
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A tensor as a node sees it: an initializer or a Constant node's value, through views such as a Transpose."""
-
-    name: str
-    header: TensorHeader
-    shape: tuple[int, ...] | None
-    views: tuple[View, ...] = ()
-
-    @property
-    def size(self) -> int:
-        return prod(self.header.dims)
 
 
 @dataclass(frozen=True)
@@ -171,7 +157,7 @@ class _Sorter:
             return
         first = self.constants.get(node.inputs[0]) if node.inputs else None
         if node.op == "DequantizeLinear":
-            first = self._dequantised(first, node) if first is not None else None
+            first = dequantised(first, node, self.constants) if first is not None else None
             if first is not None:
                 self.constants[output] = first
                 return
@@ -182,21 +168,6 @@ class _Sorter:
         if node.op not in ("Shape", "Size"):
             found = tuple(dict.fromkeys(c for v in inputs for c in self.tensors_in(v)))
             self.weights.update({v: found for v in node.outputs if found})
-
-    def _dequantised(self, given: Constant, node: Node) -> Constant | None:
-        """The floats that are made of a quantised tensor, or its codes if they cannot be read; None where its scales are not known."""
-        if given.header.elem_type in (*HALF_BYTES, *QUARTER_BYTES):
-            return given
-        scale, *zero = (self.constants.get(v) for v in node.inputs[1:] if v)
-        axis = int(node.attributes.get("axis", 1))
-        plain = all(c is not None and not c.views for c in (scale, *zero)) and not node.attributes.get("block_size")
-        if scale is None or not plain or given.shape is None or (given.views and scale.size > 1):
-            return None
-        if scale.size > 1 and (scale.header.dims != (given.shape[axis],) if -len(given.shape) <= axis < len(given.shape) else True):
-            return None
-        zeros = next((c.header for c in zero if c is not None), None)
-        header = replace(given.header, scaling=Scaling(scale.header, zeros, axis))
-        return replace(given, header=header)
 
     def tensors_in(self, value: str) -> tuple[Constant, ...]:
         constant = self.constants.get(value)
