@@ -1,11 +1,12 @@
 """State dicts into Keras names: blocks counted otherwise, stacks of experts, tables kept twice, matrices that no module holds."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import pytest
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
-from weightbridge.graph import LayerGraph
+from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.match import match
 from weightbridge.matching.roles.functions import function_of
 from weightbridge.matching.values import Match, Matching
@@ -182,3 +183,35 @@ WRAPPED = {
 @pytest.mark.parametrize(("name", "function"), WRAPPED.items(), ids=WRAPPED)
 def test_a_wrapper_s_name_hides_no_function(name: str, function: str) -> None:
     assert function_of(words(name), "matrix") == function
+
+
+def flowing(order: tuple[int, ...]) -> LayerGraph:
+    """A Keras model of three convolutions in a row, each with its norm behind it, all under counters; `order` lists the norms."""
+    convs = [Layer(f"conv2d_{n}", "Conv", "Conv2D", {}, (tensor(f"conv2d_{n}/kernel", (3, 3, 8, 8)),)) for n in range(3)]
+    norms = [
+        Layer(f"batch_normalization_{i}", "BatchNorm", "BatchNormalization", {}, tuple(map(tensor, *zip(*norm_of(i), strict=True))))
+        for i in range(3)
+    ]
+    behind = [norms[order.index(n)] for n in range(3)]
+    row = [layer for pair in zip(convs, behind, strict=True) for layer in pair]
+    edges = tuple((a.name, b.name, 0) for a, b in pairwise(row))
+    return LayerGraph("target.keras", "keras-zip", "keras", "", (*convs, *norms), edges, has_flow=True)
+
+
+def tensor(name: str, shape: tuple[int, ...]) -> Tensor:
+    return Tensor(name, name.rpartition("/")[2], shape, "float32", name, refuse)
+
+
+def norm_of(i: int) -> list[tuple[str, tuple[int, ...]]]:
+    return list(keras_norm(f"batch_normalization_{i}", 8).items())
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)], ids=["in their order", "in another"])
+def test_norms_under_counters_follow_the_layers_that_feed_them(order: tuple[int, ...]) -> None:
+    source = {n: s for i in range(1, 4) for n, s in {f"conv{i}.weight": (8, 8, 3, 3), **norm(f"bn{i}", 8)}.items()}
+    found = match(graph(source), flowing(order), Options())
+    assert layers_of({m.target: m for m in found.matches}) == {
+        **{f"conv2d_{n}": f"conv{n + 1}" for n in range(3)},
+        **{f"batch_normalization_{i}": f"bn{n + 1}" for i, n in enumerate(order)},
+    }
+    assert max(m.confidence for m in found.matches) <= SURE

@@ -95,10 +95,19 @@ def _is_late(leaf: Leaf) -> bool:
 
 def _roles(pair: BlockPair, blocks: Sequence[BlockPair], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
     """The roles of both blocks; what belongs to no block is told apart by the blocks it stands beside."""
-    source, target = roles_of(pair.source), roles_of(pair.target)
+    source, target = _fed(roles_of(pair.source), context.source), _fed(roles_of(pair.target), context.target)
     if pair is not blocks[-1] or len(blocks) == 1:
         return source, target
     return _outside(source, blocks, context.source, True), _outside(target, blocks, context.target, False)
+
+
+def _fed(roles: Sequence[Role], side: Reduced) -> Sequence[Role]:
+    """With the layer that each norm stands behind, where the data flow tells."""
+    if not side.graph.has_flow:
+        return roles
+    inner = {role.leaf.unit.name: role.inner for role in roles if role.leaf.kind in ("conv", "matrix")}
+    parents = [side.parents.get(role.leaf.unit.name, ()) if role.leaf.kind == "norm" else () for role in roles]
+    return [replace(r, behind=inner.get(p[0], ()) if len(p) == 1 else ()) for r, p in zip(roles, parents, strict=True)]
 
 
 def _open(roles: tuple[Sequence[Role], Sequence[Role]], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
@@ -160,7 +169,9 @@ class _Keyed:
 
 
 def _key(roles: Sequence[Role]) -> tuple[object, ...]:
-    return tuple((r.inner, r.function, r.towers, r.leaf.kind, tuple((role, t.shape) for role, t in r.leaf.tensors)) for r in roles)
+    return tuple(
+        (r.inner, r.function, r.towers, r.behind, r.leaf.kind, tuple((role, t.shape) for role, t in r.leaf.tensors)) for r in roles
+    )
 
 
 @lru_cache(maxsize=256)

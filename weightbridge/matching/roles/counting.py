@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from weightbridge.matching.names import is_automatic
 from weightbridge.matching.roles.blocks import Words
 from weightbridge.matching.roles.leaf_roles import Role
 
@@ -28,8 +29,11 @@ def _count(roles: list[Role], places: Sequence[int], numbers: Sequence[int | Non
 
 
 def _groups(roles: Sequence[Role]) -> dict[tuple[str, int], list[int]]:
+    """Of layers that somebody has numbered: a framework's counter (`conv2d_17`) goes through the whole model."""
     found: dict[tuple[str, int], list[int]] = {}
     for i, role in enumerate(roles):
+        if is_automatic(role.leaf.name) and any(map(str.isalpha, role.leaf.name)):
+            continue
         found.setdefault((role.leaf.kind, role.leaf.size), []).append(i)
     return found
 

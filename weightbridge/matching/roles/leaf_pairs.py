@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from weightbridge.matching.assignment import assignment
-from weightbridge.matching.companions import companions, support
+from weightbridge.matching.companions import SAYS_NOTHING, companions, support
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.roles.block_pairs import likeness
 from weightbridge.matching.roles.blocks import Words
@@ -18,6 +18,7 @@ from weightbridge.matching.roles.leaves import Leaf
 
 ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
 SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
+Places = dict[int, int]
 RECURRENT, BACKWARD = frozenset({"LSTM", "GRU", "RNN"}), frozenset({"backward", "reverse"})
 PLACES = {  # the order in which they are declared, where names are mere numbers
     "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
@@ -42,12 +43,13 @@ def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafP
     """The best assignment of leaves of equal size and kind, in target order."""
     if not source or not target:
         return ()
+    flows = _told_by_flow(source), _told_by_flow(target)
     source, target = in_step(source, target)
     fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
     left, right = _ranks(source), _ranks(target)
     scores = np.array([[_score(s, t, left[i], right[j]) for j, t in enumerate(target)] for i, s in enumerate(source)])
     chosen = _chosen(fits, scores)
-    for (i, j), bonus in _of_companions(source, target, fits, chosen).items():
+    for (i, j), bonus in _of_companions(source, target, flows, fits, chosen).items():
         scores[i, j] += bonus
     chosen = _chosen(fits, scores)
     return tuple(_judged(source, target, fits, scores, i, j) for j, i in sorted(chosen.items()))
@@ -58,12 +60,39 @@ def _chosen(fits: np.ndarray, scores: np.ndarray) -> dict[int, int]:
     return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
 
 
+def _told_by_flow(roles: Sequence[Role]) -> dict[int, int] | None:
+    """Norm -> the layer that feeds it; None where no data flow is known."""
+    place = {role.inner: i for i, role in enumerate(roles)}
+    return {i: place[r.behind] for i, r in enumerate(roles) if r.behind in place} if any(r.behind for r in roles) else None
+
+
 def _of_companions(
-    source: Sequence[Role], target: Sequence[Role], fits: np.ndarray, chosen: dict[int, int]
+    source: Sequence[Role], target: Sequence[Role], flows: tuple[Places | None, Places | None], fits: np.ndarray, chosen: Places
 ) -> dict[tuple[int, int], float]:
-    sides = [companions([r.inner for r in roles], [r.leaf.kind for r in roles]) for roles in (source, target)]
+    sides = [_by_their_names(roles) if flow is None else flow for roles, flow in zip((source, target), flows, strict=True)]
     paired = {j: (i, bool(fits[:, j].sum() == fits[i].sum() == 1)) for j, i in chosen.items()}
     return support(sides[0], sides[1], paired)
+
+
+def _by_their_names(roles: Sequence[Role]) -> dict[int, int]:
+    """Norm -> the layer of its name; none in a scope where most are of another width than that gives: those stand before their layers."""
+    found = companions([r.inner for r in roles], [r.leaf.kind for r in roles])
+    widths = {norm: flow[1] for norm, layer in found.items() if (flow := roles[layer].leaf.flow) is not None}
+    counts: dict[Words, list[bool]] = {}
+    for norm, width in widths.items():
+        counts.setdefault(_scope(roles[norm]), []).append(roles[norm].leaf.size != width)
+    before = {scope for scope, others in counts.items() if 2 * sum(others) >= len(others)}
+    return {
+        n: layer for n, layer in found.items() if _scope(roles[n]) not in before and roles[n].leaf.size == widths.get(n, roles[n].leaf.size)
+    }
+
+
+def _scope(role: Role) -> Words:
+    """The words before those that name the norm itself."""
+    path = role.leaf.words[:-1] if role.leaf.words[-1].isdigit() else role.leaf.words
+    while path and path[-1] in SAYS_NOTHING:
+        path = path[:-1]
+    return path
 
 
 def _ranks(roles: Sequence[Role]) -> list[int]:
