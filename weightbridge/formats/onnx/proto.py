@@ -18,7 +18,7 @@ TYPED_DATA = (FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT
 class TensorHeader:
     """A tensor without its bytes. `span` is the whole message, `raw` its raw_data, `typed` its typed fields, `external` its file.
 
-    rows: for a run of rows of a tensor, the first of them and how many the whole one has; `dims` are the run's. scaling: how floats are made.
+    rows: for a run of rows of a tensor, the first of them and how many the whole one has (`dims`: the run's). scaling: how floats are made.
     """
 
     name: str
