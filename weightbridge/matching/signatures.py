@@ -5,22 +5,23 @@ one number where they are of one kind and what feeds them has the same numbers: 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 from weightbridge.matching.units import COMMUTATIVE, Reduced, Unit
 
 Label = Callable[[Unit], str]
-INPUT = -1
+INPUT = -1  # the sign of what comes from outside
+OUTSIDE = -1  # in place of the place of a unit
 
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """Per unit name: the number of its ancestors and itself (`up`), and of its descendants and itself (`down`)."""
+    """Per unit, in their order: the number of its ancestors and itself (`up`), and of its descendants and itself (`down`)."""
 
-    up: Mapping[str, int]
-    down: Mapping[str, int]
+    up: Sequence[int]
+    down: Sequence[int]
 
 
 def with_widths(unit: Unit) -> str:
@@ -38,20 +39,23 @@ def signatures(source: Reduced, target: Reduced, label: Label) -> tuple[Signatur
 
 
 def _of(reduced: Reduced, label: Label, numbers: defaultdict[Hashable, int]) -> Signatures:
-    labels = {unit.name: label(unit) for unit in reduced.units}
-    up: dict[str, int] = {}
-    for unit in reduced.units:
-        feeding = [up.get(p, INPUT) for p in reduced.parents[unit.name]]
-        up[unit.name] = numbers[labels[unit.name], *(sorted(feeding) if unit.family in COMMUTATIVE else feeding)]
-    down: dict[str, int] = {}
-    for unit in reversed(reduced.units):
-        reading = [(_ports(reduced, unit.name, child), down[child]) for child in reduced.children[unit.name]]
-        down[unit.name] = numbers[labels[unit.name], *sorted(reading)]
-    return Signatures(up, down)
+    labels = [label(unit) for unit in reduced.units]
+    mixes = [unit.family in COMMUTATIVE for unit in reduced.units]
+    fed = [[reduced.position.get(name, OUTSIDE) for name in reduced.parents[unit.name]] for unit in reduced.units]
+    up = [INPUT] * (len(labels) + 1)
+    for i, feeding in enumerate(fed):
+        signs = [up[p] for p in feeding]
+        up[i] = numbers[labels[i], *(sorted(signs) if mixes[i] else signs)]
+    read: list[list[tuple[tuple[int, ...], int]]] = [[] for _ in labels]
+    down = [INPUT] * len(labels)
+    for i in reversed(range(len(labels))):
+        down[i] = numbers[labels[i], *sorted(read[i])]
+        for p in fed[i]:
+            if p != OUTSIDE:
+                read[p].append(((), down[i]) if mixes[i] else (_ports(fed[i], p), down[i]))
+    return Signatures(up[:-1], down)
 
 
-def _ports(reduced: Reduced, name: str, child: str) -> tuple[int, ...]:
-    """Which inputs of an order-sensitive child this unit feeds."""
-    if reduced.by_name[child].family in COMMUTATIVE:
-        return ()
-    return tuple(i for i, p in enumerate(reduced.parents[child]) if p == name)
+def _ports(feeding: Sequence[int], parent: int) -> tuple[int, ...]:
+    """Which inputs of a unit that does not mix them one that feeds it has."""
+    return tuple(i for i, p in enumerate(feeding) if p == parent)

@@ -1,7 +1,6 @@
 """Structure: units whose surroundings are the same on both sides, above, below or both, with widths and without."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, TOLD, Context, is_compatible, key
@@ -18,12 +17,14 @@ def by_structure(context: Context) -> tuple[LayerPair, ...]:
     if not context.has_flow:
         return ()
     found: list[LayerPair] = []
-    for view, label in product((_whole, _bridged), (with_widths, without_widths)):
+    for view in (_whole, _bridged):
         if context.is_complete:
             break
-        new = _signed(view(context.source), view(context.target), label)
-        context = context.with_pairs(new)
-        found += new
+        source, target = view(context.source), view(context.target)
+        for label in (with_widths, without_widths):
+            new = _signed(source, target, label, context)
+            context = context.with_pairs(new)
+            found += new
     return tuple(found)
 
 
@@ -45,7 +46,7 @@ def _bridged(reduced: Reduced) -> Reduced:
 
 
 def _classes(reduced: Reduced, sign: Signatures) -> dict[tuple[int, int], list[str]]:
-    return _grouped((u.name, (sign.up[u.name], sign.down[u.name])) for u in reduced.units)
+    return _grouped(zip((u.name for u in reduced.units), zip(sign.up, sign.down, strict=True), strict=True))
 
 
 def _grouped(items: Iterable[tuple[str, K]]) -> dict[K, list[str]]:
@@ -55,17 +56,17 @@ def _grouped(items: Iterable[tuple[str, K]]) -> dict[K, list[str]]:
     return found
 
 
-def _signed(source: Reduced, target: Reduced, label: Label) -> list[LayerPair]:
-    """The pairs that one kind of signature shows."""
+def _signed(source: Reduced, target: Reduced, label: Label, context: Context) -> list[LayerPair]:
+    """The pairs that one kind of signature shows, of units that have none yet."""
     a, b = signatures(source, target, label)
-    return [*_both_sides(source, target, a, b), *_one_side(source, target, a, b)]
+    return [*_both_sides(source, target, a, b, context.pairs), *_one_side(source, target, a, b, context.pairs)]
 
 
-def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures) -> Iterator[LayerPair]:
+def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures, done: Container[str]) -> Iterator[LayerPair]:
     left = _classes(source, a)
     for k, names in _classes(target, b).items():
         others = left.get(k, [])
-        if len(others) != len(names):
+        if len(others) != len(names) or all(name in done for name in names):
             continue
         pairs, is_told = same_functions(source, others, target, names) if len(names) > 1 else ([(others[0], names[0])], False)
         for s, t in pairs:
@@ -78,10 +79,13 @@ def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures) 
             yield LayerPair(s, t, TOLD if is_told else sure, (*evidence, *told), tuple(o for o in others if o != s))
 
 
-def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures) -> Iterator[LayerPair]:
+def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures, done: Container[str]) -> Iterator[LayerPair]:
     """Equal above or equal below, where the two do not contradict each other; only where the shapes fit."""
-    above, below = _partners(a.up, b.up), _partners(a.down, b.down)
+    names = [u.name for u in source.units], [u.name for u in target.units]
+    above, below = _partners(names, (a.up, b.up)), _partners(names, (a.down, b.down))
     for unit in target.units:
+        if unit.name in done:
+            continue
         partners = {side[unit.name] for side in (above, below) if unit.name in side}
         if len(partners) != 1:
             continue
@@ -90,7 +94,7 @@ def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures) ->
             yield LayerPair(other, unit.name, ONE_SIDED, ("structure", "shape", "one-sided"))
 
 
-def _partners(left: Mapping[str, int], right: Mapping[str, int]) -> dict[str, str]:
+def _partners(names: tuple[Sequence[str], Sequence[str]], signs: tuple[Sequence[int], Sequence[int]]) -> dict[str, str]:
     """target -> source where a signature occurs once on each side."""
-    a, b = (_grouped(side.items()) for side in (left, right))
+    a, b = (_grouped(zip(own, sign, strict=True)) for own, sign in zip(names, signs, strict=True))
     return {names[0]: a[k][0] for k, names in b.items() if len(names) == 1 and len(a.get(k, ())) == 1}
