@@ -49,6 +49,13 @@ def test_kernel_and_bias_of_one_layer_are_one_matter() -> None:
     }
 
 
+def test_questions_with_the_same_names_but_other_choices_stay_apart() -> None:
+    one_of_four = step("t1/kernel", "s1.w", "s2.w", "s3.w", "s4.w")
+    two_that_change_places = step("t2/kernel", "s5.w", "s6.w"), step("t3/kernel", "s6.w", "s5.w")
+    found = questions_of((one_of_four, *two_that_change_places))
+    assert [len(q.choices) for q in found] == [4, 2]
+
+
 @pytest.mark.parametrize(
     "steps",
     [

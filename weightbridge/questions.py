@@ -99,7 +99,9 @@ def _together(same: Sequence[Question]) -> Question:
 
 
 def _template(question: Question) -> tuple[str, ...]:
-    names = [name for c in question.choices for target, sources in c.sources.items() for name in (target, *sources)]
+    names = [
+        name for c in question.choices for name in (c.label, *(n for target, sources in c.sources.items() for n in (target, *sources)))
+    ]
     return tuple(re.sub(r"\d+", "#", name) for name in names)
 
 
