@@ -120,17 +120,12 @@ def _unmatched(target: LayerGraph, steps: Mapping[str, Step], fresh: frozenset[s
 
 def _roles(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> Iterable[Finding]:
     """WB208 where a plain copy would put one kind of vector into another."""
-    roles = {t.name: t.role for graph in (source, target) for t in graph.tensors}
     given, wanted = ({t.name: t.role for t in graph.tensors} for graph in (source, target))
     for step in steps:
-        if (
-            step.transform
-            or len(step.sources) != 1
-            or not {given[step.sources[0]], wanted[step.target]} <= VECTOR_ROLES & set(roles.values())
-        ):
+        if step.transform or len(step.sources) != 1:
             continue
         a, b = given[step.sources[0]], wanted[step.target]
-        if a != b and {a, b} != {"bias", "beta"}:
+        if a != b and {a, b} <= VECTOR_ROLES and {a, b} != {"bias", "beta"}:
             yield finding(
                 "WB208", f"{step.target}: {step.sources[0]} is a {a}, and would land in a {b}", source=step.sources[0], target=step.target
             )

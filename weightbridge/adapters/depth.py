@@ -5,9 +5,9 @@ family from an edit: a residual branch that can be silenced (the function is kep
 that go on in two or more places (`block3_conv3` after `block3_conv2`, `block4_conv3` after `block4_conv2`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from weightbridge.adapters.branches import Branch, extra_branches, siblings
+from weightbridge.adapters.branches import Branch
 from weightbridge.adapters.chains import chain_steps
 from weightbridge.adapters.setting import Setting
 from weightbridge.graph import Layer
@@ -17,14 +17,34 @@ from weightbridge.tensors import Tensor
 
 def depth_steps(setting: Setting, found: Mapping[str, Step]) -> Iterator[Step]:
     """Steps for added layers; `found` are the steps of their siblings, where those are adapted themselves."""
-    for branch in extra_branches(setting):
-        yield from _silenced(setting, branch, found)
+    lenders: dict[tuple[object, ...], list[Branch]] = {}
+    for branch in setting.branches:
+        if all(layer.name in setting.pairs for layer in branch.layers):
+            lenders.setdefault(branch.form, []).append(branch)
+    for branch in _extra(setting):
+        yield from _silenced(setting, branch, _siblings(setting, branch, lenders.get(branch.form, ())), found)
     yield from chain_steps(setting)
 
 
-def _silenced(setting: Setting, branch: Branch, found: Mapping[str, Step]) -> Iterator[Step]:
+def _extra(setting: Setting) -> Iterator[Branch]:
+    """Branches none of whose layers has a source."""
+    for branch in setting.branches:
+        tensors = [t.name for layer in branch.layers for t in layer.tensors]
+        if setting.open_targets.issuperset(tensors) and not any(layer.name in setting.pairs for layer in branch.layers):
+            yield branch
+
+
+def _siblings(setting: Setting, branch: Branch, lenders: Sequence[Branch]) -> Mapping[str, Layer]:
+    """Per layer of the branch the layer at its place in the nearest branch of the same form whose layers have a source."""
+    if not lenders:
+        return {}
+    place = setting.places
+    nearest = min(lenders, key=lambda b: abs(place[b.merge] - place[branch.merge]))
+    return {ours.name: theirs for ours, theirs in zip(branch.layers, nearest.layers, strict=True)}
+
+
+def _silenced(setting: Setting, branch: Branch, origin: Mapping[str, Layer], found: Mapping[str, Step]) -> Iterator[Step]:
     """The last layer of the branch is zero; the others start as copies of the nearest block of the same form, so that they can learn."""
-    origin = siblings(setting, branch)
     for layer in branch.layers:
         for tensor in layer.tensors:
             if tensor.name not in setting.open_targets:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from weightbridge.adapters.branches import Branch, residual_branches
 from weightbridge.adapters.groups import Axis, Groups, channel_groups
 from weightbridge.adapters.letters import Letters, letters
 from weightbridge.graph import Layer, LayerGraph
@@ -47,6 +48,21 @@ class Setting:
         return {p.target: p for p in self.matching.pairs if p.target in self.target.by_name and p.source in self.source.by_name}
 
     @cached_property
+    def given(self) -> Mapping[str, Tensor]:
+        """The source's tensors by name."""
+        return {t.name: t for t in self.source.tensors}
+
+    @cached_property
+    def branches(self) -> tuple[Branch, ...]:
+        """The target's residual branches."""
+        return residual_branches(self.target)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where each of the target's layers stands."""
+        return {layer.name: n for n, layer in enumerate(self.target.layers)}
+
+    @cached_property
     def partners(self) -> Mapping[str, Partners]:
         """By target tensor; only tensors that a step may be proposed for, of layers that are paired and of known axes."""
         return {p.tensor.name: p for p in _partners(self)}
@@ -74,11 +90,10 @@ def axis_of(groups: Groups, layer: Layer, letter: str) -> Axis | None:
 
 def _partners(setting: Setting) -> Iterator[Partners]:
     source_of = {target: source for source, target in setting.matching.misfits}
-    named = {t.name: t for t in setting.source.tensors}
     for layer in setting.target.layers:
         pair = setting.pairs.get(layer.name)
         for tensor in layer.tensors:
-            source = named.get(source_of.get(tensor.name, "")) or _same_role(setting, pair, layer, tensor)
+            source = setting.given.get(source_of.get(tensor.name, "")) or _same_role(setting, pair, layer, tensor)
             if source is None or not setting.is_adaptable(tensor):
                 continue
             found = _joined(setting, layer, tensor, source, pair)
@@ -94,7 +109,7 @@ def _can_meet(p: Partners) -> bool:
 def _same_role(setting: Setting, pair: LayerPair | None, layer: Layer, tensor: Tensor) -> Tensor | None:
     match = setting.matches.get(tensor.name)
     if match is not None and len(match.sources) == 1:
-        return next((t for t in setting.source.tensors if t.name == match.sources[0]), None)
+        return setting.given.get(match.sources[0])
     return setting.source.by_name[pair.source].tensor(tensor.role) if pair is not None and match is None else None
 
 

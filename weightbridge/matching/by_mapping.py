@@ -18,12 +18,14 @@ def by_mapping(rules: Sequence[MappingRule], source: LayerGraph, target: LayerGr
 
 def without_told(context: Context, told: Sequence[Match]) -> Context:
     """The context without the units whose tensors the rules have dealt with."""
+    if not told:
+        return context
     targets, sources = {m.target for m in told}, {name for m in told for name in m.sources}
     done = [
         [u.name for u in side.weighted if {t.name for _, t in u.tensors} <= names]
         for side, names in ((context.source, sources), (context.target, targets))
     ]
-    return context.closing(done[0], done[1]) if told else context
+    return context.closing(done[0], done[1])
 
 
 def _matches(rules: Sequence[MappingRule], given: dict[str, Tensor], target: LayerGraph) -> Iterator[Match]:

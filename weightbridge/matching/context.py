@@ -62,7 +62,7 @@ def key(unit: Unit) -> str:
 
 
 def _plain(unit: Unit) -> frozenset[str]:
-    return frozenset(plain_role(role) for role in unit.roles)
+    return frozenset(plain_role(role) for role, _ in unit.tensors)
 
 
 def is_compatible(source: Unit, target: Unit) -> bool:

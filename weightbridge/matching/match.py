@@ -81,6 +81,8 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
 
 def _mapped(source: LayerGraph, options: Options) -> set[str]:
     """The layers of the source that the user has named, or a tensor of which."""
+    if not options.map:
+        return set()
     owners = {layer.name: layer.name for layer in source.layers} | {name: layer.name for name, layer in source.owner.items()}
     return {owners[name] for left, right in options.map for name, _ in mapped(left, right, owners)}
 

@@ -120,7 +120,9 @@ class _Growing:
         if before.op not in AFFINE or len(self.graph.children[before.name]) != 1:
             return None
         found = self.absorbed.get(before.name)
-        return found if found is not None else next((i for i, u in enumerate(self.units) if u.name == before.name), None)
+        if found is not None:
+            return found
+        return next((i for i in reversed(range(len(self.units))) if self.units[i].name == before.name), None)
 
     def _attended(self, layer: Layer) -> tuple[str, ...]:
         """What feeds the second product of an attention: query, key and value; () for any other layer."""

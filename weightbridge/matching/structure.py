@@ -1,7 +1,6 @@
 """Structure: units whose surroundings are the same on both sides, above, below or both, with widths and without."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, TOLD, Context, is_compatible, key
 from weightbridge.matching.signatures import Label, Signatures, signatures, with_widths, without_widths
@@ -9,7 +8,7 @@ from weightbridge.matching.twins import same_functions
 from weightbridge.matching.units import Reduced, without
 from weightbridge.matching.values import LayerPair
 
-K = TypeVar("K")
+NOWHERE = -1
 
 
 def by_structure(context: Context) -> tuple[LayerPair, ...]:
@@ -30,11 +29,15 @@ def by_structure(context: Context) -> tuple[LayerPair, ...]:
 
 def isomorphism(source: Reduced, target: Reduced) -> dict[str, str] | None:
     """target -> source where every unit with weights has exactly one counterpart with the same surroundings, else None."""
-    of_source, of_target = signatures(source, target, with_widths)
-    left, right = _classes(source, of_source), _classes(target, of_target)
-    if {k: len(v) for k, v in left.items()} != {k: len(v) for k, v in right.items()}:
+    if len(source.units) != len(target.units):
         return None
-    return {t: s for k, names in right.items() for s, t in zip(left[k], names, strict=True) if target.by_name[t].has_weights}
+    of_source, of_target = signatures(source, target, with_widths)
+    right = _classes(of_target)
+    left = _classes(of_source, right)
+    if any(len(places) != len(left.get(k, ())) for k, places in right.items()):
+        return None
+    pairs = ((source.units[i], target.units[j]) for k, places in right.items() for i, j in zip(left[k], places, strict=True))
+    return {t.name: s.name for s, t in pairs if t.has_weights}
 
 
 def _whole(reduced: Reduced) -> Reduced:
@@ -45,29 +48,29 @@ def _bridged(reduced: Reduced) -> Reduced:
     return without(reduced, "Norm")
 
 
-def _classes(reduced: Reduced, sign: Signatures) -> dict[tuple[int, int], list[str]]:
-    return _grouped(zip((u.name for u in reduced.units), zip(sign.up, sign.down, strict=True), strict=True))
-
-
-def _grouped(items: Iterable[tuple[str, K]]) -> dict[K, list[str]]:
-    found: dict[K, list[str]] = {}
-    for name, value in items:
-        found.setdefault(value, []).append(name)
+def _classes(sign: Signatures, wanted: Container[tuple[int, int]] | None = None) -> Mapping[tuple[int, int], Sequence[int]]:
+    """The places of the units of one signature (above, below); of those wanted alone."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for place, k in enumerate(zip(sign.up, sign.down, strict=True)):
+        if wanted is None or k in wanted:
+            found.setdefault(k, []).append(place)
     return found
 
 
 def _signed(source: Reduced, target: Reduced, label: Label, context: Context) -> list[LayerPair]:
     """The pairs that one kind of signature shows, of units that have none yet."""
     a, b = signatures(source, target, label)
-    return [*_both_sides(source, target, a, b, context.pairs), *_one_side(source, target, a, b, context.pairs)]
+    unpaired = [place for place, unit in enumerate(target.units) if unit.name not in context.pairs]
+    return [*_both_sides(source, target, a, b, unpaired), *_one_side(source, target, a, b, unpaired)]
 
 
-def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures, done: Container[str]) -> Iterator[LayerPair]:
-    left = _classes(source, a)
-    for k, names in _classes(target, b).items():
-        others = left.get(k, [])
-        if len(others) != len(names) or all(name in done for name in names):
+def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]) -> Iterator[LayerPair]:
+    right = _classes(b, {(b.up[place], b.down[place]) for place in unpaired})
+    left = _classes(a, right)
+    for k, places in right.items():
+        if len(left.get(k, ())) != len(places):
             continue
+        others, names = [source.units[i].name for i in left[k]], [target.units[i].name for i in places]
         pairs, is_told = same_functions(source, others, target, names) if len(names) > 1 else ([(others[0], names[0])], False)
         for s, t in pairs:
             if not is_compatible(source.by_name[s], target.by_name[t]):
@@ -79,22 +82,29 @@ def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures, 
             yield LayerPair(s, t, TOLD if is_told else sure, (*evidence, *told), tuple(o for o in others if o != s))
 
 
-def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures, done: Container[str]) -> Iterator[LayerPair]:
+def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]) -> Iterator[LayerPair]:
     """Equal above or equal below, where the two do not contradict each other; only where the shapes fit."""
-    names = [u.name for u in source.units], [u.name for u in target.units]
-    above, below = _partners(names, (a.up, b.up)), _partners(names, (a.down, b.down))
-    for unit in target.units:
-        if unit.name in done:
-            continue
-        partners = {side[unit.name] for side in (above, below) if unit.name in side}
+    above, below = _partners(a.up, b.up), _partners(a.down, b.down)
+    for place in unpaired:
+        partners = {above[place], below[place]} - {NOWHERE}
         if len(partners) != 1:
             continue
-        (other,) = partners
-        if key(source.by_name[other]) == key(unit) and is_compatible(source.by_name[other], unit):
-            yield LayerPair(other, unit.name, ONE_SIDED, ("structure", "shape", "one-sided"))
+        one, unit = source.units[partners.pop()], target.units[place]
+        if key(one) == key(unit) and is_compatible(one, unit):
+            yield LayerPair(one.name, unit.name, ONE_SIDED, ("structure", "shape", "one-sided"))
 
 
-def _partners(names: tuple[Sequence[str], Sequence[str]], signs: tuple[Sequence[int], Sequence[int]]) -> dict[str, str]:
-    """target -> source where a signature occurs once on each side."""
-    a, b = (_grouped(zip(own, sign, strict=True)) for own, sign in zip(names, signs, strict=True))
-    return {names[0]: a[k][0] for k, names in b.items() if len(names) == 1 and len(a.get(k, ())) == 1}
+def _partners(source: Sequence[int], target: Sequence[int]) -> Sequence[int]:
+    """Per place in the target, that of the same signature in the source where each side has it once, else NOWHERE."""
+    size = max((*source, *target), default=0) + 1
+    of_source, of_target = _once(source, size), _once(target, size)
+    return [NOWHERE if of_target[sign] == NOWHERE else of_source[sign] for sign in target]
+
+
+def _once(signs: Sequence[int], size: int) -> Sequence[int]:
+    """Per signature, the only place that has it, else NOWHERE."""
+    found, seen = [NOWHERE] * size, bytearray(size)
+    for place, sign in enumerate(signs):
+        found[sign] = NOWHERE if seen[sign] else place
+        seen[sign] = 1
+    return found

@@ -11,6 +11,8 @@ def mapped_tensors(
     source: LayerGraph, target: LayerGraph, user_map: tuple[tuple[str, str], ...]
 ) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
     """Copies between tensors of equal shape that the map names, and WB209 for every target that two sources claim."""
+    if not user_map:
+        return (), ()
     shapes = {t.name: t.shape for t in source.tensors}
     wanted = {t.name: t.shape for t in target.tensors}
     claims: dict[str, list[str]] = {}

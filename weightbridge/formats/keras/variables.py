@@ -1,6 +1,7 @@
 """Keras 3's layout: a tree of groups, each with its variables under `vars` as 0, 1, 2, ...; roles by class and order."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
@@ -141,8 +142,8 @@ def _adds_no_name(key: str, group: Group, label: str) -> bool:
 def _labels(children: list[tuple[str, Group]]) -> dict[str, str]:
     """What each group is called: the user's name where the file keeps it and it is the only one, else the group's own."""
     told = {key: _told(child) or _projection(key) for key, child in children}
-    names = list(told.values())
-    return {key: name if name and names.count(name) == 1 else key for key, name in told.items()}
+    counts = Counter(told.values())
+    return {key: name if name and counts[name] == 1 else key for key, name in told.items()}
 
 
 def _projection(key: str) -> str:

@@ -1,5 +1,6 @@
 """Layers of a live Keras model by the names that the file readers give them: scopes joined by slashes, cells left out."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -58,8 +59,8 @@ def _held(layer: Any) -> Iterator[tuple[str, Any]]:
 
 def _labelled(parts: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     """By the layers' own names where these tell them apart, else by what holds them."""
-    names = [part.name for _, part in parts]
-    yield from ((part.name if names.count(part.name) == 1 else key, part) for key, part in parts)
+    counts = Counter(part.name for _, part in parts)
+    yield from ((part.name if counts[part.name] == 1 else key, part) for key, part in parts)
 
 
 def _unique(name: str, taken: set[str]) -> str:
