@@ -17,9 +17,9 @@ def refuse() -> Array:
     raise AssertionError("matching reads no bytes")
 
 
-def graph(shapes: Shapes) -> LayerGraph:
+def graph(shapes: Shapes, format: str = "safetensors") -> LayerGraph:
     tensors = tuple(Tensor(name, "", shape, "float32", name, refuse) for name, shape in shapes.items())
-    return graph_of("model.safetensors", "safetensors", "", StateDict(tensors))
+    return graph_of("model", format, "", StateDict(tensors))
 
 
 def matched(source: Shapes, target: Shapes) -> dict[str, Match]:
@@ -42,8 +42,9 @@ def test_experts_are_stacked_by_their_numbers_whatever_the_order_of_the_file() -
         "layers_{i}/router/kernel": (EXPERTS, WIDTH),
         "layers_{i}/norm/gamma": (WIDTH,),
     }
-    found = matched(in_blocks(source), in_blocks(target))["layers_1/experts/down"]
-    assert found.sources == tuple(f"layers.1.mlp.experts.{n}.down_proj.weight" for n in range(EXPERTS))
+    found = match(graph(in_blocks(source), "torch-zip"), graph(in_blocks(target)), Options()).matches
+    (stacked,) = (m for m in found if m.target == "layers_1/experts/down")
+    assert stacked.sources == tuple(f"layers.1.mlp.experts.{n}.down_proj.weight" for n in range(EXPERTS))
 
 
 FURTHER = {"pre_ffn_norm": "pre_feedforward_layernorm", "post_ffn_norm": "post_feedforward_layernorm"}
