@@ -281,6 +281,12 @@ def test_a_flatten_that_neither_file_shows_is_said() -> None:
     assert [f.target for f in found.findings if f.code == "WB404"] == ["dense/kernel"]
 
 
+def test_scalars_beside_convolutions_are_no_bug() -> None:
+    bounds = {"3.input_min": (), "3.input_max": ()}
+    found = match(graph({**FLATTENED, **bounds}), graph(DENSE), Options())
+    assert [m.sources for m in found.matches if m.target == "dense/kernel"] == [("5.weight",)]
+
+
 def test_a_dense_layer_behind_pooling_is_not_doubted() -> None:
     found = match(graph({**FLATTENED, "5.weight": (10, 8)}), graph({**DENSE, "dense/kernel": (8, 10)}), Options())
     assert not [f for f in found.findings if f.code == "WB404"]

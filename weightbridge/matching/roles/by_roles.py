@@ -58,7 +58,7 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     return RoleMatching(
         tuple(p for one in found for p in one.pairs if not (any(numbered) and _is_by_order(p, context))),
         tuple(m for one in found for m in one.matches),
-        frozenset(closed[0]),
+        frozenset(closed[0]).union(*(one.closed_source for one in found)),
         frozenset(closed[1]),
     )
 
@@ -132,6 +132,7 @@ def _in_block(blocks: BlockPair, roles: tuple[Sequence[Role], Sequence[Role]], j
     a = stacked(_without(source, {i for f in fused for i in f.sources}), target)
     b = stacked(_without(target, {i for f in fused for i in f.targets}), source)
     pairs: list[LayerPair] = []
+    alone: set[str] = set()  # used, but by no pair of units
     matches = [m for fusion in fused for m in fusion.matches(source, target, joiner)]
     chosen = _cached_pairs(tuple(a), tuple(b))
     for pair in (*chosen, *shared_tables(a, b, chosen)):
@@ -141,7 +142,9 @@ def _in_block(blocks: BlockPair, roles: tuple[Sequence[Role], Sequence[Role]], j
         if "tied" not in pair.evidence and one.leaf.is_whole and other.leaf.is_whole and not one.members and not other.members:
             names = tuple(a[k].leaf.name for k in pair.runners_up)
             pairs.append(LayerPair(one.leaf.unit.name, other.leaf.unit.name, sure.confidence, sure.evidence, names))
-    return RoleMatching(tuple(pairs), tuple(matches))
+        elif one.leaf.is_whole and not one.members:
+            alone.add(one.leaf.unit.name)
+    return RoleMatching(tuple(pairs), tuple(matches), frozenset(alone))
 
 
 def _without(roles: Sequence[Role], gone: Iterable[int]) -> list[Role]:

@@ -180,7 +180,7 @@ def stacked(roles: Sequence[Role], others: Sequence[Role]) -> list[Role]:
     for role in roles:
         groups.setdefault(_template(role), []).append(role)
     found: list[Role] = []
-    for members in _with_fused(groups.values(), lone):
+    for members in _with_fused([sorted(members, key=_number) for members in groups.values()], lone):
         total = sum(m.leaf.size for m in members)
         parts = len({m.function for m in members})
         if len(members) > parts and (total, len(members) // parts) in lone:
@@ -214,6 +214,12 @@ def _place(role: Role) -> int | None:
     places = [i for i, w in enumerate(role.inner[:-1]) if w.isdigit()]
     after = [i for i in places if i and role.inner[i - 1] == "expert"]
     return next(iter((after or places)[-1:]), None)
+
+
+def _number(role: Role) -> int:
+    """By which experts are stacked: files list them by name, by shard or as they were saved."""
+    p = _place(role)
+    return int(role.inner[p]) if p is not None else 0
 
 
 def _stack(members: Sequence[Role], total: int, parts: int) -> Role:

@@ -15,6 +15,7 @@ from weightbridge.matching.roles.blocks import Words
 from weightbridge.matching.roles.counting import in_step
 from weightbridge.matching.roles.leaf_roles import GENERIC, Role
 from weightbridge.matching.roles.leaves import Leaf
+from weightbridge.matching.roles.variants import told_apart
 
 ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
 SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
@@ -25,6 +26,7 @@ PLACES = {  # the order in which they are declared, where names are mere numbers
     "state_step_bias": 0, "state_decay": 1,
 }  # fmt: skip
 ONE_KNOWN, ONE_TOLD = 0.3, 0.8  # what it costs to pair a leaf that a rule knows with one that none knows, without and with a telling name
+OF_ONE_KIND = 0.15  # less than the margin: a vector without a telling name may be a norm's
 MARGIN = 0.2  # of likeness by words between the chosen one and the next
 
 
@@ -44,7 +46,7 @@ def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafP
     if not source or not target:
         return ()
     flows = _told_by_flow(source), _told_by_flow(target)
-    source, target = in_step(source, target)
+    source, target = told_apart(*in_step(source, target))
     fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
     left, right = _ranks(source), _ranks(target)
     scores = np.array([[_score(s, t, left[i], right[j]) for j, t in enumerate(target)] for i, s in enumerate(source)])
@@ -139,6 +141,7 @@ def _score(source: Role, target: Role, i: int, j: int) -> float:
     a, b = source.function, target.function
     by_function = 4.0 if a and a == b else -4.0 if a and b else -_one_known(source, target) if a or b else 0.0
     bias = 0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0
+    bias += OF_ONE_KIND if source.leaf.kind == target.leaf.kind else 0.0
     words = alike(_telling(source, target), _telling(target, source))
     return by_function + 2.0 * words + bias + _beside_same(source, target) - 1e-3 * abs(i - j) - 0.1 * _misplaced(source, target)
 
