@@ -3,11 +3,59 @@
 Files of Keras weights alone keep this order (that of `model.layers`); other formats list layers in an order of their own.
 """
 
+from collections.abc import Mapping, Sequence
+
 from weightbridge.graph import LayerGraph
+from weightbridge.matching.context import Context, key
+from weightbridge.matching.directions import is_backward
+from weightbridge.matching.names import is_automatic
 from weightbridge.matching.units import Reduced, Unit
 
 STEPS = frozenset({"Activation", "Pool", "GlobalPool", "Flatten"})  # layers without weights that both frameworks write as one
+Class = tuple[str, bool, str]
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 NORMED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv"})
+
+
+def is_listed_alike(context: Context) -> bool:
+    """Whether both are Keras's and list the same layers, class by class: then both have the order of `model.layers`."""
+    sides = context.source, context.target
+    if not all(side.graph.is_from_keras and _is_list(side.graph) for side in sides):
+        return False
+    parts = common_parts(sides[0].weighted, sides[1].weighted)
+    return _keys(sides[0].weighted, parts) == _keys(sides[1].weighted, parts)
+
+
+def common_parts(source: Sequence[Unit], target: Sequence[Unit]) -> frozenset[str]:
+    """The names of layers inside others that both sides have: a file may list such parts in any order."""
+    return _parts(source) & _parts(target)
+
+
+def class_of(unit: Unit, parts: frozenset[str]) -> Class:
+    """The family, both directions of recurrent layers apart, and the parts of layers."""
+    return unit.family, unit.family in RECURRENT and is_backward(unit.name, unit.layer), _part(unit) if _part(unit) in parts else ""
+
+
+def _parts(units: Sequence[Unit]) -> frozenset[str]:
+    return frozenset(_part(u) for u in units) - {""}
+
+
+def _part(unit: Unit) -> str:
+    """What a unit is called inside its layer, "" where it is in none: what a framework counts through is no name."""
+    _, is_below, last = unit.layer.name.rpartition("/")
+    return last if is_below and not is_automatic(last) else ""
+
+
+def _is_list(graph: LayerGraph) -> bool:
+    """Attributes of a model in code, which has no inputs of its own, are in an order of their own."""
+    return graph.format != "keras-weights-h5" or any(layer.op == "Input" for layer in graph.layers)
+
+
+def _keys(units: Sequence[Unit], parts: frozenset[str]) -> Mapping[Class, list[str]]:
+    found: dict[Class, list[str]] = {}
+    for unit in units:
+        found.setdefault(class_of(unit, parts), []).append(key(unit))
+    return found
 
 
 def in_keras_order(reduced: Reduced) -> tuple[Unit, ...]:
