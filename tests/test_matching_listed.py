@@ -1,6 +1,7 @@
 """Keras models that list the same layers, one of them without data flow: the list decides, whatever the layers are called."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -60,6 +61,24 @@ def test_attentions_of_renamed_layers_are_told_by_their_place(format: str) -> No
     edges = [(a.name, b.name) for a, b in pairwise(target)]
     found = pairs(graph(attentions(own, sorted(PARTS)), format), graph(target, "keras-zip", edges))
     assert found == {f"{t}/{p}": f"{s}/{p}" for s, t in zip(own, other, strict=True) for p in PARTS}
+
+
+def test_a_scale_by_channel_is_no_norm_of_the_other_file() -> None:
+    def blocks(names: str, scale: str, role: str, **options: int) -> list[Layer]:
+        kinds = ((f"{c}0", f"{c}1", f"{c}2") for c in names)
+        made = (
+            (conv(a, **options), layer(b, "LayerNorm", gamma=(WIDTH,), beta=(WIDTH,)), layer(c, scale, **{role: (WIDTH,)}))
+            for a, b, c in kinds
+        )
+        return [INPUT, *(one for block in made for one in block)]
+
+    def conv(name: str, **options: int) -> Layer:
+        return replace(layer(name, "Conv", kernel=(7, 7, 1, WIDTH)), class_name="Conv2D", attributes={"kernel_size": (7, 7), **options})
+
+    target = blocks("qxk", "Opaque", "variable", groups=WIDTH)
+    edges = [(a.name, b.name) for a, b in pairwise(target)]
+    found = pairs(graph(blocks("abc", "LayerNorm", "gamma"), "keras-weights-h5"), graph(target, "keras-zip", edges))
+    assert found == {f"{t}{i}": f"{s}{i}" for s, t in zip("abc", "qxk", strict=True) for i in range(3)}
 
 
 @pytest.mark.parametrize(

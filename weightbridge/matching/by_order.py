@@ -7,21 +7,25 @@ from dataclasses import replace
 from weightbridge.matching.alignment import align
 from weightbridge.matching.by_shape import UNORDERED
 from weightbridge.matching.context import DOUBTFUL, IN_ORDER, SYMMETRIC, Context, key
+from weightbridge.matching.directions import is_backward
 from weightbridge.matching.doubt import SHOWN
-from weightbridge.matching.keras_order import class_of, common_parts, in_keras_order, is_listed_alike
+from weightbridge.matching.keras_order import in_keras_order, is_listed_alike, listed
 from weightbridge.matching.names import likenesses
 from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.tensors import Array
 
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of layers within a class only
 
 
 def by_order(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs of equal key in rising order; certain only where nothing of that key is left over."""
+    """Pairs of equal key in rising order; certain only where nothing of that key is left over, or where two lists of Keras's are alike."""
+    if not context.has_flow and is_listed_alike(context):
+        return tuple(LayerPair(s.name, t.name, IN_ORDER, ("order", "shape")) for s, t in listed(context) if t.name not in context.pairs)
     source = [u for u in context.source.weighted if u.name not in context.closed_source]
     target = [u for u in context.target.weighted if u.name not in context.closed_target]
-    if not {context.source.graph.format, context.target.graph.format} & BY_CLASS and not is_listed_alike(context):
+    if not {context.source.graph.format, context.target.graph.format} & BY_CLASS:
         return _aligned(context, source, target)
     if context.source.graph.has_flow == context.target.graph.has_flow:
         return _by_family(context, source, target)
@@ -29,17 +33,20 @@ def by_order(context: Context) -> tuple[LayerPair, ...]:
 
 
 def _by_family(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
-    parts = common_parts(source, target)
-    left, right = ([(u, class_of(u, parts)) for u in side] for side in (source, target))
-    classes = dict.fromkeys(c for _, c in right)
-    return tuple(p for c in classes for p in _aligned(context, [u for u, own in left if own == c], [u for u, own in right if own == c]))
+    families = dict.fromkeys(_class(u) for u in target)
+    return tuple(
+        p for f in families for p in _aligned(context, [u for u in source if _class(u) == f], [u for u in target if _class(u) == f])
+    )
+
+
+def _class(unit: Unit) -> tuple[str, bool]:
+    """The family, both directions of recurrent layers apart: a file may list them in either order."""
+    return unit.family, unit.family in RECURRENT and is_backward(unit.name, unit.layer)
 
 
 def _in_both_orders(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
-    """With the side that has data flow in Keras's order, and in its own: what both say is as sure as order can be, or a list of Keras's."""
+    """With the side that has data flow in Keras's order, and in its own: what both say is as sure as order can be."""
     own = _by_family(context, source, target)
-    if is_listed_alike(context):
-        return own
     given, wanted = (
         (_sorted(context.source, source), target) if context.source.graph.has_flow else (source, _sorted(context.target, target))
     )
