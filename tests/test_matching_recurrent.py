@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import layer, numbers, sequential, source, write_keras
+from keras_files import layer, numbers, sequential, source, write_keras, write_weights
 from onnx_samples import saved
 
 import weightbridge as wb
@@ -71,3 +71,11 @@ def test_a_gru_that_resets_elsewhere_is_another_function(tmp_path: Path) -> None
     report = wb.check(model, empty)
     assert report.verdict == "fail"
     assert "WB301" in {f.code for f in report.findings}
+
+
+def test_what_a_bidirectional_layer_runs_backwards_is_known_by_its_place_in_the_file(tmp_path: Path) -> None:
+    weights = [numbers(WIDTH, 4 * UNITS), numbers(UNITS, 4 * UNITS, seed=1), numbers(4 * UNITS, seed=2)]
+    groups = {f"layers/bidirectional/{side}_layer": (name, []) for side, name in (("forward", "uqx"), ("backward", "ukb"))}
+    cells = {f"{place}/cell": ("lstm_cell", weights) for place in groups}
+    found = formats.read(write_weights(tmp_path / "m.weights.h5", groups | cells)).layers
+    assert {x.name.rpartition("/")[2]: x.attributes.get("go_backwards") for x in found if x.tensors} == {"uqx": None, "ukb": True}

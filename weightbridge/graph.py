@@ -1,5 +1,6 @@
 """Layer and LayerGraph: a model as layers in canonical vocabulary, joined by data flow where the file has it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int | None, ...]
 Reason = Literal["optimizer", "state"]
+LISTED = re.compile(r"(^|/)(_operations/\d+|layer_with_weights-\d+)/")  # the places of layers in Keras 3's and Keras 2's models
 SCOPES = 2  # slashes in the names of layers that only scopes tell apart
 
 
@@ -102,12 +104,14 @@ class LayerGraph:
     def is_from_keras(self) -> bool:
         """Whether the layers' names and order are Keras's.
 
-        A TensorFlow checkpoint has no more of Keras than the layouts of its tensors, and so have weights of a model in code
-        (Hugging Face's `tf_model.h5`), which are all in one group by the scopes of their variables.
+        A TensorFlow checkpoint has no more of Keras than the layouts of its tensors, unless a model of Keras kept its list of layers in
+        it. Nor have weights of a model in code (Hugging Face's `tf_model.h5`), which are all in one group by the scopes of their variables.
         """
+        if self.format == "tf-checkpoint":
+            return all(LISTED.search(t.key) for t in self.tensors)
         if self.format == "keras-h5-weights":
             return not all(layer.name.count("/") >= SCOPES for layer in self.layers if layer.tensors)
-        return self.framework == "keras" and self.format != "tf-checkpoint"
+        return self.framework == "keras"
 
     @cached_property
     def parameters(self) -> int:

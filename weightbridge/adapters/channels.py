@@ -10,6 +10,7 @@ from weightbridge.adapters.maps import Rule
 from weightbridge.adapters.setting import Partners, Setting
 from weightbridge.adapters.stems import is_stem, stem_rule
 from weightbridge.adapters.widths import Widths, channel_rule
+from weightbridge.matching.vectors import is_turned_over
 from weightbridge.plan import Step
 
 CHANNELS = frozenset("iocgu")
@@ -40,7 +41,9 @@ def written_groups(setting: Setting, p: Partners) -> frozenset[int]:
 
 
 def _rules(setting: Setting, widths: Widths, p: Partners, clean: frozenset[int]) -> _Rules | None:
-    """None where some axis has no rule."""
+    """None where some axis has no rule, or the source keeps the values with the other sign."""
+    if is_turned_over(p.source_layer, p.layer, p.source.role):
+        return None
     before = lengths(p.source.shape, p.source_letters, p.letters)
     axes: dict[str, Rule] = {}
     exact = True

@@ -9,7 +9,7 @@ from weightbridge.matching.by_shape import UNORDERED
 from weightbridge.matching.context import DOUBTFUL, IN_ORDER, SYMMETRIC, Context, key
 from weightbridge.matching.directions import is_backward
 from weightbridge.matching.doubt import SHOWN
-from weightbridge.matching.keras_order import in_keras_order
+from weightbridge.matching.keras_order import in_keras_order, is_listed_alike, listed
 from weightbridge.matching.names import likenesses
 from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
@@ -20,7 +20,9 @@ BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of lay
 
 
 def by_order(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs of equal key in rising order; certain only where nothing of that key is left over."""
+    """Pairs of equal key in rising order; certain only where nothing of that key is left over, or where two lists of Keras's are alike."""
+    if not context.has_flow and is_listed_alike(context):
+        return tuple(LayerPair(s.name, t.name, IN_ORDER, ("order", "shape")) for s, t in listed(context) if t.name not in context.pairs)
     source = [u for u in context.source.weighted if u.name not in context.closed_source]
     target = [u for u in context.target.weighted if u.name not in context.closed_target]
     if not {context.source.graph.format, context.target.graph.format} & BY_CLASS:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from weightbridge.matching.companions import companions
 from weightbridge.matching.context import DOUBTFUL, IN_ORDER, STRUCTURE, Context
+from weightbridge.matching.keras_order import is_listed_alike
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.steady import steady_pairs
 from weightbridge.matching.units import Reduced, Unit
@@ -40,9 +41,9 @@ class _Place:
 
 
 def homes(context: Context) -> Mapping[str, Home]:
-    """Open BatchNorms of the side without data flow -> their homes. Empty where both sides have flow, or neither."""
+    """Open BatchNorms of the side without data flow -> their homes. Empty where both sides have flow, or neither, or order tells all."""
     sides = context.source, context.target
-    if sides[0].graph.has_flow == sides[1].graph.has_flow:
+    if sides[0].graph.has_flow == sides[1].graph.has_flow or is_listed_alike(context):
         return {}
     loose, flow = sides if sides[1].graph.has_flow else sides[::-1]
     open_units = context.open_source() if loose is context.source else context.open_target()

@@ -3,11 +3,75 @@
 Files of Keras weights alone keep this order (that of `model.layers`); other formats list layers in an order of their own.
 """
 
+from collections.abc import Mapping, Sequence
+
 from weightbridge.graph import LayerGraph
+from weightbridge.matching.context import Context
+from weightbridge.matching.directions import is_backward
+from weightbridge.matching.names import is_automatic
 from weightbridge.matching.units import Reduced, Unit
 
 STEPS = frozenset({"Activation", "Pool", "GlobalPool", "Flatten"})  # layers without weights that both frameworks write as one
+Class = tuple[str, bool, str]
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 NORMED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv"})
+
+
+def is_listed_alike(context: Context) -> bool:
+    """Whether both are Keras's and list the same layers, class by class: then both have the order of `model.layers`."""
+    sides = context.source, context.target
+    if not all(side.graph.is_from_keras and _is_list(side.graph) for side in sides):
+        return False
+    source, target = _by_class(context)
+    return {c: list(map(_shapes, units)) for c, units in source.items()} == {c: list(map(_shapes, units)) for c, units in target.items()}
+
+
+def listed(context: Context) -> list[tuple[Unit, Unit]]:
+    """The units of two models that list the same layers, side by side."""
+    source, target = _by_class(context)
+    return [pair for c, units in target.items() for pair in zip(source[c], units, strict=True)]
+
+
+def _by_class(context: Context) -> tuple[Mapping[Class, list[Unit]], Mapping[Class, list[Unit]]]:
+    sides = context.source.weighted, context.target.weighted
+    common = _parts(sides[0]) & _parts(sides[1])
+    found: tuple[dict[Class, list[Unit]], dict[Class, list[Unit]]] = {}, {}
+    for side, units in zip(found, sides, strict=True):
+        for unit in units:
+            side.setdefault(_class(unit, common), []).append(unit)
+    return found
+
+
+def _class(unit: Unit, parts: frozenset[str]) -> Class:
+    """Whose order a file keeps: the operation, both directions of recurrent layers apart, and parts that both sides call the same.
+
+    What a single vector does (a scale, a norm without bias) the weights alone do not tell.
+    """
+    kind = "vector" if _is_vector(unit) else unit.layer.op
+    return kind, unit.family in RECURRENT and is_backward(unit.name, unit.layer), _part(unit) if _part(unit) in parts else ""
+
+
+def _parts(units: Sequence[Unit]) -> frozenset[str]:
+    return frozenset(_part(u) for u in units) - {""}
+
+
+def _part(unit: Unit) -> str:
+    """What a unit is called inside its layer, "" where it is in none: what a framework counts through is no name."""
+    _, is_below, last = unit.layer.name.rpartition("/")
+    return last if is_below and not is_automatic(last) else ""
+
+
+def _shapes(unit: Unit) -> list[tuple[str, tuple[int, ...]]]:
+    return sorted(("" if _is_vector(unit) else role, tensor.shape) for role, tensor in unit.tensors)
+
+
+def _is_vector(unit: Unit) -> bool:
+    return len(unit.tensors) == 1 and len(unit.tensors[0][1].shape) == 1
+
+
+def _is_list(graph: LayerGraph) -> bool:
+    """Attributes of a model in code, which has no inputs of its own, are in an order of their own."""
+    return graph.format != "keras-weights-h5" or any(layer.op == "Input" for layer in graph.layers)
 
 
 def in_keras_order(reduced: Reduced) -> tuple[Unit, ...]:

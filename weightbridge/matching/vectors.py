@@ -21,7 +21,12 @@ def vector_pattern(source: tuple[int, ...], target: tuple[int, ...]) -> Transfor
 
 def signed(found: Transform | None, source: Layer, target: Layer, role: str) -> Transform | None:
     """Where one of the two sides keeps the tensor with the other sign, it is turned over."""
-    if found is None or (role in source.attributes.get("negated", ())) == (role in target.attributes.get("negated", ())):
+    if found is None or not is_turned_over(source, target, role):
         return found
     transform, parameters = found
     return ("negate", {"pattern": transform, **parameters}) if not transform or "->" in transform else None
+
+
+def is_turned_over(source: Layer, target: Layer, role: str) -> bool:
+    """Whether one of two layers keeps the tensor with the other sign."""
+    return (role in source.attributes.get("negated", ())) != (role in target.attributes.get("negated", ()))

@@ -46,7 +46,7 @@ def chain(layers: tuple[Layer, ...]) -> tuple[tuple[str, str, int], ...]:
 
 
 def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:
-    """What shapes alone tell."""
+    """What shapes alone tell, and the place of what a Bidirectional layer runs backwards, whatever its name."""
     shapes = {v.role: v.dataset.shape for v in stored.variables}
     kernel = shapes.get("kernel", ())
     found: dict[str, Any] = {"use_bias": "bias" in shapes} if op in WITH_BIAS and shapes else {}
@@ -58,6 +58,7 @@ def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:
         found["units"] = kernel[-1]
     if "recurrent_kernel" in shapes:
         found["units"] = shapes["recurrent_kernel"][0]
+        found |= {"go_backwards": True} if any("backward_layer" in v.dataset.path.split("/") for v in stored.variables) else {}
     if op == "GRU" and "bias" in shapes:
         found["reset_after"] = len(shapes["bias"]) > 1  # input and recurrent biases apart
     if "embeddings" in shapes:

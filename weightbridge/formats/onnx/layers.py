@@ -55,7 +55,7 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     names = layer_names(drafts, net.nodes)
     layouts = _layouts(drafts, net)
     tensors = _Tensors(loader)
-    layers = tuple(tensors.layer(site, d, n, layouts.get(d.shown)) for d, n in zip(drafts, names, strict=True))
+    layers = tuple(tensors.layer(site, d, n, layouts.get(_own_value(d))) for d, n in zip(drafts, names, strict=True))
     maker = {value: name for d, name in zip(drafts, names, strict=True) for value in d.outputs}
     edges = (_edges(d, name, maker) for d, name in zip(drafts, names, strict=True))
     more: dict[str, dict[str, Any]] = {n: {"branch": b} for d, n in zip(drafts, names, strict=True) if (b := opening.branch(d.outputs))}
@@ -141,6 +141,11 @@ def _layouts(drafts: Sequence[Draft], net: Net) -> dict[str, str]:
     return found
 
 
+def _own_value(draft: Draft) -> str:
+    """What a layer gives to the next one: of a convolution whose bias is added behind a Permute, the map that is turned then."""
+    return draft.outputs[0] if "data_format" in draft.attributes and draft.outputs and draft.shown not in draft.outputs else draft.shown
+
+
 def _turned(order: tuple[int, ...], layout: str | None) -> str | None:
     """The layout after a Permute; order counts from 1, the batch left out."""
     rank = len(order)
@@ -173,7 +178,7 @@ class _Tensors:
             stored = stored_axes(slot.axes, slot.constant.views, header.dims) if slot.axes else ""
             if stored != slot.axes:
                 axes[slot.role] = stored
-        shape = site.shapes.get(draft.shown)
+        shape = site.shapes.get(_own_value(draft))
         attributes: dict[str, Any] = dict(draft.attributes)
         if layout and shape is not None and len(shape) > 2:
             attributes["data_format"] = layout

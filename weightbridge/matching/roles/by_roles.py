@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from weightbridge.matching.context import Context
 from weightbridge.matching.joining import Joiner
+from weightbridge.matching.keras_order import is_listed_alike
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.roles.block_pairs import BlockPair, paired_blocks
 from weightbridge.matching.roles.fusing import fusions, stacked
@@ -38,12 +39,12 @@ class RoleMatching:
 def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     """All that names, blocks and sizes tell of two models of which at least one has no data flow.
 
-    Between two of Keras's own only where both have attention: the order in which Keras keeps other layers says more than their names.
+    Between two of Keras's own only where both have attention and not the same layers: the order in which Keras keeps these says more.
     """
     source, target = context.source.graph, context.target.graph
     if context.has_flow or source.framework == target.framework == "onnx":
         return RoleMatching()
-    if context.is_complete:
+    if context.is_complete or is_listed_alike(context):
         return RoleMatching()
     leaves = leaves_of(context.source, ()), leaves_of(context.target, ())  # blocks show only where nothing is left out
     numbered = tuple(graph.framework == "onnx" for graph in (source, target))
