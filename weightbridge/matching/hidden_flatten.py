@@ -76,7 +76,7 @@ def hidden_maps(leaves: Sequence[Leaf]) -> dict[str, Lengths]:
     convolutions = [leaf for leaf in leaves if leaf.kind == "conv"]
     if len(convolutions) < 2:
         return {}
-    given = {max(leaf.main.shape) for leaf in leaves if leaf.kind in ("norm", "vector")}
+    given = {max(leaf.main.shape, default=1) for leaf in leaves if leaf.kind in ("norm", "vector")}
     given |= {leaf.flow[1] for leaf in leaves if leaf.flow} | {leaf.main.shape[0] for leaf in convolutions}
     channels = sorted({leaf.main.shape[0] for leaf in convolutions}, reverse=True)
     rank = len(convolutions[-1].main.shape) - 2

@@ -24,6 +24,7 @@ PLACES = {  # the order in which they are declared, where names are mere numbers
     "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
     "state_step_bias": 0, "state_decay": 1,
 }  # fmt: skip
+DECLARED = {"scale": 0, "gamma": 0, "weight": 0, "bias": 1, "beta": 1, "shift": 1}  # the same, of vectors that no rule knows
 ONE_KNOWN, ONE_TOLD = 0.3, 0.8  # what it costs to pair a leaf that a rule knows with one that none knows, without and with a telling name
 MARGIN = 0.2  # of likeness by words between the chosen one and the next
 
@@ -77,7 +78,8 @@ def _of_companions(
 def _by_their_names(roles: Sequence[Role]) -> dict[int, int]:
     """Norm -> the layer of its name; none in a scope where most are of another width than that gives: those stand before their layers."""
     found = companions([r.inner for r in roles], [r.leaf.kind for r in roles])
-    widths = {norm: flow[1] for norm, layer in found.items() if (flow := roles[layer].leaf.flow) is not None}
+    norms = {norm: roles[layer].leaf.flow for norm, layer in found.items() if roles[norm].leaf.kind == "norm"}
+    widths = {norm: flow[1] for norm, flow in norms.items() if flow is not None}
     counts: dict[Words, list[bool]] = {}
     for norm, width in widths.items():
         counts.setdefault(_scope(roles[norm]), []).append(roles[norm].leaf.size != width)
@@ -159,7 +161,7 @@ def _beside_same(source: Role, target: Role) -> float:
 def _telling(role: Role, other: Role) -> Words:
     """Without a number that is all the name there is (`experts/0`), where the other side says what it is for; without a framework's
     counter (`dense_3`)."""
-    is_number = role.inner[-1:] and role.inner[-1].isdigit() and not role.function and other.function in PLACES
+    is_number = _is_mere_number(role) and _usual_place(other) is not None
     is_counter = role.leaf.unit.layer.op != "Opaque" and is_automatic(role.leaf.name) and not role.leaf.words[0].isdigit()
     return role.inner[:-1] if is_number else tuple(w for w in role.inner if not w.isdigit()) if is_counter else role.inner
 
@@ -177,9 +179,20 @@ def _spelled(role: Role) -> str:
 def _misplaced(source: Role, target: Role) -> int:
     """How far (squared) a number that is all the name there is stands from the usual place of a function."""
     for one, other in ((source, target), (target, source)):
-        if one.function in PLACES and not other.function and other.inner[-1:] and other.inner[-1].isdigit():
-            return (PLACES[one.function] - int(other.inner[-1])) ** 2
+        place = _usual_place(one)
+        if place is not None and _is_mere_number(other):
+            return (place - int(other.inner[-1])) ** 2
     return 0
+
+
+def _usual_place(role: Role) -> int | None:
+    if role.function or role.leaf.kind != "vector":
+        return PLACES.get(role.function)
+    return DECLARED.get(role.leaf.words[-1])
+
+
+def _is_mere_number(role: Role) -> bool:
+    return bool(role.inner) and role.inner[-1].isdigit() and not role.function
 
 
 @lru_cache(maxsize=1 << 16)
