@@ -48,7 +48,7 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     leaves = leaves_of(context.source, ()), leaves_of(context.target, ())  # blocks show only where nothing is left out
     numbered = tuple(graph.framework == "onnx" for graph in (source, target))
     a, b = (_told(own, is_numbered, any(numbered)) for own, is_numbered in zip(leaves, numbered, strict=True))
-    blocks = paired_blocks(a, b)
+    blocks = paired_blocks(a, b, (source.format in IN_ORDER, target.format in IN_ORDER))
     roles = [_roles(pair, blocks, context) for pair in blocks]
     if source.is_from_keras and target.is_from_keras and not all(map(_attends, zip(*roles, strict=True))):
         return RoleMatching()
