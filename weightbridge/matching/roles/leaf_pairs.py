@@ -15,6 +15,7 @@ from weightbridge.matching.roles.blocks import Words
 from weightbridge.matching.roles.counting import in_step
 from weightbridge.matching.roles.leaf_roles import GENERIC, Role
 from weightbridge.matching.roles.leaves import Leaf
+from weightbridge.matching.roles.ranks import ranks_of
 
 ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
 SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
@@ -47,7 +48,7 @@ def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafP
     flows = _told_by_flow(source), _told_by_flow(target)
     source, target = in_step(source, target)
     fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
-    left, right = _ranks(source), _ranks(target)
+    left, right = ranks_of(source, target)
     scores = np.array([[_score(s, t, left[i], right[j]) for j, t in enumerate(target)] for i, s in enumerate(source)])
     chosen = _chosen(fits, scores)
     for (i, j), bonus in _of_companions(source, target, flows, fits, chosen).items():
@@ -61,32 +62,35 @@ def _chosen(fits: np.ndarray, scores: np.ndarray) -> dict[int, int]:
     return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
 
 
-def _told_by_flow(roles: Sequence[Role]) -> dict[int, int] | None:
-    """Norm -> the layer that feeds it; None where no data flow is known."""
+def _told_by_flow(roles: Sequence[Role]) -> tuple[Places, Places] | None:
+    """Norm -> the layer that feeds it, and the one that it feeds; None where no data flow is known."""
+    if not any(role.behind or role.ahead for role in roles):
+        return None
     place = {role.inner: i for i, role in enumerate(roles)}
-    return {i: place[r.behind] for i, r in enumerate(roles) if r.behind in place} if any(r.behind for r in roles) else None
+    behind = {i: place[role.behind] for i, role in enumerate(roles) if role.behind in place}
+    return behind, {i: place[role.ahead] for i, role in enumerate(roles) if role.ahead in place}
 
 
 def _of_companions(
-    source: Sequence[Role], target: Sequence[Role], flows: tuple[Places | None, Places | None], fits: np.ndarray, chosen: Places
+    source: Sequence[Role], target: Sequence[Role], flows: Sequence[tuple[Places, Places] | None], fits: np.ndarray, chosen: Places
 ) -> dict[tuple[int, int], float]:
     sides = [_by_their_names(roles) if flow is None else flow for roles, flow in zip((source, target), flows, strict=True)]
     paired = {j: (i, bool(fits[:, j].sum() == fits[i].sum() == 1)) for j, i in chosen.items()}
-    return support(sides[0], sides[1], paired)
+    behind, ahead = (support(ours, theirs, paired) for ours, theirs in zip(*sides, strict=True))
+    return {pair: max(behind.get(pair, 0.0), ahead.get(pair, 0.0)) for pair in behind.keys() | ahead.keys()}
 
 
-def _by_their_names(roles: Sequence[Role]) -> dict[int, int]:
-    """Norm -> the layer of its name; none in a scope where most are of another width than that gives: those stand before their layers."""
+def _by_their_names(roles: Sequence[Role]) -> tuple[Places, Places]:
+    """Norm -> the layer of its name; apart, where it stands before that: in scopes where most are of another width than it gives."""
     found = companions([r.inner for r in roles], [r.leaf.kind for r in roles])
-    norms = {norm: roles[layer].leaf.flow for norm, layer in found.items() if roles[norm].leaf.kind == "norm"}
-    widths = {norm: flow[1] for norm, flow in norms.items() if flow is not None}
+    flows = {norm: flow for norm, layer in found.items() if roles[norm].leaf.kind == "norm" and (flow := roles[layer].leaf.flow)}
     counts: dict[Words, list[bool]] = {}
-    for norm, width in widths.items():
+    for norm, (_, width) in flows.items():
         counts.setdefault(_scope(roles[norm]), []).append(roles[norm].leaf.size != width)
     before = {scope for scope, others in counts.items() if 2 * sum(others) >= len(others)}
-    return {
-        n: layer for n, layer in found.items() if _scope(roles[n]) not in before and roles[n].leaf.size == widths.get(n, roles[n].leaf.size)
-    }
+    fitting = {n for n, role in enumerate(roles) if n not in flows or role.leaf.size == flows[n][1]}
+    behind = {n: layer for n, layer in found.items() if _scope(roles[n]) not in before and n in fitting}
+    return behind, {n: found[n] for n, (window, _) in flows.items() if _scope(roles[n]) in before and window % roles[n].leaf.size == 0}
 
 
 def _scope(role: Role) -> Words:
@@ -95,17 +99,6 @@ def _scope(role: Role) -> Words:
     while path and path[-1] in SAYS_NOTHING:
         path = path[:-1]
     return path
-
-
-def _ranks(roles: Sequence[Role]) -> list[int]:
-    """The place of each among those of its kind and size: files that sort by name part convolutions from their norms."""
-    seen: dict[tuple[str, int], int] = {}
-    found = []
-    for role in roles:
-        key = role.leaf.kind, role.leaf.size
-        seen[key] = seen.get(key, -1) + 1
-        found.append(seen[key])
-    return found
 
 
 def _fits(source: Role, target: Role) -> bool:
