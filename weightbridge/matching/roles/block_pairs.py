@@ -1,7 +1,7 @@
 """Which blocks of two models correspond: the partitions that explain most, tracks by their names and sizes, blocks in order."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -28,13 +28,15 @@ class BlockPair:
     sure: bool
 
 
-def paired_blocks(source: Sequence[Leaf], target: Sequence[Leaf]) -> tuple[BlockPair, ...]:
-    """All pairs of blocks, the rests (what belongs to no run) last."""
+def paired_blocks(source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bool] = (False, False)) -> tuple[BlockPair, ...]:
+    """All pairs of blocks, the rests (what belongs to no run) last. `listed`: whether a side's leaves are in the model's own order.
+
+    One run may be several that take turns on the other side, where that side's order says in which turns.
+    """
     best: tuple[tuple[float, int], tuple[BlockPair, ...]] | None = None
-    cuts = partitions(source), partitions(target)
-    merged = product(map(one_track, cuts[0]), map(one_track, cuts[1]))
-    for a, b in (*product(*cuts), *merged):
-        found = _paired(a, b)
+    for a, b, told in _cuts(source, target, listed):
+        pairs = _paired(a, b)
+        found = pairs if told else tuple(replace(p, sure=p.sure and _is_only_one(p, pairs)) for p in pairs)
         score = sum(_explained(p) for p in found), len(found)
         if best is None or score > best[0]:
             rests = _with_stems(a, [p.source for p in found]), _with_stems(b, [p.target for p in found])
@@ -42,6 +44,24 @@ def paired_blocks(source: Sequence[Leaf], target: Sequence[Leaf]) -> tuple[Block
     if best is None or best[0][0] == 0:
         return (BlockPair(Block((), (), 0, tuple(source)), Block((), (), 0, tuple(target)), True),)
     return best[1]
+
+
+def _cuts(source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bool]) -> Iterator[tuple[Partition, Partition, bool]]:
+    """Both models cut into blocks in all ways; whether the order of the blocks in a run that was made of several is known."""
+    plain = partitions(source), partitions(target)
+    merged = [[(one_track(cut), known or len(cut.tracks) < 2) for cut in side] for side, known in zip(plain, listed, strict=True)]
+    yield from ((a, b, True) for a, b in product(*plain))
+    yield from ((a, b, left and right) for (a, left), (b, right) in product(*merged))
+    if listed[1]:
+        yield from ((a, b, True) for a, (b, _) in product(plain[0], merged[1]))
+    if listed[0]:
+        yield from ((a, b, True) for (a, _), b in product(merged[0], plain[1]))
+
+
+def _is_only_one(pair: BlockPair, pairs: Sequence[BlockPair]) -> bool:
+    """Whether its kernels are those of no other block: a file that sorts by name does not tell in which turns two runs stand."""
+    sizes = pair.source.kernels
+    return sizes == pair.target.kernels and sum(sizes in (p.source.kernels, p.target.kernels) for p in pairs) == 1
 
 
 def _with_stems(partition: Partition, paired: Sequence[Block]) -> Block:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 from weightbridge.matching.roles.leaves import Leaf
 
@@ -80,7 +79,8 @@ def _runs(leaves: Sequence[Leaf]) -> Mapping[Words, bool]:
             if word.isdigit():
                 counts[leaf.words[:p]] += 1
                 inside.setdefault(leaf.words[:p], {}).setdefault(word, set()).add(_unnumbered(leaf.words[p + 1 :]))
-    found = {prefix: "0" not in blocks for prefix, blocks in inside.items() if _is_run(list(blocks.values()), counts[prefix])}
+    alike = {p for p, blocks in inside.items() if _is_run(list(blocks.values()), counts[p]) or _is_second(leaves, p, blocks, counts[p])}
+    found = {prefix: "0" not in blocks for prefix, blocks in inside.items() if prefix in alike}
     return {prefix: lacks and _has_first(leaves, prefix, inside[prefix]) for prefix, lacks in found.items()}
 
 
@@ -90,12 +90,24 @@ def _unnumbered(path: Words) -> Words:
 
 
 def _is_run(blocks: Sequence[set[Words]], count: int) -> bool:
-    """Two or more alike, of two or more leaves each."""
+    """Two or more alike, of two or more leaves each; two kinds may take turns."""
     if len(blocks) < 2 or count < 2 * len(blocks):
         return False
-    pairs = pairwise(blocks)
-    shares = [len(a & b) / max(min(len(a), len(b)), 1) for a, b in pairs]
+    shares = [max(_shared(b, a) for a in blocks[max(i - 2, 0) : i]) for i, b in enumerate(blocks) if i]
     return sum(shares) >= ALIKE * len(shares)
+
+
+def _shared(a: set[Words], b: set[Words]) -> float:
+    return len(a & b) / max(min(len(a), len(b)), 1)
+
+
+def _is_second(leaves: Iterable[Leaf], prefix: Words, blocks: Mapping[str, set[Words]], count: int) -> bool:
+    """Whether the only numbered block repeats, name by name, one without a number (`stage`, `stage_1`)."""
+    if list(blocks) != ["1"] or count < 2:
+        return False
+    n = len(prefix)
+    first = {_unnumbered(leaf.words[n:]) for leaf in leaves if leaf.words[:n] == prefix and leaf.words[n : n + 1] != ("1",)}
+    return first == blocks["1"]
 
 
 def _has_first(leaves: Iterable[Leaf], prefix: Words, blocks: Mapping[str, set[Words]]) -> bool:

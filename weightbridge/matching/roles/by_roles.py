@@ -1,6 +1,6 @@
 """State dicts: where no data flow is known, layers are matched by what their names say they are for, block by block."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -9,6 +9,7 @@ from weightbridge.matching.joining import Joiner
 from weightbridge.matching.keras_order import is_listed_alike
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.roles.block_pairs import BlockPair, paired_blocks
+from weightbridge.matching.roles.blocks import Words
 from weightbridge.matching.roles.fusing import fusions, stacked
 from weightbridge.matching.roles.leaf_pairs import BY_WORDS, TIED, LeafPair, paired_leaves
 from weightbridge.matching.roles.leaf_roles import Role, roles_of
@@ -49,7 +50,7 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     leaves = leaves_of(context.source, ()), leaves_of(context.target, ())  # blocks show only where nothing is left out
     numbered = tuple(graph.framework == "onnx" for graph in (source, target))
     a, b = (_told(own, is_numbered, any(numbered)) for own, is_numbered in zip(leaves, numbered, strict=True))
-    blocks = paired_blocks(a, b)
+    blocks = paired_blocks(a, b, (source.format in IN_ORDER, target.format in IN_ORDER))
     roles = [_roles(pair, blocks, context) for pair in blocks]
     if source.is_from_keras and target.is_from_keras and not all(map(_attends, zip(*roles, strict=True))):
         return RoleMatching()
@@ -103,12 +104,17 @@ def _roles(pair: BlockPair, blocks: Sequence[BlockPair], context: Context) -> tu
 
 
 def _fed(roles: Sequence[Role], side: Reduced) -> Sequence[Role]:
-    """With the layer that each norm stands behind, where the data flow tells."""
+    """With the layers that each norm stands behind and before, where the data flow tells."""
     if not side.graph.has_flow:
         return roles
     inner = {role.leaf.unit.name: role.inner for role in roles if role.leaf.kind in ("conv", "matrix")}
-    parents = [side.parents.get(role.leaf.unit.name, ()) if role.leaf.kind == "norm" else () for role in roles]
-    return [replace(r, behind=inner.get(p[0], ()) if len(p) == 1 else ()) for r, p in zip(roles, parents, strict=True)]
+    children = side.children
+
+    def beside(role: Role, flow: Mapping[str, Sequence[str]]) -> Words:
+        found = flow.get(role.leaf.unit.name, ()) if role.leaf.kind == "norm" else ()
+        return inner.get(found[0], ()) if len(found) == 1 else ()
+
+    return [replace(role, behind=beside(role, side.parents), ahead=beside(role, children)) for role in roles]
 
 
 def _open(roles: tuple[Sequence[Role], Sequence[Role]], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
@@ -174,7 +180,7 @@ class _Keyed:
 
 def _key(roles: Sequence[Role]) -> tuple[object, ...]:
     return tuple(
-        (r.inner, r.function, r.towers, r.behind, r.leaf.kind, tuple((role, t.shape) for role, t in r.leaf.tensors)) for r in roles
+        (r.inner, r.function, r.towers, r.behind, r.ahead, r.leaf.kind, tuple((role, t.shape) for role, t in r.leaf.tensors)) for r in roles
     )
 
 

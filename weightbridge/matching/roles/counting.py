@@ -7,6 +7,7 @@ from weightbridge.matching.names import is_automatic
 from weightbridge.matching.roles.blocks import Words
 from weightbridge.matching.roles.leaf_roles import Role
 
+Numbers = tuple[int, ...]
 BEFORE = "pre"  # what stands before the first one may have this word in place of a number
 
 
@@ -15,17 +16,17 @@ def in_step(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[Role],
     left, right = _groups(source), _groups(target)
     found = list(source), list(target)
     for key in left.keys() & right.keys():
-        ours, theirs = ([_number(roles[i].inner) for i in places] for roles, places in ((source, left[key]), (target, right[key])))
-        if len(ours) == len(theirs) > 1 and _counts(ours) and _counts(theirs) and set(ours) != set(theirs):
+        ours, theirs = (_numbers([roles[i].inner for i in places]) for roles, places in ((source, left[key]), (target, right[key])))
+        if len(ours) == len(theirs) > 1 and set(ours) != set(theirs):
             _count(found[0], left[key], ours)
             _count(found[1], right[key], theirs)
     return found
 
 
-def _count(roles: list[Role], places: Sequence[int], numbers: Sequence[int | None]) -> None:
-    ranks = {number: rank for rank, number in enumerate(sorted(n for n in numbers if n is not None))}
+def _count(roles: list[Role], places: Sequence[int], numbers: Sequence[Numbers]) -> None:
+    ranks = {number: rank for rank, number in enumerate(sorted(numbers))}
     for i, number in zip(places, numbers, strict=True):
-        roles[i] = replace(roles[i], inner=_renumbered(roles[i].inner, ranks[number] if number is not None else 0))
+        roles[i] = replace(roles[i], inner=_renumbered(roles[i].inner, ranks[number]))
 
 
 def _groups(roles: Sequence[Role]) -> dict[tuple[str, int], list[int]]:
@@ -38,13 +39,12 @@ def _groups(roles: Sequence[Role]) -> dict[tuple[str, int], list[int]]:
     return found
 
 
-def _number(inner: Words) -> int | None:
-    numbers = [int(w) for w in inner if w.isdecimal() and w.isascii()]
-    return numbers[0] if len(numbers) == 1 else -1 if not numbers and BEFORE in inner else None
-
-
-def _counts(numbers: Sequence[int | None]) -> bool:
-    return None not in numbers and len(set(numbers)) == len(numbers)
+def _numbers(names: Sequence[Words]) -> list[Numbers]:
+    """The numbers of each name; nothing where they do not count: two alike, one without, or several in names that differ in their words."""
+    found = [tuple(int(w) for w in name if w.isdecimal() and w.isascii()) for name in names]
+    schemes = {tuple("" if w.isdecimal() else w for w in name) for name in names}
+    is_one_count = len(schemes) == 1 or all(len(n) == 1 or (not n and BEFORE in name) for n, name in zip(found, names, strict=True))
+    return found if is_one_count and len(set(found)) == len(found) else []
 
 
 def _renumbered(inner: Words, rank: int) -> Words:

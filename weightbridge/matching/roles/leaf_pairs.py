@@ -15,6 +15,7 @@ from weightbridge.matching.roles.blocks import Words
 from weightbridge.matching.roles.counting import in_step
 from weightbridge.matching.roles.leaf_roles import GENERIC, Role
 from weightbridge.matching.roles.leaves import Leaf
+from weightbridge.matching.roles.ranks import ranks_of
 from weightbridge.matching.roles.variants import told_apart
 
 ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
@@ -25,6 +26,7 @@ PLACES = {  # the order in which they are declared, where names are mere numbers
     "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
     "state_step_bias": 0, "state_decay": 1,
 }  # fmt: skip
+DECLARED = {"scale": 0, "gamma": 0, "weight": 0, "bias": 1, "beta": 1, "shift": 1}  # the same, of vectors that no rule knows
 ONE_KNOWN, ONE_TOLD = 0.3, 0.8  # what it costs to pair a leaf that a rule knows with one that none knows, without and with a telling name
 OF_ONE_KIND = 0.15  # less than the margin: a vector without a telling name may be a norm's
 MARGIN = 0.2  # of likeness by words between the chosen one and the next
@@ -48,7 +50,7 @@ def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafP
     flows = _told_by_flow(source), _told_by_flow(target)
     source, target = told_apart(*in_step(source, target))
     fits = np.array([[_fits(s, t) for t in target] for s in source], bool)
-    left, right = _ranks(source), _ranks(target)
+    left, right = ranks_of(source, target)
     scores = np.array([[_score(s, t, left[i], right[j]) for j, t in enumerate(target)] for i, s in enumerate(source)])
     chosen = _chosen(fits, scores)
     for (i, j), bonus in _of_companions(source, target, flows, fits, chosen).items():
@@ -62,31 +64,35 @@ def _chosen(fits: np.ndarray, scores: np.ndarray) -> dict[int, int]:
     return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if fits[i, j]}
 
 
-def _told_by_flow(roles: Sequence[Role]) -> dict[int, int] | None:
-    """Norm -> the layer that feeds it; None where no data flow is known."""
+def _told_by_flow(roles: Sequence[Role]) -> tuple[Places, Places] | None:
+    """Norm -> the layer that feeds it, and the one that it feeds; None where no data flow is known."""
+    if not any(role.behind or role.ahead for role in roles):
+        return None
     place = {role.inner: i for i, role in enumerate(roles)}
-    return {i: place[r.behind] for i, r in enumerate(roles) if r.behind in place} if any(r.behind for r in roles) else None
+    behind = {i: place[role.behind] for i, role in enumerate(roles) if role.behind in place}
+    return behind, {i: place[role.ahead] for i, role in enumerate(roles) if role.ahead in place}
 
 
 def _of_companions(
-    source: Sequence[Role], target: Sequence[Role], flows: tuple[Places | None, Places | None], fits: np.ndarray, chosen: Places
+    source: Sequence[Role], target: Sequence[Role], flows: Sequence[tuple[Places, Places] | None], fits: np.ndarray, chosen: Places
 ) -> dict[tuple[int, int], float]:
     sides = [_by_their_names(roles) if flow is None else flow for roles, flow in zip((source, target), flows, strict=True)]
     paired = {j: (i, bool(fits[:, j].sum() == fits[i].sum() == 1)) for j, i in chosen.items()}
-    return support(sides[0], sides[1], paired)
+    behind, ahead = (support(ours, theirs, paired) for ours, theirs in zip(*sides, strict=True))
+    return {pair: max(behind.get(pair, 0.0), ahead.get(pair, 0.0)) for pair in behind.keys() | ahead.keys()}
 
 
-def _by_their_names(roles: Sequence[Role]) -> dict[int, int]:
-    """Norm -> the layer of its name; none in a scope where most are of another width than that gives: those stand before their layers."""
+def _by_their_names(roles: Sequence[Role]) -> tuple[Places, Places]:
+    """Norm -> the layer of its name; apart, where it stands before that: in scopes where most are of another width than it gives."""
     found = companions([r.inner for r in roles], [r.leaf.kind for r in roles])
-    widths = {norm: flow[1] for norm, layer in found.items() if (flow := roles[layer].leaf.flow) is not None}
+    flows = {norm: flow for norm, layer in found.items() if roles[norm].leaf.kind == "norm" and (flow := roles[layer].leaf.flow)}
     counts: dict[Words, list[bool]] = {}
-    for norm, width in widths.items():
+    for norm, (_, width) in flows.items():
         counts.setdefault(_scope(roles[norm]), []).append(roles[norm].leaf.size != width)
     before = {scope for scope, others in counts.items() if 2 * sum(others) >= len(others)}
-    return {
-        n: layer for n, layer in found.items() if _scope(roles[n]) not in before and roles[n].leaf.size == widths.get(n, roles[n].leaf.size)
-    }
+    fitting = {n for n, role in enumerate(roles) if n not in flows or role.leaf.size == flows[n][1]}
+    behind = {n: layer for n, layer in found.items() if _scope(roles[n]) not in before and n in fitting}
+    return behind, {n: found[n] for n, (window, _) in flows.items() if _scope(roles[n]) in before and window % roles[n].leaf.size == 0}
 
 
 def _scope(role: Role) -> Words:
@@ -95,17 +101,6 @@ def _scope(role: Role) -> Words:
     while path and path[-1] in SAYS_NOTHING:
         path = path[:-1]
     return path
-
-
-def _ranks(roles: Sequence[Role]) -> list[int]:
-    """The place of each among those of its kind and size: files that sort by name part convolutions from their norms."""
-    seen: dict[tuple[str, int], int] = {}
-    found = []
-    for role in roles:
-        key = role.leaf.kind, role.leaf.size
-        seen[key] = seen.get(key, -1) + 1
-        found.append(seen[key])
-    return found
 
 
 def _fits(source: Role, target: Role) -> bool:
@@ -162,7 +157,7 @@ def _beside_same(source: Role, target: Role) -> float:
 def _telling(role: Role, other: Role) -> Words:
     """Without a number that is all the name there is (`experts/0`), where the other side says what it is for; without a framework's
     counter (`dense_3`)."""
-    is_number = role.inner[-1:] and role.inner[-1].isdigit() and not role.function and other.function in PLACES
+    is_number = _is_mere_number(role) and _usual_place(other) is not None
     is_counter = role.leaf.unit.layer.op != "Opaque" and is_automatic(role.leaf.name) and not role.leaf.words[0].isdigit()
     return role.inner[:-1] if is_number else tuple(w for w in role.inner if not w.isdigit()) if is_counter else role.inner
 
@@ -180,9 +175,20 @@ def _spelled(role: Role) -> str:
 def _misplaced(source: Role, target: Role) -> int:
     """How far (squared) a number that is all the name there is stands from the usual place of a function."""
     for one, other in ((source, target), (target, source)):
-        if one.function in PLACES and not other.function and other.inner[-1:] and other.inner[-1].isdigit():
-            return (PLACES[one.function] - int(other.inner[-1])) ** 2
+        place = _usual_place(one)
+        if place is not None and _is_mere_number(other):
+            return (place - int(other.inner[-1])) ** 2
     return 0
+
+
+def _usual_place(role: Role) -> int | None:
+    if role.function or role.leaf.kind != "vector":
+        return PLACES.get(role.function)
+    return DECLARED.get(role.leaf.words[-1])
+
+
+def _is_mere_number(role: Role) -> bool:
+    return bool(role.inner) and role.inner[-1].isdigit() and not role.function
 
 
 @lru_cache(maxsize=1 << 16)

@@ -21,6 +21,7 @@ class Role:
     members: tuple[Leaf, ...] = ()  # of a stack: the leaves that it is made of, in order
     parts: int = 1  # how many members in a row are fused into one of the stack (gate and up of each expert)
     behind: Words = ()  # of a norm, where data flow is known: the words inside the block of the layer that feeds it alone
+    ahead: Words = ()  # the same of the layer that it alone feeds
     towers: frozenset[int] = frozenset()  # of what belongs to no block: the paired runs of blocks that it stands beside
 
 
