@@ -96,11 +96,21 @@ def _paired(a: Partition, b: Partition) -> tuple[BlockPair, ...]:
 
 def likeness(left: Sequence[str], right: Sequence[str]) -> float:
     """How well two scopes agree in branch (encoder, decoder, vision, ...) and words, -1 to 1."""
-    a, b = ({BRANCHES[w] for w in side if w in BRANCHES} for side in (left, right))
-    if a != b and a and b and not (a <= b or b <= a):
+    a, b = branches_of(left), branches_of(right)
+    if is_elsewhere(a, b):
         return -1.0
     p, q = ({w for w in side if not w.isdigit()} for side in (left, right))
     return 0.5 * (a == b and bool(a)) + 0.5 * len(p & q) / max(len(p | q), 1)
+
+
+def branches_of(words: Sequence[str]) -> frozenset[str]:
+    """The branches of a model that a path names."""
+    return frozenset(BRANCHES[w] for w in words if w in BRANCHES)
+
+
+def is_elsewhere(a: frozenset[str], b: frozenset[str]) -> bool:
+    """Whether two paths name branches that exclude each other."""
+    return bool(a and b) and not (a <= b or b <= a)
 
 
 def _aligned(source: Sequence[Block], target: Sequence[Block]) -> tuple[BlockPair, ...]:

@@ -8,6 +8,7 @@ from weightbridge.matching.roles.blocks import Block, Words
 from weightbridge.matching.roles.functions import function_of
 from weightbridge.matching.roles.leaves import Leaf
 
+SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
 GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "batch", "weight", "module", "model", "block", "kernel"})
 
 
