@@ -276,6 +276,23 @@ def test_standard_output_on_a_full_disk_is_not_written(tmp_path: Path) -> None:
     assert done.stderr.startswith("weightbridge: standard output: cannot be written")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        pytest.param("--help > /dev/full", 5, id="help"),
+        pytest.param("check --help > /dev/full", 5, id="help of a command"),
+        pytest.param("--version > /dev/full", 5, id="version"),
+        pytest.param("check --no-such-option 2> /dev/full", 2, id="complaint of usage"),
+        pytest.param("report none.json 2> /dev/full", 2, id="complaint"),
+    ],
+)
+def test_what_cannot_be_printed_is_no_bug(arguments: str, code: int) -> None:
+    command = f"{sys.executable} -c 'from weightbridge.cli import main; main()' {arguments}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_closed_streams_are_no_error(tmp_path: Path, closed: str) -> None:
     command = f"{sys.executable} -c 'from weightbridge.cli import main; main()' report {saved(tmp_path)} {closed}"

@@ -36,14 +36,16 @@ class Written:
     findings: tuple[Finding, ...]
 
 
-def check_output(output: Path, overwrite: bool, models: Iterable[Any] = ()) -> None:
+def check_output(output: Path, overwrite: bool, models: Iterable[Any] = (), suffixes: tuple[str, ...] = SUFFIXES) -> None:
     """Before the work begins: whether OUTPUT can be written. `models` are those of the command, which stay as they are.
+
+    suffixes: of the formats that the command can write.
 
     Raises UsageError for an OUTPUT that exists, is one of the models, or has a suffix that no writer knows; OutputError for a folder
     that is not there or not ours to write in.
     """
-    if not output.name.endswith(SUFFIXES):
-        raise UsageError(f"no writer for {output.name!r}", where=str(output), fix=f"use one of the suffixes {', '.join(SUFFIXES)}")
+    if not output.name.endswith(suffixes):
+        raise UsageError(f"no writer for {output.name!r}", where=str(output), fix=f"use one of the suffixes {', '.join(suffixes)}")
     try:
         _refuse(output, _followed(output), overwrite, models)
     except OSError as error:
