@@ -143,6 +143,8 @@ def test_what_fails_is_up_to_the_options_and_the_policy(call: Call, tmp_path: Pa
         (("check", "none.keras", "same.keras"), "source", "WB905"),
         (("check", "a.keras", "none.keras"), "target", "WB905"),
         (("check", "a.keras", "cut.keras"), "target", "WB904"),
+        (("check", "loop.keras", "a.keras"), "source", "WB905"),
+        (("transfer", "a.keras", "loop.keras", "out.keras"), "target", "WB905"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
@@ -150,6 +152,7 @@ def test_a_model_that_cannot_be_read_ends_with_4_and_a_report(
     call: Call, tmp_path: Path, arguments: tuple[str, ...], side: str, code: str
 ) -> None:
     (tmp_path / "cut.keras").write_bytes((tmp_path / "a.keras").read_bytes()[:300])
+    (tmp_path / "loop.keras").symlink_to("loop.keras")
     ended, out, err = call(*arguments, "--report", "json", "--report", "junit=r.xml")
     (found,) = json.loads(out)["findings"]
     assert (ended, json.loads(out)["verdict"], found["code"]) == (4, "error", code)

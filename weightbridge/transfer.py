@@ -22,6 +22,7 @@ from weightbridge.graph import LayerGraph
 from weightbridge.options import Progress, silent
 from weightbridge.plan import Plan
 from weightbridge.tensors import Array, Tensor
+from weightbridge.textfile import real_path
 
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5", ".onnx", ".safetensors")
 
@@ -59,7 +60,7 @@ def _refuse(output: Path, real: Path, overwrite: bool, models: Iterable[Any]) ->
         raise UsageError("is a folder, expected a file's name", where=str(output))
     if real.exists() and not real.is_file():
         raise UsageError("is no ordinary file", where=str(output), fix="choose another OUTPUT")
-    if any(real == Path(model).resolve() for model in models if isinstance(model, str | Path)):
+    if any(real == real_path(model) for model in models if isinstance(model, str | Path)):
         raise UsageError("is a model of this command, which stays as it is", where=str(output), fix="choose another OUTPUT")
     if real.exists() and not overwrite:
         raise UsageError("exists already", where=str(output), fix="choose another OUTPUT, or say --overwrite")
