@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from keras_files import layer, source
+from keras_files import layer, numbers, source, write_legacy
 from network_files import Config, conv, dense, wired, write
 
 import weightbridge as wb
@@ -74,6 +74,7 @@ ALIKE = {
     "another order": (between(pool("Max"), layer("ReLU", "act")), between(layer("ReLU", "act"), pool("Max"))),
     "dropout of nothing": (between(layer("Dropout", "drop", rate=0.0)), between()),
     "order of a sum": (merged("Add", "left", "right"), merged("Add", "right", "left")),
+    "an unknown activation": (between(layer("ReLU", "act")), between(layer("Mine", "act", module="mine"))),
     "unknown": (between(layer("Mine", "mine", module="mine")), between()),
 }
 
@@ -103,3 +104,13 @@ def test_steps_of_a_recurrent_layer_are_compared(tmp_path: Path) -> None:
         return wired(source("x", [5, 3]), layer("LSTM", "rec", units=4, return_sequences=steps), dense("head", 2))
 
     assert said(tmp_path, recurrent(True), recurrent(False)) == [("WB403", "rec")]
+
+
+def test_a_norm_of_an_unknown_class_goes_in_by_roles(tmp_path: Path) -> None:
+    """It is no chain of affine nodes that an exporter left of a BatchNorm."""
+    roles = ("gamma", "beta", "moving_mean", "moving_variance")
+    config = wired(source("x", [3]), layer("Mine", "norm", module="mine"))
+    given = write_legacy(tmp_path / "s.h5", {"norm": {f"norm/{r}:0": numbers(3, seed=i) for i, r in enumerate(roles)}}, config)
+    report = wb.check(given, write(tmp_path, "target", wired(source("x", [3]), layer("BatchNormalization", "norm"))))
+    assert report.plan is not None
+    assert [(s.sources, s.transform) for s in report.plan.steps] == [((f"norm/{role}",), "") for role in roles]

@@ -6,12 +6,11 @@ from itertools import zip_longest
 from typing import Any
 
 from weightbridge.graph import Layer, LayerGraph
-from weightbridge.matching.effective import ACTIVATED, PADDED, is_seen_through
+from weightbridge.matching.effective import ACTIVATED, PADDED, UNKNOWN, is_seen_through
 
 COMPARED = frozenset({"Pool", "GlobalPool"})
 NEUTRAL = frozenset({"Input", "Identity", "Cast", "Masking", "Reshape", "Flatten"})  # what changes no value
 IN_TRAINING = frozenset({"Dropout", "Noise"})
-UNKNOWN = frozenset({"Opaque", "Lambda"})
 ON_INPUTS = frozenset({"Rescaling", "Normalization"})
 UNSAID = frozenset({"data_format", "keepdims", "rank", "shape", "name", "trainable", "dtype", "shared_with"})
 Side = tuple[LayerGraph, Layer, tuple[Layer, ...], Layer]  # the graph, where a path begins, what is on it, where it ends

@@ -28,6 +28,7 @@ from weightbridge.matching.semantics import Difference, differences, is_variant,
 from weightbridge.matching.structure import by_structure
 from weightbridge.matching.tensor_map import mapped_tensors
 from weightbridge.matching.tying import said_of_ties, untied_pairs
+from weightbridge.matching.units import AFFINE
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.options import Options
 from weightbridge.rules import load_mappings, load_rules
@@ -91,7 +92,7 @@ def _joined(context: Context, joiner: Joiner, refused: frozenset[str]) -> Mappin
     found = {}
     for pair in context.pairs.values():
         unit, given = context.target.by_name[pair.target], context.source.by_name[pair.source]
-        is_affine = unit.layer.op == "BatchNorm" != given.layer.op
+        is_affine = unit.layer.op == "BatchNorm" and given.layer.op in AFFINE
         if unit.has_weights and not is_affine and unit.layer.name not in refused:
             found[pair.target] = joiner.join(pair, given, unit)
     return found
