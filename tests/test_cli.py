@@ -143,6 +143,8 @@ def test_what_fails_is_up_to_the_options_and_the_policy(call: Call, tmp_path: Pa
         (("check", "none.keras", "same.keras"), "source", "WB905"),
         (("check", "a.keras", "none.keras"), "target", "WB905"),
         (("check", "a.keras", "cut.keras"), "target", "WB904"),
+        (("check", "loop.keras", "a.keras"), "source", "WB905"),
+        (("transfer", "a.keras", "loop.keras", "out.keras"), "target", "WB905"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else value,
 )
@@ -150,6 +152,7 @@ def test_a_model_that_cannot_be_read_ends_with_4_and_a_report(
     call: Call, tmp_path: Path, arguments: tuple[str, ...], side: str, code: str
 ) -> None:
     (tmp_path / "cut.keras").write_bytes((tmp_path / "a.keras").read_bytes()[:300])
+    (tmp_path / "loop.keras").symlink_to("loop.keras")
     ended, out, err = call(*arguments, "--report", "json", "--report", "junit=r.xml")
     (found,) = json.loads(out)["findings"]
     assert (ended, json.loads(out)["verdict"], found["code"]) == (4, "error", code)
@@ -274,6 +277,23 @@ def test_standard_output_on_a_full_disk_is_not_written(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 5
     assert done.stderr.startswith("weightbridge: standard output: cannot be written")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        pytest.param("--help > /dev/full", 5, id="help"),
+        pytest.param("check --help > /dev/full", 5, id="help of a command"),
+        pytest.param("--version > /dev/full", 5, id="version"),
+        pytest.param("check --no-such-option 2> /dev/full", 2, id="complaint of usage"),
+        pytest.param("report none.json 2> /dev/full", 2, id="complaint"),
+    ],
+)
+def test_what_cannot_be_printed_is_no_bug(arguments: str, code: int) -> None:
+    command = f"{sys.executable} -c 'from weightbridge.cli import main; main()' {arguments}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weightbridge.errors import UsageError, WeightbridgeError
+from weightbridge.errors import Unsupported, UsageError, WeightbridgeError
 from weightbridge.stitching import stitch
 
 pytestmark = pytest.mark.framework
@@ -133,6 +133,9 @@ def test_refused_with_a_way_out(source: Build, at: str, target: Build, from_: st
 def test_missing_file_and_bad_output(tmp_path: Path) -> None:
     with pytest.raises(WeightbridgeError):
         stitch(tmp_path / "none.keras", "a", tmp_path / "none.keras", "b")
+    (tmp_path / "state.safetensors").write_bytes(b"\x02\0\0\0\0\0\0\0{}")
+    with pytest.raises(Unsupported, match="cannot be cut"):
+        stitch(tmp_path / "state.safetensors", "a", vector(4), "head")
     with pytest.raises(UsageError, match=r"\.keras"):
         stitch(vector(4), "hidden", vector(4), "head", output=tmp_path / "out.h5")
 

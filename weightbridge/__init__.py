@@ -40,6 +40,10 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_HOMES[name]), name)
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 class _Package(ModuleType):
     """Importing the module weightbridge.plan sets the package's attribute `plan`: that must not hide the function of that name."""
 

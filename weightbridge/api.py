@@ -1,19 +1,17 @@
 """The public functions: a path, `py:module:callable` or a live keras.Model on either side, options by the command's names."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from weightbridge import formats, inplace, pipeline
 from weightbridge.errors import UsageError
 from weightbridge.graph import LayerGraph
-from weightbridge.options import Options
+from weightbridge.options import Adapt, Evidence, FailOn, Options
 from weightbridge.plan import Plan
 from weightbridge.report.values import Report
-
-PATHS = ("plan", "policy", "probe", "calibrate")
-LISTS = ("fresh", "unused")
 
 
 def read(model: Any, **arguments: Any) -> LayerGraph:
@@ -46,7 +44,9 @@ def transfer(source: Any, target: Any, output: str | Path | None = None, **optio
     """
     made = make_options(options)
     if output is not None:
-        return pipeline.transfer(source, target, Path(output), made)
+        where = _path("output", output)
+        assert where is not None
+        return pipeline.transfer(source, target, where, made)
     if isinstance(target, str | Path):
         raise UsageError("a target that is a file needs an output", fix="say output=PATH, or give a live keras.Model")
     return inplace.transfer(source, target, made)
@@ -60,23 +60,69 @@ def verify(a: Any, b: Any, **options: Any) -> Report:
 def make_options(given: Mapping[str, Any]) -> Options:
     """Options from keywords: strings become paths, a single glob a tuple, `map` takes a dict or pairs.
 
-    Raises UsageError for a name that no option has.
+    Raises UsageError for a name that no option has, and for a value that an option does not take.
     """
-    known = {f.name for f in fields(Options)}
+    if given.get("adapt") == "fit" or given.get("calibrate") is not None:
+        raise UsageError("adapt='fit' is not in this version yet", fix="use adapt='weights', which needs no data")
+    known = {f.name for f in fields(Options)} - {"explicit"}
     unknown = sorted(set(given) - known)
     if unknown:
         raise UsageError(f"unknown option {unknown[0]!r}", fix=f"known are {', '.join(sorted(known))}")
-    values = dict(given)
-    for name in PATHS:
-        if values.get(name) is not None:
-            values[name] = Path(values[name])
-    for name in LISTS:
-        values[name] = _strings(values.get(name, ()))
-    values["rules"] = tuple(Path(p) for p in _strings(values.get("rules", ())))
-    pairs = values.get("map", ())
-    values["map"] = tuple(pairs.items()) if isinstance(pairs, Mapping) else tuple((str(s), str(t)) for s, t in pairs)
-    return Options(**values)
+    values = {name: _CONVERTED[name](name, value) if name in _CONVERTED else value for name, value in given.items()}
+    return Options(**values, explicit=frozenset(given) & {"fail_on", "min_coverage"})
 
 
-def _strings(value: str | Path | Iterable[str | Path]) -> tuple[str, ...]:
-    return (str(value),) if isinstance(value, str | Path) else tuple(str(v) for v in value)
+def _path(name: str, value: Any) -> Path | None:
+    if value is not None and not isinstance(value, str | PathLike):
+        raise _no(name, value, "a path")
+    return None if value is None else Path(value)
+
+
+def _strings(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str | PathLike):
+        return (str(value),)
+    if not isinstance(value, Iterable):
+        raise _no(name, value, "a text, or several")
+    return tuple(str(v) for v in value)
+
+
+def _pairs(name: str, value: Any) -> tuple[tuple[str, str], ...]:
+    given = value.items() if isinstance(value, Mapping) else value
+    try:
+        if not isinstance(given, str):
+            return tuple((str(source), str(target)) for source, target in given)
+    except (TypeError, ValueError) as error:
+        raise _no(name, value, _PAIRS) from error
+    raise _no(name, value, _PAIRS)
+
+
+def _choice(*allowed: str) -> Callable[[str, Any], Any]:
+    def chosen(name: str, value: Any) -> Any:
+        if value not in allowed:
+            raise _no(name, value, f"one of {', '.join(allowed)}")
+        return value
+
+    return chosen
+
+
+def _fraction(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _no(name, value, "a number from 0 to 1")
+    return value
+
+
+def _no(name: str, value: Any, expected: str) -> UsageError:
+    return UsageError(f"{name}={repr(value)[:60]}: expected {expected}", fix="options have the names and values that the commands have")
+
+
+_PAIRS = "a dict {source: target}, or pairs (source, target)"
+_CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(("plan", "policy", "probe"), _path),
+    **dict.fromkeys(("fresh", "unused"), _strings),
+    "rules": lambda name, value: tuple(map(Path, _strings(name, value))),
+    "map": _pairs,
+    "adapt": _choice(*get_args(Adapt)),
+    "fail_on": _choice(*get_args(FailOn)),
+    "evidence": _choice(*get_args(Evidence)),
+    "min_coverage": _fraction,
+}

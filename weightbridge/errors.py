@@ -37,7 +37,8 @@ class WeightbridgeError(Exception):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where and not self.message.startswith(self.where) else ""
-        return f"{place}{self.message}{f'. {self.fix}' if self.fix else ''}"
+        fix = self.fix if self.fix.startswith("weightbridge ") else self.fix[:1].upper() + self.fix[1:]
+        return f"{place}{self.message}{f'. {fix}' if fix else ''}"
 
 
 class UsageError(WeightbridgeError):

@@ -10,6 +10,7 @@ from weightbridge.formats import sniff
 from weightbridge.transfer import check_output, publish, staged
 
 RUNNABLE = ("keras-zip", "keras-h5")
+SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")
 
 
 def features(model: Any, layer: str, output: str | Path, arguments: Mapping[str, Any] | None = None, *, overwrite: bool = False) -> Any:
@@ -19,18 +20,29 @@ def features(model: Any, layer: str, output: str | Path, arguments: Mapping[str,
     Raises UsageError for a layer that is not there (with the names nearest to it) and for an `output` that exists, unless `overwrite`;
     Unsupported for what has no graph; OutputError where `output` cannot be written.
     """
-    check_output(Path(output), overwrite, (model,))
+    check_features_output(Path(output), overwrite, model)
+    return write_features(model, layer, Path(output), arguments)
+
+
+def check_features_output(output: Path, overwrite: bool, model: Any) -> None:
+    """Raises UsageError or OutputError before the work begins."""
+    check_output(output, overwrite, (model,), SUFFIXES)
+
+
+def write_features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None = None) -> Any:
+    """The same as `features`, for an output that has been checked."""
     live = import_module("weightbridge.formats.keras.live")  # a framework, loaded when there is something to cut
-    cut = import_module("weightbridge.formats.keras.cut").cut(_live(model, live, arguments), layer, _where(model))
-    with staged(Path(output)) as temporary:
+    cut = import_module("weightbridge.formats.keras.cut").cut(live_model(model, arguments), str(layer), _where(model))
+    with staged(output) as temporary:
         live.save(cut, temporary)
-        publish(temporary, Path(output))
+        publish(temporary, output)
     return cut
 
 
-def _live(model: Any, live: Any, arguments: Mapping[str, Any] | None) -> Any:
+def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
+    """The Keras model of a path, `py:module:callable`, or the model itself. Raises Unsupported for a file that is no Keras model."""
     if isinstance(model, str) and model.startswith("py:"):
-        return live.load_callable(model, dict(arguments or {}))
+        return import_module("weightbridge.formats.keras.live").load_callable(model, dict(arguments or {}))
     if not isinstance(model, str | Path):
         return model
     format = sniff(Path(model))

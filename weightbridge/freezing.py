@@ -17,6 +17,8 @@ def freeze(model: Any, plan: Plan) -> tuple[str, ...]:
     model's order. Compile the model after this: Keras fixes what is trained when it compiles. Raises PlanError where the plan is
     for another model.
     """
+    if not isinstance(plan, Plan):
+        raise PlanError(f"expected a Plan, got {type(plan).__name__}", fix="Make one with weightbridge.plan, or read it with Plan.load")
     live = import_module("weightbridge.formats.keras.live")  # a framework
     steps = {step.target: step for step in plan.steps}
     layers = [layer for layer in live.read(model).layers if layer.tensors]

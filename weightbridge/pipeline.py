@@ -13,7 +13,7 @@ from weightbridge import formats
 from weightbridge.diagnostics import Finding, with_severity
 from weightbridge.graph import LayerGraph
 from weightbridge.hashing import structure_hash
-from weightbridge.matching import changed, match, with_older_activations
+from weightbridge.matching import changed, check_map, match, with_older_activations
 from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.planning import make_plan, unexplained, unused_of
@@ -104,6 +104,7 @@ def _prepared(source: Any, target: Any, options: Options) -> Prepared:
     b = target if isinstance(target, LayerGraph) else formats.read(target, options.target_arguments)
     if options.plan is not None:
         return _from_file(a, b, options)
+    check_map(a, b, options.map)
     made, findings = make_plan(a, b, match(a, b, options), options)
     if options.disambiguate and made.questions:
         made, findings = _tried(made, findings, source, a, b, options)
@@ -211,13 +212,12 @@ def verify(a: Any, b: Any, options: Options) -> Report:
 
 def features(model: Any, layer: str, output: Path, options: Options) -> Report:
     """The model cut at a layer, written to OUTPUT."""
-    from weightbridge.features import features as cut  # loads a framework, which no other command here needs at once
-    from weightbridge.transfer import check_output
+    from weightbridge.features import check_features_output, write_features
 
-    check_output(output, options.overwrite, (model,))
+    check_features_output(output, options.overwrite, model)
     with rules_of(options.rules):
         graph = formats.read(model, options.source_arguments)
-    cut(model, layer, output, options.source_arguments, overwrite=options.overwrite)
+    write_features(model, layer, output, options.source_arguments)
     written = formats.read(output)
     report = Report("features", "pass", source=summary(graph), target=summary(written), findings=graph.findings)
     return judge(report, with_policy(options))

@@ -51,7 +51,7 @@ def load(path: Path) -> Plan:
             raise PlanError("too large for a plan", where=str(path), fix=MAKE_ANEW)
         return loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PlanError(f"the plan cannot be read: {error.strerror}", where=str(path)) from error
+        raise PlanError(f"the plan cannot be read: {error.strerror}", where=str(path), fix="Check the path and its permissions") from error
     except (UnicodeDecodeError, RecursionError, PlanError) as error:
         raise PlanError(
             getattr(error, "message", "no plan: not UTF-8 text, or nested too deeply"), where=str(path), fix=MAKE_ANEW

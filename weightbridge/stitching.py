@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import UsageError
+from weightbridge.features import live_model
 from weightbridge.transfer import check_output, publish, staged
 
 
@@ -25,7 +26,7 @@ def stitch(source: Any, at: str, target: Any, from_: str, *, output: str | Path 
     if output is not None:
         _check(Path(output), overwrite, (source, target))
     keras_stitch = import_module("weightbridge.formats.keras.stitch")
-    model = keras_stitch.stitched(keras_stitch.opened(source), at, keras_stitch.opened(target), from_)
+    model = keras_stitch.stitched(live_model(source), str(at), live_model(target), str(from_))
     if output is not None:
         with staged(Path(output)) as temporary:
             import_module("weightbridge.formats.keras.live").save(model, temporary)

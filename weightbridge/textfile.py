@@ -1,10 +1,15 @@
-"""A text file, written atomically: whole or not at all."""
+"""A text file, written atomically: whole or not at all; and the file itself behind a link."""
 
 import os
 import secrets
 from pathlib import Path
 
 from weightbridge.errors import OutputError, UsageError
+
+
+def real_path(path: str | Path) -> Path:
+    """The file itself where `path` is a link; a link that leads to itself stays as it is, where Path.resolve would raise."""
+    return Path(os.path.realpath(path))
 
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:

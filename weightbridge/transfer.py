@@ -22,6 +22,7 @@ from weightbridge.graph import LayerGraph
 from weightbridge.options import Progress, silent
 from weightbridge.plan import Plan
 from weightbridge.tensors import Array, Tensor
+from weightbridge.textfile import real_path
 
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5", ".onnx", ".safetensors")
 
@@ -36,14 +37,16 @@ class Written:
     findings: tuple[Finding, ...]
 
 
-def check_output(output: Path, overwrite: bool, models: Iterable[Any] = ()) -> None:
+def check_output(output: Path, overwrite: bool, models: Iterable[Any] = (), suffixes: tuple[str, ...] = SUFFIXES) -> None:
     """Before the work begins: whether OUTPUT can be written. `models` are those of the command, which stay as they are.
+
+    suffixes: of the formats that the command can write.
 
     Raises UsageError for an OUTPUT that exists, is one of the models, or has a suffix that no writer knows; OutputError for a folder
     that is not there or not ours to write in.
     """
-    if not output.name.endswith(SUFFIXES):
-        raise UsageError(f"no writer for {output.name!r}", where=str(output), fix=f"use one of the suffixes {', '.join(SUFFIXES)}")
+    if not output.name.endswith(suffixes):
+        raise UsageError(f"no writer for {output.name!r}", where=str(output), fix=f"use one of the suffixes {', '.join(suffixes)}")
     try:
         _refuse(output, _followed(output), overwrite, models)
     except OSError as error:
@@ -57,7 +60,7 @@ def _refuse(output: Path, real: Path, overwrite: bool, models: Iterable[Any]) ->
         raise UsageError("is a folder, expected a file's name", where=str(output))
     if real.exists() and not real.is_file():
         raise UsageError("is no ordinary file", where=str(output), fix="choose another OUTPUT")
-    if any(real == Path(model).resolve() for model in models if isinstance(model, str | Path)):
+    if any(real == real_path(model) for model in models if isinstance(model, str | Path)):
         raise UsageError("is a model of this command, which stays as it is", where=str(output), fix="choose another OUTPUT")
     if real.exists() and not overwrite:
         raise UsageError("exists already", where=str(output), fix="choose another OUTPUT, or say --overwrite")

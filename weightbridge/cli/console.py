@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -12,7 +13,13 @@ from weightbridge.report.escape import RULE, visible
 def complain(message: str) -> None:
     """One line on standard error for each line of our own message."""
     for i, line in enumerate(message.splitlines() or [""]):
-        click.echo(f"{'weightbridge: ' if i == 0 else '  '}{visible(line, 4000)}", err=True)
+        say(f"{'weightbridge: ' if i == 0 else '  '}{visible(line, 4000)}")
+
+
+def say(line: str) -> None:
+    """To standard error; where that takes nothing, there is nobody to be told, and the exit code says what it can."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def show(text: str) -> None:
@@ -27,9 +34,9 @@ def show(text: str) -> None:
         sys.stdout.write(_shown_in(text, encoding))
         sys.stdout.flush()
     except BrokenPipeError:
-        _give_up()
+        give_up()
     except OSError as error:
-        _give_up()
+        give_up()
         fix = "Send it to a file or terminal that can take it, or say --report FORMAT=PATH"
         raise OutputError(f"cannot be written: {error.strerror}", where="standard output", fix=fix) from error
 
@@ -43,6 +50,6 @@ def _shown_in(text: str, encoding: str) -> str:
     return text
 
 
-def _give_up() -> None:
-    """Or the interpreter complains when it flushes at exit."""
+def give_up() -> None:
+    """Nothing more to standard output. Or the interpreter complains when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

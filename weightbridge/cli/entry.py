@@ -6,6 +6,8 @@ import platform
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
+from errno import EDQUOT, EFBIG, ENOSPC
 from signal import SIGTERM, signal
 from threading import current_thread, main_thread
 from types import FrameType
@@ -13,14 +15,15 @@ from typing import NoReturn
 
 import click
 
-from weightbridge.cli.console import complain
+from weightbridge.cli.console import complain, give_up, say
 from weightbridge.cli.group import cli
 from weightbridge.cli.installation import refuse_other_project
-from weightbridge.errors import WeightbridgeError
+from weightbridge.errors import OutputError, WeightbridgeError
 from weightbridge.report.escape import visible
 from weightbridge.version import __version__
 
 USAGE, INTERRUPTED, INTERNAL = 2, 130, 70
+FULL = frozenset({ENOSPC, EDQUOT, EFBIG})
 COLLECT_EVERY = 2_000_000  # new objects between two searches for garbage: graphs of models have many, and none of it in cycles
 
 
@@ -40,7 +43,8 @@ def _run(argv: Sequence[str] | None) -> int:
         code = cli.main(args=argv, prog_name="weightbridge", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return USAGE
     except click.Abort:
         complain("interrupted")
@@ -48,9 +52,10 @@ def _run(argv: Sequence[str] | None) -> int:
     except WeightbridgeError as error:
         complain(str(error))
         return error.exit_code
+    except OSError as error:
+        return _disk_is_full(error) if error.errno in FULL else _report_bug(traceback.format_exc())
     except Exception:  # noqa: BLE001  # the last resort: a bug gets its own exit code, and says what to send
-        _report_bug(traceback.format_exc())
-        return INTERNAL
+        return _report_bug(traceback.format_exc())
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
@@ -58,11 +63,19 @@ def _stop(number: int, _: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _report_bug(trace: str) -> None:
+def _disk_is_full(error: OSError) -> int:
+    """Help that goes to a file, or what a framework keeps for a while: no fault of ours, and nothing to send."""
+    give_up()
+    complain(f"cannot be written: {error.strerror}. Free some space, on standard output's disk and where temporary files go")
+    return OutputError.exit_code
+
+
+def _report_bug(trace: str) -> int:
     """The trace, escaped: what raised may have quoted a file."""
     for line in trace.rstrip().splitlines():
-        click.echo(visible(line), err=True)
+        say(visible(line))
     version = f"weightbridge {__version__}, Python {platform.python_version()}, {platform.platform()}"
     complain("this is a bug in weightbridge. Please send the trace above, the command with its arguments, and these versions:")
-    click.echo(f"  {version}, {os.environ.get('KERAS_BACKEND', 'no')} KERAS_BACKEND", err=True)
-    click.echo("  and, where you may share it, the report of `weightbridge inspect MODEL --report json` for each model", err=True)
+    say(f"  {version}, {os.environ.get('KERAS_BACKEND', 'no')} KERAS_BACKEND")
+    say("  and, where you may share it, the report of `weightbridge inspect MODEL --report json` for each model")
+    return INTERNAL

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from weightbridge.report.renderers import RENDERERS
+from weightbridge.textfile import real_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Request:
 def requests(texts: Iterable[str]) -> tuple[Request, ...]:
     """`--report FORMAT[=PATH]`; PATH `-` is standard output too."""
     found = tuple(map(_request, texts))
-    paths = [request.path.resolve() for request in found if request.path]
+    paths = [real_path(request.path) for request in found if request.path]
     twice = next((path for path in paths if paths.count(path) > 1), None)
     if twice:
         raise click.UsageError(f"two reports would be written to {twice}: give each a path of its own")

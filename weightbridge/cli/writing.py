@@ -8,11 +8,12 @@ from pathlib import Path
 from secrets import token_hex
 
 from weightbridge.errors import OutputError, UsageError
+from weightbridge.textfile import real_path
 
 
 def check_writable(path: Path, models: Iterable[str]) -> None:
     """Before the work begins: raises UsageError where `path` is one of the models, OutputError where nothing can be written there."""
-    if any(path.resolve() == Path(model).resolve() for model in models):
+    if any(real_path(path) == real_path(model) for model in models):
         raise UsageError("a report or a picture would be written over a model of this command", where=str(path), fix="Give another path")
     try:
         _try(path)
@@ -29,7 +30,7 @@ def write_atomically(path: Path, text: str) -> None:
             path.write_bytes(data)
             return
         beside.write_bytes(data)
-        os.replace(beside, path.resolve())
+        os.replace(beside, real_path(path))
     except OSError as error:
         raise _refused(path, error) from error
     finally:
@@ -54,7 +55,7 @@ def _refused(path: Path, error: OSError) -> OutputError:
 
 def _beside(path: Path) -> Path:
     """A name that nobody else uses, in the folder of the file itself where `path` is a link."""
-    real = path.resolve()
+    real = real_path(path)
     return real.with_name(f".{real.name[:100]}.{token_hex(8)}.tmp")
 
 

@@ -10,6 +10,7 @@ from weightbridge.matching.units import Unit
 
 PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
 ACTIVATED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"})
+UNKNOWN = frozenset({"Opaque", "Lambda"})  # may be an activation as well
 SEEN_THROUGH = frozenset({"Identity", "Dropout", "Cast", "Permute", "BatchNorm", "Scale", "Shift", "Noise", "Reshape", "Flatten"})
 
 
@@ -66,12 +67,28 @@ def _activation(graph: LayerGraph, layer: Layer) -> Any:
     own = layer.attributes.get("activation", "linear")
     if own != "linear":
         return own
+    after = _behind(graph, layer)
+    if after is None or after.tensors or after.op not in ("Activation", *UNKNOWN):
+        return "linear"
+    return after.attributes.get("activation") if after.op == "Activation" else None
+
+
+def activation_behind(graph: LayerGraph, layer: Layer) -> Layer | None:
+    """The layer of its own that activates a linear one, where what stands between them only passes values on."""
+    after = _behind(graph, layer)
+    return after if after is not None and after.op == "Activation" and not after.tensors else None
+
+
+def _behind(graph: LayerGraph, layer: Layer) -> Layer | None:
     after = _single(graph.children[layer.name], graph)
-    while after is not None and after.op in SEEN_THROUGH and after.attributes.get("activation", "linear") == "linear":
+    while after is not None and is_seen_through(after) and after.attributes.get("activation", "linear") == "linear":
         after = _single(graph.children[after.name], graph)
-    if after is not None and after.op == "Activation" and not after.tensors:
-        return after.attributes.get("activation")
-    return "linear"
+    return after
+
+
+def is_seen_through(layer: Layer) -> bool:
+    """A maximum may be taken before or after an activation: those that are in use rise, and keep the order of what they are given."""
+    return layer.op in SEEN_THROUGH or (layer.op == "Pool" and layer.attributes.get("kind") == "max")
 
 
 def _single(names: tuple[str, ...], graph: LayerGraph) -> Layer | None:

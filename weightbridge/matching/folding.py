@@ -9,7 +9,7 @@ from weightbridge.diagnostics import Finding, finding
 from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import Context
 from weightbridge.matching.homes import Home, homes
-from weightbridge.matching.units import Unit
+from weightbridge.matching.units import AFFINE, Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.tensors import Tensor
 
@@ -99,7 +99,7 @@ def _from_affine(context: Context, unit: Unit) -> list[Match]:
     """A chain of per-channel multiplications and additions as one BatchNorm."""
     pair = context.pairs[unit.name]
     chain = context.source.by_name[pair.source]
-    if chain.layer.op == "BatchNorm":
+    if chain.layer.op not in AFFINE:
         return []
     names, ops = zip(*((t.name, _operation(chain, t)) for _, t in chain.tensors), strict=True)
     epsilon = epsilon_of(unit, context.target.graph)

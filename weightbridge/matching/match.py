@@ -28,6 +28,7 @@ from weightbridge.matching.semantics import Difference, differences, is_variant,
 from weightbridge.matching.structure import by_structure
 from weightbridge.matching.tensor_map import mapped_tensors
 from weightbridge.matching.tying import said_of_ties, untied_pairs
+from weightbridge.matching.units import AFFINE
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.options import Options
 from weightbridge.rules import load_mappings, load_rules
@@ -58,20 +59,21 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
     joined = _joined(context, joiner, refused)
     exact, findings = _exact(context, joined, differing, options)
-    forced, collisions = mapped_tensors(source, target, options.map)
     likely, suspects = doubted_flattens(context, {m.target: m for m in (*roles.matches, *exact)})
-    matches = likely | {m.target: m for m in (*told, *forced)}
+    forced = mapped_tensors(joiner, options.map, likely)
+    refuted = {target for _, target in forced.misfits}
+    matches = {t: m for t, m in likely.items() if t not in refuted} | {m.target: m for m in (*told, *forced.matches)}
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
         pairs=tuple(replace(p, source=shown(p.source), target=shown(p.target)) for p in context.pairs.values()),
         matches=tuple(matches[t.name] for t in target.tensors if t.name in matches),
-        misfits=tuple(m for j in joined.values() for m in j.misfits if m[1] not in matches),
+        misfits=tuple(dict.fromkeys(m for m in (*forced.misfits, *(m for j in joined.values() for m in j.misfits)) if m[1] not in matches)),
         findings=(
             *said_of_pairs(context, tuple(context.pairs.values())),
             *said_of_tensors((matches[m.target] for m in roles.matches), context.pairs.values()),
             *findings,
-            *(f for f in suspects if matches[f.target] is likely[f.target]),
-            *collisions,
+            *(f for f in suspects if matches.get(f.target) is likely[f.target]),
+            *forced.findings,
             *said_of_ties(context, untied),
             *permuted_storage(source, target, copied),
         ),
@@ -92,7 +94,7 @@ def _joined(context: Context, joiner: Joiner, refused: frozenset[str]) -> Mappin
     found = {}
     for pair in context.pairs.values():
         unit, given = context.target.by_name[pair.target], context.source.by_name[pair.source]
-        is_affine = unit.layer.op == "BatchNorm" != given.layer.op
+        is_affine = unit.layer.op == "BatchNorm" and given.layer.op in AFFINE
         if unit.has_weights and not is_affine and unit.layer.name not in refused:
             found[pair.target] = joiner.join(pair, given, unit)
     return found

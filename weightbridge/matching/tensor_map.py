@@ -1,31 +1,54 @@
 """The user's map over single tensors: forced matches, whatever the layers' pairs say; two sources for one target collide."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import LayerGraph
-from weightbridge.matching.by_map import mapped
+from weightbridge.matching.by_map import Map, mapped
 from weightbridge.matching.context import CERTAIN
+from weightbridge.matching.joining import Joiner
 from weightbridge.matching.values import Match
 
 
-def mapped_tensors(
-    source: LayerGraph, target: LayerGraph, user_map: tuple[tuple[str, str], ...]
-) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
-    """Copies between tensors of equal shape that the map names, and WB209 for every target that two sources claim."""
-    if not user_map:
-        return (), ()
-    shapes = {t.name: t.shape for t in source.tensors}
-    wanted = {t.name: t.shape for t in target.tensors}
-    claims: dict[str, list[str]] = {}
-    for left, right in user_map:
-        for s, t in mapped(left, right, shapes):
-            if t in wanted and s not in claims.setdefault(t, []):
-                claims[t].append(s)
-    matches = tuple(
-        Match(t, (s[0],), confidence=CERTAIN, evidence=("map",)) for t, s in claims.items() if len(s) == 1 and shapes[s[0]] == wanted[t]
-    )
-    collisions = tuple(
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the map says of single tensors: matches, pairs (source, target) that no exact transform joins, and collisions (WB209)."""
+
+    matches: tuple[Match, ...]
+    misfits: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+
+
+def mapped_tensors(joiner: Joiner, user_map: Map, found: Mapping[str, Match]) -> Told:
+    """found: the matches without the map, by target. Where one of them says the same, it is how the tensor gets there."""
+    claims = _claims(joiner, user_map)
+    told = {t: _told(joiner, s[0], t, found.get(t)) for t, s in claims.items() if len(s) == 1}
+    collisions = (
         finding("WB209", f"{t}: the map sends {' and '.join(s)} here", source=s[1], target=t, fix="make the patterns of --map disjoint")
         for t, s in claims.items()
         if len(s) > 1
     )
-    return matches, collisions
+    misfits = tuple((claims[t][0], t) for t, match in told.items() if match is None)
+    return Told(tuple(match for match in told.values() if match), misfits, tuple(collisions))
+
+
+def _claims(joiner: Joiner, user_map: Map) -> dict[str, list[str]]:
+    """The sources that the map sends to each target tensor."""
+    claims: dict[str, list[str]] = {}
+    for left, right in user_map:
+        for s, t in mapped(left, right, joiner.source.owner):
+            if t in joiner.target.owner and s not in claims.setdefault(t, []):
+                claims[t].append(s)
+    return claims
+
+
+def _told(joiner: Joiner, s: str, t: str, found: Match | None) -> Match | None:
+    """By the layout of the two layers, which a shape may hide (a square kernel); by the shape alone where none is known."""
+    if found is not None and found.sources == (s,):
+        return replace(found, confidence=CERTAIN, evidence=("map",), runners_up=())
+    layers = joiner.source.owner[s], joiner.target.owner[t]
+    given, wanted = (next(x for x in layer.tensors if x.name == name) for layer, name in zip(layers, (s, t), strict=True))
+    how = joiner.transform(*layers, given, wanted)
+    if how is None and given.shape == wanted.shape:
+        how = ("", {})
+    return None if how is None else Match(t, (s,), *how, confidence=CERTAIN, evidence=("map",))

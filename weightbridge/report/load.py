@@ -22,7 +22,7 @@ def load_report(path: Path) -> Report:
     try:
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
     except OSError as error:
-        raise UsageError(f"the report cannot be read: {error.strerror}", where=where) from error
+        raise UsageError(f"the report cannot be read: {error.strerror}", where=where, fix="Check the path and its permissions") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"this is no JSON report: {error}", where=where, fix="Give a file that --report json=PATH wrote") from error
     wrong = problems(data)

@@ -29,7 +29,9 @@ def load_policy(path: Path) -> Policy:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"the policy cannot be read: {error.strerror}", where=str(path)) from error
+        raise UsageError(
+            f"the policy cannot be read: {error.strerror}", where=str(path), fix="Check the path and its permissions"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"the policy is no TOML: {error}", where=str(path)) from error
     wrong = _problems(table)

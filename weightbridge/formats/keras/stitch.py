@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,16 +9,7 @@ import numpy as np
 
 from weightbridge.errors import Unsupported, UsageError
 from weightbridge.formats.keras.bridge import bridged
-from weightbridge.formats.keras.live import load_callable
-from weightbridge.formats.keras.load import load
 from weightbridge.formats.keras.settle import settle
-
-
-def opened(model: Any) -> Any:
-    """The live Keras model of a path, `py:package.module:callable`, or the model itself."""
-    if isinstance(model, str) and model.startswith("py:"):
-        return load_callable(model, {})
-    return load(Path(model)) if isinstance(model, str | Path) else model
 
 
 def stitched(source: Any, at: str, target: Any, from_: str) -> Any:
