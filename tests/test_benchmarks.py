@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pytest
 from weightbridge import read
 from weightbridge.matching import match
 from weightbridge.options import Options
+from weightbridge.planning import make_plan
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 
@@ -76,6 +77,54 @@ def test_the_networks_to_match_are_matched_rightly(case: int) -> None:
     order = [place[m.target] for m in sorted(found.matches, key=lambda m: [t.name for t in source.tensors].index(m.sources[0]))]
     assert order == sorted(order)
     assert len(found.matches) >= 0.9 * len(source.tensors)
+
+
+def lines(work: Callable[[], object]) -> int:
+    """Lines of Python that were run, each turn of a loop anew: a measure of work that no clock disturbs."""
+    found = 0
+
+    def count(frame: object, event: str, argument: object) -> object:
+        nonlocal found
+        found += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)  # type: ignore[arg-type]  # only the event is looked at
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return found
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_matching_and_planning_grow_with_the_layers_and_not_with_their_square(case: int) -> None:
+    import matching_size
+
+    def work(size: int) -> int:
+        _, source, target, inserted = matching_size.CASES[case]
+        pair = matching_size.network(size, source), matching_size.network(size, target, size // 10 if inserted else None)
+        return lines(lambda: make_plan(*pair, match(*pair, Options()), Options(adapt="weights")))
+
+    work(20)  # what is imported and read late
+    assert work(800) < 4.5 * work(200)
+
+
+def test_leaves_without_telling_names_are_not_scored_pair_by_pair() -> None:
+    import matching_size
+    import state_dicts
+
+    def work(size: int) -> int:
+        torch = {"kernel": "weight", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+        shapes = {
+            f"{t.name.rpartition('/')[0]}.{torch[t.role]}": t.shape[::-1]
+            for t in matching_size.network(size, "blocks.{block}.{part}").tensors
+        }
+        pair = state_dicts.graph("a", shapes), matching_size.network(size, "node{i}x")
+        return lines(lambda: match(*pair, Options()))
+
+    work(20)
+    assert work(400) < 6 * work(100)
 
 
 @pytest.mark.parametrize("number", range(5))

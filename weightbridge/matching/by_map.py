@@ -16,6 +16,8 @@ Map = tuple[tuple[str, str], ...]
 
 def by_map(context: Context) -> tuple[LayerPair, ...]:
     """One pair per layer of the source that a pattern names, itself or by a tensor, and whose counterpart the target has."""
+    if not context.user_map:
+        return ()
     sources = [u.name for u in context.source.weighted]
     targets = {u.name for u in context.target.weighted}
     layers = [(s, t) for left, right in context.user_map for s, t in mapped(left, right, sources) if t in targets]

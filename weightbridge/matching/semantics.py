@@ -59,6 +59,8 @@ def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -
     same = source.framework == target.framework
     a, b = source.by_name[_layer(given)], target.by_name[_layer(wanted)]
     left, right = of_unit(given, a, b, effective(source, a)), of_unit(wanted, b, a, effective(target, b))
+    if left == right:
+        return
     for name in (*INFERENCE, *TRAINING, *VARIANTS.get(b.op, ())):
         if not same and (name in OWN or (name == "padding" and b.op == "ConvTranspose")):
             continue
