@@ -222,6 +222,18 @@ def test_names_with_terminal_codes_stay_as_they_are(tmp_path: Path) -> None:
     assert graph.layers[0].name == name
 
 
+@pytest.mark.parametrize("units", [2, -3, 2**62])
+def test_a_width_that_the_weights_do_not_have(tmp_path: Path, units: int) -> None:
+    graph = keras_zip.read(write_keras(tmp_path / "m.keras", dense_config(units=units), dense_groups(units=3)))
+    assert [(f.code, f.source) for f in graph.findings] == [("WB904", "head")]
+    assert f"units={units}" in graph.findings[0].message
+    assert "(4, 3)" in graph.findings[0].message
+
+
+def test_a_width_that_the_weights_have(tmp_path: Path) -> None:
+    assert not keras_zip.read(write_keras(tmp_path / "m.keras", dense_config(), dense_groups())).findings
+
+
 def test_weights_that_the_architecture_needs_and_the_file_lacks(tmp_path: Path) -> None:
     graph = keras_zip.read(write_keras(tmp_path / "m.keras", dense_config(), {"layers/dense": ("head", ())}))
     assert [(f.code, f.source) for f in graph.findings] == [("WB105", "head")]

@@ -1,5 +1,6 @@
 """Architecture and stored variables -> LayerGraph: canonical layers in order, their tensors, edges, and what is missing."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,12 @@ from weightbridge.formats.keras.variables import is_custom
 from weightbridge.graph import Layer, Shape
 
 Edge = tuple[str, str, int]
+WIDTHS = {  # the tensor that shows how wide a layer is, and what a configuration calls that
+    **dict.fromkeys(("Conv", "ConvTranspose"), ("kernel", "filters")),
+    "SeparableConv": ("pointwise_kernel", "filters"),
+    "Dense": ("kernel", "units"),
+    "Embedding": ("embeddings", "output_dim"),
+}
 
 
 @dataclass
@@ -71,6 +78,7 @@ def _add_node(built: Built, node: Node, store: Store, shared: dict[Any, str]) ->
     built.shapes[node.name] = shape
     if stored.missing:
         built.findings.append(_missing(node, stored))
+    built.findings.extend(_contradictions(node, op, found, stored))
 
 
 def _add_parts(built: Built, node: Node, stored: Stored, make: MakeTensor) -> None:
@@ -141,6 +149,20 @@ def without_batch(shape: Any) -> Shape | None:
     if not isinstance(shape, list | tuple) or not all(n is None or isinstance(n, int) for n in shape):
         return None
     return tuple(shape[1:])
+
+
+def _contradictions(node: Node, op: str, found: Mapping[str, Any], stored: Stored) -> Iterator[Finding]:
+    """WB904 for a layer whose weights cannot be as wide as its configuration says: no Keras loads such a file."""
+    role, width = WIDTHS.get(op, ("", ""))
+    said = node.layer.config.get(width) if op == "Embedding" else found.get(width)
+    for variable in stored.variables:
+        if variable.role == role and said is not None and said not in variable.dataset.shape:
+            yield finding(
+                "WB904",
+                f"{node.name}: the architecture says {width}={said}, the file holds a {role} of shape {variable.dataset.shape}",
+                source=node.name,
+                fix="Save the model again: its weights are not those of its architecture",
+            )
 
 
 def _missing(node: Node, stored: Stored) -> Finding:
