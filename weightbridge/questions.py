@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import permutations
 from string import ascii_lowercase
 
@@ -105,6 +106,7 @@ def _template(question: Question) -> tuple[str, ...]:
     return tuple(re.sub(r"\d+", "#", name) for name in names)
 
 
+@lru_cache(maxsize=1 << 16)
 def layer_of(name: str) -> str:
     """`a.b.weight` -> `a.b`, `a/b/kernel` -> `a/b`."""
     cut = max(name.rfind("/"), name.rfind("."))

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from math import prod
 from typing import Any
@@ -45,11 +46,16 @@ def fold(rows: Sequence[Row]) -> tuple[Folded, ...]:
     """In the order of each group's first row; every row is in exactly one group."""
     groups: defaultdict[Hashable, list[_Member]] = defaultdict(list)
     for index, row in enumerate(rows):
-        values = tuple(tuple(_VARIABLE.findall(name)) for name in row.names)
-        templates = tuple(_VARIABLE.sub("\0", name) for name in row.names)
+        templates, values = zip(*map(_split, row.names), strict=True)
         groups[templates, row.details].append(_Member(index, values[0], values[1:]))
     folded = [_folded(rows, part) for members in groups.values() for part in _parts(members)]
     return tuple(sorted(folded, key=lambda one: one.first))
+
+
+@lru_cache(maxsize=1 << 16)  # a name stands in many rows: as what fits as well
+def _split(name: str) -> tuple[str, _Values]:
+    """A name with its variable parts cut out, and these."""
+    return _VARIABLE.sub("\0", name), tuple(_VARIABLE.findall(name))
 
 
 def _parts(members: list[_Member]) -> list[list[_Member]]:
