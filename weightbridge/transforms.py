@@ -80,8 +80,8 @@ def _affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
     `mean` is the moving mean that has the effect of the shift, for a BatchNorm without beta.
     """
-    scale: Array = np.asarray(1.0)
-    shift: Array = np.asarray(0.0)
+    scale: Array = np.ones(arrays[0].size)
+    shift: Array = np.zeros(arrays[0].size)
     for operation, array in zip(parameters["ops"], arrays, strict=True):
         value = array.astype(np.float64).reshape(-1)
         match operation:

@@ -99,7 +99,7 @@ def _from_affine(context: Context, unit: Unit) -> list[Match]:
     """A chain of per-channel multiplications and additions as one BatchNorm."""
     pair = context.pairs[unit.name]
     chain = context.source.by_name[pair.source]
-    if chain.layer.op == "BatchNorm":
+    if chain.layer.op == "BatchNorm" or _is_cut(context.source.graph, chain):
         return []
     names, ops = zip(*((t.name, _operation(chain, t)) for _, t in chain.tensors), strict=True)
     epsilon = epsilon_of(unit, context.target.graph)
@@ -111,6 +111,12 @@ def _from_affine(context: Context, unit: Unit) -> list[Match]:
         else:
             made.append(_match(tensor, pair, names, "affine", {"value": value, "ops": list(ops), "epsilon": epsilon}))
     return made if {"gamma", "beta"} <= unit.roles.keys() else []
+
+
+def _is_cut(graph: LayerGraph, chain: Unit) -> bool:
+    """Whether a node that is not understood stands beside it with tensors of its own: the rest of the chain may be in it."""
+    beside = (*graph.parents[chain.members[0].name], *graph.children[chain.members[-1].name])
+    return any(layer.op == "Opaque" and layer.tensors for layer in map(graph.by_name.__getitem__, beside))
 
 
 def _operation(chain: Unit, tensor: Tensor) -> str:

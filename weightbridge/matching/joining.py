@@ -13,7 +13,7 @@ from weightbridge.matching.lone import lone_tensor
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
 from weightbridge.matching.parts import output_axis
 from weightbridge.matching.same_layout import CHANNELS_FIRST, same_layout
-from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
+from weightbridge.matching.stored_axes import as_grouped, as_seen, from_stored, seen, seen_shape, stored
 from weightbridge.matching.tying import tied_tensor
 from weightbridge.matching.unflattening import with_output_order
 from weightbridge.matching.units import Unit
@@ -140,13 +140,14 @@ def _grouped(graph: LayerGraph, layer: Layer, other: Layer) -> Layer:
     is_one = (
         graph.framework in CHANNELS_FIRST and layer.op == "DepthwiseConv" and other.op == "Conv" and other.attributes.get("groups", 1) > 1
     )
-    return replace(layer, op="Conv") if is_one else layer
+    return as_grouped(layer) if is_one else layer
 
 
 def _by_channel(layer: Layer, tensor: Tensor, other: Layer) -> Layer:
     """A convolution of one channel per group is one by channel, where the other side says so: weights alone do not tell its groups."""
-    is_open = "groups" not in layer.attributes or tensor.shape[:2] == (1, 1)
-    is_one = layer.op == "Conv" and other.op in BY_CHANNEL and is_open and tensor.shape[1:2] == (1,)
+    shape = as_seen(layer, tensor)
+    is_open = "groups" not in layer.attributes or shape[:2] == (1, 1)
+    is_one = layer.op == "Conv" and other.op in BY_CHANNEL and is_open and shape[1:2] == (1,)
     return replace(layer, op="DepthwiseConv") if is_one else layer
 
 

@@ -129,7 +129,7 @@ class _Sorter:
         if node.op == "Constant":
             self._add_constant(node, output)
             return
-        inputs = tuple(v for v in (*node.inputs, *captured) if v)
+        inputs = tuple(v for v in (*read_by(node), *captured) if v)
         if node.op not in ("Shape", "Size") and (node.op in RANDOM or not inputs or not self.fixed.issuperset(inputs)):
             return
         self.fixed.update(v for v in node.outputs if v)
@@ -172,6 +172,11 @@ class _Sorter:
     def tensors_in(self, value: str) -> tuple[Constant, ...]:
         constant = self.constants.get(value)
         return (constant,) if constant else self.weights.get(value, ())
+
+
+def read_by(node: Node) -> tuple[str, ...]:
+    """The inputs whose values matter: of CastLike's second one only the type."""
+    return node.inputs[:1] if node.op == "CastLike" else node.inputs
 
 
 def captured_by(node: Node) -> tuple[str, ...]:
