@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from keras_files import numbers, write_weights
+from keras_files import layer, numbers, sequential, source, write_keras, write_weights
 from onnx_samples import Op, saved, values
 
 import weightbridge as wb
 from weightbridge import formats
 from weightbridge.graph import LayerGraph
+from weightbridge.transforms import apply
 
 WIDTH = 4
 EPSILON = np.float32(1e-3)
@@ -96,3 +97,43 @@ def test_a_factor_that_is_not_understood_is_said(tmp_path: Path) -> None:
     assert {"WB202", "WB203"} <= {f.code for f in report.findings}
     assert report.plan is not None
     assert not [s for s in report.plan.steps if s.target.startswith("u2") and s.sources and s.confidence > 0.9]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param(("gamma", "beta"), id="all"),
+        pytest.param(("beta",), id="no gamma"),
+        pytest.param(("gamma",), id="no beta"),
+        pytest.param((), id="neither"),
+    ],
+)
+def test_affine_nodes_fill_whatever_the_layer_has(parts: tuple[str, ...]) -> None:
+    arrays = [values((WIDTH,), 1), values((WIDTH,), 2), values((WIDTH,), 3)]
+    x, epsilon = values((5, WIDTH), 4), 1e-3
+
+    def value(name: str) -> np.ndarray:
+        return apply("affine", {"value": name, "ops": ["subtract", "multiply", "add"], "epsilon": epsilon}, arrays)
+
+    scale, mean = value("scale") if "gamma" in parts else 1.0, 0.0 if "beta" in parts else value("mean")
+    variance = 1.0 if "gamma" in parts else value("variance")
+    got = (x - mean) * scale / np.sqrt(variance + epsilon) + (value("shift") if "beta" in parts else 0.0)
+    np.testing.assert_allclose(got, (x - arrays[0]) * arrays[1] + arrays[2], rtol=1e-5)
+
+
+def test_no_variance_turns_a_sign() -> None:
+    found = apply("affine", {"value": "variance", "ops": ["multiply"], "epsilon": 1e-3}, [np.array([0.5, -0.5, 0.0])])
+    assert np.isnan(found).tolist() == [False, True, True]
+
+
+def test_a_layer_without_gamma_takes_affine_nodes(tmp_path: Path) -> None:
+    steps: list[Op] = [("Sub", ["c", "m"], ["d"], {}), ("Mul", ["d", "gamma"], ["p"], {}), ("Add", ["p", "beta"], ["y"], {})]
+    norm = layer("BatchNormalization", "u2", scale=False, epsilon=1e-3)
+    conv = layer("Conv2D", "u1", filters=WIDTH, kernel_size=[1, 1], use_bias=False)
+    groups = {"layers/conv2d": ("u1", [numbers(1, 1, 3, WIDTH)]), "layers/batch_normalization": ("u2", [numbers(WIDTH)] * 3)}
+    target = write_keras(tmp_path / "t.keras", sequential(source("u0", (8, 8, 3)), conv, norm), groups)
+    found = {s.target: (s.sources, s.transform) for s in wb.plan(_saved(tmp_path, steps, FACTOR[:1]), target).steps}
+    chain = ("mean", "gamma", "beta")
+    assert {k: v for k, v in found.items() if k.startswith("u2")} == {
+        "u2/beta": (chain, "affine"), "u2/moving_variance": (chain, "affine"), "u2/moving_mean": ((), "constant")
+    }  # fmt: skip

@@ -88,3 +88,24 @@ def test_the_type_of_a_number_is_no_data(tmp_path: Path) -> None:
     ops: list[Op] = [("CastLike", ["half", "x"], ["h"], {}), ("Sqrt", ["h"], ["s"], {}), ("Mul", ["x", "s"], ["y"], {})]
     graph = formats.read(saved(tmp_path / "m.onnx", ops, {"half": np.float32(0.25)}, {"x": [1, 4]}, ["y"]))
     assert [(x.op, x.attributes.get("scale")) for x in graph.layers][1:] == [("Rescaling", 0.5)]
+
+
+@pytest.mark.parametrize(("kept", "is_told"), [pytest.param((5, 4), True, id="one axis less"), pytest.param((4, 5), False, id="turned")])
+def test_a_table_that_is_added_may_have_an_axis_for_the_batch(tmp_path: Path, kept: tuple[int, ...], is_told: bool) -> None:
+    source = saved(tmp_path / "m.onnx", [("Add", ["x", "p"], ["y"], {})], {"p": values((1, 5, 4))}, {"x": [1, 5, 4]}, ["y"])
+    target = write_weights(tmp_path / "t.weights.h5", {"layers/places": ("u1", [numbers(*kept)])})
+    (step,) = wb.plan(source, target).steps
+    assert (step.sources == ("p",)) is is_told
+
+
+def test_a_bias_behind_a_value_whose_shape_is_read(tmp_path: Path) -> None:
+    ops: list[Op] = [
+        ("ConvTranspose", ["x", "k"], ["c"], {}),
+        ("Shape", ["c"], ["shape"], {}),
+        ("Slice", ["c", "one", "shape"], ["s"], {}),
+        ("Transpose", ["s"], ["turned"], {"perm": [0, 2, 3, 1]}),
+        SHIFT,
+    ]
+    tensors = {"k": values((3, 6, 4, 4)), "b": values((6,)), "one": np.array([0, 0, 1, 1])}
+    graph = formats.read(saved(tmp_path / "m.onnx", ops, tensors, {"x": [1, 3, 8, 8]}, ["y"]))
+    assert graph.owner["b"].op == "ConvTranspose"

@@ -8,6 +8,7 @@ from weightbridge.formats.onnx.drafts import Draft, Site, Slot
 from weightbridge.formats.onnx.values import Constant
 
 OWNERS = frozenset({"Conv", "DepthwiseConv", "ConvTranspose", "Dense", "EinsumDense"})
+BETWEEN_MOST = 6
 BETWEEN = frozenset({"Reshape", "Permute", "Cast", "Identity", "Slice"})
 
 
@@ -34,7 +35,7 @@ def with_biases(site: Site, drafts: Sequence[Draft]) -> list[Draft]:
 def _owner(site: Site, drafts: Sequence[Draft], maker: Mapping[str, int], shift: Draft) -> tuple[int, str] | None:
     """The layer whose bias this is, and its output."""
     value, constant = shift.inputs[0], shift.slots[0].constant
-    for _ in range(4):
+    for _ in range(BETWEEN_MOST):
         n = maker.get(value)
         if n is None or site.net.only_reader(value) is None:
             return None
