@@ -78,10 +78,11 @@ def _batchnorm_gamma(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> 
 def _affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """A chain of per-channel operations as BatchNorm values over mean 0 and variance 1: `scale` is gamma, `shift` is beta.
 
-    `mean` is the moving mean that has the effect of the shift, for a BatchNorm without beta.
+    `mean` is the moving mean that has the effect of the shift, for a BatchNorm without beta; `variance` the moving variance that has
+    the effect of the scale, for one without gamma: NaN where the scale is not positive, as none has that effect.
     """
-    scale: Array = np.asarray(1.0)
-    shift: Array = np.asarray(0.0)
+    scale: Array = np.ones(arrays[0].size)
+    shift: Array = np.zeros(arrays[0].size)
     for operation, array in zip(parameters["ops"], arrays, strict=True):
         value = array.astype(np.float64).reshape(-1)
         match operation:
@@ -93,9 +94,16 @@ def _affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
                 shift = shift - value
             case _:
                 shift = shift + value
-    if parameters["value"] == "mean":
-        return np.asarray(-shift)
-    return np.asarray(scale * np.sqrt(1 + float(parameters["epsilon"])) if parameters["value"] == "scale" else shift)
+    epsilon = float(parameters["epsilon"])
+    match parameters["value"]:
+        case "mean":
+            return np.asarray(-shift / scale)
+        case "variance":
+            return np.where(scale > 0, 1 / np.where(scale > 0, scale, 1) ** 2 - epsilon, np.nan)
+        case "scale":
+            return np.asarray(scale * np.sqrt(1 + epsilon))
+        case _:
+            return shift
 
 
 def _standard_deviation(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:

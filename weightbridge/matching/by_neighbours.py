@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from weightbridge.matching.context import STRUCTURE, Context, is_compatible, key
+from weightbridge.matching.placing import is_placed_alike
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair
 
@@ -61,13 +62,26 @@ class _Search:
         return (n for n in near if n and n not in self.chosen)
 
     def _counterpart(self, parent: str) -> str:
-        return self.chosen.get(parent, OPEN) if parent else ""
+        if not parent or parent in self.chosen:
+            return self.chosen[parent] if parent else ""
+        return self._counterpart(self.context.target.parents[parent][0]) if self._is_folded(parent) else OPEN
+
+    def _is_folded(self, norm: str) -> bool:
+        """Whether the norm is in the layer before it on the other side: that one has a bias there which it lacks here."""
+        feeding = self.context.target.parents[norm]
+        if self.context.target.by_name[norm].family != "Norm" or len(feeding) != 1 or feeding[0] not in self.chosen:
+            return False
+        here, there = self.context.target.by_name[feeding[0]], self.context.source.by_name[self.chosen[feeding[0]]]
+        return there.has_weights and "bias" in there.roles and "bias" not in here.roles
 
     def _only(self, feeding: tuple[str, ...], unit: Unit) -> Unit | None:
-        fitting = [c for c in self.candidates.get(feeding, ()) if is_compatible(c, unit) and key(c) == key(unit)]
+        fitting = [c for c in self.candidates.get(feeding, ()) if key(c) == key(unit) and self._fits(c, unit)]
         if feeding and len(fitting) > 1:
             fitting = [c for c in fitting if self._reads_alike(c, unit)]
         return fitting[0] if feeding and len(fitting) == 1 else None
+
+    def _fits(self, source: Unit, target: Unit) -> bool:
+        return is_compatible(source, target) and is_placed_alike(self.context.source, source.name, self.context.target, target.name)
 
     def _reads_alike(self, source: Unit, target: Unit) -> bool:
         """The units that read them are paired with each other."""

@@ -11,6 +11,7 @@ from weightbridge.matching.directions import is_backward
 from weightbridge.matching.doubt import SHOWN
 from weightbridge.matching.keras_order import in_keras_order, is_listed_alike, listed
 from weightbridge.matching.names import likenesses
+from weightbridge.matching.reducing import PROJECTIONS
 from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.tensors import Array
@@ -78,8 +79,17 @@ def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[
     pairs = [(source[i], target[j]) for i, j in align(left, right, _tie_break(source, target)) if target[j].name not in context.pairs]
     counts = Counter(left), Counter(right)
     whole = left == right and not {context.source.graph.format, context.target.graph.format} & UNORDERED
-    found = tuple(_pair(s, t, counts[0][keys[t.name, 1]], counts[1][keys[t.name, 1]], whole) for s, t in pairs)
+    found = tuple(
+        _pair(s, t, counts[0][keys[t.name, 1]], counts[1][keys[t.name, 1]], whole and not _is_unordered(context, s, t)) for s, t in pairs
+    )
     return _with_rivals(found, {u.name: keys[u.name, 0] for u in source if u.name not in context.taken})
+
+
+def _is_unordered(context: Context, source: Unit, target: Unit) -> bool:
+    """A projection of Keras's attention: three of one size, which Keras and other writers list in different orders."""
+    graph, (outer, _, own) = context.target.graph, target.layer.name.rpartition("/")
+    within = graph.by_name[outer].op == "Attention" if outer in graph.by_name else False
+    return within and own in PROJECTIONS and not source.function and context.source.graph.framework != graph.framework
 
 
 def _keys(source: list[Unit], target: list[Unit]) -> dict[tuple[str, int], str]:

@@ -14,6 +14,7 @@ from weightbridge.matching.values import LayerPair, Match
 from weightbridge.tensors import Tensor
 
 ASSUMED = 0.85  # confidence where the epsilon is not in the file
+NEUTRAL = {"moving_mean": "mean 0", "moving_variance": "variance 1"}
 DEFAULT_EPSILON = {"keras": 1e-3, "torch": 1e-5, "onnx": 1e-5}  # where the file does not keep it (weights alone)
 
 
@@ -34,10 +35,13 @@ def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding,
 
 def _said(context: Context, unit: Unit, made: list[Match]) -> Finding:
     source = next((s for m in made for s in m.sources), "")
-    how = "its affine nodes give gamma and beta" if unit.name in context.pairs else "the folded kernel and bias stay whole"
+    given = [m.target.rpartition("/")[2] for m in made if m.transform == "affine"]
+    how = f"its affine nodes give {' and '.join(given)}" if unit.name in context.pairs else "the folded kernel and bias stay whole"
+    neutral = [text for role, text in NEUTRAL.items() if unit.name not in context.pairs or role not in given]
     return finding(
         "WB305",
-        f"{unit.name}: the source's BatchNorm is folded by its exporter; {how}, the statistics are mean 0 and variance 1"
+        f"{unit.name}: the source's BatchNorm is folded by its exporter; {how}"
+        f"{', the statistics are ' + ' and '.join(neutral) if neutral else ''}"
         f"{assumed(unit, context.target.graph)}",
         source=source,
         target=unit.name,
@@ -99,18 +103,27 @@ def _from_affine(context: Context, unit: Unit) -> list[Match]:
     """A chain of per-channel multiplications and additions as one BatchNorm."""
     pair = context.pairs[unit.name]
     chain = context.source.by_name[pair.source]
-    if chain.layer.op not in AFFINE:
+    if chain.layer.op not in AFFINE or _is_cut(context.source.graph, chain):
         return []
     names, ops = zip(*((t.name, _operation(chain, t)) for _, t in chain.tensors), strict=True)
-    epsilon = epsilon_of(unit, context.target.graph)
+    roles, epsilon = unit.roles, epsilon_of(unit, context.target.graph)
+    held = {
+        **({"gamma": "scale"} if "gamma" in roles else {"moving_variance": "variance"}),
+        **({"beta": "shift"} if "beta" in roles else {"moving_mean": "mean"}),
+    }
     made = []
-    for role, tensor in unit.roles.items():
-        value = {"gamma": "scale", "beta": "shift"}.get(role)
-        if value is None:
-            made.append(_match(tensor, pair, (), "constant", {"shape": list(tensor.shape), "value": float(role == "moving_variance")}))
+    for role, tensor in roles.items():
+        if role in held:
+            made.append(_match(tensor, pair, names, "affine", {"value": held[role], "ops": list(ops), "epsilon": epsilon}))
         else:
-            made.append(_match(tensor, pair, names, "affine", {"value": value, "ops": list(ops), "epsilon": epsilon}))
-    return made if {"gamma", "beta"} <= unit.roles.keys() else []
+            made.append(_match(tensor, pair, (), "constant", {"shape": list(tensor.shape), "value": float(role == "moving_variance")}))
+    return made
+
+
+def _is_cut(graph: LayerGraph, chain: Unit) -> bool:
+    """Whether a node that is not understood stands beside it with tensors of its own: the rest of the chain may be in it."""
+    beside = (*graph.parents[chain.members[0].name], *graph.children[chain.members[-1].name])
+    return any(layer.op == "Opaque" and layer.tensors for layer in map(graph.by_name.__getitem__, beside))
 
 
 def _operation(chain: Unit, tensor: Tensor) -> str:

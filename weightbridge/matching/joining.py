@@ -13,7 +13,7 @@ from weightbridge.matching.lone import lone_tensor
 from weightbridge.matching.older_keras import is_stored_otherwise, joined_gates, older_kernel
 from weightbridge.matching.parts import output_axis
 from weightbridge.matching.same_layout import CHANNELS_FIRST, same_layout
-from weightbridge.matching.stored_axes import from_stored, seen, seen_shape, stored
+from weightbridge.matching.stored_axes import as_grouped, as_seen, from_stored, seen, seen_shape, stored
 from weightbridge.matching.tying import tied_tensor
 from weightbridge.matching.unflattening import with_output_order
 from weightbridge.matching.units import Unit
@@ -107,7 +107,9 @@ class Joiner:
         if found is None and frameworks[0] == frameworks[1] and given.shape == wanted.shape and not known:
             found = ("", {})
         elif found is None:
-            found = next(self._by_rules(source, target, given, wanted, known), None) or _as_vector(given, wanted)
+            found = next(self._by_rules(source, target, given, wanted, known), None) or _as_vector(
+                given, wanted, is_open=source.op == target.op == "Opaque"
+            )
         return with_output_order(signed(found, source, target, role), (self.source, source), (self.target, target), wanted.shape)
 
     def _named(self, *pair: *tuple[str, str, str, str]) -> tuple[Rule, ...]:
@@ -140,13 +142,14 @@ def _grouped(graph: LayerGraph, layer: Layer, other: Layer) -> Layer:
     is_one = (
         graph.framework in CHANNELS_FIRST and layer.op == "DepthwiseConv" and other.op == "Conv" and other.attributes.get("groups", 1) > 1
     )
-    return replace(layer, op="Conv") if is_one else layer
+    return as_grouped(layer) if is_one else layer
 
 
 def _by_channel(layer: Layer, tensor: Tensor, other: Layer) -> Layer:
     """A convolution of one channel per group is one by channel, where the other side says so: weights alone do not tell its groups."""
-    is_open = "groups" not in layer.attributes or tensor.shape[:2] == (1, 1)
-    is_one = layer.op == "Conv" and other.op in BY_CHANNEL and is_open and tensor.shape[1:2] == (1,)
+    shape = as_seen(layer, tensor)
+    is_open = "groups" not in layer.attributes or shape[:2] == (1, 1)
+    is_one = layer.op == "Conv" and other.op in BY_CHANNEL and is_open and shape[1:2] == (1,)
     return replace(layer, op="DepthwiseConv") if is_one else layer
 
 
@@ -155,14 +158,19 @@ def _names(rule: Rule, pair: tuple[str, ...]) -> bool:
     return op in rule.source.op and role in rule.source.role and other_op in rule.target.op and other_role in rule.target.role
 
 
-def _as_vector(given: Tensor, wanted: Tensor) -> Transform | None:
-    """One number per channel stays that, whatever axes of length one stand around it; groups of channels stand one after the other."""
+def _as_vector(given: Tensor, wanted: Tensor, *, is_open: bool = False) -> Transform | None:
+    """One number per channel stays that, whatever axes of length one stand around it; groups of channels stand one after the other.
+
+    is_open: of layers of which nothing is known, where a kernel is only what the tensor is called.
+    """
     if given.shape == wanted.shape and (len(given.shape) < 2 or given.role == "bias"):
         return "", {}
     long = [n for n in given.shape if n > 1]
     if given.size != wanted.size or [n for n in wanted.shape if n > 1] not in (long, [given.size] if given.role in GROUPED else long):
         return None
-    is_table = "kernel" not in (given.role, wanted.role) and len(set(long)) == len(long)  # lengths that differ tell the axes apart
+    is_table = (is_open or "kernel" not in (given.role, wanted.role)) and len(set(long)) == len(
+        long
+    )  # lengths that differ tell the axes apart
     return vector_pattern(given.shape, wanted.shape) if len(long) < 2 or len(wanted.shape) == 1 or is_table else None
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterator, Mapping, Sequence
 
 from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, TOLD, Context, is_compatible, key
+from weightbridge.matching.placing import is_placed_alike
 from weightbridge.matching.signatures import Label, Signatures, signatures, with_widths, without_widths
 from weightbridge.matching.twins import same_functions
 from weightbridge.matching.units import Reduced, without
@@ -61,7 +62,8 @@ def _signed(source: Reduced, target: Reduced, label: Label, context: Context) ->
     """The pairs that one kind of signature shows, of units that have none yet."""
     a, b = signatures(source, target, label)
     unpaired = [place for place, unit in enumerate(target.units) if unit.name not in context.pairs]
-    return [*_both_sides(source, target, a, b, unpaired), *_one_side(source, target, a, b, unpaired)]
+    found = (*_both_sides(source, target, a, b, unpaired), *_one_side(source, target, a, b, unpaired))
+    return [p for p in found if "one-sided" not in p.evidence or is_placed_alike(source, p.source, target, p.target)]
 
 
 def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]) -> Iterator[LayerPair]:

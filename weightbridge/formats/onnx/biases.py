@@ -8,6 +8,8 @@ from weightbridge.formats.onnx.drafts import Draft, Site, Slot
 from weightbridge.formats.onnx.values import Constant
 
 OWNERS = frozenset({"Conv", "DepthwiseConv", "ConvTranspose", "Dense", "EinsumDense"})
+BETWEEN_MOST = 6
+BETWEEN = frozenset({"Reshape", "Permute", "Cast", "Identity", "Slice"})
 
 
 def with_biases(site: Site, drafts: Sequence[Draft]) -> list[Draft]:
@@ -33,7 +35,7 @@ def with_biases(site: Site, drafts: Sequence[Draft]) -> list[Draft]:
 def _owner(site: Site, drafts: Sequence[Draft], maker: Mapping[str, int], shift: Draft) -> tuple[int, str] | None:
     """The layer whose bias this is, and its output."""
     value, constant = shift.inputs[0], shift.slots[0].constant
-    for _ in range(4):
+    for _ in range(BETWEEN_MOST):
         n = maker.get(value)
         if n is None or site.net.only_reader(value) is None:
             return None
@@ -41,10 +43,15 @@ def _owner(site: Site, drafts: Sequence[Draft], maker: Mapping[str, int], shift:
         if before.op in OWNERS and before.slot("kernel"):
             fits = before.slot("bias") is None and _fits(site, before, constant, shift.inputs[0], direct=value == shift.inputs[0])
             return (n, value) if fits else None
-        if before.op not in ("Reshape", "Permute", "Cast", "Identity") or before.slots or len(before.inputs) != 1:
+        if not _keeps_channels(before) or before.slots or len(before.inputs) != 1:
             return None
         value = before.inputs[0]
     return None
+
+
+def _keeps_channels(between: Draft) -> bool:
+    """Whether the node leaves every channel as it is, if their number stays; zeros may be added, as a transposed convolution has them."""
+    return between.op in BETWEEN or (between.op == "Pad" and between.attributes.get("value") == 0.0)
 
 
 def _fits(site: Site, owner: Draft, constant: Constant, read: str, *, direct: bool) -> bool:

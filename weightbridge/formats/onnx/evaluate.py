@@ -24,12 +24,13 @@ def is_small(header: TensorHeader) -> bool:
 def evaluate(node: Node, numbers: Mapping[str, Array], read: Callable[[TensorHeader], Array]) -> Array | None:
     """The node's first output where all its inputs are known and it is one of the simple operations, else None."""
     operation = OPERATIONS.get(node.op)
-    if operation is None or node.domain or any(v and v not in numbers for v in node.inputs):
+    inputs = node.inputs[:1] if node.op == "CastLike" else node.inputs  # of its second input only the type matters
+    if operation is None or node.domain or any(v and v not in numbers for v in inputs):
         return None
     attributes = {k: read(v) if isinstance(v, TensorHeader) and is_small(v) else v for k, v in node.attributes.items()}
     try:
         with np.errstate(all="ignore"):
-            found = operation(attributes, [numbers[v] if v else None for v in node.inputs])
+            found = operation(attributes, [numbers[v] if v else None for v in inputs])
     except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, MemoryError):
         return None  # an invalid shape computation: the value stays unknown, and the layer that needs it says so
     return found if found is not None and found.size <= SMALL else None
@@ -104,6 +105,7 @@ OPERATIONS: dict[str, Operation] = {
     "Div": _divided,
     "Cast": _cast,
     "Identity": lambda _, x: np.asarray(x[0]),
+    "CastLike": lambda _, x: np.asarray(x[0]),
     "Sqrt": lambda _, x: np.asarray(np.sqrt(x[0])),
     "Pow": lambda _, x: np.asarray(np.power(x[0], x[1])),
     "Reciprocal": lambda _, x: np.asarray(np.reciprocal(x[0])),

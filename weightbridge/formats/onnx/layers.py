@@ -16,6 +16,7 @@ from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.regions import region_drafts
 from weightbridge.formats.onnx.shapes import shapes_of
 from weightbridge.formats.onnx.tensors import DTYPES, dtype_name
+from weightbridge.formats.onnx.unfolded import unfolded_drafts
 from weightbridge.formats.onnx.values import Net, Read, net_of
 from weightbridge.formats.onnx.views import stored_axes
 from weightbridge.graph import Layer
@@ -82,7 +83,7 @@ def _inputs(graph: Graph, net: Net) -> list[Draft]:
 
 
 def _drafts(site: Site) -> list[Draft]:
-    regions = region_drafts(site, cell_drafts(site))
+    regions = region_drafts(site, unfolded_drafts(site, cell_drafts(site)))
     found = []
     for index, node in enumerate(site.net.nodes):
         region = regions.get(index)

@@ -16,6 +16,7 @@ from weightbridge.tensors import Array
 
 __all__ = ["Constant", "Net", "Read", "captured_by", "net_of", "subgraphs"]
 PIECES = frozenset({1, 10, 11, 16})  # element types of tensors that may be cut: floats
+SHAPES = ("Shape", "Size")
 RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
 Read = Callable[[TensorHeader], Array]
 
@@ -56,8 +57,8 @@ class Net:
         return None if index is None else self.nodes[index]
 
     def only_reader(self, value: str) -> int | None:
-        """The index of the node that alone reads this value; None where there are several, or it is an output."""
-        readers = self.consumers.get(value, ())
+        """The index of the node that alone reads this value, and not its shape; None where there are several, or it is an output."""
+        readers = [i for i in self.consumers.get(value, ()) if self.nodes[i].op not in SHAPES]
         return readers[0] if len(readers) == 1 and value not in self.outputs else None
 
 
@@ -129,8 +130,8 @@ class _Sorter:
         if node.op == "Constant":
             self._add_constant(node, output)
             return
-        inputs = tuple(v for v in (*node.inputs, *captured) if v)
-        if node.op not in ("Shape", "Size") and (node.op in RANDOM or not inputs or not self.fixed.issuperset(inputs)):
+        inputs = tuple(v for v in (*read_by(node), *captured) if v)
+        if node.op not in SHAPES and (node.op in RANDOM or not inputs or not self.fixed.issuperset(inputs)):
             return
         self.fixed.update(v for v in node.outputs if v)
         found = evaluate(node, self.numbers, self.read)
@@ -165,13 +166,18 @@ class _Sorter:
         if first is not None and view is not None:
             self.constants[output] = Constant(first.name, first.header, view.shape, (*first.views, view))
             return
-        if node.op not in ("Shape", "Size"):
+        if node.op not in SHAPES:
             found = tuple(dict.fromkeys(c for v in inputs for c in self.tensors_in(v)))
             self.weights.update({v: found for v in node.outputs if found})
 
     def tensors_in(self, value: str) -> tuple[Constant, ...]:
         constant = self.constants.get(value)
         return (constant,) if constant else self.weights.get(value, ())
+
+
+def read_by(node: Node) -> tuple[str, ...]:
+    """The inputs whose values matter: of CastLike's second one only the type."""
+    return node.inputs[:1] if node.op == "CastLike" else node.inputs
 
 
 def captured_by(node: Node) -> tuple[str, ...]:

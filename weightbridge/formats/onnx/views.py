@@ -66,11 +66,25 @@ def stored_axes(labels: str, views: tuple[View, ...], shape: Shape) -> str:
 
 
 def _unreshaped(names: list[str], view: View, shape: Shape) -> list[str]:
-    """Only lengths of one came or went; anything else cannot be told from labels."""
-    if view.shape is None or len(view.shape) != len(names) or [n for n in view.shape if n > 1] != [n for n in shape if n > 1]:
+    """Only lengths of one came or went, or an axis of two names was two axes; anything else cannot be told from labels."""
+    if view.shape is None or len(view.shape) != len(names):
         return []
-    kept = iter([name for name, n in zip(names, view.shape, strict=True) if n > 1])
-    return [next(kept) if n > 1 else "1" for n in shape]
+    kept = [(name, n) for name, n in zip(names, view.shape, strict=True) if n > 1]
+    long = [n for n in shape if n > 1]
+    if [n for _, n in kept] != long:
+        kept = _apart(kept, long)
+    named = iter(kept)
+    return [next(named)[0] if n > 1 else "1" for n in shape] if [n for _, n in kept] == long else []
+
+
+def _apart(kept: list[tuple[str, int]], long: list[int]) -> list[tuple[str, int]]:
+    """The one axis of several names (`(c m)`) as an axis for each of them, with the lengths that stand there."""
+    at = next((i for i, (name, _) in enumerate(kept) if name.startswith("(")), None)
+    if at is None:
+        return kept
+    inner = kept[at][0].strip("()").split()
+    lengths = long[at : at + len(inner)]
+    return [*kept[:at], *zip(inner, lengths, strict=False), *kept[at + 1 :]] if prod(lengths) == kept[at][1] else kept
 
 
 def _split(labels: str) -> list[str]:
