@@ -1,15 +1,20 @@
 """What adapters propose, decided from shapes alone: channel groups, widths, taps, stems, heads, depth, and what they leave alone."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from keras_files import layer, source
 from network_files import Config, conv, dense, residual, wired, write
 
 import weightbridge as wb
 from weightbridge.adapters.groups import channel_groups
+from weightbridge.adapters.stages import convolutions
+from weightbridge.graph import Layer, LayerGraph
 from weightbridge.plan import Plan, Step
+from weightbridge.tensors import Tensor
 
 JOINED = {"left": ("stem",), "right": ("stem",), "joined": ("left", "right")}
 
@@ -195,3 +200,12 @@ def test_a_network_that_has_nothing_in_common_gets_nothing_silently(tmp_path: Pa
     report, plan = planned(tmp_path, residual(), other)
     assert {s.contract for s in plan.steps} == {"fresh"}
     assert {"WB202", "WB203"} <= codes(report)
+
+
+def test_sums_upon_sums_before_the_first_convolution_take_no_time() -> None:
+    names = ["image", *(f"sum{n}" for n in range(60)), "conv"]
+    kernel = Tensor("conv/kernel", "kernel", (3, 3, 1, 4), "float32", "conv/kernel", lambda: np.zeros((3, 3, 1, 4), "float32"))
+    layers = (Layer("image", "Input"), *(Layer(name, "Add") for name in names[1:-1]), Layer("conv", "Conv", tensors=(kernel,)))
+    doubled = [(a, b, i) for a, b in itertools.pairwise(names[:-1]) for i in (0, 1)]
+    graph = LayerGraph("m", "python", "keras", layers=layers, edges=(*doubled, (names[-2], "conv", 0)), has_flow=True, inputs=("image",))
+    assert [unit.is_stem for unit in convolutions(graph)] == [True]

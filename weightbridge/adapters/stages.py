@@ -8,6 +8,7 @@ from math import prod
 from weightbridge.graph import Layer, LayerGraph
 
 CONVOLUTIONS = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
+NORMALISING = frozenset({"Normalization", "Rescaling", "BatchNorm"})
 MIN_CONVOLUTIONS, MIN_STAGES = 8, 2
 
 
@@ -27,7 +28,8 @@ def convolutions(graph: LayerGraph) -> tuple[Unit, ...]:
     strides = cumulative_strides(graph)
     layers = [layer for layer in graph.layers if layer.op in CONVOLUTIONS and layer.tensors]
     places = _places(layers, strides)
-    return tuple(Unit(x, strides[x.name], places[x.name], _taps(x), _reads_input(graph, x), norm_after(graph, x)) for x in layers)
+    first = _reading_inputs(graph)
+    return tuple(Unit(x, strides[x.name], places[x.name], _taps(x), x.name in first, norm_after(graph, x)) for x in layers)
 
 
 def _taps(layer: Layer) -> int:
@@ -73,15 +75,14 @@ def _places(layers: list[Layer], strides: Mapping[str, Fraction]) -> Mapping[str
     return {name: (n + 0.5) / len(names) for names in stages.values() for n, name in enumerate(names)}
 
 
-def _reads_input(graph: LayerGraph, layer: Layer) -> bool:
-    """No layer with weights but a normalisation of the input comes before."""
-    todo = list(graph.parents[layer.name])
-    while todo:
-        before = graph.by_name[todo.pop()]
-        if before.tensors and before.op not in ("Normalization", "Rescaling", "BatchNorm"):
-            return False
-        todo += graph.parents[before.name]
-    return True
+def _reading_inputs(graph: LayerGraph) -> frozenset[str]:
+    """The layers before which no layer with weights stands but a normalisation of the input."""
+    found: set[str] = set()
+    for layer in graph.layers:
+        before = [graph.by_name[name] for name in graph.parents[layer.name]]
+        if all(one.name in found and (not one.tensors or one.op in NORMALISING) for one in before):
+            found.add(layer.name)
+    return frozenset(found)
 
 
 def norm_after(graph: LayerGraph, layer: Layer) -> Layer | None:
