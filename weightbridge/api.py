@@ -44,9 +44,7 @@ def transfer(source: Any, target: Any, output: str | Path | None = None, **optio
     """
     made = make_options(options)
     if output is not None:
-        where = _path("output", output)
-        assert where is not None
-        return pipeline.transfer(source, target, where, made)
+        return pipeline.transfer(source, target, _path("output", output), made)
     if isinstance(target, str | Path):
         raise UsageError("a target that is a file needs an output", fix="say output=PATH, or give a live keras.Model")
     return inplace.transfer(source, target, made)
@@ -72,10 +70,14 @@ def make_options(given: Mapping[str, Any]) -> Options:
     return Options(**values, explicit=frozenset(given) & {"fail_on", "min_coverage"})
 
 
-def _path(name: str, value: Any) -> Path | None:
-    if value is not None and not isinstance(value, str | PathLike):
+def _path(name: str, value: Any) -> Path:
+    if not isinstance(value, str | PathLike):
         raise _no(name, value, "a path")
-    return None if value is None else Path(value)
+    return Path(value)
+
+
+def _path_if_any(name: str, value: Any) -> Path | None:
+    return None if value is None else _path(name, value)
 
 
 def _strings(name: str, value: Any) -> tuple[str, ...]:
@@ -117,7 +119,7 @@ def _no(name: str, value: Any, expected: str) -> UsageError:
 
 _PAIRS = "a dict {source: target}, or pairs (source, target)"
 _CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(("plan", "policy", "probe"), _path),
+    **dict.fromkeys(("plan", "policy", "probe"), _path_if_any),
     **dict.fromkeys(("fresh", "unused"), _strings),
     "rules": lambda name, value: tuple(map(Path, _strings(name, value))),
     "map": _pairs,

@@ -1,6 +1,6 @@
 """Carrying out a plan's steps: one target tensor at a time, and what only the values can tell (NaN, overflow, energy)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -34,8 +34,8 @@ def values(
     plan: Plan, source: LayerGraph, target: LayerGraph, ledger: Ledger, progress: Progress = silent
 ) -> Iterator[tuple[Tensor, Array]]:
     """(target tensor, value in its shape and dtype) for every step that writes, in the plan's order; one at a time in memory."""
-    given = {t.name: t for t in source.tensors}
-    wanted = {t.name: t for t in target.tensors}
+    given = source.tensor_by_name
+    wanted = target.tensor_by_name
     done, total = 0, sum(step.size for step in plan.steps)
     for step in plan.steps:
         if step.kind in WRITTEN:
@@ -44,7 +44,7 @@ def values(
         progress("writing tensors", done, total)
 
 
-def _value(step: Step, given: dict[str, Tensor], target: Tensor, ledger: Ledger) -> Array:
+def _value(step: Step, given: Mapping[str, Tensor], target: Tensor, ledger: Ledger) -> Array:
     arrays = [_loaded(given[name], step, ledger) for name in step.sources]
     try:
         if is_adapter(step):

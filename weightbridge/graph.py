@@ -83,6 +83,15 @@ class LayerGraph:
         return tuple(t for layer in self.layers for t in layer.tensors)
 
     @cached_property
+    def tensor_by_name(self) -> Mapping[str, Tensor]:
+        return MappingProxyType({t.name: t for t in self.tensors})
+
+    @cached_property
+    def place(self) -> Mapping[str, int]:
+        """Where each layer stands in `layers`."""
+        return MappingProxyType({layer.name: n for n, layer in enumerate(self.layers)})
+
+    @cached_property
     def by_name(self) -> Mapping[str, Layer]:
         return MappingProxyType({layer.name: layer for layer in self.layers})
 

@@ -115,7 +115,7 @@ def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
     from weightbridge.rehearsal import rehearse
 
     _same_models(plan, source, target)
-    given, wanted = ({t.name: t for t in graph.tensors} for graph in (source, target))
+    given, wanted = source.tensor_by_name, target.tensor_by_name
     problems = [*_incomplete(plan, wanted), *_unknown(plan, source, given)] or [*rehearse(plan, given, wanted)]
     if problems:
         raise PlanError(listed(problems), fix="mend the plan, or " + MAKE_ANEW)

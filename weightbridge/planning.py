@@ -52,8 +52,7 @@ def is_declared(name: str, globs: Iterable[str]) -> bool:
 
 
 def _exact(matching: Matching, target: LayerGraph) -> Iterable[tuple[Match, Tensor]]:
-    wanted = {t.name: t for t in target.tensors}
-    return ((m, wanted[m.target]) for m in matching.matches)
+    return ((m, target.tensor_by_name[m.target]) for m in matching.matches)
 
 
 def exact_step(target: Tensor, match: Match, dtypes: Mapping[str, str]) -> Step:
@@ -91,13 +90,12 @@ def fresh_step(target: Tensor) -> Step:
 def _misfits(
     source: LayerGraph, target: LayerGraph, matching: Matching, steps: Mapping[str, Step], fresh: frozenset[str]
 ) -> Iterable[Finding]:
-    shapes = {t.name: t.shape for t in source.tensors}
-    wanted = {t.name: t.shape for t in target.tensors}
+    given, wanted = source.tensor_by_name, target.tensor_by_name
     for s, t in matching.misfits:
         if t not in steps and t not in fresh:
             yield finding(
                 "WB201",
-                f"{t}: the source's {s} has shape {shapes[s]}, expected {wanted[t]}; no exact transform joins them",
+                f"{t}: the source's {s} has shape {given[s].shape}, expected {wanted[t].shape}; no exact transform joins them",
                 source=s,
                 target=t,
                 fix=f"allow adapters (--adapt weights), declare it (--fresh '{t}'), or build the target with the source's shape",
@@ -120,11 +118,11 @@ def _unmatched(target: LayerGraph, steps: Mapping[str, Step], fresh: frozenset[s
 
 def _roles(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> Iterable[Finding]:
     """WB208 where a plain copy would put one kind of vector into another."""
-    given, wanted = ({t.name: t.role for t in graph.tensors} for graph in (source, target))
+    given, wanted = source.tensor_by_name, target.tensor_by_name
     for step in steps:
         if step.transform or len(step.sources) != 1:
             continue
-        a, b = given[step.sources[0]], wanted[step.target]
+        a, b = given[step.sources[0]].role, wanted[step.target].role
         if a != b and {a, b} <= VECTOR_ROLES and {a, b} != {"bias", "beta"}:
             yield finding(
                 "WB208", f"{step.target}: {step.sources[0]} is a {a}, and would land in a {b}", source=step.sources[0], target=step.target

@@ -70,7 +70,7 @@ def _controls(plan: Plan, target: LayerGraph, written: Written, folder: Path, se
     stored = formats.read(written.path)
     moved = {s.target for s in plan.steps if s.sources}
     tensors = {t.name: t for t in stored.tensors if t.name in moved}
-    before = {t.name: t for t in target.tensors}
+    before = target.tensor_by_name
     same = all(before[n].load().tobytes() == t.load().tobytes() for n, t in tensors.items())
     first = (
         Control("target before transfer", reason="the target held these weights already")

@@ -127,7 +127,7 @@ def _digest(array: Array) -> bytes:
 
 def read_back(written: LayerGraph, digests: Mapping[str, bytes]) -> None:
     """Raises OutputError unless every tensor that was written stands in the file or live model, byte for byte."""
-    stored = {t.name: t for t in written.tensors}
+    stored = written.tensor_by_name
     wrong = [n for n, d in digests.items() if n not in stored or _digest(stored[n].load()) != d]
     if wrong:
         raise OutputError(

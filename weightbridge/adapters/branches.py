@@ -1,9 +1,7 @@
 """Residual branches: what stands between a shortcut and the sum it joins again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import islice
 
 from weightbridge.adapters.groups import activation_of
 from weightbridge.graph import Layer, LayerGraph
@@ -28,57 +26,49 @@ class Branch:
         return tuple((layer.op, tuple((t.role, t.shape) for t in layer.tensors)) for layer in self.layers)
 
 
-def residual_branches(graph: LayerGraph) -> tuple[Branch, ...]:
+def residual_branches(graph: LayerGraph) -> Iterator[Branch]:
     """All branches with a shortcut that changes nothing, whatever has a source."""
-    found = _Branches(graph)
-    return tuple(found.all())
+    for merge in graph.layers:
+        feeding = graph.parents[merge.name]
+        if merge.op == "Add" and len(feeding) == 2 and _keeps_after(graph, merge):
+            for branch, shortcut in (feeding, feeding[::-1]):
+                found = _branch(graph, merge.name, branch, shortcut)
+                if found is not None:
+                    yield found
+                    break
 
 
-@dataclass(frozen=True)
-class _Branches:
-    graph: LayerGraph
-
-    @cached_property
-    def place(self) -> Mapping[str, int]:
-        return {layer.name: n for n, layer in enumerate(self.graph.layers)}
-
-    def all(self) -> Iterator[Branch]:
-        for merge in self.graph.layers:
-            feeding = self.graph.parents[merge.name]
-            if merge.op == "Add" and len(feeding) == 2 and _keeps_after(self.graph, merge):
-                both = (self.branch(merge.name, branch, shortcut) for branch, shortcut in (feeding, feeding[::-1]))
-                yield from islice((one for one in both if one is not None), 1)
-
-    def branch(self, merge: str, branch: str, shortcut: str) -> Branch | None:
-        """None where the shortcut is no ancestor of the branch, something else reads inside, or nothing can silence it."""
-        start = _through_views(self.graph, shortcut)
-        inside = self.between(branch, start)
-        last = self.graph.by_name[_through_views(self.graph, branch)]
-        if inside is None or last.name not in inside or last.op not in LINEAR or not last.tensors or not _is_silent(last):
-            return None
-        if not _leaves_idempotent(self.graph, merge, start):
-            return None
-        layers = (self.graph.by_name[name] for name in sorted(inside, key=self.place.__getitem__))
-        return Branch(merge, tuple(layer for layer in layers if layer.tensors), last)
-
-    def between(self, end: str, start: str) -> set[str] | None:
-        """All layers on paths from `start` to `end`; None where a path misses `start`: what stands before it does not come from it."""
-        inside: set[str] = set()
-        todo = [end]
-        while todo:
-            name = todo.pop()
-            if name == start or name in inside:
-                continue
-            if self.place[name] < self.place[start] or not self.graph.parents[name]:
-                return None
-            inside.add(name)
-            todo += self.graph.parents[name]
-        return inside or None
+def _branch(graph: LayerGraph, merge: str, branch: str, shortcut: str) -> Branch | None:
+    """None where the shortcut is no ancestor of the branch, something else reads inside, or nothing can silence it."""
+    start = _through_views(graph, shortcut)
+    inside = _between(graph, branch, start)
+    last = graph.by_name[_through_views(graph, branch)]
+    if inside is None or last.name not in inside or last.op not in LINEAR or not last.tensors or not _is_silent(last):
+        return None
+    if not _leaves_idempotent(graph, merge, start):
+        return None
+    layers = (graph.by_name[name] for name in sorted(inside, key=graph.place.__getitem__))
+    return Branch(merge, tuple(layer for layer in layers if layer.tensors), last)
 
 
 def _is_silent(layer: Layer) -> bool:
     """All zeros in, zeros out: what the layer adds is a tensor that can be zero, and its activation keeps zero."""
     return activation_of(layer) in ZERO_KEEPING
+
+
+def _between(graph: LayerGraph, end: str, start: str) -> set[str] | None:
+    """All layers on paths from `start` to `end`; None where a path misses `start`: what stands before it does not come from it."""
+    inside: set[str] = set()
+    todo = [end]
+    while todo:
+        name = todo.pop()
+        if name == start or name in inside:
+            continue
+        if graph.place[name] < graph.place[start] or not graph.parents[name]:
+            return None
+        inside.add(name)
+        todo += graph.parents[name]
+    return inside or None
 
 
 def _through_views(graph: LayerGraph, name: str) -> str:

@@ -38,7 +38,7 @@ def _siblings(setting: Setting, branch: Branch, lenders: Sequence[Branch]) -> Ma
     """Per layer of the branch the layer at its place in the nearest branch of the same form whose layers have a source."""
     if not lenders:
         return {}
-    place = setting.places
+    place = setting.target.place
     nearest = min(lenders, key=lambda b: abs(place[b.merge] - place[branch.merge]))
     return {ours.name: theirs for ours, theirs in zip(branch.layers, nearest.layers, strict=True)}
 

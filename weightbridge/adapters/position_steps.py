@@ -15,7 +15,7 @@ NAMED = re.compile(r"(^|[^a-z])pos(ition|itional)?(s)?([^a-z]|emb|enc|$)", re.IG
 
 def position_steps(setting: Setting) -> Iterator[Step]:
     """Learned tables (1, N, D) or (N, D) whose number of places differs and is a square grid on both sides."""
-    tables = {t.name: t for t in setting.source.tensors}
+    tables = setting.source.tensor_by_name
     source_of = {target: source for source, target in setting.matching.misfits}
     for layer in setting.target.layers:
         for tensor in layer.tensors:

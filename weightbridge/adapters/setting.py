@@ -48,19 +48,9 @@ class Setting:
         return {p.target: p for p in self.matching.pairs if p.target in self.target.by_name and p.source in self.source.by_name}
 
     @cached_property
-    def given(self) -> Mapping[str, Tensor]:
-        """The source's tensors by name."""
-        return {t.name: t for t in self.source.tensors}
-
-    @cached_property
     def branches(self) -> tuple[Branch, ...]:
         """The target's residual branches."""
-        return residual_branches(self.target)
-
-    @cached_property
-    def places(self) -> Mapping[str, int]:
-        """Where each of the target's layers stands."""
-        return {layer.name: n for n, layer in enumerate(self.target.layers)}
+        return tuple(residual_branches(self.target))
 
     @cached_property
     def partners(self) -> Mapping[str, Partners]:
@@ -93,7 +83,7 @@ def _partners(setting: Setting) -> Iterator[Partners]:
     for layer in setting.target.layers:
         pair = setting.pairs.get(layer.name)
         for tensor in layer.tensors:
-            source = setting.given.get(source_of.get(tensor.name, "")) or _same_role(setting, pair, layer, tensor)
+            source = setting.source.tensor_by_name.get(source_of.get(tensor.name, "")) or _same_role(setting, pair, layer, tensor)
             if source is None or not setting.is_adaptable(tensor):
                 continue
             found = _joined(setting, layer, tensor, source, pair)
@@ -109,7 +99,7 @@ def _can_meet(p: Partners) -> bool:
 def _same_role(setting: Setting, pair: LayerPair | None, layer: Layer, tensor: Tensor) -> Tensor | None:
     match = setting.matches.get(tensor.name)
     if match is not None and len(match.sources) == 1:
-        return setting.given.get(match.sources[0])
+        return setting.source.tensor_by_name.get(match.sources[0])
     return setting.source.by_name[pair.source].tensor(tensor.role) if pair is not None and match is None else None
 
 

@@ -14,7 +14,7 @@ IN_TRAINING = frozenset({"Dropout", "Noise"})
 ON_INPUTS = frozenset({"Rescaling", "Normalization"})
 UNSAID = frozenset({"data_format", "keepdims", "rank", "shape", "name", "trainable", "dtype", "shared_with"})
 Side = tuple[LayerGraph, Layer, tuple[Layer, ...], Layer]  # the graph, where a path begins, what is on it, where it ends
-Said = tuple[str, str, str, tuple[Any, Any]]
+Said = tuple[str, str, str, tuple[Any, Any]]  # source layer, target layer, attribute, both values
 
 
 def pools(source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[Layer, Layer]]:

@@ -1,6 +1,6 @@
 """Mapping rules of the user: matches of tensors that a rule names, with the transform it was found with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from weightbridge.axes import merges_or_drops, solve
@@ -13,7 +13,7 @@ from weightbridge.tensors import Tensor
 
 def by_mapping(rules: Sequence[MappingRule], source: LayerGraph, target: LayerGraph) -> tuple[Match, ...]:
     """One match for every target tensor that a rule names, whose sources are there and have shapes that fit."""
-    return tuple(_matches(rules, {t.name: t for t in source.tensors}, target)) if rules else ()
+    return tuple(_matches(rules, source.tensor_by_name, target)) if rules else ()
 
 
 def without_told(context: Context, told: Sequence[Match]) -> Context:
@@ -28,7 +28,7 @@ def without_told(context: Context, told: Sequence[Match]) -> Context:
     return context.closing(done[0], done[1])
 
 
-def _matches(rules: Sequence[MappingRule], given: dict[str, Tensor], target: LayerGraph) -> Iterator[Match]:
+def _matches(rules: Sequence[MappingRule], given: Mapping[str, Tensor], target: LayerGraph) -> Iterator[Match]:
     for tensor in target.tensors:
         found = next((f for rule in rules if (f := rule.find(tensor.name)) is not None), None)
         if found is None or any(name not in given for name in found[1]):

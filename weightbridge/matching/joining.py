@@ -168,9 +168,8 @@ def _as_vector(given: Tensor, wanted: Tensor, *, is_open: bool = False) -> Trans
     long = [n for n in given.shape if n > 1]
     if given.size != wanted.size or [n for n in wanted.shape if n > 1] not in (long, [given.size] if given.role in GROUPED else long):
         return None
-    is_table = (is_open or "kernel" not in (given.role, wanted.role)) and len(set(long)) == len(
-        long
-    )  # lengths that differ tell the axes apart
+    is_told = len(set(long)) == len(long)  # lengths that differ tell the axes apart
+    is_table = is_told and (is_open or "kernel" not in (given.role, wanted.role))
     return vector_pattern(given.shape, wanted.shape) if len(long) < 2 or len(wanted.shape) == 1 or is_table else None
 
 

@@ -47,7 +47,7 @@ def _told(joiner: Joiner, s: str, t: str, found: Match | None) -> Match | None:
     if found is not None and found.sources == (s,):
         return replace(found, confidence=CERTAIN, evidence=("map",), runners_up=())
     layers = joiner.source.owner[s], joiner.target.owner[t]
-    given, wanted = (next(x for x in layer.tensors if x.name == name) for layer, name in zip(layers, (s, t), strict=True))
+    given, wanted = joiner.source.tensor_by_name[s], joiner.target.tensor_by_name[t]
     how = joiner.transform(*layers, given, wanted)
     if how is None and given.shape == wanted.shape:
         how = ("", {})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weightbridge.graph import Layer, LayerGraph
-from weightbridge.matching.between import said_between
+from weightbridge.matching.between import Said, said_between
 from weightbridge.matching.units import COMMUTATIVE
 
 JOINING = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concat", "Dot"})
@@ -28,7 +28,6 @@ class Path:
 
 
 Paths = Mapping[str, tuple[Path, ...]]
-Said = tuple[str, str, str, tuple[Any, Any]]  # source layer, target layer, attribute, both values
 
 
 def weightless(source: LayerGraph, target: LayerGraph, pairs: Mapping[str, str], is_same: Callable[[Any, Any], bool]) -> Iterator[Said]:

@@ -21,10 +21,15 @@ def is_small(header: TensorHeader) -> bool:
     return (header.elem_type in INTEGERS and size <= SMALL) or (header.elem_type in NUMBERS and size == 1)
 
 
+def read_by(node: Node) -> tuple[str, ...]:
+    """The inputs whose values matter: of CastLike's second one only the type."""
+    return node.inputs[:1] if node.op == "CastLike" else node.inputs
+
+
 def evaluate(node: Node, numbers: Mapping[str, Array], read: Callable[[TensorHeader], Array]) -> Array | None:
     """The node's first output where all its inputs are known and it is one of the simple operations, else None."""
     operation = OPERATIONS.get(node.op)
-    inputs = node.inputs[:1] if node.op == "CastLike" else node.inputs  # of its second input only the type matters
+    inputs = read_by(node)
     if operation is None or node.domain or any(v and v not in numbers for v in inputs):
         return None
     attributes = {k: read(v) if isinstance(v, TensorHeader) and is_small(v) else v for k, v in node.attributes.items()}

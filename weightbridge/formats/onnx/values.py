@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.onnx.constants import Constant, dequantised
-from weightbridge.formats.onnx.evaluate import evaluate, is_small
+from weightbridge.formats.onnx.evaluate import evaluate, is_small, read_by
 from weightbridge.formats.onnx.pieces import pieces_of
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.views import view_of
@@ -173,11 +173,6 @@ class _Sorter:
     def tensors_in(self, value: str) -> tuple[Constant, ...]:
         constant = self.constants.get(value)
         return (constant,) if constant else self.weights.get(value, ())
-
-
-def read_by(node: Node) -> tuple[str, ...]:
-    """The inputs whose values matter: of CastLike's second one only the type."""
-    return node.inputs[:1] if node.op == "CastLike" else node.inputs
 
 
 def captured_by(node: Node) -> tuple[str, ...]:
