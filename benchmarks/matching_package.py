@@ -22,8 +22,8 @@ from package_cases import Case, cases
 from state_dicts import Shapes, graph, keras_state, torch_state
 
 from weightbridge.cli.entry import COLLECT_EVERY
-from weightbridge.graph import LayerGraph
 from weightbridge.matching import match
+from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 
 PACKAGE = "weightbridge==0.0.4"

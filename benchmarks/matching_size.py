@@ -8,11 +8,11 @@ from types import MappingProxyType
 from measuring import Row, finish
 
 from weightbridge.cli.entry import COLLECT_EVERY
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching import match
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 from weightbridge.planning import make_plan
-from weightbridge.tensors import Array, Tensor
 
 SIZES = (1_000, 10_000)
 ROUNDS = 3

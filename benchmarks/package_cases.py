@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from matching_size import network, tensor
 
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 LAYERS, MISSING = 40, 4  # eight residual blocks
 AUTOMATIC = {

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from matching_size import unread
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Tensor
 
 WIDTH, INNER, WORDS = 8, 24, 50
 Shapes = Mapping[str, tuple[int, ...]]

@@ -8,7 +8,7 @@ import numpy as np
 
 from weightbridge.errors import RunError
 from weightbridge.formats.running import InputSpec
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from network_files import Config, conv, dense, residual, wired, write
 import weightbridge as wb
 from weightbridge.adapters.groups import channel_groups
 from weightbridge.adapters.stages import convolutions
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Plan, Step
-from weightbridge.tensors import Tensor
 
 JOINED = {"left": ("stem",), "right": ("stem",), "joined": ("left", "right")}
 

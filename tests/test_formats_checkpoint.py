@@ -14,10 +14,10 @@ from tensorflow_files import FIXTURES, block, checkpoint, entry, field, header, 
 
 from weightbridge import formats
 from weightbridge.errors import ModelError, OutputError
+from weightbridge.formats.hashing import content_hash
 from weightbridge.formats.tensorflow.crc32c import crc32c, masked_crc32c
 from weightbridge.formats.tensorflow.snappy import decompress
-from weightbridge.graph import LayerGraph
-from weightbridge.hashing import content_hash
+from weightbridge.model.graph import LayerGraph
 
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text())
 NAMES, OBJECTS = FIXTURES / "tf1_names" / "model.ckpt-7.index", FIXTURES / "keras3_objects" / "m-1.index"

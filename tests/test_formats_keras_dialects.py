@@ -11,7 +11,7 @@ from weightbridge.errors import RuleError
 from weightbridge.formats.keras import h5 as keras_h5
 from weightbridge.formats.keras.dialect_cases import failing
 from weightbridge.formats.keras.dialects import Dialect, admits, dialects, load_dialect, version_of
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 CASES = [pytest.param(rule, i, id=f"{rule.id}-{i}") for rule in dialects() for i in range(len(rule.cases))]
 KERAS2 = json.loads((FIXTURES / "keras2" / "expected.json").read_text())

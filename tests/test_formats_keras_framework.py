@@ -11,7 +11,7 @@ import pytest
 from keras_files import FIXTURES
 
 from weightbridge import formats
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]  # Keras with numpy 2
 NAMES = ("attention", "convolutions", "custom", "nested", "normalized", "one_dimension", "operations", "recurrent", "sequential", "shared")

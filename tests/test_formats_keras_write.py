@@ -15,8 +15,8 @@ from weightbridge import formats
 from weightbridge.errors import OutputError, Unsupported
 from weightbridge.formats.keras import json as keras_json
 from weightbridge.formats.keras import zip as keras_zip
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array
 
 
 def _stored(folder: Path) -> Path:

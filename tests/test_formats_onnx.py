@@ -11,7 +11,7 @@ from onnx_samples import Op, model, saved, small, values
 
 from weightbridge import formats
 from weightbridge.errors import Unsupported
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 W, V = values((4, 4), 1), values((4,), 2)
 IMAGE, ROWS = {"x": ["n", 4, 8, 8]}, {"x": ["n", 4]}

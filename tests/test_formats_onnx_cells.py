@@ -11,7 +11,7 @@ from onnx_samples import Op, saved, values
 
 import weightbridge as wb
 from weightbridge import formats
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 UNITS, WIDTH = 3, 5
 Weights = dict[str, np.ndarray]

@@ -9,7 +9,7 @@ from onnx_samples import Op, saved, values
 
 import weightbridge as wb
 from weightbridge import formats
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 from weightbridge.transforms import apply
 
 WIDTH = 4

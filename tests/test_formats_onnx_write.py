@@ -11,8 +11,8 @@ from onnx_samples import model, small, values
 
 from weightbridge import formats
 from weightbridge.errors import OutputError
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 W, V = values((4, 4), 1), values((4,), 2)
 

@@ -16,8 +16,8 @@ from weightbridge import formats
 from weightbridge.errors import Corrupt, ModelError, OutputError, ResourceBomb, Unsupported
 from weightbridge.formats.safetensors.file import write_new
 from weightbridge.formats.safetensors.header import HEADER_LIMIT
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 

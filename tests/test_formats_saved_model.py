@@ -13,8 +13,8 @@ from test_formats_checkpoint import expected, sums
 
 from weightbridge import formats
 from weightbridge.errors import ModelError, OutputError
-from weightbridge.graph import LayerGraph
-from weightbridge.hashing import content_hash
+from weightbridge.formats.hashing import content_hash
+from weightbridge.model.graph import LayerGraph
 
 WITH_H5 = ["keras2_attention", "keras2_custom", "keras2_dense", "keras2_nested", "keras2_recurrent"]
 ALL = [*WITH_H5, "keras2_subclassed", "keras3_export", "tf1_variables", "tf1_frozen"]

@@ -16,8 +16,8 @@ from torch_files import held, legacy_file, zip_file
 
 from weightbridge import formats
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, Unsupported
+from weightbridge.formats.hashing import content_hash
 from weightbridge.formats.safetensors.header import DTYPES
-from weightbridge.hashing import content_hash
 
 INDEX, TORCH_INDEX = "model.safetensors.index.json", "pytorch_model.bin.index.json"
 PARTS: list[dict[str, np.ndarray]] = [

@@ -12,7 +12,7 @@ from weightbridge import formats
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import MissingFile, Unsupported, UsageError
 from weightbridge.formats.templates import template_of
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "torch"
 VALUES: dict[str, dict[str, tuple[str, list[int], list[float]]]] = json.loads((FIXTURES / "values.json").read_text())

@@ -10,8 +10,8 @@ from test_formats_onnx_write import external
 
 from weightbridge import formats
 from weightbridge.errors import Corrupt
-from weightbridge.graph import LayerGraph
-from weightbridge.hashing import content_hash
+from weightbridge.formats.hashing import content_hash
+from weightbridge.model.graph import LayerGraph
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "models"
 

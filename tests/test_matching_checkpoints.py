@@ -8,11 +8,11 @@ from keras_files import numbers, write_legacy
 from tensorflow_files import named
 
 from weightbridge import formats
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching import match
 from weightbridge.matching.values import Matching
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
-from weightbridge.tensors import Array, Tensor
 
 WIDTH, HEADS, BLOCKS = 12, 3, 2
 SIZE = WIDTH // HEADS

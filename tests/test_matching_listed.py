@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.match import match
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
-from weightbridge.tensors import Array, Tensor
 
 WIDTH, HEADS, BLOCKS = 8, 2, 3
 SURE = 0.9

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching import match
 from weightbridge.matching.reducing import reduce
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
 from weightbridge.options import Options
-from weightbridge.tensors import Tensor
 
 Edges = list[tuple[str, str]]
 

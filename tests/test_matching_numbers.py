@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import pytest
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.match import match
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
-from weightbridge.tensors import Array, Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 SURE = 0.9

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Match
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
-from weightbridge.tensors import Array, Tensor
 
 Shapes = dict[str, tuple[int, ...]]
 KINDS = "eecacaca"  # an expansion, a convolution, an attention

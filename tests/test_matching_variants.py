@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Match
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
-from weightbridge.tensors import Array, Tensor
 
 Shapes = Mapping[str, tuple[int, ...]]
 SURE, EXPERTS, WIDTH = 0.9, 11, 16

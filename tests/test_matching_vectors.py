@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from weightbridge.matching.vectors import vector_pattern
+from weightbridge.model.vectors import vector_pattern
 from weightbridge.transforms import apply
 
 CASES = {

@@ -22,7 +22,7 @@ from report_samples import write_keras as write_dense
 import weightbridge as wb
 from weightbridge.errors import OutputError, UsageError
 from weightbridge.formats.safetensors.file import write_new
-from weightbridge.tensors import Tensor
+from weightbridge.model.tensors import Tensor
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = [sys.executable, "-c", "from weightbridge.cli import main; main()"]

@@ -13,9 +13,9 @@ from report_samples import HOSTILE, graph, hostile, layer, tensor
 from test_views_layout import chain, residual
 
 from weightbridge.diagnostics import CODES
-from weightbridge.graph import Excluded, Layer, LayerGraph
+from weightbridge.model.graph import Excluded, Layer, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.report.json import plain
-from weightbridge.tensors import Array, Tensor
 from weightbridge.views import dot, svg, text
 from weightbridge.views import json as views_json
 from weightbridge.views.labels import COLORS, FAMILIES, described, family

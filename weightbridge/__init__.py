@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from weightbridge.api import check, inspect, plan, read, transfer, verify
     from weightbridge.features import features
     from weightbridge.freezing import freeze
-    from weightbridge.graph import LayerGraph
+    from weightbridge.model.graph import LayerGraph
     from weightbridge.plan import Plan
     from weightbridge.report.values import Report
     from weightbridge.stitching import stitch
@@ -28,7 +28,7 @@ _HOMES = {
     "features": "weightbridge.features",
     "freeze": "weightbridge.freezing",
     "stitch": "weightbridge.stitching",
-    "LayerGraph": "weightbridge.graph",
+    "LayerGraph": "weightbridge.model.graph",
     "Plan": "weightbridge.plan",
     "Report": "weightbridge.report.values",
 }

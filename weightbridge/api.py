@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from weightbridge import formats, inplace, pipeline
 from weightbridge.errors import UsageError
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Adapt, Evidence, FailOn, Options
 from weightbridge.plan import Plan
 from weightbridge.report.values import Report

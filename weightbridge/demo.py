@@ -11,9 +11,9 @@ from typing import Any
 from weightbridge import pipeline
 from weightbridge.digits import Digits, digits, few, linear_head
 from weightbridge.errors import Unsupported
+from weightbridge.model.tensors import Array
 from weightbridge.options import Options
 from weightbridge.report.values import Report
-from weightbridge.tensors import Array
 
 SEEDS = (0, 1, 2)
 PER_CLASS = 5

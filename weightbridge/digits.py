@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from weightbridge import formats
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError
 from weightbridge.execution import Ledger, values
+from weightbridge.formats.hashing import structure_hash
 from weightbridge.formats.running import Runner
-from weightbridge.graph import LayerGraph
-from weightbridge.hashing import structure_hash
+from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan, Question
 from weightbridge.questions import answered, layer_of

@@ -10,10 +10,10 @@ from einops import EinopsError
 from weightbridge import transforms
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import Corrupt
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor, dtype_of
 from weightbridge.options import Progress, silent
 from weightbridge.plan import Plan, Step
-from weightbridge.tensors import Array, Tensor, dtype_of
 
 WRITTEN = frozenset({"copy", "transform", "adapt"})
 

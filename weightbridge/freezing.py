@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from weightbridge.errors import PlanError
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
 from weightbridge.plan import Plan, Step
 
 KEPT = frozenset({"bitwise", "preserving"})

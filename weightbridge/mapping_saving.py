@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from weightbridge.axes import solve
 from weightbridge.errors import RuleError
+from weightbridge.model.axes import solve
 from weightbridge.plan import Plan, Step
 
 Shape = tuple[int, ...]

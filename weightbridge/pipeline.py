@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from weightbridge import formats
 from weightbridge.diagnostics import Finding, with_severity
-from weightbridge.graph import LayerGraph
-from weightbridge.hashing import structure_hash
+from weightbridge.formats.hashing import structure_hash
 from weightbridge.matching import changed, check_map, match, with_older_activations
+from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.planning import make_plan, unexplained, unused_of
@@ -69,8 +69,8 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
 
 def save_rule(plan: Plan, source: LayerGraph, path: Path, *, overwrite: bool = False) -> None:
     """What the plan is sure of, as a mapping rule."""
+    from weightbridge.files import write_text
     from weightbridge.mapping_saving import mapping_of
-    from weightbridge.textfile import write_text
 
     summary = f"Found for {Path(source.path).name}: {len(plan.steps)} tensors"
     write_text(path, mapping_of(plan, summary, {t.name: t.shape for t in source.tensors}), overwrite=overwrite)

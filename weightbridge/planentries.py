@@ -5,8 +5,8 @@ from math import isfinite, prod
 from typing import Any, get_args
 
 from weightbridge.adapters import ADAPTERS
-from weightbridge.axes import parse
 from weightbridge.errors import PlanError, RuleError
+from weightbridge.model.axes import parse
 from weightbridge.plan import Contract, Kind, Step, Unused, UnusedReason
 from weightbridge.transforms import TRANSFORMS
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from weightbridge.errors import PlanError
-from weightbridge.graph import LayerGraph
-from weightbridge.hashing import content_hash, structure_hash
+from weightbridge.files import write_text
+from weightbridge.formats.hashing import content_hash, structure_hash
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.plan import Kind, Plan, Step
 from weightbridge.questions import answered, entries_of, questions_from
-from weightbridge.tensors import Tensor, dtype_of
-from weightbridge.textfile import write_text
 from weightbridge.transforms import is_bitwise
 
 VERSION = 1

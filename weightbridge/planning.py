@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import LayerGraph
-from weightbridge.hashing import structure_hash
+from weightbridge.formats.hashing import structure_hash
 from weightbridge.matching import Match, Matching
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.options import Options
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
 from weightbridge.questions import questions_of
-from weightbridge.tensors import Tensor, dtype_of
 from weightbridge.transforms import is_bitwise
 
 VECTOR_ROLES = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance"})

@@ -9,8 +9,8 @@ from weightbridge import formats
 from weightbridge.claims import NOT_RUN, claims_equality, evidence_of, unproven
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
-from weightbridge.graph import LayerGraph
-from weightbridge.hashing import structure_hash
+from weightbridge.formats.hashing import structure_hash
+from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.transfer import Written

@@ -11,9 +11,9 @@ import numpy as np
 from einops import EinopsError
 
 from weightbridge import adapters, transforms
-from weightbridge.axes import solve
+from weightbridge.model.axes import solve
+from weightbridge.model.tensors import Array, Tensor, dtype_of
 from weightbridge.plan import Plan, Step
-from weightbridge.tensors import Array, Tensor, dtype_of
 
 WRITTEN = frozenset({"copy", "transform", "adapt"})
 ROOM = 1 << 16  # a number in a step's parameters may be this large whatever the tensors are

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.axes import merges_or_drops, parse
-from weightbridge.tensors import Array
+from weightbridge.model.axes import merges_or_drops, parse
+from weightbridge.model.tensors import Array
 
 Transform = Callable[[Sequence[Array], Mapping[str, Any]], Array]
 

@@ -9,8 +9,8 @@ import numpy as np
 from weightbridge.adapters.maps_of_axes import map_axes
 from weightbridge.adapters.moments import expected_statistics
 from weightbridge.adapters.positions import resized_positions
+from weightbridge.model.tensors import Array
 from weightbridge.plan import Step
-from weightbridge.tensors import Array
 from weightbridge.transforms import apply as transformed
 
 Adapter = Callable[[Sequence[Array], Mapping[str, Any], tuple[int, ...]], tuple[Array, float]]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from weightbridge.adapters.groups import activation_of
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 IDEMPOTENT = frozenset({"relu", "None", "linear"})  # f(f(x)) = f(x), so that a block which adds zero changes nothing
 ZERO_KEEPING = frozenset({"None", "linear", "relu", "relu6", "tanh", "swish", "gelu", "gelu_tanh"})

@@ -7,9 +7,9 @@ from weightbridge.adapters.groups import activation_of
 from weightbridge.adapters.kernels import padding_at
 from weightbridge.adapters.letters import letters, taps
 from weightbridge.adapters.setting import Setting
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
-from weightbridge.tensors import Tensor
 
 PLACES = 2  # one run alone may be an edit
 

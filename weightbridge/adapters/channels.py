@@ -10,7 +10,7 @@ from weightbridge.adapters.maps import Rule
 from weightbridge.adapters.setting import Partners, Setting
 from weightbridge.adapters.stems import is_stem, stem_rule
 from weightbridge.adapters.widths import Widths, channel_rule
-from weightbridge.matching.vectors import is_turned_over
+from weightbridge.model.vectors import is_turned_over
 from weightbridge.plan import Step
 
 CHANNELS = frozenset("iocgu")

@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import log2
 
 from weightbridge.adapters.stages import Unit, convolutions, norms
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 
 def counterparts(source: LayerGraph, target: LayerGraph) -> Mapping[str, Layer]:

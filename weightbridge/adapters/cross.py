@@ -11,7 +11,7 @@ from weightbridge.adapters.cross_norms import statistic_steps
 from weightbridge.adapters.setting import Setting
 from weightbridge.adapters.stages import norm_after
 from weightbridge.adapters.values import Proposal
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Step
 
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")

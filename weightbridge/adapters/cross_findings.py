@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from weightbridge.adapters.setting import Setting
 from weightbridge.adapters.stages import convolutions, cumulative_strides
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
 from weightbridge.plan import Step
 
 FIX = "Treat the result as an initialisation: give unlabelled inputs (--adapt fit --calibrate D.npz), or fine-tune the target"

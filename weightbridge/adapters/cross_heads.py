@@ -7,7 +7,7 @@ from weightbridge.adapters.groups import channel_groups
 from weightbridge.adapters.heads import WRITERS, head_finding, is_head
 from weightbridge.adapters.setting import Setting
 from weightbridge.diagnostics import Finding
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 
 @dataclass(frozen=True, slots=True)

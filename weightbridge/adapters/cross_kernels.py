@@ -9,9 +9,9 @@ from weightbridge.adapters.letters import Letters, letters
 from weightbridge.adapters.maps import Rule
 from weightbridge.adapters.setting import Setting
 from weightbridge.adapters.stems import is_stem
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
-from weightbridge.tensors import Tensor
 
 CONFIDENCE = 0.3  # which layer takes from which is a choice here, not a finding
 AS_IT_IS = "as it stands in another architecture"

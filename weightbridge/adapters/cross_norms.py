@@ -7,7 +7,7 @@ from weightbridge.adapters.expressions import Expression, Reading, fed, leaf, th
 from weightbridge.adapters.letters import letters
 from weightbridge.adapters.setting import Setting
 from weightbridge.adapters.stages import CONVOLUTIONS, convolutions, norm_after
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
 from weightbridge.plan import Step
 
 STATISTICS = {"moving_mean": "mean", "moving_variance": "variance"}

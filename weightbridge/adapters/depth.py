@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from weightbridge.adapters.branches import Branch
 from weightbridge.adapters.chains import chain_steps
 from weightbridge.adapters.setting import Setting
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
-from weightbridge.tensors import Tensor
 
 
 def depth_steps(setting: Setting, found: Mapping[str, Step]) -> Iterator[Step]:

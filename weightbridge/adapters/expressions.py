@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weightbridge.adapters.groups import MERGES, PASSING, Groups, activation_of
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Step
 
 Expression = dict[str, Any]

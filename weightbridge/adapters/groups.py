@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
 PRODUCERS = frozenset({"Conv", "ConvTranspose", "SeparableConv", "Dense", "EinsumDense", "Embedding", "LSTM", "GRU", "RNN", "Input"})

@@ -6,7 +6,7 @@ from weightbridge.adapters.groups import Groups, activation_of
 from weightbridge.adapters.setting import Setting
 from weightbridge.adapters.widths import Widths
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 WRITERS = frozenset({"Dense", "Conv", "EinsumDense"})
 FINAL = frozenset({"None", "linear", "softmax", "sigmoid", "log_softmax", "tanh", "softplus"})  # of outputs; features leave through a ReLU

@@ -2,7 +2,7 @@
 
 from weightbridge.adapters.maps import Rule
 from weightbridge.adapters.setting import Partners
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
 
 
 def tap_rule(p: Partners, axis: int, before: int, after: int) -> Rule:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from weightbridge.adapters.letters import Letters
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 
 def pattern(source: Letters, target: Letters) -> str:

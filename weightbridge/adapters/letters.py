@@ -1,7 +1,7 @@
 """Which axis of a tensor means what: `i` (channels in), `o` (channels out), `x0`.. (kernel taps), whoever wrote the file."""
 
-from weightbridge.graph import Layer
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 Letters = tuple[str, ...]
 VECTORS = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "alpha"})

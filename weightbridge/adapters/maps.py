@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 Rule = Mapping[str, Any]
 

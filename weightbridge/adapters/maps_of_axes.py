@@ -8,7 +8,7 @@ import numpy as np
 
 from weightbridge.adapters.layout import arranged
 from weightbridge.adapters.maps import mapped
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 
 def map_axes(arrays: Sequence[Array], parameters: Mapping[str, Any], _: tuple[int, ...]) -> tuple[Array, float]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from weightbridge.adapters.expressions import Expression
 from weightbridge.adapters.maps_of_axes import map_axes
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 Moments = tuple[Array, Array]
 CORRELATION = 0.5

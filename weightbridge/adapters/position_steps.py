@@ -6,9 +6,9 @@ from typing import Any
 
 from weightbridge.adapters.positions import grids
 from weightbridge.adapters.setting import Setting
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
-from weightbridge.tensors import Tensor
 
 NAMED = re.compile(r"(^|[^a-z])pos(ition|itional)?(s)?([^a-z]|emb|enc|$)", re.IGNORECASE)
 

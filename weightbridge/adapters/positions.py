@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weightbridge.adapters.maps import mapped
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 PREFIXES = (1, 2, 0)  # a class token; class and distillation tokens (DeiT); none
 

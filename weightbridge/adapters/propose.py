@@ -9,9 +9,9 @@ from weightbridge.adapters.setting import Setting
 from weightbridge.adapters.stages import is_staged
 from weightbridge.adapters.values import Proposal
 from weightbridge.adapters.widths import Widths, is_explained, source_widths
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.values import Matching
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
 
 # Below this share of parameters that a pair explains, on the side that is explained better, two convolutional networks are different
 # architectures. Members of one family that differ in width, depth, kernel or head measure 0.9 and more (a deeper one explains all of its

@@ -7,9 +7,9 @@ from functools import cached_property
 from weightbridge.adapters.branches import Branch, residual_branches
 from weightbridge.adapters.groups import Axis, Groups, channel_groups
 from weightbridge.adapters.letters import Letters, letters
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.values import LayerPair, Match, Matching
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 

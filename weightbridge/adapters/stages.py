@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 CONVOLUTIONS = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
 NORMALISING = frozenset({"Normalization", "Rescaling", "BatchNorm"})

@@ -3,7 +3,7 @@
 from weightbridge.adapters.maps import Rule
 from weightbridge.adapters.setting import Partners, Setting
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
 from weightbridge.plan import Step
 
 CONVOLUTIONS = frozenset({"Conv", "SeparableConv", "DepthwiseConv", "ConvTranspose"})

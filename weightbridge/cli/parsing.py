@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
+from weightbridge.files import real_path
 from weightbridge.report.renderers import RENDERERS
-from weightbridge.textfile import real_path
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from weightbridge.errors import OutputError, UsageError
-from weightbridge.textfile import real_path
+from weightbridge.files import real_path
 
 
 def check_writable(path: Path, models: Iterable[str]) -> None:

@@ -12,8 +12,8 @@ from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing import sniff
 from weightbridge.formats.suffixes import suffix_findings
 from weightbridge.formats.templates import template_of
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 __all__ = ["FORMATS", "RUNNERS", "InputSpec", "Runner", "read", "runner", "sniff", "template_of", "write"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 
 @dataclass(frozen=True, slots=True)

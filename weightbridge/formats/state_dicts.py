@@ -8,8 +8,8 @@ from typing import Any
 
 from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.formats.safetensors.layers import framework_of, is_state, layers_of, natural
-from weightbridge.graph import Excluded, Layer, LayerGraph
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Excluded, Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
 
 COMPLEX = ("complex64", "complex128")
 NARROW = ("int8", "uint8", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")

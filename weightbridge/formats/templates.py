@@ -12,7 +12,7 @@ from typing import Any
 
 from weightbridge.errors import UsageError
 from weightbridge.formats.sniffing import sniff
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 WEIGHTS = "model.weights.h5"
 # suffix of OUTPUT -> formats of a target that can be written under it as they are

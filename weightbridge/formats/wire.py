@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from weightbridge.errors import Corrupt
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 Buffer = Any  # bytes or mmap.mmap: indexing gives an int, slicing gives bytes

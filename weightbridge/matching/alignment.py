@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from weightbridge.matching.edits import fewest_edits
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 CELLS = 1_000_000  # above this two lists that are nearly alike are aligned without a table
 TABLE = 25_000_000  # above this no table is made

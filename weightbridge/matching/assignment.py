@@ -1,6 +1,6 @@
 """The assignment of rows to columns with the largest sum of scores."""
 
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 
 def assignment(scores: Array) -> tuple[Array, Array]:

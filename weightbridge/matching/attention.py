@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 PRODUCTS = frozenset({"MatMul", "Dot"})
 BETWEEN = frozenset(

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.effective import ACTIVATED, PADDED, UNKNOWN, is_seen_through
+from weightbridge.model.graph import Layer, LayerGraph
 
 COMPARED = frozenset({"Pool", "GlobalPool"})
 NEUTRAL = frozenset({"Input", "Identity", "Cast", "Masking", "Reshape", "Flatten"})  # what changes no value

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from weightbridge.graph import Layer
 from weightbridge.matching.units import Unit
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 ROWS = ("bias", "recurrent_bias")
 GATES = {"LSTM": 4, "RNN": 1}  # layers that add both biases up; torch and Keras keep their gates in one order

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.context import DOUBTFUL
 from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
+from weightbridge.model.graph import Layer, LayerGraph
 
 MOST = 8  # choices that are tried
 Reducer = Callable[[frozenset[str]], Reduced]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from weightbridge.errors import UsageError
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import CERTAIN, Context
 from weightbridge.matching.units import Reduced
 from weightbridge.matching.values import LayerPair
+from weightbridge.model.graph import LayerGraph
 
 Map = tuple[tuple[str, str], ...]
 

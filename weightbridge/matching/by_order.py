@@ -14,7 +14,7 @@ from weightbridge.matching.names import likenesses
 from weightbridge.matching.reducing import PROJECTIONS
 from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of layers within a class only

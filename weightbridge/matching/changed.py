@@ -5,8 +5,8 @@ from typing import Any
 
 from weightbridge.diagnostics import Finding, finding, with_severity
 from weightbridge.formats.keras.activations import KNOWN, OLD_HARD_SIGMOID
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.effective import effective
+from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Step
 
 ATTRIBUTES = ("activation", "recurrent_activation")

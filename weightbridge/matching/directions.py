@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
-from weightbridge.graph import Layer
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 FORWARD, BACKWARD, JOINED = "\0forward", "\0backward", "\0directions"
 Transform = tuple[str, dict[str, Any]]

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.directions import direction_of
 from weightbridge.matching.parts import PART
 from weightbridge.matching.units import Unit
+from weightbridge.model.graph import Layer, LayerGraph
 
 PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
 ACTIVATED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"})

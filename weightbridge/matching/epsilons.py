@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.semantics import Difference
 from weightbridge.matching.values import Match
+from weightbridge.model.graph import LayerGraph
 
 
 def equal_epsilons(matches: Mapping[str, Match], differing: tuple[Difference, ...], target: LayerGraph) -> dict[str, Match]:

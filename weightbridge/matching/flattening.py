@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 
 THROUGH = frozenset({"Activation", "Dropout", "Identity", "Cast", "Noise", "Masking"})
 CHANNELS = frozenset({"Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose"})  # what makes a map of channels

@@ -6,12 +6,12 @@ from math import sqrt
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import Context
 from weightbridge.matching.homes import Home, homes
 from weightbridge.matching.units import AFFINE, Unit
 from weightbridge.matching.values import LayerPair, Match
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Tensor
 
 ASSUMED = 0.85  # confidence where the epsilon is not in the file
 NEUTRAL = {"moving_mean": "mean 0", "moving_variance": "variance 1"}

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from weightbridge.axes import parse
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.matching.context import Context
 from weightbridge.matching.folding import ASSUMED, assumed, epsilon_of
 from weightbridge.matching.homes import homes
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
-from weightbridge.matching.vectors import vector_pattern
-from weightbridge.tensors import Tensor
+from weightbridge.model.axes import parse
+from weightbridge.model.tensors import Tensor
+from weightbridge.model.vectors import vector_pattern
 
 FOLDED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "Linear", "Dense"})
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")

@@ -5,11 +5,11 @@ from dataclasses import replace
 from math import isqrt, prod
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import DOUBTFUL, SYMMETRIC, Context
 from weightbridge.matching.flattening import flattened_input, unflattened_output
 from weightbridge.matching.roles.leaves import Leaf, leaves_of
 from weightbridge.matching.values import Match
+from weightbridge.model.graph import LayerGraph
 
 Lengths = Mapping[str, int]
 PATTERNS = {1: ("o (c w)", "(w c) o"), 2: ("o (c h w)", "(h w c) o")}  # as torch keeps it, and as Keras does

@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from weightbridge.axes import inverse
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.bias_rows import bias_rows
 from weightbridge.matching.directions import direction_of, one_direction, selected
 from weightbridge.matching.flattening import flatten_lengths, reads_channels_first
@@ -18,9 +16,11 @@ from weightbridge.matching.tying import tied_tensor
 from weightbridge.matching.unflattening import with_output_order
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair, Match
-from weightbridge.matching.vectors import Transform, signed, vector_pattern
+from weightbridge.model.axes import inverse
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
+from weightbridge.model.vectors import Transform, signed, vector_pattern
 from weightbridge.rules import Rule
-from weightbridge.tensors import Tensor
 
 BY_CHANNEL = frozenset({"DepthwiseConv", "SeparableConv"})
 GROUPED = frozenset({"gamma", "beta"})  # of a GroupNorm that an exporter wrote with its groups as an axis

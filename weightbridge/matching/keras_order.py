@@ -5,11 +5,11 @@ Files of Keras weights alone keep this order (that of `model.layers`); other for
 
 from collections.abc import Mapping, Sequence
 
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import Context
 from weightbridge.matching.directions import is_backward
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.units import Reduced, Unit
+from weightbridge.model.graph import LayerGraph
 
 STEPS = frozenset({"Activation", "Pool", "GlobalPool", "Flatten"})  # layers without weights that both frameworks write as one
 Class = tuple[str, bool, str]

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 
 from weightbridge.matching.units import AFFINE, Reduced, Unit
-from weightbridge.tensors import Tensor
+from weightbridge.model.tensors import Tensor
 
 VECTOR = "Vector"  # the family of scales and shifts beside a custom layer with one vector
 

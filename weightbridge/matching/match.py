@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import cache, partial
 
 from weightbridge.diagnostics import Finding
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.branches import doubted_branches
 from weightbridge.matching.by_map import by_map, mapped
 from weightbridge.matching.by_mapping import by_mapping, without_told
@@ -30,6 +29,7 @@ from weightbridge.matching.tensor_map import mapped_tensors
 from weightbridge.matching.tying import said_of_ties, untied_pairs
 from weightbridge.matching.units import AFFINE
 from weightbridge.matching.values import LayerPair, Match, Matching
+from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.rules import load_mappings, load_rules
 

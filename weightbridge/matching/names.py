@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from weightbridge.matching.affixes import same_inside
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 SEPARATORS = re.compile(r"[/.:\s]+")
 CELL = re.compile(r"(lstm|gru|simple_rnn)_cell(_\d+)?")

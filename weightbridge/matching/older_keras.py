@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from weightbridge.graph import Layer
 from weightbridge.matching.units import Unit
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 GATES = {"LSTM": "ifco", "GRU": "zrh"}  # in the order in which Keras 2 joins them
 SPATIAL = {1: "w", 2: "h w", 3: "d h w"}

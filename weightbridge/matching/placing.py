@@ -1,7 +1,7 @@
 """Where a norm stands: right behind the layer whose output it normalises, or behind an activation or a pool."""
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.units import Reduced
+from weightbridge.model.graph import Layer, LayerGraph
 
 BARRIERS = frozenset({"Activation", "Pool", "GlobalPool"})  # a norm before them is another function than one behind them
 VIEWS = frozenset({"Permute", "Reshape", "Cast", "Identity", "Dropout"})

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.attention import ATTENDED, first_product
 from weightbridge.matching.branches import is_within, left_out, rivals
 from weightbridge.matching.directions import BACKWARD, FORWARD, JOINED, is_twofold
@@ -14,6 +13,7 @@ from weightbridge.matching.lone import with_vectors
 from weightbridge.matching.parts import PART, Part, divided
 from weightbridge.matching.units import AFFINE, LINEAR, MERGES, Reduced, Unit, bridged, family, main_size
 from weightbridge.matching.units import without as without_family
+from weightbridge.model.graph import Layer, LayerGraph
 
 PROJECTIONS = ("query", "key", "value")
 

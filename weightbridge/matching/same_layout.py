@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from weightbridge.graph import Layer
 from weightbridge.matching.stored_axes import stored
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 CHANNELS_FIRST = frozenset({"onnx", "torch"})
 COMMON = frozenset({"Conv", "DepthwiseConv", "ConvTranspose", "Embedding", "Activation"})

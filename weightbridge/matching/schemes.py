@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from weightbridge.diagnostics import Finding, finding, listed
-from weightbridge.graph import LayerGraph
 from weightbridge.matching.context import DOUBTFUL, Context, key
 from weightbridge.matching.names import difference
 from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair, Match
+from weightbridge.model.graph import LayerGraph
 
 SHOWN = 8
 CELL = re.compile(r"/(lstm|gru|simple_rnn)_cell(_\d+)?$")

@@ -6,11 +6,11 @@ from math import isclose
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.between import pools
 from weightbridge.matching.changed import is_told_otherwise
 from weightbridge.matching.effective import activation_behind, effective, of_unit
 from weightbridge.matching.weightless import weightless
+from weightbridge.model.graph import Layer, LayerGraph
 
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"})
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 CELLS = 4_000_000  # above this no table is made: nothing is paired unless the lists are equal
 CLOSE = 1e-6

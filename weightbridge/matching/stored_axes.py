@@ -3,9 +3,9 @@
 from dataclasses import replace
 from math import prod
 
-from weightbridge.axes import is_identity
-from weightbridge.graph import Layer
-from weightbridge.tensors import Tensor
+from weightbridge.model.axes import is_identity
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 SPACE = {1: "w", 2: "h w", 3: "d h w"}
 SEEN = {"Conv": "o i", "ConvTranspose": "i o", "DepthwiseConv": "(c m) 1", "Embedding": "v e"}

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.context import SYMMETRIC, Context, key
 from weightbridge.matching.units import Unit
 from weightbridge.matching.values import LayerPair
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
 
 FIX = "tie them in both models, or in neither; to keep one apart, name its source with --map SOURCE=TARGET or declare it fresh"
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from weightbridge.axes import parse
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.flattening import unflatten_lengths
+from weightbridge.model.axes import parse
+from weightbridge.model.graph import Layer, LayerGraph
 
 Transform = tuple[str, dict[str, Any]]
 WRITERS = frozenset({"Dense", "BatchNorm"})

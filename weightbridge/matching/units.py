@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.parts import Part
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
 
 MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat", "Attention", "MatMul"})
 COMMUTATIVE = frozenset({"Add", "Multiply", "Average", "Maximum", "Minimum"})

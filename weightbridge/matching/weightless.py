@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from weightbridge.graph import Layer, LayerGraph
 from weightbridge.matching.between import Said, said_between
 from weightbridge.matching.units import COMMUTATIVE
+from weightbridge.model.graph import Layer, LayerGraph
 
 JOINING = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concat", "Dot"})
 MEMORY = 16  # layers without weights in a row that are looked at

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array, Tensor, dtype_of
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor, dtype_of
 
 
 @dataclass(frozen=True, slots=True)

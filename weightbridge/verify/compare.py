@@ -6,7 +6,7 @@ from math import inf, sqrt
 import numpy as np
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verify.values import Comparison, K, Status
 
 POWERLESS = 1e-2  # a check that only notices changes above one percent proves too little

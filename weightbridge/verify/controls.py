@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verify.compare import compare
 from weightbridge.verify.floor import Expected, Run
 from weightbridge.verify.pairing import aligned

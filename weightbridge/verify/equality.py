@@ -6,7 +6,7 @@ from typing import Any
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import RunError
 from weightbridge.formats.running import Runner
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verification import Verification
 from weightbridge.verify.compare import compare, finding_of
 from weightbridge.verify.controls import run_controls

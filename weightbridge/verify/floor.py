@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verify.compare import relative_error
 from weightbridge.verify.values import Probe
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.formats.running import Observable, Runner
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verification import Verification
 from weightbridge.verify.floor import LEAST, Expected
 from weightbridge.verify.power import is_constant

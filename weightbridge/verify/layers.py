@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weightbridge.formats.running import Observable, Runner
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verify.compare import compare
 from weightbridge.verify.floor import Expected, Run, Sources, expect
 from weightbridge.verify.outputs import Side

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from weightbridge.formats.running import Observable, Runner, Saturation
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verify.pairing import Turn, aligned
 
 Side = Literal["reference", "candidate"]

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from weightbridge.formats.running import InputSpec
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 Turn = Literal["same", "to-first", "to-last"]
 TURNS: tuple[Turn, ...] = ("same", "to-first", "to-last")

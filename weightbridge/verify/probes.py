@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from weightbridge.model.tensors import Array, dtype_of
 from weightbridge.options import Evidence
-from weightbridge.tensors import Array, dtype_of
 from weightbridge.verify.pairing import InputPair
 from weightbridge.verify.samples import read_samples
 from weightbridge.verify.values import Probe

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from weightbridge.errors import UsageError
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verify.pairing import InputPair
 
 MOST = 8  # samples that are run; more prove little and take long

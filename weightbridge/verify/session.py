@@ -7,7 +7,7 @@ import numpy as np
 
 from weightbridge.errors import RunError
 from weightbridge.formats.running import InputSpec, Runner
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 from weightbridge.verify.compare import relative_error
 from weightbridge.verify.floor import Run
 from weightbridge.verify.outputs import SIDES, OutputPair, Side, pair_outputs, seen, wanted

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from weightbridge.formats.running import Runner
+from weightbridge.model.tensors import Array
 from weightbridge.options import Evidence
-from weightbridge.tensors import Array
 
 Status = Literal["equal", "differs", "non-finite", "zero-energy", "ill-conditioned"]
 K = 8.0

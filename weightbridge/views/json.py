@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from weightbridge.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.report.json import plain
 from weightbridge.report.json import render as json_text
 

@@ -13,7 +13,7 @@ from h5py import h5a, h5d, h5g, h5l, h5o
 from weightbridge.errors import Corrupt, ExternalReference, ResourceBomb, WeightbridgeError
 from weightbridge.formats.containers import BOMB_FLOOR, BOMB_RATIO, Region, RegionReader
 from weightbridge.formats.hdf5.heaps import check_heaps
-from weightbridge.tensors import dtype_of
+from weightbridge.model.tensors import dtype_of
 
 MAX_OBJECTS = 2_000_000
 MAX_DEPTH = 200

@@ -12,7 +12,7 @@ import numpy as np
 from weightbridge.errors import OutputError
 from weightbridge.formats.containers import Region, whole
 from weightbridge.formats.hdf5.tree import Dataset
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.tensors import Array, Tensor
 
 Values = Iterable[tuple[Tensor, Array]]
 Datasets = Mapping[str, Dataset]  # by the key of their tensor

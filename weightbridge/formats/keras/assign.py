@@ -13,7 +13,7 @@ from weightbridge.errors import OutputError, PlanError, UsageError
 from weightbridge.formats.keras.settle import settle
 from weightbridge.formats.keras.storage import storage_of
 from weightbridge.formats.keras.walk import live_layers
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.tensors import Array, Tensor
 
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")
 

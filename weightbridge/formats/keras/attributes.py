@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.formats.keras.activations import activation, layer_activation, operation_activation
 from weightbridge.formats.keras.windows import explicit, pairs, per_axis, rank_of, spatial
-from weightbridge.graph import Shape
+from weightbridge.model.graph import Shape
 
 Config = Mapping[str, Any]
 Attributes = dict[str, Any]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from weightbridge.errors import UsageError
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 Naming = Callable[[str], str]
 L = keras.layers

@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers
 
 from weightbridge.formats.keras import assign
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 INCEPTION = ((8, 8, 16, 4, 8, 8), (16, 12, 24, 6, 12, 12))
 

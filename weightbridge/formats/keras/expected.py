@@ -14,8 +14,8 @@ from weightbridge.formats.keras.classes import CLASSES, roles, variable_name
 from weightbridge.formats.keras.flow import Node
 from weightbridge.formats.keras.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.variables import is_custom
-from weightbridge.graph import Shape
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Shape
+from weightbridge.model.tensors import Tensor
 
 Found = Mapping[str, Any]
 Expected = dict[str, tuple[int, ...]]

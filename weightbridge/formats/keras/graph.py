@@ -14,7 +14,7 @@ from weightbridge.formats.keras.ops import function_of, operation_of, wrapper_of
 from weightbridge.formats.keras.shapes import output_shape
 from weightbridge.formats.keras.stored import Store, Stored
 from weightbridge.formats.keras.variables import is_custom
-from weightbridge.graph import Layer, Shape
+from weightbridge.model.graph import Layer, Shape
 
 Edge = tuple[str, str, int]
 WIDTHS = {  # the tensor that shows how wide a layer is, and what a configuration calls that

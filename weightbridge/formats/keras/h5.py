@@ -19,8 +19,8 @@ from weightbridge.formats.keras.legacy_kernels import with_old_kernels
 from weightbridge.formats.keras.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.tensors import datasets_of, tensor_of
-from weightbridge.graph import Excluded, LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 KERAS_2 = (2,)
 WEIGHTS = "model_weights"

@@ -11,8 +11,8 @@ from weightbridge.formats.keras.config import parse_json, parse_model
 from weightbridge.formats.keras.dialects import Origin, normalised, version_of
 from weightbridge.formats.keras.expected import ExpectedStore
 from weightbridge.formats.keras.model import graph_of_model
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 FIX = "Give the file with the weights (.weights.h5, .h5), or save the whole model as .keras"
 LARGEST = 256 << 20

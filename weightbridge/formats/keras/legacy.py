@@ -13,7 +13,7 @@ from weightbridge.formats.keras.legacy_names import Weight, is_seed, weight_of
 from weightbridge.formats.keras.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.tensors import tensor_of
 from weightbridge.formats.keras.variables import is_counter, is_custom
-from weightbridge.tensors import Tensor
+from weightbridge.model.tensors import Tensor
 
 TODAY = {("DepthwiseConv", "depthwise_kernel"): "kernel", ("Embedding", "kernel"): "embeddings", ("RMSNorm", "scale"): "gamma"}
 TOP_LEVEL = "top_level_model_weights"

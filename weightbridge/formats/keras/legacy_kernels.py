@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from weightbridge.formats.keras.dialects import Origin
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
 
 KERAS_2 = (2,)
 KERNEL_AXES = "o i ..."

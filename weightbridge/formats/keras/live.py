@@ -18,8 +18,8 @@ from weightbridge.formats.keras.model import graph_of_model
 from weightbridge.formats.keras.storage import storage_of
 from weightbridge.formats.keras.variables import VariableStore, excluded
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
-from weightbridge.graph import Layer, LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 __all__ = ["assign", "load_callable", "read", "restored_on_failure", "save", "set_trainable", "shares_weights"]
 

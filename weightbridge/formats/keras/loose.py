@@ -7,8 +7,8 @@ from typing import Any
 
 from weightbridge.formats.keras.classes import CLASSES
 from weightbridge.formats.keras.stored import Stored, Variable
-from weightbridge.graph import Layer
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 MakeTensor = Callable[[str, Variable, bool], Tensor]  # layer's name, variable, trainable
 WITH_BIAS = ("Conv", "Dense", "ConvTranspose", "EinsumDense", "LSTM", "GRU", "RNN", "DepthwiseConv", "SeparableConv")

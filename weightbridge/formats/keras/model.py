@@ -10,7 +10,7 @@ from weightbridge.formats.keras.graph import build
 from weightbridge.formats.keras.loose import unique
 from weightbridge.formats.keras.stored import Store
 from weightbridge.formats.keras.variables import is_custom
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 SHOWN = 10
 OPERATIONS_OF_TENSORFLOW = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")

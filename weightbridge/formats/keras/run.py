@@ -15,7 +15,7 @@ from weightbridge.formats.keras.logits import FinalStep, final_step, recorded, r
 from weightbridge.formats.keras.precision import in_float, rebuilt
 from weightbridge.formats.keras.walk import LiveLayer, live_layers
 from weightbridge.formats.running import InputSpec, Saturation
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 LOOPED = (keras.layers.TimeDistributed,)  # what these hold runs inside a traced loop, where nothing can be observed
 

@@ -5,7 +5,7 @@ from math import prod
 from typing import Any
 
 from weightbridge.formats.keras.windows import per_axis, rank_of, slide, spatial, spread, with_channels
-from weightbridge.graph import Shape
+from weightbridge.model.graph import Shape
 
 Attributes = Mapping[str, Any]
 Rule = Callable[[str, Attributes, Shape], Shape | None]

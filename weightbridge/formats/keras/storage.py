@@ -13,7 +13,7 @@ from keras.src.saving.saving_lib import _walk_saveable
 from weightbridge.formats.containers import Region
 from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.classes import snake_case
-from weightbridge.tensors import dtype_of
+from weightbridge.model.tensors import dtype_of
 
 NOWHERE = Region(Path(), 0, 0, "a live model")
 

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.formats.keras.flow import Node
-from weightbridge.graph import Shape
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Shape
+from weightbridge.model.tensors import Tensor
 
 Shapes = tuple[Shape | None, ...]
 

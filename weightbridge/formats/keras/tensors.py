@@ -8,7 +8,7 @@ import numpy as np
 from weightbridge.errors import Corrupt, Unsupported
 from weightbridge.formats.hdf5.tree import Dataset, opened
 from weightbridge.formats.keras.stored import Variable
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.tensors import Array, Tensor
 
 STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "vector_u")
 KINDS = "fiub"

@@ -13,8 +13,8 @@ from weightbridge.formats.keras.infer import class_of_group, guess
 from weightbridge.formats.keras.legacy_names import CELL
 from weightbridge.formats.keras.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.tensors import tensor_of
-from weightbridge.graph import Excluded
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Excluded
+from weightbridge.model.tensors import Tensor
 
 CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
 UNKNOWN = re.compile(r"var\d+")

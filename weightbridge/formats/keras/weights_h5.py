@@ -12,8 +12,8 @@ from weightbridge.formats.keras.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.shards import is_shard_map, read_shards
 from weightbridge.formats.keras.tensors import datasets_of, tensor_of
 from weightbridge.formats.keras.variables import VariableStore, excluded
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "keras-weights-h5"
 

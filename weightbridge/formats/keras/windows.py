@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from weightbridge.graph import Shape
+from weightbridge.model.graph import Shape
 
 DIMENSIONS = re.compile("[123](?=D)")
 Padding = str | tuple[tuple[int, int], ...]

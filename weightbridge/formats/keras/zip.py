@@ -15,8 +15,8 @@ from weightbridge.formats.keras.model import custom_finding, custom_name, graph_
 from weightbridge.formats.keras.tensors import datasets_of
 from weightbridge.formats.keras.variables import VariableStore, excluded
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "keras-zip"
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 Operation = Callable[..., Any]
 MEANS = frozenset({"ReduceMean", "GlobalAveragePool"})  # of three axes, tf2onnx writes a mean over the last one as pooling

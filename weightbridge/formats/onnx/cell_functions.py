@@ -12,7 +12,7 @@ from weightbridge.formats.onnx.cell_steps import Product, Steps
 from weightbridge.formats.onnx.drafts import Site
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values import Constant
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 Function = Callable[[Array], Array]
 ROWS = 3

@@ -7,7 +7,7 @@ import numpy as np
 from onnx import AttributeProto, TensorProto, numpy_helper
 from onnx.reference.op_run import OpRun
 
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 NARROW = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16}
 ALWAYS_FLOAT = {"Resize": (2,), "Upsample": (1,), "QuantizeLinear": (1,), "DequantizeLinear": (1,)}  # inputs whose type ONNX fixes

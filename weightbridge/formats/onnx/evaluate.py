@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from weightbridge.formats.onnx.proto import Node, TensorHeader
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 SMALL = 1024  # elements
 INTEGERS = frozenset({2, 3, 4, 5, 6, 7, 9, 12, 13})  # element types

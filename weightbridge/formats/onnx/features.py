@@ -12,7 +12,7 @@ from weightbridge.formats.onnx.shapes_values import Facts, Shape
 from weightbridge.formats.onnx.shapes_views import reshape_target
 from weightbridge.formats.onnx.values import Net
 from weightbridge.formats.onnx.views import axes_of
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 MOST = 1 << 22  # elements
 

@@ -11,8 +11,8 @@ from weightbridge.formats.onnx.layers import Folded, fold
 from weightbridge.formats.onnx.proto import Model, TensorHeader, parse_model
 from weightbridge.formats.onnx.tensors import check, loader, scaled
 from weightbridge.formats.onnx.write import write_tensors
-from weightbridge.graph import Excluded, LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 __all__ = ["folded", "read", "write"]
 

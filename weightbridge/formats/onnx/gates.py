@@ -10,7 +10,7 @@ from weightbridge.formats.onnx.features import bounds
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values import Constant
 from weightbridge.formats.onnx.views import axes_of
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}  # where ONNX's gates stand among torch's
 DEPTH = 12  # nodes between a weight and its reader

@@ -19,8 +19,8 @@ from weightbridge.formats.onnx.tensors import DTYPES, dtype_name
 from weightbridge.formats.onnx.unfolded import unfolded_drafts
 from weightbridge.formats.onnx.values import Net, Read, net_of
 from weightbridge.formats.onnx.views import stored_axes
-from weightbridge.graph import Layer
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Array, Tensor
 
 BUILDERS: Mapping[str, Builder] = {
     **conv.BUILDERS,

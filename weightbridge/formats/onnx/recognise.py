@@ -12,7 +12,7 @@ from weightbridge.formats.onnx.arithmetic import MEANS, run
 from weightbridge.formats.onnx.drafts import Site, decimal
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.views import axes_of
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 NONLINEAR = frozenset(
     ["Sigmoid", "Erf", "Erfc", "Tanh", "Softplus", "Clip", "Relu", "HardSigmoid", "Exp", "Sqrt", "Pow", "Max", "Min", "Less"]

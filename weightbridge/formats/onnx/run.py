@@ -15,8 +15,8 @@ from weightbridge.formats.onnx.proto import Model
 from weightbridge.formats.onnx.sessions import Session, double_session, session
 from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.running import InputSpec, Saturation
-from weightbridge.graph import Layer
-from weightbridge.tensors import Array
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Array
 
 SATURATIONS: Mapping[str, Saturation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 VIEWS = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})

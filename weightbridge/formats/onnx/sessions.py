@@ -10,7 +10,7 @@ from onnx.reference import ReferenceEvaluator
 
 from weightbridge.errors import RunError, Unsupported
 from weightbridge.formats.onnx.double import OWN, in_double
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 Session = Callable[[Sequence[str], Mapping[str, Array]], list[Array]]
 EXTERNAL = "session.model_external_initializers_file_folder_path"

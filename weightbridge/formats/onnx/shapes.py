@@ -11,7 +11,7 @@ from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.shapes_values import Facts, Rule, Shape
 from weightbridge.formats.onnx.values import Net, Read
 from weightbridge.formats.onnx.views import axes_of
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 SAME = frozenset({  # the output has the first input's shape
     "Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Clip",

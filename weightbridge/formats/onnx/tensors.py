@@ -13,7 +13,7 @@ import numpy as np
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, ResourceBomb, Unsupported
 from weightbridge.formats.onnx.proto import DOUBLE_DATA, FLOAT_DATA, INT32_DATA, INT64_DATA, STRING_DATA, UINT64_DATA, TensorHeader
 from weightbridge.formats.wire import LENGTH, Span, fields, floats, integers
-from weightbridge.tensors import Array, dtype_of
+from weightbridge.model.tensors import Array, dtype_of
 
 DTYPES: dict[int, str] = {  # TensorProto.DataType, by numpy's names
     1: "float32",

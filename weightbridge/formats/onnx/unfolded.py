@@ -14,7 +14,7 @@ from weightbridge.formats.onnx import arithmetic, evaluate
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, decimal, is_float
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values import Constant
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 LINKS = frozenset({"Add", "Sub", "Mul", "Div", "Identity", "Cast", "CastLike"})
 VIEWS = ("Reshape", "Unsqueeze", "Squeeze", "Transpose", "Expand")

@@ -12,7 +12,7 @@ from weightbridge.formats.onnx.evaluate import evaluate, is_small, read_by
 from weightbridge.formats.onnx.pieces import pieces_of
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.views import view_of
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 __all__ = ["Constant", "Net", "Read", "captured_by", "net_of", "subgraphs"]
 PIECES = frozenset({1, 10, 11, 16})  # element types of tensors that may be cut: floats

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 Shape = tuple[int, ...]
 

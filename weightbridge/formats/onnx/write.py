@@ -19,7 +19,7 @@ from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, TensorHead
 from weightbridge.formats.onnx.tensors import DTYPES, check, loader, stored_bytes
 from weightbridge.formats.onnx.values import subgraphs
 from weightbridge.formats.wire import LENGTH, Buffer, Span, fields
-from weightbridge.tensors import Array, dtype_of
+from weightbridge.model.tensors import Array, dtype_of
 
 LIMIT = (1 << 31) - 1  # bytes that a protobuf message may have
 RAW_DATA = 9

@@ -14,8 +14,8 @@ from weightbridge.errors import Corrupt, MissingFile, OutputError, Unsupported
 from weightbridge.formats.safetensors.header import DAMAGED, NAMES, Entry, read_header
 from weightbridge.formats.safetensors.shards import contents
 from weightbridge.formats.state_dicts import StateDict, graph_of
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array, Tensor, dtype_of
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor, dtype_of
 
 PRODUCERS = {"pt": "PyTorch", "tf": "TensorFlow", "np": "numpy", "flax": "Flax", "mlx": "MLX"}
 

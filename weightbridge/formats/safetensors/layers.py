@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from weightbridge.graph import Layer
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 ROLES: Mapping[str, str] = {
     "weight": "kernel",

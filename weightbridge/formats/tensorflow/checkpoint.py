@@ -12,8 +12,8 @@ from weightbridge.formats.tensorflow.checkpoint_layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint_names import OBJECTS, Named, by_names, by_objects
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle, load_text, read_bundle
 from weightbridge.formats.tensorflow.tracked import Tracked, parse_tracked
-from weightbridge.graph import Excluded, LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "tf-checkpoint"
 POINTER = "checkpoint"

@@ -18,8 +18,8 @@ from weightbridge.formats.keras.tensors import STATISTICS
 from weightbridge.formats.safetensors.layers import natural
 from weightbridge.formats.tensorflow.checkpoint_names import AVERAGE, Named
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle, load
-from weightbridge.graph import Layer
-from weightbridge.tensors import Tensor, dtype_of
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor, dtype_of
 
 SYNONYMS: Mapping[str, str] = {
     **dict.fromkeys(("weights", "weight", "w", "W", "filter", "filters"), "kernel"),

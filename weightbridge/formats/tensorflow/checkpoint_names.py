@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from weightbridge.formats.tensorflow.bundle_entries import STRING, Entry
 from weightbridge.formats.tensorflow.tracked import LISTS, OPTIMIZERS, STATE, Reached, Tracked, reached
-from weightbridge.graph import Reason
+from weightbridge.model.graph import Reason
 
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from weightbridge.tensors import Array
+from weightbridge.model.tensors import Array
 
 POLYNOMIAL = 0x82F63B78  # Castagnoli's, with the bits reversed
 MASK_DELTA = 0xA282EAD8  # leveldb/util/crc32c.h

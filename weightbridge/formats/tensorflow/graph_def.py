@@ -13,8 +13,8 @@ from weightbridge.errors import Corrupt, ModelError, ResourceBomb
 from weightbridge.formats.keras.loose import chain
 from weightbridge.formats.tensorflow.bundle_entries import DTYPES, parse_shape
 from weightbridge.formats.wire import LENGTH, Buffer, Span, fields, floats, integers, span_of, text
-from weightbridge.graph import Layer, LayerGraph
-from weightbridge.tensors import Array, Tensor, dtype_of
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Array, Tensor, dtype_of
 
 READS: Mapping[str, tuple[str, Mapping[int, str]]] = {  # operation -> canonical op, and the roles of its inputs
     "Conv2D": ("Conv", {1: "kernel"}),

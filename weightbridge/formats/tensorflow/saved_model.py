@@ -22,8 +22,8 @@ from weightbridge.formats.tensorflow.saved_model_proto import MetaGraph, parse_k
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle, read_bundle
 from weightbridge.formats.tensorflow.tracked import Tracked
 from weightbridge.formats.wire import Buffer
-from weightbridge.graph import LayerGraph
-from weightbridge.tensors import Array, Tensor
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "saved-model"
 MODEL, METADATA, VARIABLES = "saved_model.pb", "keras_metadata.pb", "variables/variables"

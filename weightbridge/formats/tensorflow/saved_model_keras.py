@@ -15,7 +15,7 @@ from weightbridge.formats.tensorflow.checkpoint_layers import bundle_dataset, bu
 from weightbridge.formats.tensorflow.checkpoint_names import UNNAMED
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle
 from weightbridge.formats.tensorflow.tracked import MAX_DEPTH, Tracked, below
-from weightbridge.tensors import Tensor
+from weightbridge.model.tensors import Tensor
 
 KERAS = ("_tf_keras_", "tf_keras_")
 WRAPPED = re.compile(r"trackable_(list|dict|tuple)_wrapper")

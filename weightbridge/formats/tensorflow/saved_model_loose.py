@@ -15,7 +15,7 @@ from weightbridge.formats.keras.model import code_findings
 from weightbridge.formats.tensorflow.saved_model_keras import Objects, SavedStore, is_layer, tree_of
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle
 from weightbridge.formats.tensorflow.tracked import MAX_DEPTH, below
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 ALONE = "Sequential"
 

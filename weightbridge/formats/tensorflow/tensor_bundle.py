@@ -14,7 +14,7 @@ from weightbridge.formats.tensorflow.bundle_slices import WHOLE, Extent, slice_k
 from weightbridge.formats.tensorflow.crc32c import masked_crc32c
 from weightbridge.formats.tensorflow.sstable import entries
 from weightbridge.formats.wire import varint
-from weightbridge.tensors import Array, dtype_of
+from weightbridge.model.tensors import Array, dtype_of
 
 DAMAGED = "The files are truncated, damaged or of two checkpoints: copy all of them again"
 LARGEST_INDEX = 512 << 20

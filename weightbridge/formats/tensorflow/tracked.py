@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from weightbridge.errors import Corrupt, ResourceBomb
 from weightbridge.formats.wire import Buffer, Span, fields, span_of, text
-from weightbridge.graph import Reason
+from weightbridge.model.graph import Reason
 
 MAX_DEPTH = 200
 VALUE = "VARIABLE_VALUE"

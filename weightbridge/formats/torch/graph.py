@@ -9,7 +9,7 @@ from weightbridge.formats.state_dicts import StateDict
 from weightbridge.formats.torch.state import Left, state_of
 from weightbridge.formats.torch.tensors import Source, identity, tensor_of
 from weightbridge.formats.torch.values import StoredTensor, UnsupportedTensor
-from weightbridge.graph import Excluded
+from weightbridge.model.graph import Excluded
 
 
 def state_dict(root: Any, source: Source) -> StateDict:

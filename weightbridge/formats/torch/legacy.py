@@ -14,7 +14,7 @@ from weightbridge.formats.torch.graph import producer_of, state_dict
 from weightbridge.formats.torch.pickle import DAMAGED, PICKLE_LIMIT, interpret
 from weightbridge.formats.torch.tensors import Place, Source, storage_bytes
 from weightbridge.formats.torch.values import Storage
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 COUNT = 8  # bytes of the number of elements before each storage
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from weightbridge.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.torch.values import Object
 from weightbridge.formats.torch.walk import Leaf, tensors_in
-from weightbridge.graph import Reason
+from weightbridge.model.graph import Reason
 
 Purpose = Literal["model", "part", "value", "copy", "optimizer", "state"]
 Named = tuple[tuple[str, Leaf], ...]

@@ -13,7 +13,7 @@ from weightbridge.formats.containers import BOMB_FLOOR, Region
 from weightbridge.formats.torch.globals import BYTES, UNTYPED
 from weightbridge.formats.torch.pickle import DAMAGED
 from weightbridge.formats.torch.values import MOST, Storage, StoredTensor
-from weightbridge.tensors import Array, Tensor, dtype_of
+from weightbridge.model.tensors import Array, Tensor, dtype_of
 
 
 @dataclass(frozen=True, slots=True)

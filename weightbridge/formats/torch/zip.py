@@ -11,7 +11,7 @@ from weightbridge.formats.sniffing_folders import INDEXES
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.formats.torch.archive import read_state
 from weightbridge.formats.torch.legacy import read_state as read_legacy_state
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 READERS = {"torch-zip": read_state, "torch-legacy": read_legacy_state}
 

@@ -12,7 +12,7 @@ from weightbridge.matching.roles.leaves import Leaf
 from weightbridge.matching.roles.stacks import is_stack, lies_turned
 from weightbridge.matching.units import plain_role
 from weightbridge.matching.values import Match
-from weightbridge.tensors import Tensor
+from weightbridge.model.tensors import Tensor
 
 PARTS = {
     "qkv": ("query", "key", "value"),

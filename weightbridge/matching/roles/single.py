@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from weightbridge.graph import Layer
 from weightbridge.matching.joining import Joiner
 from weightbridge.matching.roles.leaf_pairs import BY_WORDS, TIED, LeafPair
 from weightbridge.matching.roles.leaf_roles import Role
@@ -12,7 +11,8 @@ from weightbridge.matching.roles.leaves import Leaf
 from weightbridge.matching.roles.stacks import crosses, is_stack
 from weightbridge.matching.units import plain_role
 from weightbridge.matching.values import Match
-from weightbridge.tensors import Tensor
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 OFFSET = 2  # rows before the first position in tables of the fairseq family: padding index + 1
 TABLES = frozenset({"Embedding", "Opaque"})  # what a matrix is taken for where no module tells

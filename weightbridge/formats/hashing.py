@@ -7,7 +7,7 @@ from typing import Any
 
 from weightbridge.errors import MissingFile
 from weightbridge.formats.containers import check_sums
-from weightbridge.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 CHUNK = 1 << 20
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from weightbridge.diagnostics import Finding
-from weightbridge.tensors import Tensor
+from weightbridge.model.tensors import Tensor
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from weightbridge.graph import Layer
+from weightbridge.model.graph import Layer
 
 Transform = tuple[str, dict[str, Any]]
 
