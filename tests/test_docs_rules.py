@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from weightbridge import mappings, rulebook, rules
+from weightbridge import rulebook
 from weightbridge.formats.keras import dialects
-from weightbridge.locate import rules_folder
-from weightbridge.matching.roles import functions
+from weightbridge.rules import layouts as rules
+from weightbridge.rules import mappings
+from weightbridge.rules import names as functions
+from weightbridge.rules.folders import rules_folder
 
 DOCUMENT = (Path(__file__).resolve().parent.parent / "docs" / "rules.md").read_text()
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)

@@ -7,12 +7,12 @@ import pytest
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
-from weightbridge.matching.roles.functions import function_of
 from weightbridge.matching.values import Match, Matching
-from weightbridge.matching.words import words
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
+from weightbridge.rules.names import function_of
+from weightbridge.rules.words import words
 
 Shapes = Mapping[str, tuple[int, ...]]
 SURE = 0.9

@@ -6,12 +6,12 @@ import pytest
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
-from weightbridge.matching.roles.functions import failing_name_cases, name_rules
 from weightbridge.matching.values import Match
-from weightbridge.matching.words import words
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
+from weightbridge.rules.names import failing_name_cases, name_rules
+from weightbridge.rules.words import words
 
 Shapes = Mapping[str, tuple[int, ...]]
 WIDTH, HIDDEN, KEYS, VOCABULARY = 16, 44, 8, 50

@@ -7,8 +7,8 @@ from keras_files import layer, numbers, sequential, source, write_legacy
 
 import weightbridge as wb
 from weightbridge.errors import RuleError
-from weightbridge.locate import users, with_rules
-from weightbridge.matching.roles.functions import function_of
+from weightbridge.rules.folders import users, with_rules
+from weightbridge.rules.names import function_of
 
 NAME = """summary = "A zeta is a query"
 function = "query"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weightbridge.errors import RuleError, UsageError
-from weightbridge.locate import Kind, kind_of, rules_folder, with_rules
-from weightbridge.mappings import failing_mapping_cases, read_mapping
+from weightbridge.rules.folders import Kind, kind_of, rules_folder, with_rules
+from weightbridge.rules.mappings import failing_mapping_cases, read_mapping
 
 FIX = "docs/rules.md has the schema"
 
@@ -45,7 +45,7 @@ def rules_of(folders: Sequence[Path]) -> Iterator[None]:
     with with_rules(folders):
         if folders:
             from weightbridge.formats.keras.dialects import dialects  # loads numpy, which `rules list` does without
-            from weightbridge.matching.roles.functions import name_rules
+            from weightbridge.rules.names import name_rules
 
             dialects(tuple(folders))
             name_rules(tuple(folders))
@@ -81,11 +81,11 @@ def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
         mapping = read_mapping(rule.path)
         return len(mapping.cases), failing_mapping_cases(mapping)
     if rule.kind == "name":
-        from weightbridge.matching.roles.functions import failing_name_cases, read_name_rule
+        from weightbridge.rules.names import failing_name_cases, read_name_rule
 
         named = read_name_rule(rule.path)
         return len(named.cases), failing_name_cases(named)
-    from weightbridge.rules import failing_cases, read_rule
+    from weightbridge.rules.layouts import failing_cases, read_rule
 
     found = read_rule(rule.path)
     return len(found.cases), failing_cases(found)

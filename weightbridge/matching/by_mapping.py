@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from weightbridge.mappings import Entry, MappingRule
 from weightbridge.matching.context import CERTAIN, Context
 from weightbridge.matching.values import Match
 from weightbridge.model.axes import merges_or_drops, solve
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
+from weightbridge.rules.mappings import Entry, MappingRule
 
 
 def by_mapping(rules: Sequence[MappingRule], source: LayerGraph, target: LayerGraph) -> tuple[Match, ...]:

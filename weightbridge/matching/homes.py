@@ -15,7 +15,7 @@ from weightbridge.matching.names import is_automatic
 from weightbridge.matching.steady import steady_pairs
 from weightbridge.matching.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
-from weightbridge.matching.words import words
+from weightbridge.rules.words import words
 
 NORMED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "Linear"})
 LEAST = 0.5  # a norm that may be there counts for less than one that must be

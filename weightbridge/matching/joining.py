@@ -20,7 +20,7 @@ from weightbridge.model.axes import inverse
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vectors import Transform, signed, vector_pattern
-from weightbridge.rules import Rule
+from weightbridge.rules.layouts import Rule
 
 BY_CHANNEL = frozenset({"DepthwiseConv", "SeparableConv"})
 GROUPED = frozenset({"gamma", "beta"})  # of a GroupNorm that an exporter wrote with its groups as an axis

@@ -31,7 +31,7 @@ from weightbridge.matching.units import AFFINE
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
-from weightbridge.rules import load_mappings, load_rules
+from weightbridge.rules.layouts import load_mappings, load_rules
 
 Matcher = Callable[[Context], tuple[LayerPair, ...]]
 NAMED: tuple[Matcher, ...] = (by_map, by_name)

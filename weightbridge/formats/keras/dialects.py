@@ -16,7 +16,7 @@ from typing import Any
 from weightbridge.diagnostics import CODES, Finding, finding, listed
 from weightbridge.errors import RuleError
 from weightbridge.formats.keras.config import ConfigLayer
-from weightbridge.locate import Folders, rules_folder, user_files, users
+from weightbridge.rules.folders import Folders, rules_folder, user_files, users
 
 KEYS = frozenset({"summary", "versions", "code", "cause", "fix", "match", "normalise", "case"})
 MATCH_KEYS = frozenset(

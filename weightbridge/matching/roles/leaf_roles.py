@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from weightbridge.matching.names import is_automatic
 from weightbridge.matching.roles.blocks import Block, Words
-from weightbridge.matching.roles.functions import function_of
 from weightbridge.matching.roles.leaves import Leaf
+from weightbridge.rules.names import function_of
 
 SWAPPED = frozenset({"gate", "up"})  # implementations call these two by each other's name
 GENERIC = frozenset({"layer", "norm", "dense", "linear", "projection", "conv", "batch", "weight", "module", "model", "block", "kernel"})

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from weightbridge.matching.roles.functions import function_of
 from weightbridge.matching.units import MAIN_ROLES, Reduced, Unit, plain_role
-from weightbridge.matching.words import words
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
+from weightbridge.rules.names import function_of
+from weightbridge.rules.words import words
 
 PLANE = 4  # axes of a kernel in two dimensions
 APART = frozenset({"reverse_embeddings"})  # an output head that is kept in the layer of the embedding

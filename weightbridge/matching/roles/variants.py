@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from weightbridge.matching.roles.blocks import Words
-from weightbridge.matching.roles.functions import function_of
 from weightbridge.matching.roles.leaf_roles import Role
+from weightbridge.rules.names import function_of
 
 MOST_WORDS = 2  # behind the name of the function
 Variants = dict[str, dict[int, Words]]  # function -> place -> the words that tell it apart

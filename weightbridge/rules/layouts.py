@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import RuleError
-from weightbridge.locate import rules_folder, user_files
-from weightbridge.mappings import MappingRule, read_mapping
 from weightbridge.model.axes import expand, inverse, is_identity, merges_or_drops, parse, solve
+from weightbridge.rules.folders import rules_folder, user_files
+from weightbridge.rules.mappings import MappingRule, read_mapping
 
 KEYS = frozenset({"summary", "axes", "transform", "parameters", "ratio", "source", "target", "case", "lengths"})
 SIDE_KEYS = frozenset({"framework", "op", "role", "attributes"})

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import RuleError
-from weightbridge.locate import Folders, rules_folder, user_files, users
-from weightbridge.matching.words import words
+from weightbridge.rules.folders import Folders, rules_folder, user_files, users
+from weightbridge.rules.words import words
 
 KEYS = frozenset({"summary", "function", "kinds", "words", "within", "without", "priority", "case"})
 CASE_KEYS = frozenset({"name", "kind", "fits"})

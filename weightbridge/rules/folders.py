@@ -16,7 +16,7 @@ _USERS: ContextVar[Folders] = ContextVar("folders", default=())
 
 def rules_folder() -> Path:
     """The folder of shipped rules. Raises RuleError where the installation has lost it."""
-    here = Path(__file__).resolve().parent
+    here = Path(__file__).resolve().parents[1]
     for folder in (here / "rules", here.parent / "rules"):
         if (folder / "layouts").is_dir():
             return folder
