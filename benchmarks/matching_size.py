@@ -12,7 +12,7 @@ from weightbridge.matching import match
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
-from weightbridge.planning import make_plan
+from weightbridge.planning.make import make_plan
 
 SIZES = (1_000, 10_000)
 ROUNDS = 3

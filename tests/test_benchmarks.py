@@ -11,7 +11,7 @@ import pytest
 from weightbridge import read
 from weightbridge.matching import match
 from weightbridge.options import Options
-from weightbridge.planning import make_plan
+from weightbridge.planning.make import make_plan
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 

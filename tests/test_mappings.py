@@ -6,11 +6,11 @@ import pytest
 
 from weightbridge import rulebook
 from weightbridge.errors import RuleError
-from weightbridge.mapping_saving import mapping_of
 from weightbridge.matching.by_mapping import by_mapping
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan, Step
+from weightbridge.planning.mapping_text import mapping_of
 from weightbridge.rules.mappings import Entry, failing_mapping_cases, read_mapping
 
 Shape = tuple[int, ...]

@@ -13,8 +13,8 @@ from report_samples import write_keras
 
 import weightbridge as wb
 from weightbridge.errors import OutputError, PlanError, UsageError
-from weightbridge.planentries import STEP
-from weightbridge.planfile import dumps, loads
+from weightbridge.planning.entries import STEP
+from weightbridge.planning.file import dumps, loads
 
 Edit = Callable[[dict[str, Any]], None]
 

@@ -8,8 +8,8 @@ import pytest
 
 from weightbridge.errors import PlanError
 from weightbridge.plan import Plan, Step
-from weightbridge.planfile import dumps, loads
-from weightbridge.questions import answered, questions_of
+from weightbridge.planning.file import dumps, loads
+from weightbridge.planning.questions import answered, questions_of
 
 
 def step(target: str, source: str, *runners: str, confidence: float = 0.8) -> Step:

@@ -15,7 +15,7 @@ from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan, Question
-from weightbridge.questions import answered, layer_of
+from weightbridge.planning.questions import answered, layer_of
 from weightbridge.verify import Setup, equality, seed_of
 
 WORST = float("inf")

@@ -13,7 +13,7 @@ from weightbridge.execution import Ledger, values
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 from weightbridge.pipeline import Prepared, judged, prepare
-from weightbridge.planfile import with_content
+from weightbridge.planning.file import with_content
 from weightbridge.proving import prove
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report

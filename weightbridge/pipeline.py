@@ -16,7 +16,7 @@ from weightbridge.matching import changed, check_map, match, with_older_activati
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan
-from weightbridge.planning import make_plan, unexplained, unused_of
+from weightbridge.planning.make import make_plan, unexplained, unused_of
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import ModelSummary, Report
 from weightbridge.report.verdict import judge
@@ -58,7 +58,7 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
 
     A plan with errors is written too: it is there to be edited. rule: where to save what it is sure of, for the next of the family.
     """
-    from weightbridge.planfile import save
+    from weightbridge.planning.file import save
 
     made = _measured(prepare(source, target, options), options)
     save(made.plan, output, overwrite=options.overwrite)
@@ -70,7 +70,7 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
 def save_rule(plan: Plan, source: LayerGraph, path: Path, *, overwrite: bool = False) -> None:
     """What the plan is sure of, as a mapping rule."""
     from weightbridge.files import write_text
-    from weightbridge.mapping_saving import mapping_of
+    from weightbridge.planning.mapping_text import mapping_of
 
     summary = f"Found for {Path(source.path).name}: {len(plan.steps)} tensors"
     write_text(path, mapping_of(plan, summary, {t.name: t.shape for t in source.tensors}), overwrite=overwrite)
@@ -84,7 +84,7 @@ def hashed_plan(source: Any, target: Any, options: Options) -> Plan:
 def _measured(made: Prepared, options: Options) -> Prepared:
     """Carries the plan out without writing anything, for what only values can tell."""
     from weightbridge.execution import Ledger, values
-    from weightbridge.planfile import with_content
+    from weightbridge.planning.file import with_content
 
     ledger = Ledger()
     for _ in values(made.plan, made.source, made.target, ledger, options.progress):
@@ -125,8 +125,8 @@ def _tried(
 
 
 def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prepared:
-    from weightbridge.planfile import checked, load
-    from weightbridge.questions import asked
+    from weightbridge.planning.file import checked, load
+    from weightbridge.planning.questions import asked
 
     assert options.plan is not None
     stored = checked(load(options.plan), source, target)
@@ -157,7 +157,7 @@ def _said_of(graph: LayerGraph, side: str) -> Iterable[Finding]:
 
 def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:
     """Plan, write OUTPUT beside itself, read it back, verify it, rename it into place."""
-    from weightbridge.planfile import content_meanwhile
+    from weightbridge.planning.file import content_meanwhile
     from weightbridge.transfer import check_output, publish, staged, write
 
     check_output(output, options.overwrite, (source, target))
@@ -198,7 +198,7 @@ def _named(made: Prepared, target: Any) -> Prepared:
 def verify(a: Any, b: Any, options: Options) -> Report:
     """Run both models on the same probes and compare outputs and matched layers. The outputs decide; matching only says what to compare."""
     from weightbridge.execution import non_finite
-    from weightbridge.planfile import with_content
+    from weightbridge.planning.file import with_content
     from weightbridge.proving import prove_pair
 
     made = prepare(a, b, replace(options, plan=None))

@@ -74,13 +74,13 @@ class Plan:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the JSON lockfile, whole or not at all."""
-        from weightbridge.planfile import save  # the file format lies above the value
+        from weightbridge.planning.file import save  # the file format lies above the value
 
         save(self, Path(path), overwrite=overwrite)
 
     @staticmethod
     def load(path: str | Path) -> "Plan":
         """Read a lockfile. Raises PlanError for anything that is no plan."""
-        from weightbridge.planfile import load
+        from weightbridge.planning.file import load
 
         return load(Path(path))

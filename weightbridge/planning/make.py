@@ -10,7 +10,7 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.options import Options
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
-from weightbridge.questions import questions_of
+from weightbridge.planning.questions import questions_of
 from weightbridge.transforms import is_bitwise
 
 VECTOR_ROLES = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance"})

@@ -15,7 +15,7 @@ from weightbridge.formats.hashing import content_hash, structure_hash
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.plan import Kind, Plan, Step
-from weightbridge.questions import answered, entries_of, questions_from
+from weightbridge.planning.questions import answered, entries_of, questions_from
 from weightbridge.transforms import is_bitwise
 
 VERSION = 1
@@ -60,7 +60,7 @@ def load(path: Path) -> Plan:
 
 def loads(text: str) -> Plan:
     """Raises PlanError that names the entries at fault."""
-    from weightbridge.planentries import head_of, steps_of, unused_of_file  # knows all adapters, which making a plan may do without
+    from weightbridge.planning.entries import head_of, steps_of, unused_of_file  # knows all adapters, which making a plan may do without
 
     try:
         data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
@@ -111,8 +111,8 @@ def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
 
     Raises PlanError that says what has changed, or which steps are wrong.
     """
-    from weightbridge.planentries import listed
-    from weightbridge.rehearsal import rehearse
+    from weightbridge.planning.entries import listed
+    from weightbridge.planning.rehearsal import rehearse
 
     _same_models(plan, source, target)
     given, wanted = source.tensor_by_name, target.tensor_by_name

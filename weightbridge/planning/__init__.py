@@ -1,0 +1,1 @@
+"""Plans: made from matches and adapters, kept as lockfiles, rehearsed, asked about."""
