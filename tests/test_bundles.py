@@ -11,9 +11,9 @@ import pytest
 import weightbridge as wb
 from weightbridge import formats
 from weightbridge.cli import main
-from weightbridge.execution import Ledger, values
 from weightbridge.options import Options
 from weightbridge.pipeline import prepare
+from weightbridge.transfer.execute import Ledger, values
 
 SURE = 0.9  # above it a mapping is claimed
 FACE, VOICE, MUSIC = "P01_ultraface_slim", "P02_dtln", "P06_music_tagger_cnn_th_tf"

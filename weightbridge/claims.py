@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.diagnostics import Finding
 from weightbridge.plan import Plan
-from weightbridge.transfer import Written
+from weightbridge.transfer.write import Written
 from weightbridge.verification import Verification
 
 NOT_RUN = "--no-verify: no model was run"

@@ -9,13 +9,13 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError
-from weightbridge.execution import Ledger, values
 from weightbridge.formats.hashing import structure_hash
 from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan, Question
 from weightbridge.planning.questions import answered, layer_of
+from weightbridge.transfer.execute import Ledger, values
 from weightbridge.verify import Setup, equality, seed_of
 
 WORST = float("inf")

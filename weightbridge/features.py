@@ -7,7 +7,7 @@ from typing import Any
 
 from weightbridge.errors import Unsupported
 from weightbridge.formats import sniff
-from weightbridge.transfer import check_output, publish, staged
+from weightbridge.transfer.write import check_output, publish, staged
 
 RUNNABLE = ("keras-zip", "keras-h5")
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")

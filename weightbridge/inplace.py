@@ -9,7 +9,6 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.errors import OutputError
-from weightbridge.execution import Ledger, values
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 from weightbridge.pipeline import Prepared, judged, prepare
@@ -18,7 +17,8 @@ from weightbridge.proving import prove
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
 from weightbridge.rulebook import rules_of
-from weightbridge.transfer import Written, digested, read_back
+from weightbridge.transfer.execute import Ledger, values
+from weightbridge.transfer.write import Written, digested, read_back
 from weightbridge.verification import Verification
 
 

@@ -24,7 +24,7 @@ from weightbridge.rulebook import rules_of
 from weightbridge.verification import Verification
 
 if TYPE_CHECKING:
-    from weightbridge.transfer import Written
+    from weightbridge.transfer.write import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ def hashed_plan(source: Any, target: Any, options: Options) -> Plan:
 
 def _measured(made: Prepared, options: Options) -> Prepared:
     """Carries the plan out without writing anything, for what only values can tell."""
-    from weightbridge.execution import Ledger, values
     from weightbridge.planning.file import with_content
+    from weightbridge.transfer.execute import Ledger, values
 
     ledger = Ledger()
     for _ in values(made.plan, made.source, made.target, ledger, options.progress):
@@ -158,7 +158,7 @@ def _said_of(graph: LayerGraph, side: str) -> Iterable[Finding]:
 def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:
     """Plan, write OUTPUT beside itself, read it back, verify it, rename it into place."""
     from weightbridge.planning.file import content_meanwhile
-    from weightbridge.transfer import check_output, publish, staged, write
+    from weightbridge.transfer.write import check_output, publish, staged, write
 
     check_output(output, options.overwrite, (source, target))
     options = with_policy(options)
@@ -197,9 +197,9 @@ def _named(made: Prepared, target: Any) -> Prepared:
 
 def verify(a: Any, b: Any, options: Options) -> Report:
     """Run both models on the same probes and compare outputs and matched layers. The outputs decide; matching only says what to compare."""
-    from weightbridge.execution import non_finite
     from weightbridge.planning.file import with_content
     from weightbridge.proving import prove_pair
+    from weightbridge.transfer.execute import non_finite
 
     made = prepare(a, b, replace(options, plan=None))
     made = replace(made, plan=with_content(made.plan, made.source, made.target))

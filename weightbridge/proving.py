@@ -13,7 +13,7 @@ from weightbridge.formats.hashing import structure_hash
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan
-from weightbridge.transfer import Written
+from weightbridge.transfer.write import Written
 from weightbridge.verification import Verification
 from weightbridge.verify import Control, Setup, equality, health, seed_of, shuffled
 

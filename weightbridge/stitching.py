@@ -6,7 +6,7 @@ from typing import Any
 
 from weightbridge.errors import UsageError
 from weightbridge.features import live_model
-from weightbridge.transfer import check_output, publish, staged
+from weightbridge.transfer.write import check_output, publish, staged
 
 
 def stitch(source: Any, at: str, target: Any, from_: str, *, output: str | Path | None = None, overwrite: bool = False) -> Any:

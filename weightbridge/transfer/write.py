@@ -16,13 +16,13 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import OutputError, UsageError
-from weightbridge.execution import Ledger, values
 from weightbridge.files import real_path
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Progress, silent
 from weightbridge.plan import Plan
+from weightbridge.transfer.execute import Ledger, values
 
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5", ".onnx", ".safetensors")
 

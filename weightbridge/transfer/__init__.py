@@ -1,0 +1,1 @@
+"""A plan carried out: values computed, written beside OUTPUT, read back, renamed."""
