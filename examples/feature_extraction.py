@@ -12,7 +12,7 @@ import keras
 import networks
 import numpy as np
 
-from weightbridge.digits import Digits, digits, few, linear_head
+from weightbridge.commands.demo_digits import Digits, digits, few, linear_head
 
 SEEDS = (0, 1, 2)
 

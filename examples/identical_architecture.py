@@ -7,7 +7,7 @@ import keras
 import networks
 
 import weightbridge as wb
-from weightbridge.digits import digits
+from weightbridge.commands.demo_digits import digits
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import weightbridge
-from weightbridge.digits import digits
+from weightbridge.commands.demo_digits import digits
 
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 FOLDER = Path(__file__).parent / "models"

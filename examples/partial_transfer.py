@@ -12,7 +12,7 @@ import networks
 from keras import layers
 
 import weightbridge as wb
-from weightbridge.digits import digits, few
+from weightbridge.commands.demo_digits import digits, few
 
 SEEDS = (0, 1, 2)
 

@@ -11,8 +11,8 @@ import pytest
 import weightbridge as wb
 from weightbridge import formats
 from weightbridge.cli import main
+from weightbridge.commands.pipeline import prepare
 from weightbridge.options import Options
-from weightbridge.pipeline import prepare
 from weightbridge.transfer.execute import Ledger, values
 
 SURE = 0.9  # above it a mapping is claimed

@@ -252,7 +252,7 @@ def test_a_bug_ends_with_70_and_says_what_to_send(call: Call, monkeypatch: pytes
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug\x1b[31m")
 
-    monkeypatch.setitem(vars(sys.modules["weightbridge.pipeline"]), "inspect", broken)
+    monkeypatch.setitem(vars(sys.modules["weightbridge.commands.pipeline"]), "inspect", broken)
     code, _, err = call("inspect", "a.keras")
     assert code == 70
     assert "ZeroDivisionError: a bug\\x1b[31m" in err

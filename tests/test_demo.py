@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from weightbridge.demo import Arm, Demonstration, conclusion, demonstrate, text
+from weightbridge.commands.demo import Arm, Demonstration, conclusion, demonstrate, text
 from weightbridge.report.values import Report
 
 

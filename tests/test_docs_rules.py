@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from weightbridge import rulebook
+from weightbridge.commands import rules as rulebook
 from weightbridge.formats.keras import dialects
 from weightbridge.rules import layouts as rules
 from weightbridge.rules import mappings

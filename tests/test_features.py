@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weightbridge import WeightbridgeError, features, pipeline
+from weightbridge import WeightbridgeError
+from weightbridge.commands import features, pipeline
 from weightbridge.errors import OutputError, RunError, Unsupported, UsageError
 from weightbridge.options import Options
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from weightbridge import rulebook
+from weightbridge.commands import rules as rulebook
 from weightbridge.errors import RuleError
 from weightbridge.matching.by_mapping import by_mapping
 from weightbridge.model.graph import Layer, LayerGraph

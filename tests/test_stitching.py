@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from weightbridge.commands.stitch import stitch
 from weightbridge.errors import Unsupported, UsageError, WeightbridgeError
-from weightbridge.stitching import stitch
 
 pytestmark = pytest.mark.framework
 Build = Callable[[], Any]

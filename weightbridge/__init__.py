@@ -10,12 +10,12 @@ from weightbridge.version import __version__
 
 if TYPE_CHECKING:
     from weightbridge.api import check, inspect, plan, read, transfer, verify
-    from weightbridge.features import features
-    from weightbridge.freezing import freeze
+    from weightbridge.commands.features import features
+    from weightbridge.commands.freeze import freeze
+    from weightbridge.commands.stitch import stitch
     from weightbridge.model.graph import LayerGraph
     from weightbridge.plan import Plan
     from weightbridge.report.values import Report
-    from weightbridge.stitching import stitch
 
 __all__ = [
     "LayerGraph", "Plan", "Report", "VerdictError", "WeightbridgeError", "__version__", "check", "features", "freeze", "inspect", "plan",
@@ -25,9 +25,9 @@ __all__ = [
 # Where each public name lives; loaded at first use, so that `weightbridge --help` starts without numpy.
 _HOMES = {
     **dict.fromkeys(("check", "inspect", "plan", "read", "transfer", "verify"), "weightbridge.api"),
-    "features": "weightbridge.features",
-    "freeze": "weightbridge.freezing",
-    "stitch": "weightbridge.stitching",
+    "features": "weightbridge.commands.features",
+    "freeze": "weightbridge.commands.freeze",
+    "stitch": "weightbridge.commands.stitch",
     "LayerGraph": "weightbridge.model.graph",
     "Plan": "weightbridge.plan",
     "Report": "weightbridge.report.values",

@@ -6,7 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
-from weightbridge import formats, inplace, pipeline
+from weightbridge import formats
+from weightbridge.commands import live as inplace
+from weightbridge.commands import pipeline
 from weightbridge.errors import UsageError
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Adapt, Evidence, FailOn, Options

@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from weightbridge import pipeline
 from weightbridge.cli.options import PLANNING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
 from weightbridge.cli.running import run
+from weightbridge.commands import pipeline
 
 
 @click.command("check")

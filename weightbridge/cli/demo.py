@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from weightbridge import demo
 from weightbridge.cli.console import complain, show
 from weightbridge.cli.options import REPORTING, with_options
 from weightbridge.cli.running import run
+from weightbridge.commands import demo
 from weightbridge.options import Options
 from weightbridge.report.values import Report
 

@@ -6,11 +6,11 @@ import click
 
 from weightbridge.cli.console import complain, show
 from weightbridge.cli.options import FILE
+from weightbridge.commands.rules import RuleFile, rule_files, tested
 from weightbridge.diagnostics import CODES
 from weightbridge.errors import UsageError
 from weightbridge.report.escape import visible
 from weightbridge.report.explain import explain
-from weightbridge.rulebook import RuleFile, rule_files, tested
 
 RULES = click.option("--rules", "folders", multiple=True, type=FILE, metavar="DIR", help="Rules of your own, beside the shipped ones.")
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from weightbridge import pipeline
 from weightbridge.cli.options import FILE, OVERWRITE, PLANNING, PROBING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
 from weightbridge.cli.running import run
+from weightbridge.commands import pipeline
 
 
 @click.command("transfer")

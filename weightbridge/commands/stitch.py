@@ -4,8 +4,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from weightbridge.commands.features import live_model
 from weightbridge.errors import UsageError
-from weightbridge.features import live_model
 from weightbridge.transfer.write import check_output, publish, staged
 
 

@@ -8,15 +8,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.commands.pipeline import Prepared, judged, prepare
+from weightbridge.commands.prove import prove
+from weightbridge.commands.rules import rules_of
 from weightbridge.errors import OutputError
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
-from weightbridge.pipeline import Prepared, judged, prepare
 from weightbridge.planning.file import with_content
-from weightbridge.proving import prove
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
-from weightbridge.rulebook import rules_of
 from weightbridge.transfer.execute import Ledger, values
 from weightbridge.transfer.write import Written, digested, read_back
 from weightbridge.verification import Verification

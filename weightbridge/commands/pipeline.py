@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weightbridge import formats
+from weightbridge.commands.rules import rules_of
 from weightbridge.diagnostics import Finding, with_severity
 from weightbridge.formats.hashing import structure_hash
 from weightbridge.matching import changed, check_map, match, with_older_activations
@@ -20,7 +21,6 @@ from weightbridge.planning.make import make_plan, unexplained, unused_of
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import ModelSummary, Report
 from weightbridge.report.verdict import judge
-from weightbridge.rulebook import rules_of
 from weightbridge.verification import Verification
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _tried(
     made: Plan, findings: tuple[Finding, ...], given: Any, source: LayerGraph, target: LayerGraph, options: Options
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """The plan with what running the candidates decided, and the findings that follow from it."""
-    from weightbridge.disambiguation import as_map, disambiguated, without_decided
+    from weightbridge.commands.disambiguate import as_map, disambiguated, without_decided
 
     decided, said = disambiguated(made, given, source, target, options)
     told = replace(options, map=(*options.map, *as_map(decided)))
@@ -181,10 +181,10 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
 
 def _proof(source: Any, made: Prepared, written: "Written", options: Options) -> tuple[Verification, tuple[Finding, ...]]:
     if not options.verify:
-        from weightbridge.claims import NOT_RUN, unproven  # what proves is not loaded where nothing is to be proven
+        from weightbridge.commands.claims import NOT_RUN, unproven  # what proves is not loaded where nothing is to be proven
 
         return unproven(written, (*made.findings, *made.source.findings), NOT_RUN), ()
-    from weightbridge.proving import prove
+    from weightbridge.commands.prove import prove
 
     return prove(source, made.source, made.target, written, made.findings, options)
 
@@ -197,8 +197,8 @@ def _named(made: Prepared, target: Any) -> Prepared:
 
 def verify(a: Any, b: Any, options: Options) -> Report:
     """Run both models on the same probes and compare outputs and matched layers. The outputs decide; matching only says what to compare."""
+    from weightbridge.commands.prove import prove_pair
     from weightbridge.planning.file import with_content
-    from weightbridge.proving import prove_pair
     from weightbridge.transfer.execute import non_finite
 
     made = prepare(a, b, replace(options, plan=None))
@@ -212,7 +212,7 @@ def verify(a: Any, b: Any, options: Options) -> Report:
 
 def features(model: Any, layer: str, output: Path, options: Options) -> Report:
     """The model cut at a layer, written to OUTPUT."""
-    from weightbridge.features import check_features_output, write_features
+    from weightbridge.commands.features import check_features_output, write_features
 
     check_features_output(output, options.overwrite, model)
     with rules_of(options.rules):

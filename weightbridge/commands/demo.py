@@ -8,8 +8,8 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from weightbridge import pipeline
-from weightbridge.digits import Digits, digits, few, linear_head
+from weightbridge.commands import pipeline
+from weightbridge.commands.demo_digits import Digits, digits, few, linear_head
 from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Array
 from weightbridge.options import Options

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge import formats
-from weightbridge.claims import NOT_RUN, claims_equality, evidence_of, unproven
+from weightbridge.commands.claims import NOT_RUN, claims_equality, evidence_of, unproven
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
 from weightbridge.formats.hashing import structure_hash
