@@ -12,7 +12,7 @@ from report_samples import HOSTILE, sample, write_keras
 from weightbridge.cli import main
 from weightbridge.cli.group import COMMANDS
 from weightbridge.report.json import render
-from weightbridge.report.renderers import RENDERERS
+from weightbridge.report.render.renderers import RENDERERS
 
 ROOT = Path(__file__).resolve().parent.parent
 Call = Callable[..., tuple[int, str, str]]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weightbridge.report.folding import Row, fold
+from weightbridge.report.render.folding import Row, fold
 
 
 def folded(*rows: tuple[tuple[str, ...], str]) -> list[tuple[tuple[str, ...], int]]:

@@ -12,8 +12,8 @@ from weightbridge.diagnostics import finding
 from weightbridge.errors import UsageError
 from weightbridge.options import Options
 from weightbridge.plan import Plan, Unused
-from weightbridge.report.renderers import RENDERERS, renderer
-from weightbridge.report.text import render_on
+from weightbridge.report.render.renderers import RENDERERS, renderer
+from weightbridge.report.render.text import render_on
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 from weightbridge.verification import Verification

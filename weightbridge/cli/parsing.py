@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from weightbridge.files import real_path
-from weightbridge.report.renderers import RENDERERS
+from weightbridge.report.render.renderers import RENDERERS
 
 
 @dataclass(frozen=True, slots=True)

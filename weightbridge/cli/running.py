@@ -12,7 +12,7 @@ from weightbridge.cli.progress import progress_bar
 from weightbridge.cli.writing import check_writable, write_atomically
 from weightbridge.errors import OutputError, UsageError, WeightbridgeError
 from weightbridge.options import Options
-from weightbridge.report.renderers import renderer
+from weightbridge.report.render.renderers import renderer
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import failed
 
@@ -73,6 +73,6 @@ def _is_terminal() -> bool:
 
 
 def _for_terminal(data: Mapping[str, Any]) -> str:
-    from weightbridge.report.text import render_on  # and rich with it, which a JSON report can do without
+    from weightbridge.report.render.text import render_on  # and rich with it, which a JSON report can do without
 
     return render_on(data, shutil.get_terminal_size().columns, color=True)

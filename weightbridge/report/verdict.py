@@ -8,7 +8,7 @@ from weightbridge.errors import WeightbridgeError
 from weightbridge.options import FailOn, Options
 from weightbridge.report.coverage import coverage
 from weightbridge.report.policy import Policy, apply_policy, load_policy
-from weightbridge.report.summary import percent
+from weightbridge.report.render.summary import percent
 from weightbridge.report.values import EXIT_CODES, Report, Verdict
 from weightbridge.verification import Verification
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from weightbridge.report.sections import dimensions
+from weightbridge.report.render.sections import dimensions
 
 Json = Mapping[str, Any]
 Family = Literal[

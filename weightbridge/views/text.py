@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from weightbridge.report.sections import excluded, layers
-from weightbridge.report.text import render_tables
+from weightbridge.report.render.sections import excluded, layers
+from weightbridge.report.render.text import render_tables
 
 
 def render(graph: Mapping[str, Any]) -> str:

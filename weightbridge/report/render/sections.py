@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from math import floor, prod
 from typing import Any, Literal
 
-from weightbridge.report.folding import Row, fold
-from weightbridge.report.summary import percent
+from weightbridge.report.render.folding import Row, fold
+from weightbridge.report.render.summary import percent
 
 Json = Mapping[str, Any]
 ColumnKind = Literal["name", "text", "number"]

@@ -8,10 +8,10 @@ from weightbridge.errors import UsageError
 
 Renderer = Callable[[Mapping[str, Any]], str]
 RENDERERS: dict[str, str] = {
-    "text": "weightbridge.report.text",
+    "text": "weightbridge.report.render.text",
     "json": "weightbridge.report.json",
-    "markdown": "weightbridge.report.markdown",
-    "junit": "weightbridge.report.junit",
+    "markdown": "weightbridge.report.render.markdown",
+    "junit": "weightbridge.report.render.junit",
 }
 
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from weightbridge.report.escape import visible
-from weightbridge.report.sections import said
-from weightbridge.report.summary import coverage_lines, headline
+from weightbridge.report.render.sections import said
+from weightbridge.report.render.summary import coverage_lines, headline
 
 Outcome = Literal["passed", "failure", "error", "skipped"]
 ABSENT = {"fresh": "to be initialised: no source", "keep": "the target's own value stays"}

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from weightbridge.report import sections
 from weightbridge.report.escape import markdown, markdown_code
-from weightbridge.report.sections import NONE, SAME
-from weightbridge.report.summary import coverage_lines, headline, model_line
-from weightbridge.report.verification import verification_lines, verification_tables
+from weightbridge.report.render import sections
+from weightbridge.report.render.sections import NONE, SAME
+from weightbridge.report.render.summary import coverage_lines, headline, model_line
+from weightbridge.report.render.verification import verification_lines, verification_tables
 
 LIMIT = 60_000
 FINDINGS = 30_000  # of them; the tables share the rest

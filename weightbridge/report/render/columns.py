@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from weightbridge.report.escape import RULE, visible
-from weightbridge.report.sections import Column, Table
+from weightbridge.report.render.sections import Column, Table
 
 GAP = 3  # between two columns
 NAME, WORD = 8, 14  # what a column gets at least, if it asks for that much

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from weightbridge.report.sections import Json, Table, compared, said
+from weightbridge.report.render.sections import Json, Table, compared, said
 
 PASSED = "equal"
 WORDS = {"differs": "differ"}

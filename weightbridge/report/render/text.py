@@ -8,11 +8,11 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from weightbridge.report import sections
-from weightbridge.report.columns import lines, widths
 from weightbridge.report.escape import visible
-from weightbridge.report.summary import coverage_lines, headline, model_line
-from weightbridge.report.verification import verification_lines, verification_tables
+from weightbridge.report.render import sections
+from weightbridge.report.render.columns import lines, widths
+from weightbridge.report.render.summary import coverage_lines, headline, model_line
+from weightbridge.report.render.verification import verification_lines, verification_tables
 
 WIDTH = 120
 ROWS = 2000

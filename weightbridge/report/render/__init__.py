@@ -1,0 +1,1 @@
+"""Renderers: each turns the report's JSON object into one format."""
