@@ -6,7 +6,7 @@ import pytest
 
 from weightbridge.commands import rules as rulebook
 from weightbridge.errors import RuleError
-from weightbridge.matching.by_mapping import by_mapping
+from weightbridge.matching.pairing.by_mapping import by_mapping
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan, Step

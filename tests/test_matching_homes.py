@@ -9,7 +9,7 @@ from onnx_samples import Op, saved, values
 from safetensors.numpy import save_file
 
 import weightbridge as wb
-from weightbridge.matching.steady import steady_pairs
+from weightbridge.matching.sequences.steady import steady_pairs
 
 WIDTH = 6
 KERNELS = {"stem": (WIDTH, 3, 3, 3), "main": (WIDTH, WIDTH, 3, 3), "short": (WIDTH, WIDTH, 1, 1)}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from weightbridge.matching import match
-from weightbridge.matching.reducing import reduce
+from weightbridge.matching.units.reduce import reduce
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.options import Options

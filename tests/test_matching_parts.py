@@ -9,7 +9,7 @@ from onnx_samples import Op, saved, values
 
 import weightbridge as wb
 from weightbridge import formats
-from weightbridge.matching.reducing import reduce, reduce_both
+from weightbridge.matching.units.reduce import reduce, reduce_both
 
 WIDTH, HEADS = 4, 2
 KERNEL, BIAS = values((WIDTH, 12), 1), values((12,), 2)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from weightbridge.matching.units import Reduced, Unit, plain_role
+from weightbridge.matching.units.units import Reduced, Unit, plain_role
 from weightbridge.matching.values import LayerPair
 
 # How much a kind of evidence is worth. Above 0.9 a mapping is claimed; at or below it the runners-up are named.

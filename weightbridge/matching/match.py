@@ -5,29 +5,29 @@ from dataclasses import replace
 from functools import cache, partial
 
 from weightbridge.diagnostics import Finding
-from weightbridge.matching.branches import doubted_branches
-from weightbridge.matching.by_map import by_map, mapped
-from weightbridge.matching.by_mapping import by_mapping, without_told
-from weightbridge.matching.by_name import by_name, by_suffix
-from weightbridge.matching.by_neighbours import by_neighbours
-from weightbridge.matching.by_order import by_order, layers_by_order
-from weightbridge.matching.by_shape import by_shape
 from weightbridge.matching.context import Context
-from weightbridge.matching.doubt import doubted
-from weightbridge.matching.epsilons import equal_epsilons
-from weightbridge.matching.folding import fold_batchnorms, zero_biases
-from weightbridge.matching.folding_in import fold_into_targets
-from weightbridge.matching.hidden_flatten import doubted_flattens
-from weightbridge.matching.homes import by_homes
-from weightbridge.matching.joining import Joined, Joiner
-from weightbridge.matching.reducing import reduce_both
-from weightbridge.matching.roles.by_roles import by_roles
-from weightbridge.matching.schemes import permuted_storage, said_of_pairs, said_of_tensors, shown
-from weightbridge.matching.semantics import Difference, differences, is_variant, said
-from weightbridge.matching.structure import by_structure
-from weightbridge.matching.tensor_map import mapped_tensors
-from weightbridge.matching.tying import said_of_ties, untied_pairs
-from weightbridge.matching.units import AFFINE
+from weightbridge.matching.differences.functions import Difference, differences, is_variant, said
+from weightbridge.matching.differences.name_findings import permuted_storage, said_of_pairs, said_of_tensors, shown
+from weightbridge.matching.joining.epsilons import equal_epsilons
+from weightbridge.matching.joining.fold_norms import fold_into_targets
+from weightbridge.matching.joining.folded_norms import fold_batchnorms, zero_biases
+from weightbridge.matching.joining.hidden_flatten import doubted_flattens
+from weightbridge.matching.joining.join import Joined, Joiner
+from weightbridge.matching.joining.tensor_map import mapped_tensors
+from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
+from weightbridge.matching.pairing.by_map import by_map, mapped
+from weightbridge.matching.pairing.by_mapping import by_mapping, without_told
+from weightbridge.matching.pairing.by_name import by_name, by_suffix
+from weightbridge.matching.pairing.by_neighbours import by_neighbours
+from weightbridge.matching.pairing.by_norm_owner import by_homes
+from weightbridge.matching.pairing.by_order import by_order, layers_by_order
+from weightbridge.matching.pairing.by_shape import by_shape
+from weightbridge.matching.pairing.by_structure import by_structure
+from weightbridge.matching.pairing.doubt import doubted
+from weightbridge.matching.units.if_branches import doubted_branches
+from weightbridge.matching.units.reduce import reduce_both
+from weightbridge.matching.units.units import AFFINE
+from weightbridge.matching.uses.by_uses import by_roles
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options

@@ -1,0 +1,1 @@
+"""What matched pairs do not have in common, as findings."""

@@ -1,0 +1,121 @@
+"""What stands between matched layers and has no weights: pooling of another kind or size is another function too."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import zip_longest
+from typing import Any
+
+from weightbridge.matching.units.effective_attributes import ACTIVATED, PADDED, UNKNOWN, is_seen_through
+from weightbridge.model.graph import Layer, LayerGraph
+
+COMPARED = frozenset({"Pool", "GlobalPool"})
+NEUTRAL = frozenset({"Input", "Identity", "Cast", "Masking", "Reshape", "Flatten"})  # what changes no value
+IN_TRAINING = frozenset({"Dropout", "Noise"})
+ON_INPUTS = frozenset({"Rescaling", "Normalization"})
+UNSAID = frozenset({"data_format", "keepdims", "rank", "shape", "name", "trainable", "dtype", "shared_with"})
+Side = tuple[LayerGraph, Layer, tuple[Layer, ...], Layer]  # the graph, where a path begins, what is on it, where it ends
+Said = tuple[str, str, str, tuple[Any, Any]]  # source layer, target layer, attribute, both values
+
+
+def pools(source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[Layer, Layer]]:
+    """Pairs of pooling layers, in order, behind pairs of (source, target) layers, where both sides have as many of the same kind."""
+    if not (source.has_flow and target.has_flow):
+        return
+    seen: set[str] = set()
+    for given, wanted in pairs:
+        found = [(a, b) for a, b in zip_longest(_behind(source, given), _behind(target, wanted)) if b is None or b.name not in seen]
+        if all(a is not None and b is not None and a.op == b.op for a, b in found):
+            yield from ((a, b) for a, b in found if a is not None and b is not None)
+            seen.update(b.name for _, b in found if b is not None)
+
+
+def _behind(graph: LayerGraph, name: str) -> Iterator[Layer]:
+    """The pooling layers on the only path from a layer on, as far as no weights come in."""
+    while len(graph.children[name]) == 1:
+        layer = graph.by_name[graph.children[name][0]]
+        if layer.tensors or len(graph.parents[layer.name]) != 1:
+            return
+        if layer.op in COMPARED:
+            yield layer
+        name = layer.name
+
+
+def said_between(source: Side, target: Side, is_same: Callable[[Any, Any], bool]) -> Iterator[Said]:
+    """What differs on two paths between the same layers: (source layer, target layer, attribute, both values)."""
+    yield from _in_training(source, target, is_same)
+    left, right = _acting(source), _acting(target)
+    ends, begins = (source[3].name, target[3].name), target[1].op == "Input"
+    if [_kind(x) for x in left] == [_kind(y) for y in right]:
+        for x, y in zip(left, right, strict=True):
+            name = "input {}" if begins and x.op in ON_INPUTS else "{}"
+            yield from ((x.name, y.name, name.format(key), values) for key, values in _attributes(x, y, is_same))
+        return
+    odd = _without(left, right), _without(right, left)
+    ops = {layer.op for side in odd for layer in side}
+    if ops and not ops & UNKNOWN:
+        name = "input scaling" if begins and ops <= ON_INPUTS else "layers before it"
+        yield *ends, name, (_listed(odd[0]), _listed(odd[1]))
+
+
+def _in_training(source: Side, target: Side, is_same: Callable[[Any, Any], bool]) -> Iterator[Said]:
+    """Dropout and noise, where they do anything."""
+    left, right = ([x for x in side[2] if x.op in IN_TRAINING and _strength(x)] for side in (source, target))
+    if len(left) != len(right):
+        yield source[3].name, target[3].name, "dropout before it", (_listed(left), _listed(right))
+        return
+    for x, y in zip(left, right, strict=True):
+        if not is_same(_strength(x), _strength(y)):
+            yield x.name, y.name, "rate", (_strength(x), _strength(y))
+
+
+def _strength(layer: Layer) -> Any:
+    return layer.attributes.get("rate", layer.attributes.get("stddev", 0))
+
+
+def _acting(side: Side) -> list[Layer]:
+    """The layers that change values, but for those that count as attributes of the layers at both ends."""
+    graph, begins, path, ends = side
+    found = [x for x in path if x.op not in NEUTRAL | IN_TRAINING and x.attributes.get("activation") != "linear"]
+    own = begins.attributes.get("activation", "linear")
+    taken = begins.op in ACTIVATED and own == "linear" and len(graph.children[begins.name]) == 1
+    first = next((i for i, x in enumerate(found) if not is_seen_through(x)), None)
+    if taken and first is not None and found[first].op == "Activation":
+        del found[first]
+    while found and ends.op in PADDED and found[-1].op == "Pad":
+        del found[-1]
+    return found
+
+
+def _kind(layer: Layer) -> tuple[str, str]:
+    """Two pools of one kind are compared even where one of them covers everything."""
+    if layer.op in COMPARED:
+        return "Pool", ""
+    return layer.op, layer.class_name if layer.op in UNKNOWN else ""
+
+
+def _attributes(x: Layer, y: Layer, is_same: Callable[[Any, Any], bool]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Attributes that both sides know and that differ; an amount of padding is not known where one side says no more than `same`."""
+    for key in sorted(x.attributes.keys() & y.attributes.keys() - UNSAID):
+        a, b = x.attributes[key], y.attributes[key]
+        if not is_same(a, b) and not (key == "padding" and isinstance(a, str) != isinstance(b, str)):
+            yield key, (a, b)
+
+
+def _without(layers: Iterable[Layer], others: Iterable[Layer]) -> list[Layer]:
+    """The layers that the other path has nothing equal for, in whatever order."""
+    left = Counter(map(_text, others))
+    found = []
+    for layer in layers:
+        left[_text(layer)] -= 1
+        if left[_text(layer)] < 0:
+            found.append(layer)
+    return found
+
+
+def _text(layer: Layer) -> str:
+    attributes: Mapping[str, Any] = {k: v for k, v in sorted(layer.attributes.items()) if k not in UNSAID}
+    return f"{_kind(layer)} {attributes}"
+
+
+def _listed(layers: Iterable[Layer]) -> str:
+    return ", ".join(f"{layer.op} {layer.name}" for layer in layers) or "nothing"

@@ -1,0 +1,128 @@
+"""The semantic diff of matched layers: same weights, other function. Needs no framework and no bytes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import isclose
+from typing import Any
+
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.matching.differences.between_layers import pools
+from weightbridge.matching.differences.older_activations import is_told_otherwise
+from weightbridge.matching.differences.without_weights import weightless
+from weightbridge.matching.units.effective_attributes import activation_behind, effective, of_unit
+from weightbridge.model.graph import Layer, LayerGraph
+
+CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"})
+RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
+INFERENCE = (
+    "epsilon", "padding", "strides", "dilation", "groups", "activation", "recurrent_activation", "go_backwards", "axis", "equation",
+    "kind", "pool_size", "kernel_size", "scale", "center", "offset", "interpolation", "mode", "depth_multiplier", "heads", "data_format",
+    "return_sequences",
+)  # fmt: skip
+TRAINING = ("momentum", "rate", "trainable", "dropout before it")
+# Each framework has its own way to say these.
+OWN = frozenset({"data_format", "axis", "equation", "trainable", "momentum", "return_sequences"})
+VARIANTS = {"GRU": ("reset_after",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One attribute that a matched pair does not share. said_by: the layers that say it, where they are not the pair itself."""
+
+    source: str
+    target: str
+    attribute: str
+    values: tuple[Any, Any]
+    said_by: tuple[str, str] = ("", "")
+
+
+def differences(source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]) -> tuple[Difference, ...]:
+    """Of all pairs (source, target units), in target order: attributes that both sides know and that differ."""
+    partners: dict[str, list[tuple[str, str]]] = {}
+    for given, wanted in pairs:
+        partners.setdefault(_layer(wanted), []).append((given, wanted))
+    found: dict[tuple[str, str], Difference] = {}
+    for layer in target.layers:
+        for given, wanted in partners.get(layer.name, ()):
+            found |= {(d.target, d.attribute): d for d in _compared(source, target, given, wanted)}
+        joined = [(_layer(given), layer.name) for given, _ in partners.get(layer.name, ())]
+        for a, b in pools(source, target, joined):
+            found |= {(d.target, d.attribute): d for d in _compared(source, target, a.name, b.name)}
+    one = {wanted: {_layer(given) for given, _ in both} for wanted, both in partners.items()}
+    sure = {wanted: next(iter(given)) for wanted, given in one.items() if len(given) == 1}
+    for s, t, attribute, values in weightless(source, target, sure, is_same):
+        found.setdefault((t, attribute), Difference(s, t, attribute, values))
+    return tuple(found.values())
+
+
+def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -> Iterator[Difference]:
+    same = source.framework == target.framework
+    a, b = source.by_name[_layer(given)], target.by_name[_layer(wanted)]
+    left, right = of_unit(given, a, b, effective(source, a)), of_unit(wanted, b, a, effective(target, b))
+    if left == right:
+        return
+    for name in (*INFERENCE, *TRAINING, *VARIANTS.get(b.op, ())):
+        if not same and (name in OWN or (name == "padding" and b.op == "ConvTranspose")):
+            continue
+        if name in left and name in right and not (is_same(left[name], right[name]) or is_told_otherwise(left[name], right[name])):
+            yield Difference(a.name, b.name, name, (left[name], right[name]), _said_by(source, target, a, b, name))
+
+
+def _said_by(source: LayerGraph, target: LayerGraph, a: Layer, b: Layer, name: str) -> tuple[str, str]:
+    if name != "activation":
+        return "", ""
+    sides = ((graph, layer) for graph, layer in ((source, a), (target, b)))
+    one, other = (
+        activation_behind(graph, layer) if layer.attributes.get(name, "linear") == "linear" and graph.has_flow else None
+        for graph, layer in sides
+    )
+    return (one.name if one else "", other.name if other else "")
+
+
+def _layer(unit: str) -> str:
+    return unit.partition("\0")[0]
+
+
+def is_same(a: Any, b: Any) -> bool:
+    """Equal values; numbers up to float32 rounding, tuples element by element."""
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(is_same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, bool) or isinstance(b, bool):
+        return bool(a == b)
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return isclose(a, b, rel_tol=1e-6)
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(is_same(a[k], b[k]) for k in a)
+    return bool(a == b)
+
+
+def is_variant(difference: Difference, op: str) -> bool:
+    """True where no weights make the two functions equal."""
+    return difference.attribute in VARIANTS.get(op, ())
+
+
+def said(differing: tuple[Difference, ...], target: LayerGraph, handled: frozenset[tuple[str, str]]) -> tuple[Finding, ...]:
+    """Findings WB301, WB403, WB407; `handled` (target layer, attribute) were made equal by an exact transform."""
+    said_once = {d.said_by: d for d in reversed(differing) if all(d.said_by)}  # a convolution and its norm have one activation
+    open_ = (d for d in differing if (d.target, d.attribute) not in handled and said_once.get(d.said_by, d) is d)
+    return tuple(_finding(d, target.by_name[d.target].op) for d in open_)
+
+
+def _finding(d: Difference, op: str) -> Finding:
+    (a, b), (one, other) = map(_text, d.values), (f" ({name})" if name else "" for name in d.said_by)
+    values = f"{d.attribute} {a} in the source{one}, {b} in the target{other}"
+    if is_variant(d, op):
+        message, fix = "no weights make these two functions equal", f"build the target with {d.attribute}={d.values[0]}"
+        return finding("WB301", f"{d.target}: {values}; {message}", source=d.source, target=d.target, fix=fix)
+    if d.attribute in TRAINING:
+        return finding("WB407", f"{d.target}: {values}; equal in inference, not in training", source=d.source, target=d.target)
+    fix = f"give {d.target} the source's {d.attribute}, or accept the difference"
+    if d.attribute.startswith("input "):
+        return finding("WB408", f"{d.target}: {values}; the two expect other inputs", source=d.source, target=d.target, fix=fix)
+    return finding("WB403", f"{d.target}: {values}; the same weights compute something else", source=d.source, target=d.target, fix=fix)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple | list) and len(value) == 2 and isinstance(value[1], Mapping):
+        return f"{value[0]}({', '.join(f'{k}={v}' for k, v in value[1].items())})"
+    return str(value)

@@ -1,0 +1,1 @@
+"""Inside a matched pair: which tensor gives which, and by which transform."""

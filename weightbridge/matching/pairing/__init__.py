@@ -1,0 +1,1 @@
+"""Which unit is which: one matcher a file, and the evidence that they share."""

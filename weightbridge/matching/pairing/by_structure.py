@@ -1,0 +1,112 @@
+"""Structure: units whose surroundings are the same on both sides, above, below or both, with widths and without."""
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+
+from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, TOLD, Context, is_compatible, key
+from weightbridge.matching.pairing.norm_placement import is_placed_alike
+from weightbridge.matching.pairing.same_functions import same_functions
+from weightbridge.matching.pairing.signatures import Label, Signatures, signatures, with_widths, without_widths
+from weightbridge.matching.units.units import Reduced, without
+from weightbridge.matching.values import LayerPair
+
+NOWHERE = -1
+
+
+def by_structure(context: Context) -> tuple[LayerPair, ...]:
+    """Pairs by signature: whole surroundings first, then one side of them; normalisations bridged over where one side has folded them."""
+    if not context.has_flow:
+        return ()
+    found: list[LayerPair] = []
+    for view in (_whole, _bridged):
+        if context.is_complete:
+            break
+        source, target = view(context.source), view(context.target)
+        for label in (with_widths, without_widths):
+            new = _signed(source, target, label, context)
+            context = context.with_pairs(new)
+            found += new
+    return tuple(found)
+
+
+def isomorphism(source: Reduced, target: Reduced) -> dict[str, str] | None:
+    """target -> source where every unit with weights has exactly one counterpart with the same surroundings, else None."""
+    if len(source.units) != len(target.units):
+        return None
+    of_source, of_target = signatures(source, target, with_widths)
+    right = _classes(of_target)
+    left = _classes(of_source, right)
+    if any(len(places) != len(left.get(k, ())) for k, places in right.items()):
+        return None
+    pairs = ((source.units[i], target.units[j]) for k, places in right.items() for i, j in zip(left[k], places, strict=True))
+    return {t.name: s.name for s, t in pairs if t.has_weights}
+
+
+def _whole(reduced: Reduced) -> Reduced:
+    return reduced
+
+
+def _bridged(reduced: Reduced) -> Reduced:
+    return without(reduced, "Norm")
+
+
+def _classes(sign: Signatures, wanted: Container[tuple[int, int]] | None = None) -> Mapping[tuple[int, int], Sequence[int]]:
+    """The places of the units of one signature (above, below); of those wanted alone."""
+    found: dict[tuple[int, int], list[int]] = {}
+    for place, k in enumerate(zip(sign.up, sign.down, strict=True)):
+        if wanted is None or k in wanted:
+            found.setdefault(k, []).append(place)
+    return found
+
+
+def _signed(source: Reduced, target: Reduced, label: Label, context: Context) -> list[LayerPair]:
+    """The pairs that one kind of signature shows, of units that have none yet."""
+    a, b = signatures(source, target, label)
+    unpaired = [place for place, unit in enumerate(target.units) if unit.name not in context.pairs]
+    found = (*_both_sides(source, target, a, b, unpaired), *_one_side(source, target, a, b, unpaired))
+    return [p for p in found if "one-sided" not in p.evidence or is_placed_alike(source, p.source, target, p.target)]
+
+
+def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]) -> Iterator[LayerPair]:
+    right = _classes(b, {(b.up[place], b.down[place]) for place in unpaired})
+    left = _classes(a, right)
+    for k, places in right.items():
+        if len(left.get(k, ())) != len(places):
+            continue
+        others, names = [source.units[i].name for i in left[k]], [target.units[i].name for i in places]
+        pairs, is_told = same_functions(source, others, target, names) if len(names) > 1 else ([(others[0], names[0])], False)
+        for s, t in pairs:
+            if not is_compatible(source.by_name[s], target.by_name[t]):
+                continue
+            same = key(source.by_name[s]) == key(target.by_name[t])
+            sure = (STRUCTURE if same else ONE_SIDED) if len(names) == 1 else SYMMETRIC
+            evidence = ("structure", "shape") if same else ("structure",)
+            told = () if len(names) == 1 else ("function",) if is_told else ("order",)
+            yield LayerPair(s, t, TOLD if is_told else sure, (*evidence, *told), tuple(o for o in others if o != s))
+
+
+def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]) -> Iterator[LayerPair]:
+    """Equal above or equal below, where the two do not contradict each other; only where the shapes fit."""
+    above, below = _partners(a.up, b.up), _partners(a.down, b.down)
+    for place in unpaired:
+        partners = {above[place], below[place]} - {NOWHERE}
+        if len(partners) != 1:
+            continue
+        one, unit = source.units[partners.pop()], target.units[place]
+        if key(one) == key(unit) and is_compatible(one, unit):
+            yield LayerPair(one.name, unit.name, ONE_SIDED, ("structure", "shape", "one-sided"))
+
+
+def _partners(source: Sequence[int], target: Sequence[int]) -> Sequence[int]:
+    """Per place in the target, that of the same signature in the source where each side has it once, else NOWHERE."""
+    size = max((*source, *target), default=0) + 1
+    of_source, of_target = _once(source, size), _once(target, size)
+    return [NOWHERE if of_target[sign] == NOWHERE else of_source[sign] for sign in target]
+
+
+def _once(signs: Sequence[int], size: int) -> Sequence[int]:
+    """Per signature, the only place that has it, else NOWHERE."""
+    found, seen = [NOWHERE] * size, bytearray(size)
+    for place, sign in enumerate(signs):
+        found[sign] = NOWHERE if seen[sign] else place
+        seen[sign] = 1
+    return found

@@ -1,0 +1,31 @@
+"""Where a norm stands: right behind the layer whose output it normalises, or behind an activation or a pool."""
+
+from weightbridge.matching.units.units import Reduced
+from weightbridge.model.graph import Layer, LayerGraph
+
+BARRIERS = frozenset({"Activation", "Pool", "GlobalPool"})  # a norm before them is another function than one behind them
+VIEWS = frozenset({"Permute", "Reshape", "Cast", "Identity", "Dropout"})
+OWNERS = frozenset({"Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose", "Dense", "EinsumDense"})
+
+
+def is_placed_alike(source: Reduced, given: str, target: Reduced, wanted: str) -> bool:
+    """False where one of two norms stands right behind its layer and the other behind an activation or a pool: one was folded away."""
+    one, other = source.by_name[given], target.by_name[wanted]
+    if not one.family == other.family == "Norm":
+        return True
+    places = {_before(source.graph, one.layer), _before(target.graph, other.layer)}
+    return places != {"layer", "barrier"}
+
+
+def _before(graph: LayerGraph, layer: Layer) -> str:
+    """`layer`, `barrier`, or "" for anything else."""
+    for _ in range(len(graph.layers)):
+        parents = graph.parents[layer.name]
+        if len(parents) != 1:
+            return ""
+        layer = graph.by_name[parents[0]]
+        if layer.op in BARRIERS or layer.attributes.get("activation", "linear") not in ("linear", None):
+            return "barrier"
+        if layer.op not in VIEWS:
+            return "layer" if layer.op in OWNERS else ""
+    return ""

@@ -1,0 +1,1 @@
+"""Alignment of ordered lists, and assignment."""

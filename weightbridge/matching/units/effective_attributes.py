@@ -1,0 +1,95 @@
+"""A layer's attributes as they act: with the padding layer before it and the activation behind it taken in."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weightbridge.matching.units.directions import direction_of
+from weightbridge.matching.units.fused_parts import PART
+from weightbridge.matching.units.units import Unit
+from weightbridge.model.graph import Layer, LayerGraph
+
+PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
+ACTIVATED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"})
+UNKNOWN = frozenset({"Opaque", "Lambda"})  # may be an activation as well
+SEEN_THROUGH = frozenset({"Identity", "Dropout", "Cast", "Permute", "BatchNorm", "Scale", "Shift", "Noise", "Reshape", "Flatten"})
+
+
+def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
+    """Attributes; `padding` includes zero padding right before, `activation` the one right behind where the layer itself is linear."""
+    found = dict(layer.attributes)
+    if layer.op in PADDED and "padding" in found:
+        found["padding"] = _padding(graph, layer)
+    if layer.op in ACTIVATED and graph.has_flow:
+        found["activation"] = _activation(graph, layer)
+    if layer.op not in PADDED | {"ConvTranspose"}:
+        found.pop("padding", None)
+    return {k: v for k, v in found.items() if v is not None}
+
+
+def effective_of(graph: LayerGraph, unit: Unit) -> Mapping[str, Any]:
+    """Those of a unit's layer; a part of a fused one has the activation that follows this part."""
+    found = effective(graph, unit.layer)
+    if unit.part is None or len(unit.part.layers) != 1:
+        return found
+    return {**found, "activation": _activation(graph, graph.by_name[unit.part.layers[0]])}
+
+
+def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The attributes that count for one direction of a bidirectional layer, or for one half of a separable convolution."""
+    if PART in unit:  # each part is followed by its own activation, if any
+        return {k: v for k, v in attributes.items() if k != "activation"}
+    if {layer.op, other.op} == {"Conv", "DepthwiseConv"}:  # one writes as groups what is a class of its own to the other
+        return {k: v for k, v in attributes.items() if k not in ("groups", "depth_multiplier")}
+    if direction_of(unit) == 1:
+        return {**attributes, "go_backwards": True}
+    if layer.op != "SeparableConv" or other.op == layer.op:
+        return attributes
+    if unit.endswith("\0depthwise"):
+        return {k: v for k, v in attributes.items() if k != "activation"}
+    return {k: v for k, v in attributes.items() if k == "activation"}
+
+
+def _padding(graph: LayerGraph, layer: Layer) -> Any:
+    own = layer.attributes["padding"]
+    before = _single(graph.parents[layer.name], graph)
+    passed = {"Identity", "Permute", "Dropout", "Cast"} | ({"Reshape"} if len(own) == 1 else set())  # Conv1D in two dimensions
+    while before is not None and before.op in passed:
+        before = _single(graph.parents[before.name], graph)
+    if isinstance(own, str) or before is None or before.op != "Pad" or before.attributes.get("mode", "constant") != "constant":
+        return own
+    outer = before.attributes.get("padding")
+    if not isinstance(outer, tuple) or len(outer) != len(own) or before.attributes.get("value", 0) != 0:
+        return own
+    return tuple((a + c, b + d) for (a, b), (c, d) in zip(own, outer, strict=True))
+
+
+def _activation(graph: LayerGraph, layer: Layer) -> Any:
+    own = layer.attributes.get("activation", "linear")
+    if own != "linear":
+        return own
+    after = _behind(graph, layer)
+    if after is None or after.tensors or after.op not in ("Activation", *UNKNOWN):
+        return "linear"
+    return after.attributes.get("activation") if after.op == "Activation" else None
+
+
+def activation_behind(graph: LayerGraph, layer: Layer) -> Layer | None:
+    """The layer of its own that activates a linear one, where what stands between them only passes values on."""
+    after = _behind(graph, layer)
+    return after if after is not None and after.op == "Activation" and not after.tensors else None
+
+
+def _behind(graph: LayerGraph, layer: Layer) -> Layer | None:
+    after = _single(graph.children[layer.name], graph)
+    while after is not None and is_seen_through(after) and after.attributes.get("activation", "linear") == "linear":
+        after = _single(graph.children[after.name], graph)
+    return after
+
+
+def is_seen_through(layer: Layer) -> bool:
+    """A maximum may be taken before or after an activation: those that are in use rise, and keep the order of what they are given."""
+    return layer.op in SEEN_THROUGH or (layer.op == "Pool" and layer.attributes.get("kind") == "max")
+
+
+def _single(names: tuple[str, ...], graph: LayerGraph) -> Layer | None:
+    return graph.by_name[names[0]] if len(names) == 1 else None
