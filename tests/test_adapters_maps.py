@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from weightbridge.adapters import apply
-from weightbridge.adapters.maps import chosen_channels, even, linear_resize, mapped, matrix
-from weightbridge.adapters.positions import bicubic_resize, grids
+from weightbridge.adapters.apply.maps import chosen_channels, even, linear_resize, mapped, matrix
+from weightbridge.adapters.apply.positions import bicubic_resize, grids
 from weightbridge.plan import Step
 
 Rule = dict[str, Any]

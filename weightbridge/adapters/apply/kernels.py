@@ -1,7 +1,7 @@
 """Kernel taps: larger kernels are padded with zeros, smaller ones cropped, patch embeddings resampled."""
 
-from weightbridge.adapters.maps import Rule
-from weightbridge.adapters.setting import Partners
+from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.propose.setting import Partners
 from weightbridge.model.graph import Layer
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from weightbridge.adapters.cross_kernels import statistic_step, vector_step
-from weightbridge.adapters.expressions import Expression, Reading, fed, leaf, through_kernel
-from weightbridge.adapters.letters import letters
-from weightbridge.adapters.setting import Setting
-from weightbridge.adapters.stages import CONVOLUTIONS, convolutions, norm_after
+from weightbridge.adapters.apply.expressions import Expression, Reading, fed, leaf, through_kernel
+from weightbridge.adapters.propose.cross_kernels import statistic_step, vector_step
+from weightbridge.adapters.propose.letters import letters
+from weightbridge.adapters.propose.setting import Setting
+from weightbridge.adapters.propose.stages import CONVOLUTIONS, convolutions, norm_after
 from weightbridge.model.graph import Layer
 from weightbridge.plan import Step
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weightbridge.adapters.groups import activation_of
+from weightbridge.adapters.propose.groups import activation_of
 from weightbridge.model.graph import Layer, LayerGraph
 
 IDEMPOTENT = frozenset({"relu", "None", "linear"})  # f(f(x)) = f(x), so that a block which adds zero changes nothing

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from weightbridge.adapters.positions import grids
-from weightbridge.adapters.setting import Setting
+from weightbridge.adapters.apply.positions import grids
+from weightbridge.adapters.propose.setting import Setting
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from weightbridge.adapters.groups import channel_groups
-from weightbridge.adapters.heads import WRITERS, head_finding, is_head
-from weightbridge.adapters.setting import Setting
+from weightbridge.adapters.propose.groups import channel_groups
+from weightbridge.adapters.propose.heads import WRITERS, head_finding, is_head
+from weightbridge.adapters.propose.setting import Setting
 from weightbridge.diagnostics import Finding
 from weightbridge.model.graph import Layer, LayerGraph
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.adapters.maps import mapped
+from weightbridge.adapters.apply.maps import mapped
 from weightbridge.model.tensors import Array
 
 PREFIXES = (1, 2, 0)  # a class token; class and distillation tokens (DeiT); none

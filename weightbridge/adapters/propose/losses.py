@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from weightbridge.adapters.setting import Setting
+from weightbridge.adapters.propose.setting import Setting
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.plan import Step
 

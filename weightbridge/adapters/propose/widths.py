@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from weightbridge.adapters.groups import Axis, channels_first
-from weightbridge.adapters.layout import lengths
-from weightbridge.adapters.maps import Rule
-from weightbridge.adapters.setting import Partners, Setting
+from weightbridge.adapters.apply.layout import lengths
+from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.propose.groups import Axis, channels_first
+from weightbridge.adapters.propose.setting import Partners, Setting
 
 WRITING = ("o", "g")
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from weightbridge.adapters.channels import cost
-from weightbridge.adapters.layout import lengths, pattern
-from weightbridge.adapters.letters import Letters, letters
-from weightbridge.adapters.maps import Rule
-from weightbridge.adapters.setting import Setting
-from weightbridge.adapters.stems import is_stem
+from weightbridge.adapters.apply.layout import lengths, pattern
+from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.propose.channels import cost
+from weightbridge.adapters.propose.letters import Letters, letters
+from weightbridge.adapters.propose.setting import Setting
+from weightbridge.adapters.propose.stems import is_stem
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step

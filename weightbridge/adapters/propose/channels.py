@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weightbridge.adapters.kernels import is_exact_tap, tap_rule
-from weightbridge.adapters.layout import lengths, pattern
-from weightbridge.adapters.maps import Rule
-from weightbridge.adapters.setting import Partners, Setting
-from weightbridge.adapters.stems import is_stem, stem_rule
-from weightbridge.adapters.widths import Widths, channel_rule
+from weightbridge.adapters.apply.kernels import is_exact_tap, tap_rule
+from weightbridge.adapters.apply.layout import lengths, pattern
+from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.propose.setting import Partners, Setting
+from weightbridge.adapters.propose.stems import is_stem, stem_rule
+from weightbridge.adapters.propose.widths import Widths, channel_rule
 from weightbridge.model.vectors import is_turned_over
 from weightbridge.plan import Step
 

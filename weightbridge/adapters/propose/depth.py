@@ -7,9 +7,9 @@ that go on in two or more places (`block3_conv3` after `block3_conv2`, `block4_c
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from weightbridge.adapters.branches import Branch
-from weightbridge.adapters.chains import chain_steps
-from weightbridge.adapters.setting import Setting
+from weightbridge.adapters.propose.branches import Branch
+from weightbridge.adapters.propose.chains import chain_steps
+from weightbridge.adapters.propose.setting import Setting
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step

@@ -1,7 +1,7 @@
 """Input channels: many into one are summed, one into many is spread, others are tiled and scaled; said as WB304."""
 
-from weightbridge.adapters.maps import Rule
-from weightbridge.adapters.setting import Partners, Setting
+from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.propose.setting import Partners, Setting
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer
 from weightbridge.plan import Step

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.adapters.expressions import Expression
-from weightbridge.adapters.maps_of_axes import map_axes
+from weightbridge.adapters.apply.expressions import Expression
+from weightbridge.adapters.apply.maps_of_axes import map_axes
 from weightbridge.model.tensors import Array
 
 Moments = tuple[Array, Array]

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from weightbridge.adapters.groups import activation_of
-from weightbridge.adapters.kernels import padding_at
-from weightbridge.adapters.letters import letters, taps
-from weightbridge.adapters.setting import Setting
+from weightbridge.adapters.apply.kernels import padding_at
+from weightbridge.adapters.propose.groups import activation_of
+from weightbridge.adapters.propose.letters import letters, taps
+from weightbridge.adapters.propose.setting import Setting
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step

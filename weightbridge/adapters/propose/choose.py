@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from weightbridge.adapters.cross import propose_cross
-from weightbridge.adapters.heads import WRITERS
-from weightbridge.adapters.same_kind import propose_same_kind
-from weightbridge.adapters.setting import Setting
-from weightbridge.adapters.stages import is_staged
-from weightbridge.adapters.values import Proposal
-from weightbridge.adapters.widths import Widths, is_explained, source_widths
+from weightbridge.adapters.propose.cross import propose_cross
+from weightbridge.adapters.propose.heads import WRITERS
+from weightbridge.adapters.propose.same_kind import propose_same_kind
+from weightbridge.adapters.propose.setting import Setting
+from weightbridge.adapters.propose.stages import is_staged
+from weightbridge.adapters.propose.values import Proposal
+from weightbridge.adapters.propose.widths import Widths, is_explained, source_widths
 from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from weightbridge.adapters.channels import channel_steps
-from weightbridge.adapters.depth import depth_steps
-from weightbridge.adapters.heads import head_findings, head_layers, replaced_heads
-from weightbridge.adapters.letters import letters
-from weightbridge.adapters.losses import loss_findings
-from weightbridge.adapters.position_steps import position_steps
-from weightbridge.adapters.setting import Setting
-from weightbridge.adapters.stems import stem_findings
-from weightbridge.adapters.values import Proposal
-from weightbridge.adapters.widths import Widths, source_widths
+from weightbridge.adapters.propose.channels import channel_steps
+from weightbridge.adapters.propose.depth import depth_steps
+from weightbridge.adapters.propose.heads import head_findings, head_layers, replaced_heads
+from weightbridge.adapters.propose.letters import letters
+from weightbridge.adapters.propose.losses import loss_findings
+from weightbridge.adapters.propose.position_steps import position_steps
+from weightbridge.adapters.propose.setting import Setting
+from weightbridge.adapters.propose.stems import stem_findings
+from weightbridge.adapters.propose.values import Proposal
+from weightbridge.adapters.propose.widths import Widths, source_widths
 from weightbridge.plan import Step
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from weightbridge.adapters.groups import Groups, activation_of
-from weightbridge.adapters.setting import Setting
-from weightbridge.adapters.widths import Widths
+from weightbridge.adapters.propose.groups import Groups, activation_of
+from weightbridge.adapters.propose.setting import Setting
+from weightbridge.adapters.propose.widths import Widths
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer, LayerGraph
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.adapters.layout import arranged
-from weightbridge.adapters.maps import mapped
+from weightbridge.adapters.apply.layout import arranged
+from weightbridge.adapters.apply.maps import mapped
 from weightbridge.model.tensors import Array
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from weightbridge.adapters.branches import Branch, residual_branches
-from weightbridge.adapters.groups import Axis, Groups, channel_groups
-from weightbridge.adapters.letters import Letters, letters
+from weightbridge.adapters.propose.branches import Branch, residual_branches
+from weightbridge.adapters.propose.groups import Axis, Groups, channel_groups
+from weightbridge.adapters.propose.letters import Letters, letters
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor

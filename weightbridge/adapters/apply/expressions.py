@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from weightbridge.adapters.groups import MERGES, PASSING, Groups, activation_of
+from weightbridge.adapters.propose.groups import MERGES, PASSING, Groups, activation_of
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Step
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.adapters.maps_of_axes import map_axes
-from weightbridge.adapters.moments import expected_statistics
-from weightbridge.adapters.positions import resized_positions
+from weightbridge.adapters.apply.maps_of_axes import map_axes
+from weightbridge.adapters.apply.moments import expected_statistics
+from weightbridge.adapters.apply.positions import resized_positions
 from weightbridge.model.tensors import Array
 from weightbridge.plan import Step
 from weightbridge.transforms import apply as transformed

@@ -1,0 +1,1 @@
+"""Adapters carried out: the target's values from the source's."""

@@ -1,0 +1,1 @@
+"""What to do where shapes or architectures differ, decided without values."""
