@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from weightbridge.commands import rules as rulebook
-from weightbridge.formats.keras import dialects
+from weightbridge.formats.keras.architecture import dialects
 from weightbridge.rules import layouts as rules
 from weightbridge.rules import mappings
 from weightbridge.rules import names as functions

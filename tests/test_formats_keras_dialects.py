@@ -9,8 +9,8 @@ from keras_files import FIXTURES, layer, sequential, source, write_legacy
 from weightbridge import formats
 from weightbridge.errors import RuleError
 from weightbridge.formats.keras import h5 as keras_h5
-from weightbridge.formats.keras.dialect_cases import failing
-from weightbridge.formats.keras.dialects import Dialect, admits, dialects, load_dialect, version_of
+from weightbridge.formats.keras.architecture.dialect_cases import failing
+from weightbridge.formats.keras.architecture.dialects import Dialect, admits, dialects, load_dialect, version_of
 from weightbridge.model.graph import LayerGraph
 
 CASES = [pytest.param(rule, i, id=f"{rule.id}-{i}") for rule in dialects() for i in range(len(rule.cases))]

@@ -116,7 +116,7 @@ def conclusion(shown: Demonstration) -> tuple[str, ...]:
 
 def _networks() -> Any:
     try:
-        return import_module("weightbridge.formats.keras.demo")
+        return import_module("weightbridge.formats.keras.framework.demo")
     except ImportError as error:
         fix = 'install the extra: pip install "weightbridge-toolkit[tensorflow]", or -e ".[tensorflow]" in a clone'
         raise Unsupported(f"the demo trains its models with Keras, which cannot be imported here ({error})", fix=fix) from error

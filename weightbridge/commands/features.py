@@ -31,8 +31,8 @@ def check_features_output(output: Path, overwrite: bool, model: Any) -> None:
 
 def write_features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None = None) -> Any:
     """The same as `features`, for an output that has been checked."""
-    live = import_module("weightbridge.formats.keras.live")  # a framework, loaded when there is something to cut
-    cut = import_module("weightbridge.formats.keras.cut").cut(live_model(model, arguments), str(layer), _where(model))
+    live = import_module("weightbridge.formats.keras.framework.live")  # a framework, loaded when there is something to cut
+    cut = import_module("weightbridge.formats.keras.framework.cut").cut(live_model(model, arguments), str(layer), _where(model))
     with staged(output) as temporary:
         live.save(cut, temporary)
         publish(temporary, output)
@@ -42,14 +42,14 @@ def write_features(model: Any, layer: str, output: Path, arguments: Mapping[str,
 def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
     """The Keras model of a path, `py:module:callable`, or the model itself. Raises Unsupported for a file that is no Keras model."""
     if isinstance(model, str) and model.startswith("py:"):
-        return import_module("weightbridge.formats.keras.live").load_callable(model, dict(arguments or {}))
+        return import_module("weightbridge.formats.keras.framework.live").load_callable(model, dict(arguments or {}))
     if not isinstance(model, str | Path):
         return model
     format = sniff(Path(model))
     if format not in RUNNABLE:
         message = f"a {format} file cannot be cut: only Keras models with their architecture can"
         raise Unsupported(message, where=str(model), fix="Transfer its weights into a Keras model (weightbridge transfer), and cut that")
-    return import_module("weightbridge.formats.keras.load").load(Path(model))
+    return import_module("weightbridge.formats.keras.framework.load").load(Path(model))
 
 
 def _where(model: Any) -> str:

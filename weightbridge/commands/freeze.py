@@ -19,7 +19,7 @@ def freeze(model: Any, plan: Plan) -> tuple[str, ...]:
     """
     if not isinstance(plan, Plan):
         raise PlanError(f"expected a Plan, got {type(plan).__name__}", fix="Make one with weightbridge.plan, or read it with Plan.load")
-    live = import_module("weightbridge.formats.keras.live")  # a framework
+    live = import_module("weightbridge.formats.keras.framework.live")  # a framework
     steps = {step.target: step for step in plan.steps}
     layers = [layer for layer in live.read(model).layers if layer.tensors]
     _refuse_strangers(layers, steps)

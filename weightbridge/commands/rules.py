@@ -44,7 +44,7 @@ def rules_of(folders: Sequence[Path]) -> Iterator[None]:
     """Inside, the user's rules of all kinds count; wrong ones are said even where none is needed. Raises RuleError."""
     with with_rules(folders):
         if folders:
-            from weightbridge.formats.keras.dialects import dialects  # loads numpy, which `rules list` does without
+            from weightbridge.formats.keras.architecture.dialects import dialects  # loads numpy, which `rules list` does without
             from weightbridge.rules.names import name_rules
 
             dialects(tuple(folders))
@@ -74,7 +74,7 @@ def tested(folder: Path) -> Tested:
 
 def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
     if rule.kind == "dialect":
-        from weightbridge.formats.keras import dialect_cases  # loads numpy, which `rules list` does without
+        from weightbridge.formats.keras.architecture import dialect_cases  # loads numpy, which `rules list` does without
 
         return dialect_cases.tested(rule.path)
     if rule.kind == "mapping":

@@ -25,11 +25,11 @@ def stitch(source: Any, at: str, target: Any, from_: str, *, output: str | Path 
     """
     if output is not None:
         _check(Path(output), overwrite, (source, target))
-    keras_stitch = import_module("weightbridge.formats.keras.stitch")
+    keras_stitch = import_module("weightbridge.formats.keras.framework.stitch")
     model = keras_stitch.stitched(live_model(source), str(at), live_model(target), str(from_))
     if output is not None:
         with staged(Path(output)) as temporary:
-            import_module("weightbridge.formats.keras.live").save(model, temporary)
+            import_module("weightbridge.formats.keras.framework.live").save(model, temporary)
             publish(temporary, Path(output))
     return model
 

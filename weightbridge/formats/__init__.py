@@ -9,7 +9,7 @@ from typing import Any
 
 from weightbridge.errors import ModelError, Unsupported, UsageError
 from weightbridge.formats.running import InputSpec, Runner
-from weightbridge.formats.sniffing import sniff
+from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.suffixes import suffix_findings
 from weightbridge.formats.templates import template_of
 from weightbridge.model.graph import LayerGraph
@@ -29,13 +29,13 @@ FORMATS: dict[str, str] = {
     "torch-legacy": "weightbridge.formats.torch.legacy",
     "tf-checkpoint": "weightbridge.formats.tensorflow.checkpoint",
     "saved-model": "weightbridge.formats.tensorflow.saved_model",
-    "python": "weightbridge.formats.keras.live",
+    "python": "weightbridge.formats.keras.framework.live",
 }
 RUNNERS: dict[str, str] = {
-    "keras-zip": "weightbridge.formats.keras.run",
-    "keras-h5": "weightbridge.formats.keras.run",
-    "python": "weightbridge.formats.keras.run",
-    "onnx": "weightbridge.formats.onnx.run",
+    "keras-zip": "weightbridge.formats.keras.framework.run",
+    "keras-h5": "weightbridge.formats.keras.framework.run",
+    "python": "weightbridge.formats.keras.framework.run",
+    "onnx": "weightbridge.formats.onnx.running.run",
 }
 UNREAD: dict[str, str] = {
     "tflite": "use the model that it was converted from, or convert it to ONNX with tf2onnx --tflite",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import UsageError
-from weightbridge.formats.sniffing import sniff
+from weightbridge.formats.sniffing.content import sniff
 from weightbridge.model.graph import LayerGraph
 
 WEIGHTS = "model.weights.h5"
@@ -59,7 +59,7 @@ def template_of(target: Any, output: Path, arguments: Mapping[str, Any] | None =
 
 def _from_code(target: Any, made: Path, arguments: Mapping[str, Any] | None) -> LayerGraph:
     """The code is called once: what it builds may be another model every time."""
-    live = import_module("weightbridge.formats.keras.live")
+    live = import_module("weightbridge.formats.keras.framework.live")
     model = live.load_callable(target, dict(arguments or {})) if isinstance(target, str) else target
     graph: LayerGraph = live.read(model)
     if made.suffix == ".safetensors":
@@ -76,8 +76,8 @@ def _from_file(target: Path, format: str, made: Path, output: Path) -> LayerGrap
     elif made.name.endswith(".weights.h5") and format == "keras-zip":
         _extract(target, made)
     elif made.suffix in (".h5", ".hdf5", ".keras") and format in WHOLE:
-        model = import_module("weightbridge.formats.keras.load").load(target)
-        _saved(import_module("weightbridge.formats.keras.live"), model, made)
+        model = import_module("weightbridge.formats.keras.framework.load").load(target)
+        _saved(import_module("weightbridge.formats.keras.framework.live"), model, made)
     else:
         fix = f"choose an OUTPUT that ends with {' or '.join(s for s, known in WRITABLE.items() if format in known) or '.safetensors'}"
         raise UsageError(f"a {format} target cannot be written as {made.name.removeprefix('target')}", where=str(output), fix=fix)

@@ -6,14 +6,14 @@ from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import Corrupt, WeightbridgeError
-from weightbridge.formats.keras.attributes import attributes
-from weightbridge.formats.keras.classes import CLASSES
-from weightbridge.formats.keras.flow import Flow, Node
-from weightbridge.formats.keras.loose import MakeTensor, stored_layers
-from weightbridge.formats.keras.ops import function_of, operation_of, wrapper_of
-from weightbridge.formats.keras.shapes import output_shape
-from weightbridge.formats.keras.stored import Store, Stored
-from weightbridge.formats.keras.variables import is_custom
+from weightbridge.formats.keras.architecture.attributes import attributes
+from weightbridge.formats.keras.architecture.classes import CLASSES
+from weightbridge.formats.keras.architecture.flow import Flow, Node
+from weightbridge.formats.keras.architecture.ops import function_of, operation_of, wrapper_of
+from weightbridge.formats.keras.architecture.shapes import output_shape
+from weightbridge.formats.keras.variables.loose import MakeTensor, stored_layers
+from weightbridge.formats.keras.variables.stored import Store, Stored
+from weightbridge.formats.keras.variables.tree import is_custom
 from weightbridge.model.graph import Layer, Shape
 
 Edge = tuple[str, str, int]

@@ -11,14 +11,14 @@ from weightbridge.errors import Corrupt
 from weightbridge.formats.containers import whole
 from weightbridge.formats.hdf5.tree import Group, read_tree
 from weightbridge.formats.hdf5.write import patched_copy
-from weightbridge.formats.keras.config import parse_json, parse_model
-from weightbridge.formats.keras.dialects import Origin, normalised, version_of, weight_findings
-from weightbridge.formats.keras.flow import Flow
-from weightbridge.formats.keras.legacy import LegacyStore, listed
-from weightbridge.formats.keras.legacy_kernels import with_old_kernels
-from weightbridge.formats.keras.loose import chain, stored_layers, unique
+from weightbridge.formats.keras.architecture.config import parse_json, parse_model
+from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of, weight_findings
+from weightbridge.formats.keras.architecture.flow import Flow
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
-from weightbridge.formats.keras.tensors import datasets_of, tensor_of
+from weightbridge.formats.keras.variables.legacy import LegacyStore, listed
+from weightbridge.formats.keras.variables.legacy_kernels import with_old_kernels
+from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
+from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.model.graph import Excluded, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from weightbridge.diagnostics import finding
 from weightbridge.errors import Corrupt, OutputError
 from weightbridge.formats.containers import whole
-from weightbridge.formats.keras.config import parse_json, parse_model
-from weightbridge.formats.keras.dialects import Origin, normalised, version_of
-from weightbridge.formats.keras.expected import ExpectedStore
+from weightbridge.formats.keras.architecture.config import parse_json, parse_model
+from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of
+from weightbridge.formats.keras.architecture.expected import ExpectedStore
 from weightbridge.formats.keras.model import graph_of_model
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor

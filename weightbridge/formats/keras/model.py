@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from weightbridge.diagnostics import Finding, finding, listed
-from weightbridge.formats.keras.config import ConfigLayer
-from weightbridge.formats.keras.flow import Flow, Node, flow_of
+from weightbridge.formats.keras.architecture.config import ConfigLayer
+from weightbridge.formats.keras.architecture.flow import Flow, Node, flow_of
 from weightbridge.formats.keras.graph import build
-from weightbridge.formats.keras.loose import unique
-from weightbridge.formats.keras.stored import Store
-from weightbridge.formats.keras.variables import is_custom
+from weightbridge.formats.keras.variables.loose import unique
+from weightbridge.formats.keras.variables.stored import Store
+from weightbridge.formats.keras.variables.tree import is_custom
 from weightbridge.model.graph import LayerGraph
 
 SHOWN = 10

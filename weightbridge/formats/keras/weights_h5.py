@@ -8,10 +8,10 @@ from weightbridge.errors import Corrupt, Unsupported
 from weightbridge.formats.containers import whole
 from weightbridge.formats.hdf5.tree import Group, read_tree
 from weightbridge.formats.hdf5.write import patched_copy
-from weightbridge.formats.keras.loose import chain, stored_layers, unique
-from weightbridge.formats.keras.shards import is_shard_map, read_shards
-from weightbridge.formats.keras.tensors import datasets_of, tensor_of
-from weightbridge.formats.keras.variables import VariableStore, excluded
+from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
+from weightbridge.formats.keras.variables.shards import is_shard_map, read_shards
+from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
+from weightbridge.formats.keras.variables.tree import VariableStore, excluded
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
-from weightbridge.formats.onnx.shapes_values import Shape
-from weightbridge.formats.onnx.values import Constant, Net, Read, subgraphs
+from weightbridge.formats.onnx.shapes.rule import Shape
+from weightbridge.formats.onnx.values.values import Constant, Net, Read, subgraphs
 
 SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 

@@ -4,21 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from weightbridge.formats.onnx import conv, dense, elementwise, loops, norms, plain, recurrent
-from weightbridge.formats.onnx.biases import with_biases
 from weightbridge.formats.onnx.branches import opened
-from weightbridge.formats.onnx.cells import cell_drafts
+from weightbridge.formats.onnx.cells import loops, recurrent
+from weightbridge.formats.onnx.cells.cells import cell_drafts
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, opaque
-from weightbridge.formats.onnx.groupnorm import with_group_norms
+from weightbridge.formats.onnx.groups.biases import with_biases
+from weightbridge.formats.onnx.groups.groupnorm import with_group_norms
+from weightbridge.formats.onnx.groups.parts import Run, divisions
+from weightbridge.formats.onnx.groups.regions import region_drafts
+from weightbridge.formats.onnx.groups.unfolded import unfolded_drafts
 from weightbridge.formats.onnx.names import layer_names
-from weightbridge.formats.onnx.parts import Run, divisions
+from weightbridge.formats.onnx.nodes import conv, dense, elementwise, norms, plain
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
-from weightbridge.formats.onnx.regions import region_drafts
-from weightbridge.formats.onnx.shapes import shapes_of
+from weightbridge.formats.onnx.shapes.infer import shapes_of
 from weightbridge.formats.onnx.tensors import DTYPES, dtype_name
-from weightbridge.formats.onnx.unfolded import unfolded_drafts
-from weightbridge.formats.onnx.values import Net, Read, net_of
-from weightbridge.formats.onnx.views import stored_axes
+from weightbridge.formats.onnx.values.values import Net, Read, net_of
+from weightbridge.formats.onnx.values.views import stored_axes
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Array, Tensor
 

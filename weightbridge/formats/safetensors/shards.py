@@ -6,7 +6,7 @@ from pathlib import Path
 from weightbridge.diagnostics import Finding, finding, with_severity
 from weightbridge.formats.safetensors.header import Entry, Header, read_header
 from weightbridge.formats.shard_index import Index, check_names, index_in, is_index, read_index
-from weightbridge.formats.sniffing_folders import INDEXES
+from weightbridge.formats.sniffing.folders import INDEXES
 
 
 @dataclass(frozen=True, slots=True)

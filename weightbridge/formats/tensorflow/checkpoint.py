@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, OutputError, Unsupported
-from weightbridge.formats.keras.loose import chain
+from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.tensorflow.bundle_entries import Entry
 from weightbridge.formats.tensorflow.checkpoint_layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint_names import OBJECTS, Named, by_names, by_objects

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from weightbridge.errors import Unsupported
 from weightbridge.formats.containers import Region
 from weightbridge.formats.hdf5.tree import Dataset
-from weightbridge.formats.keras.classes import CLASSES
-from weightbridge.formats.keras.infer import class_of_group, guess
-from weightbridge.formats.keras.legacy import TODAY
-from weightbridge.formats.keras.legacy_names import CELL, ROLES, role_of
-from weightbridge.formats.keras.loose import stored_layers
-from weightbridge.formats.keras.stored import Stored, Variable
-from weightbridge.formats.keras.tensors import STATISTICS
+from weightbridge.formats.keras.architecture.classes import CLASSES
+from weightbridge.formats.keras.variables.infer import class_of_group, guess
+from weightbridge.formats.keras.variables.legacy import TODAY
+from weightbridge.formats.keras.variables.legacy_names import CELL, ROLES, role_of
+from weightbridge.formats.keras.variables.loose import stored_layers
+from weightbridge.formats.keras.variables.stored import Stored, Variable
+from weightbridge.formats.keras.variables.tensors import STATISTICS
 from weightbridge.formats.safetensors.layers import natural
 from weightbridge.formats.tensorflow.checkpoint_names import AVERAGE, Named
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle, load

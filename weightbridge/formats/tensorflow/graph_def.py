@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from weightbridge.errors import Corrupt, ModelError, ResourceBomb
-from weightbridge.formats.keras.loose import chain
+from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.tensorflow.bundle_entries import DTYPES, parse_shape
 from weightbridge.formats.wire import LENGTH, Buffer, Span, fields, floats, integers, span_of, text
 from weightbridge.model.graph import Layer, LayerGraph

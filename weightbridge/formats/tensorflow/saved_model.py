@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, OutputError, ResourceBomb, Unsupported
-from weightbridge.formats.keras.config import ConfigLayer, parse_model
-from weightbridge.formats.keras.dialects import Origin, normalised, version_of
-from weightbridge.formats.keras.loose import chain
+from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_model
+from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
+from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.tensorflow.checkpoint import excluded, files_of, tracked_of
 from weightbridge.formats.tensorflow.checkpoint_layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint_names import Named, by_names, by_objects

@@ -8,9 +8,9 @@ from typing import Any
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.hdf5.tree import Dataset, Group
-from weightbridge.formats.keras.flow import Flow
-from weightbridge.formats.keras.legacy import LegacyStore
-from weightbridge.formats.keras.stored import Variable
+from weightbridge.formats.keras.architecture.flow import Flow
+from weightbridge.formats.keras.variables.legacy import LegacyStore
+from weightbridge.formats.keras.variables.stored import Variable
 from weightbridge.formats.tensorflow.checkpoint_layers import bundle_dataset, bundle_tensor
 from weightbridge.formats.tensorflow.checkpoint_names import UNNAMED
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle

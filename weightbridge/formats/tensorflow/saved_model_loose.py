@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from weightbridge.errors import Corrupt
-from weightbridge.formats.keras.classes import CLASSES
-from weightbridge.formats.keras.config import ConfigLayer, parse_model
-from weightbridge.formats.keras.dialects import Origin, normalised
-from weightbridge.formats.keras.flow import Flow, Node, flow_of
+from weightbridge.formats.keras.architecture.classes import CLASSES
+from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_model
+from weightbridge.formats.keras.architecture.dialects import Origin, normalised
+from weightbridge.formats.keras.architecture.flow import Flow, Node, flow_of
 from weightbridge.formats.keras.graph import build
-from weightbridge.formats.keras.loose import chain, unique
 from weightbridge.formats.keras.model import code_findings
+from weightbridge.formats.keras.variables.loose import chain, unique
 from weightbridge.formats.tensorflow.saved_model_keras import Objects, SavedStore, is_layer, tree_of
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle
 from weightbridge.formats.tensorflow.tracked import MAX_DEPTH, below

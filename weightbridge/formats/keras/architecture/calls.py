@@ -1,0 +1,85 @@
+"""The calls of a functional model in an order in which each comes after those that it needs."""
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from weightbridge.errors import Corrupt
+from weightbridge.formats.keras.architecture.config import Call, ConfigLayer, Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """How many calls each layer of a model has, and the number of its first one, inside the model and at its outputs.
+
+    A functional model is call 0 of itself: older Keras counts its calls in another model from 1, Keras 3 does so at outputs alone.
+    """
+
+    count: Mapping[str, int]
+    inside: Mapping[str, int]
+    outside: Mapping[str, int]
+
+    def number(self, reference: Reference, *, output: bool = False) -> int:
+        """Which call a reference means, from 0; -1 where there is no such call."""
+        count = self.count.get(reference.layer, 0)
+        number = reference.node - (self.outside if output else self.inside).get(reference.layer, 0)
+        if 0 <= number < count:
+            return number
+        return 0 if count == 1 else -1
+
+
+def calls_of(model: ConfigLayer) -> Calls:
+    """The numbering of a functional model's calls."""
+    count = {layer.name: len(layer.calls) or 1 for layer in model.layers}
+    nested = {layer.name: layer for layer in model.layers if layer.kind in ("functional", "sequential")}
+    inside = [r for layer in model.layers for call in layer.calls for r in call.inputs if r.layer in nested]
+    modern = any(call.modern for layer in model.layers for call in layer.calls)
+    zero = {r.layer for r in inside if r.node == 0}
+    older = {name: 1 for name in nested if name not in zero and not modern}
+    ends = {name: 1 for name, layer in nested.items() if name in older or layer.kind == "functional"}
+    return Calls(count, older, ends)
+
+
+def ordered(model: ConfigLayer, calls: Calls, where: str) -> Iterator[tuple[ConfigLayer, int, Call]]:
+    """(layer, number, call), each after those that it needs, else in the file's order (Kahn's algorithm).
+
+    Raises Corrupt for a call of a layer that is not there, and for calls that go in a circle.
+    """
+    listed = [(layer, n, call) for layer in model.layers for n, call in enumerate(layer.calls or (Call(()),))]
+    index = {(layer.name, n): i for i, (layer, n, _) in enumerate(listed)}
+    needed = [[_place(index, calls, layer, r, where) for r in call.inputs] for layer, _, call in listed]
+    users = [list[int]() for _ in listed]
+    for i, places in enumerate(needed):
+        for place in places:
+            users[place].append(i)
+    waiting = [len(places) for places in needed]
+    ready, done = [i for i, n in enumerate(waiting) if not n], 0
+    while ready:
+        i = heapq.heappop(ready)
+        done += 1
+        yield listed[i]
+        for user in users[i]:
+            waiting[user] -= 1
+            if not waiting[user]:
+                heapq.heappush(ready, user)
+    if done < len(listed):
+        stuck = next(layer.name for i, (layer, _, _) in enumerate(listed) if waiting[i])
+        raise Corrupt(f"the calls go in a circle through layer {stuck!r}", where=where, fix="Save the model again")
+
+
+def check_outputs(model: ConfigLayer, calls: Calls, where: str) -> None:
+    """Raises Corrupt for an output of the model that no call gives."""
+    for reference in model.outputs:
+        if calls.number(reference, output=True) < 0:
+            raise _absent("the model's output is", reference, where)
+
+
+def _place(index: Mapping[tuple[str, int], int], calls: Calls, layer: ConfigLayer, reference: Reference, where: str) -> int:
+    found = index.get((reference.layer, calls.number(reference)))
+    if found is None:
+        raise _absent(f"layer {layer.name!r} is fed by", reference, where)
+    return found
+
+
+def _absent(what: str, reference: Reference, where: str) -> Corrupt:
+    return Corrupt(f"{what} {reference.layer!r}, call {reference.node}, which is not there", where=where, fix="Save the model again")

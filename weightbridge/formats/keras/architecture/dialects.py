@@ -1,0 +1,199 @@
+"""Keras dialects: rules in rules/dialects/*.toml turn what Keras 1, 2 and tf.keras wrote into today's terms, and say what it costs.
+
+A rule has `summary`, `versions` (`<3`, `>=2,<2.3`), `code` (WB102 or WB103), `cause`, `fix`, `match`, `normalise` and `case` tables.
+It is for a class, an attribute or a structure, never for one model. Files of Keras 3 have no dialect: no rule is read for them.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from weightbridge.diagnostics import CODES, Finding, finding, listed
+from weightbridge.errors import RuleError
+from weightbridge.formats.keras.architecture.config import ConfigLayer
+from weightbridge.rules.folders import Folders, rules_folder, user_files, users
+
+KEYS = frozenset({"summary", "versions", "code", "cause", "fix", "match", "normalise", "case"})
+MATCH_KEYS = frozenset(
+    {"class", "has", "lacks", "where", "either", "listed", "several", "trait", "backend", "weights", "unless_class", "unless_trait"}
+)
+NORMALISE_KEYS = frozenset({"classes", "class_by", "rename", "collect", "values", "set", "drop"})
+CASE_KEYS = frozenset({"matches", "version", "backend", "layer", "becomes", "weights"})
+MODERN = (3,)
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a file says of who wrote it: Keras's version (as numbers), the backend, and the names of its weights."""
+
+    version: tuple[int, ...]
+    backend: str = ""
+    weights: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One rule. match and normalise are the TOML tables, checked."""
+
+    id: str
+    summary: str
+    versions: str
+    code: str
+    cause: str
+    fix: str
+    match: Mapping[str, Any]
+    normalise: Mapping[str, Any]
+    cases: tuple[Mapping[str, Any], ...]
+
+
+def normalised(model: ConfigLayer, origin: Origin) -> tuple[ConfigLayer, tuple[Finding, ...]]:
+    """The model in today's terms, and one finding per rule that applied, which names the layers."""
+    if origin.version >= MODERN:
+        return model, ()
+    hits: dict[str, list[str]] = {}
+    rules = [rule for rule in dialects(users()) if admits(rule.versions, origin.version)]
+    changed = _normalised(model, rules, origin, hits)
+    return changed, tuple(_finding(rule, hits[rule.id]) for rule in rules if rule.id in hits)
+
+
+def weight_findings(origin: Origin) -> tuple[Finding, ...]:
+    """The findings of rules about names of weights alone, for files without architecture."""
+    if origin.version >= MODERN:
+        return ()
+    rules = [rule for rule in dialects(users()) if "weights" in rule.match and admits(rule.versions, origin.version)]
+    return tuple(_finding(rule, _named(rule, origin)) for rule in rules if _named(rule, origin))
+
+
+@cache
+def dialects(folders: Folders = ()) -> tuple[Dialect, ...]:
+    """The shipped rules, by id, then the user's. Raises RuleError for a file that is wrong."""
+    shipped = sorted((rules_folder() / "dialects").glob("*.toml"))
+    return tuple(load_dialect(path) for path in (*shipped, *user_files(folders, "dialect")))
+
+
+def load_dialect(path: Path) -> Dialect:
+    """One rule file, checked whole."""
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError) as error:
+        raise RuleError(f"the rule cannot be read: {error}", where=str(path), fix="Correct the TOML") from error
+    problems = [f"unknown key {k}" for k in sorted(set(value) - KEYS)]
+    problems += [f"{k} is missing" for k in ("summary", "versions", "code", "cause", "fix", "match", "case") if not value.get(k)]
+    problems += _unknown(value.get("match", {}), MATCH_KEYS) + _unknown(value.get("normalise", {}), NORMALISE_KEYS)
+    cases = tuple(value.get("case", ()))
+    problems += [p for case in cases for p in _unknown(case, CASE_KEYS)]
+    problems += [] if {bool(c.get("matches")) for c in cases} == {True, False} else ["it needs a case that matches and one that does not"]
+    problems += [] if value.get("code") in CODES else [f"unknown code {value.get('code')}"]
+    if problems:
+        raise RuleError("; ".join(problems), where=str(path), fix="Correct the rule file")
+    texts = {k: value[k] for k in ("summary", "versions", "code", "cause", "fix")}
+    return Dialect(id=path.stem, **texts, match=value["match"], normalise=value.get("normalise", {}), cases=cases)
+
+
+def admits(versions: str, version: tuple[int, ...]) -> bool:
+    """Whether a version is in a range such as `>=2,<2.3`."""
+    return all(_compares(part.strip(), version) for part in versions.split(","))
+
+
+def version_of(text: Any) -> tuple[int, ...]:
+    """The numbers of `2.2.4-tf`; () for no version."""
+    numbers: list[int] = []
+    for part in str(text or "").split("-")[0].split("."):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
+    """Whether a rule is about this layer (its versions aside)."""
+    match, config = rule.match, layer.config
+    tests = (
+        "class" not in match or any(fnmatchcase(layer.class_name, c) for c in match["class"]),
+        "has" not in match or any(key in config for key in match["has"]),
+        not any(key in config for key in match.get("lacks", ())),
+        all(_holds(config.get(key), values) for key, values in match.get("where", {}).items()),
+        "either" not in match or any(_holds(config.get(key), values) for key, values in match["either"].items()),
+        layer.class_name not in match.get("unless_class", ()),
+        match.get("unless_trait") not in layer.traits,
+        all(_count(config.get(key)) > 0 for key in match.get("listed", ())),
+        all(_count(config.get(key)) > 1 for key in match.get("several", ())),
+        "trait" not in match or match["trait"] in layer.traits,
+        "backend" not in match or origin.backend in match["backend"],
+        "weights" not in match or bool(_named(rule, origin)),
+    )
+    return all(tests)
+
+
+def changed(rule: Dialect, layer: ConfigLayer) -> ConfigLayer:
+    """The layer as the rule's `normalise` says."""
+    how, config = rule.normalise, dict(layer.config)
+    name = how.get("classes", {}).get(layer.class_name, layer.class_name)
+    if "class_by" in how:
+        name = how["class_by"]["names"].get(str(config.get(how["class_by"]["key"])), name)
+    for target, sources in how.get("collect", {}).items():
+        if all(s in config for s in sources):
+            config[target] = [config.pop(s) for s in sources]
+    for source, target in how.get("rename", {}).items():
+        if source in config:
+            config[target] = config.pop(source)
+    for key, values in how.get("values", {}).items():
+        if key in config and isinstance(config[key], str | int | float):
+            config[key] = values.get(str(config[key]), config[key])
+    config |= how.get("set", {})
+    for key in how.get("drop", ()):
+        config.pop(key, None)
+    return replace(layer, class_name=name, config=MappingProxyType(config))
+
+
+def _normalised(layer: ConfigLayer, rules: Iterable[Dialect], origin: Origin, hits: dict[str, list[str]]) -> ConfigLayer:
+    for rule in rules:
+        if applies(rule, layer, origin) and not _said(rule, hits):
+            hits.setdefault(rule.id, []).append(layer.name)
+            layer = changed(rule, layer)
+    return replace(layer, layers=tuple(_normalised(inner, rules, origin, hits) for inner in layer.layers))
+
+
+def _said(rule: Dialect, hits: Mapping[str, list[str]]) -> bool:
+    """A rule about the file as a whole is said once."""
+    return rule.id in hits and set(rule.match) <= {"weights", "backend"}
+
+
+def _holds(value: Any, allowed: list[Any]) -> bool:
+    """Whether a config's value is one of those allowed, type and all (1 is not True)."""
+    return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed)
+
+
+def _count(value: Any) -> int:
+    return len(value) if isinstance(value, list | tuple) else 0
+
+
+def _named(rule: Dialect, origin: Origin) -> list[str]:
+    return [name for name in origin.weights if any(fnmatchcase(name, glob) for glob in rule.match["weights"])]
+
+
+def _finding(rule: Dialect, names: list[str]) -> Finding:
+    return finding(rule.code, f"{rule.cause}: {listed(names, SHOWN)}", source=names[0], fix=rule.fix)
+
+
+def _unknown(table: Mapping[str, Any], known: frozenset[str]) -> list[str]:
+    return [f"unknown key {k}" for k in sorted(set(table) - known)]
+
+
+def _compares(test: str, version: tuple[int, ...]) -> bool:
+    sign = test.rstrip("0123456789.")
+    bound = version_of(test[len(sign) :])
+    match sign:
+        case "<":
+            return version < bound
+        case ">=":
+            return version >= bound
+        case "" if test == "*":
+            return True
+    return test == "*"

@@ -1,0 +1,219 @@
+"""A config's tree -> its calls as nodes in topological order: nested models flattened, wrappers opened, shared layers numbered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from weightbridge.errors import Corrupt
+from weightbridge.formats.keras.architecture.calls import calls_of, check_outputs, ordered
+from weightbridge.formats.keras.architecture.classes import STORED_AS, snake_case
+from weightbridge.formats.keras.architecture.config import ConfigLayer, walk
+from weightbridge.formats.keras.variables.legacy_names import CELL
+
+Outputs = tuple[str, ...]
+CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One call of a layer.
+
+    name: its path in the scopes, with `#n` for calls after the first; owner: the first call's name, which has the tensors.
+    inputs: names of the nodes that feed it. top: the name of the layer of the outermost model that it is or is in.
+    store: where Keras 3 keeps its variables. parts: for a wrapper, the nodes of what it wraps.
+    """
+
+    name: str
+    owner: str
+    layer: ConfigLayer
+    inputs: tuple[str, ...]
+    top: str
+    store: str
+    op: str = ""
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """All nodes of a model, each after those that feed it, and the names of its inputs and outputs."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def flow_of(model: ConfigLayer, where: str) -> Flow:
+    """Raises Corrupt for calls that go in a circle or name a layer that is not there."""
+    builder = _Builder(where)
+    place = _Place("", "", "")
+    try:
+        outputs = builder.model(model, place, ())
+    except IndexError as error:
+        raise Corrupt("a model or layer that gives nothing is used as if it did", where=where, fix="Save the model again") from error
+    nodes = tuple(builder.nodes)
+    return Flow(nodes, tuple(n.name for n in nodes if n.op == "Input"), outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a layer stands: the scope of its name, Keras 3's storage path, and the top layer that it is in."""
+
+    scope: str
+    store: str
+    top: str
+
+    def named(self, name: str) -> str:
+        return f"{self.scope}/{name}" if self.scope else name
+
+
+class _Builder:
+    """Collects nodes; counts the calls of each layer."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.nodes: list[Node] = []
+        self.calls: dict[str, int] = {}
+
+    def model(self, model: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
+        """The nodes of a model's layers, and the names of its outputs."""
+        if model.kind == "sequential":
+            return self._sequential(model, place, inputs)
+        return self._functional(model, place, inputs)
+
+    def layer(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
+        """The nodes of one call. `place.store` is the layer's own."""
+        if layer.kind in ("functional", "sequential"):
+            return self.model(layer, replace(place, scope=place.named(layer.name)), inputs)
+        if layer.layers and not _is_cell_alone(layer):
+            return self._wrapper(layer, place, inputs)
+        if layer.layers:
+            cell = layer.layers[0]
+            layer = replace(
+                layer, class_name=cell.class_name, config={**cell.config, **_way(layer)}, module=cell.module, layers=(), wrapped=()
+            )
+        return self._add(layer, place, inputs, "")
+
+    def _sequential(self, model: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
+        stores = storage_names(model.layers)
+        if not inputs and model.layers and model.layers[0].class_name != "InputLayer":
+            inputs = self._add(_implied_input(model.layers[0]), place, (), "Input")
+        for layer in model.layers:
+            inner = _inside(place, layer, stores)
+            if layer.class_name == "InputLayer":
+                inputs = self._add(layer, inner, inputs, "Identity" if inputs else "Input")
+            else:
+                inputs = self.layer(layer, inner, inputs)
+        return inputs
+
+    def _functional(self, model: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
+        stores, calls = storage_names(model.layers), calls_of(model)
+        check_outputs(model, calls, self.where)
+        fed = dict(zip((r.layer for r in model.inputs), inputs, strict=False))
+        made: dict[tuple[str, int], Outputs] = {}
+        for layer, number, call in ordered(model, calls, self.where):
+            inner = _inside(place, layer, stores)
+            if layer.class_name == "InputLayer":
+                outer = (fed.get(layer.name, inputs[0]),) if inputs else ()
+                made[layer.name, number] = self._add(layer, inner, outer, "Identity" if outer else "Input")
+            else:
+                sources = tuple(_output(made[r.layer, calls.number(r)], r.tensor) for r in call.inputs)
+                made[layer.name, number] = self.layer(layer, inner, sources)
+        return tuple(_output(made[r.layer, calls.number(r, output=True)], r.tensor) for r in model.outputs)
+
+    def _wrapper(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
+        """The wrapped layers between the wrapper's parents and the wrapper: side by side, or one after another (cells)."""
+        inner = replace(place, scope=place.named(layer.name))
+        parts: list[str] = []
+        feeding = inputs
+        for part, store in wrapped_parts(layer):
+            made = self.layer(part, replace(inner, store=f"{place.store}/{store}"), feeding)
+            parts.extend(made)
+            feeding = made if store.startswith("cell") else inputs
+        ends = tuple(parts[-1:]) if layer.class_name != "Bidirectional" else tuple(parts)
+        return self._add(layer, place, ends, "", tuple(parts))
+
+    def _add(self, layer: ConfigLayer, place: _Place, inputs: Outputs, op: str, parts: Outputs = ()) -> Outputs:
+        owner = place.named(layer.name)
+        count = self.calls.get(owner, 0)
+        self.calls[owner] = count + 1
+        name = f"{owner}#{count}" if count else owner
+        self.nodes.append(Node(name, owner, layer, inputs, place.top or layer.name, place.store, op, parts))
+        return (name,)
+
+
+def storage_names(layers: tuple[ConfigLayer, ...]) -> dict[str, str]:
+    """The group's name that Keras 3 gives each layer of a list: its class in snake case, counted; operations have none."""
+    used: dict[str, int] = {}
+    found = {}
+    for layer in layers:
+        if layer.kind == "operation":
+            continue
+        key = snake_case(STORED_AS.get(layer.class_name, layer.class_name))
+        found[layer.name] = f"{key}_{used[key]}" if key in used else key
+        used[key] = used.get(key, 0) + 1
+    return found
+
+
+def wrapped_parts(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
+    """What a wrapper wraps, by the names that Keras gives it, with the attribute that holds it."""
+    if layer.class_name == "Bidirectional":
+        return _both_ways(layer)
+    found: list[tuple[ConfigLayer, str]] = []
+    for part, key in zip(layer.layers, layer.wrapped, strict=True):
+        if part.class_name == "StackedRNNCells":
+            stores = storage_names(part.layers)
+            found.extend((cell, f"{key}/cells/{stores[cell.name]}") for cell in part.layers)
+        else:
+            found.append((part, key))
+    if layer.class_name != "RNN":
+        return tuple(found)
+    return tuple((replace(cell, config={**cell.config, **_way(layer, last=cell is found[-1][0])}), store) for cell, store in found)
+
+
+def _is_cell_alone(layer: ConfigLayer) -> bool:
+    """Whether an RNN has one cell of Keras's own, to which nobody gave a name: it is then what `LSTM`, `GRU`, ... would be."""
+    cell = layer.layers[0]
+    return layer.class_name == "RNN" and len(layer.layers) == 1 and cell.class_name in CELLS and bool(CELL.fullmatch(cell.name))
+
+
+def _way(layer: ConfigLayer, *, last: bool = True) -> dict[str, Any]:
+    """How an RNN runs its cells; all but the last give every step."""
+    backwards, steps = layer.config.get("go_backwards", False), layer.config.get("return_sequences", False)
+    return {"go_backwards": backwards, "return_sequences": steps if last else True}
+
+
+def _both_ways(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
+    forward = layer.layers[0]
+    backward = layer.layers[1] if len(layer.layers) > 1 else forward
+    name = forward.name.removeprefix("forward_")
+    turned = (
+        backward.config if len(layer.layers) > 1 else {**backward.config, "go_backwards": not forward.config.get("go_backwards", False)}
+    )
+    back = backward.name.removeprefix("backward_") if len(layer.layers) > 1 else name
+    return (
+        (replace(forward, name=f"forward_{name}"), "forward_layer"),
+        (replace(backward, name=f"backward_{back}", config=turned), "backward_layer"),
+    )
+
+
+def _inside(place: _Place, layer: ConfigLayer, stores: Mapping[str, str]) -> _Place:
+    prefix = f"{place.store}/layers" if place.store else "layers"
+    return _Place(place.scope, f"{prefix}/{stores.get(layer.name, '')}", place.top or layer.name)
+
+
+def _output(outputs: Outputs, tensor: int) -> str:
+    return outputs[tensor] if tensor < len(outputs) else outputs[-1]
+
+
+def _implied_input(layer: ConfigLayer) -> ConfigLayer:
+    """What Keras makes of a Sequential whose first layer tells its input's shape."""
+    config: dict[str, Any] = {"batch_shape": _told_shape(layer), "name": f"{layer.name}_input"}
+    return ConfigLayer(name=f"{layer.name}_input", class_name="InputLayer", config=config)
+
+
+def _told_shape(layer: ConfigLayer) -> Any:
+    for inner in walk(layer):
+        shape = inner.config.get("batch_shape", inner.config.get("batch_input_shape"))
+        if shape is not None:
+            return shape
+    return layer.build_shape

@@ -1,0 +1,1 @@
+"""What needs Keras itself: live models, loading, running, cutting and joining."""

@@ -1,0 +1,55 @@
+"""A Keras model rebuilt in another precision: its config with other dtype policies, its weights cast."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+
+from weightbridge.errors import RunError
+from weightbridge.formats.keras.framework.settle import settle
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+def rebuilt(model: Any, dtype: str, where: str) -> Any:
+    """The same model with every float32 or mixed policy replaced. RunError where its config, or a layer, does not allow that."""
+    try:
+        with in_float(dtype):
+            config = cast_config(model.get_config(), dtype)
+            clone = type(model).from_config(config)
+            if not clone.built:
+                clone.build_from_config(model.get_build_config())
+            clone.set_weights(model.get_weights())
+            settle(clone)
+    except Exception as error:  # custom layers raise what they like
+        raise RunError(f"the model cannot be rebuilt in {dtype}: {type(error).__name__}: {str(error)[:200]}", where=where) from error
+    return clone
+
+
+@contextmanager
+def in_float(dtype: str) -> Iterator[None]:
+    """Constants that layers make while they are built or run have this precision too."""
+    before = keras.config.floatx()
+    keras.config.set_floatx(dtype)
+    try:
+        yield
+    finally:
+        keras.config.set_floatx(before)
+
+
+def cast_config(value: Any, dtype: str) -> Any:
+    """A config with every floating dtype, and every dtype policy, replaced."""
+    if isinstance(value, dict):
+        if value.get("class_name") in ("DTypePolicy", "FloatDTypePolicy", "Policy") and isinstance(value.get("config"), dict):
+            return {**value, "config": {**value["config"], "name": dtype}}
+        return {key: _cast_entry(key, inner, dtype) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(cast_config(inner, dtype) for inner in value)
+    return value
+
+
+def _cast_entry(key: str, value: Any, dtype: str) -> Any:
+    if key == "dtype" and isinstance(value, str):
+        return dtype if value.removeprefix("mixed_") in FLOATS else value
+    return cast_config(value, dtype)

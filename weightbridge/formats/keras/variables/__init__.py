@@ -1,0 +1,1 @@
+"""Stored variables of Keras files, whatever the layout."""

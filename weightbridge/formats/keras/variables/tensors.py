@@ -1,0 +1,73 @@
+"""Stored variables -> Tensors, whose bytes are read only when asked for: straight from the file where they lie in one run."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from weightbridge.errors import Corrupt, Unsupported
+from weightbridge.formats.hdf5.tree import Dataset, opened
+from weightbridge.formats.keras.variables.stored import Variable
+from weightbridge.model.tensors import Array, Tensor
+
+STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "vector_u")
+KINDS = "fiub"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Loads an array's values, in the machine's byte order."""
+
+    dataset: Dataset
+
+    def __call__(self) -> Array:
+        return load(self.dataset)
+
+
+def tensor_of(layer: str, variable: Variable, trainable: bool) -> Tensor:
+    """The tensor `layer/variable`. Raises Unsupported for a dtype that is no number."""
+    dataset = variable.dataset
+    return Tensor(
+        name=f"{layer}/{variable.name}",
+        role=variable.role,
+        shape=dataset.shape,
+        dtype=dtype_name(dataset),
+        key=dataset.path,
+        load=Stored(dataset),
+        trainable=trainable and variable.role not in STATISTICS,
+    )
+
+
+def dtype_name(dataset: Dataset) -> str:
+    """numpy's name of the dtype."""
+    dtype = dataset.dtype
+    if dtype.kind not in KINDS and dtype.name != "bfloat16":
+        raise Unsupported(
+            f"a weight of dtype {dtype}, which is no number",
+            where=f"{dataset.region.label}: {dataset.path}",
+            fix="Weights are floats, integers or booleans: save the model without this layer",
+        )
+    return str(dtype.name)
+
+
+def datasets_of(tensors: Iterable[Tensor]) -> dict[str, Dataset]:
+    """Where the tensors of a file in HDF5 are stored, by key."""
+    return {t.key: t.load.dataset for t in tensors if isinstance(t.load, Stored)}
+
+
+def load(dataset: Dataset) -> Array:
+    """The array's values, in the machine's byte order."""
+    region = dataset.region
+    if dataset.offset is None or not dataset.stored:
+        with opened(region) as file:
+            array = np.asarray(file[dataset.path][()])
+        return array.view(dataset.dtype) if array.dtype.kind == "V" else _native(array)
+    if region.path.stat().st_size < region.start + dataset.offset + dataset.nbytes:
+        raise Corrupt("the file has become shorter since its header was read", where=f"{region.label}: {dataset.path}", fix="Run it again")
+    count = dataset.nbytes // dataset.dtype.itemsize
+    values: Array = np.fromfile(region.path, dtype=dataset.dtype, count=count, offset=region.start + dataset.offset)
+    return _native(values.reshape(dataset.shape))
+
+
+def _native(array: Array) -> Array:
+    return array.astype(array.dtype.newbyteorder("="), copy=False)

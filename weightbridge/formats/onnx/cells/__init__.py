@@ -1,0 +1,1 @@
+"""Recurrent layers of ONNX: its own operators, loops and single steps."""

@@ -1,0 +1,1 @@
+"""Several ONNX nodes that are one canonical layer."""

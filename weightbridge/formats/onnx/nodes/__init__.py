@@ -1,0 +1,1 @@
+"""ONNX operators, node by node, as canonical layers."""

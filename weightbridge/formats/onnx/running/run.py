@@ -1,0 +1,135 @@
+"""Runner for ONNX models by onnxruntime on the CPU: outputs, activations of named layers, logits, and float64 where there are kernels."""
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from weightbridge.errors import RunError, Unsupported, UsageError
+from weightbridge.formats.onnx.file import folded
+from weightbridge.formats.onnx.layers import Folded
+from weightbridge.formats.onnx.proto import Model
+from weightbridge.formats.onnx.running.sessions import Session, double_session, session
+from weightbridge.formats.onnx.tensors import DTYPES
+from weightbridge.formats.running import InputSpec, Saturation
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Array
+
+SATURATIONS: Mapping[str, Saturation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
+VIEWS = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
+TOO_MANY = 1_000_000_000  # products per item; onnx's reference takes a minute for them
+
+
+def runner(model: Path, dtype: str = "float32") -> "OnnxRunner":
+    """A runner for a file. `float64` runs the same graph in that precision; Unsupported where that is not possible.
+
+    The file is checked as `read` does before onnxruntime sees it; raises a ModelError where it is not to be trusted.
+    """
+    parsed, found = folded(model)
+    if dtype not in ("float32", "float64"):
+        raise UsageError(f"a model runs in float32 or float64, not in {dtype}", where=str(model))
+    if dtype == "float64" and (work := products(found)) > TOO_MANY:
+        fix = "Verification goes by perturbed runs instead"
+        raise Unsupported(f"{work} products per item are too many for a float64 run without kernels", where=str(model), fix=fix)
+    return OnnxRunner(model, onnx.load(model, load_external_data=dtype == "float64"), parsed, found, dtype)
+
+
+def products(found: Folded) -> int:
+    """How many products the convolutions of one item take, as far as shapes are known."""
+    kernels = (
+        (layer.output_shape, layer.tensor("kernel")) for layer in found.layers if layer.op in ("Conv", "ConvTranspose", "DepthwiseConv")
+    )
+    return sum(prod(n or 1 for n in shape) * prod(kernel.shape[1:]) for shape, kernel in kernels if shape and kernel)
+
+
+class OnnxRunner:
+    """A checked model. A session is made for each set of values that is asked for, and kept."""
+
+    def __init__(self, path: Path, proto: Any, parsed: Model, found: Folded, dtype: str) -> None:
+        self._path, self._proto, self._found, self._dtype = path, proto, found, dtype
+        self._sessions: dict[tuple[str, ...], Session] = {}
+        self._last_steps = _last_steps(parsed)
+        self.outputs = tuple(o.name for o in parsed.graph.outputs)
+        self.inputs = _inputs(parsed, found, dtype)
+        self.layers = tuple(found.shown)
+        self._session(())
+
+    @property
+    def logits(self) -> Mapping[str, Saturation]:
+        return {output: saturation for output, (_, saturation) in self._last_steps.items()}
+
+    def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
+        """The outputs in their order, then `layer:<name>` for each layer and `logits:<output>` for each such name in `layers`.
+
+        Raises RunError where the model does not run on these feeds, or has no such layer.
+        """
+        wanted = {name if name.startswith("logits:") else f"layer:{name}": self._value(name) for name in layers}
+        given = {s.name: np.asarray(feeds[s.name], s.dtype) for s in self.inputs if s.name in feeds}
+        extra = tuple(sorted(set(wanted.values()) - set(self.outputs) - given.keys()))
+        arrays = self._session(extra)((*self.outputs, *extra), given)
+        values = {**given, **dict(zip((*self.outputs, *extra), arrays, strict=True))}
+        return {name: values[name] for name in self.outputs} | {name: values[value] for name, value in wanted.items()}
+
+    def _value(self, name: str) -> str:
+        """The value of the graph that shows a layer, or the logits of an output."""
+        if name in self._found.shown:
+            return self._found.shown[name]
+        output = name.removeprefix("logits:")
+        if output == name or output not in self._last_steps:
+            raise RunError(f"there is no layer {name!r} whose activation can be shown", where=str(self._path))
+        return self._last_steps[output][0]
+
+    def _session(self, extra: tuple[str, ...]) -> Session:
+        """A session whose graph also gives these values."""
+        if extra not in self._sessions:
+            proto = type(self._proto)()
+            proto.CopyFrom(self._proto)
+            proto.graph.output.extend(onnx.ValueInfoProto(name=value) for value in extra)
+            make = double_session if self._dtype == "float64" else session
+            self._sessions[extra] = make(proto, self._path)
+        return self._sessions[extra]
+
+
+def _inputs(parsed: Model, found: Folded, dtype: str) -> tuple[InputSpec, ...]:
+    layers = {layer.name: layer for layer in found.layers}
+    names = {found.shown[name]: name for name in found.inputs}
+    specs = []
+    for info in parsed.graph.inputs:
+        if info.name in names:
+            own = DTYPES.get(info.elem_type, "float32")
+            vocabulary = _vocabulary(names[info.name], found, layers) if "int" in own else None
+            specs.append(InputSpec(info.name, info.shape or (), dtype if own == "float32" else own, vocabulary))
+    return tuple(specs)
+
+
+def _vocabulary(name: str, found: Folded, layers: Mapping[str, Layer]) -> int | None:
+    """The rows of the smallest table that this input looks up, straight or through casts and reshapes."""
+    rows, left, seen = [], [name], set()
+    while left:
+        current = left.pop()
+        for source, target, _ in found.edges:
+            if source != current or target in seen:
+                continue
+            seen.add(target)
+            layer = layers[target]
+            if layer.op == "Embedding":
+                rows.append(int(layer.attributes["input_dim"]))
+            elif layer.op in ("Cast", "Identity", "Reshape", "Flatten", "Slice"):
+                left.append(target)
+    return min(rows, default=None)
+
+
+def _last_steps(parsed: Model) -> dict[str, tuple[str, Saturation]]:
+    """What goes into the softmax or sigmoid that an output ends in, and which of them it is."""
+    makers = {value: node for node in parsed.graph.nodes for value in node.outputs}
+    found: dict[str, tuple[str, Saturation]] = {}
+    for output in parsed.graph.outputs:
+        node = makers.get(output.name)
+        while node is not None and node.op in VIEWS and node.inputs:
+            node = makers.get(node.inputs[0])
+        if node is not None and node.op in SATURATIONS and not node.domain:
+            found[output.name] = (node.inputs[0], SATURATIONS[node.op])
+    return found

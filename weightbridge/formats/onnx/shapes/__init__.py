@@ -1,0 +1,1 @@
+"""Shapes of an ONNX graph's values."""

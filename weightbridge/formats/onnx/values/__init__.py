@@ -1,0 +1,1 @@
+"""The values of an ONNX graph: constants, views, and what follows from them."""
