@@ -78,7 +78,14 @@ def measured(folder: Path, suffix: str) -> list[Row]:
     times = f"{beyond:.1f} s beyond {started.seconds:.1f} s of start-up", f"{theirs.seconds:.2f} s"
     return [
         Row(f".{suffix}: time", *times, beyond / theirs.seconds, 6, False),
-        Row(f".{suffix}: peak memory", megabytes(ours.peak), f"{megabytes(MEMORY)} allowed", ours.peak / MEMORY, 1, False),
+        Row(
+            f".{suffix}: peak memory",
+            megabytes(ours.peak),
+            f"{megabytes(MEMORY)} allowed",
+            ours.peak / MEMORY,
+            1,
+            False,
+        ),
     ]
 
 

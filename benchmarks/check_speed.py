@@ -1,4 +1,6 @@
-"""`weightbridge check` of a ResNet50 pair against what a user would do instead: load the model and its weights in Keras."""
+"""`weightbridge check` of a ResNet50 pair against what a user would do instead: load the model and its
+weights in Keras.
+"""
 
 import sys
 import tempfile
@@ -16,12 +18,25 @@ def main() -> None:
         folder = build(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary))
         for source in SOURCES:
             command = (WEIGHTBRIDGE, "check", folder / source, folder / "target.keras")
-            ours, theirs = medians((command, python(KERAS, folder / "target.keras", folder / source)), times=5)
+            ours, theirs = medians(
+                (command, python(KERAS, folder / "target.keras", folder / source)), times=5
+            )
             rows += [
                 Row(f"{source}: time", ours.said, theirs.said, theirs.seconds / ours.seconds, 10, True),
-                Row(f"{source}: peak memory", megabytes(ours.peak), megabytes(theirs.peak), theirs.peak / ours.peak, 8, True),
+                Row(
+                    f"{source}: peak memory",
+                    megabytes(ours.peak),
+                    megabytes(theirs.peak),
+                    theirs.peak / ours.peak,
+                    8,
+                    True,
+                ),
             ]
-    finish("check of a ResNet50 pair against keras load_model + load_weights", rows, "python benchmarks/check_speed.py")
+    finish(
+        "check of a ResNet50 pair against keras load_model + load_weights",
+        rows,
+        "python benchmarks/check_speed.py",
+    )
 
 
 if __name__ == "__main__":

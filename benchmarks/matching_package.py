@@ -1,6 +1,8 @@
-"""Matching against the unrelated PyPI package `weightbridge` 0.0.4: time at 1,002 and 10,002 tensors, and five cases.
+"""Matching against the unrelated PyPI package `weightbridge` 0.0.4: time at 1,002 and 10,002 tensors, and
+five cases.
 
-The package goes into a virtual environment of its own, because its import name is the same. Start-up is left out on both
+The package goes into a virtual environment of its own, because its import name is the same. Start-up is left
+out on both
 sides, and processor time is compared: only one of the two can be slowed down by what else the machine does.
 """
 
@@ -32,7 +34,13 @@ FASTER, GROWTH = 40, 13
 PATIENCE = 50  # times our own time, then the package is stopped: it is slower than that
 STRICT: Mapping[str, Any] = {}
 LENIENT: Mapping[str, Any] = {"ignore_unmatched_inputs": True, "ignore_unmatched_outputs": True}
-HINTS = [["q_proj", "q_proj"], ["k_proj", "k_proj"], ["v_proj", "v_proj"], ["gate", "gate"], ["input_layernorm", "input_layernorm"]]
+HINTS = [
+    ["q_proj", "q_proj"],
+    ["k_proj", "k_proj"],
+    ["v_proj", "v_proj"],
+    ["gate", "gate"],
+    ["input_layernorm", "input_layernorm"],
+]
 
 THEIRS = """
 import contextlib, io, json, resource, sys, time
@@ -69,12 +77,19 @@ class Theirs:
 
 def main() -> None:
     gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])  # as the command does
-    ours(graph("a", torch_state(2)), graph("b", keras_state(2)))  # what is imported and read late is there now
+    ours(
+        graph("a", torch_state(2)), graph("b", keras_state(2))
+    )  # what is imported and read late is there now
     with tempfile.TemporaryDirectory() as temporary:
         package = Path(sys.argv[1]) if len(sys.argv) > 1 else installed(Path(temporary))
         rows = [*_sizes(), *(row for blocks in BLOCKS[:2] for row in _side_by_side(package, blocks))]
-        judged = [(case.name, judged_ours(case), *(judged_theirs(package, case, o) for o in (STRICT, LENIENT))) for case in cases()]
-    print("### five cases, right or wrong\n\n| case | weightbridge-toolkit | weightbridge 0.0.4 | leftovers ignored |\n|---|---|---|---|")
+        judged = [
+            (case.name, judged_ours(case), *(judged_theirs(package, case, o) for o in (STRICT, LENIENT)))
+            for case in cases()
+        ]
+    print(
+        "### five cases, right or wrong\n\n| case | weightbridge-toolkit | weightbridge 0.0.4 | leftovers ignored |\n|---|---|---|---|"
+    )
     print(*(f"| {' | '.join(one)} |" for one in judged), "", sep="\n")
     finish(f"matching of state dicts, against {PACKAGE}", rows, "python benchmarks/matching_package.py")
 
@@ -94,10 +109,14 @@ def ours(source: LayerGraph, target: LayerGraph) -> tuple[float, Mapping[str, fr
     return time.process_time() - start, {m.target: frozenset(m.sources) for m in found.matches}
 
 
-def theirs(package: Path, source: Shapes, target: Shapes, options: Mapping[str, Any], patience: float) -> Theirs:
+def theirs(
+    package: Path, source: Shapes, target: Shapes, options: Mapping[str, Any], patience: float
+) -> Theirs:
     """One call of the package; stopped where it takes more than `patience` seconds of processor time."""
     task = json.dumps({"source": source, "target": target, "options": options, "patience": patience})
-    done = subprocess.run([package, "-I", "-c", THEIRS], input=task, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [package, "-I", "-c", THEIRS], input=task, capture_output=True, text=True, check=False
+    )
     if -done.returncode in (SIGXCPU, SIGKILL):
         return Theirs(patience, {}, "stopped")
     done.check_returncode()
@@ -105,7 +124,9 @@ def theirs(package: Path, source: Shapes, target: Shapes, options: Mapping[str, 
 
 
 def _sizes() -> list[Row]:
-    """PyTorch's names into Keras's: 100,000 tensors against the mean of 10,000, five times before and five times after."""
+    """PyTorch's names into Keras's: 100,000 tensors against the mean of 10,000, five times before and five
+    times after.
+    """
     spent: dict[int, list[float]] = {blocks: [] for blocks in BLOCKS[1:]}
     for blocks in (*[BLOCKS[1]] * 5, BLOCKS[2], *[BLOCKS[1]] * 5):
         source, target = torch_state(blocks), keras_state(blocks)
@@ -114,22 +135,49 @@ def _sizes() -> list[Row]:
         assert right == len(target), f"{right} of {len(target)} tensors right"
         spent[blocks].append(seconds)
     small, large = map(statistics.mean, spent.values())
-    return [Row("100,002 tensors, torch to Keras", f"{large:.1f} s", f"{small:.1f} s for 10,002", large / small, GROWTH, False)]
+    return [
+        Row(
+            "100,002 tensors, torch to Keras",
+            f"{large:.1f} s",
+            f"{small:.1f} s for 10,002",
+            large / small,
+            GROWTH,
+            False,
+        )
+    ]
 
 
 def _side_by_side(package: Path, blocks: int) -> list[Row]:
-    """What the package does right when it is given hints: another prefix, all else alike. And equal names, its best case."""
+    """What the package does right when it is given hints: another prefix, all else alike. And equal names,
+    its best case.
+    """
     rows = []
-    for name, prefix, hints in (("another prefix, hints given to the package", "net.blocks", HINTS), ("equal names", "model.layers", [])):
+    for name, prefix, hints in (
+        ("another prefix, hints given to the package", "net.blocks", HINTS),
+        ("equal names", "model.layers", []),
+    ):
         source, target = torch_state(blocks), torch_state(blocks, prefix)
         pair = graph("a", source), graph("b", target)
         seconds, found = min((ours(*pair) for _ in range(3)), key=lambda one: one[0])
-        assert found == {t: frozenset({s}) for s, t in zip(source, target, strict=True)}, "not all tensors right"
+        assert found == {t: frozenset({s}) for s, t in zip(source, target, strict=True)}, (
+            "not all tensors right"
+        )
         other = theirs(package, source, target, {"hints": hints}, max(PATIENCE * seconds, 20))
-        assert other.error or dict(other.found) == dict(zip(target, source, strict=True)), "the package is wrong"
+        assert other.error or dict(other.found) == dict(zip(target, source, strict=True)), (
+            "the package is wrong"
+        )
         said = f"{'more than ' if other.error == 'stopped' else ''}{other.seconds:.1f} s"
         bound = FASTER if blocks == BLOCKS[1] else 1
-        rows.append(Row(f"{len(source):,} tensors, {name}", f"{seconds:.2f} s", said, other.seconds / seconds, bound, True))
+        rows.append(
+            Row(
+                f"{len(source):,} tensors, {name}",
+                f"{seconds:.2f} s",
+                said,
+                other.seconds / seconds,
+                bound,
+                True,
+            )
+        )
     return rows
 
 
@@ -143,7 +191,11 @@ def judged_theirs(package: Path, case: Case, options: Mapping[str, Any]) -> str:
     source, target = ({t.name: t.shape for t in side.tensors} for side in (case.source, case.target))
     layouts = {"in_format": "tensorflow", "out_format": "pytorch"} if case.target.framework == "onnx" else {}
     found = theirs(package, source, target, {**options, **layouts}, 120)
-    return f"no result ({found.error})" if found.error else _verdict({t: frozenset({s}) for t, s in found.found.items()}, case)
+    return (
+        f"no result ({found.error})"
+        if found.error
+        else _verdict({t: frozenset({s}) for t, s in found.found.items()}, case)
+    )
 
 
 def _verdict(found: Mapping[str, frozenset[str]], case: Case) -> str:

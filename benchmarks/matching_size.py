@@ -1,4 +1,6 @@
-"""Processor time of matching two residual networks of 1,000 and 10,000 layers in memory and of planning, start-up left out."""
+"""Processor time of matching two residual networks of 1,000 and 10,000 layers in memory and of planning,
+start-up left out.
+"""
 
 import gc
 import statistics
@@ -29,18 +31,37 @@ def tensor(layer: str, role: str, *shape: int) -> Tensor:
 
 
 def conv(name: str, channels: int, filters: int) -> Layer:
-    attributes = {"filters": filters, "kernel_size": (3, 3), "strides": (1, 1), "groups": 1, "use_bias": False, "activation": "linear"}
-    return Layer(name, "Conv", "Conv2D", MappingProxyType(attributes), (tensor(name, "kernel", 3, 3, channels, filters),))
+    attributes = {
+        "filters": filters,
+        "kernel_size": (3, 3),
+        "strides": (1, 1),
+        "groups": 1,
+        "use_bias": False,
+        "activation": "linear",
+    }
+    return Layer(
+        name,
+        "Conv",
+        "Conv2D",
+        MappingProxyType(attributes),
+        (tensor(name, "kernel", 3, 3, channels, filters),),
+    )
 
 
 def norm(name: str, width: int) -> Layer:
     return Layer(
-        name, "BatchNorm", "BatchNormalization", MappingProxyType({"epsilon": 1e-3}), tuple(tensor(name, role, width) for role in NORM)
+        name,
+        "BatchNorm",
+        "BatchNormalization",
+        MappingProxyType({"epsilon": 1e-3}),
+        tuple(tensor(name, role, width) for role in NORM),
     )
 
 
 def network(size: int, name: str, extra: int | None = None) -> LayerGraph:
-    """A chain of residual blocks of five layers, their widths growing in four stages; `extra` is a block that stands there twice."""
+    """A chain of residual blocks of five layers, their widths growing in four stages; `extra` is a block that
+    stands there twice.
+    """
     layers = [Layer(name.format(block=0, part="image", i=0), "Input")]
     edges = []
     blocks = size // 5
@@ -48,14 +69,29 @@ def network(size: int, name: str, extra: int | None = None) -> LayerGraph:
     channels, last = 3, layers[0].name
     for i, block in enumerate(order):
         width = WIDTHS[block * len(WIDTHS) // blocks]
-        names = [name.format(block=i + 1, part=part, i=5 * i + k) for k, part in enumerate(("conv1", "bn1", "conv2", "bn2", "add"))]
-        layers += [conv(names[0], channels, width), norm(names[1], width), conv(names[2], width, width), norm(names[3], width)]
+        names = [
+            name.format(block=i + 1, part=part, i=5 * i + k)
+            for k, part in enumerate(("conv1", "bn1", "conv2", "bn2", "add"))
+        ]
+        layers += [
+            conv(names[0], channels, width),
+            norm(names[1], width),
+            conv(names[2], width, width),
+            norm(names[3], width),
+        ]
         layers.append(Layer(names[4], "Add"))
         edges += [(a, b, 0) for a, b in zip((last, *names[:4]), names, strict=True)] + [(last, names[4], 1)]
         channels, last = width, names[4]
     path = name.replace("{", "").replace("}", "")
     return LayerGraph(
-        path, "keras-zip", "keras", layers=tuple(layers), edges=tuple(edges), has_flow=True, inputs=(layers[0].name,), outputs=(last,)
+        path,
+        "keras-zip",
+        "keras",
+        layers=tuple(layers),
+        edges=tuple(edges),
+        has_flow=True,
+        inputs=(layers[0].name,),
+        outputs=(last,),
     )
 
 
@@ -74,12 +110,15 @@ def seconds(size: int, source: str, target: str, inserted: bool) -> float:
     matching = match(*pair, Options())
     make_plan(*pair, matching, Options())
     spent = time.process_time() - start
-    assert len(matching.matches) >= 0.9 * len(pair[0].tensors), f"{len(matching.matches)} of {len(pair[0].tensors)} tensors matched"
+    assert len(matching.matches) >= 0.9 * len(pair[0].tensors), (
+        f"{len(matching.matches)} of {len(pair[0].tensors)} tensors matched"
+    )
     return spent
 
 
 def both(source: str, target: str, inserted: bool) -> tuple[float, float]:
-    """Means for the small and the large size: in each round ten small ones, five before and five after a large one.
+    """Means for the small and the large size: in each round ten small ones, five before and five after a
+    large one.
 
     The clock of a machine goes up and down within a second; both sizes have the same share of it in this way.
     """
@@ -99,7 +138,14 @@ def main() -> None:
         small, large = both(source, target, inserted)
         rows += [
             Row(f"{SIZES[0]:,} layers, {name}", f"{small:.2f} s", "1 s allowed", small, 1, False),
-            Row(f"{SIZES[1]:,} layers, {name}", f"{large:.2f} s", f"{small:.2f} s for {SIZES[0]:,}", large / small, 12, False),
+            Row(
+                f"{SIZES[1]:,} layers, {name}",
+                f"{large:.2f} s",
+                f"{small:.2f} s for {SIZES[0]:,}",
+                large / small,
+                12,
+                False,
+            ),
         ]
     finish("matching and planning of two large graphs", rows, "python benchmarks/matching_size.py")
 

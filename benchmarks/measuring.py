@@ -1,6 +1,7 @@
 """Wall time and peak memory of a process, as the benchmarks measure them, and their table.
 
-This module and the scripts themselves import nothing large: on Linux a child's peak counts what its parent held when it started it.
+This module and the scripts themselves import nothing large: on Linux a child's peak counts what its parent
+held when it started it.
 """
 
 import os
@@ -20,7 +21,9 @@ WEIGHTBRIDGE = Path(sys.executable).parent / "weightbridge"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Wall time and processor time in seconds, peak resident memory in bytes; the medians where a command ran several times."""
+    """Wall time and processor time in seconds, peak resident memory in bytes; the medians where a command ran
+    several times.
+    """
 
     seconds: float
     peak: int
@@ -51,7 +54,9 @@ def run(command: Command) -> Cost:
     """One run of a command that must succeed; its output is thrown away."""
     with TemporaryFile() as errors:
         start = time.perf_counter()
-        child = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL, stderr=errors, env=_environment())
+        child = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.DEVNULL, stderr=errors, env=_environment()
+        )
         _, status, usage = os.wait4(child.pid, 0)
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -79,7 +84,9 @@ def medians(commands: Sequence[Command], times: int, fresh: Path | None = None) 
 
 
 def _middle(costs: Sequence[Cost]) -> Cost:
-    seconds, peak, processor = (statistics.median(getattr(c, name) for c in costs) for name in ("seconds", "peak", "processor"))
+    seconds, peak, processor = (
+        statistics.median(getattr(c, name) for c in costs) for name in ("seconds", "peak", "processor")
+    )
     return Cost(seconds, int(peak), processor)
 
 
@@ -90,10 +97,14 @@ def python(code: str, *arguments: str | Path) -> list[str | Path]:
 
 def finish(title: str, rows: Sequence[Row], command: str) -> None:
     """Print the table; exit with 1 where a bound is not kept."""
-    print(f"### {title}\n\n| what | weightbridge | compared with | ratio | bound | kept |\n|---|---|---|---|---|---|")
+    print(
+        f"### {title}\n\n| what | weightbridge | compared with | ratio | bound | kept |\n|---|---|---|---|---|---|"
+    )
     for row in rows:
         sign = "at least" if row.at_least else "at most"
-        print(f"| {row.name} | {row.ours} | {row.theirs} | {row.ratio:.2f} | {sign} {row.bound:g} | {'yes' if row.is_kept else '**no**'} |")
+        print(
+            f"| {row.name} | {row.ours} | {row.theirs} | {row.ratio:.2f} | {sign} {row.bound:g} | {'yes' if row.is_kept else '**no**'} |"
+        )
     print(f"\nPrinted by `{command}` on {os.cpu_count()} cores.")
     sys.exit(0 if all(row.is_kept for row in rows) else 1)
 
@@ -109,6 +120,8 @@ def need(path: Path, size: int) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """With compiled modules kept, as any installed package has them: both sides would else compile at every start."""
+    """With compiled modules kept, as any installed package has them: both sides would else compile at every
+    start.
+    """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}

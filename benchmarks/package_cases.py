@@ -1,4 +1,6 @@
-"""Five pairs of models that are alike but for one thing, as graphs, with the right sources of every target tensor."""
+"""Five pairs of models that are alike but for one thing, as graphs, with the right sources of every target
+tensor.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +25,9 @@ Truth = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Two models; `truth`: target tensor -> the source tensors that it has to come from, empty where nothing may be put in."""
+    """Two models; `truth`: target tensor -> the source tensors that it has to come from, empty where nothing
+    may be put in.
+    """
 
     name: str
     source: LayerGraph
@@ -49,11 +53,14 @@ def _case(name: str, source: LayerGraph, target: LayerGraph) -> Case:
 
 
 def _anonymous(model: LayerGraph, prefix: str, start: int) -> LayerGraph:
-    """Neither a layer's nor a tensor's name says anything; what a tensor is for is known from where its layer uses it."""
+    """Neither a layer's nor a tensor's name says anything; what a tensor is for is known from where its layer
+    uses it.
+    """
     numbers = count(start)
     bare = _renamed(model, lambda i, _: f"{prefix}layer{i}")
     layers = tuple(
-        replace(layer, tensors=tuple(replace(t, name=f"{prefix}{next(numbers)}") for t in layer.tensors)) for layer in bare.layers
+        replace(layer, tensors=tuple(replace(t, name=f"{prefix}{next(numbers)}") for t in layer.tensors))
+        for layer in bare.layers
     )
     return replace(bare, layers=layers)
 
@@ -61,7 +68,12 @@ def _anonymous(model: LayerGraph, prefix: str, start: int) -> LayerGraph:
 def _another_head(model: LayerGraph) -> Case:
     target = _with_head(network(LAYERS, "block{block}_{part}"), 7)
     found = _case("another class count", model, target)
-    return replace(found, truth={name: frozenset() if name.startswith("head/") else given for name, given in found.truth.items()})
+    return replace(
+        found,
+        truth={
+            name: frozenset() if name.startswith("head/") else given for name, given in found.truth.items()
+        },
+    )
 
 
 def _missing_block() -> Case:
@@ -71,9 +83,13 @@ def _missing_block() -> Case:
     parts = [layer.name for layer in whole.layers if layer.name.startswith(f"encoder_block_{MISSING}_")]
     (entry,) = {a for a, b, _ in whole.edges if b in parts and a not in parts}
     bridged = ((entry if a in parts else a, b, i) for a, b, i in whole.edges if b not in parts)
-    target = replace(whole, layers=tuple(layer for layer in whole.layers if layer.name not in parts), edges=tuple(bridged))
+    target = replace(
+        whole, layers=tuple(layer for layer in whole.layers if layer.name not in parts), edges=tuple(bridged)
+    )
     truth = {t.name: s.name for s, t in zip(source.tensors, whole.tensors, strict=True)}
-    return Case("one missing block", source, target, {t.name: frozenset({truth[t.name]}) for t in target.tensors})
+    return Case(
+        "one missing block", source, target, {t.name: frozenset({truth[t.name]}) for t in target.tensors}
+    )
 
 
 def _folded(model: LayerGraph) -> Case:
@@ -95,7 +111,11 @@ def _sources(name: str, norms: Mapping[str, str]) -> Iterator[str]:
         return
     if role == "kernel":
         yield name
-    used = ("gamma", "moving_variance") if role == "kernel" else ("gamma", "beta", "moving_mean", "moving_variance")
+    used = (
+        ("gamma", "moving_variance")
+        if role == "kernel"
+        else ("gamma", "beta", "moving_mean", "moving_variance")
+    )
     yield from (f"{norms[layer]}/{part}" for part in used)
 
 
@@ -105,14 +125,22 @@ def _with_bias(layer: Layer) -> Layer:
         return layer
     *window, channels, filters = layer.tensors[0].shape
     tensors = tensor(layer.name, "kernel", filters, channels, *window), tensor(layer.name, "bias", filters)
-    return replace(layer, attributes=MappingProxyType({**layer.attributes, "use_bias": True}), tensors=tensors)
+    return replace(
+        layer, attributes=MappingProxyType({**layer.attributes, "use_bias": True}), tensors=tensors
+    )
 
 
 def _with_head(graph: LayerGraph, classes: int) -> LayerGraph:
     (last,) = graph.outputs
     width = max(t.shape[-1] for t in graph.tensors)
     attributes = MappingProxyType({"units": classes, "use_bias": True, "activation": "softmax"})
-    head = Layer("head", "Dense", "Dense", attributes, (tensor("head", "kernel", width, classes), tensor("head", "bias", classes)))
+    head = Layer(
+        "head",
+        "Dense",
+        "Dense",
+        attributes,
+        (tensor("head", "kernel", width, classes), tensor("head", "bias", classes)),
+    )
     pool = Layer("pool", "GlobalPool", "GlobalAveragePooling2D")
     edges = (*graph.edges, (last, "pool", 0), ("pool", "head", 0))
     return replace(graph, layers=(*graph.layers, pool, head), edges=edges, outputs=("head",))
@@ -133,9 +161,15 @@ def _numbered(start: int) -> Callable[[int, Layer], str]:
 def _renamed(graph: LayerGraph, name: Callable[[int, Layer], str]) -> LayerGraph:
     names = {layer.name: name(i, layer) for i, layer in enumerate(graph.layers)}
     layers = tuple(
-        replace(layer, name=names[layer.name], tensors=tuple(tensor(names[layer.name], t.role, *t.shape) for t in layer.tensors))
+        replace(
+            layer,
+            name=names[layer.name],
+            tensors=tuple(tensor(names[layer.name], t.role, *t.shape) for t in layer.tensors),
+        )
         for layer in graph.layers
     )
     edges = tuple((names[a], names[b], i) for a, b, i in graph.edges)
     ends = tuple(names[n] for n in graph.inputs), tuple(names[n] for n in graph.outputs)
-    return replace(graph, path=next(iter(names.values())), layers=layers, edges=edges, inputs=ends[0], outputs=ends[1])
+    return replace(
+        graph, path=next(iter(names.values())), layers=layers, edges=edges, inputs=ends[0], outputs=ends[1]
+    )

@@ -1,11 +1,14 @@
-"""Record and replay: what the tool says and writes for all ordered pairs of the models at hand, so that a redesign can show that nothing changed.
+"""Record and replay: what the tool says and writes for all ordered pairs of the models at hand, so that a
+redesign can show that nothing changed.
 
     python benchmarks/replay.py record BEFORE.jsonl.gz [--models FOLDER ...] [--every N]
     python benchmarks/replay.py record AFTER.jsonl.gz
     python benchmarks/replay.py compare BEFORE.jsonl.gz AFTER.jsonl.gz [--show N]
 
-A record has, for each model, the report of `inspect`, and for each pair the plan file, the reports as JSON and as text and the exit code of `plan`,
-and of `transfer --no-verify` the exit code and the hash of OUTPUT where the plan has no error. `compare` exits with 1 where anything differs.
+A record has, for each model, the report of `inspect`, and for each pair the plan file, the reports as JSON
+and as text and the exit code of `plan`,
+and of `transfer --no-verify` the exit code and the hash of OUTPUT where the plan has no error. `compare`
+exits with 1 where anything differs.
 """
 
 import gzip
@@ -45,7 +48,10 @@ def record(output: Path, folders: tuple[str, ...], every: int) -> None:
     pairs = [("plan", source, target) for source in models for target in models if source != target]
     jobs = [*(("inspect", model) for model in models), *pairs[::every]]
     click.echo(f"{len(models)} models, {len(jobs)} jobs", err=True)
-    with multiprocessing.Pool(2, maxtasksperchild=100) as pool, gzip.open(output, "wt", encoding="utf-8") as file:
+    with (
+        multiprocessing.Pool(2, maxtasksperchild=100) as pool,
+        gzip.open(output, "wt", encoding="utf-8") as file,
+    ):
         for entry in pool.imap(result_of, jobs, chunksize=8):
             file.write(json.dumps(entry) + "\n")
 
@@ -63,7 +69,9 @@ def compare(before: Path, after: Path, show: int) -> None:
     for job in differing[show:]:
         click.echo(" ".join(job))
     alone = len(old.keys() ^ new.keys())
-    click.echo(f"{len(old.keys() & new.keys())} jobs in both, {len(differing)} differ, {alone} in one record alone")
+    click.echo(
+        f"{len(old.keys() & new.keys())} jobs in both, {len(differing)} differ, {alone} in one record alone"
+    )
     sys.exit(1 if differing or alone else 0)
 
 
@@ -103,14 +111,22 @@ def planned(source: str, target: str, work: Path) -> dict[str, Any]:
     suffix = OUTPUTS.get(Path(target).suffix)
     if code == 0 and suffix is not None:
         output = work / f"output{suffix}"
-        results["transfer"] = run("transfer", source, target, str(output), "--no-verify", "--quiet", "--no-progress")
+        results["transfer"] = run(
+            "transfer", source, target, str(output), "--no-verify", "--quiet", "--no-progress"
+        )
         results["output"] = hashlib.sha256(output.read_bytes()).hexdigest() if output.exists() else None
     return results
 
 
 def reports(work: Path) -> Sequence[str]:
     """Both reports, to files."""
-    return ("--report", f"json={work / 'report.json'}", "--report", f"text={work / 'report.txt'}", "--no-progress")
+    return (
+        "--report",
+        f"json={work / 'report.json'}",
+        "--report",
+        f"text={work / 'report.txt'}",
+        "--no-progress",
+    )
 
 
 def texts(work: Path) -> dict[str, str | None]:
@@ -146,7 +162,9 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
     for name in sorted(old.keys() | new.keys()):
         before, after = old.get(name), new.get(name)
         if before != after:
-            lines = unified_diff(str(before).splitlines(), str(after).splitlines(), "before", "after", n=1, lineterm="")
+            lines = unified_diff(
+                str(before).splitlines(), str(after).splitlines(), "before", "after", n=1, lineterm=""
+            )
             yield from (f"  {name}: {line}" for line in list(lines)[:40])
 
 

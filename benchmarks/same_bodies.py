@@ -2,7 +2,8 @@
 
     python benchmarks/same_bodies.py BEFORE AFTER
 
-Compares the multisets of function bodies as syntax trees, without docstrings and imports; a module's name inside a text counts as the same wherever it is.
+Compares the multisets of function bodies as syntax trees, without docstrings and imports; a module's
+name inside a text counts as the same wherever it is.
 Exits with 1 where they differ, and names the functions.
 """
 
@@ -37,11 +38,22 @@ def bodies(revision: str) -> Iterator[tuple[str, str]]:
 def body_of(function: ast.FunctionDef) -> str:
     """The function without its docstring and imports."""
     body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-    kept = [part for part in body if not isinstance(part, ast.Import | ast.ImportFrom)]
-    for node in (n for part in kept for n in ast.walk(part)):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith(f"{PACKAGE}."):
-            node.value = PACKAGE
-    return "\n".join(map(ast.dump, (function.args, *kept)))
+    return "\n".join(ast.dump(part) for part in map(WithoutImports().visit, (function.args, *body)) if part)
+
+
+class WithoutImports(ast.NodeTransformer):
+    """Drops imports, and what a text says of a module's place."""
+
+    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802  # the name that ast asks for
+        """Dropped."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+        """Dropped."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:  # noqa: N802
+        """The name of a module is the package's."""
+        is_place = isinstance(node.value, str) and node.value.startswith(f"{PACKAGE}.")
+        return ast.Constant(PACKAGE) if is_place else node
 
 
 def git(*arguments: str) -> str:

@@ -1,4 +1,6 @@
-"""`weightbridge inspect` of a 20 GB checkpoint in ten safetensors files (sparse ones), against one of 2 MB with as many tensors."""
+"""`weightbridge inspect` of a 20 GB checkpoint in ten safetensors files (sparse ones), against one of 2 MB
+with as many tensors.
+"""
 
 import json
 import struct
@@ -16,7 +18,9 @@ SAME = 1.5  # times the time of the small one, on a machine that does other thin
 
 def main() -> None:
     with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as temporary:
-        folders = [checkpoint(Path(temporary) / name, width) for name, width in (("large", LARGE), ("small", SMALL))]
+        folders = [
+            checkpoint(Path(temporary) / name, width) for name, width in (("large", LARGE), ("small", SMALL))
+        ]
         ours, small = medians([(WEIGHTBRIDGE, "inspect", folder) for folder in folders], times=5)
     size = SHARDS * TENSORS * LARGE * LARGE * 4 / 1e9
     rows = [
@@ -28,7 +32,14 @@ def main() -> None:
             SAME,
             False,
         ),
-        Row("the same: peak memory", megabytes(ours.peak), f"{megabytes(MEMORY)} allowed", ours.peak / MEMORY, 1, False),
+        Row(
+            "the same: peak memory",
+            megabytes(ours.peak),
+            f"{megabytes(MEMORY)} allowed",
+            ours.peak / MEMORY,
+            1,
+            False,
+        ),
     ]
     finish("inspection of a checkpoint in several files", rows, "python benchmarks/sharded.py")
 
@@ -50,7 +61,10 @@ def checkpoint(folder: Path, width: int) -> Path:
 
 def _sparse(path: Path, names: list[str], width: int) -> None:
     size = width * width * 4
-    entries = {name: {"dtype": "F32", "shape": [width, width], "data_offsets": [n * size, (n + 1) * size]} for n, name in enumerate(names)}
+    entries = {
+        name: {"dtype": "F32", "shape": [width, width], "data_offsets": [n * size, (n + 1) * size]}
+        for n, name in enumerate(names)
+    }
     header = json.dumps({"__metadata__": {"format": "pt"}, **entries}).encode()
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(header)) + header)

@@ -1,4 +1,6 @@
-"""State dicts of any number of blocks, as names and shapes and as graphs: nine tensors a block, and three beside them."""
+"""State dicts of any number of blocks, as names and shapes and as graphs: nine tensors a block, and three
+beside them.
+"""
 
 from collections.abc import Mapping
 
@@ -43,4 +45,9 @@ def keras_state(blocks: int) -> Shapes:
 
 def graph(path: str, shapes: Shapes) -> LayerGraph:
     """As a safetensors file of these names and shapes is read."""
-    return graph_of(path, "safetensors", "", StateDict(tuple(Tensor(n, n, s, "float32", n, unread) for n, s in shapes.items())))
+    return graph_of(
+        path,
+        "safetensors",
+        "",
+        StateDict(tuple(Tensor(n, n, s, "float32", n, unread) for n, s in shapes.items())),
+    )

@@ -1,4 +1,6 @@
-"""`weightbridge transfer --no-verify` of a ResNet50 pair, file to file, against load, load_weights and save in Keras."""
+"""`weightbridge transfer --no-verify` of a ResNet50 pair, file to file, against load, load_weights and save
+in Keras.
+"""
 
 import sys
 import tempfile
@@ -22,12 +24,24 @@ def main() -> None:
         folder = build(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary))
         output = Path(temporary) / "output.keras"
         for source in SOURCES:
-            command = (WEIGHTBRIDGE, "transfer", folder / source, folder / "target.keras", output, "--no-verify", "--no-progress")
+            command = (
+                WEIGHTBRIDGE,
+                "transfer",
+                folder / source,
+                folder / "target.keras",
+                output,
+                "--no-verify",
+                "--no-progress",
+            )
             keras = python(KERAS, folder / "target.keras", folder / source, output)
             ours, theirs = medians((command, keras), times=5, fresh=output)
             times = f"{ours.said}, {megabytes(ours.peak)}", f"{theirs.said}, {megabytes(theirs.peak)}"
             rows.append(Row(source, *times, theirs.seconds / ours.seconds, 6, True))
-    finish("transfer of a ResNet50 pair against keras load_model + load_weights + save", rows, "python benchmarks/transfer_speed.py")
+    finish(
+        "transfer of a ResNet50 pair against keras load_model + load_weights + save",
+        rows,
+        "python benchmarks/transfer_speed.py",
+    )
 
 
 if __name__ == "__main__":

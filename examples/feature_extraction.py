@@ -1,6 +1,8 @@
-"""Feature extraction: a trained network, cut at a named layer by `weightbridge features`, and a new model trained on what comes out.
+"""Feature extraction: a trained network, cut at a named layer by `weightbridge features`, and a new model
+trained on what comes out.
 
-The source knows ten digits from 1,200 labels. The new model has to say whether a digit is odd, from 50 labels.
+The source knows ten digits from 1,200 labels. The new model has to say whether a digit is odd, from 50
+labels.
 """
 
 import subprocess
@@ -28,7 +30,11 @@ def main() -> None:
 
     scores = [score(extractor(folder / name), data) for name in ("trained.keras", "random.keras")]
     pixels = score(keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()]), data)
-    networks.show("feature extraction", *scores, f"features of the same network untrained; {pixels:.3f} on the bare pixels")
+    networks.show(
+        "feature extraction",
+        *scores,
+        f"features of the same network untrained; {pixels:.3f} on the bare pixels",
+    )
 
 
 def extractor(model: Path) -> keras.Model:

@@ -1,4 +1,6 @@
-"""Direct transfer: a trained network's legacy .h5 file into the same architecture, built elsewhere under other names."""
+"""Direct transfer: a trained network's legacy .h5 file into the same architecture, built elsewhere under
+other names.
+"""
 
 import tempfile
 from pathlib import Path

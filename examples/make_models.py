@@ -1,6 +1,8 @@
-"""Makes the files under examples/models: a trained legacy .h5, the same weights as PyTorch keeps them, and an untrained .keras.
+"""Makes the files under examples/models: a trained legacy .h5, the same weights as PyTorch keeps them, and an
+untrained .keras.
 
-`python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, then `... today` with Keras 3, and `... torch`.
+`python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, then `... today`
+with Keras 3, and `... torch`.
 """
 
 import sys
@@ -47,7 +49,9 @@ def today() -> None:
 
 
 def torch() -> None:
-    """The trained weights under the names and in the layouts of a PyTorch state dict: kernels (out, in, rows, columns)."""
+    """The trained weights under the names and in the layouts of a PyTorch state dict: kernels (out, in, rows,
+    columns).
+    """
     from safetensors.numpy import save_file
 
     trained = {tensor.name: tensor.load() for tensor in weightbridge.read(FOLDER / "trained.h5").tensors}
@@ -56,7 +60,9 @@ def torch() -> None:
         state[f"features.{n}.conv.weight"] = trained[f"conv2d_{n + 1}/kernel"].transpose(3, 2, 0, 1)
         for theirs, ours in NORM.items():
             state[f"features.{n}.norm.{theirs}"] = trained[f"conv2d_{n + 1}_bn/{ours}"]
-    save_file({name: np.ascontiguousarray(array) for name, array in state.items()}, FOLDER / "torch.safetensors")
+    save_file(
+        {name: np.ascontiguousarray(array) for name, array in state.items()}, FOLDER / "torch.safetensors"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Partial transfer: the first layers of a trained network, reused and frozen in a changed one whose new layers learn another question.
+"""Partial transfer: the first layers of a trained network, reused and frozen in a changed one whose new
+layers learn another question.
 
-The source knows ten digits from 1,200 labels. The new model has to say whether a digit is odd, from 50 labels.
+The source knows ten digits from 1,200 labels. The new model has to say whether a digit is odd, from 50
+labels.
 """
 
 import tempfile
@@ -45,7 +47,12 @@ def main() -> None:
         for model, found in zip((reused, control), scores, strict=True):
             networks.train(model, data.x[chosen], data.y[chosen] % 2, epochs=40, seed=seed)
             found.append(networks.accuracy(model, data.x_test, data.y_test % 2))
-    networks.show("partial transfer", mean(scores[0]), mean(scores[1]), "the same model, all of it trained on the same 50 labels")
+    networks.show(
+        "partial transfer",
+        mean(scores[0]),
+        mean(scores[1]),
+        "the same model, all of it trained on the same 50 labels",
+    )
 
 
 if __name__ == "__main__":

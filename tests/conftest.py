@@ -1,4 +1,6 @@
-"""What all tests share: quiet frameworks, the shared models where they are, and the proof that most tests import no framework."""
+"""What all tests share: quiet frameworks, the shared models where they are, and the proof that most tests
+import no framework.
+"""
 
 import os
 import sys
@@ -21,7 +23,10 @@ def _loaded() -> set[str]:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     if _loaded() and not any(item.get_closest_marker("framework") for item in session.items):
-        pytest.exit(f"collecting the tests imported {', '.join(sorted(_loaded()))}: import frameworks inside the tests marked framework", 3)
+        pytest.exit(
+            f"collecting the tests imported {', '.join(sorted(_loaded()))}: import frameworks inside the tests marked framework",
+            3,
+        )
 
 
 @pytest.fixture(autouse=True)

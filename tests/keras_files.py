@@ -15,7 +15,12 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def layer(
-    class_name: str, name: str, *, module: str = "keras.layers", build: Sequence[int | None] | None = None, **config: Any
+    class_name: str,
+    name: str,
+    *,
+    module: str = "keras.layers",
+    build: Sequence[int | None] | None = None,
+    **config: Any,
 ) -> dict[str, Any]:
     """One layer of a config; `module=""` for the dialects before Keras 3."""
     found: dict[str, Any] = {"class_name": class_name, "config": {"name": name, **config}, "name": name}
@@ -34,16 +39,29 @@ def sequential(*layers: dict[str, Any], name: str = "model", module: str = "kera
 
 def tensor(name: str, node: int = 0) -> dict[str, Any]:
     """How Keras 3 refers to the output of a layer's call."""
-    return {"class_name": "__keras_tensor__", "config": {"shape": [None], "dtype": "float32", "keras_history": [name, node, 0]}}
+    return {
+        "class_name": "__keras_tensor__",
+        "config": {"shape": [None], "dtype": "float32", "keras_history": [name, node, 0]},
+    }
 
 
 def functional(
-    layers: Sequence[dict[str, Any]], calls: Mapping[str, Sequence[Sequence[str]]], outputs: Sequence[Any], name: str = "model"
+    layers: Sequence[dict[str, Any]],
+    calls: Mapping[str, Sequence[Sequence[str]]],
+    outputs: Sequence[Any],
+    name: str = "model",
 ) -> dict[str, Any]:
     """calls: for each layer, what each of its calls is fed (names, or `name:call`)."""
     wired = [{**one, "inbound_nodes": [_node(fed) for fed in calls.get(one["name"], ())]} for one in layers]
     inputs = [[one["name"], 0, 0] for one in layers if one["class_name"] == "InputLayer"]
-    return layer("Functional", name, module="keras.src.models.functional", layers=wired, input_layers=inputs, output_layers=list(outputs))
+    return layer(
+        "Functional",
+        name,
+        module="keras.src.models.functional",
+        layers=wired,
+        input_layers=inputs,
+        output_layers=list(outputs),
+    )
 
 
 def _node(fed: Sequence[str]) -> dict[str, Any]:
@@ -56,7 +74,9 @@ def _reference(text: str) -> tuple[str, int]:
     return name, int(call or 0)
 
 
-def fill_groups(file: h5py.File, groups: Mapping[str, tuple[str, Sequence[np.ndarray]]], **options: Any) -> None:
+def fill_groups(
+    file: h5py.File, groups: Mapping[str, tuple[str, Sequence[np.ndarray]]], **options: Any
+) -> None:
     """Keras 3's layout: storage path -> (the user's name, "" for none; variables in order)."""
     for path, (name, arrays) in groups.items():
         place = file.create_group(f"{path}/vars")
@@ -84,13 +104,17 @@ def write_keras(
     with h5py.File(body, "w") as file:
         fill_groups(file, groups)
     with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": version, "date_saved": "2026-01-01@00:00:00"}))
+        archive.writestr(
+            "metadata.json", json.dumps({"keras_version": version, "date_saved": "2026-01-01@00:00:00"})
+        )
         archive.writestr("config.json", config if isinstance(config, str) else json.dumps(config))
         archive.writestr("model.weights.h5", body.getvalue())
     return path
 
 
-def write_legacy(path: Path, layers: Mapping[str, Arrays], config: Any = None, *, version: str = "", backend: str = "") -> Path:
+def write_legacy(
+    path: Path, layers: Mapping[str, Arrays], config: Any = None, *, version: str = "", backend: str = ""
+) -> Path:
     """The legacy layout: layer -> {name of a weight: array}; a whole model where there is a config."""
     with h5py.File(path, "w") as file:
         group = file if config is None else file.create_group("model_weights")
@@ -102,7 +126,9 @@ def write_legacy(path: Path, layers: Mapping[str, Arrays], config: Any = None, *
                 group.attrs[key] = file.attrs[key] = value.encode()
         for name, arrays in layers.items():
             place = group.create_group(name)
-            place.attrs["weight_names"] = np.array([weight.encode() for weight in arrays], dtype="S") if arrays else []
+            place.attrs["weight_names"] = (
+                np.array([weight.encode() for weight in arrays], dtype="S") if arrays else []
+            )
             for weight, array in arrays.items():
                 place[weight] = array
     return path

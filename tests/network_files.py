@@ -1,4 +1,6 @@
-"""Keras JSON files of small networks, written by hand: plans are made from shapes, so that no weights and no framework are needed."""
+"""Keras JSON files of small networks, written by hand: plans are made from shapes, so that no weights and no
+framework are needed.
+"""
 
 import json
 from itertools import pairwise
@@ -21,10 +23,16 @@ def dense(name: str, units: int, **options: Any) -> Config:
 
 
 def wired(*layers: Config, **fed: tuple[str, ...]) -> Config:
-    """Each layer reads the one before, but those of `fed`, which read the layers named there; the last one is the output."""
+    """Each layer reads the one before, but those of `fed`, which read the layers named there; the last one is
+    the output.
+    """
     names = [one["name"] for one in layers]
     before: Fed = {name: (last,) for last, name in pairwise(names)}
-    calls = {name: [fed.get(name, before.get(name))] for name in names if name in fed or not _is_input(layers[names.index(name)])}
+    calls = {
+        name: [fed.get(name, before.get(name))]
+        for name in names
+        if name in fed or not _is_input(layers[names.index(name)])
+    }
     return functional(layers, calls, [[names[-1], 0, 0]])
 
 
@@ -32,7 +40,14 @@ def _is_input(one: Config) -> bool:
     return bool(one["class_name"] == "InputLayer")
 
 
-def residual(width: int = 8, classes: int = 10, channels: int = 3, taps: int = 3, blocks: int = 1, activation: str = "relu") -> Config:
+def residual(
+    width: int = 8,
+    classes: int = 10,
+    channels: int = 3,
+    taps: int = 3,
+    blocks: int = 1,
+    activation: str = "relu",
+) -> Config:
     """A stem and `blocks` residual blocks of one width: all that they write must agree."""
     layers = [source("x", [16, 16, channels]), *_unit("stem", width, taps)]
     fed: Fed = {}
@@ -46,7 +61,11 @@ def residual(width: int = 8, classes: int = 10, channels: int = 3, taps: int = 3
 
 
 def _unit(name: str, width: int, taps: int) -> list[Config]:
-    return [conv(f"{name}_conv", width, taps), layer("BatchNormalization", f"{name}_bn"), layer("ReLU", f"{name}_relu")]
+    return [
+        conv(f"{name}_conv", width, taps),
+        layer("BatchNormalization", f"{name}_bn"),
+        layer("ReLU", f"{name}_relu"),
+    ]
 
 
 def write(folder: Path, name: str, config: Config) -> Path:

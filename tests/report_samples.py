@@ -17,18 +17,39 @@ from weightbridge.report.values import ModelSummary, Report
 from weightbridge.report.verdict import judge
 from weightbridge.verification import Verification
 
-# Terminal codes, a bidi override, a line separator, NUL, a lone surrogate, and what Markdown, HTML, XML and DOT act on.
+# Terminal codes, a bidi override, a line separator, NUL, a lone surrogate, and what Markdown, HTML, XML and
+# DOT act on.
 HOSTILE = '\x1b[31mred\x1b[0m\u202egnp.\u2028\x00\udc80\x7f\n| `x` <script>alert(1)</script> & "quoted" ]]> @user \\N [a](http://b) -->'
 
 
 def step(target: str, *sources: str, kind: str = "copy", **changed: Any) -> Step:
-    contract = {"copy": "bitwise", "transform": "bitwise", "adapt": "lossy", "fresh": "fresh", "keep": "untouched"}[kind]
-    return Step(**{"target": target, "sources": sources, "kind": kind, "contract": contract, "shape": (4, 2), "size": 8, **changed})
+    contract = {
+        "copy": "bitwise",
+        "transform": "bitwise",
+        "adapt": "lossy",
+        "fresh": "fresh",
+        "keep": "untouched",
+    }[kind]
+    return Step(
+        **{
+            "target": target,
+            "sources": sources,
+            "kind": kind,
+            "contract": contract,
+            "shape": (4, 2),
+            "size": 8,
+            **changed,
+        }
+    )
 
 
 def blocks() -> tuple[Step, ...]:
     """Two stages of blocks as torch and Keras name them, the last block of another shape."""
-    shapes = {(stage, block): (3, 3, 64, 64) if (stage, block) != (3, 4) else (3, 3, 64, 32) for stage in (2, 3) for block in (1, 2, 3, 4)}
+    shapes = {
+        (stage, block): (3, 3, 64, 64) if (stage, block) != (3, 4) else (3, 3, 64, 32)
+        for stage in (2, 3)
+        for block in (1, 2, 3, 4)
+    }
     return tuple(
         step(
             f"conv{stage}_block{block}_conv/kernel",
@@ -57,16 +78,52 @@ def sample(command: str = "transfer") -> Report:
     )  # fmt: skip
     unused = (Unused("optimizer/m", "optimizer"), Unused("aux.weight", "unexplained"))
     findings = (
-        finding("WB203", "nothing in the target uses it", source="aux.weight", fix="Declare it with --unused 'aux*'"),
-        finding("WB403", "epsilon of bn1 is 1e-05 in the source and 0.001 in the target", source="bn1", target="bn1"),
-        finding("WB403", "epsilon of bn2 is 1e-05 in the source and 0.001 in the target", source="bn2", target="bn2"),
+        finding(
+            "WB203",
+            "nothing in the target uses it",
+            source="aux.weight",
+            fix="Declare it with --unused 'aux*'",
+        ),
+        finding(
+            "WB403",
+            "epsilon of bn1 is 1e-05 in the source and 0.001 in the target",
+            source="bn1",
+            target="bn1",
+        ),
+        finding(
+            "WB403",
+            "epsilon of bn2 is 1e-05 in the source and 0.001 in the target",
+            source="bn2",
+            target="bn2",
+        ),
         finding("WB303", "7 of 10 classes are known on both sides", target="head/kernel"),
     )
-    outputs = ({"name": "probabilities", "probe": "normal", "status": "equal", "passed": True, "ratio": 1.25, "limit": 8.0},)
-    evidence = {"floor": "float64", "controls": [{"name": "target before transfer", "result": "failed"}], "comparisons": 1}
+    outputs = (
+        {
+            "name": "probabilities",
+            "probe": "normal",
+            "status": "equal",
+            "passed": True,
+            "ratio": 1.25,
+            "limit": 8.0,
+        },
+    )
+    evidence = {
+        "floor": "float64",
+        "controls": [{"name": "target before transfer", "result": "failed"}],
+        "comparisons": 1,
+    }
     source = ModelSummary("resnet.onnx", "onnx", "pytorch 2.1", "ab" * 32, "cd" * 32, 12, 13, 300_000)
     target = ModelSummary("target.keras", "keras-zip", "keras 3.15.1", "ef" * 32, None, 14, 13, 276_525)
-    report = Report(command, "pass", source, target, Plan(steps, unused), findings, Verification("actual", outputs, (), evidence))
+    report = Report(
+        command,
+        "pass",
+        source,
+        target,
+        Plan(steps, unused),
+        findings,
+        Verification("actual", outputs, (), evidence),
+    )
     return judge(report, Options())
 
 
@@ -77,24 +134,45 @@ def hostile() -> Report:
         "check",
         "warn",
         ModelSummary(name, "onnx", name, "ab", None, 1, 1, 8),
-        plan=Plan((step(name, name, transform=name, cost=name, evidence=(name,), runners_up=(name,)),), (Unused(name, "unexplained"),)),
+        plan=Plan(
+            (step(name, name, transform=name, cost=name, evidence=(name,), runners_up=(name,)),),
+            (Unused(name, "unexplained"),),
+        ),
         findings=(finding("WB204", f"{name} fits", source=name, target=name, fix=name),),
         verification=Verification(
-            name, ({"name": name, "probe": name, "passed": False},), ({"source": name},), {name: name, "controls": [name]}
+            name,
+            ({"name": name, "probe": name, "passed": False},),
+            ({"source": name},),
+            {name: name, "controls": [name]},
         ),
-        graph=graph((layer(name, class_name=name, attributes={"activation": name}, tensors=[tensor(name)]),), inputs=[name]),
+        graph=graph(
+            (layer(name, class_name=name, attributes={"activation": name}, tensors=[tensor(name)]),),
+            inputs=[name],
+        ),
     )
 
 
 def layer(name: str, op: str = "Conv", **changed: Any) -> dict[str, Any]:
-    return {"name": name, "op": op, "class_name": op, "attributes": {}, "output_shape": [None, 8], "tensors": [], **changed}
+    return {
+        "name": name,
+        "op": op,
+        "class_name": op,
+        "attributes": {},
+        "output_shape": [None, 8],
+        "tensors": [],
+        **changed,
+    }
 
 
-def tensor(name: str, role: str = "kernel", shape: Sequence[int] = (4, 2), dtype: str = "float32") -> dict[str, Any]:
+def tensor(
+    name: str, role: str = "kernel", shape: Sequence[int] = (4, 2), dtype: str = "float32"
+) -> dict[str, Any]:
     return {"name": name, "role": role, "shape": list(shape), "dtype": dtype, "trainable": True}
 
 
-def graph(layers: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[Any]] = (), **changed: Any) -> dict[str, Any]:
+def graph(
+    layers: Sequence[Mapping[str, Any]], edges: Sequence[Sequence[Any]] = (), **changed: Any
+) -> dict[str, Any]:
     plain = {"framework": "keras", "has_flow": True, "inputs": [], "outputs": [], "excluded": []}
     return {**plain, "layers": list(layers), "edges": [list(edge) for edge in edges], **changed}
 
@@ -103,9 +181,21 @@ def write_keras(path: Path, widths: Sequence[int], names: Sequence[str], seed: i
     """A `.keras` file of Dense layers, one after another; widths: the input's, then each layer's."""
     layers = [_config("InputLayer", "x", {"batch_shape": [None, widths[0]], "dtype": "float32"}, None, None)]
     for before, name, width, inputs in zip(["x", *names], names, widths[1:], widths, strict=False):
-        layers.append(_config("Dense", name, {"units": width, "activation": "linear", "use_bias": True}, before, inputs))
-    config = {"name": "model", "layers": layers, "input_layers": ["x", 0, 0], "output_layers": [names[-1], 0, 0]}
-    whole = {"module": "keras.src.models.functional", "class_name": "Functional", "config": config, "registered_name": "Functional"}
+        layers.append(
+            _config("Dense", name, {"units": width, "activation": "linear", "use_bias": True}, before, inputs)
+        )
+    config = {
+        "name": "model",
+        "layers": layers,
+        "input_layers": ["x", 0, 0],
+        "output_layers": [names[-1], 0, 0],
+    }
+    whole = {
+        "module": "keras.src.models.functional",
+        "class_name": "Functional",
+        "config": config,
+        "registered_name": "Functional",
+    }
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
         archive.writestr("config.json", json.dumps(whole))
@@ -113,11 +203,22 @@ def write_keras(path: Path, widths: Sequence[int], names: Sequence[str], seed: i
     return path
 
 
-def _config(kind: str, name: str, config: Mapping[str, Any], before: str | None, width: int | None) -> dict[str, Any]:
-    origin = {"class_name": "__keras_tensor__", "config": {"shape": [None, width], "dtype": "float32", "keras_history": [before, 0, 0]}}
+def _config(
+    kind: str, name: str, config: Mapping[str, Any], before: str | None, width: int | None
+) -> dict[str, Any]:
+    origin = {
+        "class_name": "__keras_tensor__",
+        "config": {"shape": [None, width], "dtype": "float32", "keras_history": [before, 0, 0]},
+    }
     nodes = [] if before is None else [{"args": [origin], "kwargs": {}}]
     built = {} if width is None else {"build_config": {"input_shape": [None, width]}}
-    plain = {"module": "keras.layers", "class_name": kind, "config": {**config, "name": name}, "registered_name": None, **built}
+    plain = {
+        "module": "keras.layers",
+        "class_name": kind,
+        "config": {**config, "name": name},
+        "registered_name": None,
+        **built,
+    }
     return {**plain, "name": name, "inbound_nodes": nodes}
 
 

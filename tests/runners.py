@@ -1,4 +1,6 @@
-"""Small networks in numpy that the verifier can run: a hidden layer between two matrices, in float32 and in float64."""
+"""Small networks in numpy that the verifier can run: a hidden layer between two matrices, in float32 and in
+float64.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +15,9 @@ from weightbridge.model.tensors import Array
 
 @dataclass(frozen=True)
 class Network:
-    """x @ first, an activation, @ second + bias; `softmax` makes probabilities of it, which it can show as logits too."""
+    """x @ first, an activation, @ second + bias; `softmax` makes probabilities of it, which it can show as
+    logits too.
+    """
 
     first: Array
     second: Array
@@ -44,13 +48,18 @@ class Network:
         return {self.names[0]: "softmax"} if self.softmax and self.shows else {}
 
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
-        first, second, bias, x = (np.asarray(a, self.dtype) for a in (self.first, self.second, self.bias, feeds["x"]))
+        first, second, bias, x = (
+            np.asarray(a, self.dtype) for a in (self.first, self.second, self.bias, feeds["x"])
+        )
         if x.shape[-1] != len(first):
             raise RunError("another number of features")
         hidden = self.activation(x @ first)
         result = hidden @ second + bias + self.generator.normal(size=bias.shape) * self.noise
         shown = {"layer:hidden": hidden, f"logits:{self.names[0]}": result}
-        return {self.names[0]: probabilities(result) if self.softmax else result, **{key: shown[key] for key in map(_key, layers)}}
+        return {
+            self.names[0]: probabilities(result) if self.softmax else result,
+            **{key: shown[key] for key in map(_key, layers)},
+        }
 
 
 def _key(name: str) -> str:
@@ -65,7 +74,14 @@ def probabilities(logits: Array) -> Array:
 def network(seed: int = 0, scale: float = 1.0, **changed: Any) -> Network:
     g = np.random.default_rng(seed)
     first, second = g.normal(size=(8, 8)) * scale, g.normal(size=(8, 8)) * scale
-    return Network(**{"first": first.astype("f4"), "second": second.astype("f4"), "bias": g.normal(size=8).astype("f4"), **changed})
+    return Network(
+        **{
+            "first": first.astype("f4"),
+            "second": second.astype("f4"),
+            "bias": g.normal(size=8).astype("f4"),
+            **changed,
+        }
+    )
 
 
 def precise(one: Network) -> Callable[[], Network]:

@@ -27,7 +27,9 @@ def field(tag: int, value: int | bytes) -> bytes:
     return number(tag << 3 | 2) + number(len(value)) + value
 
 
-def entry(shape: Iterable[int], offset: int, size: int, *, dtype: int = FLOAT, crc: int = 0, shard: int = 0) -> bytes:
+def entry(
+    shape: Iterable[int], offset: int, size: int, *, dtype: int = FLOAT, crc: int = 0, shard: int = 0
+) -> bytes:
     """A BundleEntryProto."""
     dims = b"".join(field(2, field(1, n)) for n in shape)
     checksum = number(6 << 3 | 5) + crc.to_bytes(4, "little")

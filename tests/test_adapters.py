@@ -1,4 +1,6 @@
-"""What adapters propose, decided from shapes alone: channel groups, widths, taps, stems, heads, depth, and what they leave alone."""
+"""What adapters propose, decided from shapes alone: channel groups, widths, taps, stems, heads, depth, and
+what they leave alone.
+"""
 
 import itertools
 from pathlib import Path
@@ -38,12 +40,22 @@ def steps_of(plan: Plan) -> dict[str, Step]:
 
 
 def codes(report: wb.Report) -> set[str]:
-    return {f.code for f in report.findings} - {"WB105"}  # a JSON has no weights, which is what these tests want
+    return {f.code for f in report.findings} - {
+        "WB105"
+    }  # a JSON has no weights, which is what these tests want
 
 
 def test_a_residual_sum_makes_one_group_of_all_that_it_adds(tmp_path: Path) -> None:
     groups = channel_groups(wb.read(write(tmp_path, "net", residual(blocks=2))))
-    assert len({groups.written[name] for name in ("stem_conv", "block0_b_conv", "block1_b_conv", "block1_out", "pool")}) == 1
+    assert (
+        len(
+            {
+                groups.written[name]
+                for name in ("stem_conv", "block0_b_conv", "block1_b_conv", "block1_out", "pool")
+            }
+        )
+        == 1
+    )
     assert groups.written["block0_a_conv"] != groups.written["stem_conv"]
 
 
@@ -54,13 +66,17 @@ def test_a_concatenation_lists_its_groups_in_order(tmp_path: Path) -> None:
 
 
 def test_a_flatten_repeats_its_channels_for_every_place(tmp_path: Path) -> None:
-    groups = channel_groups(wb.read(write(tmp_path, "net", concatenated(layer("Flatten", "flat"), dense("head", 3)))))
+    groups = channel_groups(
+        wb.read(write(tmp_path, "net", concatenated(layer("Flatten", "flat"), dense("head", 3))))
+    )
     assert groups.read["head"].outer == 64
     assert groups.length(groups.read["head"]) == 64 * 8
 
 
 def test_a_depthwise_convolution_writes_the_group_that_it_reads(tmp_path: Path) -> None:
-    depthwise = layer("DepthwiseConv2D", "deep", kernel_size=[3, 3], strides=[1, 1], padding="same", depth_multiplier=1)
+    depthwise = layer(
+        "DepthwiseConv2D", "deep", kernel_size=[3, 3], strides=[1, 1], padding="same", depth_multiplier=1
+    )
     groups = channel_groups(wb.read(write(tmp_path, "net", concatenated(depthwise, conv("after", 5)))))
     assert groups.read["deep"] == groups.written["deep"] == groups.read["after"]
 
@@ -85,7 +101,10 @@ KEEPS = {
     "larger-kernels": (residual(taps=3), residual(taps=5)),
     "wider-and-larger-kernels": (residual(8, taps=3), residual(20, taps=7)),
     "deeper": (residual(blocks=1), residual(blocks=3)),
-    "wider-behind-a-concatenation": (concatenated(conv("after", 4)), concatenated(conv("after", 4), left=9, right=5)),
+    "wider-behind-a-concatenation": (
+        concatenated(conv("after", 4)),
+        concatenated(conv("after", 4), left=9, right=5),
+    ),
     "wider-behind-a-flatten": (
         concatenated(layer("Flatten", "flat"), dense("head", 3)),
         concatenated(layer("Flatten", "flat"), dense("head", 3), left=9, right=5),
@@ -109,7 +128,9 @@ LOSES = {
 
 
 @pytest.mark.parametrize(("before", "after", "cost"), LOSES.values(), ids=LOSES.keys())
-def test_what_loses_something_is_called_lossy_with_its_cost(tmp_path: Path, before: Config, after: Config, cost: str) -> None:
+def test_what_loses_something_is_called_lossy_with_its_cost(
+    tmp_path: Path, before: Config, after: Config, cost: str
+) -> None:
     report, plan = planned(tmp_path, before, after)
     lossy = [s for s in plan.steps if s.contract == "lossy"]
     assert any(cost in s.cost for s in lossy)
@@ -125,15 +146,21 @@ STEMS = {
 
 
 @pytest.mark.parametrize(("before", "after", "rule"), STEMS.values(), ids=STEMS.keys())
-def test_input_channels_are_adapted_and_said(tmp_path: Path, before: int, after: int, rule: dict[str, Any]) -> None:
+def test_input_channels_are_adapted_and_said(
+    tmp_path: Path, before: int, after: int, rule: dict[str, Any]
+) -> None:
     report, plan = planned(tmp_path, residual(channels=before), residual(channels=after))
     assert steps_of(plan)["stem_conv/kernel"].parameters["axes"]["2"] == rule
     assert "WB304" in codes(report)
     assert {s.contract for s in plan.steps if not s.target.startswith("stem_conv")} == {"bitwise"}
 
 
-@pytest.mark.parametrize(("before", "after"), [(10, 7), (10, 11), (3, 1000)], ids=["fewer", "background-class", "many"])
-def test_a_head_of_other_classes_is_left_fresh_and_never_cropped(tmp_path: Path, before: int, after: int) -> None:
+@pytest.mark.parametrize(
+    ("before", "after"), [(10, 7), (10, 11), (3, 1000)], ids=["fewer", "background-class", "many"]
+)
+def test_a_head_of_other_classes_is_left_fresh_and_never_cropped(
+    tmp_path: Path, before: int, after: int
+) -> None:
     report, plan = planned(tmp_path, residual(classes=before), residual(classes=after))
     found = steps_of(plan)
     assert {found["head/kernel"].kind, found["head/bias"].kind} == {"fresh"}
@@ -148,7 +175,9 @@ def test_a_declared_head_is_no_finding(tmp_path: Path) -> None:
 
 def test_a_head_of_the_same_classes_shares_out_wider_features(tmp_path: Path) -> None:
     _, plan = planned(tmp_path, residual(8), residual(16))
-    assert steps_of(plan)["head/kernel"].parameters["axes"] == {"0": {"rule": "share", "from": (8,), "to": (16,)}}
+    assert steps_of(plan)["head/kernel"].parameters["axes"] == {
+        "0": {"rule": "share", "from": (8,), "to": (16,)}
+    }
     assert steps_of(plan)["head/bias"].contract == "bitwise"
 
 
@@ -161,7 +190,9 @@ def test_an_added_residual_branch_adds_zero_and_can_still_learn(tmp_path: Path) 
 
 def test_a_branch_is_not_silenced_where_what_follows_changes_its_sum(tmp_path: Path) -> None:
     """tanh(tanh(x)) is not tanh(x): no zero makes the added block an identity."""
-    report, plan = planned(tmp_path, residual(blocks=1, activation="tanh"), residual(blocks=2, activation="tanh"))
+    report, plan = planned(
+        tmp_path, residual(blocks=1, activation="tanh"), residual(blocks=2, activation="tanh")
+    )
     added = [s for s in plan.steps if s.target.startswith("block1")]
     assert {s.contract for s in added} == {"fresh"}
     assert "WB202" in codes(report)
@@ -195,7 +226,10 @@ def test_columns_of_a_table_cannot_stand_for_each_other(tmp_path: Path) -> None:
 
 def test_a_network_that_has_nothing_in_common_gets_nothing_silently(tmp_path: Path) -> None:
     other = wired(
-        source("x", [20]), layer("Embedding", "words", input_dim=50, output_dim=6), layer("LSTM", "memory", units=9), dense("tag", 4)
+        source("x", [20]),
+        layer("Embedding", "words", input_dim=50, output_dim=6),
+        layer("LSTM", "memory", units=9),
+        dense("tag", 4),
     )
     report, plan = planned(tmp_path, residual(), other)
     assert {s.contract for s in plan.steps} == {"fresh"}
@@ -204,8 +238,27 @@ def test_a_network_that_has_nothing_in_common_gets_nothing_silently(tmp_path: Pa
 
 def test_sums_upon_sums_before_the_first_convolution_take_no_time() -> None:
     names = ["image", *(f"sum{n}" for n in range(60)), "conv"]
-    kernel = Tensor("conv/kernel", "kernel", (3, 3, 1, 4), "float32", "conv/kernel", lambda: np.zeros((3, 3, 1, 4), "float32"))
-    layers = (Layer("image", "Input"), *(Layer(name, "Add") for name in names[1:-1]), Layer("conv", "Conv", tensors=(kernel,)))
+    kernel = Tensor(
+        "conv/kernel",
+        "kernel",
+        (3, 3, 1, 4),
+        "float32",
+        "conv/kernel",
+        lambda: np.zeros((3, 3, 1, 4), "float32"),
+    )
+    layers = (
+        Layer("image", "Input"),
+        *(Layer(name, "Add") for name in names[1:-1]),
+        Layer("conv", "Conv", tensors=(kernel,)),
+    )
     doubled = [(a, b, i) for a, b in itertools.pairwise(names[:-1]) for i in (0, 1)]
-    graph = LayerGraph("m", "python", "keras", layers=layers, edges=(*doubled, (names[-2], "conv", 0)), has_flow=True, inputs=("image",))
+    graph = LayerGraph(
+        "m",
+        "python",
+        "keras",
+        layers=layers,
+        edges=(*doubled, (names[-2], "conv", 0)),
+        has_flow=True,
+        inputs=("image",),
+    )
     assert [unit.is_stem for unit in convolutions(graph)] == [True]

@@ -1,4 +1,6 @@
-"""Axis rules and adapters as arithmetic: what each does to numbers, and what it keeps of their energy. No framework, no files."""
+"""Axis rules and adapters as arithmetic: what each does to numbers, and what it keeps of their energy. No
+framework, no files.
+"""
 
 from typing import Any
 
@@ -148,14 +150,21 @@ GRIDS = {
 
 
 @pytest.mark.parametrize(("before", "after", "expected"), GRIDS.values(), ids=GRIDS.keys())
-def test_square_grids_behind_the_same_prefix(before: int, after: int, expected: tuple[int, int, int] | None) -> None:
+def test_square_grids_behind_the_same_prefix(
+    before: int, after: int, expected: tuple[int, int, int] | None
+) -> None:
     assert grids(before, after) == expected
 
 
 def test_positions_keep_the_class_token_and_resize_a_ramp_to_a_ramp() -> None:
-    token, grid = np.full((1, 2), 7.0), np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0), indexing="ij"), -1).reshape(64, 2)
+    token, grid = (
+        np.full((1, 2), 7.0),
+        np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0), indexing="ij"), -1).reshape(64, 2),
+    )
     table = np.concatenate([token, grid])[None]
-    value, kept = apply(step("resize-positions", (1, 257, 2), prefix=1, **{"from": (8, 8), "to": (16, 16)}), [table])
+    value, kept = apply(
+        step("resize-positions", (1, 257, 2), prefix=1, **{"from": (8, 8), "to": (16, 16)}), [table]
+    )
     inner = value[0, 1:].reshape(16, 16, 2)[4:12, 4:12]  # borders have neighbours on one side only
     assert value[0, 0].tolist() == [7.0, 7.0]
     assert kept == pytest.approx(1.0)

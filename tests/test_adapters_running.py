@@ -1,4 +1,6 @@
-"""What adapters promise is run: functions that are kept, and transfers across architectures that Keras loads and that stay healthy."""
+"""What adapters promise is run: functions that are kept, and transfers across architectures that Keras loads
+and that stay healthy.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,9 @@ import weightbridge as wb
 
 pytestmark = [
     pytest.mark.framework,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # TensorFlow under NumPy 2, while Keras saves
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation:DeprecationWarning"
+    ),  # TensorFlow under NumPy 2, while Keras saves
 ]
 Build = Callable[[], Any]
 
@@ -25,7 +29,9 @@ def seeded(model: Any, seed: int) -> Any:
     return model
 
 
-def maps(width: int = 8, taps: int = 3, classes: int = 5, blocks: int = 1, flat: bool = False, channels: int = 3) -> Any:
+def maps(
+    width: int = 8, taps: int = 3, classes: int = 5, blocks: int = 1, flat: bool = False, channels: int = 3
+) -> Any:
     """A stem, residual blocks, a depthwise layer, two branches that are concatenated, a head."""
     from keras import Model, layers
 
@@ -48,14 +54,18 @@ def table(width: int) -> Any:
     from keras import Sequential, layers
 
     hidden = [layers.Dense(width, activation="tanh", name=f"hidden{n}") for n in range(2)]
-    return Sequential([layers.Input((5,)), *hidden, layers.LayerNormalization(name="norm"), layers.Dense(3, name="head")])
+    return Sequential(
+        [layers.Input((5,)), *hidden, layers.LayerNormalization(name="norm"), layers.Dense(3, name="head")]
+    )
 
 
 def sequence(width: int) -> Any:
     from keras import Sequential, layers
 
     memory = layers.LSTM(width, return_sequences=True, name="memory"), layers.LSTM(width, name="last")
-    return Sequential([layers.Input((6,)), layers.Embedding(20, width, name="words"), *memory, layers.Dense(3, name="head")])
+    return Sequential(
+        [layers.Input((6,)), layers.Embedding(20, width, name="words"), *memory, layers.Dense(3, name="head")]
+    )
 
 
 def transferred(folder: Path, source: Any, target: Any, **options: Any) -> tuple[wb.Report, Any]:
@@ -74,7 +84,11 @@ def outputs(model: Any, x: Any) -> Any:
 def inputs_of(model: Any, rows: int = 4) -> Any:
     shape = (rows, *model.input_shape[1:])
     embeds = model.layers[0].name == "words"
-    return np.random.default_rng(1).integers(0, 20, shape) if embeds else np.random.default_rng(1).normal(size=shape).astype("f4")
+    return (
+        np.random.default_rng(1).integers(0, 20, shape)
+        if embeds
+        else np.random.default_rng(1).normal(size=shape).astype("f4")
+    )
 
 
 KEPT = {
@@ -148,7 +162,9 @@ CROSSED = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("source", "target", "side"), CROSSED.values(), ids=CROSSED.keys())
-def test_across_architectures_every_tensor_has_a_step_and_signals_are_healthy(tmp_path: Path, source: str, target: str, side: int) -> None:
+def test_across_architectures_every_tensor_has_a_step_and_signals_are_healthy(
+    tmp_path: Path, source: str, target: str, side: int
+) -> None:
     given, wanted = (application(name, input_shape=(side, side, 3), classes=10) for name in (source, target))
     report, after = transferred(tmp_path, given, wanted)
     steps = report.plan.steps
@@ -161,18 +177,24 @@ def test_across_architectures_every_tensor_has_a_step_and_signals_are_healthy(tm
 
 
 def spreads(model: Any) -> list[float]:
-    """The standard deviation of what every normalisation writes, on noise; in the range of pixels where the model rescales them."""
+    """The standard deviation of what every normalisation writes, on noise; in the range of pixels where the
+    model rescales them.
+    """
     import keras
 
     named = [layer.output for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
     rescales = any(type(layer).__name__ == "Rescaling" for layer in model.layers)
     x = np.random.default_rng(0).normal(size=(2, *model.input_shape[1:])) * (255 if rescales else 1)
-    return [float(np.std(np.asarray(y))) for y in keras.Model(model.input, named)(x.astype("f4"), training=False)]
+    return [
+        float(np.std(np.asarray(y))) for y in keras.Model(model.input, named)(x.astype("f4"), training=False)
+    ]
 
 
 @pytest.mark.slow
 def test_a_deeper_member_of_a_family_computes_what_the_source_computes(tmp_path: Path) -> None:
-    given, wanted = (application(name, input_shape=(32, 32, 3), classes=10) for name in ("ResNet50", "ResNet101"))
+    given, wanted = (
+        application(name, input_shape=(32, 32, 3), classes=10) for name in ("ResNet50", "ResNet101")
+    )
     report, after = transferred(tmp_path, given, wanted)
     x = inputs_of(given, 2)
     assert report.verdict == "pass"

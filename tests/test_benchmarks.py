@@ -1,4 +1,6 @@
-"""The benchmarks measure what they say: time and peak memory of a process, bounds that can be missed, graphs that can be matched."""
+"""The benchmarks measure what they say: time and peak memory of a process, bounds that can be missed, graphs
+that can be matched.
+"""
 
 import subprocess
 import sys
@@ -26,8 +28,12 @@ def scripts_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def measured(code: str) -> tuple[int, float]:
     """Peak and seconds, by a process of its own: this one has a peak that a child would begin with."""
-    script = f"import measuring; cost = measuring.run(measuring.python({code!r})); print(cost.peak, cost.seconds)"
-    said = subprocess.run([sys.executable, "-c", script], cwd=FOLDER, check=True, capture_output=True, text=True).stdout.split()
+    script = (
+        f"import measuring; cost = measuring.run(measuring.python({code!r})); print(cost.peak, cost.seconds)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], cwd=FOLDER, check=True, capture_output=True, text=True
+    ).stdout.split()
     return int(said[0]), float(said[1])
 
 
@@ -56,7 +62,9 @@ def test_a_bound_is_kept_or_not(ratio: float, bound: float, at_least: bool, kept
 
 
 @pytest.mark.parametrize(("ratio", "status"), [(2.0, 0), (0.5, 1)], ids=["kept", "missed"])
-def test_a_missed_bound_is_an_exit_status(ratio: float, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missed_bound_is_an_exit_status(
+    ratio: float, status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
     import measuring
 
     with pytest.raises(SystemExit) as ended:
@@ -74,7 +82,10 @@ def test_the_networks_to_match_are_matched_rightly(case: int) -> None:
     target = matching_size.network(60, target_name, 6 if inserted else None)
     found = match(source, target, Options())
     place = {t.name: i for i, t in enumerate(target.tensors)}
-    order = [place[m.target] for m in sorted(found.matches, key=lambda m: [t.name for t in source.tensors].index(m.sources[0]))]
+    order = [
+        place[m.target]
+        for m in sorted(found.matches, key=lambda m: [t.name for t in source.tensors].index(m.sources[0]))
+    ]
     assert order == sorted(order)
     assert len(found.matches) >= 0.9 * len(source.tensors)
 
@@ -103,7 +114,10 @@ def test_matching_and_planning_grow_with_the_layers_and_not_with_their_square(ca
 
     def work(size: int) -> int:
         _, source, target, inserted = matching_size.CASES[case]
-        pair = matching_size.network(size, source), matching_size.network(size, target, size // 10 if inserted else None)
+        pair = (
+            matching_size.network(size, source),
+            matching_size.network(size, target, size // 10 if inserted else None),
+        )
         return lines(lambda: make_plan(*pair, match(*pair, Options()), Options(adapt="weights")))
 
     work(20)  # what is imported and read late
@@ -115,7 +129,13 @@ def test_leaves_without_telling_names_are_not_scored_pair_by_pair() -> None:
     import state_dicts
 
     def work(size: int) -> int:
-        torch = {"kernel": "weight", "gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
+        torch = {
+            "kernel": "weight",
+            "gamma": "weight",
+            "beta": "bias",
+            "moving_mean": "running_mean",
+            "moving_variance": "running_var",
+        }
         shapes = {
             f"{t.name.rpartition('/')[0]}.{torch[t.role]}": t.shape[::-1]
             for t in matching_size.network(size, "blocks.{block}.{part}").tensors
@@ -154,7 +174,9 @@ def test_the_state_dicts_to_match_are_matched_rightly(prefix: str) -> None:
     source = state_dicts.torch_state(12)
     target = state_dicts.torch_state(12, prefix) if prefix else state_dicts.keras_state(12)
     found = match(state_dicts.graph("a", source), state_dicts.graph("b", target), Options())
-    assert {m.target: m.sources for m in found.matches} == {t: (s,) for s, t in zip(source, target, strict=True)}
+    assert {m.target: m.sources for m in found.matches} == {
+        t: (s,) for s, t in zip(source, target, strict=True)
+    }
 
 
 def test_the_shards_take_no_room_and_are_read(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Real models that were published in several formats: both files hold the same weights, so the target's own values tell what is right."""
+"""Real models that were published in several formats: both files hold the same weights, so the target's own
+values tell what is right.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +21,12 @@ SURE = 0.9  # above it a mapping is claimed
 FACE, VOICE, MUSIC = "P01_ultraface_slim", "P02_dtln", "P06_music_tagger_cnn_th_tf"
 PITCH, DIGITS, SERIES = "P09_basic_pitch", "P07_burn_mnist", "P05_dl4j_simple_lstm_k1_k2/examples/simple_lstm"
 PTH, CHECKPOINT = f"{FACE}/models/pretrained/version-slim-320.pth", f"{FACE}/tf/export_models/slim/variables"
-PLAIN, FOLDED = (f"{FACE}/models/onnx/version-slim-320_{kind}.onnx" for kind in ("without_postprocessing", "simplified"))
-ONE, TWO, H5, SAVED = (f"{VOICE}/{name}" for name in ("model_1.onnx", "model_2.onnx", "model.h5", "dtln_saved_model"))
+PLAIN, FOLDED = (
+    f"{FACE}/models/onnx/version-slim-320_{kind}.onnx" for kind in ("without_postprocessing", "simplified")
+)
+ONE, TWO, H5, SAVED = (
+    f"{VOICE}/{name}" for name in ("model_1.onnx", "model_2.onnx", "model.h5", "dtln_saved_model")
+)
 THEANO, TENSORFLOW = (f"{MUSIC}/music_tagger_cnn_weights_{name}.h5" for name in ("theano", "tensorflow"))
 NMP, NMP_ONNX = f"{PITCH}/nmp", f"{PITCH}/nmp.onnx"
 Arrays = Mapping[str, np.ndarray]
@@ -28,7 +34,9 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Carried:
-    """What a plan makes of the target beside the target's own values; sure: how sure it is of each tensor that has a source."""
+    """What a plan makes of the target beside the target's own values; sure: how sure it is of each tensor
+    that has a source.
+    """
 
     made: Arrays
     own: Arrays
@@ -57,7 +65,9 @@ SAME = [
 ]
 
 
-@pytest.mark.parametrize(("source", "target", "right"), SAME, ids=[f"{Path(a).name} to {Path(b).name}" for a, b, _ in SAME])
+@pytest.mark.parametrize(
+    ("source", "target", "right"), SAME, ids=[f"{Path(a).name} to {Path(b).name}" for a, b, _ in SAME]
+)
 def test_all_that_both_files_hold_arrives(shared_models: Path, source: str, target: str, right: int) -> None:
     found = carried(shared_models, source, target)
     assert (len(found.sure), found.wrong) == (right, set())
@@ -73,25 +83,35 @@ def test_two_halves_of_a_model_fill_the_whole(shared_models: Path) -> None:
 def test_twins_that_order_alone_tells_apart_are_not_claimed(shared_models: Path, half: str) -> None:
     sure = carried(shared_models, half, H5).sure
     assert {n: c for n, c in sure.items() if n.startswith(("lstm_1/", "lstm_3/")) and c > SURE} == {}
-    said = " ".join(f.message for f in wb.check(shared_models / half, shared_models / H5).findings if f.code == "WB204")
+    said = " ".join(
+        f.message for f in wb.check(shared_models / half, shared_models / H5).findings if f.code == "WB204"
+    )
     assert "lstm_1" in said
     assert "lstm_3" in said
 
 
 def test_kernels_of_theano_are_turned_over(shared_models: Path) -> None:
     made = prepare(str(shared_models / THEANO), str(shared_models / TENSORFLOW), Options())
-    assert sorted(s.target.split("/")[0] for s in made.plan.steps if s.transform == "flip") == [f"conv{n}" for n in range(1, 6)]
+    assert sorted(s.target.split("/")[0] for s in made.plan.steps if s.transform == "flip") == [
+        f"conv{n}" for n in range(1, 6)
+    ]
 
 
 def test_an_epsilon_that_no_file_tells_is_assumed_and_said(shared_models: Path) -> None:
     found = carried(shared_models, CHECKPOINT, FOLDED)
     assert max(found.sure[n] for n in found.wrong) <= SURE
-    said = [f.message for f in wb.check(shared_models / CHECKPOINT, shared_models / FOLDED).findings if f.code == "WB305"]
+    said = [
+        f.message
+        for f in wb.check(shared_models / CHECKPOINT, shared_models / FOLDED).findings
+        if f.code == "WB305"
+    ]
     assert said
     assert all("epsilon is not in the file" in message for message in said)
 
 
-def scale_of(arrays: Arrays, norm: str, roles: tuple[str, ...], epsilon: float) -> tuple[np.ndarray, np.ndarray]:
+def scale_of(
+    arrays: Arrays, norm: str, roles: tuple[str, ...], epsilon: float
+) -> tuple[np.ndarray, np.ndarray]:
     """What a BatchNorm does: the factor, and the sum for zero."""
     gamma, beta, mean, variance = (arrays[f"{norm}{role}"].astype(np.float64) for role in roles)
     scale = gamma / np.sqrt(variance + epsilon)
@@ -109,7 +129,9 @@ BEHIND = [
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "kernel", "bias", "norm", "roles", "epsilon", "axes"), BEHIND, ids=[f"{Path(b[1]).name} {b[4]}" for b in BEHIND]
+    ("source", "target", "kernel", "bias", "norm", "roles", "epsilon", "axes"),
+    BEHIND,
+    ids=[f"{Path(b[1]).name} {b[4]}" for b in BEHIND],
 )
 def test_a_folded_batchnorm_leaves_the_same_function(
     shared_models: Path,
@@ -133,17 +155,26 @@ def test_a_folded_batchnorm_leaves_the_same_function(
 
 def test_a_batchnorm_of_one_channel_comes_back_from_a_product_and_a_sum(shared_models: Path) -> None:
     found = carried(shared_models, NMP_ONNX, NMP)
-    for own, made in zip(*(scale_of(a, "batch_normalization", KERAS, 1e-3) for a in (found.own, found.made)), strict=True):
+    for own, made in zip(
+        *(scale_of(a, "batch_normalization", KERAS, 1e-3) for a in (found.own, found.made)), strict=True
+    ):
         np.testing.assert_allclose(made, own, rtol=1e-5)
     assert len(found.sure) == 14
     assert not {n for n in found.wrong if not n.startswith(("batch_normalization", "conv2d_1/", "conv2d_4/"))}
 
 
-MNIST = [(a, b) for a in ("mnist.pt", "mnist.safetensors", "mnist.onnx") for b in ("mnist.pt", "mnist.safetensors", "mnist.onnx") if a != b]
+MNIST = [
+    (a, b)
+    for a in ("mnist.pt", "mnist.safetensors", "mnist.onnx")
+    for b in ("mnist.pt", "mnist.safetensors", "mnist.onnx")
+    if a != b
+]
 
 
 @pytest.mark.parametrize(("source", "target"), MNIST, ids=[f"{a} to {b}" for a, b in MNIST])
-def test_other_weights_of_one_architecture_match_and_are_not_called_equal(shared_models: Path, source: str, target: str) -> None:
+def test_other_weights_of_one_architecture_match_and_are_not_called_equal(
+    shared_models: Path, source: str, target: str
+) -> None:
     found = carried(shared_models, f"{DIGITS}/{source}", f"{DIGITS}/{target}")
     assert len(found.sure) == len(found.own) == 18
     assert len(found.wrong) == 17  # two trainings: only running statistics that were never touched agree
@@ -191,7 +222,9 @@ ITSELF = [
 ]
 
 
-@pytest.mark.parametrize("name", [n for n in ITSELF if not n.endswith(".pth")], ids=lambda name: Path(name).name)
+@pytest.mark.parametrize(
+    "name", [n for n in ITSELF if not n.endswith(".pth")], ids=lambda name: Path(name).name
+)
 def test_a_file_goes_into_itself_unchanged(shared_models: Path, tmp_path: Path, name: str) -> None:
     path = shared_models / name
     output = tmp_path / path.name
@@ -203,7 +236,9 @@ def test_a_file_goes_into_itself_unchanged(shared_models: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize("name", ITSELF, ids=lambda name: Path(name).name)
-def test_inspecting_says_what_a_file_holds(shared_models: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspecting_says_what_a_file_holds(
+    shared_models: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["inspect", str(shared_models / name), "--fail-on", "never"])
     captured = capsys.readouterr()
@@ -222,7 +257,9 @@ def test_an_lstm_of_keras_1_gives_the_recorded_predictions_again(shared_models: 
         return keras.ops.clip(0.2 * x + 0.5, 0, 1)
 
     layers = keras.layers
-    model = keras.Sequential([keras.Input((1, 1)), layers.LSTM(50, recurrent_activation=older), layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((1, 1)), layers.LSTM(50, recurrent_activation=older), layers.Dense(1)]
+    )
     with h5py.File(shared_models / SERIES / f"simple_lstm_{name}_inputs_and_outputs.h5") as file:
         inputs, expected = file["inputs/lstm_input_1"][()], file["predictions/dense_1"][()]
     wb.transfer(shared_models / SERIES / f"simple_lstm_{name}_model.h5", model, fail_on="never")

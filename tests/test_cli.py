@@ -62,9 +62,15 @@ def test_the_help_lists_every_command(call: Call) -> None:
         (("bogus",), "No such command 'bogus'"),
         (("check", "a.keras"), "Missing argument 'TARGET'"),
         (("check", "a.keras", "same.keras", "--report", "sarif"), "Available: text, json, markdown, junit"),
-        (("check", "a.keras", "same.keras", "--report", "html=x.html"), "Available: text, json, markdown, junit"),
+        (
+            ("check", "a.keras", "same.keras", "--report", "html=x.html"),
+            "Available: text, json, markdown, junit",
+        ),
         (("check", "a.keras", "same.keras", "--report", "json="), "the path is missing"),
-        (("check", "a.keras", "same.keras", "--report", "json=x", "--report", "text=./x"), "two reports would be written"),
+        (
+            ("check", "a.keras", "same.keras", "--report", "json=x", "--report", "text=./x"),
+            "two reports would be written",
+        ),
         (("check", "a.keras", "same.keras", "--report", "json=a.keras"), "written over a model"),
         (("check", "a.keras", "same.keras", "--map", "first"), "expected SOURCE=TARGET"),
         (("check", "a.keras", "same.keras", "--min-coverage", "2"), "--min-coverage"),
@@ -83,7 +89,9 @@ def test_the_help_lists_every_command(call: Call) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_usage_errors_end_with_2_and_say_what_is_wrong(call: Call, arguments: tuple[str, ...], said: str) -> None:
+def test_usage_errors_end_with_2_and_say_what_is_wrong(
+    call: Call, arguments: tuple[str, ...], said: str
+) -> None:
     code, _, err = call(*arguments)
     assert code == 2
     assert said in err
@@ -111,7 +119,9 @@ def test_quiet_prints_no_text_but_what_is_asked_for(call: Call) -> None:
 
 
 def test_the_same_check_twice_gives_the_same_bytes(call: Call) -> None:
-    assert call("check", "a.keras", "longer.keras", "--report", "json") == call("check", "a.keras", "longer.keras", "--report", "json")
+    assert call("check", "a.keras", "longer.keras", "--report", "json") == call(
+        "check", "a.keras", "longer.keras", "--report", "json"
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,7 +138,9 @@ def test_the_same_check_twice_gives_the_same_bytes(call: Call) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
 )
-def test_what_fails_is_up_to_the_options_and_the_policy(call: Call, tmp_path: Path, extra: tuple[str, ...], expected: int) -> None:
+def test_what_fails_is_up_to_the_options_and_the_policy(
+    call: Call, tmp_path: Path, extra: tuple[str, ...], expected: int
+) -> None:
     (tmp_path / "strict.toml").write_text("min_coverage = 0.99\n")
     (tmp_path / "lenient.toml").write_text('[severity]\nWB202 = "warning"\nWB205 = "warning"\n')
     code, out, _ = call("check", "a.keras", "longer.keras", *extra, "--report", "json")
@@ -179,7 +191,10 @@ def test_transfer_writes_what_it_says(call: Call, tmp_path: Path) -> None:
     code, _, err = call("transfer", "a.keras", "same.keras", "out.keras", "--no-verify", "--quiet")
     assert code in (2, 5)
     assert "out.keras" in err
-    assert call("transfer", "a.keras", "same.keras", "out.keras", "--no-verify", "--overwrite", "--quiet")[0] == 0
+    assert (
+        call("transfer", "a.keras", "same.keras", "out.keras", "--no-verify", "--overwrite", "--quiet")[0]
+        == 0
+    )
 
 
 def test_a_plan_is_written_and_carried_out(call: Call, tmp_path: Path) -> None:
@@ -191,7 +206,9 @@ def test_a_plan_is_written_and_carried_out(call: Call, tmp_path: Path) -> None:
     assert "longer.keras" in err
 
 
-@pytest.mark.parametrize(("form", "start"), [("text", "Layers (3)"), ("json", "{"), ("dot", "digraph"), ("svg", "<svg")])
+@pytest.mark.parametrize(
+    ("form", "start"), [("text", "Layers (3)"), ("json", "{"), ("dot", "digraph"), ("svg", "<svg")]
+)
 def test_a_graph_in_every_form(call: Call, tmp_path: Path, form: str, start: str) -> None:
     code, out, err = call("inspect", "a.keras", "--format", form)
     assert (code, err) == (0, "")
@@ -232,7 +249,11 @@ def test_rules_are_listed_shown_and_tested(call: Call, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "my-kernel--your-kernel.toml").write_text(rule)
     assert call("rules", "test", "mine")[0] == 0
-    wrong = rule.replace("fits = true", "fits = WAS_TRUE").replace("fits = false", "fits = true").replace("WAS_TRUE", "false")
+    wrong = (
+        rule.replace("fits = true", "fits = WAS_TRUE")
+        .replace("fits = false", "fits = true")
+        .replace("WAS_TRUE", "false")
+    )
     (tmp_path / "mine" / "my-kernel--your-kernel.toml").write_text(wrong)
     code, _, err = call("rules", "test", "mine")
     assert code == 1
@@ -242,7 +263,11 @@ def test_rules_are_listed_shown_and_tested(call: Call, tmp_path: Path) -> None:
 def test_hostile_names_reach_neither_terminal_nor_message(call: Call, tmp_path: Path) -> None:
     name = HOSTILE.replace("\x00", "").replace("\udc80", "")
     write_keras(tmp_path / "hostile.keras", (4, 3, 2), (name, "second"))
-    for arguments in (("inspect", "hostile.keras"), ("check", "hostile.keras", "same.keras"), ("check", "a.keras", "hostile.keras")):
+    for arguments in (
+        ("inspect", "hostile.keras"),
+        ("check", "hostile.keras", "same.keras"),
+        ("check", "a.keras", "hostile.keras"),
+    ):
         code, out, err = call(*arguments)
         assert code in (0, 1, 4)
         assert all(character.isprintable() or character == "\n" for character in out + err)
@@ -298,7 +323,9 @@ def test_what_cannot_be_printed_is_no_bug(arguments: str, code: int) -> None:
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
 def test_closed_streams_are_no_error(tmp_path: Path, closed: str) -> None:
-    command = f"{sys.executable} -c 'from weightbridge.cli import main; main()' report {saved(tmp_path)} {closed}"
+    command = (
+        f"{sys.executable} -c 'from weightbridge.cli import main; main()' report {saved(tmp_path)} {closed}"
+    )
     assert subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, check=False).returncode == 0
 
 
@@ -312,7 +339,16 @@ def test_a_terminal_that_knows_ascii_alone(tmp_path: Path) -> None:
 
 def test_a_report_in_json_needs_no_rich(tmp_path: Path) -> None:
     script = "import sys; from weightbridge.cli import main\ntry:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
-    command = [sys.executable, "-c", script, "report", str(saved(tmp_path)), "--quiet", "--report", f"json={tmp_path / 'x.json'}"]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "report",
+        str(saved(tmp_path)),
+        "--quiet",
+        "--report",
+        f"json={tmp_path / 'x.json'}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0
     assert {"rich", "jinja2", "numpy", "h5py"} & set(done.stderr.split()) == set()

@@ -32,7 +32,15 @@ def test_requests(text: str, expected: Request) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("k=1", 1), ("k=[1, 2]", [1, 2]), ("k=true", True), ("k=text", "text"), ("k=a=b", "a=b"), ("k=", ""), ('k="1"', "1")],
+    [
+        ("k=1", 1),
+        ("k=[1, 2]", [1, 2]),
+        ("k=true", True),
+        ("k=text", "text"),
+        ("k=a=b", "a=b"),
+        ("k=", ""),
+        ('k="1"', "1"),
+    ],
 )
 def test_arguments_are_json_or_text(text: str, value: object) -> None:
     assert arguments([text], "--source-arg") == {"k": value}
@@ -156,10 +164,17 @@ class Terminal:
 
 @pytest.mark.parametrize(
     ("wanted", "is_terminal", "patience", "drawn"),
-    [(True, True, 0.0, True), (True, True, 60.0, False), (True, False, 0.0, False), (False, True, 0.0, False)],
+    [
+        (True, True, 0.0, True),
+        (True, True, 60.0, False),
+        (True, False, 0.0, False),
+        (False, True, 0.0, False),
+    ],
     ids=["long", "short", "no-terminal", "not-wanted"],
 )
-def test_progress(monkeypatch: pytest.MonkeyPatch, wanted: bool, is_terminal: bool, patience: float, drawn: bool) -> None:
+def test_progress(
+    monkeypatch: pytest.MonkeyPatch, wanted: bool, is_terminal: bool, patience: float, drawn: bool
+) -> None:
     terminal = Terminal(is_terminal)
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(progress, "PATIENCE", patience)

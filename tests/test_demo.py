@@ -9,7 +9,10 @@ from weightbridge.report.values import Report
 
 
 def shown(transferred: float, control: float, zero_shot: float = 0.1) -> Demonstration:
-    arms = (Arm(name, zero_shot, 0.5, tuned) for name, tuned in (("transferred", transferred), ("random start", control)))
+    arms = (
+        Arm(name, zero_shot, 0.5, tuned)
+        for name, tuned in (("transferred", transferred), ("random start", control))
+    )
     return Demonstration(0.99, 0.1, 0.99, Report("transfer", "pass"), 1.0, *arms)
 
 
@@ -33,7 +36,9 @@ def test_guessing_is_called_guessing_and_knowing_is_not() -> None:
 
 @pytest.mark.framework
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # TensorFlow under NumPy 2, while Keras saves
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # TensorFlow under NumPy 2, while Keras saves
 def test_a_renamed_network_gets_all_of_the_source(capsys: pytest.CaptureFixture[str]) -> None:
     result = demonstrate(print)
     assert result.before < 0.5 < 0.95 < result.after

@@ -8,12 +8,16 @@ import weightbridge as wb
 
 pytestmark = [
     pytest.mark.framework,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # TensorFlow under NumPy 2, while Keras saves
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation:DeprecationWarning"
+    ),  # TensorFlow under NumPy 2, while Keras saves
 ]
 
 
 def saved(path: Path, seed: int, names: tuple[str, str], scaled: int, factor: float = 0.3) -> Path:
-    """Two dense branches of one shape, of which the one at index `scaled` is scaled by a layer without weights before they are added."""
+    """Two dense branches of one shape, of which the one at index `scaled` is scaled by a layer without
+    weights before they are added.
+    """
     import keras
 
     keras.utils.set_random_seed(seed)
@@ -54,13 +58,17 @@ def test_without_it_the_guess_is_called_one(tmp_path: Path) -> None:
 
 def test_answers_that_all_give_the_outputs_stay_open(tmp_path: Path) -> None:
     source = saved(tmp_path / "s.keras", 1, ("left", "right"), 0, factor=1.0)
-    report = wb.check(source, saved(tmp_path / "t.keras", 2, ("k7q", "p3x"), 1, factor=1.0), disambiguate=True)
+    report = wb.check(
+        source, saved(tmp_path / "t.keras", 2, ("k7q", "p3x"), 1, factor=1.0), disambiguate=True
+    )
     assert any(f.code == "WB204" and "More than one answer" in f.message for f in report.findings)
 
 
 def test_no_answer_that_gives_the_outputs_decides_nothing(tmp_path: Path) -> None:
     source = saved(tmp_path / "s.keras", 1, ("left", "right"), 0)
-    report = wb.check(source, saved(tmp_path / "t.keras", 2, ("k7q", "p3x"), 1, factor=0.7), disambiguate=True)
+    report = wb.check(
+        source, saved(tmp_path / "t.keras", 2, ("k7q", "p3x"), 1, factor=0.7), disambiguate=True
+    )
     assert any(f.code == "WB204" and "no combination" in f.message for f in report.findings)
 
 
@@ -72,5 +80,7 @@ def test_a_source_that_cannot_run_is_said(tmp_path: Path) -> None:
     left, right = (keras.layers.Dense(8, name=name)(inputs) for name in ("left", "right"))
     joined = keras.layers.Add()([keras.layers.Lambda(lambda x: 0.3 * x)(left), right])
     keras.Model(inputs, keras.layers.Dense(3, name="left_out")(joined)).save(tmp_path / "s.keras")
-    report = wb.check(tmp_path / "s.keras", saved(tmp_path / "t.keras", 2, ("k7q", "p3x"), 1), disambiguate=True)
+    report = wb.check(
+        tmp_path / "s.keras", saved(tmp_path / "t.keras", 2, ("k7q", "p3x"), 1), disambiguate=True
+    )
     assert any(f.code == "WB204" and "cannot be tried" in f.message for f in report.findings)

@@ -1,4 +1,6 @@
-"""docs/rules.md is right: its examples are rules whose cases hold, and it names every key that a rule may have."""
+"""docs/rules.md is right: its examples are rules whose cases hold, and it names every key that a rule may
+have.
+"""
 
 import re
 from pathlib import Path
@@ -37,7 +39,9 @@ def test_every_key_is_explained(kind: str, keys: frozenset[str]) -> None:
 
 
 def test_an_example_whose_case_is_wrong_is_noticed(tmp_path: Path) -> None:
-    (tmp_path / "example.toml").write_text(EXAMPLES[0].replace("target = [5, 7, 3, 64]", "target = [5, 7, 3, 65]"))
+    (tmp_path / "example.toml").write_text(
+        EXAMPLES[0].replace("target = [5, 7, 3, 64]", "target = [5, 7, 3, 65]")
+    )
     assert len(rulebook.tested(tmp_path).problems) == 1
 
 

@@ -1,4 +1,6 @@
-"""features: the cut model gives what the whole gives at that layer, opens without weightbridge, and wrong requests are refused."""
+"""features: the cut model gives what the whole gives at that layer, opens without weightbridge, and wrong
+requests are refused.
+"""
 
 import re
 import subprocess
@@ -16,7 +18,9 @@ from weightbridge.options import Options
 
 pytestmark = [
     pytest.mark.framework,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # TensorFlow under NumPy 2, while Keras saves
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation:DeprecationWarning"
+    ),  # TensorFlow under NumPy 2, while Keras saves
 ]
 OPENED = """
 import sys, numpy as np
@@ -34,7 +38,10 @@ def network() -> Any:
     from keras import layers
 
     keras.utils.set_random_seed(0)
-    trunk = keras.Sequential([layers.Input((6, 6, 3)), layers.Conv2D(4, 3, name="inner"), layers.Flatten(name="flat")], name="trunk")
+    trunk = keras.Sequential(
+        [layers.Input((6, 6, 3)), layers.Conv2D(4, 3, name="inner"), layers.Flatten(name="flat")],
+        name="trunk",
+    )
     image, extra = layers.Input((6, 6, 3), name="image"), layers.Input((2,), name="extra")
     twice = layers.Dense(64, name="twice")
     x = twice(twice(trunk(image)))
@@ -49,7 +56,9 @@ def pictures(side: int = 6, channels: int = 3) -> Any:
 def opened_elsewhere(output: Path, x: Any, y: Any) -> None:
     np.savez(output.parent / "x.npz", x=x, y=y)
     command = [sys.executable, "-I", "-c", OPENED, output.name]
-    done = subprocess.run(command, cwd=output.parent, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=output.parent, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
@@ -71,7 +80,9 @@ CUTS = {
 
 
 @pytest.mark.parametrize(("layer", "shape", "inputs"), CUTS.values(), ids=CUTS.keys())
-def test_the_cut_reads_only_what_it_needs(tmp_path: Path, layer: str, shape: tuple[int, ...], inputs: list[str]) -> None:
+def test_the_cut_reads_only_what_it_needs(
+    tmp_path: Path, layer: str, shape: tuple[int, ...], inputs: list[str]
+) -> None:
     cut = features(network(), layer, tmp_path / "cut.keras")
     assert cut.output_shape == (None, *shape)
     assert [tensor.name for tensor in cut.inputs] == inputs
@@ -79,7 +90,9 @@ def test_the_cut_reads_only_what_it_needs(tmp_path: Path, layer: str, shape: tup
 
 def test_calls_of_a_shared_layer_are_different_cuts_and_right(tmp_path: Path) -> None:
     model = network()
-    first, second = (features(model, name, tmp_path / f"{n}.keras") for n, name in enumerate(("twice", "twice#1")))
+    first, second = (
+        features(model, name, tmp_path / f"{n}.keras") for n, name in enumerate(("twice", "twice#1"))
+    )
     once = np.asarray(first(pictures()))
     assert np.allclose(np.asarray(model.get_layer("twice")(once)), np.asarray(second(pictures())), atol=1e-5)
     assert not np.allclose(once, np.asarray(second(pictures())), atol=1e-2)
@@ -95,7 +108,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("layer", "name", "kind", "said"), REFUSED.values(), ids=REFUSED.keys())
-def test_a_wrong_request_is_refused_with_a_way_out(tmp_path: Path, layer: str, name: str, kind: type[WeightbridgeError], said: str) -> None:
+def test_a_wrong_request_is_refused_with_a_way_out(
+    tmp_path: Path, layer: str, name: str, kind: type[WeightbridgeError], said: str
+) -> None:
     network().save(tmp_path / "whole.keras")
     done = command(tmp_path, "whole.keras", layer, name)
     assert done.returncode == kind.exit_code
@@ -131,19 +146,30 @@ def test_a_real_file_is_cut(shared_models: Path, tmp_path: Path) -> None:
     from weightbridge import inspect
 
     path = shared_models / "P04_face_classification/fer2013_mini_XCEPTION.102-0.66.hdf5"
-    listed = [layer["name"] for layer in (inspect(path).graph or {})["layers"] if layer["op"] in ("GlobalPool", "Dense")]
+    listed = [
+        layer["name"]
+        for layer in (inspect(path).graph or {})["layers"]
+        if layer["op"] in ("GlobalPool", "Dense")
+    ]
     cut = features(path, listed[0], tmp_path / "cut.keras")
-    opened_elsewhere(tmp_path / "cut.keras", pictures(64, 1), np.asarray(cut(pictures(64, 1), training=False)))
+    opened_elsewhere(
+        tmp_path / "cut.keras", pictures(64, 1), np.asarray(cut(pictures(64, 1), training=False))
+    )
 
 
 def test_a_real_file_that_keras_refuses_is_said(shared_models: Path, tmp_path: Path) -> None:
     """Its depthwise convolutions have the argument `groups`, which today's Keras does not know."""
     with pytest.raises(RunError, match=r"cannot load it.*inspect names the cause"):
-        features(shared_models / "P08_teachable_machine/keras_model.h5", "dense_Dense1", tmp_path / "cut.keras")
+        features(
+            shared_models / "P08_teachable_machine/keras_model.h5", "dense_Dense1", tmp_path / "cut.keras"
+        )
     assert list(tmp_path.iterdir()) == []
 
 
-APPLICATIONS = {"resnet50": ("ResNet50", "conv4_block6_out"), "mobilenetv2": ("MobileNetV2", "block_13_expand_relu")}
+APPLICATIONS = {
+    "resnet50": ("ResNet50", "conv4_block6_out"),
+    "mobilenetv2": ("MobileNetV2", "block_13_expand_relu"),
+}
 
 
 @pytest.mark.slow
@@ -157,13 +183,17 @@ def test_known_architectures_are_cut(tmp_path: Path, name: str, layer: str) -> N
     opened_elsewhere(tmp_path / "cut.keras", pictures(32), np.asarray(whole(pictures(32), training=False)))
 
 
-def test_the_command_builds_the_model_with_the_given_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_builds_the_model_with_the_given_arguments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "built_for_features.py").write_text(
         "import keras\n\n"
         "def make(units):\n"
         "    return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(units, name='wide'), keras.layers.Dense(2)])\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    report = pipeline.features("py:built_for_features:make", "wide", tmp_path / "out.keras", Options(source_arguments={"units": 5}))
+    report = pipeline.features(
+        "py:built_for_features:make", "wide", tmp_path / "out.keras", Options(source_arguments={"units": 5})
+    )
     assert report.target is not None
     assert report.target.parameters == 3 * 5 + 5

@@ -50,12 +50,18 @@ KNOWN: dict[str, tuple[bytes, str]] = {
     "torch legacy": (pickle.dumps(0x1950A86A20F9469CFC6C, 2), "torch-legacy"),
     "whole model": (hdf5("model_weights", model_config="{}"), "keras-h5"),
     "legacy weights": (hdf5("dense", layer_names=[b"dense"]), "keras-h5-weights"),
-    "weights behind a user block": (hdf5("dense", user_block=512, layer_names=[b"dense"]), "keras-h5-weights"),
+    "weights behind a user block": (
+        hdf5("dense", user_block=512, layer_names=[b"dense"]),
+        "keras-h5-weights",
+    ),
     "keras 3 weights": (hdf5("layers/dense/vars"), "keras-weights-h5"),
     "keras 3 weights of a subclass": (hdf5("encoder/dense/vars"), "keras-weights-h5"),
     "keras json": (SEQUENTIAL, "keras-json"),
     "keras json behind blanks": (b"\n  " + SEQUENTIAL, "keras-json"),
-    "keras shards": (b'{"metadata": {}, "weight_map": {"/layers/dense/vars": ["m_00000.weights.h5"]}}', "keras-weights-h5"),
+    "keras shards": (
+        b'{"metadata": {}, "weight_map": {"/layers/dense/vars": ["m_00000.weights.h5"]}}',
+        "keras-weights-h5",
+    ),
     "safetensors": (header(b"{}"), "safetensors"),
     "safetensors whose length begins like XML": (header(b"{}" + b" " * 58), "safetensors"),
     "tflite": (b"\x1c\0\0\0TFL3" + bytes(20), "tflite"),
@@ -89,7 +95,11 @@ STRANGE: dict[str, tuple[bytes, type[ModelError], str]] = {
     "other json": (b'{"a": 1}', Unsupported, "'a'"),
     "cut json": (SEQUENTIAL[:30], Corrupt, "JSON"),
     "deep json": (b"[" * 200000, Corrupt, "JSON"),
-    "index without its shards": (b'{"weight_map": {"a": "m-1.safetensors"}}', MissingFile, r"1 of 1 shards are not.*m-1\.safetensors"),
+    "index without its shards": (
+        b'{"weight_map": {"a": "m-1.safetensors"}}',
+        MissingFile,
+        r"1 of 1 shards are not.*m-1\.safetensors",
+    ),
     "old tar of torch": (b"storages".ljust(257, b"\0") + b"ustar" + bytes(250), Unsupported, "tar archive"),
     "web page": (b"<!DOCTYPE html><html>", Corrupt, "web page"),
     "git lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", Corrupt, "git lfs pull"),
@@ -165,7 +175,9 @@ def test_parts_of_a_checkpoint(tmp_path: Path) -> None:
     assert formats.sniff(place / "m") == formats.sniff(place / "m.data-00000-of-00001") == "tf-checkpoint"
 
 
-@pytest.mark.parametrize("name", ["absent.h5", "a\0b", "x" * 5000, ""], ids=["absent", "zero", "long", "nothing"])
+@pytest.mark.parametrize(
+    "name", ["absent.h5", "a\0b", "x" * 5000, ""], ids=["absent", "zero", "long", "nothing"]
+)
 def test_paths_that_are_none(tmp_path: Path, name: str) -> None:
     with pytest.raises(MissingFile) as caught:
         formats.read(str(tmp_path / name) if name else "")
@@ -238,7 +250,8 @@ def test_shared_models_are_what_their_manifest_says(shared_models: Path) -> None
     wrong = {
         entry["file"]: found
         for entry in listed
-        if entry["format"] in known and (found := formats.sniff(shared_models / entry["file"])) != entry["format"]
+        if entry["format"] in known
+        and (found := formats.sniff(shared_models / entry["file"])) != entry["format"]
     }
     assert not wrong
 

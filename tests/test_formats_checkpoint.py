@@ -10,7 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tensorflow_files import FIXTURES, block, checkpoint, entry, field, header, named, number, table, tracked, with_objects
+from tensorflow_files import (
+    FIXTURES,
+    block,
+    checkpoint,
+    entry,
+    field,
+    header,
+    named,
+    number,
+    table,
+    tracked,
+    with_objects,
+)
 
 from weightbridge import formats
 from weightbridge.errors import ModelError, OutputError
@@ -80,7 +92,12 @@ def test_roles_of_names(name: str) -> None:
 
 def test_an_optimizer_and_counters_are_no_weights() -> None:
     found = {e.name: e.reason for e in formats.read(NAMES).excluded}
-    assert found["conv1/weights/Adam_1"] == found["beta1_power"] == found["emb/word_embeddings/Adam"] == "optimizer"
+    assert (
+        found["conv1/weights/Adam_1"]
+        == found["beta1_power"]
+        == found["emb/word_embeddings/Adam"]
+        == "optimizer"
+    )
     assert found["global_step"] == "state"
     found = {e.name: e.reason for e in formats.read(OBJECTS).excluded}
     assert (found["step"], found["save_counter"], found["opt/_iterations"]) == ("state", "state", "optimizer")
@@ -98,7 +115,11 @@ def test_an_average_is_no_weight_beside_its_variable_but_is_one_alone(tmp_path: 
     ("names", "roles", "op"),
     [
         (("c/depthwise_weights",), ["kernel"], "DepthwiseConv"),
-        (("c/depthwise_weights", "c/pointwise_weights"), ["depthwise_kernel", "pointwise_kernel"], "SeparableConv"),
+        (
+            ("c/depthwise_weights", "c/pointwise_weights"),
+            ["depthwise_kernel", "pointwise_kernel"],
+            "SeparableConv",
+        ),
         (("attn/w", "attn/b"), ["kernel", "bias"], "Dense"),
         (("ln_1/b", "ln_1/g"), ["gamma", "beta"], "LayerNorm"),
         (
@@ -111,7 +132,9 @@ def test_an_average_is_no_weight_beside_its_variable_but_is_one_alone(tmp_path: 
 )
 def test_older_names(tmp_path: Path, names: tuple[str, ...], roles: list[str], op: str) -> None:
     shapes = {"depthwise_weights": (3, 3, 4, 1), "pointwise_weights": (1, 1, 4, 5), "w": (4, 5), "b": (5,)}
-    (layer,) = formats.read(named(tmp_path, {n: np.ones(shapes.get(n.rsplit("/", 1)[-1], (5,))) for n in names})).layers
+    (layer,) = formats.read(
+        named(tmp_path, {n: np.ones(shapes.get(n.rsplit("/", 1)[-1], (5,))) for n in names})
+    ).layers
     assert ([t.role for t in layer.tensors], layer.op) == (roles, op)
 
 
@@ -174,7 +197,14 @@ def test_snappy(data: bytes, found: bytes) -> None:
         (b"\x05\x04ab", "WB904"),
         (b"\x01\x04ab", "WB904"),
     ],
-    ids=["beyond any block", "beyond its bytes", "copy from before the start", "literal beyond the end", "too few", "too many"],
+    ids=[
+        "beyond any block",
+        "beyond its bytes",
+        "copy from before the start",
+        "literal beyond the end",
+        "too few",
+        "too many",
+    ],
 )
 def test_snappy_that_is_wrong(data: bytes, code: str) -> None:
     with pytest.raises(ModelError) as caught:
@@ -184,7 +214,13 @@ def test_snappy_that_is_wrong(data: bytes, code: str) -> None:
 
 @pytest.mark.parametrize(
     ("data", "value"),
-    [(b"", 0), (b"123456789", 0xE3069283), (bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E)],
+    [
+        (b"", 0),
+        (b"123456789", 0xE3069283),
+        (bytes(32), 0x8A9136AA),
+        (b"\xff" * 32, 0x62A8AB43),
+        (bytes(range(32)), 0x46DD794E),
+    ],
     ids=["nothing", "digits", "zeros", "ones", "rising"],
 )
 def test_crc32c_of_rfc_3720(data: bytes, value: int) -> None:
@@ -341,7 +377,13 @@ def test_a_folder_of_several(tmp_path: Path) -> None:
 
 
 def test_ten_thousand_variables_take_about_a_second(tmp_path: Path) -> None:
-    path = named(tmp_path, {f"block{i // 2}/{'bias' if i % 2 else 'kernel'}": np.ones((2,) if i % 2 else (2, 2)) for i in range(10_000)})
+    path = named(
+        tmp_path,
+        {
+            f"block{i // 2}/{'bias' if i % 2 else 'kernel'}": np.ones((2,) if i % 2 else (2, 2))
+            for i in range(10_000)
+        },
+    )
     start = time.process_time()
     assert len(formats.read(path).tensors) == 10_000
     assert time.process_time() - start < 5  # about one on an idle machine
@@ -352,12 +394,23 @@ def test_ultraface(shared_models: Path) -> None:
     assert (len(graph.layers), len(graph.tensors), graph.parameters) == (67, 159, 264732)
     listed = json.loads((shared_models / "P01_ultraface_slim/tf/mapping_tables/slim_320.json").read_text())
     assert {layer.name for layer in graph.layers} == {row["name"] for row in listed}
-    assert {t.role for t in graph.tensors} == {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"}
+    assert {t.role for t in graph.tensors} == {
+        "kernel",
+        "bias",
+        "gamma",
+        "beta",
+        "moving_mean",
+        "moving_variance",
+    }
     assert all(t.load().shape == t.shape for t in graph.tensors)
 
 
 @pytest.mark.framework
-@pytest.mark.parametrize("path", [NAMES, OBJECTS, FIXTURES / "keras2_dense/variables/variables.index"], ids=["names", "objects", "keras 2"])
+@pytest.mark.parametrize(
+    "path",
+    [NAMES, OBJECTS, FIXTURES / "keras2_dense/variables/variables.index"],
+    ids=["names", "objects", "keras 2"],
+)
 def test_values_are_tensorflows(path: Path) -> None:
     import tensorflow as tf
 

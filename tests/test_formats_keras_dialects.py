@@ -1,4 +1,6 @@
-"""Dialect rules: each with its own cases, a file that is wrong, and what Keras 3 makes of real files of Keras 2."""
+"""Dialect rules: each with its own cases, a file that is wrong, and what Keras 3 makes of real files of Keras
+2.
+"""
 
 import json
 from pathlib import Path
@@ -10,7 +12,13 @@ from weightbridge import formats
 from weightbridge.errors import RuleError
 from weightbridge.formats.keras import h5 as keras_h5
 from weightbridge.formats.keras.architecture.dialect_cases import failing
-from weightbridge.formats.keras.architecture.dialects import Dialect, admits, dialects, load_dialect, version_of
+from weightbridge.formats.keras.architecture.dialects import (
+    Dialect,
+    admits,
+    dialects,
+    load_dialect,
+    version_of,
+)
 from weightbridge.model.graph import LayerGraph
 
 CASES = [pytest.param(rule, i, id=f"{rule.id}-{i}") for rule in dialects() for i in range(len(rule.cases))]
@@ -81,8 +89,14 @@ def test_a_lambda_is_named_and_not_run() -> None:
 
 
 @pytest.mark.parametrize(("version", "expected"), [("2.3.1", {"WB103"}), ("3.0.0", set())])
-def test_hard_sigmoid_means_another_thing_in_another_version(tmp_path: Path, version: str, expected: set[str]) -> None:
-    config = sequential(source("x", [4], module=""), layer("Dense", "d", module="", units=2, activation="hard_sigmoid"), module="")
+def test_hard_sigmoid_means_another_thing_in_another_version(
+    tmp_path: Path, version: str, expected: set[str]
+) -> None:
+    config = sequential(
+        source("x", [4], module=""),
+        layer("Dense", "d", module="", units=2, activation="hard_sigmoid"),
+        module="",
+    )
     graph = keras_h5.read(write_legacy(tmp_path / "m.h5", {"d": {}}, config, version=version))
     assert _codes(graph) == expected
     canonical = ("hard_sigmoid", {"slope": 0.2, "offset": 0.5}) if expected else "hard_sigmoid"

@@ -1,4 +1,6 @@
-"""What Keras itself says of a model, against what is read from the files that it saves: names, roles, shapes, values."""
+"""What Keras itself says of a model, against what is read from the files that it saves: names, roles, shapes,
+values.
+"""
 
 import re
 import sys
@@ -13,8 +15,22 @@ from keras_files import FIXTURES
 from weightbridge import formats
 from weightbridge.model.graph import LayerGraph
 
-pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]  # Keras with numpy 2
-NAMES = ("attention", "convolutions", "custom", "nested", "normalized", "one_dimension", "operations", "recurrent", "sequential", "shared")
+pytestmark = [
+    pytest.mark.framework,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]  # Keras with numpy 2
+NAMES = (
+    "attention",
+    "convolutions",
+    "custom",
+    "nested",
+    "normalized",
+    "one_dimension",
+    "operations",
+    "recurrent",
+    "sequential",
+    "shared",
+)
 SUFFIXES = (".keras", ".weights.h5", ".h5")
 CELL = re.compile(r"(\w*_)?cells?(_\d+)?")
 
@@ -62,7 +78,9 @@ def test_names_values_and_roles_are_keras_own(zoo: Any, tmp_path: Path, name: st
     wanted = _weights(model, zoo.keras)
     found = {t.name: t.load() for t in graph.tensors}
     if name == "custom":  # a weight that only the code names
-        wanted, found = ({re.sub(r"/(gain|gamma|0)$", "/gain", k): v for k, v in d.items()} for d in (wanted, found))
+        wanted, found = (
+            {re.sub(r"/(gain|gamma|0)$", "/gain", k): v for k, v in d.items()} for d in (wanted, found)
+        )
     assert sorted(found) == sorted(wanted)
     assert all(np.array_equal(found[k], wanted[k]) for k in wanted)
     if name != "custom":
@@ -79,7 +97,9 @@ def test_shapes_and_edges(zoo: Any, tmp_path: Path, name: str, suffix: str) -> N
     assert all(order[a] < order[b] for a, b, _ in graph.edges)
     assert len(graph.inputs) == len(model.inputs)
     for layer in model.layers:
-        shape = getattr(getattr(layer, "output", None), "shape", None) if len(layer._inbound_nodes) == 1 else None
+        shape = (
+            getattr(getattr(layer, "output", None), "shape", None) if len(layer._inbound_nodes) == 1 else None
+        )
         found = graph.by_name[layer.name].output_shape if layer.name in graph.by_name else None
         if shape is not None and found is not None and None not in found:
             assert all(n in (None, m) for n, m in zip(shape[1:], found, strict=True)), layer.name
@@ -98,7 +118,9 @@ def test_json_has_the_shapes_that_the_weights_have(zoo: Any, tmp_path: Path, nam
     assert name == "custom" or len(expected) >= len(stored) - 4
 
 
-LOADED = [(n, s) for n in NAMES for s in SUFFIXES if (n, s) not in (("operations", ".h5"), ("shared", ".h5"))]  # Keras cannot read these
+LOADED = [
+    (n, s) for n in NAMES for s in SUFFIXES if (n, s) not in (("operations", ".h5"), ("shared", ".h5"))
+]  # Keras cannot read these
 
 
 @pytest.mark.parametrize(("name", "suffix"), LOADED)

@@ -1,4 +1,6 @@
-"""Bad Keras files: each refused with its code and the path of the thing at fault; nothing run, followed or allocated."""
+"""Bad Keras files: each refused with its code and the path of the thing at fault; nothing run, followed or
+allocated.
+"""
 
 import contextlib
 import io
@@ -54,7 +56,9 @@ def _virtual(file: h5py.File) -> None:
 
 
 def _shape_bomb(file: h5py.File) -> None:
-    file["layers/dense/vars"].create_dataset("2", (1 << 20, 1 << 20), "f4", chunks=(1024, 1024), compression="gzip")
+    file["layers/dense/vars"].create_dataset(
+        "2", (1 << 20, 1 << 20), "f4", chunks=(1024, 1024), compression="gzip"
+    )
 
 
 def _many_small_bombs(file: h5py.File) -> None:
@@ -133,7 +137,9 @@ def test_a_damaged_heap_of_texts_does_not_hang(tmp_path: Path, length: int) -> N
 
 
 def test_overlapping_datasets(tmp_path: Path) -> None:
-    path = write_weights(tmp_path / "m.weights.h5", {"layers/dense": ("d", (numbers(64, 64), numbers(64, 64, seed=1)))})
+    path = write_weights(
+        tmp_path / "m.weights.h5", {"layers/dense": ("d", (numbers(64, 64), numbers(64, 64, seed=1)))}
+    )
     with h5py.File(path) as file:
         first, second = (file[f"layers/dense/vars/{i}"].id.get_offset() for i in (0, 1))
     body = path.read_bytes()
@@ -159,12 +165,26 @@ def test_a_zip_bomb(tmp_path: Path) -> None:
     [
         pytest.param("{", "no JSON", id="half"),
         pytest.param("[" * 100_000, "nested too deeply", id="deep"),
-        pytest.param('{"class_name": "Sequential", "config": {"layers": [' * 90 + "]}}" * 90, "nested more than", id="deep-models"),
-        pytest.param(sequential(layer("Trap", "t", deep=json.loads("[" * 500 + "]" * 500))), "makes no sense", id="deep-attribute"),
+        pytest.param(
+            '{"class_name": "Sequential", "config": {"layers": [' * 90 + "]}}" * 90,
+            "nested more than",
+            id="deep-models",
+        ),
+        pytest.param(
+            sequential(layer("Trap", "t", deep=json.loads("[" * 500 + "]" * 500))),
+            "makes no sense",
+            id="deep-attribute",
+        ),
         pytest.param("[]", "without a class name", id="list"),
         pytest.param(sequential(layer("Dense", "d", units="many")), "makes no sense", id="units"),
-        pytest.param(sequential(layer("Conv2D", "c", filters=2, kernel_size={"a": 1})), "makes no sense", id="kernel"),
-        pytest.param(sequential(layer("Dense", "d", units=3), layer("Dense", "d", units=3)), "are called 'd'", id="twins"),
+        pytest.param(
+            sequential(layer("Conv2D", "c", filters=2, kernel_size={"a": 1})), "makes no sense", id="kernel"
+        ),
+        pytest.param(
+            sequential(layer("Dense", "d", units=3), layer("Dense", "d", units=3)),
+            "are called 'd'",
+            id="twins",
+        ),
     ],
 )
 def test_bad_configs(tmp_path: Path, config: Any, what: str) -> None:
@@ -207,10 +227,14 @@ def test_a_legacy_file_that_lists_what_it_does_not_hold(tmp_path: Path) -> None:
         keras_h5.read(path)
 
 
-def test_modules_that_a_config_names_are_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_that_a_config_names_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "trap_of_the_config.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(str(tmp_path))
-    config = sequential(source("x", [4]), layer("Trap", "t", module="trap_of_the_config"), layer("Dense", "head", units=3))
+    config = sequential(
+        source("x", [4]), layer("Trap", "t", module="trap_of_the_config"), layer("Dense", "head", units=3)
+    )
     graph = keras_zip.read(write_keras(tmp_path / "m.keras", config, dense_groups()))
     assert [(f.code, f.source) for f in graph.findings] == [("WB104", "t")]
     assert graph.by_name["t"].op == "Opaque"
@@ -218,13 +242,17 @@ def test_modules_that_a_config_names_are_not_imported(tmp_path: Path, monkeypatc
 
 def test_names_with_terminal_codes_stay_as_they_are(tmp_path: Path) -> None:
     name = "\x1b[31mred\x1b[0m"
-    graph = keras_weights_h5.read(write_weights(tmp_path / "m.weights.h5", {"layers/dense": (name, dense_groups()["layers/dense"][1])}))
+    graph = keras_weights_h5.read(
+        write_weights(tmp_path / "m.weights.h5", {"layers/dense": (name, dense_groups()["layers/dense"][1])})
+    )
     assert graph.layers[0].name == name
 
 
 @pytest.mark.parametrize("units", [2, -3, 2**62])
 def test_a_width_that_the_weights_do_not_have(tmp_path: Path, units: int) -> None:
-    graph = keras_zip.read(write_keras(tmp_path / "m.keras", dense_config(units=units), dense_groups(units=3)))
+    graph = keras_zip.read(
+        write_keras(tmp_path / "m.keras", dense_config(units=units), dense_groups(units=3))
+    )
     assert [(f.code, f.source) for f in graph.findings] == [("WB904", "head")]
     assert f"units={units}" in graph.findings[0].message
     assert "(4, 3)" in graph.findings[0].message
@@ -278,7 +306,9 @@ def test_a_spilled_member_goes_with_its_graph(tmp_path: Path) -> None:
     body = io.BytesIO()
     with h5py.File(body, "w") as file:
         fill_groups(file, dense_groups())
-    graph = keras_zip.read(write_keras(tmp_path / "m.keras", dense_config(), dense_groups(), compression=zipfile.ZIP_DEFLATED))
+    graph = keras_zip.read(
+        write_keras(tmp_path / "m.keras", dense_config(), dense_groups(), compression=zipfile.ZIP_DEFLATED)
+    )
     spilled = Path(graph.tensors[0].load.dataset.region.path)  # type: ignore[attr-defined]
     assert np.array_equal(graph.tensors[0].load(), numbers(4, 3))
     assert spilled.exists()

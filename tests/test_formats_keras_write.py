@@ -9,7 +9,18 @@ import h5py
 import ml_dtypes
 import numpy as np
 import pytest
-from keras_files import FIXTURES, dense_config, dense_groups, functional, layer, numbers, source, write_keras, write_legacy, write_weights
+from keras_files import (
+    FIXTURES,
+    dense_config,
+    dense_groups,
+    functional,
+    layer,
+    numbers,
+    source,
+    write_keras,
+    write_legacy,
+    write_weights,
+)
 
 from weightbridge import formats
 from weightbridge.errors import OutputError, Unsupported
@@ -37,7 +48,10 @@ def _chunked(folder: Path) -> Path:
 
 def _legacy(folder: Path) -> Path:
     return write_legacy(
-        folder / "t.h5", {"d": {"d/kernel:0": numbers(4, 3), "d/bias:0": numbers(3)}}, version="2.3.1", backend="tensorflow"
+        folder / "t.h5",
+        {"d": {"d/kernel:0": numbers(4, 3), "d/bias:0": numbers(3)}},
+        version="2.3.1",
+        backend="tensorflow",
     )
 
 
@@ -49,14 +63,21 @@ def _keras2(folder: Path) -> Path:
 
 def _big_endian(folder: Path) -> Path:
     path = folder / "t.weights.h5"
-    return write_weights(path, {"layers/dense": ("d", (numbers(4, 3).astype(">f4"), numbers(3).astype(">f4")))})
+    return write_weights(
+        path, {"layers/dense": ("d", (numbers(4, 3).astype(">f4"), numbers(3).astype(">f4")))}
+    )
 
 
 def _bfloat16(folder: Path) -> Path:
     return write_keras(
         folder / "t.keras",
         dense_config(),
-        {"layers/dense": ("head", tuple(a.astype(ml_dtypes.bfloat16) for a in dense_groups()["layers/dense"][1]))},
+        {
+            "layers/dense": (
+                "head",
+                tuple(a.astype(ml_dtypes.bfloat16) for a in dense_groups()["layers/dense"][1]),
+            )
+        },
     )
 
 
@@ -70,11 +91,17 @@ def _fresh(graph: LayerGraph) -> dict[str, Array]:
 @pytest.mark.parametrize("make", MAKERS, ids=[m.__name__.strip("_") for m in MAKERS])
 def test_replaced_values_are_read_back(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     path = make(tmp_path)
-    template, before, output = formats.read(path), path.read_bytes(), tmp_path / f"out{''.join(path.suffixes)}"
+    template, before, output = (
+        formats.read(path),
+        path.read_bytes(),
+        tmp_path / f"out{''.join(path.suffixes)}",
+    )
     values = _fresh(template)
     formats.write(template, output, ((t, values[t.name]) for t in template.tensors))
     written = formats.read(output)
-    assert [(t.name, t.shape, t.dtype, t.role) for t in written.tensors] == [(t.name, t.shape, t.dtype, t.role) for t in template.tensors]
+    assert [(t.name, t.shape, t.dtype, t.role) for t in written.tensors] == [
+        (t.name, t.shape, t.dtype, t.role) for t in template.tensors
+    ]
     assert all(np.array_equal(t.load(), values[t.name]) for t in written.tensors)
     assert path.read_bytes() == before
 
@@ -110,7 +137,9 @@ def test_attributes_and_optimizer_of_a_legacy_file_stay(tmp_path: Path) -> None:
         file["optimizer_weights/Variable:0"] = numbers(5)
         file.attrs["note"] = "kept"
     template = formats.read(path)
-    assert [(e.name, e.reason, e.size) for e in template.excluded] == [("optimizer_weights/Variable:0", "optimizer", 5)]
+    assert [(e.name, e.reason, e.size) for e in template.excluded] == [
+        ("optimizer_weights/Variable:0", "optimizer", 5)
+    ]
     formats.write(template, output, [(t, np.ones(t.shape, "f4")) for t in template.tensors])
     with h5py.File(output) as file:
         assert np.array_equal(file["optimizer_weights/Variable:0"], numbers(5))
@@ -149,14 +178,21 @@ def test_weights_alone_of_a_whole_model(tmp_path: Path) -> None:
     formats.write(template, output, ((t, values[t.name]) for t in template.tensors))
     written = formats.read(output)
     assert written.format == "keras-weights-h5"
-    assert {t.name: t.load().tolist() for t in written.tensors} == {name: v.tolist() for name, v in values.items()}
+    assert {t.name: t.load().tolist() for t in written.tensors} == {
+        name: v.tolist() for name, v in values.items()
+    }
 
 
 def test_one_value_at_a_time(tmp_path: Path) -> None:
     layers = [source("x", [4]), *(layer("Dense", f"d{i}", units=4) for i in range(5))]
     calls = {f"d{i}": [["x" if i == 0 else f"d{i - 1}"]] for i in range(5)}
-    groups = {f"layers/dense{f'_{i}' if i else ''}": (f"d{i}", (numbers(4, 4, seed=i), numbers(4, seed=i))) for i in range(5)}
-    template = formats.read(write_keras(tmp_path / "t.keras", functional(layers, calls, [["d4", 0, 0]]), groups))
+    groups = {
+        f"layers/dense{f'_{i}' if i else ''}": (f"d{i}", (numbers(4, 4, seed=i), numbers(4, seed=i)))
+        for i in range(5)
+    }
+    template = formats.read(
+        write_keras(tmp_path / "t.keras", functional(layers, calls, [["d4", 0, 0]]), groups)
+    )
     output, seen = tmp_path / "out.keras", []
 
     def values() -> "object":
@@ -179,4 +215,6 @@ def test_no_place_to_write(tmp_path: Path) -> None:
 def test_a_wrong_shape_is_a_bug_of_the_caller(tmp_path: Path) -> None:
     template = formats.read(_stored(tmp_path))
     with pytest.raises(AssertionError):
-        keras_zip.write(template, tmp_path / "out.keras", [(replace(template.tensors[0]), np.zeros((1, 1), "f4"))])
+        keras_zip.write(
+            template, tmp_path / "out.keras", [(replace(template.tensors[0]), np.zeros((1, 1), "f4"))]
+        )

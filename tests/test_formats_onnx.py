@@ -17,7 +17,13 @@ W, V = values((4, 4), 1), values((4,), 2)
 IMAGE, ROWS = {"x": ["n", 4, 8, 8]}, {"x": ["n", 4]}
 
 
-def read(tmp_path: Path, ops: list[Op], tensors: dict[str, np.ndarray], inputs: dict[str, Any] = ROWS, **kwargs: Any) -> LayerGraph:
+def read(
+    tmp_path: Path,
+    ops: list[Op],
+    tensors: dict[str, np.ndarray],
+    inputs: dict[str, Any] = ROWS,
+    **kwargs: Any,
+) -> LayerGraph:
     return formats.read(saved(tmp_path / "m.onnx", ops, tensors, inputs, [ops[-1][2][0]], **kwargs))
 
 
@@ -29,13 +35,21 @@ def only(graph: LayerGraph, op: str) -> Layer:
 
 def test_a_small_model(tmp_path: Path) -> None:
     graph = formats.read(small(tmp_path / "m.onnx"))
-    assert [(x.name, x.op) for x in graph.layers if x.tensors] == [("conv", "Conv"), ("bn", "BatchNorm"), ("fc", "Dense")]
+    assert [(x.name, x.op) for x in graph.layers if x.tensors] == [
+        ("conv", "Conv"),
+        ("bn", "BatchNorm"),
+        ("fc", "Dense"),
+    ]
     assert graph.has_flow
     assert (graph.inputs, graph.framework, graph.format) == (("x",), "onnx", "onnx")
     assert graph.parents["bn"] == ("conv",)
     conv, norm, dense = (graph.by_name[n] for n in ("conv", "bn", "fc"))
     assert conv.attributes["padding"] == ((1, 1), (1, 1))
-    assert (conv.attributes["strides"], conv.attributes["filters"], conv.output_shape) == ((2, 2), 4, (4, 4, 4))
+    assert (conv.attributes["strides"], conv.attributes["filters"], conv.output_shape) == (
+        (2, 2),
+        4,
+        (4, 4, 4),
+    )
     assert (norm.attributes["epsilon"], norm.attributes["momentum"]) == (0.001, 0.9)
     assert [t.role for t in norm.tensors] == ["gamma", "beta", "moving_mean", "moving_variance"]
     assert (dense.attributes["units"], dense.attributes["transposed"]) == (5, True)
@@ -66,7 +80,13 @@ PRODUCTS: dict[str, tuple[list[Op], dict[str, np.ndarray], dict[str, Any], str, 
         "Dense",
         {"use_bias": True},
     ),
-    "gemm, not turned": ([("Gemm", ["x", "w", "v"], ["y"], {})], {"w": W, "v": V}, ROWS, "Dense", {"transposed": False, "units": 4}),
+    "gemm, not turned": (
+        [("Gemm", ["x", "w", "v"], ["y"], {})],
+        {"w": W, "v": V},
+        ROWS,
+        "Dense",
+        {"transposed": False, "units": 4},
+    ),
     "matmul of a turned weight": (
         [("Transpose", ["w"], ["t"], {"perm": [1, 0]}), ("MatMul", ["x", "t"], ["y"], {})],
         {"w": values((5, 4))},
@@ -81,7 +101,13 @@ PRODUCTS: dict[str, tuple[list[Op], dict[str, np.ndarray], dict[str, Any], str, 
         "DepthwiseConv",
         {"depth_multiplier": 2},
     ),
-    "grouped": ([("Conv", ["x", "k"], ["y"], {"group": 2})], {"k": values((6, 2, 3, 3))}, IMAGE, "Conv", {"groups": 2, "filters": 6}),
+    "grouped": (
+        [("Conv", ["x", "k"], ["y"], {"group": 2})],
+        {"k": values((6, 2, 3, 3))},
+        IMAGE,
+        "Conv",
+        {"groups": 2, "filters": 6},
+    ),
     "transposed convolution": (
         [("ConvTranspose", ["x", "k"], ["y"], {"strides": [2, 2]})],
         {"k": values((4, 6, 2, 2))},
@@ -108,7 +134,13 @@ PRODUCTS: dict[str, tuple[list[Op], dict[str, np.ndarray], dict[str, Any], str, 
         "Conv",
         {"kernel_size": (3,), "strides": (2,), "use_bias": True},
     ),
-    "einsum": ([("Einsum", ["x", "w"], ["y"], {"equation": "ab,bc->ac"})], {"w": W}, ROWS, "EinsumDense", {"equation": "ab,bc->ac"}),
+    "einsum": (
+        [("Einsum", ["x", "w"], ["y"], {"equation": "ab,bc->ac"})],
+        {"w": W},
+        ROWS,
+        "EinsumDense",
+        {"equation": "ab,bc->ac"},
+    ),
 }
 
 
@@ -117,7 +149,9 @@ def test_products_with_weights(tmp_path: Path, name: str) -> None:
     ops, tensors, inputs, op, expected = PRODUCTS[name]
     layer = only(read(tmp_path, ops, tensors, inputs), op)
     assert {k: layer.attributes.get(k) for k in expected} == expected
-    assert sorted(t.name for t in layer.tensors) == sorted(n for n, a in tensors.items() if a.dtype == np.float32)
+    assert sorted(t.name for t in layer.tensors) == sorted(
+        n for n, a in tensors.items() if a.dtype == np.float32
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,32 +199,51 @@ def numbers(*names: str) -> dict[str, np.ndarray]:
 )
 def test_normalisation_in_single_steps(tmp_path: Path, ops: list[Op], op: str, roles: dict[str, str]) -> None:
     read_names = {v for _, inputs, _, _ in ops for v in inputs}
-    layer = only(read(tmp_path, ops, numbers(*(n for n in NUMBERS if n in read_names)), {"x": ["n", 3, 4]}), op)
+    layer = only(
+        read(tmp_path, ops, numbers(*(n for n in NUMBERS if n in read_names)), {"x": ["n", 3, 4]}), op
+    )
     assert {t.name: t.role for t in layer.tensors} == roles
     assert (layer.attributes["epsilon"], layer.attributes["axis"]) == (1e-05, -1)
 
 
-@pytest.mark.parametrize(("shape", "is_one"), [([-1, 3, 1], True), ([3, -1, 1], False)], ids=["nothing changes", "axes move"])
-def test_a_reshape_that_changes_nothing_is_no_end_of_a_normalisation(tmp_path: Path, shape: list[int], is_one: bool) -> None:
-    ops = [LAYERNORM[0], ("Reshape", ["mean", "shape"], ["again"], {}), ("Sub", ["x", "again"], ["d"], {}), *LAYERNORM[2:]]
+@pytest.mark.parametrize(
+    ("shape", "is_one"), [([-1, 3, 1], True), ([3, -1, 1], False)], ids=["nothing changes", "axes move"]
+)
+def test_a_reshape_that_changes_nothing_is_no_end_of_a_normalisation(
+    tmp_path: Path, shape: list[int], is_one: bool
+) -> None:
+    ops = [
+        LAYERNORM[0],
+        ("Reshape", ["mean", "shape"], ["again"], {}),
+        ("Sub", ["x", "again"], ["d"], {}),
+        *LAYERNORM[2:],
+    ]
     graph = read(tmp_path, ops, {**numbers(*NUMBERS), "shape": np.array(shape)}, {"x": [1, 3, 4]})
     assert ("LayerNorm" in [x.op for x in graph.layers]) is is_one
 
 
 def test_a_skip_connection_is_no_part_of_a_normalisation(tmp_path: Path) -> None:
     graph = read(
-        tmp_path, [*LAYERNORM[:-1], ("Add", ["m", "b"], ["l"], {}), ("Add", ["l", "x"], ["y"], {})], numbers(*NUMBERS), {"x": ["n", 3, 4]}
+        tmp_path,
+        [*LAYERNORM[:-1], ("Add", ["m", "b"], ["l"], {}), ("Add", ["l", "x"], ["y"], {})],
+        numbers(*NUMBERS),
+        {"x": ["n", 3, 4]},
     )
     assert [x.op for x in graph.layers] == ["Input", "LayerNorm", "Add"]
 
 
 def test_steps_that_compute_something_else_stay_steps(tmp_path: Path) -> None:
-    wrong = [("Sub", ["mean", "x"], ["d"], {}) if outs == ["d"] else (op, i, outs, a) for op, i, outs, a in LAYERNORM]
+    wrong = [
+        ("Sub", ["mean", "x"], ["d"], {}) if outs == ["d"] else (op, i, outs, a)
+        for op, i, outs, a in LAYERNORM
+    ]
     graph = read(tmp_path, wrong, numbers(*NUMBERS), {"x": ["n", 3, 4]})
     assert not [x for x in graph.layers if x.op == "LayerNorm"]
 
 
-HALF, ONE, THREE, ROOT, CUBIC, TANH = (np.float32(n) for n in (0.5, 1, 3, 2**0.5, 0.044715, (2 / np.pi) ** 0.5))
+HALF, ONE, THREE, ROOT, CUBIC, TANH = (
+    np.float32(n) for n in (0.5, 1, 3, 2**0.5, 0.044715, (2 / np.pi) ** 0.5)
+)
 ACTIVATIONS: dict[str, tuple[list[Op], dict[str, Any]]] = {
     "swish": ([("Sigmoid", ["x"], ["s"], {}), ("Mul", ["x", "s"], ["y"], {})], {}),
     "gelu": (
@@ -217,7 +270,11 @@ ACTIVATIONS: dict[str, tuple[list[Op], dict[str, Any]]] = {
         {"three": THREE, "c": CUBIC, "k": TANH, "one": ONE, "half": HALF},
     ),
     "hard_sigmoid": (
-        [("Add", ["x", "three"], ["a"], {}), ("Clip", ["a", "zero", "six"], ["c"], {}), ("Div", ["c", "six"], ["y"], {})],
+        [
+            ("Add", ["x", "three"], ["a"], {}),
+            ("Clip", ["a", "zero", "six"], ["c"], {}),
+            ("Div", ["c", "six"], ["y"], {}),
+        ],
         {"three": THREE, "zero": np.float32(0), "six": np.float32(6)},
     ),
     "relu6": ([("Clip", ["x", "zero", "six"], ["y"], {})], {"zero": np.float32(0), "six": np.float32(6)}),
@@ -234,7 +291,11 @@ def test_activations(tmp_path: Path, name: str) -> None:
 
 
 def test_a_gate_that_is_no_swish_stays_a_product(tmp_path: Path) -> None:
-    ops: list[Op] = [("MatMul", ["x", "w"], ["d"], {}), ("Sigmoid", ["d"], ["s"], {}), ("Mul", ["x", "s"], ["y"], {})]
+    ops: list[Op] = [
+        ("MatMul", ["x", "w"], ["d"], {}),
+        ("Sigmoid", ["d"], ["s"], {}),
+        ("Mul", ["x", "s"], ["y"], {}),
+    ]
     assert only(read(tmp_path, ops, {"w": W}), "Multiply")
 
 
@@ -261,17 +322,41 @@ def test_prelu_with_a_negated_slope(tmp_path: Path) -> None:
     ],
     ids=["lstm", "gru, reset after", "gru, reset before", "rnn, backwards"],
 )
-def test_recurrent_layers(tmp_path: Path, op: str, gates: int, inputs: dict[str, Any], expected: dict[str, Any]) -> None:
-    tensors = {"W": values((1, gates * 5, 4)), "R": values((1, gates * 5, 5)), "B": values((1, 2 * gates * 5))}
-    layer = only(read(tmp_path, [(op, ["x", "W", "R", "B"], ["y"], {"hidden_size": 5, **inputs})], tensors, {"x": [6, "n", 4]}), op)
+def test_recurrent_layers(
+    tmp_path: Path, op: str, gates: int, inputs: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    tensors = {
+        "W": values((1, gates * 5, 4)),
+        "R": values((1, gates * 5, 5)),
+        "B": values((1, 2 * gates * 5)),
+    }
+    layer = only(
+        read(
+            tmp_path,
+            [(op, ["x", "W", "R", "B"], ["y"], {"hidden_size": 5, **inputs})],
+            tensors,
+            {"x": [6, "n", 4]},
+        ),
+        op,
+    )
     assert {k: layer.attributes[k] for k in expected} == expected
     assert {t.name: t.role for t in layer.tensors} == {"W": "kernel", "R": "recurrent_kernel", "B": "bias"}
 
 
 def test_look_ups(tmp_path: Path) -> None:
-    graph = read(tmp_path, [("Gather", ["table", "x"], ["y"], {})], {"table": values((9, 4))}, {"x": ["n", 3]}, dtype=TensorProto.INT64)
+    graph = read(
+        tmp_path,
+        [("Gather", ["table", "x"], ["y"], {})],
+        {"table": values((9, 4))},
+        {"x": ["n", 3]},
+        dtype=TensorProto.INT64,
+    )
     layer = only(graph, "Embedding")
-    assert (layer.attributes["input_dim"], layer.attributes["output_dim"], layer.tensors[0].role) == (9, 4, "embeddings")
+    assert (layer.attributes["input_dim"], layer.attributes["output_dim"], layer.tensors[0].role) == (
+        9,
+        4,
+        "embeddings",
+    )
 
 
 def test_shapes_and_single_numbers_are_no_weights(tmp_path: Path) -> None:
@@ -295,7 +380,11 @@ def test_what_follows_from_shapes_alone_is_no_layer(tmp_path: Path) -> None:
 
 
 def test_a_shared_tensor_is_given_once(tmp_path: Path) -> None:
-    ops: list[Op] = [("MatMul", ["x", "w"], ["a"], {}), ("Relu", ["a"], ["r"], {}), ("MatMul", ["r", "w"], ["y"], {})]
+    ops: list[Op] = [
+        ("MatMul", ["x", "w"], ["a"], {}),
+        ("Relu", ["a"], ["r"], {}),
+        ("MatMul", ["r", "w"], ["y"], {}),
+    ]
     graph = read(tmp_path, ops, {"w": W}, names=["/first/MatMul", "/r/Relu", "/second/MatMul"])
     assert [t.name for t in graph.tensors] == ["w"]
     assert graph.by_name["second"].attributes["tied"] == {"kernel": "w"}
@@ -326,11 +415,23 @@ def test_constant_nodes_and_inner_graphs_hold_tensors_too(tmp_path: Path) -> Non
     ("names", "expected"),
     [
         (
-            (("m_1/conv_1/Conv2D/ReadVariableOp:0", "m_1/conv_1/Conv2D"), ("m_1/fc_1/MatMul/ReadVariableOp:0", "m_1/fc_1/MatMul")),
+            (
+                ("m_1/conv_1/Conv2D/ReadVariableOp:0", "m_1/conv_1/Conv2D"),
+                ("m_1/fc_1/MatMul/ReadVariableOp:0", "m_1/fc_1/MatMul"),
+            ),
             ["conv", "fc"],
         ),
-        ((("m/conv/Conv2D/ReadVariableOp:0", "m/conv/Conv2D"), ("m/fc_1/MatMul/ReadVariableOp:0", "m/fc_1/MatMul")), ["conv", "fc_1"]),
-        ((("onnx::MatMul_7", "/layer1/layer1.0/conv/Conv"), ("layer2.1.fc.weight", "/layer2/x")), ["layer1.0.conv", "layer2.1.fc"]),
+        (
+            (
+                ("m/conv/Conv2D/ReadVariableOp:0", "m/conv/Conv2D"),
+                ("m/fc_1/MatMul/ReadVariableOp:0", "m/fc_1/MatMul"),
+            ),
+            ["conv", "fc_1"],
+        ),
+        (
+            (("onnx::MatMul_7", "/layer1/layer1.0/conv/Conv"), ("layer2.1.fc.weight", "/layer2/x")),
+            ["layer1.0.conv", "layer2.1.fc"],
+        ),
         ((("w1", ""), ("w2", "")), ["MatMul_0", "MatMul_1"]),
         ((("a.weight", "n"), ("b.weight", "n")), ["a", "b"]),
     ],
@@ -360,7 +461,11 @@ def test_other_float_types(tmp_path: Path, dtype: str) -> None:
 
 def test_four_bit_weights_are_listed_and_not_loaded(tmp_path: Path) -> None:
     proto = model(
-        [("DequantizeLinear", ["q", "s"], ["w"], {}), ("MatMul", ["x", "w"], ["y"], {})], {"s": np.asarray(ONE)}, ROWS, ["y"], opset=21
+        [("DequantizeLinear", ["q", "s"], ["w"], {}), ("MatMul", ["x", "w"], ["y"], {})],
+        {"s": np.asarray(ONE)},
+        ROWS,
+        ["y"],
+        opset=21,
     )
     proto.graph.initializer.append(helper.make_tensor("q", TensorProto.INT4, [4, 4], [1] * 16))
     onnx.save(proto, tmp_path / "m.onnx")
@@ -382,7 +487,11 @@ def test_values_in_typed_fields(tmp_path: Path) -> None:
 
 
 def test_real_models(shared_models: Path) -> None:
-    expected = {"P07_burn_mnist/mnist.onnx": (18, 376938), "P02_dtln/model_1.onnx": (8, 363393), "P09_basic_pitch/nmp.onnx": (20, 35736)}
+    expected = {
+        "P07_burn_mnist/mnist.onnx": (18, 376938),
+        "P02_dtln/model_1.onnx": (8, 363393),
+        "P09_basic_pitch/nmp.onnx": (20, 35736),
+    }
     for name, (tensors, parameters) in expected.items():
         graph = formats.read(shared_models / name)
         assert (len(graph.tensors), graph.parameters) == (tensors, parameters), name

@@ -1,4 +1,6 @@
-"""Recurrent cells that an exporter wrote out in single steps: which layer they are, and which tensors are whose."""
+"""Recurrent cells that an exporter wrote out in single steps: which layer they are, and which tensors are
+whose.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ UNITS, WIDTH = 3, 5
 Weights = dict[str, np.ndarray]
 
 
-def lstm(name: str, x: str, h: str, c: str, *, order: str = "ifco", inner: str = "Sigmoid", outer: str = "Tanh") -> list[Op]:
+def lstm(
+    name: str, x: str, h: str, c: str, *, order: str = "ifco", inner: str = "Sigmoid", outer: str = "Tanh"
+) -> list[Op]:
     """One step of an LSTM as tf2onnx writes it; its outputs are `NAMEh` and `NAMEc`."""
     gate = {g: f"{name}g{n}" for n, g in enumerate(order)}
     return [
@@ -45,7 +49,10 @@ def gru(name: str, x: str, h: str) -> list[Op]:
         ("MatMul", [h, "R"], [f"{name}hk"], {}),
         ("Add", [f"{name}hk", "br"], [f"{name}q"], {}),
         ("Split", [f"{name}q"], [f"{name}h{g}" for g in "zrh"], {"axis": -1}),
-        *((op, [f"{name}x{g}", f"{name}h{g}"], [f"{name}s{g}"], {}) for op, g in (("Add", "z"), ("Add", "r"))),
+        *(
+            (op, [f"{name}x{g}", f"{name}h{g}"], [f"{name}s{g}"], {})
+            for op, g in (("Add", "z"), ("Add", "r"))
+        ),
         *(("Sigmoid", [f"{name}s{g}"], [f"{name}{g}"], {}) for g in "zr"),
         ("Mul", [f"{name}r", f"{name}hh"], [f"{name}m"], {}),
         ("Add", [f"{name}xh", f"{name}m"], [f"{name}a"], {}),
@@ -68,11 +75,17 @@ def rnn(name: str, x: str, h: str) -> list[Op]:
 
 
 def weights(gates: int, width: int = WIDTH, **more: np.ndarray) -> Weights:
-    kernels = {"K": values((width, gates * UNITS), 1), "R": values((UNITS, gates * UNITS), 2), "b": values((gates * UNITS,), 3)}
+    kernels = {
+        "K": values((width, gates * UNITS), 1),
+        "R": values((UNITS, gates * UNITS), 2),
+        "b": values((gates * UNITS,), 3),
+    }
     return {**kernels, **more}
 
 
-def read(tmp_path: Path, ops: list[Op], tensors: Weights, outputs: tuple[str, ...], width: int = WIDTH) -> LayerGraph:
+def read(
+    tmp_path: Path, ops: list[Op], tensors: Weights, outputs: tuple[str, ...], width: int = WIDTH
+) -> LayerGraph:
     names = {v for _, inputs, _, _ in ops for v in inputs} & {"x", "y", "h", "c"}
     shapes = {n: ["n", width if n in "xy" else UNITS] for n in sorted(names)}
     return formats.read(saved(tmp_path / "m.onnx", ops, tensors, shapes, {v: ["n", UNITS] for v in outputs}))
@@ -117,7 +130,9 @@ def test_a_step_that_others_read_in_between_is_apart(tmp_path: Path) -> None:
     assert (second.tensors, second.attributes["shared_with"]) == ((), first.name)
 
 
-@pytest.mark.parametrize("is_chained", [True, False], ids=["the state comes back", "both states from one input"])
+@pytest.mark.parametrize(
+    "is_chained", [True, False], ids=["the state comes back", "both states from one input"]
+)
 def test_square_kernels_are_told_apart_by_the_state(tmp_path: Path, is_chained: bool) -> None:
     ops = [("Split", ["c"], ["h0", "c0"], {"axis": 0}), *lstm("a", "x", "h0", "c0")]
     ops += lstm("b", "y", "ah", "ac") if is_chained else []
@@ -164,8 +179,12 @@ UNROLLED = [
 
 
 @pytest.mark.framework
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # tf2onnx and TensorFlow under NumPy 2
-@pytest.mark.parametrize(("layer", "options", "kinds"), UNROLLED, ids=["lstm with sequences", "gru", "simple rnn"])
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning"
+)  # tf2onnx and TensorFlow under NumPy 2
+@pytest.mark.parametrize(
+    ("layer", "options", "kinds"), UNROLLED, ids=["lstm with sequences", "gru", "simple rnn"]
+)
 def test_unrolled_layers_of_keras_come_back_from_tf2onnx(
     tmp_path: Path, layer: str, options: dict[str, Any], kinds: dict[str, str]
 ) -> None:
@@ -174,7 +193,12 @@ def test_unrolled_layers_of_keras_come_back_from_tf2onnx(
     _zeroed(exported, empty)
     there = wb.transfer(exported, model, output=tmp_path / "back.keras")
     back = wb.transfer(model, empty, output=tmp_path / "again.onnx")
-    assert (there.verdict, there.verification.mode, back.verdict, back.verification.mode) == ("pass", "actual", "pass", "actual")
+    assert (there.verdict, there.verification.mode, back.verdict, back.verification.mode) == (
+        "pass",
+        "actual",
+        "pass",
+        "actual",
+    )
     steps = {s["target"]: s["kind"] for s in there.to_json()["steps"]}
     assert {role: steps[f"second/{role}"] for role in kinds} == kinds
     _same(model, tmp_path / "back.keras")
@@ -195,7 +219,9 @@ def _export(layer: str, options: dict[str, Any], model: Path, exported: Path) ->
     net.set_weights([values(w.shape, n) - 0.5 for n, w in enumerate(net.get_weights())])
     net.save(model)
     traced = tf.function(net, input_signature=[tf.TensorSpec((None, 3, 4))])
-    tf2onnx.convert.from_function(traced, input_signature=traced.input_signature, opset=15, output_path=str(exported))
+    tf2onnx.convert.from_function(
+        traced, input_signature=traced.input_signature, opset=15, output_path=str(exported)
+    )
 
 
 def _zeroed(path: Path, output: Path) -> None:

@@ -1,4 +1,6 @@
-"""Recurrent weights that the graph itself puts into ONNX's order: read as torch keeps them, and matched with Keras's."""
+"""Recurrent weights that the graph itself puts into ONNX's order: read as torch keeps them, and matched with
+Keras's.
+"""
 
 from pathlib import Path
 
@@ -17,7 +19,10 @@ SHAPES = {"k": WIDTH, "r": UNITS, "b": 0, "c": 0}
 
 def tensors(op: str, side: str) -> dict[str, np.ndarray]:
     rows = len(ORDER[op]) * UNITS
-    return {f"{n}{side}": values((rows, n2) if n2 else (rows,), i + 10 * bool(side)) for i, (n, n2) in enumerate(SHAPES.items())}
+    return {
+        f"{n}{side}": values((rows, n2) if n2 else (rows,), i + 10 * bool(side))
+        for i, (n, n2) in enumerate(SHAPES.items())
+    }
 
 
 def ordered(name: str, order: tuple[int, ...]) -> list[Op]:
@@ -31,7 +36,9 @@ def recurrent(path: Path, op: str, order: tuple[int, ...], sides: tuple[str, ...
     for side in sides:
         ops += [("Concat", [f"b{side}_o", f"c{side}_o"], [f"bc{side}_o"], {"axis": 0})]
         ops += [("Unsqueeze", [f"{n}{side}_o", "at0"], [f"{n}{side}_u"], {}) for n in ("k", "r", "bc")]
-    ops += [("Concat", [f"{n}{side}_u" for side in sides], [n.upper()], {"axis": 0}) for n in ("k", "r", "bc")]
+    ops += [
+        ("Concat", [f"{n}{side}_u" for side in sides], [n.upper()], {"axis": 0}) for n in ("k", "r", "bc")
+    ]
     options = {"hidden_size": UNITS, "direction": "bidirectional" if len(sides) > 1 else "forward"}
     ops += [(op, ["x", "K", "R", "BC"], ["y"], options | ({"linear_before_reset": 1} if op == "GRU" else {}))]
     numbers = {f"at{i}": np.array([i * UNITS]) for i in range(5)}
@@ -42,12 +49,21 @@ def recurrent(path: Path, op: str, order: tuple[int, ...], sides: tuple[str, ...
 @pytest.mark.parametrize("op", ORDER)
 def test_torch_s_own_tensors_are_the_layer_s(tmp_path: Path, op: str) -> None:
     (layer,) = (x for x in formats.read(recurrent(tmp_path / "m.onnx", op, ORDER[op])).layers if x.tensors)
-    assert {t.name: t.role for t in layer.tensors} == {"k": "kernel", "r": "recurrent_kernel", "b": "bias", "c": "recurrent_bias"}
+    assert {t.name: t.role for t in layer.tensors} == {
+        "k": "kernel",
+        "r": "recurrent_kernel",
+        "b": "bias",
+        "c": "recurrent_bias",
+    }
     assert (layer.op, layer.attributes["weights"]) == (op, "torch")
 
 
-@pytest.mark.parametrize(("op", "order"), [("LSTM", (0, 1, 2, 3)), ("GRU", (0, 1, 2)), ("LSTM", (0, 3, 2, 1))])
-def test_gates_in_any_other_order_are_not_taken_for_torch_s(tmp_path: Path, op: str, order: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("op", "order"), [("LSTM", (0, 1, 2, 3)), ("GRU", (0, 1, 2)), ("LSTM", (0, 3, 2, 1))]
+)
+def test_gates_in_any_other_order_are_not_taken_for_torch_s(
+    tmp_path: Path, op: str, order: tuple[int, ...]
+) -> None:
     graph = formats.read(recurrent(tmp_path / "m.onnx", op, order))
     assert [x.op for x in graph.layers if x.tensors] == ["Opaque"]
 

@@ -1,4 +1,6 @@
-"""ONNX files that are broken or mean harm: one of our errors or a valid graph, quickly, with little memory, nothing outside touched."""
+"""ONNX files that are broken or mean harm: one of our errors or a valid graph, quickly, with little memory,
+nothing outside touched.
+"""
 
 import os
 import random
@@ -20,7 +22,9 @@ ROWS = {"x": ["n", 4]}
 
 
 def outcome(path: Path) -> str:
-    """The name of the error, or `read`; anything else escapes. An error that does not name the file, or has no code, is told apart."""
+    """The name of the error, or `read`; anything else escapes. An error that does not name the file, or has
+    no code, is told apart.
+    """
     try:
         for tensor in formats.read(path).tensors:
             tensor.load()
@@ -71,7 +75,9 @@ def test_truncation_is_told(tmp_path: Path, share: float) -> None:
 
 def bomb(path: Path) -> None:
     proto = model([("MatMul", ["x", "w"], ["y"], {})], {}, ROWS, ["y"])
-    proto.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[1 << 40, 1 << 20], raw_data=b"1234")
+    proto.graph.initializer.add(
+        name="w", data_type=TensorProto.FLOAT, dims=[1 << 40, 1 << 20], raw_data=b"1234"
+    )
     path.write_bytes(proto.SerializeToString())
 
 
@@ -89,12 +95,16 @@ def unknown_type(path: Path) -> None:
 
 def empty_and_huge(path: Path) -> None:
     proto = model([("MatMul", ["x", "w"], ["y"], {})], {}, ROWS, ["y"])
-    proto.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[0, 1 << 62, 1 << 62], raw_data=b"")
+    proto.graph.initializer.add(
+        name="w", data_type=TensorProto.FLOAT, dims=[0, 1 << 62, 1 << 62], raw_data=b""
+    )
     path.write_bytes(proto.SerializeToString())
 
 
 def cyclic(path: Path) -> None:
-    path.write_bytes(model([("Relu", ["b"], ["a"], {}), ("Relu", ["a"], ["b"], {})], {}, ROWS, ["b"]).SerializeToString())
+    path.write_bytes(
+        model([("Relu", ["b"], ["a"], {}), ("Relu", ["a"], ["b"], {})], {}, ROWS, ["b"]).SerializeToString()
+    )
 
 
 def dangling(path: Path) -> None:
@@ -102,7 +112,9 @@ def dangling(path: Path) -> None:
 
 
 def twice(path: Path) -> None:
-    path.write_bytes(model([("Relu", ["x"], ["a"], {}), ("Tanh", ["x"], ["a"], {})], {}, ROWS, ["a"]).SerializeToString())
+    path.write_bytes(
+        model([("Relu", ["x"], ["a"], {}), ("Tanh", ["x"], ["a"], {})], {}, ROWS, ["a"]).SerializeToString()
+    )
 
 
 def negative(path: Path) -> None:
@@ -139,7 +151,9 @@ def two_graphs(path: Path) -> None:
     ],
     ids=lambda v: getattr(v, "__name__", None),
 )
-def test_what_is_wrong_is_said(tmp_path: Path, build: Callable[[Path], None], error: type[ModelError], text: str) -> None:
+def test_what_is_wrong_is_said(
+    tmp_path: Path, build: Callable[[Path], None], error: type[ModelError], text: str
+) -> None:
     build(tmp_path / "m.onnx")
     with pytest.raises(error, match=text) as caught:
         formats.read(tmp_path / "m.onnx")
@@ -147,7 +161,10 @@ def test_what_is_wrong_is_said(tmp_path: Path, build: Callable[[Path], None], er
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("place", ["../weights.bin", "/etc/passwd", "a/../../weights.bin", "C:\\weights.bin", "..\\weights.bin", ""])
+@pytest.mark.parametrize(
+    "place",
+    ["../weights.bin", "/etc/passwd", "a/../../weights.bin", "C:\\weights.bin", "..\\weights.bin", ""],
+)
 def test_data_outside_the_folder_is_not_touched(tmp_path: Path, place: str) -> None:
     (tmp_path / "in").mkdir()
     path = external(tmp_path / "in" / "m.onnx")
@@ -178,7 +195,9 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         ("location", "gone", MissingFile),
     ],
 )
-def test_external_data_that_does_not_fit(tmp_path: Path, key: str, value: str, error: type[ModelError]) -> None:
+def test_external_data_that_does_not_fit(
+    tmp_path: Path, key: str, value: str, error: type[ModelError]
+) -> None:
     path = external(tmp_path / "m.onnx")
     proto = onnx.load(path, load_external_data=False)
     next(e for t in proto.graph.initializer for e in t.external_data if e.key == key).value = value
@@ -195,7 +214,9 @@ def test_external_data_in_the_folder_is_read(tmp_path: Path) -> None:
 def test_a_large_file_is_read_as_fast_as_a_small_one(tmp_path: Path) -> None:
     path = tmp_path / "large.onnx"
     proto = model([("MatMul", ["x", "w"], ["y"], {})], {}, ROWS, ["y"])
-    proto.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[4, 16 << 20], raw_data=bytes(256 << 20))
+    proto.graph.initializer.add(
+        name="w", data_type=TensorProto.FLOAT, dims=[4, 16 << 20], raw_data=bytes(256 << 20)
+    )
     path.write_bytes(proto.SerializeToString())
     del proto
     tracemalloc.start()

@@ -1,4 +1,6 @@
-"""A matrix that the graph splits into rows, each for another value: its runs are tensors of their own, read and written in their place."""
+"""A matrix that the graph splits into rows, each for another value: its runs are tensors of their own, read
+and written in their place.
+"""
 
 from pathlib import Path
 
@@ -25,7 +27,13 @@ USED: list[Op] = [
     ("MatMul", ["x", "at"], ["y"], {}),
     ("MatMul", ["z", "bt"], ["v"], {}),
 ]
-NUMBERS = {"sizes": np.array([2, 4]), "zero": np.array([0]), "two": np.array([2]), "six": np.array([6]), "five": np.array([5])}
+NUMBERS = {
+    "sizes": np.array([2, 4]),
+    "zero": np.array([0]),
+    "two": np.array([2]),
+    "six": np.array([6]),
+    "five": np.array([5]),
+}
 INPUTS = {"x": ["n", 4], "z": ["n", 4]}
 
 
@@ -44,7 +52,10 @@ def test_runs_of_rows_are_tensors(tmp_path: Path, ops: list[Op]) -> None:
 
 
 WHOLE: dict[str, list[Op]] = {
-    "rows are left out": [("Slice", ["w", "zero", "two"], ["a"], {}), ("Slice", ["w", "two", "five"], ["b"], {})],
+    "rows are left out": [
+        ("Slice", ["w", "zero", "two"], ["a"], {}),
+        ("Slice", ["w", "two", "five"], ["b"], {}),
+    ],
     "another axis": [("Split", ["w"], ["a", "b"], {"axis": 1})],
     "something reads it whole": [*CUT, ("ReduceSum", ["w"], ["s"], {}), ("Add", ["x", "s"], ["t"], {})],
 }
@@ -60,7 +71,9 @@ def test_what_is_not_cut_into_all_its_rows_stays_whole(tmp_path: Path, ops: list
 def test_runs_are_written_into_their_places(tmp_path: Path, is_typed: bool) -> None:
     proto = model([*CUT, *USED], {"w": W * 0, **NUMBERS}, INPUTS, ["y", "v"])
     if is_typed:
-        proto.graph.initializer[0].CopyFrom(helper.make_tensor("w", TensorProto.FLOAT, W.shape, np.zeros(W.size)))
+        proto.graph.initializer[0].CopyFrom(
+            helper.make_tensor("w", TensorProto.FLOAT, W.shape, np.zeros(W.size))
+        )
     onnx.save(proto, tmp_path / "t.onnx")
     wb.transfer(file(tmp_path / "s.onnx", CUT), tmp_path / "t.onnx", output=tmp_path / "o.onnx", verify=False)
     (written,) = (t for t in onnx.load(tmp_path / "o.onnx").graph.initializer if t.name == "w")

@@ -31,9 +31,22 @@ def test_outputs_layers_and_logits(tmp_path: Path) -> None:
 
 
 def test_the_layer_is_what_its_tensors_compute(tmp_path: Path) -> None:
-    ops: list[Op] = [("MatMul", ["x", "w"], ["m"], {}), ("Add", ["m", "b"], ["a"], {}), ("Relu", ["a"], ["y"], {})]
+    ops: list[Op] = [
+        ("MatMul", ["x", "w"], ["m"], {}),
+        ("Add", ["m", "b"], ["a"], {}),
+        ("Relu", ["a"], ["y"], {}),
+    ]
     w, b, x = values((4, 3), 1), values((3,), 2), values((2, 4), 3)
-    runner = formats.runner(saved(tmp_path / "m.onnx", ops, {"w": w, "b": b}, ROWS, ["y"], names=["/fc/MatMul", "/fc/Add", "/act/Relu"]))
+    runner = formats.runner(
+        saved(
+            tmp_path / "m.onnx",
+            ops,
+            {"w": w, "b": b},
+            ROWS,
+            ["y"],
+            names=["/fc/MatMul", "/fc/Add", "/act/Relu"],
+        )
+    )
     np.testing.assert_allclose(runner.run({"x": x}, ["fc"])["layer:fc"], x @ w + b, rtol=1e-6)
 
 
@@ -49,7 +62,10 @@ def test_every_layer_has_the_shape_that_was_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("op", ["Conv", "Gemm", "LSTM"])
 def test_float64(tmp_path: Path, op: str) -> None:
     ops: dict[str, list[Op]] = {
-        "Conv": [("Conv", ["x", "w"], ["a"], {}), ("BatchNormalization", ["a", "s", "s", "s", "s"], ["y"], {"momentum": 0.9})],
+        "Conv": [
+            ("Conv", ["x", "w"], ["a"], {}),
+            ("BatchNormalization", ["a", "s", "s", "s", "s"], ["y"], {"momentum": 0.9}),
+        ],
         "Gemm": [("Gemm", ["x", "w", "s"], ["y"], {"transB": 1})],
         "LSTM": [("LSTM", ["x", "w", "r"], ["y"], {"hidden_size": 4})],
     }
@@ -57,17 +73,31 @@ def test_float64(tmp_path: Path, op: str) -> None:
     weight, given = shapes[op]
     tensors = {"w": values(weight, 1), "s": values((4,), 2), "r": values((1, 16, 4), 3)}
     read = {v for _, inputs, _, _ in ops[op] for v in inputs}
-    path = saved(tmp_path / "m.onnx", ops[op], {k: v for k, v in tensors.items() if k in read}, {"x": list(given)}, ["y"], opset=13)
+    path = saved(
+        tmp_path / "m.onnx",
+        ops[op],
+        {k: v for k, v in tensors.items() if k in read},
+        {"x": list(given)},
+        ["y"],
+        opset=13,
+    )
     x = values(given, 4)
     single, double = (formats.runner(path, dtype).run({"x": x})["y"] for dtype in ("float32", "float64"))
     assert double.dtype == np.float64
     assert 0 < np.abs(double - single).max() < 1e-4 * np.abs(double).max()
 
 
-@pytest.mark.parametrize(("shape", "axis"), [((2, 4), 1), ((2, 4, 3), 1), ((2, 4, 3), -1)], ids=["matrix", "channels", "last axis"])
-def test_a_log_softmax_of_large_numbers_is_finite_in_float64(tmp_path: Path, shape: tuple[int, ...], axis: int) -> None:
+@pytest.mark.parametrize(
+    ("shape", "axis"), [((2, 4), 1), ((2, 4, 3), 1), ((2, 4, 3), -1)], ids=["matrix", "channels", "last axis"]
+)
+def test_a_log_softmax_of_large_numbers_is_finite_in_float64(
+    tmp_path: Path, shape: tuple[int, ...], axis: int
+) -> None:
     given = ["n", *shape[1:]]
-    ops: list[Op] = [("Conv", ["i", "w"], ["c"], {}), ("LogSoftmax", ["x"], ["y"], {"axis": axis})]  # no float64 kernel for Conv
+    ops: list[Op] = [
+        ("Conv", ["i", "w"], ["c"], {}),
+        ("LogSoftmax", ["x"], ["y"], {"axis": axis}),
+    ]  # no float64 kernel for Conv
     tensors, image = {"w": values((1, 1, 1, 1), 1)}, values((1, 1, 1, 1), 2)
     path = saved(tmp_path / "m.onnx", ops, tensors, {"x": given, "i": [1, 1, 1, 1]}, ["y", "c"], opset=13)
     feeds = {"x": 1e4 * values(shape, 4), "i": image}
@@ -77,7 +107,14 @@ def test_a_log_softmax_of_large_numbers_is_finite_in_float64(tmp_path: Path, sha
 
 
 def test_the_vocabulary_of_integer_inputs(tmp_path: Path) -> None:
-    path = saved(tmp_path / "m.onnx", [("Gather", ["t", "x"], ["y"], {})], {"t": values((9, 4))}, {"x": ["n", 3]}, ["y"], dtype=7)
+    path = saved(
+        tmp_path / "m.onnx",
+        [("Gather", ["t", "x"], ["y"], {})],
+        {"t": values((9, 4))},
+        {"x": ["n", 3]},
+        ["y"],
+        dtype=7,
+    )
     assert formats.runner(path).inputs == (InputSpec("x", (None, 3), "int64", 9),)
 
 

@@ -1,4 +1,6 @@
-"""BatchNorm that an exporter wrote without folding its constants: a factor that the graph computes from variance and gamma."""
+"""BatchNorm that an exporter wrote without folding its constants: a factor that the graph computes from
+variance and gamma.
+"""
 
 from pathlib import Path
 
@@ -40,15 +42,33 @@ FORMS: dict[str, list[Op]] = {
     "no gamma": [("Sub", ["c", "m"], ["d"], {}), ("Mul", ["d", "r"], ["p"], {}), ("Add", ["p", "beta"], ["y"], {})],
 }  # fmt: skip
 LIKE: dict[str, list[Op]] = {
-    "the factor twice": [("Mul", ["c", "f"], ["d"], {}), ("Mul", ["d", "f"], ["p"], {}), ("Add", ["p", "beta"], ["y"], {})],
-    "read between": [*FORMS["mean first"][:2], ("Add", ["p", "beta"], ["z"], {}), ("Add", ["z", "d"], ["y"], {})],
+    "the factor twice": [
+        ("Mul", ["c", "f"], ["d"], {}),
+        ("Mul", ["d", "f"], ["p"], {}),
+        ("Add", ["p", "beta"], ["y"], {}),
+    ],
+    "read between": [
+        *FORMS["mean first"][:2],
+        ("Add", ["p", "beta"], ["z"], {}),
+        ("Add", ["z", "d"], ["y"], {}),
+    ],
 }
 
 
 def _saved(folder: Path, steps: list[Op], factor: list[Op] = FACTOR) -> Path:
-    ops: list[Op] = [("Conv", ["x", "k"], ["c"], {}), ("Reshape", ["mean", "shape"], ["m"], {}), *factor, *steps]
+    ops: list[Op] = [
+        ("Conv", ["x", "k"], ["c"], {}),
+        ("Reshape", ["mean", "shape"], ["m"], {}),
+        *factor,
+        *steps,
+    ]
     tensors = {"k": values((WIDTH, 3, 1, 1)), "eps": EPSILON, "shape": np.array([1, WIDTH, 1, 1])}
-    tensors |= {"gamma": values((WIDTH, 1, 1), 3), "beta": values((WIDTH, 1, 1), 4), "mean": values((WIDTH,), 5), "v0": values((WIDTH,), 6)}
+    tensors |= {
+        "gamma": values((WIDTH, 1, 1), 3),
+        "beta": values((WIDTH, 1, 1), 4),
+        "mean": values((WIDTH,), 5),
+        "v0": values((WIDTH,), 6),
+    }
     return saved(folder / "source.onnx", ops, tensors, {"x": [1, 3, 8, 8]}, ["y"])
 
 
@@ -80,7 +100,10 @@ def test_a_long_way_to_a_factor_is_not_walked(tmp_path: Path) -> None:
 
 def _target(folder: Path) -> Path:
     kernel = numbers(1, 1, 3, WIDTH)
-    groups = {"layers/conv2d": ("u1", [kernel]), "layers/batch_normalization": ("u2", [numbers(WIDTH, seed=i + 9) for i in range(4)])}
+    groups = {
+        "layers/conv2d": ("u1", [kernel]),
+        "layers/batch_normalization": ("u2", [numbers(WIDTH, seed=i + 9) for i in range(4)]),
+    }
     return write_weights(folder / "target.weights.h5", groups)
 
 
@@ -93,10 +116,17 @@ def test_its_tensors_arrive_as_they_are(tmp_path: Path) -> None:
 
 def test_a_factor_that_is_not_understood_is_said(tmp_path: Path) -> None:
     odd: list[Op] = [*FACTOR[:-1], ("Exp", ["gamma"], ["g"], {}), ("Mul", ["r", "g"], ["f"], {})]
-    report = wb.transfer(_saved(tmp_path, FORMS["mean first"], odd), _target(tmp_path), output=tmp_path / "o.weights.h5", verify=False)
+    report = wb.transfer(
+        _saved(tmp_path, FORMS["mean first"], odd),
+        _target(tmp_path),
+        output=tmp_path / "o.weights.h5",
+        verify=False,
+    )
     assert {"WB202", "WB203"} <= {f.code for f in report.findings}
     assert report.plan is not None
-    assert not [s for s in report.plan.steps if s.target.startswith("u2") and s.sources and s.confidence > 0.9]
+    assert not [
+        s for s in report.plan.steps if s.target.startswith("u2") and s.sources and s.confidence > 0.9
+    ]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +143,9 @@ def test_affine_nodes_fill_whatever_the_layer_has(parts: tuple[str, ...]) -> Non
     x, epsilon = values((5, WIDTH), 4), 1e-3
 
     def value(name: str) -> np.ndarray:
-        return apply("affine", {"value": name, "ops": ["subtract", "multiply", "add"], "epsilon": epsilon}, arrays)
+        return apply(
+            "affine", {"value": name, "ops": ["subtract", "multiply", "add"], "epsilon": epsilon}, arrays
+        )
 
     scale, mean = value("scale") if "gamma" in parts else 1.0, 0.0 if "beta" in parts else value("mean")
     variance = 1.0 if "gamma" in parts else value("variance")
@@ -122,17 +154,28 @@ def test_affine_nodes_fill_whatever_the_layer_has(parts: tuple[str, ...]) -> Non
 
 
 def test_no_variance_turns_a_sign() -> None:
-    found = apply("affine", {"value": "variance", "ops": ["multiply"], "epsilon": 1e-3}, [np.array([0.5, -0.5, 0.0])])
+    found = apply(
+        "affine", {"value": "variance", "ops": ["multiply"], "epsilon": 1e-3}, [np.array([0.5, -0.5, 0.0])]
+    )
     assert np.isnan(found).tolist() == [False, True, True]
 
 
 def test_a_layer_without_gamma_takes_affine_nodes(tmp_path: Path) -> None:
-    steps: list[Op] = [("Sub", ["c", "m"], ["d"], {}), ("Mul", ["d", "gamma"], ["p"], {}), ("Add", ["p", "beta"], ["y"], {})]
+    steps: list[Op] = [
+        ("Sub", ["c", "m"], ["d"], {}),
+        ("Mul", ["d", "gamma"], ["p"], {}),
+        ("Add", ["p", "beta"], ["y"], {}),
+    ]
     norm = layer("BatchNormalization", "u2", scale=False, epsilon=1e-3)
     conv = layer("Conv2D", "u1", filters=WIDTH, kernel_size=[1, 1], use_bias=False)
-    groups = {"layers/conv2d": ("u1", [numbers(1, 1, 3, WIDTH)]), "layers/batch_normalization": ("u2", [numbers(WIDTH)] * 3)}
+    groups = {
+        "layers/conv2d": ("u1", [numbers(1, 1, 3, WIDTH)]),
+        "layers/batch_normalization": ("u2", [numbers(WIDTH)] * 3),
+    }
     target = write_keras(tmp_path / "t.keras", sequential(source("u0", (8, 8, 3)), conv, norm), groups)
-    found = {s.target: (s.sources, s.transform) for s in wb.plan(_saved(tmp_path, steps, FACTOR[:1]), target).steps}
+    found = {
+        s.target: (s.sources, s.transform) for s in wb.plan(_saved(tmp_path, steps, FACTOR[:1]), target).steps
+    }
     chain = ("mean", "gamma", "beta")
     assert {k: v for k, v in found.items() if k.startswith("u2")} == {
         "u2/beta": (chain, "affine"), "u2/moving_variance": (chain, "affine"), "u2/moving_mean": ((), "constant")

@@ -24,7 +24,9 @@ def doubled(graph: LayerGraph) -> Iterable[tuple[Tensor, Array]]:
 def external(path: Path, place: str = "weights.bin") -> Path:
     """A model whose weight lies in another file."""
     proto = model([("Gemm", ["x", "w", "v"], ["y"], {})], {"v": V}, {"x": ["n", 4]}, {"y": ["n", 4]})
-    tensor = proto.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[4, 4], data_location=TensorProto.EXTERNAL)
+    tensor = proto.graph.initializer.add(
+        name="w", data_type=TensorProto.FLOAT, dims=[4, 4], data_location=TensorProto.EXTERNAL
+    )
     for key, value in {"location": place, "offset": "16", "length": "64"}.items():
         tensor.external_data.add(key=key, value=value)
     (path.parent / place).write_bytes(b"\0" * 16 + W.tobytes() + b"more")
@@ -35,7 +37,9 @@ def external(path: Path, place: str = "weights.bin") -> Path:
 def typed(path: Path) -> Path:
     """Floats as single fields, and half floats as integers: nothing that can be patched in place."""
     proto = model([("Gemm", ["x", "w", "v"], ["y"], {})], {"v": V}, {"x": ["n", 4]}, {"y": ["n", 4]})
-    proto.graph.initializer.append(helper.make_tensor("w", TensorProto.FLOAT16, [4, 4], W.reshape(-1).tolist()))
+    proto.graph.initializer.append(
+        helper.make_tensor("w", TensorProto.FLOAT16, [4, 4], W.reshape(-1).tolist())
+    )
     path.write_bytes(proto.SerializeToString())
     return path
 
@@ -50,13 +54,17 @@ def test_every_tensor_is_replaced_and_the_rest_stays(tmp_path: Path, build: obje
     formats.write(template, output, doubled(template))
     onnx.checker.check_model(output)
     written = formats.read(output)
-    assert [(t.name, t.shape, t.dtype) for t in written.tensors] == [(t.name, t.shape, t.dtype) for t in template.tensors]
+    assert [(t.name, t.shape, t.dtype) for t in written.tensors] == [
+        (t.name, t.shape, t.dtype) for t in template.tensors
+    ]
     for a, b in zip(template.tensors, written.tensors, strict=True):
         np.testing.assert_array_equal(b.load(), (a.load() * 2).astype(a.load().dtype))
     assert [x.attributes for x in written.layers] == [x.attributes for x in template.layers]
     assert onnx.load(output).graph.node == onnx.load(source).graph.node
     assert source.read_bytes() == before
-    assert sorted(p.name for p in output.parent.iterdir()) == ["n.onnx"], "external data becomes part of the file"
+    assert sorted(p.name for p in output.parent.iterdir()) == ["n.onnx"], (
+        "external data becomes part of the file"
+    )
 
 
 def test_only_the_given_tensor_changes(tmp_path: Path) -> None:

@@ -108,26 +108,53 @@ def test_layers(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("shapes", "expected"),
     [
-        ({"a.weight": (3, 4), "a.bias": (3,), "b.weight": (4, 4), "b.bias": (4,)}, {"a": (True, 3), "b": (True, 4)}),
-        ({"a.weight": (3, 4), "a.bias": (4,), "b.weight": (4, 4), "b.bias": (4,)}, {"a": (False, 4), "b": (False, 4)}),
+        (
+            {"a.weight": (3, 4), "a.bias": (3,), "b.weight": (4, 4), "b.bias": (4,)},
+            {"a": (True, 3), "b": (True, 4)},
+        ),
+        (
+            {"a.weight": (3, 4), "a.bias": (4,), "b.weight": (4, 4), "b.bias": (4,)},
+            {"a": (False, 4), "b": (False, 4)},
+        ),
         ({"b.weight": (4, 4)}, {"b": (True, 4)}),
     ],
     ids=["as Linear", "the other way round", "no telling"],
 )
-def test_which_axis_of_a_matrix_is_the_output(tmp_path: Path, shapes: Shapes, expected: dict[str, tuple[bool, int]]) -> None:
-    found = {x.name: (x.attributes["transposed"], x.attributes["units"]) for x in read(tmp_path, shapes).layers}
+def test_which_axis_of_a_matrix_is_the_output(
+    tmp_path: Path, shapes: Shapes, expected: dict[str, tuple[bool, int]]
+) -> None:
+    found = {
+        x.name: (x.attributes["transposed"], x.attributes["units"]) for x in read(tmp_path, shapes).layers
+    }
     assert found == expected
 
 
 def test_counters_are_no_weights(tmp_path: Path) -> None:
-    values = {"bn.running_mean": np.ones(2, np.float32), "bn.num_batches_tracked": np.array(7), "ids": np.arange(3)}
+    values = {
+        "bn.running_mean": np.ones(2, np.float32),
+        "bn.num_batches_tracked": np.array(7),
+        "ids": np.arange(3),
+    }
     save_file(values, tmp_path / "m.safetensors")
     graph = formats.read(tmp_path / "m.safetensors")
     assert [t.name for t in graph.tensors] == ["bn.running_mean"]
-    assert {(e.name, e.reason) for e in graph.excluded} == {("bn.num_batches_tracked", "state"), ("ids", "state")}
+    assert {(e.name, e.reason) for e in graph.excluded} == {
+        ("bn.num_batches_tracked", "state"),
+        ("ids", "state"),
+    }
 
 
-DTYPES = ["float32", "float16", "float64", "int8", "uint8", "int32", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+DTYPES = [
+    "float32",
+    "float16",
+    "float64",
+    "int8",
+    "uint8",
+    "int32",
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e5m2",
+]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -184,11 +211,23 @@ LIES: dict[str, tuple[Any, bytes, int | None, type[ModelError], str]] = {
         "'a'",
     ),
     "a bomb": ({"a": entry("F32", [1 << 40], 0, 1 << 42)}, b"", None, ResourceBomb, "a: declares"),
-    "empty and huge": ({"a": entry("F32", [0, 1 << 62, 1 << 62], 0, 0)}, b"", None, ResourceBomb, "a: declares"),
+    "empty and huge": (
+        {"a": entry("F32", [0, 1 << 62, 1 << 62], 0, 0)},
+        b"",
+        None,
+        ResourceBomb,
+        "a: declares",
+    ),
     "too short": ({"a": entry("F32", [2], 0, 8)}, b"1234", None, Corrupt, "a: its data ends"),
     "too long": ({"a": entry("F32", [1], 0, 4)}, b"12345678", None, Corrupt, "4 bytes behind"),
     "a gap": ({"a": entry("U8", [1], 1, 2)}, b"12", None, Corrupt, "gap"),
-    "an overlap": ({"a": entry("U8", [2], 0, 2), "b": entry("U8", [2], 1, 3)}, b"123", None, Corrupt, "b: .*overlaps"),
+    "an overlap": (
+        {"a": entry("U8", [2], 0, 2), "b": entry("U8", [2], 1, 3)},
+        b"123",
+        None,
+        Corrupt,
+        "b: .*overlaps",
+    ),
     "another size": ({"a": entry("F32", [2], 0, 4)}, b"1234", None, Corrupt, "needs 8"),
     "unknown dtype": ({"a": entry("F99", [1], 0, 4)}, b"1234", None, Corrupt, "F99"),
     "negative": ({"a": entry("F32", [-1], 0, 4)}, b"1234", None, Corrupt, "sizes"),

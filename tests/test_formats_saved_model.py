@@ -1,4 +1,6 @@
-"""SavedModels of tf.keras 2, Keras 3 and TensorFlow 1: the graph that an .h5 of the model has, values, and hostile folders."""
+"""SavedModels of tf.keras 2, Keras 3 and TensorFlow 1: the graph that an .h5 of the model has, values, and
+hostile folders.
+"""
 
 import json
 import os
@@ -39,7 +41,12 @@ def test_as_the_h5_of_the_same_model(name: str) -> None:
     saved, h5 = formats.read(FIXTURES / name), formats.read(FIXTURES / f"{name}.h5")
     assert saved.format == "saved-model"
     assert described(saved) == described(h5)
-    assert (saved.edges, saved.inputs, saved.outputs, saved.has_flow) == (h5.edges, h5.inputs, h5.outputs, True)
+    assert (saved.edges, saved.inputs, saved.outputs, saved.has_flow) == (
+        h5.edges,
+        h5.inputs,
+        h5.outputs,
+        True,
+    )
     assert [f.code for f in saved.findings] == [f.code for f in h5.findings]
     assert all(np.array_equal(a.load(), b.load()) for a, b in zip(saved.tensors, h5.tensors, strict=True))
 
@@ -52,7 +59,12 @@ def test_values(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "layers", "parameters", "codes"),
     [
-        ("keras2_subclassed", ["c", "batch_normalization", "block", "block/inner", "block/first", "block/second"], 170, ["WB104", "WB104"]),
+        (
+            "keras2_subclassed",
+            ["c", "batch_normalization", "block", "block/inner", "block/first", "block/second"],
+            170,
+            ["WB104", "WB104"],
+        ),
         ("keras3_export", ["conv", "bn", "fc"], 418, []),
         ("tf1_variables", ["conv1/BatchNorm", "conv1", "dense", "emb/word_embeddings", "rnn"], 3301, []),
     ],
@@ -145,7 +157,11 @@ def test_truncated_and_flipped(tmp_path: Path, name: str, file: str, step: int) 
 
 def saved(folder: Path, objects: bytes = b"", *, graph: bytes = b"") -> Path:
     """A SavedModel beside the variables of another one."""
-    meta = field(1, field(4, b"serve")) + (field(2, graph) if graph else b"") + (field(7, objects) if objects else b"")
+    meta = (
+        field(1, field(4, b"serve"))
+        + (field(2, graph) if graph else b"")
+        + (field(7, objects) if objects else b"")
+    )
     (folder / "saved_model.pb").write_bytes(field(1, 1) + field(2, meta))
     return folder
 
@@ -187,8 +203,14 @@ def test_objects_in_a_circle_are_read(tmp_path: Path) -> None:
 
 def constant(shape: tuple[int, ...], **fields: bytes) -> bytes:
     dims = b"".join(field(2, field(1, n)) for n in shape)
-    value = field(1, 1) + field(2, dims) + (field(4, fields["raw"]) if "raw" in fields else field(5, fields.get("numbers", b"")))
-    return field(1, field(1, b"w") + field(2, b"Const") + field(5, field(1, b"value") + field(2, field(8, value))))
+    value = (
+        field(1, 1)
+        + field(2, dims)
+        + (field(4, fields["raw"]) if "raw" in fields else field(5, fields.get("numbers", b"")))
+    )
+    return field(
+        1, field(1, b"w") + field(2, b"Const") + field(5, field(1, b"value") + field(2, field(8, value)))
+    )
 
 
 MATMUL = field(1, field(1, b"y") + field(2, b"MatMul") + field(3, b"x") + field(3, b"w"))
@@ -222,7 +244,9 @@ def test_operations_in_a_circle(tmp_path: Path) -> None:
         formats.read(saved(tmp_path, graph=circle + MATMUL))
 
 
-@pytest.mark.parametrize("name", ["variables", "variables/variables.index", "saved_model.pb", "keras_metadata.pb"])
+@pytest.mark.parametrize(
+    "name", ["variables", "variables/variables.index", "saved_model.pb", "keras_metadata.pb"]
+)
 def test_links_out_of_the_folder(tmp_path: Path, name: str) -> None:
     path = copied(tmp_path, "keras2_dense")
     (path / name).rename(tmp_path / "away")
@@ -239,11 +263,16 @@ def test_a_saved_model_as_text(tmp_path: Path) -> None:
 
 
 def test_dtln_is_its_h5(shared_models: Path) -> None:
-    saved_model, h5 = (formats.read(shared_models / "P02_dtln" / name) for name in ("dtln_saved_model", "model.h5"))
+    saved_model, h5 = (
+        formats.read(shared_models / "P02_dtln" / name) for name in ("dtln_saved_model", "model.h5")
+    )
     known = {t.name: t for t in h5.tensors}
     assert (len(saved_model.tensors), saved_model.parameters, saved_model.has_flow) == (20, 986753, True)
     assert {t.name for t in saved_model.tensors} == set(known)
-    assert all(t.role == known[t.name].role and np.array_equal(t.load(), known[t.name].load()) for t in saved_model.tensors)
+    assert all(
+        t.role == known[t.name].role and np.array_equal(t.load(), known[t.name].load())
+        for t in saved_model.tensors
+    )
 
 
 def test_basic_pitch(shared_models: Path) -> None:
@@ -276,4 +305,6 @@ def test_what_keras_exports_today(tmp_path: Path) -> None:
     graph = formats.read(tmp_path / "m")
     found = {t.name.replace("/gru_cell", ""): t.load() for t in graph.tensors}
     assert {v.path.replace("/gru_cell", "") for v in model.trainable_variables} == set(found)
-    assert all(np.array_equal(found[v.path.replace("/gru_cell", "")], v.numpy()) for v in model.trainable_variables)
+    assert all(
+        np.array_equal(found[v.path.replace("/gru_cell", "")], v.numpy()) for v in model.trainable_variables
+    )

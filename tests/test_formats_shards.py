@@ -1,4 +1,6 @@
-"""Checkpoints in several files: an index and its shards, read as one model, merged when written; what does not fit together is said."""
+"""Checkpoints in several files: an index and its shards, read as one model, merged when written; what does
+not fit together is said.
+"""
 
 import json
 import os
@@ -40,7 +42,11 @@ def checkpoint(folder: Path, **other: Any) -> Path:
     """Two shards and their index. other: entries of the index."""
     for i, part in enumerate(PARTS):
         save_file(part, folder / shard(i), {"format": "pt"})
-    return index(folder, {n: shard(i) for i, part in enumerate(PARTS) for n in part} | other, sum(a.nbytes for a in ALL.values()))
+    return index(
+        folder,
+        {n: shard(i) for i, part in enumerate(PARTS) for n in part} | other,
+        sum(a.nbytes for a in ALL.values()),
+    )
 
 
 @pytest.mark.parametrize("given", ["index", "folder"])
@@ -48,7 +54,9 @@ def test_shards_are_one_model(tmp_path: Path, given: str) -> None:
     path = checkpoint(tmp_path)
     graph = formats.read(path if given == "index" else tmp_path)
     assert (graph.format, graph.producer, graph.findings) == ("safetensors", "PyTorch", ())
-    assert {t.name: t.load().tolist() for t in graph.tensors} == {n: a.tolist() for n, a in ALL.items() if n != "ids"}
+    assert {t.name: t.load().tolist() for t in graph.tensors} == {
+        n: a.tolist() for n, a in ALL.items() if n != "ids"
+    }
     assert [(x.name, x.op) for x in graph.layers] == [("a", "Dense"), ("b", "Dense")]
     assert [e.name for e in graph.excluded] == ["ids"]
     assert [Path(f).name for f in graph.files] == [shard(0), shard(1)]
@@ -66,7 +74,9 @@ def test_a_sharded_template_is_written_as_one_file(tmp_path: Path) -> None:
     chosen = [t for t in template.tensors if t.name != "a.bias"]
     formats.write(template, tmp_path / "out.safetensors", ((t, t.load() * 2) for t in reversed(chosen)))
     found = load_file(tmp_path / "out.safetensors")
-    assert {n: a.tolist() for n, a in found.items()} == {n: (a if n in ("a.bias", "ids") else a * 2).tolist() for n, a in ALL.items()}
+    assert {n: a.tolist() for n, a in found.items()} == {
+        n: (a if n in ("a.bias", "ids") else a * 2).tolist() for n, a in ALL.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["zip", "legacy"])
@@ -78,11 +88,19 @@ def test_shards_of_torch(tmp_path: Path, name: str, given: str) -> None:
             zip_file(tmp_path / shard(i, "bin"), value, data)
         else:
             counts = [a.size for a in part.values()]
-            legacy_file(tmp_path / shard(i, "bin"), value, dict(zip(data, zip(counts, data.values(), strict=True), strict=True)))
-    path = index(tmp_path, {n: shard(i, "bin") for i, part in enumerate(PARTS) for n in part}, name=TORCH_INDEX)
+            legacy_file(
+                tmp_path / shard(i, "bin"),
+                value,
+                dict(zip(data, zip(counts, data.values(), strict=True), strict=True)),
+            )
+    path = index(
+        tmp_path, {n: shard(i, "bin") for i, part in enumerate(PARTS) for n in part}, name=TORCH_INDEX
+    )
     graph = formats.read(path if given == "index" else tmp_path)
     assert (graph.format, graph.findings, len(graph.files)) == ("torch-zip", (), 2)
-    assert {t.name: t.load().tolist() for t in graph.tensors} == {n: a.tolist() for n, a in ALL.items() if n != "ids"}
+    assert {t.name: t.load().tolist() for t in graph.tensors} == {
+        n: a.tolist() for n, a in ALL.items() if n != "ids"
+    }
     assert [e.name for e in graph.excluded] == ["ids"]
 
 
@@ -167,7 +185,9 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [(INDEX, "other.safetensors.index.json"), (TORCH_INDEX, "other.bin.index.json")], ids=["safetensors", "torch"]
+    "names",
+    [(INDEX, "other.safetensors.index.json"), (TORCH_INDEX, "other.bin.index.json")],
+    ids=["safetensors", "torch"],
 )
 def test_a_folder_with_two_indexes_does_not_choose(tmp_path: Path, names: tuple[str, str]) -> None:
     for name in names:
@@ -222,7 +242,10 @@ def sparse(folder: Path, shards: int, width: int) -> Path:
     for i in range(shards):
         names = [f"layers.{i}.{j}.weight" for j in range(10)]
         size = width * width * 4
-        header = {n: {"dtype": "F32", "shape": [width, width], "data_offsets": [j * size, (j + 1) * size]} for j, n in enumerate(names)}
+        header = {
+            n: {"dtype": "F32", "shape": [width, width], "data_offsets": [j * size, (j + 1) * size]}
+            for j, n in enumerate(names)
+        }
         text = json.dumps(header).encode()
         path = folder / f"m-{i}.safetensors"
         path.write_bytes(struct.pack("<Q", len(text)) + text)
@@ -245,7 +268,9 @@ def test_twenty_gigabytes_cost_what_a_small_one_costs(tmp_path: Path) -> None:
     small, large = sparse(tmp_path / "small", 20, 8), sparse(tmp_path / "large", 20, 5200)
     found = []
     for path in (small, large):
-        done = subprocess.run([sys.executable, "-c", PROGRAM, str(path)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, str(path)], capture_output=True, text=True, check=True
+        )
         found.append([float(number) for number in done.stdout.split()])
     assert found[1][0] * 4 > 20 * 10**9
     assert found[1][1] < 3 * found[0][1] + 0.1

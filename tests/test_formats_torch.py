@@ -1,4 +1,6 @@
-"""PyTorch checkpoints: names, shapes, dtypes and values as torch has them, wrappers opened, what is left out said."""
+"""PyTorch checkpoints: names, shapes, dtypes and values as torch has them, wrappers opened, what is left out
+said.
+"""
 
 import json
 from pathlib import Path
@@ -15,7 +17,9 @@ from weightbridge.formats.templates import template_of
 from weightbridge.model.graph import LayerGraph
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "torch"
-VALUES: dict[str, dict[str, tuple[str, list[int], list[float]]]] = json.loads((FIXTURES / "values.json").read_text())
+VALUES: dict[str, dict[str, tuple[str, list[int], list[float]]]] = json.loads(
+    (FIXTURES / "values.json").read_text()
+)
 WRITTEN = [
     ("plain.pt", "plain", "torch-zip", set()),
     ("plain_legacy.pt", "plain", "torch-legacy", set()),
@@ -33,7 +37,9 @@ WRITTEN = [
 def test_files_that_torch_wrote(name: str, values: str, format: str, codes: set[str]) -> None:
     graph = formats.read(FIXTURES / name)
     expected = {n: v for n, v in VALUES[values].items() if v[0] != "int64"}
-    assert {t.name: (t.dtype, list(t.shape)) for t in graph.tensors} == {n: (dtype, shape) for n, (dtype, shape, _) in expected.items()}
+    assert {t.name: (t.dtype, list(t.shape)) for t in graph.tensors} == {
+        n: (dtype, shape) for n, (dtype, shape, _) in expected.items()
+    }
     for stored in graph.tensors:
         found = stored.load()
         assert (found.shape, found.dtype.name) == (stored.shape, stored.dtype)
@@ -43,7 +49,12 @@ def test_files_that_torch_wrote(name: str, values: str, format: str, codes: set[
 
 def test_layers_of_a_state_dict() -> None:
     graph = formats.read(FIXTURES / "plain.pt")
-    assert {x.name: x.op for x in graph.layers} == {"conv": "Conv", "norm": "BatchNorm", "first": "Dense", "second": "Dense"}
+    assert {x.name: x.op for x in graph.layers} == {
+        "conv": "Conv",
+        "norm": "BatchNorm",
+        "first": "Dense",
+        "second": "Dense",
+    }
     assert [(e.name, e.reason) for e in graph.excluded] == [("norm.num_batches_tracked", "state")]
     assert (graph.framework, graph.producer, graph.has_flow) == ("torch", "PyTorch", False)
 
@@ -64,7 +75,12 @@ def test_a_checkpoint_says_what_it_leaves_out() -> None:
     graph = formats.read(FIXTURES / "checkpoint.pt")
     reasons = {e.name: e.reason for e in graph.excluded}
     assert reasons["optimizer.state.0.momentum_buffer"] == "optimizer"
-    assert reasons["ema.conv.weight"] == reasons["rng_state"] == reasons["module.norm.num_batches_tracked"] == "state"
+    assert (
+        reasons["ema.conv.weight"]
+        == reasons["rng_state"]
+        == reasons["module.norm.num_batches_tracked"]
+        == "state"
+    )
     (said,) = graph.findings
     assert (said.code, said.severity) == ("WB108", "note")
     assert "state_dict" in said.message
@@ -82,7 +98,10 @@ def test_torchscript_gives_its_parameters_and_runs_no_code() -> None:
 
 
 def weights(shift: float = 0) -> dict[str, np.ndarray]:
-    return {"a.weight": np.arange(6, dtype="f4").reshape(2, 3) + np.float32(shift), "a.bias": np.ones(2, "f4")}
+    return {
+        "a.weight": np.arange(6, dtype="f4").reshape(2, 3) + np.float32(shift),
+        "a.bias": np.ones(2, "f4"),
+    }
 
 
 def saved(path: Path, value: dict[str, Any]) -> LayerGraph:
@@ -106,15 +125,27 @@ WRAPPERS: dict[str, tuple[dict[str, Any], set[str], str]] = {
     "none": (ONE, MINE, ""),
     "state_dict": ({"state_dict": ONE, "epoch": 3}, MINE, ""),
     "two deep": ({"model": {"state_dict": ONE}, "args": {"lr": 0.1}}, MINE, ""),
-    "model_state_dict and optimizer": ({"optimizer_state_dict": {"state": [TWO]}, "model_state_dict": ONE}, MINE, "note"),
+    "model_state_dict and optimizer": (
+        {"optimizer_state_dict": {"state": [TWO]}, "model_state_dict": ONE},
+        MINE,
+        "note",
+    ),
     "model and its averages": ({"model_ema": TWO, "model": ONE}, MINE, "note"),
     "averages alone": ({"params_ema": ONE}, MINE, ""),
-    "weights, averages alone beside an optimizer": ({"ema": ONE, "optimizer": {"x": np.ones(1, "f4")}}, MINE, "note"),
+    "weights, averages alone beside an optimizer": (
+        {"ema": ONE, "optimizer": {"x": np.ones(1, "f4")}},
+        MINE,
+        "note",
+    ),
     "teacher and student": ({"student": TWO, "teacher": ONE}, MINE, "warning"),
     "a whole one and another": ({"criterion": TWO, "state_dict": ONE}, MINE, "warning"),
     "prefixes": ({"module." + n: a for n, a in ONE.items()}, {"module.a.weight", "module.a.bias"}, ""),
     "several models": ({"G": ONE, "D": TWO}, {"G.a.weight", "G.a.bias", "D.a.weight", "D.a.bias"}, ""),
-    "a model and a head": ({"model": ONE, "head": TWO}, {"model.a.weight", "model.a.bias", "head.a.weight", "head.a.bias"}, ""),
+    "a model and a head": (
+        {"model": ONE, "head": TWO},
+        {"model.a.weight", "model.a.bias", "head.a.weight", "head.a.bias"},
+        "",
+    ),
     "nested": ({"a": {"weight": ONE["a.weight"], "bias": ONE["a.bias"]}}, MINE, ""),
     "averages in a scope": ({"model_ema.b": np.ones(2, "f4"), **ONE}, MINE, "note"),
     "a layer called avg": ({"avg_pool.weight": np.ones((2, 2), "f4"), **ONE}, {"avg_pool.weight", *MINE}, ""),
@@ -138,7 +169,10 @@ def test_wrappers(tmp_path: Path, name: str) -> None:
 
 
 def test_every_tensor_is_a_weight_or_explained(tmp_path: Path) -> None:
-    graph = saved(tmp_path / "m.pt", {"model": ONE, "ema": TWO, "optimizer": {"state": [THREE]}, "loss": np.ones((), "f4")})
+    graph = saved(
+        tmp_path / "m.pt",
+        {"model": ONE, "ema": TWO, "optimizer": {"state": [THREE]}, "loss": np.ones((), "f4")},
+    )
     assert {e.name for e in graph.excluded} == {
         "ema.a.weight",
         "ema.a.bias",
@@ -150,7 +184,11 @@ def test_every_tensor_is_a_weight_or_explained(tmp_path: Path) -> None:
 
 def test_lists_and_bare_tensors(tmp_path: Path) -> None:
     graph = formats.read(
-        zip_file(tmp_path / "l.pt", [tensor("0", "float32", (2,)), (tensor("0", "float32", (1,), offset=1, elements=2),)], {"0": bytes(8)})
+        zip_file(
+            tmp_path / "l.pt",
+            [tensor("0", "float32", (2,)), (tensor("0", "float32", (1,), offset=1, elements=2),)],
+            {"0": bytes(8)},
+        )
     )
     assert {t.name for t in graph.tensors} == {"0", "1.0"}
     graph = formats.read(zip_file(tmp_path / "b.pt", tensor("0", "float32", (2,)), {"0": bytes(8)}))
@@ -161,14 +199,20 @@ def test_a_checkpoint_as_a_target_is_written_as_safetensors(tmp_path: Path) -> N
     value, storages = held(ONE)
     path = zip_file(tmp_path / "m.pt", {"state_dict": value}, storages)
     with template_of(path, tmp_path / "out.safetensors") as template:
-        assert {t.name: t.load().tolist() for t in template.file.tensors} == {n: a.tolist() for n, a in ONE.items()}
+        assert {t.name: t.load().tolist() for t in template.file.tensors} == {
+            n: a.tolist() for n, a in ONE.items()
+        }
     with pytest.raises(UsageError, match="torch-zip target"), template_of(path, tmp_path / "out.h5"):
         pass
 
 
 METADATA = {
-    "numpy scalar": Call(Named("numpy.core.multiarray.scalar"), (Call(Named("numpy.dtype"), ("f8", False, True)), "12345678")),
-    "namespace": Call(Named("argparse.Namespace"), (), {"lr": 0.1, "path": Call(Named("pathlib.PosixPath"), ("/", "tmp"))}),
+    "numpy scalar": Call(
+        Named("numpy.core.multiarray.scalar"), (Call(Named("numpy.dtype"), ("f8", False, True)), "12345678")
+    ),
+    "namespace": Call(
+        Named("argparse.Namespace"), (), {"lr": 0.1, "path": Call(Named("pathlib.PosixPath"), ("/", "tmp"))}
+    ),
     "defaultdict": Call(Named("collections.defaultdict"), (Named("builtins.list"),)),
     "set": Call(Named("__builtin__.set"), ([1, 2],)),
     "device": Call(Named("torch.device"), ("cpu",)),
@@ -179,7 +223,9 @@ METADATA = {
 @pytest.mark.parametrize("name", METADATA)
 def test_settings_beside_the_weights_are_no_obstacle(tmp_path: Path, name: str) -> None:
     value, storages = held(ONE)
-    graph = formats.read(zip_file(tmp_path / "m.pt", {"state_dict": value, "other": METADATA[name]}, storages))
+    graph = formats.read(
+        zip_file(tmp_path / "m.pt", {"state_dict": value, "other": METADATA[name]}, storages)
+    )
     assert ({t.name for t in graph.tensors}, graph.findings) == (MINE, ())
 
 
@@ -204,7 +250,9 @@ def test_deflated_members_are_unpacked(tmp_path: Path) -> None:
 def test_views_of_legacy_storages(tmp_path: Path) -> None:
     """Files of PyTorch 0.x: a storage that is itself a part of another."""
     view = storage("0", "FloatStorage", 6, ("v", 2, 4))
-    path = legacy_file(tmp_path / "m.pt", {"w": rebuilt(view, 1, (3,), (1,))}, {"0": (6, np.arange(6, dtype="f4").tobytes())})
+    path = legacy_file(
+        tmp_path / "m.pt", {"w": rebuilt(view, 1, (3,), (1,))}, {"0": (6, np.arange(6, dtype="f4").tobytes())}
+    )
     assert formats.read(path).tensors[0].load().tolist() == [3, 4, 5]
 
 
@@ -226,7 +274,9 @@ def test_tensors_that_are_not_supported_are_left_out_and_said(tmp_path: Path) ->
 
 def test_numpy_arrays_among_the_tensors_are_said(tmp_path: Path) -> None:
     array = Call(Named("numpy.core.multiarray._reconstruct"), (Named("numpy.ndarray"), (0,), "b"))
-    graph = formats.read(zip_file(tmp_path / "m.pt", {"w": tensor("0", "float32", (2,)), "mean": array}, {"0": bytes(8)}))
+    graph = formats.read(
+        zip_file(tmp_path / "m.pt", {"w": tensor("0", "float32", (2,)), "mean": array}, {"0": bytes(8)})
+    )
     assert [(f.code, f.severity, f.source) for f in graph.findings] == [("WB108", "warning", "mean")]
 
 
@@ -258,15 +308,26 @@ REAL = [
 ]
 
 
-@pytest.mark.parametrize(("name", "format", "tensors", "excluded", "parameters"), REAL, ids=[Path(r[0]).name for r in REAL])
-def test_real_files(shared_models: Path, name: str, format: str, tensors: int, excluded: int, parameters: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "format", "tensors", "excluded", "parameters"), REAL, ids=[Path(r[0]).name for r in REAL]
+)
+def test_real_files(
+    shared_models: Path, name: str, format: str, tensors: int, excluded: int, parameters: int
+) -> None:
     graph = formats.read(shared_models / name)
-    assert (graph.format, len(graph.tensors), len(graph.excluded), graph.findings) == (format, tensors, excluded, ())
+    assert (graph.format, len(graph.tensors), len(graph.excluded), graph.findings) == (
+        format,
+        tensors,
+        excluded,
+        (),
+    )
     assert graph.parameters == parameters
     assert all(np.isfinite(t.load()).all() and t.load().shape == t.shape for t in graph.tensors)
 
 
 def test_a_checkpoint_and_the_safetensors_of_the_same_network(shared_models: Path) -> None:
-    checkpoint, twin = (formats.read(shared_models / f"P07_burn_mnist/mnist{s}") for s in (".pt", ".safetensors"))
+    checkpoint, twin = (
+        formats.read(shared_models / f"P07_burn_mnist/mnist{s}") for s in (".pt", ".safetensors")
+    )
     assert {t.name: t.shape for t in checkpoint.tensors}.keys() == {t.name for t in twin.tensors}
     assert {x.name: x.op for x in checkpoint.layers} == {x.name: x.op for x in twin.layers}

@@ -1,4 +1,6 @@
-"""PyTorch files that lie, loop, explode or would run something: refused with a code, a place and a way out, and nothing is run."""
+"""PyTorch files that lie, loop, explode or would run something: refused with a code, a place and a way out,
+and nothing is run.
+"""
 
 import os
 import pickle
@@ -14,7 +16,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from torch_files import Call, Named, Persistent, Raw, dumps, held, legacy_file, opcodes, rebuilt, storage, tensor, zip_file
+from torch_files import (
+    Call,
+    Named,
+    Persistent,
+    Raw,
+    dumps,
+    held,
+    legacy_file,
+    opcodes,
+    rebuilt,
+    storage,
+    tensor,
+    zip_file,
+)
 
 from weightbridge import formats
 from weightbridge.errors import Corrupt, ModelError, ResourceBomb, UnsafeContent, Unsupported
@@ -48,10 +63,14 @@ UNSAFE: dict[str, tuple[Any, str]] = {
     "keyword arguments": (Raw(b"cos\nsystem\n)}\x92"), r"os\.system"),
     "the result of a call": (Call(Call(Named("torch.Size"), ([1],)), ()), "result of another call"),  # type: ignore[arg-type]
     "inside arguments": (rebuilt(Call(Named("os.getcwd")), 0, (), ()), r"os\.getcwd"),
-    "as a kind of storage": (Persistent(("storage", Named("os.FloatStorage"), "0", "cpu", 4)), r"os\.FloatStorage"),
+    "as a kind of storage": (
+        Persistent(("storage", Named("os.FloatStorage"), "0", "cpu", 4)),
+        r"os\.FloatStorage",
+    ),
     "as a dtype": (
         Call(
-            Named("torch._utils._rebuild_tensor_v3"), (storage("0", "UntypedStorage", 4), 0, (1,), (1,), False, None, Named("os.float32"))
+            Named("torch._utils._rebuild_tensor_v3"),
+            (storage("0", "UntypedStorage", 4), 0, (1,), (1,), False, None, Named("os.float32")),
         ),
         r"os\.float32",
     ),
@@ -67,11 +86,17 @@ UNSAFE: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("name", UNSAFE)
 @pytest.mark.parametrize("kind", ["zip", "legacy"])
-def test_what_would_run_is_refused_by_name(tmp_path: Path, kind: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_would_run_is_refused_by_name(
+    tmp_path: Path, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     value, text = UNSAFE[name]
     path, content = tmp_path / "m.pt", WEIGHTS | {"x": value}
-    made = zip_file(path, content, BYTES) if kind == "zip" else legacy_file(path, content, {"0": (4, BYTES["0"])})
+    made = (
+        zip_file(path, content, BYTES)
+        if kind == "zip"
+        else legacy_file(path, content, {"0": (4, BYTES["0"])})
+    )
     error = refused(made, UnsafeContent, text)
     assert (error.code, "byte" in error.where) == ("WB901", True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.pt"]
@@ -79,7 +104,9 @@ def test_what_would_run_is_refused_by_name(tmp_path: Path, kind: str, name: str,
 
 def test_all_names_are_given(tmp_path: Path) -> None:
     value = [Named(f"models.Block{i}") for i in range(9)]
-    refused(zip_file(tmp_path / "m.pt", value, {}), UnsafeContent, r"models\.Block0, models\.Block1, .*and 5 more")
+    refused(
+        zip_file(tmp_path / "m.pt", value, {}), UnsafeContent, r"models\.Block0, models\.Block1, .*and 5 more"
+    )
 
 
 def test_a_trap_that_python_would_spring(tmp_path: Path) -> None:
@@ -88,7 +115,9 @@ def test_a_trap_that_python_would_spring(tmp_path: Path) -> None:
             return os.mkdir, (str(tmp_path / "sprung"),)
 
     for protocol in range(2, 6):
-        refused(zip_file(tmp_path / "m.pt", pickle.dumps({"a": Trap()}, protocol), {}), UnsafeContent, "mkdir")
+        refused(
+            zip_file(tmp_path / "m.pt", pickle.dumps({"a": Trap()}, protocol), {}), UnsafeContent, "mkdir"
+        )
     assert not (tmp_path / "sprung").exists()
     pickle.loads(pickle.dumps(Trap()))
     assert (tmp_path / "sprung").exists()
@@ -107,7 +136,11 @@ def test_a_whole_module_of_the_legacy_kind_names_its_class(tmp_path: Path) -> No
 
 def test_known_names_are_not_looked_up(tmp_path: Path) -> None:
     before = set(sys.modules)
-    formats.read(zip_file(tmp_path / "m.pt", WEIGHTS | {"x": Named("uuid.UUID"), "y": Named("fractions.Fraction")}, BYTES))
+    formats.read(
+        zip_file(
+            tmp_path / "m.pt", WEIGHTS | {"x": Named("uuid.UUID"), "y": Named("fractions.Fraction")}, BYTES
+        )
+    )
     assert not {"torch", "uuid", "fractions"} & (set(sys.modules) - before)
 
 
@@ -129,11 +162,27 @@ LIES: dict[str, tuple[Any, type[ModelError], str]] = {
     "more strides than axes": (rebuilt(ONE, 0, (2,), (1, 1)), Corrupt, "malformed"),
     "33 axes": (rebuilt(ONE, 0, (1,) * 33, (1,) * 33), Corrupt, "malformed"),
     "no storage": (rebuilt("0", 0, (2,), (1,)), Corrupt, "malformed"),
-    "a storage that is not there": (rebuilt(storage("7", "FloatStorage", 4), 0, (2,), (1,)), Corrupt, "storage '7'"),
-    "a storage outside": (rebuilt(storage("../version", "FloatStorage", 4), 0, (2,), (1,)), Corrupt, "storage"),
-    "a storage that declares more": (rebuilt(storage("0", "FloatStorage", 5), 0, (2,), (1,)), Corrupt, "declares 20 bytes"),
+    "a storage that is not there": (
+        rebuilt(storage("7", "FloatStorage", 4), 0, (2,), (1,)),
+        Corrupt,
+        "storage '7'",
+    ),
+    "a storage outside": (
+        rebuilt(storage("../version", "FloatStorage", 4), 0, (2,), (1,)),
+        Corrupt,
+        "storage",
+    ),
+    "a storage that declares more": (
+        rebuilt(storage("0", "FloatStorage", 5), 0, (2,), (1,)),
+        Corrupt,
+        "declares 20 bytes",
+    ),
     "a wider dtype": (rebuilt(storage("0", "DoubleStorage", 4), 0, (2,), (1,)), Corrupt, "declares 32 bytes"),
-    "a view that begins beyond": (rebuilt(storage("0", "FloatStorage", 4, ("v", 4, 4)), 0, (1,), (1,)), Corrupt, "w: shape"),
+    "a view that begins beyond": (
+        rebuilt(storage("0", "FloatStorage", 4, ("v", 4, 4)), 0, (1,), (1,)),
+        Corrupt,
+        "w: shape",
+    ),
     "a storage of nothing": (Persistent(("storage", 1)), Corrupt, "malformed"),
     "a persistent id of text": (Raw(opcodes("0") + b"Q"), Corrupt, "malformed"),
     "too few arguments": (Call(Named("torch._utils._rebuild_tensor_v2"), (ONE,)), Corrupt, "malformed"),
@@ -168,14 +217,24 @@ def nested(kind: str, depth: int = DEEP) -> bytes:
 
 def laughs(levels: int = 40) -> bytes:
     """Each list holds the one before twice."""
-    return b"\x80\x02]q\x00" + b"".join(b"](h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) for i in range(levels)) + b"."
+    return (
+        b"\x80\x02]q\x00"
+        + b"".join(b"](h" + bytes([i]) + b"h" + bytes([i]) + b"eq" + bytes([i + 1]) for i in range(levels))
+        + b"."
+    )
 
 
 BOMBS: dict[str, tuple[bytes, type[ModelError], str]] = {
-    **{f"deep {k}": (nested(k), ResourceBomb, "nested deeper|far more") for k in ("lists", "tuples", "dicts", "calls", "states")},
+    **{
+        f"deep {k}": (nested(k), ResourceBomb, "nested deeper|far more")
+        for k in ("lists", "tuples", "dicts", "calls", "states")
+    },
     "deep marks": (nested("marks"), ResourceBomb, "far more"),
     "deep keys": (nested("keys"), ResourceBomb, "far more"),
-    **{f"{k} less deep": (nested(k, 30_000), ResourceBomb, "nested deeper") for k in ("lists", "tuples", "dicts", "marks")},
+    **{
+        f"{k} less deep": (nested(k, 30_000), ResourceBomb, "nested deeper")
+        for k in ("lists", "tuples", "dicts", "marks")
+    },
     **{f"{k} less deep": (nested(k, 30_000), Unsupported, "no tensor") for k in ("keys", "states", "calls")},
     "doubling lists": (laughs(), ResourceBomb, "so often"),
     "a list in itself": (b"\x80\x02]q\x00h\x00a.", Unsupported, "no tensor"),
@@ -223,12 +282,17 @@ def test_bombs_are_harmless_in_memory(tmp_path: Path) -> None:
         "for path in sorted(Path(sys.argv[1]).iterdir()):\n    try: formats.read(path)\n    except ModelError: pass\n"
         "    else: raise SystemExit(path)\nprint(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     assert int(done.stdout) < 200 << 10
 
 
 def doubled(path: Path) -> Path:
-    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(zip_file(path, WEIGHTS, BYTES), "a") as archive:
+    with (
+        pytest.warns(UserWarning, match="Duplicate"),
+        zipfile.ZipFile(zip_file(path, WEIGHTS, BYTES), "a") as archive,
+    ):
         archive.writestr("archive/data/0", bytes(16))
     return path
 
@@ -246,9 +310,21 @@ def overlapping(path: Path) -> Path:
 ARCHIVES: dict[str, tuple[Callable[[Path], Path], type[ModelError], str]] = {
     "a member twice": (doubled, Corrupt, "several members called archive/data/0"),
     "members over each other": (overlapping, Corrupt, "lie over each other"),
-    "a byte order that is none": (lambda p: zip_file(p, WEIGHTS, BYTES, {"byteorder": b"middle"}), Corrupt, "byte order"),
-    "a storage that expands": (lambda p: zip_file(p, WEIGHTS, {"0": bytes(70 << 20)}, deflated=True), ResourceBomb, "expands"),
-    "a pickle that expands": (lambda p: zip_file(p, bytes(70 << 20), BYTES, deflated=True), ResourceBomb, "expands"),
+    "a byte order that is none": (
+        lambda p: zip_file(p, WEIGHTS, BYTES, {"byteorder": b"middle"}),
+        Corrupt,
+        "byte order",
+    ),
+    "a storage that expands": (
+        lambda p: zip_file(p, WEIGHTS, {"0": bytes(70 << 20)}, deflated=True),
+        ResourceBomb,
+        "expands",
+    ),
+    "a pickle that expands": (
+        lambda p: zip_file(p, bytes(70 << 20), BYTES, deflated=True),
+        ResourceBomb,
+        "expands",
+    ),
     "a storage cut short": (lambda p: zip_file(p, WEIGHTS, {"0": bytes(15)}), Corrupt, "declares 16 bytes"),
     "no storages": (lambda p: zip_file(p, WEIGHTS, {}), Corrupt, "lacks the storage"),
 }

@@ -1,4 +1,6 @@
-"""freeze: what was transferred exactly is not trained further, everything else is, and a plan for another model is refused."""
+"""freeze: what was transferred exactly is not trained further, everything else is, and a plan for another
+model is refused.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,9 @@ from weightbridge.errors import PlanError
 
 pytestmark = [
     pytest.mark.framework,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # TensorFlow under NumPy 2, while Keras saves
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation:DeprecationWarning"
+    ),  # TensorFlow under NumPy 2, while Keras saves
 ]
 
 
@@ -21,7 +25,11 @@ def network(seed: int, classes: int = 3, width: int = 4) -> Any:
     from keras import layers
 
     keras.utils.set_random_seed(seed)
-    trunk = [layers.Conv2D(width, 3, name="conv"), layers.BatchNormalization(name="norm"), layers.ReLU(name="relu")]
+    trunk = [
+        layers.Conv2D(width, 3, name="conv"),
+        layers.BatchNormalization(name="norm"),
+        layers.ReLU(name="relu"),
+    ]
     tail = [layers.Flatten(name="flat"), layers.Dense(classes, name="head")]
     return keras.Sequential([layers.Input((5, 5, 2)), *trunk, *tail], name="network")
 

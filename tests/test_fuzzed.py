@@ -14,7 +14,9 @@ from weightbridge.formats.hdf5.tree import read_tree
 def test_a_nested_model_that_gives_nothing_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.json"
     inner = layer("Functional", "inner", layers=[], input_layers=[], output_layers=[])
-    called = layer("Functional", "m", layers=[source("x", [4]), {**inner, "inbound_nodes": [[["x", 0, 0, {}]]]}])
+    called = layer(
+        "Functional", "m", layers=[source("x", [4]), {**inner, "inbound_nodes": [[["x", 0, 0, {}]]]}]
+    )
     called["config"] |= {"input_layers": [["x", 0, 0]], "output_layers": [["inner", 0, 0]]}
     path.write_text(json.dumps(called))
     with pytest.raises(wb.WeightbridgeError) as raised:

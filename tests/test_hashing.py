@@ -1,4 +1,6 @@
-"""Content hashes cover the files beside the one that the user names, and archives whose bytes have changed are refused."""
+"""Content hashes cover the files beside the one that the user names, and archives whose bytes have changed
+are refused.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,9 @@ def shards(path: Path) -> Path:
     for number, layer in enumerate(("dense", "dense_1")):
         with h5py.File(path.with_name(f"m_{number}.weights.h5"), "w") as file:
             file[f"layers/{layer}/vars/0"] = np.arange(6, dtype="f4").reshape(2, 3)
-    path.write_text('{"metadata": {}, "weight_map": {"/layers/dense": "m_0.weights.h5", "/layers/dense_1": "m_1.weights.h5"}}')
+    path.write_text(
+        '{"metadata": {}, "weight_map": {"/layers/dense": "m_0.weights.h5", "/layers/dense_1": "m_1.weights.h5"}}'
+    )
     return path
 
 
@@ -38,7 +42,9 @@ def change_a_weight(path: Path, graph: LayerGraph) -> None:
     [(external, "m.onnx", "weights.bin"), (shards, "m.weights.json", "m_1.weights.h5")],
     ids=["onnx with external data", "keras shards"],
 )
-def test_the_hash_covers_every_file(tmp_path: Path, make: Callable[[Path], Path], name: str, beside: str) -> None:
+def test_the_hash_covers_every_file(
+    tmp_path: Path, make: Callable[[Path], Path], name: str, beside: str
+) -> None:
     graph = formats.read(make(tmp_path / name))
     before = content_hash(graph)
     assert content_hash(formats.read(tmp_path / name)) == before

@@ -13,7 +13,9 @@ from weightbridge.errors import PlanError, Unsupported, UsageError
 
 pytestmark = [
     pytest.mark.framework,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # TensorFlow under NumPy 2, while Keras saves
+    pytest.mark.filterwarnings(
+        "ignore:__array__ implementation:DeprecationWarning"
+    ),  # TensorFlow under NumPy 2, while Keras saves
 ]
 
 
@@ -37,7 +39,11 @@ def sequential(seed: int) -> Any:
     import keras
 
     keras.utils.set_random_seed(seed)
-    layers = [keras.layers.Dense(4, activation="tanh", name="a"), keras.layers.Dense(4, name="b"), keras.layers.Dense(2, name="c")]
+    layers = [
+        keras.layers.Dense(4, activation="tanh", name="a"),
+        keras.layers.Dense(4, name="b"),
+        keras.layers.Dense(2, name="c"),
+    ]
     return keras.Sequential([keras.Input((4,)), *layers])
 
 
@@ -54,7 +60,9 @@ def shared(seed: int) -> Any:
 
     keras.utils.set_random_seed(seed)
     a, b, both = keras.Input((4,), name="a"), keras.Input((4,), name="b"), keras.layers.Dense(3, name="both")
-    return keras.Model([a, b], keras.layers.Dense(2, name="out")(keras.layers.Concatenate(name="joined")([both(a), both(b)])))
+    return keras.Model(
+        [a, b], keras.layers.Dense(2, name="out")(keras.layers.Concatenate(name="joined")([both(a), both(b)]))
+    )
 
 
 def subclassed(seed: int) -> Any:
@@ -63,7 +71,10 @@ def subclassed(seed: int) -> Any:
     class Network(keras.Model):
         def __init__(self) -> None:
             super().__init__()
-            self.first, self.second = keras.layers.Dense(4, name="first"), keras.layers.Dense(2, name="second")
+            self.first, self.second = (
+                keras.layers.Dense(4, name="first"),
+                keras.layers.Dense(2, name="second"),
+            )
 
         def call(self, x: Any) -> Any:
             return self.second(self.first(x))
@@ -129,7 +140,10 @@ def test_from_a_file_and_with_other_names(tmp_path: Path) -> None:
 
     functional(0).save(tmp_path / "source.keras")
     target = keras.models.clone_model(
-        functional(1), clone_function=lambda layer: type(layer).from_config(layer.get_config() | {"name": f"my_{layer.name}"})
+        functional(1),
+        clone_function=lambda layer: type(layer).from_config(
+            layer.get_config() | {"name": f"my_{layer.name}"}
+        ),
     )
     assert wb.transfer(tmp_path / "source.keras", target).verdict == "pass"
     assert weights(target) == weights(functional(0))
@@ -168,7 +182,9 @@ def poisoned(_: Path) -> dict[str, Any]:
 
 
 def swapped(folder: Path) -> dict[str, Any]:
-    """A plan that says `bitwise` and puts two vectors of one shape into each other's place: the models then differ when they run."""
+    """A plan that says `bitwise` and puts two vectors of one shape into each other's place: the models then
+    differ when they run.
+    """
     source = functional(0)
     plan = wb.plan(source, functional(1))
     other = {"norm/moving_mean": "norm/gamma", "norm/gamma": "norm/moving_mean"}
@@ -177,11 +193,17 @@ def swapped(folder: Path) -> dict[str, Any]:
     return {"source": source, "plan": folder / "plan.json"}
 
 
-FAILED = {"findings": (stranger, "WB202"), "not-finite": (poisoned, "WB106"), "verification": (swapped, "WB401")}
+FAILED = {
+    "findings": (stranger, "WB202"),
+    "not-finite": (poisoned, "WB106"),
+    "verification": (swapped, "WB401"),
+}
 
 
 @pytest.mark.parametrize(("make", "code"), FAILED.values(), ids=FAILED.keys())
-def test_a_failed_verdict_leaves_the_old_values(make: Callable[[Path], dict[str, Any]], code: str, tmp_path: Path) -> None:
+def test_a_failed_verdict_leaves_the_old_values(
+    make: Callable[[Path], dict[str, Any]], code: str, tmp_path: Path
+) -> None:
     target = trained(1)
     before = bits(target)
     report = wb.transfer(**make(tmp_path), target=target)
@@ -218,7 +240,9 @@ def test_a_step_that_cannot_be_carried_out_leaves_the_old_values(tmp_path: Path)
     """The last step of the plan turns a vector as if it were a matrix."""
     source, target = functional(0), trained(1)
     plan, before = wb.plan(source, target), bits(target)
-    replace(plan, steps=(*plan.steps[:-1], replace(plan.steps[-1], transform="i o -> o i"))).save(tmp_path / "plan.json")
+    replace(plan, steps=(*plan.steps[:-1], replace(plan.steps[-1], transform="i o -> o i"))).save(
+        tmp_path / "plan.json"
+    )
     with pytest.raises(PlanError, match=r"steps\[\d+\] \(head/bias\)"):
         wb.transfer(source, target, plan=tmp_path / "plan.json")
     assert bits(target) == before
@@ -229,7 +253,9 @@ def test_a_model_that_reads_its_own_weights_gets_them_as_they_were(tmp_path: Pat
     model = sequential(0)
     plan = wb.plan(model, model)
     other = {"a/kernel": "b/kernel", "b/kernel": "a/kernel"}
-    replace(plan, steps=tuple(replace(s, sources=(other.get(s.target, s.target),)) for s in plan.steps)).save(tmp_path / "plan.json")
+    replace(plan, steps=tuple(replace(s, sources=(other.get(s.target, s.target),)) for s in plan.steps)).save(
+        tmp_path / "plan.json"
+    )
     a, _, b, *_ = model.get_weights()
     wb.transfer(model, model, plan=tmp_path / "plan.json", verify=False)
     assert (model.get_weights()[0].tobytes(), model.get_weights()[2].tobytes()) == (b.tobytes(), a.tobytes())

@@ -25,13 +25,17 @@ finally:
 
 def modules_after(*arguments: str) -> set[str]:
     """The top-level modules that a command has imported when it ends."""
-    done = subprocess.run([sys.executable, "-c", LISTING, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", LISTING, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return {name.split(".")[0] for name in done.stderr.split()}
 
 
 def imported(source: str) -> set[str]:
-    """The top-level names that a module's source imports, by statement or by import_module with a literal name."""
+    """The top-level names that a module's source imports, by statement or by import_module with a literal
+    name.
+    """
     found = set()
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -40,7 +44,8 @@ def imported(source: str) -> set[str]:
             case ast.ImportFrom(module=str(module), level=0):
                 found.add(module.split(".")[0])
             case ast.Call(
-                func=ast.Name(id="import_module") | ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name)), *_]
+                func=ast.Name(id="import_module") | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(value=str(name)), *_],
             ):
                 found.add(name.split(".")[0])
     return found
@@ -52,7 +57,9 @@ def test_the_lightest_commands_import_nothing_heavy(arguments: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize(
-    "path", sorted(p for p in PACKAGE.rglob("*.py") if "formats" not in p.parts), ids=lambda p: str(p.relative_to(PACKAGE))
+    "path",
+    sorted(p for p in PACKAGE.rglob("*.py") if "formats" not in p.parts),
+    ids=lambda p: str(p.relative_to(PACKAGE)),
 )
 def test_frameworks_are_imported_in_formats_alone(path: Path) -> None:
     assert imported(path.read_text()) & FRAMEWORKS == set()
@@ -73,5 +80,7 @@ def test_a_framework_import_is_noticed(source: str) -> None:
 
 
 def test_imports_go_down_the_layers() -> None:
-    done = subprocess.run([Path(sys.executable).parent / "lint-imports"], capture_output=True, text=True, cwd=ROOT, check=False)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
     assert done.returncode == 0, done.stdout[-3000:]

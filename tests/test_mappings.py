@@ -1,4 +1,6 @@
-"""Mapping rules: what a plan is sure of is saved, read, tested and applied to the next checkpoint of a family, of any size that fits."""
+"""Mapping rules: what a plan is sure of is saved, read, tested and applied to the next checkpoint of a
+family, of any size that fits.
+"""
 
 from pathlib import Path
 
@@ -22,11 +24,22 @@ def never() -> Array:
 
 def graph(framework: str, **shapes: Shape) -> LayerGraph:
     tensors = (Tensor(name, "kernel", shape, "float32", name, never) for name, shape in shapes.items())
-    return LayerGraph("model", "safetensors", framework, layers=tuple(Layer(t.name, "Dense", tensors=(t,)) for t in tensors))
+    return LayerGraph(
+        "model", "safetensors", framework, layers=tuple(Layer(t.name, "Dense", tensors=(t,)) for t in tensors)
+    )
 
 
 def step(target: str, source: str, shape: Shape, transform: str = "", confidence: float = 0.95) -> Step:
-    return Step(target, (source,), "transform" if transform else "copy", "bitwise", shape, 8, transform, confidence=confidence)
+    return Step(
+        target,
+        (source,),
+        "transform" if transform else "copy",
+        "bitwise",
+        shape,
+        8,
+        transform,
+        confidence=confidence,
+    )
 
 
 PLAN = Plan(
@@ -38,7 +51,12 @@ PLAN = Plan(
     ),
     (),
 )
-SHAPES = {"layers.0.out.weight": (4, 2), "layers.1.out.weight": (4, 2), "norm.weight": (4,), "layers.0.gate.weight": (4, 2)}
+SHAPES = {
+    "layers.0.out.weight": (4, 2),
+    "layers.1.out.weight": (4, 2),
+    "norm.weight": (4,),
+    "layers.0.gate.weight": (4, 2),
+}
 
 
 def saved(folder: Path, plan: Plan = PLAN) -> Path:
@@ -68,24 +86,47 @@ def test_a_saved_rule_passes_its_own_cases(tmp_path: Path) -> None:
 
 def test_a_case_that_does_not_hold_is_named(tmp_path: Path) -> None:
     path = saved(tmp_path)
-    path.write_text(path.read_text().replace('target = "block_{n}/out/kernel"', 'target = "other_{n}/out/kernel"'))
+    path.write_text(
+        path.read_text().replace('target = "block_{n}/out/kernel"', 'target = "other_{n}/out/kernel"')
+    )
     assert failing_mapping_cases(read_mapping(path))
 
 
 @pytest.mark.parametrize(
     ("source", "target", "matched"),
     [
-        pytest.param({"layers.6.out.weight": (64, 32)}, {"block_7/out/kernel": (32, 64)}, True, id="another block and another size"),
-        pytest.param({"layers.7.out.weight": (64, 32)}, {"block_7/out/kernel": (32, 64)}, False, id="the source is not there"),
-        pytest.param({"layers.6.out.weight": (64, 32)}, {"block_7/out/kernel": (64, 32)}, False, id="shapes that do not fit"),
-        pytest.param({"layers.6.out.weight": (64, 32)}, {"block_7/in/kernel": (32, 64)}, False, id="another name"),
+        pytest.param(
+            {"layers.6.out.weight": (64, 32)},
+            {"block_7/out/kernel": (32, 64)},
+            True,
+            id="another block and another size",
+        ),
+        pytest.param(
+            {"layers.7.out.weight": (64, 32)},
+            {"block_7/out/kernel": (32, 64)},
+            False,
+            id="the source is not there",
+        ),
+        pytest.param(
+            {"layers.6.out.weight": (64, 32)},
+            {"block_7/out/kernel": (64, 32)},
+            False,
+            id="shapes that do not fit",
+        ),
+        pytest.param(
+            {"layers.6.out.weight": (64, 32)}, {"block_7/in/kernel": (32, 64)}, False, id="another name"
+        ),
         pytest.param({"norm.weight": (9,)}, {"norm/gamma": (9,)}, True, id="a copy"),
         pytest.param({"norm.weight": (9,)}, {"norm/gamma": (8,)}, False, id="a copy of another shape"),
     ],
 )
-def test_a_rule_fits_the_next_of_the_family(tmp_path: Path, source: dict[str, Shape], target: dict[str, Shape], matched: bool) -> None:
+def test_a_rule_fits_the_next_of_the_family(
+    tmp_path: Path, source: dict[str, Shape], target: dict[str, Shape], matched: bool
+) -> None:
     found = by_mapping([read_mapping(saved(tmp_path))], graph("torch", **source), graph("keras", **target))
-    assert [(m.sources, m.confidence, m.evidence) for m in found] == ([(tuple(source), 1.0, ("rule",))] if matched else [])
+    assert [(m.sources, m.confidence, m.evidence) for m in found] == (
+        [(tuple(source), 1.0, ("rule",))] if matched else []
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,8 +149,14 @@ def test_a_number_below_zero_is_no_name() -> None:
     ("text", "what"),
     [
         pytest.param('summary = "x"\nmap = []\ncase = []', "at least one case", id="no cases"),
-        pytest.param("map = []\ncase = [{fits = true}, {fits = false}]", "'summary' is missing", id="no summary"),
-        pytest.param('summary = "x"\nmap = [{source = ["a"], target = "b", colour = 1}]\ncase = []', "colour", id="unknown key"),
+        pytest.param(
+            "map = []\ncase = [{fits = true}, {fits = false}]", "'summary' is missing", id="no summary"
+        ),
+        pytest.param(
+            'summary = "x"\nmap = [{source = ["a"], target = "b", colour = 1}]\ncase = []',
+            "colour",
+            id="unknown key",
+        ),
         pytest.param('summary = "x"\nmap = 1\ncase = []', "cannot be read", id="map is no table"),
     ],
 )

@@ -15,7 +15,11 @@ from weightbridge.plan import Step
 
 def state(folder: Path) -> Path:
     """Two square layers that nothing tells apart, and one of another size."""
-    arrays = {f"{name}.{part}": np.ones(shape, "f4") for name, out in (("p", 4), ("q", 4), ("r", 2)) for part, shape in parts(out)}
+    arrays = {
+        f"{name}.{part}": np.ones(shape, "f4")
+        for name, out in (("p", 4), ("q", 4), ("r", 2))
+        for part, shape in parts(out)
+    }
     return zip_file(folder / "source.pth", *held(arrays))
 
 
@@ -24,7 +28,9 @@ def parts(out: int) -> tuple[tuple[str, tuple[int, ...]], ...]:
 
 
 def target(folder: Path) -> Path:
-    return write(folder, "target", wired(source("x", [4]), dense("one", 4), dense("two", 4), dense("three", 2)))
+    return write(
+        folder, "target", wired(source("x", [4]), dense("one", 4), dense("two", 4), dense("three", 2))
+    )
 
 
 def steps(folder: Path, **given: str) -> dict[str, Step]:
@@ -49,14 +55,19 @@ def test_a_layer_spread_over_two_is_taken_by_its_tensors(tmp_path: Path) -> None
 
 def test_a_tensor_that_does_not_fit_is_said(tmp_path: Path) -> None:
     report = wb.check(state(tmp_path), target(tmp_path), map={"r.weight": "one/kernel"}, adapt="none")
-    assert {(f.source, f.target) for f in report.findings if f.code == "WB201"} == {("r.weight", "one/kernel"), ("r.bias", "one/bias")}
+    assert {(f.source, f.target) for f in report.findings if f.code == "WB201"} == {
+        ("r.weight", "one/kernel"),
+        ("r.bias", "one/bias"),
+    }
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
         pytest.param({"p.wieght": "two/kernel"}, "source has no 'p.wieght'; near it: p.weight", id="source"),
-        pytest.param({"p.weight": "tow/kernel"}, "target has no 'tow/kernel'; near it: two/kernel", id="target"),
+        pytest.param(
+            {"p.weight": "tow/kernel"}, "target has no 'tow/kernel'; near it: two/kernel", id="target"
+        ),
         pytest.param({"p.wei*": "two/wei*"}, "target has no 'two/weight'", id="other names of parts"),
     ],
 )

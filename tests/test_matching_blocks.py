@@ -1,4 +1,6 @@
-"""State dicts into Keras names: blocks counted otherwise, stacks of experts, tables kept twice, matrices that no module holds."""
+"""State dicts into Keras names: blocks counted otherwise, stacks of experts, tables kept twice, matrices that
+no module holds.
+"""
 
 from collections.abc import Mapping
 from itertools import pairwise
@@ -49,29 +51,60 @@ def layers_of(found: Mapping[str, Match]) -> dict[str, str]:
     return {t.rpartition("/")[0]: m.sources[0].rpartition(".")[0] for t, m in found.items() if m.sources}
 
 
-def residual(stage: int, block: int, width: int) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]], dict[str, str]]:
+def residual(
+    stage: int, block: int, width: int
+) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]], dict[str, str]]:
     """A block of torchvision's names, the same of Keras's (with biases), and which layers correspond."""
     here, there = f"layer{stage}.{block}", f"conv{stage + 1}_block{block + 1}"
-    pairs = {f"{there}_{n}_{kind}": f"{here}.{name}{n}" for n in (1, 2) for kind, name in (("conv", "conv"), ("bn", "bn"))}
-    source = {f"{here}.conv{n}.weight": (width, width, 3, 3) for n in (1, 2)} | norm(f"{here}.bn1", width) | norm(f"{here}.bn2", width)
-    target = {f"{there}_{n}_conv/{part}": shape for n in (1, 2) for part, shape in (("kernel", (3, 3, width, width)), ("bias", (width,)))}
-    return source, {**target, **keras_norm(f"{there}_1_bn", width), **keras_norm(f"{there}_2_bn", width)}, pairs
+    pairs = {
+        f"{there}_{n}_{kind}": f"{here}.{name}{n}"
+        for n in (1, 2)
+        for kind, name in (("conv", "conv"), ("bn", "bn"))
+    }
+    source = (
+        {f"{here}.conv{n}.weight": (width, width, 3, 3) for n in (1, 2)}
+        | norm(f"{here}.bn1", width)
+        | norm(f"{here}.bn2", width)
+    )
+    target = {
+        f"{there}_{n}_conv/{part}": shape
+        for n in (1, 2)
+        for part, shape in (("kernel", (3, 3, width, width)), ("bias", (width,)))
+    }
+    return (
+        source,
+        {**target, **keras_norm(f"{there}_1_bn", width), **keras_norm(f"{there}_2_bn", width)},
+        pairs,
+    )
 
 
 def test_blocks_are_told_by_their_kernels_where_one_side_counts_otherwise_and_has_biases() -> None:
     blocks = [residual(stage, block, 8 * stage) for stage in (1, 2, 3) for block in range(2)]
-    source = {"conv1.weight": (8, 3, 7, 7), **norm("bn1", 8)} | {n: s for one, _, _ in blocks for n, s in one.items()}
-    target = {"conv1_conv/kernel": (7, 7, 3, 8), **keras_norm("conv1_bn", 8)} | {n: s for _, one, _ in blocks for n, s in one.items()}
-    expected = {t: s for _, _, pairs in blocks for t, s in pairs.items()} | {"conv1_conv": "conv1", "conv1_bn": "bn1"}
+    source = {"conv1.weight": (8, 3, 7, 7), **norm("bn1", 8)} | {
+        n: s for one, _, _ in blocks for n, s in one.items()
+    }
+    target = {"conv1_conv/kernel": (7, 7, 3, 8), **keras_norm("conv1_bn", 8)} | {
+        n: s for _, one, _ in blocks for n, s in one.items()
+    }
+    expected = {t: s for _, _, pairs in blocks for t, s in pairs.items()} | {
+        "conv1_conv": "conv1",
+        "conv1_bn": "bn1",
+    }
     assert layers_of(matched(source, target)) == expected
 
 
 def test_norms_before_their_convolutions_are_counted_not_taken_by_their_number() -> None:
-    source = {n: s for i in range(3) for n, s in (norm(f"b.{i}.norm1", 24) | norm(f"b.{i}.norm2", 8) | norm(f"b.{i}.norm3", 8)).items()}
+    source = {
+        n: s
+        for i in range(3)
+        for n, s in (norm(f"b.{i}.norm1", 24) | norm(f"b.{i}.norm2", 8) | norm(f"b.{i}.norm3", 8)).items()
+    }
     target = {
         n: s
         for i in range(3)
-        for n, s in (keras_norm(f"s{i}_pre_bn", 24) | keras_norm(f"s{i}_1_bn", 8) | keras_norm(f"s{i}_2_bn", 8)).items()
+        for n, s in (
+            keras_norm(f"s{i}_pre_bn", 24) | keras_norm(f"s{i}_1_bn", 8) | keras_norm(f"s{i}_2_bn", 8)
+        ).items()
     }
     found = matched(source, target)
     wanted = {f"s{i}_{t}_bn": f"b.{i}.norm{n}" for i in range(3) for t, n in (("pre", 1), ("1", 2), ("2", 3))}
@@ -80,9 +113,15 @@ def test_norms_before_their_convolutions_are_counted_not_taken_by_their_number()
 
 
 def test_a_block_s_own_name_inside_it_says_nothing() -> None:
-    source = {n: s for i in range(3) for n, s in (norm(f"blocks.{i}.bn1", 8) | norm(f"blocks.{i}.bn2", 8)).items()}
+    source = {
+        n: s for i in range(3) for n, s in (norm(f"blocks.{i}.bn1", 8) | norm(f"blocks.{i}.bn2", 8)).items()
+    }
     target = {
-        n: s for i in range(3) for n, s in (keras_norm(f"b{i}_/b{i}_long_first_bn", 8) | keras_norm(f"b{i}_/b{i}_second_bn", 8)).items()
+        n: s
+        for i in range(3)
+        for n, s in (
+            keras_norm(f"b{i}_/b{i}_long_first_bn", 8) | keras_norm(f"b{i}_/b{i}_second_bn", 8)
+        ).items()
     }
     assert layers_of(matched(source, target))["b1_/b1_long_first_bn"] == "blocks.1.bn1"
 
@@ -120,8 +159,14 @@ def test_stacked_experts_are_turned_where_the_other_side_keeps_them_so() -> None
 
 def test_fused_experts_are_cut_into_gates_and_ups() -> None:
     found = matched(repeated(STACKS), repeated(APART))
-    cuts = [(m.sources, m.parameters["axis"], m.parameters["start"], m.parameters["pattern"]) for m in map(found.get, GATE_UP) if m]
-    assert cuts == [(("layers.1.mlp.experts.gate_up_proj",), 1, start, "e a b -> e b a") for start in (0, INNER)]
+    cuts = [
+        (m.sources, m.parameters["axis"], m.parameters["start"], m.parameters["pattern"])
+        for m in map(found.get, GATE_UP)
+        if m
+    ]
+    assert cuts == [
+        (("layers.1.mlp.experts.gate_up_proj",), 1, start, "e a b -> e b a") for start in (0, INNER)
+    ]
 
 
 GATE_UP = ("layers_1/experts/gate", "layers_1/experts/up")
@@ -139,7 +184,9 @@ TABLES = {
 
 
 @pytest.mark.parametrize(("source", "tied"), TABLES.values(), ids=TABLES)
-def test_a_table_that_only_the_target_keeps_twice_fills_both_and_is_said(source: Shapes, tied: set[str]) -> None:
+def test_a_table_that_only_the_target_keeps_twice_fills_both_and_is_said(
+    source: Shapes, tied: set[str]
+) -> None:
     target = {"encoder_token_embedding/embeddings": (50, 8), "decoder_token_embedding/embeddings": (50, 8)}
     found = matching(source, target)
     assert {m.target for m in found.matches} == set(target)
@@ -149,12 +196,24 @@ def test_a_table_that_only_the_target_keeps_twice_fills_both_and_is_said(source:
 
 def test_a_table_of_another_length_is_not_shared() -> None:
     target = {"encoder_token_embedding/embeddings": (50, 8), "decoder_token_embedding/embeddings": (40, 8)}
-    assert set(matched({"encoder.embed_tokens.weight": (50, 8)}, target)) == {"encoder_token_embedding/embeddings"}
+    assert set(matched({"encoder.embed_tokens.weight": (50, 8)}, target)) == {
+        "encoder_token_embedding/embeddings"
+    }
 
 
 SQUARES = {
-    "a projection of embeddings": ("embed_vision.embedding_projection.weight", "vision/input_projection/kernel", "o i -> i o", 1.0),
-    "a parameter without a module": ("projector.input_projection_weight", "vision/input_projection/kernel", "", SURE),
+    "a projection of embeddings": (
+        "embed_vision.embedding_projection.weight",
+        "vision/input_projection/kernel",
+        "o i -> i o",
+        1.0,
+    ),
+    "a parameter without a module": (
+        "projector.input_projection_weight",
+        "vision/input_projection/kernel",
+        "",
+        SURE,
+    ),
 }
 
 
@@ -186,10 +245,21 @@ def test_a_wrapper_s_name_hides_no_function(name: str, function: str) -> None:
 
 
 def flowing(order: tuple[int, ...]) -> LayerGraph:
-    """A Keras model of three convolutions in a row, each with its norm behind it, all under counters; `order` lists the norms."""
-    convs = [Layer(f"conv2d_{n}", "Conv", "Conv2D", {}, (tensor(f"conv2d_{n}/kernel", (3, 3, 8, 8)),)) for n in range(3)]
+    """A Keras model of three convolutions in a row, each with its norm behind it, all under counters; `order`
+    lists the norms.
+    """
+    convs = [
+        Layer(f"conv2d_{n}", "Conv", "Conv2D", {}, (tensor(f"conv2d_{n}/kernel", (3, 3, 8, 8)),))
+        for n in range(3)
+    ]
     norms = [
-        Layer(f"batch_normalization_{i}", "BatchNorm", "BatchNormalization", {}, tuple(map(tensor, *zip(*norm_of(i), strict=True))))
+        Layer(
+            f"batch_normalization_{i}",
+            "BatchNorm",
+            "BatchNormalization",
+            {},
+            tuple(map(tensor, *zip(*norm_of(i), strict=True))),
+        )
         for i in range(3)
     ]
     behind = [norms[order.index(n)] for n in range(3)]
@@ -208,7 +278,9 @@ def norm_of(i: int) -> list[tuple[str, tuple[int, ...]]]:
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)], ids=["in their order", "in another"])
 def test_norms_under_counters_follow_the_layers_that_feed_them(order: tuple[int, ...]) -> None:
-    source = {n: s for i in range(1, 4) for n, s in {f"conv{i}.weight": (8, 8, 3, 3), **norm(f"bn{i}", 8)}.items()}
+    source = {
+        n: s for i in range(1, 4) for n, s in {f"conv{i}.weight": (8, 8, 3, 3), **norm(f"bn{i}", 8)}.items()
+    }
     found = match(graph(source), flowing(order), Options())
     assert layers_of({m.target: m for m in found.matches}) == {
         **{f"conv2d_{n}": f"conv{n + 1}" for n in range(3)},

@@ -1,4 +1,6 @@
-"""Models inside the branches of an If: the branch that fits the target is taken; where both do, it is said and never sure."""
+"""Models inside the branches of an If: the branch that fits the target is taken; where both do, it is said
+and never sure.
+"""
 
 from pathlib import Path
 
@@ -14,21 +16,31 @@ INPUTS = {"x": ["n", 4]}
 
 
 def branch(*widths: int, seed: int, names: str = "{}", outer: str = "") -> GraphProto:
-    """Dense layers one after the other, with a relu between; `outer`: a matrix of the graph around it, used first."""
+    """Dense layers one after the other, with a relu between; `outer`: a matrix of the graph around it, used
+    first.
+    """
     sizes = (4, *widths)
     tensors = {names.format(f"w{i}"): values(sizes[i : i + 2], seed + i) for i in range(len(widths))}
     nodes, value = ([helper.make_node("MatMul", ["x", outer], ["o"])], "o") if outer else ([], "x")
     for i, name in enumerate(tensors):
-        nodes += [helper.make_node("MatMul", [value, name], [f"m{i}"]), helper.make_node("Relu", [f"m{i}"], [f"r{i}"])]
+        nodes += [
+            helper.make_node("MatMul", [value, name], [f"m{i}"]),
+            helper.make_node("Relu", [f"m{i}"], [f"r{i}"]),
+        ]
         value = f"r{i}"
     if not nodes:
         nodes, value = [helper.make_node("Identity", ["x"], ["same"])], "same"
     shown = [helper.make_tensor_value_info(value, TensorProto.FLOAT, None)]
-    return helper.make_graph(nodes, "b", [], shown, [numpy_helper.from_array(a, n) for n, a in tensors.items()])
+    return helper.make_graph(
+        nodes, "b", [], shown, [numpy_helper.from_array(a, n) for n, a in tensors.items()]
+    )
 
 
 def chosen(path: Path, then: GraphProto, otherwise: GraphProto, **tensors: np.ndarray) -> Path:
-    ops = [("If", ["flag"], ["i"], {"then_branch": then, "else_branch": otherwise}), ("Neg", ["i"], ["y"], {})]
+    ops = [
+        ("If", ["flag"], ["i"], {"then_branch": then, "else_branch": otherwise}),
+        ("Neg", ["i"], ["y"], {}),
+    ]
     made = {"flag": np.array(True), **tensors}
     return saved(path, ops, made, INPUTS, ["y"])
 
@@ -40,7 +52,9 @@ def plain(path: Path, *widths: int) -> Path:
     return saved(path, [*ops, ("Neg", [f"m{len(widths) - 1}"], ["y"], {})], tensors, INPUTS, ["y"])
 
 
-def filled(folder: Path, source: Path, target: Path, **options: object) -> tuple[wb.Report, dict[str, np.ndarray]]:
+def filled(
+    folder: Path, source: Path, target: Path, **options: object
+) -> tuple[wb.Report, dict[str, np.ndarray]]:
     made = wb.transfer(source, target, output=folder / "o.onnx", verify=False, **options)  # type: ignore[arg-type]
     return made, {t.name: t.load() for t in formats.read(folder / "o.onnx").tensors}
 
@@ -55,8 +69,12 @@ CASES = {
 
 
 @pytest.mark.parametrize(("then", "otherwise", "seed"), CASES.values(), ids=CASES)
-def test_the_branch_that_is_the_target_is_taken(tmp_path: Path, then: GraphProto, otherwise: GraphProto, seed: int) -> None:
-    made, found = filled(tmp_path, chosen(tmp_path / "s.onnx", then, otherwise), plain(tmp_path / "t.onnx", 3, 5))
+def test_the_branch_that_is_the_target_is_taken(
+    tmp_path: Path, then: GraphProto, otherwise: GraphProto, seed: int
+) -> None:
+    made, found = filled(
+        tmp_path, chosen(tmp_path / "s.onnx", then, otherwise), plain(tmp_path / "t.onnx", 3, 5)
+    )
     assert np.array_equal(found["w0"], values((4, 3), seed))
     assert np.array_equal(found["w1"], values((3, 5), seed + 1))
     assert all(s.confidence > 0.9 for s in made.plan.steps)
@@ -71,7 +89,9 @@ def test_two_branches_of_one_architecture_are_never_sure(tmp_path: Path) -> None
     assert {u.source for u in made.plan.unused} == {"other_w0", "other_w1"}
 
 
-@pytest.mark.parametrize("given", [{"second.w0": "m0"}, {"second.w0.weight": "w0"}], ids=["of layers", "of tensors"])
+@pytest.mark.parametrize(
+    "given", [{"second.w0": "m0"}, {"second.w0.weight": "w0"}], ids=["of layers", "of tensors"]
+)
 def test_a_map_says_which_branch_is_meant(tmp_path: Path, given: dict[str, str]) -> None:
     source = chosen(tmp_path / "s.onnx", branch(3, 5, seed=1), branch(3, 5, seed=5, names="second.{}.weight"))
     made, found = filled(tmp_path, source, plain(tmp_path / "t.onnx", 3, 5), map=given)
@@ -88,7 +108,9 @@ def test_equal_names_in_both_branches_stay_two_tensors(tmp_path: Path) -> None:
 
 
 def test_a_branch_may_use_weights_of_the_graph_around_it(tmp_path: Path) -> None:
-    source = chosen(tmp_path / "s.onnx", branch(5, seed=1, outer="outer"), branch(seed=0), outer=values((4, 4), 9))
+    source = chosen(
+        tmp_path / "s.onnx", branch(5, seed=1, outer="outer"), branch(seed=0), outer=values((4, 4), 9)
+    )
     _, found = filled(tmp_path, source, plain(tmp_path / "t.onnx", 4, 5))
     assert np.array_equal(found["w0"], values((4, 4), 9))
 
@@ -104,4 +126,8 @@ def test_a_model_with_both_branches_takes_both(tmp_path: Path) -> None:
 
 def test_an_if_without_weights_stays_one_layer(tmp_path: Path) -> None:
     graph = formats.read(chosen(tmp_path / "s.onnx", branch(seed=0), branch(seed=0)))
-    assert [(x.op, x.class_name) for x in graph.layers] == [("Input", "x"), ("Opaque", "If"), ("Opaque", "Neg")]
+    assert [(x.op, x.class_name) for x in graph.layers] == [
+        ("Input", "x"),
+        ("Opaque", "If"),
+        ("Opaque", "Neg"),
+    ]

@@ -1,4 +1,6 @@
-"""The order in which a map of channels is flattened: as the graph turns it, wherever the bias of its convolution is added."""
+"""The order in which a map of channels is flattened: as the graph turns it, wherever the bias of its
+convolution is added.
+"""
 
 from pathlib import Path
 
@@ -13,9 +15,18 @@ SIZE, WIDTH, UNITS = 4, 3, 5
 TURN: Op = ("Transpose", ["c"], ["t"], {"perm": [0, 2, 3, 1]})
 OPS: dict[str, list[Op]] = {
     "bias before the turn": [("Conv", ["x", "k", "b"], ["c"], {}), TURN, ("Flatten", ["t"], ["f"], {})],
-    "bias behind it": [("Conv", ["x", "k"], ["c"], {}), TURN, ("Add", ["t", "last"], ["s"], {}), ("Flatten", ["s"], ["f"], {})],
+    "bias behind it": [
+        ("Conv", ["x", "k"], ["c"], {}),
+        TURN,
+        ("Add", ["t", "last"], ["s"], {}),
+        ("Flatten", ["s"], ["f"], {}),
+    ],
     "never turned": [("Conv", ["x", "k", "b"], ["c"], {}), ("Flatten", ["c"], ["f"], {})],
-    "bias apart, never turned": [("Conv", ["x", "k"], ["c"], {}), ("Add", ["c", "first"], ["s"], {}), ("Flatten", ["s"], ["f"], {})],
+    "bias apart, never turned": [
+        ("Conv", ["x", "k"], ["c"], {}),
+        ("Add", ["c", "first"], ["s"], {}),
+        ("Flatten", ["s"], ["f"], {}),
+    ],
 }
 
 
@@ -27,7 +38,9 @@ def target(folder: Path) -> Path:
         layer("Dense", "c", units=UNITS, use_bias=False),
     )
     kernels = [numbers(1, 1, 1, WIDTH), numbers(WIDTH)], [numbers(SIZE * SIZE * WIDTH, UNITS)]
-    return write_keras(folder / "t.keras", config, {"layers/conv2d": ("", kernels[0]), "layers/dense": ("", kernels[1])})
+    return write_keras(
+        folder / "t.keras", config, {"layers/conv2d": ("", kernels[0]), "layers/dense": ("", kernels[1])}
+    )
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -37,9 +50,19 @@ def test_the_rows_of_a_dense_layer_stand_in_the_order_of_its_map(tmp_path: Path,
     tensors |= {"b": bias, "last": bias.reshape(1, 1, 1, -1), "first": bias.reshape(1, -1, 1, 1)}
     used = {v for _, inputs, _, _ in OPS[name] for v in inputs} | {"w"}
     given = {n: a for n, a in tensors.items() if n in used}
-    model = saved(tmp_path / "s.onnx", [*OPS[name], ("MatMul", ["f", "w"], ["y"], {})], given, {"x": [2, 1, SIZE, SIZE]}, ["y"])
+    model = saved(
+        tmp_path / "s.onnx",
+        [*OPS[name], ("MatMul", ["f", "w"], ["y"], {})],
+        given,
+        {"x": [2, 1, SIZE, SIZE]},
+        ["y"],
+    )
     wb.transfer(model, target(tmp_path), output=tmp_path / "o.keras", verify=False)
     found = next(t.load() for t in wb.read(tmp_path / "o.keras").tensors if t.name == "c/kernel")
     is_turned = TURN in OPS[name]
-    rows = tensors["w"] if is_turned else tensors["w"].reshape(WIDTH, SIZE * SIZE, UNITS).swapaxes(0, 1).reshape(-1, UNITS)
+    rows = (
+        tensors["w"]
+        if is_turned
+        else tensors["w"].reshape(WIDTH, SIZE * SIZE, UNITS).swapaxes(0, 1).reshape(-1, UNITS)
+    )
     np.testing.assert_array_equal(found, rows)

@@ -10,7 +10,12 @@ from onnx_samples import Op, saved, values
 import weightbridge as wb
 from weightbridge import formats
 
-TENSORS = {"fc.weight": values((5, 32), 1), "fc.bias": values((32,), 2), "up.weight": values((8, 3, 4, 4), 3), "up.bias": values((3,), 4)}
+TENSORS = {
+    "fc.weight": values((5, 32), 1),
+    "fc.bias": values((32,), 2),
+    "up.weight": values((8, 3, 4, 4), 3),
+    "up.bias": values((3,), 4),
+}
 OPS: list[Op] = [
     ("Gemm", ["x", "fc.weight", "fc.bias"], ["f"], {}),
     ("Reshape", ["f", "map"], ["m"], {}),
@@ -22,9 +27,13 @@ TURNED = TENSORS["fc.weight"].reshape(5, 8, 2, 2).transpose(0, 2, 3, 1).reshape(
 
 @pytest.mark.parametrize("has_reshape", [True, False], ids=["the file lists the reshape", "it does not"])
 def test_the_outputs_are_turned_or_in_doubt(tmp_path: Path, has_reshape: bool) -> None:
-    source = saved(tmp_path / "s.onnx", OPS, {**TENSORS, "map": np.array([-1, 8, 2, 2])}, {"x": ["n", 5]}, ["y"])
+    source = saved(
+        tmp_path / "s.onnx", OPS, {**TENSORS, "map": np.array([-1, 8, 2, 2])}, {"x": ["n", 5]}, ["y"]
+    )
     between = {"layers/reshape": ("r", ())} if has_reshape else {}
-    target = write_weights(tmp_path / "t.weights.h5", {"layers/dense": DENSE, **between, "layers/conv2d_transpose": UP})
+    target = write_weights(
+        tmp_path / "t.weights.h5", {"layers/dense": DENSE, **between, "layers/conv2d_transpose": UP}
+    )
     made = wb.transfer(source, target, output=tmp_path / "o.weights.h5", verify=False, fail_on="never")
     kernel = next(s for s in made.plan.steps if s.sources == ("fc.weight",))
     found = {t.name: t.load() for t in formats.read(tmp_path / "o.weights.h5").tensors}

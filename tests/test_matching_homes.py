@@ -14,7 +14,8 @@ from weightbridge.matching.sequences.steady import steady_pairs
 WIDTH = 6
 KERNELS = {"stem": (WIDTH, 3, 3, 3), "main": (WIDTH, WIDTH, 3, 3), "short": (WIDTH, WIDTH, 1, 1)}
 PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
-# main runs before the shortcut, as torch writes it; Keras lists the shortcut first, and here all norms behind all convolutions
+# main runs before the shortcut, as torch writes it; Keras lists the shortcut first, and here all norms behind
+# all convolutions
 STORED = ("stem", "short", "main")
 NORMS = {name: ("ga", "gb", "gc")[i] for i, name in enumerate(STORED)}
 
@@ -26,22 +27,36 @@ def _source(folder: Path, *, folded: bool) -> Path:
         tensors[f"{seed}k"] = values(KERNELS[name], seed)
         tensors |= {f"{seed}b": values((WIDTH,), seed + 40)} if folded else {}
         made, pad = name if folded else f"{name}-conv", KERNELS[name][2] // 2
-        ops.append(("Conv", [given, f"{seed}k", *([f"{seed}b"] if folded else [])], [made], {"pads": [pad] * 4}))
+        ops.append(
+            ("Conv", [given, f"{seed}k", *([f"{seed}b"] if folded else [])], [made], {"pads": [pad] * 4})
+        )
         if not folded:
             tensors |= {f"{seed}{part}": values((WIDTH,), 10 * i + seed) for i, part in enumerate(PARTS)}
             ops.append(("BatchNormalization", [made, *(f"{seed}{part}" for part in PARTS)], [name], {}))
     ops.append(("Add", ["main", "short"], ["y"], {}))
-    return saved(folder / "source.onnx", ops, tensors, {"x": [1, 3, 8, 8]}, ["y"], names=[f"N_{i}" for i in range(len(ops))])
+    return saved(
+        folder / "source.onnx",
+        ops,
+        tensors,
+        {"x": [1, 3, 8, 8]},
+        ["y"],
+        names=[f"N_{i}" for i in range(len(ops))],
+    )
 
 
 def _target(folder: Path, names: dict[str, str]) -> Path:
     kernels = {name: np.transpose(numbers(*KERNELS[name]), (2, 3, 1, 0)) for name in STORED}
     groups = {f"layers/conv2d_{i}": (names.get(n, f"u{n[:2]}"), [kernels[n]]) for i, n in enumerate(STORED)}
-    norms = {f"layers/batch_normalization_{i}": (NORMS[n], [numbers(WIDTH, seed=i + 9)] * 4) for i, n in enumerate(STORED)}
+    norms = {
+        f"layers/batch_normalization_{i}": (NORMS[n], [numbers(WIDTH, seed=i + 9)] * 4)
+        for i, n in enumerate(STORED)
+    }
     return write_weights(folder / "target.weights.h5", groups | norms)
 
 
-@pytest.mark.parametrize(("folded", "part"), [pytest.param(True, "b", id="folded"), pytest.param(False, "beta", id="whole")])
+@pytest.mark.parametrize(
+    ("folded", "part"), [pytest.param(True, "b", id="folded"), pytest.param(False, "beta", id="whole")]
+)
 def test_a_norm_goes_behind_its_own_convolution(tmp_path: Path, folded: bool, part: str) -> None:
     steps = {s.target: s for s in wb.plan(_source(tmp_path, folded=folded), _target(tmp_path, {})).steps}
     found = {name: steps[f"{norm}/beta"].sources for name, norm in NORMS.items()}
@@ -71,8 +86,16 @@ def test_only_what_every_best_alignment_has_is_steady(
 
 def test_a_counter_of_keras_is_no_place_in_a_feed_forward_layer(tmp_path: Path) -> None:
     names = ("dense", "dense_1", "dense_2")
-    target = write_weights(tmp_path / "m.weights.h5", {f"layers/{n}": (n, [numbers(4, 4, seed=i)]) for i, n in enumerate(names)})
+    target = write_weights(
+        tmp_path / "m.weights.h5", {f"layers/{n}": (n, [numbers(4, 4, seed=i)]) for i, n in enumerate(names)}
+    )
     source = tmp_path / "m.safetensors"
     save_file({f"{n}.weight": numbers(4, 4, seed=n) for n in (0, 2, 4)}, source)
-    steps = {s.target.partition("/")[0]: (*s.sources, s.confidence <= 0.9) for s in wb.plan(source, target).steps}
-    assert steps == {"dense": ("0.weight", True), "dense_1": ("2.weight", True), "dense_2": ("4.weight", True)}
+    steps = {
+        s.target.partition("/")[0]: (*s.sources, s.confidence <= 0.9) for s in wb.plan(source, target).steps
+    }
+    assert steps == {
+        "dense": ("0.weight", True),
+        "dense_1": ("2.weight", True),
+        "dense_2": ("4.weight", True),
+    }

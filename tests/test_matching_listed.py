@@ -1,4 +1,6 @@
-"""Keras models that list the same layers, one of them without data flow: the list decides, whatever the layers are called."""
+"""Keras models that list the same layers, one of them without data flow: the list decides, whatever the
+layers are called.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -23,24 +25,38 @@ def refuse() -> Array:
 
 
 def layer(name: str, op: str, key: str = "", **shapes: tuple[int, ...]) -> Layer:
-    tensors = (Tensor(f"{name}/{r}", r, shape, "float32", f"{key or name}/{r}", refuse) for r, shape in shapes.items())
+    tensors = (
+        Tensor(f"{name}/{r}", r, shape, "float32", f"{key or name}/{r}", refuse)
+        for r, shape in shapes.items()
+    )
     return Layer(name, op, tensors=tuple(tensors))
 
 
 def graph(layers: Iterable[Layer], format: str, edges: Sequence[tuple[str, str]] = ()) -> LayerGraph:
-    return LayerGraph("model", format, "keras", "", tuple(layers), tuple((a, b, 0) for a, b in edges), has_flow=bool(edges))
+    return LayerGraph(
+        "model", format, "keras", "", tuple(layers), tuple((a, b, 0) for a, b in edges), has_flow=bool(edges)
+    )
 
 
 def pairs(source: LayerGraph, target: LayerGraph) -> dict[str, str]:
     """Layer by layer what is surely matched."""
     found = match(source, target, Options()).matches
-    return {m.target.rpartition("/")[0]: m.sources[0].rpartition("/")[0] for m in found if m.confidence > SURE}
+    return {
+        m.target.rpartition("/")[0]: m.sources[0].rpartition("/")[0] for m in found if m.confidence > SURE
+    }
 
 
 def branches(names: str) -> list[Layer]:
-    """Two branches of which the second pools first: its convolution comes before the other's, its norm behind the other's."""
+    """Two branches of which the second pools first: its convolution comes before the other's, its norm behind
+    the other's.
+    """
     convs = [layer(f"{names}{i}", "Conv", kernel=(3, 3, WIDTH, WIDTH)) for i in (1, 0)]
-    return [INPUT, *convs, *(layer(f"{names}{i}n", "BatchNorm", **VECTORS) for i in (0, 1)), Layer(f"{names}sum", "Add")]
+    return [
+        INPUT,
+        *convs,
+        *(layer(f"{names}{i}n", "BatchNorm", **VECTORS) for i in (0, 1)),
+        Layer(f"{names}sum", "Add"),
+    ]
 
 
 def test_norms_need_not_stand_in_the_order_of_their_convolutions() -> None:
@@ -50,7 +66,10 @@ def test_norms_need_not_stand_in_the_order_of_their_convolutions() -> None:
 
 
 def attentions(names: Sequence[str], parts: Sequence[str]) -> list[Layer]:
-    shapes = {p: (HEADS, WIDTH // HEADS, WIDTH) if p == "attention_output" else (WIDTH, HEADS, WIDTH // HEADS) for p in parts}
+    shapes = {
+        p: (HEADS, WIDTH // HEADS, WIDTH) if p == "attention_output" else (WIDTH, HEADS, WIDTH // HEADS)
+        for p in parts
+    }
     return [INPUT, *(layer(f"{name}/{p}", "EinsumDense", kernel=shapes[p]) for name in names for p in parts)]
 
 
@@ -67,17 +86,27 @@ def test_a_scale_by_channel_is_no_norm_of_the_other_file() -> None:
     def blocks(names: str, scale: str, role: str, **options: int) -> list[Layer]:
         kinds = ((f"{c}0", f"{c}1", f"{c}2") for c in names)
         made = (
-            (conv(a, **options), layer(b, "LayerNorm", gamma=(WIDTH,), beta=(WIDTH,)), layer(c, scale, **{role: (WIDTH,)}))
+            (
+                conv(a, **options),
+                layer(b, "LayerNorm", gamma=(WIDTH,), beta=(WIDTH,)),
+                layer(c, scale, **{role: (WIDTH,)}),
+            )
             for a, b, c in kinds
         )
         return [INPUT, *(one for block in made for one in block)]
 
     def conv(name: str, **options: int) -> Layer:
-        return replace(layer(name, "Conv", kernel=(7, 7, 1, WIDTH)), class_name="Conv2D", attributes={"kernel_size": (7, 7), **options})
+        return replace(
+            layer(name, "Conv", kernel=(7, 7, 1, WIDTH)),
+            class_name="Conv2D",
+            attributes={"kernel_size": (7, 7), **options},
+        )
 
     target = blocks("qxk", "Opaque", "variable", groups=WIDTH)
     edges = [(a.name, b.name) for a, b in pairwise(target)]
-    found = pairs(graph(blocks("abc", "LayerNorm", "gamma"), "keras-weights-h5"), graph(target, "keras-zip", edges))
+    found = pairs(
+        graph(blocks("abc", "LayerNorm", "gamma"), "keras-weights-h5"), graph(target, "keras-zip", edges)
+    )
     assert found == {f"{t}{i}": f"{s}{i}" for s, t in zip("abc", "qxk", strict=True) for i in range(3)}
 
 

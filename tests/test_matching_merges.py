@@ -18,7 +18,16 @@ def graph(edges: Edges, ops: dict[str, str], framework: str = "keras", **attribu
     names = list(dict.fromkeys(n for edge in edges for n in edge))
     layers = tuple(_layer(n, ops.get(n, "Dense"), attributes.get(n, {})) for n in names)
     counted = tuple((a, b, sum(y == b for _, y in edges[:i])) for i, (a, b) in enumerate(edges))
-    return LayerGraph("m", "keras-zip", framework, layers=layers, edges=counted, has_flow=True, inputs=("x",), outputs=(names[-1],))
+    return LayerGraph(
+        "m",
+        "keras-zip",
+        framework,
+        layers=layers,
+        edges=counted,
+        has_flow=True,
+        inputs=("x",),
+        outputs=(names[-1],),
+    )
 
 
 def _layer(name: str, op: str, attributes: dict[str, Any]) -> Layer:
@@ -31,7 +40,14 @@ def _unread() -> Any:
 
 
 BRANCHES: Edges = [("x", "a"), ("x", "b"), ("a", "c")]
-NESTED: Edges = [*BRANCHES, ("b", "inner"), ("c", "inner"), ("a", "outer"), ("inner", "outer"), ("outer", "end")]
+NESTED: Edges = [
+    *BRANCHES,
+    ("b", "inner"),
+    ("c", "inner"),
+    ("a", "outer"),
+    ("inner", "outer"),
+    ("outer", "end"),
+]
 FLAT: Edges = [*BRANCHES, ("a", "outer"), ("b", "outer"), ("c", "outer"), ("outer", "end")]
 OPS = {"x": "Input", "inner": "Concat", "outer": "Concat"}
 
@@ -56,7 +72,12 @@ def test_a_sum_in_a_sum_is_one_with_it(op: str, is_one: bool) -> None:
 def test_what_an_exporter_joined_is_matched() -> None:
     flat = graph([(f"s_{a}", f"s_{b}") for a, b in FLAT], {f"s_{n}": op for n, op in OPS.items()}, "onnx")
     pairs = {p.target: p.source for p in match(flat, graph(NESTED, OPS), Options()).pairs}
-    assert {t: s for t, s in pairs.items() if t in "abc" or t == "end"} == {"a": "s_a", "b": "s_b", "c": "s_c", "end": "s_end"}
+    assert {t: s for t, s in pairs.items() if t in "abc" or t == "end"} == {
+        "a": "s_a",
+        "b": "s_b",
+        "c": "s_c",
+        "end": "s_end",
+    }
 
 
 @pytest.mark.parametrize(("framework", "has_merge"), [("keras", True), ("onnx", False)])

@@ -1,4 +1,6 @@
-"""Layers inserted or in another order: said as what loading by position would do, wrapped layers counted as their wrappers."""
+"""Layers inserted or in another order: said as what loading by position would do, wrapped layers counted as
+their wrappers.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +22,14 @@ def _layer(kind: str, name: str) -> dict[str, Any]:
 
 def _model(path: Path, kind: str, names: Sequence[str], seed: int) -> Path:
     config = sequential(source("x", [5, WIDTH]), *(_layer(kind, name) for name in names))
-    arrays = {name: (numbers(WIDTH, WIDTH, seed=seed + n), numbers(WIDTH, seed=seed + n)) for n, name in enumerate(names)}
+    arrays = {
+        name: (numbers(WIDTH, WIDTH, seed=seed + n), numbers(WIDTH, seed=seed + n))
+        for n, name in enumerate(names)
+    }
     places = [f"layers/{STORED[kind].format(f'_{n}' if n else '')}" for n in range(len(names))]
-    return write_keras(path, config, {place: ("", arrays[name]) for place, name in zip(places, names, strict=True)})
+    return write_keras(
+        path, config, {place: ("", arrays[name]) for place, name in zip(places, names, strict=True)}
+    )
 
 
 @pytest.mark.parametrize("kind", STORED)
@@ -38,7 +45,9 @@ def _model(path: Path, kind: str, names: Sequence[str], seed: int) -> Path:
     ],
 )
 def test_order(tmp_path: Path, kind: str, names: Sequence[str], code: str, named: str) -> None:
-    report = wb.check(_model(tmp_path / "a.keras", kind, ["a", "b"], 1), _model(tmp_path / "b.keras", kind, names, 9))
+    report = wb.check(
+        _model(tmp_path / "a.keras", kind, ["a", "b"], 1), _model(tmp_path / "b.keras", kind, names, 9)
+    )
     said = {f.code: f.message for f in report.findings if f.code in ("WB205", "WB210")}
     assert list(said) == [code] * bool(code)
     assert named in said.get(code, "")

@@ -1,4 +1,6 @@
-"""Fused layers of ONNX (query-key-value, gate-up) into layers that are apart: the parts are told by where the graph takes them."""
+"""Fused layers of ONNX (query-key-value, gate-up) into layers that are apart: the parts are told by where the
+graph takes them.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,10 @@ NUMBERS = {
 
 
 def heads(name: str) -> list[Op]:
-    return [("Reshape", [name, "heads"], [f"{name}h"], {}), ("Transpose", [f"{name}h"], [f"{name}t"], {"perm": [0, 2, 1, 3]})]
+    return [
+        ("Reshape", [name, "heads"], [f"{name}h"], {}),
+        ("Transpose", [f"{name}h"], [f"{name}t"], {"perm": [0, 2, 1, 3]}),
+    ]
 
 
 def attention(q: str, k: str, v: str) -> list[Op]:
@@ -45,7 +50,9 @@ GATHERED: list[Op] = [
     ("Transpose", ["r"], ["t"], {"perm": [2, 0, 3, 1, 4]}),
     *[("Gather", ["t", n], [v], {"axis": 0}) for n, v in (("zero", "q"), ("one", "k"), ("two", "v"))],
 ]
-SLICED: list[Op] = [("Slice", ["f", f"at{n}", f"at{n + 4}", "last"], [v], {}) for n, v in ((0, "q"), (4, "k"), (8, "v"))]
+SLICED: list[Op] = [
+    ("Slice", ["f", f"at{n}", f"at{n + 4}", "last"], [v], {}) for n, v in ((0, "q"), (4, "k"), (8, "v"))
+]
 SPLIT: list[Op] = [("Split", ["f", "sizes"], ["q", "k", "v"], {"axis": -1})]
 INTERLEAVED: list[Op] = [
     ("Reshape", ["f", "by_head"], ["r"], {}),
@@ -71,20 +78,32 @@ APART: list[Op] = [
 
 def fused(path: Path, ops: list[Op], **tensors: Any) -> Path:
     return saved(
-        path, [*FUSED, *ops], {"w": KERNEL, "b": BIAS, "out": values((4, 4), 3), **NUMBERS, **tensors}, {"x": ["n", 5, WIDTH]}, ["y"]
+        path,
+        [*FUSED, *ops],
+        {"w": KERNEL, "b": BIAS, "out": values((4, 4), 3), **NUMBERS, **tensors},
+        {"x": ["n", 5, WIDTH]},
+        ["y"],
     )
 
 
 def apart(path: Path) -> Path:
     zeros = {f"w{v}": np.zeros((4, 4), "f4") for v in "qkv"} | {f"b{v}": np.zeros(4, "f4") for v in "qkv"}
     return saved(
-        path, [*APART, *attention("qt", "kt", "vt")], {**zeros, "out": values((4, 4), 4), **NUMBERS}, {"x": ["n", 5, WIDTH]}, ["y"]
+        path,
+        [*APART, *attention("qt", "kt", "vt")],
+        {**zeros, "out": values((4, 4), 4), **NUMBERS},
+        {"x": ["n", 5, WIDTH]},
+        ["y"],
     )
 
 
 @pytest.mark.parametrize(("ops", "columns"), SPLITS.values(), ids=SPLITS)
-def test_each_part_goes_where_the_target_uses_it(tmp_path: Path, ops: list[Op], columns: list[list[int]]) -> None:
-    made = wb.transfer(fused(tmp_path / "s.onnx", ops), apart(tmp_path / "t.onnx"), output=tmp_path / "o.onnx", verify=False)
+def test_each_part_goes_where_the_target_uses_it(
+    tmp_path: Path, ops: list[Op], columns: list[list[int]]
+) -> None:
+    made = wb.transfer(
+        fused(tmp_path / "s.onnx", ops), apart(tmp_path / "t.onnx"), output=tmp_path / "o.onnx", verify=False
+    )
     found = {t.name: t.load() for t in formats.read(tmp_path / "o.onnx").tensors}
     for name, taken in zip("qkv", columns, strict=True):
         assert np.array_equal(found[f"w{name}"], KERNEL[:, taken])
@@ -94,7 +113,12 @@ def test_each_part_goes_where_the_target_uses_it(tmp_path: Path, ops: list[Op], 
 
 def test_two_fused_layers_stay_whole(tmp_path: Path) -> None:
     ops, _ = SPLITS["split"]
-    wb.transfer(fused(tmp_path / "s.onnx", ops), fused(tmp_path / "t.onnx", ops, w=KERNEL * 0), output=tmp_path / "o.onnx", verify=False)
+    wb.transfer(
+        fused(tmp_path / "s.onnx", ops),
+        fused(tmp_path / "t.onnx", ops, w=KERNEL * 0),
+        output=tmp_path / "o.onnx",
+        verify=False,
+    )
     assert np.array_equal({t.name: t.load() for t in formats.read(tmp_path / "o.onnx").tensors}["w"], KERNEL)
 
 
@@ -134,9 +158,20 @@ GATES: list[Op] = [
 
 def test_parts_are_told_apart_by_what_follows_them(tmp_path: Path) -> None:
     """Both sides of a product: no order tells them, their activations do."""
-    source = saved(tmp_path / "s.onnx", [("MatMul", ["x", "w"], ["f"], {}), *GATED], {"w": KERNEL}, {"x": ["n", 5, WIDTH]}, ["y"])
+    source = saved(
+        tmp_path / "s.onnx",
+        [("MatMul", ["x", "w"], ["f"], {}), *GATED],
+        {"w": KERNEL},
+        {"x": ["n", 5, WIDTH]},
+        ["y"],
+    )
     zeros = {"wu": np.zeros((4, 6), "f4"), "wg": np.zeros((4, 6), "f4")}
-    wb.transfer(source, saved(tmp_path / "t.onnx", GATES, zeros, {"x": ["n", 5, WIDTH]}, ["y"]), output=tmp_path / "o.onnx", verify=False)
+    wb.transfer(
+        source,
+        saved(tmp_path / "t.onnx", GATES, zeros, {"x": ["n", 5, WIDTH]}, ["y"]),
+        output=tmp_path / "o.onnx",
+        verify=False,
+    )
     found = {t.name: t.load() for t in formats.read(tmp_path / "o.onnx").tensors}
     assert np.array_equal(found["wg"], KERNEL[:, :6])
     assert np.array_equal(found["wu"], KERNEL[:, 6:])
@@ -175,12 +210,18 @@ def test_an_attention_is_one_unit_fed_by_query_key_and_value(tmp_path: Path) -> 
     assert [reduced.parents[u.name] for u in reduced.units if u.family == "Attention"] == [("qm", "km", "vm")]
 
 
-@pytest.mark.parametrize(("case", "functions"), [("split", ["query", "key", "value"]), ("value first", ["value", "query", "key"])])
+@pytest.mark.parametrize(
+    ("case", "functions"), [("split", ["query", "key", "value"]), ("value first", ["value", "query", "key"])]
+)
 def test_parts_know_what_they_are_for(tmp_path: Path, case: str, functions: list[str]) -> None:
-    source, _ = reduce_both(formats.read(fused(tmp_path / "s.onnx", SPLITS[case][0])), formats.read(apart(tmp_path / "t.onnx")))
+    source, _ = reduce_both(
+        formats.read(fused(tmp_path / "s.onnx", SPLITS[case][0])), formats.read(apart(tmp_path / "t.onnx"))
+    )
     assert [u.function for u in source.units if u.part] == functions
 
 
 def test_two_products_without_a_softmax_are_no_attention(tmp_path: Path) -> None:
     ops = [("Relu", i, o, {}) if op == "Softmax" else (op, i, o, a) for op, i, o, a in SPLITS["split"][0]]
-    assert not any(u.family == "Attention" for u in reduce(formats.read(fused(tmp_path / "s.onnx", ops))).units)
+    assert not any(
+        u.family == "Attention" for u in reduce(formats.read(fused(tmp_path / "s.onnx", ops))).units
+    )

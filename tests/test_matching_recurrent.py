@@ -29,8 +29,12 @@ def files(folder: Path, name: str) -> tuple[Path, Path]:
     weights = (numbers(WIDTH, gates * UNITS), numbers(UNITS, gates * UNITS, seed=1), numbers(*bias, seed=2))
     wide = {"W": (1, gates * UNITS, WIDTH), "R": (1, gates * UNITS, UNITS), "B": (1, 2 * gates * UNITS)}
     ops = [(op, ["x", "W", "R", "B"], ["y"], {"hidden_size": UNITS, **attributes})]
-    empty = saved(folder / "m.onnx", ops, {k: np.zeros(s, "f4") for k, s in wide.items()}, {"x": [3, "n", WIDTH]}, ["y"])
-    return write_keras(folder / "m.keras", config, {f"layers/{STORED.get(keras, keras.lower())}/cell": ("cell", weights)}), empty
+    empty = saved(
+        folder / "m.onnx", ops, {k: np.zeros(s, "f4") for k, s in wide.items()}, {"x": [3, "n", WIDTH]}, ["y"]
+    )
+    return write_keras(
+        folder / "m.keras", config, {f"layers/{STORED.get(keras, keras.lower())}/cell": ("cell", weights)}
+    ), empty
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -51,7 +55,9 @@ def test_gates_stand_in_onnx_s_order(tmp_path: Path, name: str) -> None:
     kernel = next(t.load() for t in formats.read(model).tensors if t.role == "kernel")
     found = {t.name: t.load() for t in formats.read(tmp_path / "there.onnx").tensors}
     gates = np.split(kernel, len(ORDER[CASES[name][1]]), axis=1)
-    np.testing.assert_array_equal(found["W"][0].T, np.concatenate([gates[i] for i in ORDER[CASES[name][1]]], axis=1))
+    np.testing.assert_array_equal(
+        found["W"][0].T, np.concatenate([gates[i] for i in ORDER[CASES[name][1]]], axis=1)
+    )
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru, reset before", "simple rnn"])
@@ -75,7 +81,13 @@ def test_a_gru_that_resets_elsewhere_is_another_function(tmp_path: Path) -> None
 
 def test_what_a_bidirectional_layer_runs_backwards_is_known_by_its_place_in_the_file(tmp_path: Path) -> None:
     weights = [numbers(WIDTH, 4 * UNITS), numbers(UNITS, 4 * UNITS, seed=1), numbers(4 * UNITS, seed=2)]
-    groups = {f"layers/bidirectional/{side}_layer": (name, []) for side, name in (("forward", "uqx"), ("backward", "ukb"))}
+    groups = {
+        f"layers/bidirectional/{side}_layer": (name, [])
+        for side, name in (("forward", "uqx"), ("backward", "ukb"))
+    }
     cells = {f"{place}/cell": ("lstm_cell", weights) for place in groups}
     found = formats.read(write_weights(tmp_path / "m.weights.h5", groups | cells)).layers
-    assert {x.name.rpartition("/")[2]: x.attributes.get("go_backwards") for x in found if x.tensors} == {"uqx": None, "ukb": True}
+    assert {x.name.rpartition("/")[2]: x.attributes.get("go_backwards") for x in found if x.tensors} == {
+        "uqx": None,
+        "ukb": True,
+    }

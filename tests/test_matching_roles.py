@@ -31,8 +31,12 @@ def matched(source: Shapes, target: Shapes) -> dict[str, Match]:
     return {m.target: m for m in match(graph(source), graph(target), Options()).matches}
 
 
-def layers(scheme: Mapping[str, str], parts: Shapes, count: int = 3) -> dict[str, tuple[tuple[int, ...], str]]:
-    """name -> (shape, what it is): the scheme's name of each part, in every block where the name has a number."""
+def layers(
+    scheme: Mapping[str, str], parts: Shapes, count: int = 3
+) -> dict[str, tuple[tuple[int, ...], str]]:
+    """name -> (shape, what it is): the scheme's name of each part, in every block where the name has a
+    number.
+    """
     found = {}
     for part, name in scheme.items():
         for i in range(count if "{i}" in name else 1):
@@ -98,9 +102,24 @@ WRAPPED = {part: f"_orig_mod.module.{name}" for part, name in BERT.items()}
 DECODERS = {"llama": LLAMA, "fairscale": FAIRSCALE, "numbered": NUMBERED}
 ENCODERS = {"bert": BERT, "distilled": DISTILLED, "fairseq": FAIRSEQ, "wrapped": WRAPPED}
 PAIRS = [
-    *(pytest.param(a, b, DECODER, id=f"{m}-{n}") for m, a in DECODERS.items() for n, b in DECODERS.items() if m != n),
-    *(pytest.param(a, b, SQUARE, id=f"{m}-{n}-square") for m, a in DECODERS.items() for n, b in DECODERS.items() if m != n),
-    *(pytest.param(a, b, ENCODER, id=f"{m}-{n}") for m, a in ENCODERS.items() for n, b in ENCODERS.items() if m != n),
+    *(
+        pytest.param(a, b, DECODER, id=f"{m}-{n}")
+        for m, a in DECODERS.items()
+        for n, b in DECODERS.items()
+        if m != n
+    ),
+    *(
+        pytest.param(a, b, SQUARE, id=f"{m}-{n}-square")
+        for m, a in DECODERS.items()
+        for n, b in DECODERS.items()
+        if m != n
+    ),
+    *(
+        pytest.param(a, b, ENCODER, id=f"{m}-{n}")
+        for m, a in ENCODERS.items()
+        for n, b in ENCODERS.items()
+        if m != n
+    ),
 ]
 
 
@@ -109,7 +128,9 @@ def test_schemes_of_families(ours: Mapping[str, str], theirs: Mapping[str, str],
     source, target = layers(ours, parts), layers(theirs, parts)
     found = matched({n: s for n, (s, _) in source.items()}, {n: s for n, (s, _) in target.items()})
     meant = {what: name for name, (_, what) in source.items()}
-    assert {t: m.sources for t, m in found.items()} == {name: (meant[what],) for name, (_, what) in target.items()}
+    assert {t: m.sources for t, m in found.items()} == {
+        name: (meant[what],) for name, (_, what) in target.items()
+    }
 
 
 @pytest.mark.parametrize("rule", name_rules(), ids=lambda rule: rule.id)
@@ -118,7 +139,10 @@ def test_rules_of_names(rule: object) -> None:
 
 
 SPELLINGS: Sequence[tuple[str, tuple[str, ...]]] = (
-    ("encoder.layer.0.attention.output.LayerNorm", ("encoder", "layer", "0", "attention", "output", "layer", "norm")),
+    (
+        "encoder.layer.0.attention.output.LayerNorm",
+        ("encoder", "layer", "0", "attention", "output", "layer", "norm"),
+    ),
     ("transformer_layer_0/feedforward_layer_norm", ("transformer", "layer", "0", "ffn", "layer", "norm")),
     ("block2a_expand_bn", ("block", "2", "0", "expand", "batch", "norm")),
     ("conv2d_1", ("conv", "1")),
@@ -138,7 +162,14 @@ def block(names: Shapes, count: int = 3) -> dict[str, tuple[int, ...]]:
 
 REST = {"layers.{i}.self_attn.o_proj.weight": (WIDTH, WIDTH)}
 FUSED = {
-    "qkv": ("self_attn.qkv_proj", (3 * WIDTH, WIDTH), "self_attn.{}_proj", "qkv", "layers.1.self_attn.k_proj.weight", (WIDTH, 2 * WIDTH)),
+    "qkv": (
+        "self_attn.qkv_proj",
+        (3 * WIDTH, WIDTH),
+        "self_attn.{}_proj",
+        "qkv",
+        "layers.1.self_attn.k_proj.weight",
+        (WIDTH, 2 * WIDTH),
+    ),
     "gate-up": (
         "mlp.gate_up_proj",
         (2 * HIDDEN, WIDTH),
@@ -162,7 +193,12 @@ def sides(key: str) -> tuple[Shapes, Shapes]:
 def test_fused_into_parts(key: str) -> None:
     *_, target, rows = FUSED[key]
     found = matched(*sides(key))[target]
-    assert (found.transform, found.parameters["axis"], found.parameters["start"], found.parameters["stop"]) == ("slice", 0, *rows)
+    assert (
+        found.transform,
+        found.parameters["axis"],
+        found.parameters["start"],
+        found.parameters["stop"],
+    ) == ("slice", 0, *rows)
 
 
 @pytest.mark.parametrize("key", FUSED)
@@ -184,7 +220,11 @@ def test_query_key_value_by_head_is_never_sure() -> None:
 def test_gates_and_ups_are_never_sure(ours: Mapping[str, str]) -> None:
     shapes = {n: s for n, (s, _) in layers(ours, DECODER).items()}
     other = {n: s for n, (s, _) in layers(FAIRSCALE if ours is not FAIRSCALE else LLAMA, DECODER).items()}
-    found = [m for m in matched(shapes, other).values() if "gate" in m.target or "up_" in m.target or "w1" in m.target or "w3" in m.target]
+    found = [
+        m
+        for m in matched(shapes, other).values()
+        if "gate" in m.target or "up_" in m.target or "w1" in m.target or "w3" in m.target
+    ]
     assert len(found) == 6
     assert all(m.confidence <= SURE and m.runners_up for m in found)
 
@@ -215,7 +255,12 @@ TOWERS = {
 
 
 def test_towers_keep_their_own_norms() -> None:
-    names = {n: n.replace("text_model", "b.language").replace("vision_model", "a.visual").replace("post_", "final_") for n in TOWERS}
+    names = {
+        n: n.replace("text_model", "b.language")
+        .replace("vision_model", "a.visual")
+        .replace("post_", "final_")
+        for n in TOWERS
+    }
     found = matched(TOWERS, {names[n]: shape for n, shape in TOWERS.items()})
     assert {t: m.sources for t, m in found.items()} == {new: (old,) for old, new in names.items()}
 
@@ -228,7 +273,11 @@ def recurrent(gates: int, layer: str) -> dict[str, tuple[int, ...]]:
 
 
 def cells(name: str, gates: int, bias: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    return {f"{name}/kernel": (5, gates * 5), f"{name}/recurrent_kernel": (5, gates * 5), f"{name}/bias": bias}
+    return {
+        f"{name}/kernel": (5, gates * 5),
+        f"{name}/recurrent_kernel": (5, gates * 5),
+        f"{name}/bias": bias,
+    }
 
 
 RECURRENT = {
@@ -239,10 +288,15 @@ RECURRENT = {
 
 
 @pytest.mark.parametrize(("gates", "bias", "joined", "kernel"), RECURRENT.values(), ids=RECURRENT)
-def test_recurrent_layers_of_torch(gates: int, bias: tuple[int, ...], joined: dict[str, object], kernel: str) -> None:
+def test_recurrent_layers_of_torch(
+    gates: int, bias: tuple[int, ...], joined: dict[str, object], kernel: str
+) -> None:
     source = {**recurrent(gates, "l0"), **recurrent(gates, "l0_reverse")}
     name = {4: "lstm", 3: "gru", 1: "simple_rnn"}[gates]
-    target = {**cells(f"bidirectional/backward_{name}", gates, bias), **cells(f"bidirectional/forward_{name}", gates, bias)}
+    target = {
+        **cells(f"bidirectional/backward_{name}", gates, bias),
+        **cells(f"bidirectional/forward_{name}", gates, bias),
+    }
     found = matched(source, target)
     assert found[f"bidirectional/forward_{name}/bias"].parameters == joined
     assert found[f"bidirectional/backward_{name}/kernel"].sources == ("rnn.weight_ih_l0_reverse",)
@@ -265,8 +319,13 @@ RENAMED = {
 
 def test_norms_follow_their_convolutions() -> None:
     names = {n: f"{RENAMED[n.rpartition('.')[0]]}.{n.rpartition('.')[2]}" for n in BLOCK}
-    found = matched(block({f"layer{{i}}.{n}": s for n, s in BLOCK.items()}), block({f"unit{{i}}.{names[n]}": s for n, s in BLOCK.items()}))
-    assert {t: m.sources for t, m in found.items()} == {f"unit{i}.{names[n]}": (f"layer{i}.{n}",) for i in range(3) for n in BLOCK}
+    found = matched(
+        block({f"layer{{i}}.{n}": s for n, s in BLOCK.items()}),
+        block({f"unit{{i}}.{names[n]}": s for n, s in BLOCK.items()}),
+    )
+    assert {t: m.sources for t, m in found.items()} == {
+        f"unit{i}.{names[n]}": (f"layer{i}.{n}",) for i in range(3) for n in BLOCK
+    }
 
 
 FLATTENED = {"0.weight": (6, 3, 3, 3), "2.weight": (8, 6, 3, 3), "5.weight": (10, 8 * 16)}
@@ -288,6 +347,8 @@ def test_scalars_beside_convolutions_are_no_bug() -> None:
 
 
 def test_a_dense_layer_behind_pooling_is_not_doubted() -> None:
-    found = match(graph({**FLATTENED, "5.weight": (10, 8)}), graph({**DENSE, "dense/kernel": (8, 10)}), Options())
+    found = match(
+        graph({**FLATTENED, "5.weight": (10, 8)}), graph({**DENSE, "dense/kernel": (8, 10)}), Options()
+    )
     assert not [f for f in found.findings if f.code == "WB404"]
     assert [m.transform for m in found.matches if m.target == "dense/kernel"] == ["o i -> i o"]

@@ -14,7 +14,11 @@ KINDS = "eecacaca"  # an expansion, a convolution, an attention
 NAMES: Mapping[str, Mapping[str, str]] = {  # part of a block -> its name on the other side
     "e": {"expand": "first/conv_{n}", "reduce": "second/conv_{n}"},
     "c": {"narrow": "first/conv_{n}", "wide": "second/conv_{n}"},
-    "a": {"attn.query.proj": "attn/query_proj", "attn.key.proj": "attn/key_proj", "attn.output.proj": "attn/output_proj"},
+    "a": {
+        "attn.query.proj": "attn/query_proj",
+        "attn.key.proj": "attn/key_proj",
+        "attn.output.proj": "attn/output_proj",
+    },
 }
 SCOPES = {"e": "edge", "c": "inverted", "a": "mobile_attention"}
 WIDTH = 8
@@ -26,15 +30,26 @@ def refuse() -> Array:
 
 
 def graph(shapes: Shapes, format: str) -> LayerGraph:
-    return graph_of("model", format, "", StateDict(tuple(Tensor(n, "", s, "float32", n, refuse) for n, s in shapes.items())))
+    return graph_of(
+        "model",
+        format,
+        "",
+        StateDict(tuple(Tensor(n, "", s, "float32", n, refuse) for n, s in shapes.items())),
+    )
 
 
 def matched(source: Shapes, target: Shapes, format: str = "keras-zip") -> dict[str, Match]:
-    return {m.target: m for m in match(graph(source, "safetensors"), graph(target, format), Options()).matches if m.sources}
+    return {
+        m.target: m
+        for m in match(graph(source, "safetensors"), graph(target, format), Options()).matches
+        if m.sources
+    }
 
 
 def both(kinds: str) -> tuple[Shapes, Shapes, dict[str, str]]:
-    """The state dict, Keras's weights, and what belongs together. The widths inside do not tell blocks of one kind apart."""
+    """The state dict, Keras's weights, and what belongs together. The widths inside do not tell blocks of one
+    kind apart.
+    """
     source: Shapes = {}
     target: Shapes = {}
     pairs = {}
@@ -62,6 +77,16 @@ def test_where_the_file_sorts_by_name_no_turn_is_told() -> None:
 
 
 def test_a_second_one_that_is_not_like_the_first_begins_no_run() -> None:
-    source = {"head.weight": (WIDTH, WIDTH, 3, 3), "head_1.one.weight": (4, WIDTH, 1, 1), "head_1.other.weight": (6, WIDTH, 1, 1)}
-    target = {"out/kernel": (3, 3, WIDTH, WIDTH), "out_1/one/kernel": (1, 1, WIDTH, 4), "out_1/other/kernel": (1, 1, WIDTH, 6)}
-    assert {t: m.sources[0] for t, m in matched(source, target).items()} == dict(zip(target, source, strict=True))
+    source = {
+        "head.weight": (WIDTH, WIDTH, 3, 3),
+        "head_1.one.weight": (4, WIDTH, 1, 1),
+        "head_1.other.weight": (6, WIDTH, 1, 1),
+    }
+    target = {
+        "out/kernel": (3, 3, WIDTH, WIDTH),
+        "out_1/one/kernel": (1, 1, WIDTH, 4),
+        "out_1/other/kernel": (1, 1, WIDTH, 6),
+    }
+    assert {t: m.sources[0] for t, m in matched(source, target).items()} == dict(
+        zip(target, source, strict=True)
+    )

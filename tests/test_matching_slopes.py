@@ -1,4 +1,6 @@
-"""Slopes of PReLU, one for every place of a map, that an exporter writes out in single steps: layout and sign are the target's."""
+"""Slopes of PReLU, one for every place of a map, that an exporter writes out in single steps: layout and sign
+are the target's.
+"""
 
 from pathlib import Path
 
@@ -10,22 +12,37 @@ from onnx_samples import Op, saved, values
 import weightbridge as wb
 
 SIZE, WIDTH = 4, 3
-STEPS: list[Op] = [("Relu", ["c"], ["p"], {}), ("Neg", ["c"], ["n"], {}), ("Relu", ["n"], ["q"], {}), ("Mul", ["q", "a"], ["m"], {})]
+STEPS: list[Op] = [
+    ("Relu", ["c"], ["p"], {}),
+    ("Neg", ["c"], ["n"], {}),
+    ("Relu", ["n"], ["q"], {}),
+    ("Mul", ["q", "a"], ["m"], {}),
+]
 TURN: Op = ("Transpose", ["d"], ["c"], {"perm": [0, 2, 3, 1]})
 
 
 def target(folder: Path, width: int) -> Path:
     convolution = layer("Conv2D", "a", filters=width, kernel_size=[1, 1], use_bias=False)
     slopes = layer("PReLU", "b", shared_axes=None, build=[None, SIZE, SIZE, width])
-    arrays = {"layers/conv2d": ("", [numbers(1, 1, 1, width)]), "layers/p_re_lu": ("", [numbers(SIZE, SIZE, width)])}
-    return write_keras(folder / "t.keras", sequential(source("x", [SIZE, SIZE, 1]), convolution, slopes), arrays)
+    arrays = {
+        "layers/conv2d": ("", [numbers(1, 1, 1, width)]),
+        "layers/p_re_lu": ("", [numbers(SIZE, SIZE, width)]),
+    }
+    return write_keras(
+        folder / "t.keras", sequential(source("x", [SIZE, SIZE, 1]), convolution, slopes), arrays
+    )
 
 
 def exported(folder: Path, *, last: bool) -> tuple[Path, np.ndarray]:
     """The model, and the slopes as Keras has them."""
     slopes = values((SIZE, SIZE, WIDTH) if last else (WIDTH, SIZE, SIZE), 2)
     tensors = {"k": values((WIDTH, 1, 1, 1), 1), "a": -slopes}
-    ops = [("Conv", ["x", "k"], ["d" if last else "c"], {}), *([TURN] if last else []), *STEPS, ("Add", ["p", "m"], ["y"], {})]
+    ops = [
+        ("Conv", ["x", "k"], ["d" if last else "c"], {}),
+        *([TURN] if last else []),
+        *STEPS,
+        ("Add", ["p", "m"], ["y"], {}),
+    ]
     model = saved(folder / "s.onnx", ops, tensors, {"x": [2, 1, SIZE, SIZE]}, ["y"])
     return model, slopes if last else slopes.transpose(1, 2, 0)
 

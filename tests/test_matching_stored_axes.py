@@ -1,4 +1,6 @@
-"""Kernels that an exporter left as Keras keeps them, and turned in the graph: Keras on torch without folding of constants."""
+"""Kernels that an exporter left as Keras keeps them, and turned in the graph: Keras on torch without folding
+of constants.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -25,15 +27,26 @@ TURN: Op = ("Transpose", ["seen"], ["k"], {"perm": [3, 2, 0, 1]})
         pytest.param((9, 16), (3, 3, 1, 16), "", id="space in one axis"),
     ],
 )
-def test_an_axis_of_two_names_was_two_axes(stored: tuple[int, ...], between: tuple[int, ...], expected: str) -> None:
-    views = (View("Reshape", between, between), View("Transpose", (3, 2, 0, 1), tuple(between[i] for i in (3, 2, 0, 1))))
+def test_an_axis_of_two_names_was_two_axes(
+    stored: tuple[int, ...], between: tuple[int, ...], expected: str
+) -> None:
+    views = (
+        View("Reshape", between, between),
+        View("Transpose", (3, 2, 0, 1), tuple(between[i] for i in (3, 2, 0, 1))),
+    )
     assert stored_axes("(c m) 1 h w", views, stored) == expected
 
 
 def _source(folder: Path, kernel: np.ndarray, seen: tuple[int, ...], **attributes: Any) -> Path:
-    ops: list[Op] = [("Reshape", ["stored", "shape"], ["seen"], {}), TURN, ("Conv", ["x", "k"], ["y"], attributes)]
+    ops: list[Op] = [
+        ("Reshape", ["stored", "shape"], ["seen"], {}),
+        TURN,
+        ("Conv", ["x", "k"], ["y"], attributes),
+    ]
     channels = seen[2] * attributes.get("group", 1)
-    return saved(folder / "s.onnx", ops, {"stored": kernel, "shape": np.array(seen)}, {"x": [1, channels, 8, 8]}, ["y"])
+    return saved(
+        folder / "s.onnx", ops, {"stored": kernel, "shape": np.array(seen)}, {"x": [1, channels, 8, 8]}, ["y"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +79,9 @@ SHIFT: Op = ("Add", ["turned", "b"], ["y"], {})
         pytest.param(("Pad", ["c", "pads", "seven"]), False, id="sevens around"),
     ],
 )
-def test_what_leaves_channels_alone_may_stand_before_a_bias(tmp_path: Path, between: tuple[str, list[str]], is_bias: bool) -> None:
+def test_what_leaves_channels_alone_may_stand_before_a_bias(
+    tmp_path: Path, between: tuple[str, list[str]], is_bias: bool
+) -> None:
     op, inputs = between
     tensors = {
         "k": values((3, 6, 4, 4)),
@@ -74,7 +89,12 @@ def test_what_leaves_channels_alone_may_stand_before_a_bias(tmp_path: Path, betw
         "one": np.array([1]),
         "nine": np.array([9]),
     }
-    tensors |= {"two": np.array([2]), "first": np.array([1]), "pads": np.array([0, 0, 1, 0, 0, 0, 1, 0]), "seven": np.float32(7)}
+    tensors |= {
+        "two": np.array([2]),
+        "first": np.array([1]),
+        "pads": np.array([0, 0, 1, 0, 0, 0, 1, 0]),
+        "seven": np.float32(7),
+    }
     ops: list[Op] = [
         ("ConvTranspose", ["x", "k"], ["c"], {}),
         (op, inputs, ["s"], {}),
@@ -85,14 +105,29 @@ def test_what_leaves_channels_alone_may_stand_before_a_bias(tmp_path: Path, betw
 
 
 def test_the_type_of_a_number_is_no_data(tmp_path: Path) -> None:
-    ops: list[Op] = [("CastLike", ["half", "x"], ["h"], {}), ("Sqrt", ["h"], ["s"], {}), ("Mul", ["x", "s"], ["y"], {})]
+    ops: list[Op] = [
+        ("CastLike", ["half", "x"], ["h"], {}),
+        ("Sqrt", ["h"], ["s"], {}),
+        ("Mul", ["x", "s"], ["y"], {}),
+    ]
     graph = formats.read(saved(tmp_path / "m.onnx", ops, {"half": np.float32(0.25)}, {"x": [1, 4]}, ["y"]))
     assert [(x.op, x.attributes.get("scale")) for x in graph.layers][1:] == [("Rescaling", 0.5)]
 
 
-@pytest.mark.parametrize(("kept", "is_told"), [pytest.param((5, 4), True, id="one axis less"), pytest.param((4, 5), False, id="turned")])
-def test_a_table_that_is_added_may_have_an_axis_for_the_batch(tmp_path: Path, kept: tuple[int, ...], is_told: bool) -> None:
-    source = saved(tmp_path / "m.onnx", [("Add", ["x", "p"], ["y"], {})], {"p": values((1, 5, 4))}, {"x": [1, 5, 4]}, ["y"])
+@pytest.mark.parametrize(
+    ("kept", "is_told"),
+    [pytest.param((5, 4), True, id="one axis less"), pytest.param((4, 5), False, id="turned")],
+)
+def test_a_table_that_is_added_may_have_an_axis_for_the_batch(
+    tmp_path: Path, kept: tuple[int, ...], is_told: bool
+) -> None:
+    source = saved(
+        tmp_path / "m.onnx",
+        [("Add", ["x", "p"], ["y"], {})],
+        {"p": values((1, 5, 4))},
+        {"x": [1, 5, 4]},
+        ["y"],
+    )
     target = write_weights(tmp_path / "t.weights.h5", {"layers/places": ("u1", [numbers(*kept)])})
     (step,) = wb.plan(source, target).steps
     assert (step.sources == ("p",)) is is_told

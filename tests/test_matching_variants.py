@@ -1,4 +1,6 @@
-"""State dicts whose names tell by their words and numbers together: experts in any order, further norms, vectors beside shared tables."""
+"""State dicts whose names tell by their words and numbers together: experts in any order, further norms,
+vectors beside shared tables.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -35,8 +37,14 @@ def norms(pattern: str, names: Iterable[str]) -> dict[str, tuple[int, ...]]:
 
 
 def test_experts_are_stacked_by_their_numbers_whatever_the_order_of_the_file() -> None:
-    listed = {f"layers.{{i}}.mlp.experts.{n}.down_proj.weight": (WIDTH, WIDTH) for n in (2, 10, 0, *range(3, 10), 1)}
-    source = {**listed, "layers.{i}.mlp.gate.weight": (EXPERTS, WIDTH), "layers.{i}.input_layernorm.weight": (WIDTH,)}
+    listed = {
+        f"layers.{{i}}.mlp.experts.{n}.down_proj.weight": (WIDTH, WIDTH) for n in (2, 10, 0, *range(3, 10), 1)
+    }
+    source = {
+        **listed,
+        "layers.{i}.mlp.gate.weight": (EXPERTS, WIDTH),
+        "layers.{i}.input_layernorm.weight": (WIDTH,),
+    }
     target = {
         "layers_{i}/experts/down": (EXPERTS, WIDTH, WIDTH),
         "layers_{i}/router/kernel": (EXPERTS, WIDTH),
@@ -48,7 +56,10 @@ def test_experts_are_stacked_by_their_numbers_whatever_the_order_of_the_file() -
 
 
 FURTHER = {"pre_ffn_norm": "pre_feedforward_layernorm", "post_ffn_norm": "post_feedforward_layernorm"}
-PATHS = {"post_ffn_norm_dense": "post_feedforward_layernorm_1", "post_ffn_norm_moe_path": "post_feedforward_layernorm_2"}
+PATHS = {
+    "post_ffn_norm_dense": "post_feedforward_layernorm_1",
+    "post_ffn_norm_moe_path": "post_feedforward_layernorm_2",
+}
 
 
 def test_further_norms_of_one_function_are_told_by_what_their_words_mean_where_there_is_one() -> None:
@@ -67,7 +78,11 @@ def test_further_norms_whose_words_nothing_translates_are_not_sure() -> None:
 
 
 def test_what_stands_in_the_layer_of_a_shared_table_is_shared_with_it() -> None:
-    source = {"encoder.embed_tokens.weight": (50, 8), "encoder.embed_tokens.extra": (8,), "encoder.norm.weight": (8,)}
+    source = {
+        "encoder.embed_tokens.weight": (50, 8),
+        "encoder.embed_tokens.extra": (8,),
+        "encoder.norm.weight": (8,),
+    }
     tables = {f"{side}_token_embedding/embeddings": (50, 8) for side in ("encoder", "decoder")}
     found = matched(source, {**tables, "model/0": (8,), "model/1": (8,), "normalization/gamma": (8,)})
     assert [found[f"model/{n}"].sources for n in (0, 1)] == [("encoder.embed_tokens.extra",)] * 2

@@ -1,4 +1,6 @@
-"""What has no weights and computes something else: layers between matched ones, merges, and what only training knows."""
+"""What has no weights and computes something else: layers between matched ones, merges, and what only
+training knows.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,12 @@ CODES = {"WB403", "WB407", "WB408"}
 
 def between(*layers: Config) -> Config:
     return wired(
-        source("x", [8, 8, 3]), conv("first", 4), *layers, conv("second", 4), layer("GlobalAveragePooling2D", "all"), dense("head", 2)
+        source("x", [8, 8, 3]),
+        conv("first", 4),
+        *layers,
+        conv("second", 4),
+        layer("GlobalAveragePooling2D", "all"),
+        dense("head", 2),
     )
 
 
@@ -24,7 +31,16 @@ def before(*layers: Config) -> Config:
 
 def merged(class_name: str, *inputs: str, **options: Any) -> Config:
     joins = layer(class_name, "join", **options)
-    return wired(source("x", [8]), dense("left", 6), dense("right", 6), joins, dense("head", 2), left=("x",), right=("x",), join=inputs)
+    return wired(
+        source("x", [8]),
+        dense("left", 6),
+        dense("right", 6),
+        joins,
+        dense("head", 2),
+        left=("x",),
+        right=("x",),
+        join=inputs,
+    )
 
 
 def said(folder: Path, one: Config, other: Config) -> list[tuple[str, str]]:
@@ -33,12 +49,19 @@ def said(folder: Path, one: Config, other: Config) -> list[tuple[str, str]]:
 
 
 def pool(kind: str, size: int = 2, **options: Any) -> Config:
-    return layer(f"{kind}Pooling2D", "pool", pool_size=[size, size], strides=[size, size], padding="valid", **options)
+    return layer(
+        f"{kind}Pooling2D", "pool", pool_size=[size, size], strides=[size, size], padding="valid", **options
+    )
 
 
 CUT, OTHER_CUT = ([[1, 0], [1, 0]], [[0, 1], [0, 1]])
 DIFFERENT = {
-    "crop": (between(layer("Cropping2D", "cut", cropping=CUT)), between(layer("Cropping2D", "cut", cropping=OTHER_CUT)), "WB403", "cut"),
+    "crop": (
+        between(layer("Cropping2D", "cut", cropping=CUT)),
+        between(layer("Cropping2D", "cut", cropping=OTHER_CUT)),
+        "WB403",
+        "cut",
+    ),
     "upsampling": (
         between(layer("UpSampling2D", "up", size=[2, 2], interpolation="nearest")),
         between(layer("UpSampling2D", "up", size=[2, 2], interpolation="bilinear")),
@@ -46,9 +69,19 @@ DIFFERENT = {
         "up",
     ),
     "kind of pool": (between(pool("Max")), between(pool("Average")), "WB403", "pool"),
-    "turned": (between(layer("Permute", "turn", dims=[1, 2, 3])), between(layer("Permute", "turn", dims=[2, 1, 3])), "WB403", "turn"),
+    "turned": (
+        between(layer("Permute", "turn", dims=[1, 2, 3])),
+        between(layer("Permute", "turn", dims=[2, 1, 3])),
+        "WB403",
+        "turn",
+    ),
     "one more layer": (between(), between(pool("Max")), "WB403", "second"),
-    "dropout rate": (between(layer("Dropout", "drop", rate=0.1)), between(layer("Dropout", "drop", rate=0.5)), "WB407", "drop"),
+    "dropout rate": (
+        between(layer("Dropout", "drop", rate=0.1)),
+        between(layer("Dropout", "drop", rate=0.5)),
+        "WB407",
+        "drop",
+    ),
     "dropout on one side": (between(layer("Dropout", "drop", rate=0.1)), between(), "WB407", "second"),
     "range of the inputs": (
         before(layer("Rescaling", "range", scale=0.1, offset=0.0)),
@@ -56,9 +89,19 @@ DIFFERENT = {
         "WB408",
         "range",
     ),
-    "range on one side": (before(layer("Rescaling", "range", scale=0.1, offset=0.0)), before(), "WB408", "first"),
+    "range on one side": (
+        before(layer("Rescaling", "range", scale=0.1, offset=0.0)),
+        before(),
+        "WB408",
+        "first",
+    ),
     "merge": (merged("Add", "left", "right"), merged("Multiply", "left", "right"), "WB403", "join"),
-    "order of a difference": (merged("Subtract", "left", "right"), merged("Subtract", "right", "left"), "WB403", "join"),
+    "order of a difference": (
+        merged("Subtract", "left", "right"),
+        merged("Subtract", "right", "left"),
+        "WB403",
+        "join",
+    ),
 }
 ALIKE = {
     "equal": (between(pool("Max")), between(pool("Max"))),
@@ -69,7 +112,11 @@ ALIKE = {
     ),
     "padding as a layer": (
         wired(source("x", [8, 8, 3]), conv("first", 4)),
-        wired(source("x", [8, 8, 3]), layer("ZeroPadding2D", "pad", padding=[[1, 1], [1, 1]]), conv("first", 4, padding="valid")),
+        wired(
+            source("x", [8, 8, 3]),
+            layer("ZeroPadding2D", "pad", padding=[[1, 1], [1, 1]]),
+            conv("first", 4, padding="valid"),
+        ),
     ),
     "another order": (between(pool("Max"), layer("ReLU", "act")), between(layer("ReLU", "act"), pool("Max"))),
     "dropout of nothing": (between(layer("Dropout", "drop", rate=0.0)), between()),
@@ -101,7 +148,9 @@ def test_an_activation_of_its_own_is_named_and_said_once(tmp_path: Path) -> None
 
 def test_steps_of_a_recurrent_layer_are_compared(tmp_path: Path) -> None:
     def recurrent(steps: bool) -> Config:
-        return wired(source("x", [5, 3]), layer("LSTM", "rec", units=4, return_sequences=steps), dense("head", 2))
+        return wired(
+            source("x", [5, 3]), layer("LSTM", "rec", units=4, return_sequences=steps), dense("head", 2)
+        )
 
     assert said(tmp_path, recurrent(True), recurrent(False)) == [("WB403", "rec")]
 
@@ -110,7 +159,13 @@ def test_a_norm_of_an_unknown_class_goes_in_by_roles(tmp_path: Path) -> None:
     """It is no chain of affine nodes that an exporter left of a BatchNorm."""
     roles = ("gamma", "beta", "moving_mean", "moving_variance")
     config = wired(source("x", [3]), layer("Mine", "norm", module="mine"))
-    given = write_legacy(tmp_path / "s.h5", {"norm": {f"norm/{r}:0": numbers(3, seed=i) for i, r in enumerate(roles)}}, config)
-    report = wb.check(given, write(tmp_path, "target", wired(source("x", [3]), layer("BatchNormalization", "norm"))))
+    given = write_legacy(
+        tmp_path / "s.h5", {"norm": {f"norm/{r}:0": numbers(3, seed=i) for i, r in enumerate(roles)}}, config
+    )
+    report = wb.check(
+        given, write(tmp_path, "target", wired(source("x", [3]), layer("BatchNormalization", "norm")))
+    )
     assert report.plan is not None
-    assert [(s.sources, s.transform) for s in report.plan.steps] == [((f"norm/{role}",), "") for role in roles]
+    assert [(s.sources, s.transform) for s in report.plan.steps] == [
+        ((f"norm/{role}",), "") for role in roles
+    ]

@@ -1,4 +1,6 @@
-"""The package as users get it: sdist, the wheel from it, a clean environment with the base dependencies alone."""
+"""The package as users get it: sdist, the wheel from it, a clean environment with the base dependencies
+alone.
+"""
 
 import json
 import subprocess
@@ -16,7 +18,9 @@ pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path, cwd: Path, status: int = 0) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=cwd, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, cwd=cwd, check=False
+    )
     assert done.returncode == status, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
@@ -35,7 +39,14 @@ def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clean")
     run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     bin_folder = folder / "venv" / "bin"
-    run(bin_folder / "pip", "install", "--quiet", "--disable-pip-version-check", next(built.glob("*.whl")), cwd=folder)
+    run(
+        bin_folder / "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        next(built.glob("*.whl")),
+        cwd=folder,
+    )
     return bin_folder
 
 
@@ -45,14 +56,25 @@ def pair(tmp_path: Path) -> tuple[Path, Path]:
     random = np.random.default_rng(0)
     paths = tmp_path / "source.safetensors", tmp_path / "target.safetensors"
     for path in paths:
-        save_file({"a.weight": random.standard_normal((4, 3), "float32"), "a.bias": random.standard_normal(4, "float32")}, path)
+        save_file(
+            {
+                "a.weight": random.standard_normal((4, 3), "float32"),
+                "a.bias": random.standard_normal(4, "float32"),
+            },
+            path,
+        )
     return paths
 
 
 def test_the_wheel_holds_what_runs(built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = set(wheel.namelist())
-    for name in ("weightbridge/py.typed", "weightbridge/report/schema.json", "weightbridge/data/digits.npz", "weightbridge/data/README.md"):
+    for name in (
+        "weightbridge/py.typed",
+        "weightbridge/report/schema.json",
+        "weightbridge/data/digits.npz",
+        "weightbridge/data/README.md",
+    ):
         assert name in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {f"weightbridge/{p.relative_to(ROOT)}" for p in (ROOT / "rules").rglob("*.toml")} <= names
@@ -62,11 +84,20 @@ def test_the_wheel_holds_what_runs(built: Path) -> None:
 def test_the_sdist_holds_what_builds_and_tests(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         names = {name.split("/", 1)[-1] for name in sdist.getnames()}
-    assert {"pyproject.toml", "hatch_build.py", "LICENSE", "README.md", "CHANGELOG.md", "tests/test_packaging.py"} <= names
+    assert {
+        "pyproject.toml",
+        "hatch_build.py",
+        "LICENSE",
+        "README.md",
+        "CHANGELOG.md",
+        "tests/test_packaging.py",
+    } <= names
 
 
 def test_an_editable_install_is_compiled(built: Path, tmp_path: Path) -> None:
-    """Even where the environment forbids Python to write its caches: a check would take a quarter longer at every start."""
+    """Even where the environment forbids Python to write its caches: a check would take a quarter longer at
+    every start.
+    """
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         sdist.extractall(tmp_path / "source", filter="data")
     (root,) = (tmp_path / "source").iterdir()
@@ -80,7 +111,9 @@ def test_an_editable_install_is_compiled(built: Path, tmp_path: Path) -> None:
 def test_it_starts_without_a_framework(installed: Path, tmp_path: Path) -> None:
     assert "transfer" in run(installed / "weightbridge", "--help", cwd=tmp_path)
     listed = run(installed / "pip", "list", "--format", "json", cwd=tmp_path)
-    assert {package["name"] for package in json.loads(listed)}.isdisjoint({"tensorflow", "tensorflow-cpu", "keras", "torch", "onnxruntime"})
+    assert {package["name"] for package in json.loads(listed)}.isdisjoint(
+        {"tensorflow", "tensorflow-cpu", "keras", "torch", "onnxruntime"}
+    )
 
 
 def test_the_version_is_the_same_everywhere(installed: Path, tmp_path: Path) -> None:
@@ -104,7 +137,9 @@ def test_check_and_transfer_run(installed: Path, tmp_path: Path, pair: tuple[Pat
 
 
 def test_the_demo_says_what_it_needs(installed: Path, tmp_path: Path) -> None:
-    done = subprocess.run([installed / "weightbridge", "demo"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = subprocess.run(
+        [installed / "weightbridge", "demo"], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
     assert done.returncode not in (0, 70)
     assert "tensorflow" in done.stderr + done.stdout
     assert "Traceback" not in done.stderr

@@ -1,4 +1,6 @@
-"""The plan as a lockfile: the same bytes, edited by hand and carried out as edited, refused where it fits no more."""
+"""The plan as a lockfile: the same bytes, edited by hand and carried out as edited, refused where it fits no
+more.
+"""
 
 import copy
 import json
@@ -60,7 +62,9 @@ def test_the_same_models_give_the_same_bytes_that_give_the_same_plan(pair: tuple
 
 def test_one_step_is_one_line(pair: tuple[Path, Path]) -> None:
     lines = [line for line in dumps(wb.plan(*pair)).splitlines() if '"target": "' in line]
-    assert [json.loads(line.strip().rstrip(","))["target"] for line in lines] == [t.name for t in wb.read(pair[1]).tensors]
+    assert [json.loads(line.strip().rstrip(","))["target"] for line in lines] == [
+        t.name for t in wb.read(pair[1]).tensors
+    ]
 
 
 def test_a_plan_goes_through_a_file(pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -77,11 +81,16 @@ def test_a_plan_goes_through_a_file(pair: tuple[Path, Path], tmp_path: Path) -> 
 def test_a_plan_that_nobody_edited_does_what_no_plan_does(pair: tuple[Path, Path], data: Any) -> None:
     report, values = transferred(pair, edited(pair, data, lambda _: None))
     assert report.verdict == "pass"
-    assert all((values[t.name] == s.load()).all() for s, t in zip(wb.read(pair[0]).tensors, wb.read(pair[1]).tensors, strict=True))
+    assert all(
+        (values[t.name] == s.load()).all()
+        for s, t in zip(wb.read(pair[0]).tensors, wb.read(pair[1]).tensors, strict=True)
+    )
 
 
 def test_another_source_is_taken(pair: tuple[Path, Path], data: Any) -> None:
-    report, values = transferred(pair, edited(pair, data, lambda d: step(d, "two/kernel").update(sources=["first/kernel"])))
+    report, values = transferred(
+        pair, edited(pair, data, lambda d: step(d, "two/kernel").update(sources=["first/kernel"]))
+    )
     assert (values["two/kernel"] == stored(pair[0], "first/kernel")).all()
     assert [f.source for f in report.findings if f.code == "WB203"] == ["second/kernel"]
 
@@ -98,7 +107,9 @@ def test_one_word_leaves_a_tensor_as_the_target_has_it(pair: tuple[Path, Path], 
 
 
 def test_another_transform_is_carried_out(pair: tuple[Path, Path], data: Any) -> None:
-    plan = edited(pair, data, lambda d: step(d, "two/kernel").update(kind="transform", transform="i o -> o i"))
+    plan = edited(
+        pair, data, lambda d: step(d, "two/kernel").update(kind="transform", transform="i o -> o i")
+    )
     _, values = transferred(pair, plan)
     assert (values["two/kernel"] == stored(pair[0], "second/kernel").T).all()
 
@@ -114,20 +125,43 @@ def test_a_declared_leftover_is_no_finding(pair: tuple[Path, Path], data: Any) -
 
 def change(path: Path, **edits: Any) -> None:
     """The same model with other values, or other names."""
-    write_keras(path, edits.get("widths", (4, 4, 4, 2)), edits.get("names", ("first", "second", "third")), seed=edits.get("seed", 9))
+    write_keras(
+        path,
+        edits.get("widths", (4, 4, 4, 2)),
+        edits.get("names", ("first", "second", "third")),
+        seed=edits.get("seed", 9),
+    )
 
 
 @pytest.mark.parametrize(
     ("side", "edits", "said"),
     [
-        (0, {"seed": 9}, "the source .*source.keras has changed since the plan was made: the same structure, other bytes"),
-        (0, {"names": ("first", "second", "last")}, "the source .*source.keras has changed .*: other layers, tensors or attributes"),
-        (1, {"names": ("one", "two", "three")}, "the target .*target.keras has changed .*: the same structure, other bytes"),
-        (1, {"names": ("one", "two", "three"), "widths": (4, 4, 4, 3)}, "the target .*target.keras has changed .*: other layers"),
+        (
+            0,
+            {"seed": 9},
+            "the source .*source.keras has changed since the plan was made: the same structure, other bytes",
+        ),
+        (
+            0,
+            {"names": ("first", "second", "last")},
+            "the source .*source.keras has changed .*: other layers, tensors or attributes",
+        ),
+        (
+            1,
+            {"names": ("one", "two", "three")},
+            "the target .*target.keras has changed .*: the same structure, other bytes",
+        ),
+        (
+            1,
+            {"names": ("one", "two", "three"), "widths": (4, 4, 4, 3)},
+            "the target .*target.keras has changed .*: other layers",
+        ),
     ],
     ids=["source-bytes", "source-structure", "target-bytes", "target-structure"],
 )
-def test_a_changed_model_is_refused_and_named(pair: tuple[Path, Path], data: Any, side: int, edits: Any, said: str) -> None:
+def test_a_changed_model_is_refused_and_named(
+    pair: tuple[Path, Path], data: Any, side: int, edits: Any, said: str
+) -> None:
     plan = edited(pair, data, lambda _: None)
     change(pair[side], **edits)
     with pytest.raises(PlanError, match=said) as raised:
@@ -196,7 +230,9 @@ BAD: dict[str, tuple[Edit, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_written(pair: tuple[Path, Path], data: Any, name: str) -> None:
+def test_a_plan_that_makes_no_sense_is_refused_before_anything_is_written(
+    pair: tuple[Path, Path], data: Any, name: str
+) -> None:
     edit, said = BAD[name]
     with pytest.raises(PlanError, match=said) as raised:
         transferred(pair, edited(pair, data, edit))

@@ -10,7 +10,11 @@ FUNCTIONS = ("check", "freeze", "inspect", "plan", "read", "stitch", "transfer",
 
 @pytest.mark.parametrize(
     "first",
-    ["pass", "import weightbridge.plan, weightbridge.transfer, weightbridge.verify", "from weightbridge import pipeline"],
+    [
+        "pass",
+        "import weightbridge.plan, weightbridge.transfer, weightbridge.verify",
+        "from weightbridge import pipeline",
+    ],
     ids=["nothing", "the modules of the same names", "the pipeline"],
 )
 def test_public_names_are_functions(first: str) -> None:

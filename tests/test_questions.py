@@ -1,4 +1,6 @@
-"""Questions of a plan: what is asked, in which groups, for all blocks at once; and plans with answers, right and wrong ones."""
+"""Questions of a plan: what is asked, in which groups, for all blocks at once; and plans with answers, right
+and wrong ones.
+"""
 
 import json
 from dataclasses import replace
@@ -70,7 +72,9 @@ def test_nothing_is_asked_where_nothing_is_open(steps: tuple[Step, ...]) -> None
 
 def test_many_candidates_are_asked_layer_by_layer() -> None:
     names = [f"s{n}.w" for n in range(5)]
-    asked = questions_of(tuple(step(f"t{n}/w", names[n], *(o for o in names if o != names[n])) for n in range(4)))
+    asked = questions_of(
+        tuple(step(f"t{n}/w", names[n], *(o for o in names if o != names[n])) for n in range(4))
+    )
     assert len(asked) == 1, "one template for all"
     assert len(asked[0].choices) == 5
 

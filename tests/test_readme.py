@@ -1,4 +1,6 @@
-"""What the README shows is what happens: its commands are run and their real output is compared, its links and CI's commands too."""
+"""What the README shows is what happens: its commands are run and their real output is compared, its links
+and CI's commands too.
+"""
 
 import os
 import re
@@ -28,7 +30,9 @@ def commands_of(session: str) -> list[tuple[str, str]]:
 def run(command: str, folder: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "COLUMNS": "140"}
-    done = subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout.strip()
 

@@ -17,4 +17,8 @@ def test_an_explanation_says_when_what_and_what_to_do(code: str) -> None:
     text = explain(code)
     assert text.startswith(f"{code} {CODES[code].name} ({CODES[code].severity})")
     assert CODES[code].when in text
-    assert all(len(line.split(":", 1)[1]) > 10 for line in text.splitlines() if line.startswith(("It means:", "What to do:")))
+    assert all(
+        len(line.split(":", 1)[1]) > 10
+        for line in text.splitlines()
+        if line.startswith(("It means:", "What to do:"))
+    )

@@ -49,7 +49,10 @@ def test_rows_of_other_details_stay_apart() -> None:
         ([("a1", "b4"), ("a2", "b5"), ("a3", "b6")], [(("a{1..3}", "b{4..6}"), 3)]),
         ([("a1", "b7"), ("a2", "b2")], [(("a{1,2}", "b{7,2}"), 2)]),
         ([("a1", "b1"), ("a2", "b1")], [(("a{1,2}", "b1"), 2)]),
-        ([("a1/g", "b1.w"), ("a1/h", "b1.v"), ("a2/g", "b2.w"), ("a2/h", "b2.v")], [(("a{1,2}/{g,h}", "b{1,2}.{w,v}"), 4)]),
+        (
+            [("a1/g", "b1.w"), ("a1/h", "b1.v"), ("a2/g", "b2.w"), ("a2/h", "b2.v")],
+            [(("a{1,2}/{g,h}", "b{1,2}.{w,v}"), 4)],
+        ),
         (
             [("s1_b1", "c1"), ("s1_b2", "c2"), ("s2_b1", "c3"), ("s2_b2", "c4")],
             [(("s1_b{1,2}", "c{1,2}"), 2), (("s2_b{1,2}", "c{3,4}"), 2)],
@@ -58,7 +61,9 @@ def test_rows_of_other_details_stay_apart() -> None:
     ],
     ids=["offset", "permuted", "shared", "two-parts", "counter-over-both", "other-name"],
 )
-def test_companions_run_in_step(pairs: list[tuple[str, str]], expected: list[tuple[tuple[str, ...], int]]) -> None:
+def test_companions_run_in_step(
+    pairs: list[tuple[str, str]], expected: list[tuple[tuple[str, ...], int]]
+) -> None:
     assert folded(*((pair, "") for pair in pairs)) == expected
 
 

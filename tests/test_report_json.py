@@ -23,7 +23,11 @@ REPORTS = {
     "full": sample(),
     "hostile": hostile(),
     "empty": Report("inspect", "error", exit_code=4),
-    "graph": Report("inspect", "pass", graph=graph((layer("a", tensors=[tensor("a/kernel")]), layer("b")), [("a", "b", 0)])),
+    "graph": Report(
+        "inspect",
+        "pass",
+        graph=graph((layer("a", tensors=[tensor("a/kernel")]), layer("b")), [("a", "b", 0)]),
+    ),
 }
 
 
@@ -132,5 +136,7 @@ def test_the_text_is_ascii_and_keeps_every_name() -> None:
 
 
 def test_numbers_that_are_not_finite_become_null() -> None:
-    report = Report("verify", "fail", verification=Verification("actual", ({"name": "y", "ratio": float("inf")},)))
+    report = Report(
+        "verify", "fail", verification=Verification("actual", ({"name": "y", "ratio": float("inf")},))
+    )
     assert to_json(report)["verification"]["outputs"] == [{"name": "y", "ratio": None}]

@@ -64,7 +64,18 @@ def test_a_wrong_graph(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "1", "null", "NaN", '{"schema_version": NaN}', "[" * 100_000, '{"schema_version": ' + "1" * 5000 + "}", "\x00"],
+    [
+        "",
+        "{",
+        "[]",
+        "1",
+        "null",
+        "NaN",
+        '{"schema_version": NaN}',
+        "[" * 100_000,
+        '{"schema_version": ' + "1" * 5000 + "}",
+        "\x00",
+    ],
     ids=["empty", "cut", "list", "number", "null", "nan", "nan-inside", "deep", "huge", "nul"],
 )
 def test_no_report_at_all(tmp_path: Path, text: str) -> None:

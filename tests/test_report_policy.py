@@ -57,9 +57,13 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> No
     [((), ("warning", 0.9)), (("fail_on",), ("never", 0.9)), (("fail_on", "min_coverage"), ("never", 0.1))],
     ids=["policy", "one", "both"],
 )
-def test_the_user_comes_before_the_policy(tmp_path: Path, explicit: tuple[str, ...], expected: tuple[str, float]) -> None:
+def test_the_user_comes_before_the_policy(
+    tmp_path: Path, explicit: tuple[str, ...], expected: tuple[str, float]
+) -> None:
     path = write(tmp_path, 'min_coverage = 0.9\nfail_on = "warning"\n')
-    options = with_policy(Options(policy=path, fail_on="never", min_coverage=0.1, explicit=frozenset(explicit)))
+    options = with_policy(
+        Options(policy=path, fail_on="never", min_coverage=0.1, explicit=frozenset(explicit))
+    )
     assert (options.fail_on, options.min_coverage) == expected
 
 

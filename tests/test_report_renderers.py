@@ -1,4 +1,6 @@
-"""Text, Markdown, JUnit and JSON of the same reports: golden files, hostile names, sizes. UPDATE_GOLDEN=1 writes the golden files anew."""
+"""Text, Markdown, JUnit and JSON of the same reports: golden files, hostile names, sizes. UPDATE_GOLDEN=1
+writes the golden files anew.
+"""
 
 import os
 import xml.etree.ElementTree as ET
@@ -65,7 +67,9 @@ def test_no_column_is_lost_where_it_is_narrow(width: int) -> None:
     text = render_on(sample().to_json(), width, color=False)
     table = text[text.index("Steps (") : text.index("Unused source")]
     assert max(map(len, text.splitlines())) <= width
-    assert all(line[-1].isalnum() for line in table.splitlines() if line.startswith("conv")), "the last column, n, is there"
+    assert all(line[-1].isalnum() for line in table.splitlines() if line.startswith("conv")), (
+        "the last column, n, is there"
+    )
 
 
 def test_colours_are_for_terminals_only() -> None:
@@ -93,10 +97,13 @@ def test_findings_with_other_numbers_are_not() -> None:
 
 def large() -> Report:
     names = [f"{chr(97 + i % 26)}{i * 7919 % 10007}_x{i * i % 977}/kernel" for i in range(5000)]
-    findings = tuple(finding("WB203", f"{name}: unused {'x' * (i % 50)}", source=name) for i, name in enumerate(names))
+    findings = tuple(
+        finding("WB203", f"{name}: unused {'x' * (i % 50)}", source=name) for i, name in enumerate(names)
+    )
     layers = [layer(name, output_shape=[i]) for i, name in enumerate(names)]
     plan = Plan(
-        tuple(step(name, name, cost=str(i)) for i, name in enumerate(names)), tuple(Unused(name + "|", "declared") for name in names)
+        tuple(step(name, name, cost=str(i)) for i, name in enumerate(names)),
+        tuple(Unused(name + "|", "declared") for name in names),
     )
     return Report("check", "warn", plan=plan, findings=findings, graph=graph(layers))
 
@@ -123,18 +130,36 @@ def test_junit_counts_every_step_finding_and_comparison() -> None:
     report, found = sample(), suites(sample())
     assert report.plan
     sizes = {name: len(suite) for name, suite in found.items()}
-    assert sizes == {"verdict": 1, "findings": 4, "verification": 2, "steps": len(report.plan.steps), "unused": 2}
-    skipped = {case.get("name"): case.find("skipped").get("message") for case in found["steps"] if case.find("skipped") is not None}  # type: ignore[union-attr]
+    assert sizes == {
+        "verdict": 1,
+        "findings": 4,
+        "verification": 2,
+        "steps": len(report.plan.steps),
+        "unused": 2,
+    }
+    skipped = {
+        case.get("name"): case.find("skipped").get("message")
+        for case in found["steps"]
+        if case.find("skipped") is not None
+    }  # type: ignore[union-attr]
     assert skipped == {"head/bias": "to be initialised: no source", "counter": "the target's own value stays"}
     assert [suite.get("failures") for suite in found.values()] == ["0"] * 5
 
 
 @pytest.mark.parametrize(
     ("code", "fail_on", "failing"),
-    [("WB202", "error", 1), ("WB203", "error", 0), ("WB203", "warning", 1), ("WB202", "never", 0), ("WB502", "error", 1)],
+    [
+        ("WB202", "error", 1),
+        ("WB203", "error", 0),
+        ("WB203", "warning", 1),
+        ("WB202", "never", 0),
+        ("WB502", "error", 1),
+    ],
 )
 def test_junit_fails_where_the_command_fails(code: str, fail_on: str, failing: int) -> None:
-    report = judge(Report("check", "pass", findings=(finding(code, "said", target="a"),)), Options(fail_on=fail_on))  # type: ignore[arg-type]
+    report = judge(
+        Report("check", "pass", findings=(finding(code, "said", target="a"),)), Options(fail_on=fail_on)
+    )  # type: ignore[arg-type]
     found = suites(report)
     assert [suite.get("failures") for suite in (found["verdict"], found["findings"])] == [str(failing)] * 2
 

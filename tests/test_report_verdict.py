@@ -65,7 +65,11 @@ def test_what_was_compared_in_vain_is_no_pass() -> None:
 
 def test_a_verification_without_comparisons_is_inconclusive() -> None:
     report = judge(Report("verify", "pass"), Options())
-    assert (report.verdict, report.exit_code, [f.code for f in report.findings]) == ("inconclusive", 3, ["WB504"])
+    assert (report.verdict, report.exit_code, [f.code for f in report.findings]) == (
+        "inconclusive",
+        3,
+        ["WB504"],
+    )
     compared = Report("verify", "pass", verification=Verification("actual", ({"name": "y"},)))
     assert judge(compared, Options()).verdict == "pass"
 
@@ -82,13 +86,18 @@ def test_a_verification_without_comparisons_is_inconclusive() -> None:
     ids=["all", "enough", "too-little", "nothing", "no-tensors"],
 )
 def test_the_coverage_gate(kinds: Sequence[str], least: float, codes: list[str]) -> None:
-    plan = Plan(tuple(step(f"t{i}", *(("s",) if kind == "copy" else ()), kind=kind) for i, kind in enumerate(kinds)), ())
+    plan = Plan(
+        tuple(step(f"t{i}", *(("s",) if kind == "copy" else ()), kind=kind) for i, kind in enumerate(kinds)),
+        (),
+    )
     report = judge(Report("check", "pass", plan=plan), Options(min_coverage=least))
     assert [f.code for f in report.findings] == codes
     assert judge(report, Options(min_coverage=least)) == report, "judging twice says nothing twice"
 
 
-@pytest.mark.parametrize(("severity", "verdict"), [("error", "fail"), ("warning", "warn"), ("note", "pass"), ("off", "pass")])
+@pytest.mark.parametrize(
+    ("severity", "verdict"), [("error", "fail"), ("warning", "warn"), ("note", "pass"), ("off", "pass")]
+)
 def test_a_policy_changes_severities(tmp_path: Path, severity: str, verdict: str) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(f'[severity]\nWB203 = "{severity}"\n')
@@ -113,7 +122,11 @@ def test_a_verification_that_a_policy_plays_down_may_pass(severity: Severity) ->
 )
 def test_an_error_is_a_report(error: WeightbridgeError, code: str | None, exit_code: int) -> None:
     report = failed("check", error, ("b.h5",))
-    assert (report.verdict, report.exit_code, [f.code for f in report.findings]) == ("error", exit_code, [code] if code else [])
+    assert (report.verdict, report.exit_code, [f.code for f in report.findings]) == (
+        "error",
+        exit_code,
+        [code] if code else [],
+    )
     assert judge(report, Options(fail_on="never")).exit_code == exit_code
 
 

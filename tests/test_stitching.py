@@ -94,12 +94,20 @@ def test_an_identity_where_nothing_differs() -> None:
     np.testing.assert_allclose(joined(x), model(x), atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # TensorFlow under NumPy 2, while Keras saves
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # TensorFlow under NumPy 2, while Keras saves
 def test_opened_without_weightbridge(tmp_path: Path) -> None:
     trunk, tail = maps(16, 4), maps(8, 6, "other")
     trunk.save(tmp_path / "trunk.keras")
     tail.save(tmp_path / "tail.keras")
-    model = stitch(str(tmp_path / "trunk.keras"), "joined", tmp_path / "tail.keras", "third", output=tmp_path / "out.keras")
+    model = stitch(
+        str(tmp_path / "trunk.keras"),
+        "joined",
+        tmp_path / "tail.keras",
+        "third",
+        output=tmp_path / "out.keras",
+    )
     x = np.random.default_rng(0).normal(size=(2, 16, 16, 2)).astype("float32")
     np.savez(tmp_path / "x.npz", x=x, y=np.asarray(model(x)))
     code = (
@@ -109,7 +117,14 @@ def test_opened_without_weightbridge(tmp_path: Path) -> None:
         "np.testing.assert_allclose(np.asarray(model(data['x'])), data['y'], rtol=1e-5, atol=1e-6)\n"
         "assert all(type(layer).__module__.startswith('keras') for layer in model.layers)\n"
     )
-    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.keras", "tail.keras", "trunk.keras", "x.npz"]
     with pytest.raises(UsageError, match="exists"):

@@ -1,4 +1,6 @@
-"""OUTPUT under another suffix than the target's: the same names and bytes, from files, code and live models; and in torch's names."""
+"""OUTPUT under another suffix than the target's: the same names and bytes, from files, code and live models;
+and in torch's names.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +14,17 @@ import weightbridge as wb
 from weightbridge.errors import UsageError
 
 framework = pytest.mark.framework
-quiet = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # TensorFlow under NumPy 2, while Keras saves
+quiet = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # TensorFlow under NumPy 2, while Keras saves
 SUFFIXES = (".keras", ".h5", ".hdf5", ".weights.h5", ".safetensors")
-WAYS = [*(("file", s) for s in SUFFIXES), ("code", ".keras"), ("code", ".hdf5"), ("code", ".safetensors"), ("live", ".weights.h5")]
+WAYS = [
+    *(("file", s) for s in SUFFIXES),
+    ("code", ".keras"),
+    ("code", ".hdf5"),
+    ("code", ".safetensors"),
+    ("live", ".weights.h5"),
+]
 CODE = """
 import keras
 calls = []
@@ -49,7 +59,9 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
 @framework
 @quiet
 @pytest.mark.parametrize(("target", "suffix"), WAYS, ids=map(" to ".join, WAYS))
-def test_any_suffix_from_a_file_from_code_and_from_a_model(build: Callable[..., Any], target: str, suffix: str, tmp_path: Path) -> None:
+def test_any_suffix_from_a_file_from_code_and_from_a_model(
+    build: Callable[..., Any], target: str, suffix: str, tmp_path: Path
+) -> None:
     build(7).save(tmp_path / "source.keras")
     build(7).save(tmp_path / "target.keras")
     given = {"file": "target.keras", "code": "py:mine:build", "live": build(7)}[target]
@@ -84,7 +96,9 @@ def test_a_plan_for_the_target_serves_every_suffix(build: Callable[..., Any], su
     build().save("source.keras")
     build().save("target.keras")
     wb.plan("source.keras", "target.keras").save("plan.json")
-    assert wb.transfer("source.keras", "target.keras", output=f"out{suffix}", plan="plan.json").verdict == "pass"
+    assert (
+        wb.transfer("source.keras", "target.keras", output=f"out{suffix}", plan="plan.json").verdict == "pass"
+    )
 
 
 def torch_names(seed: int) -> dict[str, np.ndarray]:
@@ -122,7 +136,9 @@ def test_keras_to_torch_and_back_is_bit_exact(tmp_path: Path) -> None:
     model.save(tmp_path / "source.keras")
     in_keras(1).save(tmp_path / "mine.keras")
     save_file(torch_names(0), tmp_path / "template.safetensors")
-    there = wb.transfer(tmp_path / "source.keras", tmp_path / "template.safetensors", output=tmp_path / "out.safetensors")
+    there = wb.transfer(
+        tmp_path / "source.keras", tmp_path / "template.safetensors", output=tmp_path / "out.safetensors"
+    )
     back = wb.transfer(tmp_path / "out.safetensors", tmp_path / "mine.keras", output=tmp_path / "back.keras")
     assert [there.exit_code, back.exit_code] == [0, 0]
     assert stored(tmp_path / "back.keras") == stored(tmp_path / "source.keras")
@@ -141,7 +157,12 @@ def test_keras_to_safetensors_and_back_is_bit_exact(tmp_path: Path) -> None:
     in_keras(0).save(tmp_path / "source.keras")
     in_keras(1).save(tmp_path / "mine.keras")
     wb.transfer(tmp_path / "source.keras", tmp_path / "source.keras", output=tmp_path / "out.safetensors")
-    assert wb.transfer(tmp_path / "out.safetensors", tmp_path / "mine.keras", output=tmp_path / "back.keras").exit_code == 0
+    assert (
+        wb.transfer(
+            tmp_path / "out.safetensors", tmp_path / "mine.keras", output=tmp_path / "back.keras"
+        ).exit_code
+        == 0
+    )
     assert stored(tmp_path / "back.keras") == stored(tmp_path / "source.keras")
 
 
@@ -162,6 +183,11 @@ def test_a_state_dict_becomes_no_other_format(suffix: str, tmp_path: Path) -> No
 def test_the_target_itself_stays_as_it_is(tmp_path: Path) -> None:
     pair(tmp_path)
     before = (tmp_path / "b.safetensors").read_bytes()
-    assert wb.transfer(tmp_path / "a.safetensors", tmp_path / "b.safetensors", output=tmp_path / "out.safetensors").exit_code == 0
+    assert (
+        wb.transfer(
+            tmp_path / "a.safetensors", tmp_path / "b.safetensors", output=tmp_path / "out.safetensors"
+        ).exit_code
+        == 0
+    )
     assert (tmp_path / "b.safetensors").read_bytes() == before
     assert stored(tmp_path / "out.safetensors") == stored(tmp_path / "a.safetensors")

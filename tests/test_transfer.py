@@ -1,4 +1,6 @@
-"""Transfer: one tensor at a time into a file that is whole or absent, whatever ends the process or fills the disk."""
+"""Transfer: one tensor at a time into a file that is whole or absent, whatever ends the process or fills the
+disk.
+"""
 
 import json
 import os
@@ -30,7 +32,9 @@ RUN = [sys.executable, "-c", "from weightbridge.cli import main; main()"]
 
 def state(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     """A safetensors file."""
-    write_new(path, [Tensor(name, "", a.shape, a.dtype.name, name, lambda a=a: a) for name, a in arrays.items()])
+    write_new(
+        path, [Tensor(name, "", a.shape, a.dtype.name, name, lambda a=a: a) for name, a in arrays.items()]
+    )
     return path
 
 
@@ -61,7 +65,9 @@ def groups(seed: int) -> dict[str, Any]:
 def onnx(path: Path, seed: int) -> Path:
     """`head`: a Gemm."""
     tensors = {"head.weight": numbers(3, 4, seed=seed), "head.bias": numbers(3, seed=seed)}
-    return saved(path, [("Gemm", ["x", *tensors], ["y"], {"transB": 1})], tensors, {"x": ["n", 4]}, {"y": ["n", 3]})
+    return saved(
+        path, [("Gemm", ["x", *tensors], ["y"], {"transB": 1})], tensors, {"x": ["n", 4]}, {"y": ["n", 3]}
+    )
 
 
 def makers(folder: Path, seed: int) -> dict[str, Path]:
@@ -73,7 +79,10 @@ def makers(folder: Path, seed: int) -> dict[str, Path]:
         ".keras": write_keras(made / "m.keras", dense_config(), groups(seed)),
         ".weights.h5": write_weights(made / "m.weights.h5", groups(seed)),
         ".h5": write_legacy(made / "m.h5", legacy, dense_config()),
-        ".safetensors": state(made / "m.safetensors", {"head.weight": numbers(3, 4, seed=seed), "head.bias": numbers(3, seed=seed)}),
+        ".safetensors": state(
+            made / "m.safetensors",
+            {"head.weight": numbers(3, 4, seed=seed), "head.bias": numbers(3, seed=seed)},
+        ),
         ".onnx": onnx(made / "m.onnx", seed),
     }
 
@@ -82,14 +91,18 @@ FORMATS = (".keras", ".weights.h5", ".h5", ".safetensors", ".onnx")
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_format_gets_the_source_bit_by_bit_and_nothing_else_changes(tmp_path: Path, suffix: str) -> None:
+def test_every_format_gets_the_source_bit_by_bit_and_nothing_else_changes(
+    tmp_path: Path, suffix: str
+) -> None:
     source, target = makers(tmp_path, 1)[suffix], makers(tmp_path, 2)[suffix]
     before = source.read_bytes(), target.read_bytes()
     output = tmp_path / f"output{suffix}"
     report = wb.transfer(source, target, output=output, verify=False)
     assert report.exit_code == 0
     assert report.verification.evidence["read_back"] == 2
-    assert {n: a.tobytes() for n, a in values(output).items()} == {n: a.tobytes() for n, a in values(source).items()}
+    assert {n: a.tobytes() for n, a in values(output).items()} == {
+        n: a.tobytes() for n, a in values(source).items()
+    }
     assert wb.read(output).layers[-1].attributes == wb.read(target).layers[-1].attributes
     assert (source.read_bytes(), target.read_bytes()) == before
     assert left(tmp_path) == ["1", "2", f"output{suffix}"]
@@ -161,7 +174,10 @@ def test_a_plan_that_fails_leaves_the_old_output_alone(tmp_path: Path) -> None:
     output.write_text("old")
     assert wb.transfer(source, target, output=output, overwrite=True, verify=False).exit_code == 1
     assert output.read_text() == "old"
-    assert wb.transfer(source, target, output=output, overwrite=True, verify=False, fail_on="never").exit_code == 0
+    assert (
+        wb.transfer(source, target, output=output, overwrite=True, verify=False, fail_on="never").exit_code
+        == 0
+    )
     assert output.read_bytes()[:2] == b"PK"
 
 
@@ -174,7 +190,9 @@ def started(*arguments: object, limit: int | None = None) -> subprocess.Complete
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))  # type: ignore[arg-type]
 
     before = None if limit is None else bounded
-    return subprocess.run([*RUN, *map(str, arguments)], capture_output=True, text=True, check=False, preexec_fn=before)
+    return subprocess.run(
+        [*RUN, *map(str, arguments)], capture_output=True, text=True, check=False, preexec_fn=before
+    )
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".h5", ".safetensors", ".onnx"])
@@ -212,7 +230,10 @@ def test_a_folder_that_may_not_be_written_to() -> None:
         pair = [write_dense(folder / f"{side}.keras", (4, 3, 2), ("a", "b")) for side in ("source", "target")]
         folder.chmod(0o555)
         wb.check(*pair)  # loads what another user may not
-        with ordinary_user(), pytest.raises(OutputError, match="cannot be written: Permission denied") as raised:
+        with (
+            ordinary_user(),
+            pytest.raises(OutputError, match="cannot be written: Permission denied") as raised,
+        ):
             wb.transfer(*pair, output=folder / "output.keras", verify=False)
         assert raised.value.where == str(folder / "output.keras")
         assert left(folder) == ["source.keras", "target.keras"]
@@ -256,7 +277,15 @@ def test_asked_to_stop_it_leaves_nothing_behind(tmp_path: Path) -> None:
     arrays = {f"layer{i}.weight": numbers(1 << 11, 1 << 11, seed=i) for i in range(4)}
     source = state(tmp_path / "source.safetensors", arrays)
     target = state(tmp_path / "target.safetensors", {name: array + 1 for name, array in arrays.items()})
-    command = [*RUN, "transfer", str(source), str(target), str(tmp_path / "output.safetensors"), "--no-verify", "--quiet"]
+    command = [
+        *RUN,
+        "transfer",
+        str(source),
+        str(target),
+        str(tmp_path / "output.safetensors"),
+        "--no-verify",
+        "--quiet",
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and not list(tmp_path.glob(".output*")):
         time.sleep(0.005)
@@ -279,7 +308,16 @@ def test_one_tensor_at_a_time_is_in_memory(tmp_path: Path, suffix: str) -> None:
             write_weights(path, {f"layers/{name}": (name, (array,)) for name, array in arrays.items()})
     peak = "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
     script = f"import re; from weightbridge.cli import main\ntry:\n main()\nfinally:\n {peak}"
-    command = [sys.executable, "-c", script, "transfer", *map(str, paths), str(tmp_path / f"output{suffix}"), "--no-verify", "--quiet"]
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "transfer",
+        *map(str, paths),
+        str(tmp_path / f"output{suffix}"),
+        "--no-verify",
+        "--quiet",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(done.stdout) < 140 << 10, "kilobytes at the peak"
 
@@ -295,7 +333,10 @@ def test_dtypes_are_cast_and_what_leaves_their_range_is_said(tmp_path: Path, giv
     source = state(tmp_path / "source.safetensors", {"a.weight": exact.astype(dtypes[given])})
     target = state(tmp_path / "target.safetensors", {"a.weight": np.zeros((1, 4), dtypes[wanted])})
     report = wb.transfer(source, target, output=tmp_path / "output.safetensors", verify=False)
-    assert values(tmp_path / "output.safetensors")["a.weight"].tobytes() == exact.astype(dtypes[given]).astype(dtypes[wanted]).tobytes()
+    assert (
+        values(tmp_path / "output.safetensors")["a.weight"].tobytes()
+        == exact.astype(dtypes[given]).astype(dtypes[wanted]).tobytes()
+    )
     kind, contract = contract_of(given, wanted)
     assert [(s.kind, s.contract) for s in report.plan.steps] == [(kind, contract)]  # type: ignore[union-attr]
     assert "WB307" not in [f.code for f in report.findings]
@@ -321,7 +362,9 @@ def contract_of(given: str, wanted: str) -> tuple[str, str]:
         ("float32", "float16", 0.0, False),
     ],
 )
-def test_overflow_and_underflow_are_said(tmp_path: Path, given: str, wanted: str, value: float, lost: bool) -> None:
+def test_overflow_and_underflow_are_said(
+    tmp_path: Path, given: str, wanted: str, value: float, lost: bool
+) -> None:
     dtypes = [np.dtype(getattr(ml_dtypes, name, None) or name) for name in (given, wanted)]
     source = state(tmp_path / "source.safetensors", {"a.weight": np.array([[1.0, value]], dtypes[0])})
     target = state(tmp_path / "target.safetensors", {"a.weight": np.zeros((1, 2), dtypes[1])})

@@ -44,14 +44,21 @@ def _rules(folder: Path, **texts: str) -> Path:
 
 
 def _model(path: Path, class_name: str) -> Path:
-    config = sequential(source("x", [4], module=""), layer(class_name, "d", module="", units=2, use_bias=True), module="")
-    return write_legacy(path, {"d": {"d/kernel:0": numbers(4, 2), "d/bias:0": numbers(2)}}, config, version="2.4.0")
+    config = sequential(
+        source("x", [4], module=""), layer(class_name, "d", module="", units=2, use_bias=True), module=""
+    )
+    return write_legacy(
+        path, {"d": {"d/kernel:0": numbers(4, 2), "d/bias:0": numbers(2)}}, config, version="2.4.0"
+    )
 
 
 def test_a_dialect_of_the_users_counts_with_rules_alone(tmp_path: Path) -> None:
     model, rules = _model(tmp_path / "m.h5", "OurDense"), _rules(tmp_path, ours=DIALECT)
     without, told = wb.inspect(model), wb.inspect(model, rules=[rules])
-    assert [{f.code for f in r.findings} & {"WB102", "WB104"} for r in (without, told)] == [{"WB104"}, {"WB102"}]
+    assert [{f.code for f in r.findings} & {"WB102", "WB104"} for r in (without, told)] == [
+        {"WB104"},
+        {"WB102"},
+    ]
 
 
 def test_a_name_of_the_users_counts_inside_alone(tmp_path: Path) -> None:
@@ -65,7 +72,9 @@ def test_layouts_are_not_asked_to_be_what_they_are_not(tmp_path: Path) -> None:
     assert wb.check(model, model, rules=[_rules(tmp_path, zeta=NAME, ours=DIALECT)]).exit_code == 0
 
 
-@pytest.mark.parametrize("text", [NAME + "surprise = 1", DIALECT.replace("WB102", "WB999"), "summary = ", "summary = 'x'"])
+@pytest.mark.parametrize(
+    "text", [NAME + "surprise = 1", DIALECT.replace("WB102", "WB999"), "summary = ", "summary = 'x'"]
+)
 def test_a_wrong_rule_is_said_with_its_file(tmp_path: Path, text: str) -> None:
     model = _model(tmp_path / "m.h5", "Dense")
     with pytest.raises(RuleError, match=r"wrong\.toml"):

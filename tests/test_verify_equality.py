@@ -1,4 +1,6 @@
-"""Equality of two models that run: what passes, what fails, and what proves nothing. Models in numpy, so that no framework is needed."""
+"""Equality of two models that run: what passes, what fails, and what proves nothing. Models in numpy, so that
+no framework is needed.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -80,7 +82,9 @@ def test_a_wrong_one_fails_and_says_where(name: str) -> None:
 
 @pytest.mark.parametrize("name", WRONG)
 def test_softmax_hides_no_fault(name: str) -> None:
-    """Scaled up until probabilities saturate: compared as logits, or as log-odds where a model does not show them."""
+    """Scaled up until probabilities saturate: compared as logits, or as log-odds where a model does not show
+    them.
+    """
     reference, wrong = replace(SAME, softmax=True), replace(WRONG[name], softmax=True)
     assert codes(compared(wrong, reference)) == ["WB401"]
     hidden = compared(replace(wrong, shows=False), reference, layers=())
@@ -105,7 +109,10 @@ def test_two_random_classifiers_that_saturate_are_told_apart() -> None:
 
 def test_the_first_layer_that_differs_is_named() -> None:
     layers = (("hidden", "hidden"),)
-    assert "first layer that differs is 'hidden'" in compared(WRONG["a transposed square kernel"], layers=layers)[1][0].message
+    assert (
+        "first layer that differs is 'hidden'"
+        in compared(WRONG["a transposed square kernel"], layers=layers)[1][0].message
+    )
     shifted = compared(WRONG["a bias shifted by 1e-3"], layers=layers)
     assert [one["passed"] for one in shifted[0].layers] == [True]
     assert "first layer" not in shifted[1][0].message
@@ -159,7 +166,10 @@ def test_numbers_that_are_none_are_never_equal(side: str) -> None:
 
 
 def test_models_that_have_nothing_in_common_are_not_equal() -> None:
-    for candidate in (replace(SAME, input=(None, 3, 8)), replace(SAME, second=SAME.second[:, :3], bias=SAME.bias[:3])):
+    for candidate in (
+        replace(SAME, input=(None, 3, 8)),
+        replace(SAME, second=SAME.second[:, :3], bias=SAME.bias[:3]),
+    ):
         found = compared(candidate)
         assert (verdict(found), codes(found)) == ("inconclusive", ["WB504"])
         assert found[0].outputs == ()
@@ -186,7 +196,9 @@ def test_a_control_that_cannot_run_is_skipped_with_the_reason() -> None:
         raise Unsupported("it cannot be built")
 
     found = compared(SAME, controls=(Control("c", broken),))
-    assert found[0].evidence["controls"] == [{"name": "c", "result": "skipped", "reason": "it cannot be built"}]
+    assert found[0].evidence["controls"] == [
+        {"name": "c", "result": "skipped", "reason": "it cannot be built"}
+    ]
 
 
 def test_controls_are_not_run_where_the_check_has_failed() -> None:

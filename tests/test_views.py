@@ -1,4 +1,6 @@
-"""The views of a graph: what they say of a layer, that names do nothing in them, and how large and slow they get."""
+"""The views of a graph: what they say of a layer, that names do nothing in them, and how large and slow they
+get.
+"""
 
 import json
 import shutil
@@ -29,7 +31,9 @@ def unread() -> Array:
 
 def test_a_graph_becomes_json_without_reading_a_byte() -> None:
     kernel = Tensor("conv/kernel", "kernel", (3, 3, 1, 8), "float16", "k", unread, trainable=False)
-    conv = Layer("conv", "Conv", "Conv2D", {"strides": (2, 2), "epsilon": np.float32(0.5)}, (kernel,), (None, None, 8))
+    conv = Layer(
+        "conv", "Conv", "Conv2D", {"strides": (2, 2), "epsilon": np.float32(0.5)}, (kernel,), (None, None, 8)
+    )
     found = views_json.graph_to_json(
         LayerGraph("m.h5", "keras-h5", "keras", layers=(Layer("x", "Input"), conv), edges=(("x", "conv", 0),), has_flow=True,
                    inputs=("x",), outputs=("conv",), excluded=(Excluded("adam/m", "optimizer", 3),))
@@ -55,8 +59,14 @@ def test_a_graph_becomes_json_without_reading_a_byte() -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"op": "Conv", "attributes": {"kernel_size": [3, 3], "strides": [2, 2], "activation": "relu"}}, "Conv 3x3/2 relu"),
-        ({"op": "Conv", "attributes": {"kernel_size": [1, 7], "strides": [1, 1], "activation": "linear"}}, "Conv 1x7"),
+        (
+            {"op": "Conv", "attributes": {"kernel_size": [3, 3], "strides": [2, 2], "activation": "relu"}},
+            "Conv 3x3/2 relu",
+        ),
+        (
+            {"op": "Conv", "attributes": {"kernel_size": [1, 7], "strides": [1, 1], "activation": "linear"}},
+            "Conv 1x7",
+        ),
         ({"op": "Conv", "attributes": {"kernel_size": [3, 3], "strides": [2, 1]}}, "Conv 3x3/2x1"),
         ({"op": "Pool", "attributes": {"pool_size": [2], "strides": [2]}}, "Pool 2/2"),
         ({"op": "Activation", "attributes": {"activation": ["relu", {"max_value": 6}]}}, "Activation relu"),
@@ -78,8 +88,15 @@ def test_every_family_has_a_colour_and_every_op_one_family() -> None:
 
 
 def test_text_lists_layers_folded_and_what_is_excluded() -> None:
-    layers = [layer(f"conv{i}", output_shape=[None, 8], tensors=[tensor(f"conv{i}/kernel", shape=(3, 3, 8, 8))]) for i in (1, 2, 3)]
-    shown = text.render(graph([*layers, layer("head", "Dense")], excluded=[{"name": "adam/m", "reason": "optimizer", "size": 9}]))
+    layers = [
+        layer(f"conv{i}", output_shape=[None, 8], tensors=[tensor(f"conv{i}/kernel", shape=(3, 3, 8, 8))])
+        for i in (1, 2, 3)
+    ]
+    shown = text.render(
+        graph(
+            [*layers, layer("head", "Dense")], excluded=[{"name": "adam/m", "reason": "optimizer", "size": 9}]
+        )
+    )
     lines = [line.split() for line in shown.splitlines()]
     assert ["conv{1..3}", "Conv", "?x8", "kernel", "3x3x8x8", "576", "3"] in lines
     assert ["adam/m", "optimizer", "9"] in lines
@@ -87,7 +104,12 @@ def test_text_lists_layers_folded_and_what_is_excluded() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"attributes": {"strides": [2]}}, {"op": "Dense"}, {"output_shape": [9]}, {"tensors": [tensor("c2/kernel", dtype="float16")]}],
+    [
+        {"attributes": {"strides": [2]}},
+        {"op": "Dense"},
+        {"output_shape": [9]},
+        {"tensors": [tensor("c2/kernel", dtype="float16")]},
+    ],
     ids=["attribute", "op", "shape", "dtype"],
 )
 def test_layers_that_differ_are_not_folded(change: dict[str, Any]) -> None:
@@ -126,7 +148,9 @@ def test_the_picture_names_every_layer() -> None:
 
 def test_a_long_name_is_whole_in_the_tool_tip() -> None:
     name = "scope/" * 20 + "conv"
-    titles = [element.text or "" for element in ET.fromstring(svg.render(graph([layer(name)]))).iter(f"{SVG}title")]
+    titles = [
+        element.text or "" for element in ET.fromstring(svg.render(graph([layer(name)]))).iter(f"{SVG}title")
+    ]
     assert any(name in title for title in titles)
 
 
@@ -135,7 +159,9 @@ def test_a_graph_without_flow_says_so() -> None:
     assert "the file keeps no data flow" not in svg.render(chain(2))
 
 
-@pytest.mark.parametrize(("what", "most"), [(residual(80), 150_000), (chain(10_000), 300_000)], ids=["320-layers", "10000-layers"])
+@pytest.mark.parametrize(
+    ("what", "most"), [(residual(80), 150_000), (chain(10_000), 300_000)], ids=["320-layers", "10000-layers"]
+)
 def test_pictures_stay_small(what: dict[str, Any], most: int) -> None:
     assert len(svg.render(what).encode()) < most
 
@@ -150,12 +176,16 @@ def test_pictures_are_drawn_in_time(view: Any, what: dict[str, Any]) -> None:
 
 def test_dot_numbers_its_nodes_and_nests_scopes() -> None:
     names = ["x", "enc/a", "enc/inner/b", "enc/c", 'd"]; evil [x="']
-    lines = dot.render(graph([layer(name) for name in names], [("x", "enc/a", 0), ("enc/a", "ghost", 0)])).splitlines()
+    lines = dot.render(
+        graph([layer(name) for name in names], [("x", "enc/a", 0), ("enc/a", "ghost", 0)])
+    ).splitlines()
     assert lines[0] == "digraph model {"
     assert sum(line.startswith("subgraph") for line in lines) == 2
     assert [line for line in lines if "->" in line] == ["n0 -> n1;"]
     assert sum(line.count("{") for line in lines) == sum(line.count("}") for line in lines)
-    assert next(line for line in lines if line.startswith("n4")).startswith('n4 [label="d\\"]; evil [x=\\"\\nConv\\n')
+    assert next(line for line in lines if line.startswith("n4")).startswith(
+        'n4 [label="d\\"]; evil [x=\\"\\nConv\\n'
+    )
 
 
 @pytest.mark.skipif(not shutil.which("dot"), reason="Graphviz is not installed")

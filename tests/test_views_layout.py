@@ -15,7 +15,9 @@ from weightbridge.views.svg import _size as size
 
 
 def chain(count: int, op: str = "Conv") -> dict[str, Any]:
-    return graph([layer(f"l{i}", op) for i in range(count)], [(f"l{i}", f"l{i + 1}", 0) for i in range(count - 1)])
+    return graph(
+        [layer(f"l{i}", op) for i in range(count)], [(f"l{i}", f"l{i + 1}", 0) for i in range(count - 1)]
+    )
 
 
 def residual(blocks: int) -> dict[str, Any]:
@@ -28,7 +30,10 @@ def residual(blocks: int) -> dict[str, Any]:
 
 def dense(count: int) -> dict[str, Any]:
     """Every layer feeds all that follow: as many long edges as there can be."""
-    return graph([layer(f"l{i}", "Concat") for i in range(count)], [(f"l{i}", f"l{j}", i) for i, j in combinations(range(count), 2)])
+    return graph(
+        [layer(f"l{i}", "Concat") for i in range(count)],
+        [(f"l{i}", f"l{j}", i) for i, j in combinations(range(count), 2)],
+    )
 
 
 def wild(count: int, seed: int) -> dict[str, Any]:
@@ -51,7 +56,9 @@ GRAPHS = {
     "no-edges": graph([layer(f"l{i}") for i in range(30)]),
     "loose-ends": graph([layer(f"l{i}") for i in range(9)], [("l0", "l1", 0), ("l5", "l1", 1)]),
     "unknown-ends": graph([layer("a"), layer("b")], [("a", "b", 0), ("a", "ghost", 0), ("ghost", "b", 1)]),
-    "cycle": graph([layer("a"), layer("b"), layer("c")], [("a", "b", 0), ("b", "c", 0), ("c", "a", 0), ("b", "b", 1)]),
+    "cycle": graph(
+        [layer("a"), layer("b"), layer("c")], [("a", "b", 0), ("b", "c", 0), ("c", "a", 0), ("b", "b", 1)]
+    ),
     "twice": graph([layer("a"), layer("b", "Add")], [("a", "b", 0), ("a", "b", 1)]),
     **{f"wild-{seed}": wild(60, seed) for seed in range(6)},
 }
@@ -87,7 +94,9 @@ def test_edges_pass_beside_the_boxes_of_the_rows_between(name: str) -> None:
     shown, drawing = drawn(GRAPHS[name])
     boxes = drawing.boxes[: len(shown.boxes)]
     for path in drawing.paths:
-        uprights = [Box(x, y, 0.5, to_y - y) for (x, y), (to_x, to_y) in pairwise(path) if x == to_x and to_y > y]
+        uprights = [
+            Box(x, y, 0.5, to_y - y) for (x, y), (to_x, to_y) in pairwise(path) if x == to_x and to_y > y
+        ]
         assert not any(overlap(upright, box) for upright in uprights[1:] for box in boxes)
 
 
@@ -101,12 +110,19 @@ def test_everything_is_inside_the_picture(what: dict[str, Any]) -> None:
 @pytest.mark.parametrize("what", GRAPHS.values(), ids=GRAPHS)
 def test_every_layer_is_in_exactly_one_box(what: dict[str, Any]) -> None:
     shown, _ = drawn(what)
-    assert sorted(name for box in shown.members for name in box) == sorted(one["name"] for one in what["layers"])
+    assert sorted(name for box in shown.members for name in box) == sorted(
+        one["name"] for one in what["layers"]
+    )
 
 
 def test_light_layers_are_stacked_onto_what_they_follow() -> None:
     shown = picture(residual(2))
-    assert shown.members == (("b0_conv", "b0_bn", "b0_relu"), ("b0_add",), ("b1_conv", "b1_bn", "b1_relu"), ("b1_add",))
+    assert shown.members == (
+        ("b0_conv", "b0_bn", "b0_relu"),
+        ("b0_add",),
+        ("b1_conv", "b1_bn", "b1_relu"),
+        ("b1_add",),
+    )
     assert set(shown.edges) == {(0, 1), (1, 2), (1, 3), (2, 3)}
 
 
@@ -118,7 +134,9 @@ def test_a_layer_with_another_reader_stays_apart() -> None:
 def test_a_plain_residual_net_has_no_crossing() -> None:
     shown = picture(residual(30))
     _, drawing = drawn(residual(30))
-    assert len({round(drawing.boxes[i].x) for i in range(len(shown.boxes))}) <= 4, "blocks stand under one another"
+    assert len({round(drawing.boxes[i].x) for i in range(len(shown.boxes))}) <= 4, (
+        "blocks stand under one another"
+    )
 
 
 @pytest.mark.parametrize("count", [LAYERS + 1, 10_000])
@@ -136,7 +154,9 @@ def test_scopes_frame_their_own_boxes_and_no_other() -> None:
     found = scopes(shown.members, drawing.boxes)
     assert [scope.name for scope in found] == ["enc", "enc/one"]
     for scope in found:
-        inside = {name for (name,), box in zip(shown.members, drawing.boxes, strict=True) if overlap(scope.box, box)}
+        inside = {
+            name for (name,), box in zip(shown.members, drawing.boxes, strict=True) if overlap(scope.box, box)
+        }
         assert inside == {name for name in names if name.startswith(f"{scope.name}/")}
 
 

@@ -1,4 +1,6 @@
-"""PyTorch files written by hand: pickles opcode by opcode, in the zip form and in the legacy one, right or wrong at will."""
+"""PyTorch files written by hand: pickles opcode by opcode, in the zip form and in the legacy one, right or
+wrong at will.
+"""
 
 import struct
 import zipfile
@@ -19,7 +21,11 @@ STORAGES = {
     "complex64": "ComplexFloatStorage",
 }
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-SYSTEM = {"protocol_version": PROTOCOL, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+SYSTEM = {
+    "protocol_version": PROTOCOL,
+    "little_endian": True,
+    "type_sizes": {"short": 2, "int": 4, "long": 4},
+}
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,9 @@ def storage(key: str, kind: str, elements: int, *view: Any) -> Persistent:
     return Persistent(("storage", Named(f"torch.{kind}"), key, "cpu", elements, *view))
 
 
-def tensor(key: str, dtype: str, shape: Sequence[int], strides: Sequence[int] | None = None, **other: int) -> Call:
+def tensor(
+    key: str, dtype: str, shape: Sequence[int], strides: Sequence[int] | None = None, **other: int
+) -> Call:
     """A view of a storage, contiguous and alone in it where nothing else is said. other: offset, elements."""
     strides = [int(np.prod(shape[i + 1 :])) for i in range(len(shape))] if strides is None else strides
     place = storage(key, STORAGES[dtype], other.get("elements", int(np.prod(shape))))
@@ -107,29 +115,51 @@ def tensor(key: str, dtype: str, shape: Sequence[int], strides: Sequence[int] | 
 
 
 def rebuilt(place: Any, offset: Any, shape: Any, strides: Any) -> Call:
-    return Call(Named("torch._utils._rebuild_tensor_v2"), (place, offset, shape, strides, False, Call(Named("collections.OrderedDict"))))
+    return Call(
+        Named("torch._utils._rebuild_tensor_v2"),
+        (place, offset, shape, strides, False, Call(Named("collections.OrderedDict"))),
+    )
 
 
 def held(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Call], dict[str, bytes]]:
     """A state dict of these arrays, and the bytes of its storages."""
     named = dict(zip(map(str, range(len(arrays))), arrays.items(), strict=True))
-    return {n: tensor(k, str(a.dtype), a.shape) for k, (n, a) in named.items()}, {k: a.tobytes() for k, (_, a) in named.items()}
+    return {n: tensor(k, str(a.dtype), a.shape) for k, (n, a) in named.items()}, {
+        k: a.tobytes() for k, (_, a) in named.items()
+    }
 
 
 def zip_file(
-    path: Path, value: Any, storages: Mapping[str, bytes], extra: Mapping[str, bytes] | None = None, deflated: bool = False
+    path: Path,
+    value: Any,
+    storages: Mapping[str, bytes],
+    extra: Mapping[str, bytes] | None = None,
+    deflated: bool = False,
 ) -> Path:
     """value: what is pickled, or the pickle's bytes."""
-    members = {"data.pkl": value if isinstance(value, bytes) else dumps(value), **{f"data/{k}": v for k, v in storages.items()}}
+    members = {
+        "data.pkl": value if isinstance(value, bytes) else dumps(value),
+        **{f"data/{k}": v for k, v in storages.items()},
+    }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED) as archive:
         for name, data in (members | {"version": b"3\n"} | dict(extra or {})).items():
             archive.writestr(f"archive/{name}", data)
     return path
 
 
-def legacy_file(path: Path, value: Any, storages: Mapping[str, tuple[int, bytes]], system: Mapping[str, Any] = SYSTEM) -> Path:
+def legacy_file(
+    path: Path, value: Any, storages: Mapping[str, tuple[int, bytes]], system: Mapping[str, Any] = SYSTEM
+) -> Path:
     """storages: the number of elements and the bytes."""
-    parts = [dumps(MAGIC), dumps(PROTOCOL), dumps(dict(system)), value if isinstance(value, bytes) else dumps(value), dumps(list(storages))]
+    parts = [
+        dumps(MAGIC),
+        dumps(PROTOCOL),
+        dumps(dict(system)),
+        value if isinstance(value, bytes) else dumps(value),
+        dumps(list(storages)),
+    ]
     order = "little" if system["little_endian"] else "big"
-    path.write_bytes(b"".join(parts) + b"".join(count.to_bytes(8, order) + data for count, data in storages.values()))
+    path.write_bytes(
+        b"".join(parts) + b"".join(count.to_bytes(8, order) + data for count, data in storages.values())
+    )
     return path

@@ -45,7 +45,9 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Importing the module weightbridge.plan sets the package's attribute `plan`: that must not hide the function of that name."""
+    """Importing the module weightbridge.plan sets the package's attribute `plan`: that must not hide the
+    function of that name.
+    """
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not (name in _HOMES and isinstance(value, ModuleType)):

@@ -1,4 +1,6 @@
-"""The public functions: a path, `py:module:callable` or a live keras.Model on either side, options by the command's names."""
+"""The public functions: a path, `py:module:callable` or a live keras.Model on either side, options by the
+command's names.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
@@ -35,7 +37,9 @@ def check(source: Any, target: Any, **options: Any) -> Report:
 
 
 def plan(source: Any, target: Any, **options: Any) -> Plan:
-    """The plan that `transfer` would carry out. `plan.save(path)` writes it as a lockfile, with the hashes of both models."""
+    """The plan that `transfer` would carry out. `plan.save(path)` writes it as a lockfile, with the hashes of
+    both models.
+    """
     return pipeline.hashed_plan(source, target, make_options(options))
 
 
@@ -48,7 +52,9 @@ def transfer(source: Any, target: Any, output: str | Path | None = None, **optio
     if output is not None:
         return pipeline.transfer(source, target, _path("output", output), made)
     if isinstance(target, str | Path):
-        raise UsageError("a target that is a file needs an output", fix="say output=PATH, or give a live keras.Model")
+        raise UsageError(
+            "a target that is a file needs an output", fix="say output=PATH, or give a live keras.Model"
+        )
     return inplace.transfer(source, target, made)
 
 
@@ -63,12 +69,16 @@ def make_options(given: Mapping[str, Any]) -> Options:
     Raises UsageError for a name that no option has, and for a value that an option does not take.
     """
     if given.get("adapt") == "fit" or given.get("calibrate") is not None:
-        raise UsageError("adapt='fit' is not in this version yet", fix="use adapt='weights', which needs no data")
+        raise UsageError(
+            "adapt='fit' is not in this version yet", fix="use adapt='weights', which needs no data"
+        )
     known = {f.name for f in fields(Options)} - {"explicit"}
     unknown = sorted(set(given) - known)
     if unknown:
         raise UsageError(f"unknown option {unknown[0]!r}", fix=f"known are {', '.join(sorted(known))}")
-    values = {name: _CONVERTED[name](name, value) if name in _CONVERTED else value for name, value in given.items()}
+    values = {
+        name: _CONVERTED[name](name, value) if name in _CONVERTED else value for name, value in given.items()
+    }
     return Options(**values, explicit=frozenset(given) & {"fail_on", "min_coverage"})
 
 
@@ -116,7 +126,10 @@ def _fraction(name: str, value: Any) -> float:
 
 
 def _no(name: str, value: Any, expected: str) -> UsageError:
-    return UsageError(f"{name}={repr(value)[:60]}: expected {expected}", fix="options have the names and values that the commands have")
+    return UsageError(
+        f"{name}={repr(value)[:60]}: expected {expected}",
+        fix="options have the names and values that the commands have",
+    )
 
 
 _PAIRS = "a dict {source: target}, or pairs (source, target)"

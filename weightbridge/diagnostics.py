@@ -22,41 +22,101 @@ class Code:
 CODES: dict[str, Code] = {
     c.code: c
     for c in (
-        Code("WB101", "format-mismatch", "warning", "the content is another format than the suffix says; it is read as what it is"),
+        Code(
+            "WB101",
+            "format-mismatch",
+            "warning",
+            "the content is another format than the suffix says; it is read as what it is",
+        ),
         Code(
             "WB102",
             "legacy-dialect",
             "warning",
             "a Keras 1, 2 or tf.keras file that today's Keras cannot load as it is; names each cause and the fix",
         ),
-        Code("WB103", "semantics-changed", "error", "it loads today, but computes something else than when it was saved"),
+        Code(
+            "WB103",
+            "semantics-changed",
+            "error",
+            "it loads today, but computes something else than when it was saved",
+        ),
         Code("WB104", "missing-code", "warning", "needs a custom class or a Lambda to run"),
-        Code("WB105", "weights-missing", "error", "the architecture has tensors that the file lacks (never saved, or never built)"),
+        Code(
+            "WB105",
+            "weights-missing",
+            "error",
+            "the architecture has tensors that the file lacks (never saved, or never built)",
+        ),
         Code("WB106", "non-finite", "error", "NaN or Inf among the weights"),
         Code("WB107", "unsupported", "error", "an op, a dtype or a version outside what is supported"),
-        Code("WB108", "part-of-file", "note", "the file holds more than one model's weights; says what was read and what was left out"),
+        Code(
+            "WB108",
+            "part-of-file",
+            "note",
+            "the file holds more than one model's weights; says what was read and what was left out",
+        ),
         Code("WB109", "quantised", "warning", "values that are the weights only together with their scales"),
         Code("WB201", "shape-mismatch", "error", "a matched pair whose shapes no exact transform joins"),
         Code("WB202", "unmatched-target", "error", "a target tensor without a source, not declared fresh"),
         Code("WB203", "unused-source", "warning", "a source tensor that nothing uses, not declared"),
-        Code("WB204", "ambiguous-match", "warning", "several sources fit as well; names the runners-up and what decided"),
-        Code("WB205", "shifted-layers", "warning", "a layer inserted or removed: loading by position would fill wrong layers; says which"),
-        Code("WB206", "renamed-layers", "note", "names differ by a prefix, a suffix, a counter or a scheme; says which"),
+        Code(
+            "WB204",
+            "ambiguous-match",
+            "warning",
+            "several sources fit as well; names the runners-up and what decided",
+        ),
+        Code(
+            "WB205",
+            "shifted-layers",
+            "warning",
+            "a layer inserted or removed: loading by position would fill wrong layers; says which",
+        ),
+        Code(
+            "WB206",
+            "renamed-layers",
+            "note",
+            "names differ by a prefix, a suffix, a counter or a scheme; says which",
+        ),
         Code("WB207", "no-match", "error", "nothing, or less than the coverage gate, is transferred"),
-        Code("WB208", "role-mismatch", "error", "a tensor would land in another role (beta into gamma, moving mean into scale)"),
+        Code(
+            "WB208",
+            "role-mismatch",
+            "error",
+            "a tensor would land in another role (beta into gamma, moving mean into scale)",
+        ),
         Code("WB209", "collision", "error", "two sources for one target"),
-        Code("WB210", "order-permuted", "warning", "the file's own order is not the layer's order; matched by name or role instead"),
+        Code(
+            "WB210",
+            "order-permuted",
+            "warning",
+            "the file's own order is not the layer's order; matched by name or role instead",
+        ),
         Code("WB211", "tied-weights", "warning", "tied on one side only"),
-        Code("WB301", "variant-incompatible", "error", "a different function: no weights make them equal (`reset_after`, ...)"),
+        Code(
+            "WB301",
+            "variant-incompatible",
+            "error",
+            "a different function: no weights make them equal (`reset_after`, ...)",
+        ),
         Code("WB302", "lossy-adapter", "warning", "an adapter that loses information; says how much"),
         Code("WB303", "head-replaced", "note", "class counts differ: the head is mapped by class, or fresh"),
         Code("WB304", "stem-adapted", "note", "input channels differ: which formula was used"),
-        Code("WB305", "folded-batchnorm", "note", "the source's BatchNorm is folded into its neighbour; how the target's is filled"),
+        Code(
+            "WB305",
+            "folded-batchnorm",
+            "note",
+            "the source's BatchNorm is folded into its neighbour; how the target's is filled",
+        ),
         Code("WB306", "dropped-zero-bias", "note", "an exporter dropped an all-zero bias; filled with zeros"),
         Code("WB307", "precision-loss", "warning", "values overflow or underflow in the target's dtype"),
         Code("WB308", "negative-transfer-risk", "warning", "evidence says that this transfer will not help"),
         Code("WB401", "output-differs", "error", "outputs differ beyond the noise floor"),
-        Code("WB402", "layer-differs", "error", "this layer, fed the reference's inputs, differs; with the explanation that was confirmed"),
+        Code(
+            "WB402",
+            "layer-differs",
+            "error",
+            "this layer, fed the reference's inputs, differs; with the explanation that was confirmed",
+        ),
         Code(
             "WB403",
             "hyperparameter-differs",
@@ -64,30 +124,64 @@ CODES: dict[str, Code] = {
             "same weights, other function: epsilon, padding, activation, dilation, groups, data format",
         ),
         Code(
-            "WB404", "layout-suspect", "error", "a permutation that shapes cannot show: transposed square kernel, Flatten order, gate order"
+            "WB404",
+            "layout-suspect",
+            "error",
+            "a permutation that shapes cannot show: transposed square kernel, Flatten order, gate order",
         ),
         Code("WB405", "non-finite-output", "error", "NaN or Inf in outputs"),
-        Code("WB406", "ill-conditioned", "warning", "the noise floor is too high for the check to have power"),
-        Code("WB407", "train-mode-differs", "warning", "equal in inference, not in training: momentum, dropout, trainable flags"),
-        Code("WB408", "preprocessing-differs", "warning", "the two expect other inputs: range, channel order, mean and std"),
-        Code("WB501", "surviving-mutant", "error", "a deliberate fault in a transferred tensor was not noticed"),
+        Code(
+            "WB406", "ill-conditioned", "warning", "the noise floor is too high for the check to have power"
+        ),
+        Code(
+            "WB407",
+            "train-mode-differs",
+            "warning",
+            "equal in inference, not in training: momentum, dropout, trainable flags",
+        ),
+        Code(
+            "WB408",
+            "preprocessing-differs",
+            "warning",
+            "the two expect other inputs: range, channel order, mean and std",
+        ),
+        Code(
+            "WB501", "surviving-mutant", "error", "a deliberate fault in a transferred tensor was not noticed"
+        ),
         Code("WB502", "vacuous", "error", "the check also passes for a model that must fail it"),
         Code("WB503", "low-power", "warning", "only large faults would be noticed here; says how large"),
         Code("WB504", "nothing-compared", "error", "zero comparisons"),
         Code("WB590", "stale-baseline", "warning", "a baseline entry that no longer applies"),
-        Code("WB901", "executable-content", "error", "running code would be needed to read it (pickle, Lambda, ...): refused"),
-        Code("WB902", "external-reference", "error", "points outside itself: HDF5 external link, ONNX external data beyond its folder"),
+        Code(
+            "WB901",
+            "executable-content",
+            "error",
+            "running code would be needed to read it (pickle, Lambda, ...): refused",
+        ),
+        Code(
+            "WB902",
+            "external-reference",
+            "error",
+            "points outside itself: HDF5 external link, ONNX external data beyond its folder",
+        ),
         Code("WB903", "resource-bomb", "error", "declares or expands to far more than the file holds"),
         Code("WB904", "corrupt", "error", "truncated, overlapping or malformed"),
         Code("WB905", "missing-file", "error", "there is no such file, or it may not be read"),
-        Code("WB906", "not-written", "error", "OUTPUT or a report cannot be written: disk full, no permission, or in the way of something"),
+        Code(
+            "WB906",
+            "not-written",
+            "error",
+            "OUTPUT or a report cannot be written: disk full, no permission, or in the way of something",
+        ),
     )
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One diagnostic about one place. `source` and `target` are names of tensors or layers, "" where none is meant."""
+    """One diagnostic about one place. `source` and `target` are names of tensors or layers, "" where none is
+    meant.
+    """
 
     code: str
     message: str
@@ -103,7 +197,9 @@ class Finding:
     @property
     def fingerprint(self) -> str:
         """Hash of code, source and target, without the message's numbers: stable between runs and formats."""
-        return hashlib.sha256("\0".join((self.code, self.source, self.target)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return hashlib.sha256(
+            "\0".join((self.code, self.source, self.target)).encode("utf-8", "surrogatepass")
+        ).hexdigest()[:16]
 
 
 def finding(code: str, message: str, *, source: str = "", target: str = "", fix: str = "") -> Finding:
@@ -123,4 +219,6 @@ def with_severity(found: Finding, severity: Severity) -> Finding:
 def sorted_findings(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Errors first, then by code and place; duplicates dropped."""
     unique = dict.fromkeys(findings)
-    return tuple(sorted(unique, key=lambda f: (-SEVERITIES.index(f.severity), f.code, f.target, f.source, f.message)))
+    return tuple(
+        sorted(unique, key=lambda f: (-SEVERITIES.index(f.severity), f.code, f.target, f.source, f.message))
+    )

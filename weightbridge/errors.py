@@ -1,4 +1,5 @@
-"""The one tree of exceptions: what is wrong with a file, an argument or a model, with its WB code and exit code.
+"""The one tree of exceptions: what is wrong with a file, an argument or a model, with its WB code and exit
+code.
 
     WeightbridgeError
         UsageError            2   arguments, plan, policy, rules or data file
@@ -25,7 +26,8 @@ from typing import ClassVar
 class WeightbridgeError(Exception):
     """Anything that is wrong with a file, an argument or a model.
 
-    `code` is the WB code ("" where none applies), `fix` what to do next, `where` the path of the thing at fault.
+    `code` is the WB code ("" where none applies), `fix` what to do next, `where` the path of the thing at
+    fault.
     """
 
     code: str = ""

@@ -8,12 +8,16 @@ from weightbridge.errors import OutputError, UsageError
 
 
 def real_path(path: str | Path) -> Path:
-    """The file itself where `path` is a link; a link that leads to itself stays as it is, where Path.resolve would raise."""
+    """The file itself where `path` is a link; a link that leads to itself stays as it is, where Path.resolve
+    would raise.
+    """
     return Path(os.path.realpath(path))
 
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
-    """Raises UsageError where the file exists and may not be replaced, OutputError where it cannot be written."""
+    """Raises UsageError where the file exists and may not be replaced, OutputError where it cannot be
+    written.
+    """
     if path.exists() and not overwrite:
         raise UsageError("exists already", where=str(path), fix="choose another name, or say --overwrite")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -25,7 +29,9 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
         os.replace(temporary, path)
     except OSError as error:
         raise OutputError(
-            f"cannot be written: {error.strerror}", where=str(path), fix="free some space, or choose another folder"
+            f"cannot be written: {error.strerror}",
+            where=str(path),
+            fix="free some space, or choose another folder",
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

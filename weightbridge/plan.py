@@ -1,4 +1,6 @@
-"""Plan: one step per target tensor, one entry per unused source tensor; JSON in and out, with the hashes of both models."""
+"""Plan: one step per target tensor, one entry per unused source tensor; JSON in and out, with the hashes of
+both models.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +16,8 @@ UnusedReason = Literal["declared", "optimizer", "state", "unexplained"]
 class Step:
     """How one target tensor gets its value.
 
-    transform: an einops pattern (`o i h w -> h w i o`) or the name of a transform or adapter; "" for a plain copy.
+    transform: an einops pattern (`o i h w -> h w i o`) or the name of a transform or adapter; "" for a plain
+    copy.
     parameters: what the transform needs besides the arrays: JSON-like (axis lengths, index maps, epsilons).
     energy_kept: sum of squares kept of the source's, 1.0 where nothing is lost; None before values are read.
     """
@@ -44,7 +47,9 @@ class Unused:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One answer to a question: for each target tensor the sources that it means. `label`: the letter to answer with."""
+    """One answer to a question: for each target tensor the sources that it means. `label`: the letter to
+    answer with.
+    """
 
     label: str
     sources: Mapping[str, tuple[str, ...]]
@@ -52,7 +57,9 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What names cannot tell. `chosen`: the answer that the plan has now; `answer`: a person's, "" where there is none yet."""
+    """What names cannot tell. `chosen`: the answer that the plan has now; `answer`: a person's, "" where
+    there is none yet.
+    """
 
     ask: str
     chosen: str
@@ -62,7 +69,9 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One step per target tensor, one Unused per source tensor that no step uses: both ledgers sum up, always."""
+    """One step per target tensor, one Unused per source tensor that no step uses: both ledgers sum up,
+    always.
+    """
 
     steps: tuple[Step, ...]
     unused: tuple[Unused, ...]

@@ -1,6 +1,7 @@
 """The exact transforms: axis patterns by einops, and the few named ones that a pattern cannot say.
 
-Each named transform takes the source arrays in the step's order and its parameters, and returns the target's value.
+Each named transform takes the source arrays in the step's order and its parameters, and returns the target's
+value.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +42,9 @@ def _constant(_: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _gates(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Reorders blocks along an axis: `order` says which source block each target block takes; `pattern` rearranges after that."""
+    """Reorders blocks along an axis: `order` says which source block each target block takes; `pattern`
+    rearranges after that.
+    """
     array, axis, order = arrays[0], int(parameters["axis"]), parameters["order"]
     blocks = np.split(array, len(order), axis=axis)
     moved = np.concatenate([blocks[i] for i in order], axis=axis)
@@ -49,7 +52,8 @@ def _gates(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _gate_bias(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Input and recurrent biases (halves of one array, or two arrays): gates reordered, then summed or stacked as (2, n).
+    """Input and recurrent biases (halves of one array, or two arrays): gates reordered, then summed or
+    stacked as (2, n).
 
     Joined with `zeros`, the one array there is has recurrent biases of zero put behind it, as (1, 2 n).
     """
@@ -63,7 +67,9 @@ def _gate_bias(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """One index along the first axis (a direction of a bidirectional layer), then `inner` with its own parameters."""
+    """One index along the first axis (a direction of a bidirectional layer), then `inner` with its own
+    parameters.
+    """
     chosen = [a[int(parameters["index"])] for a in arrays]
     return apply(parameters["inner"], parameters["parameters"], chosen)
 
@@ -71,15 +77,20 @@ def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 def _batchnorm_gamma(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """gamma' = gamma sqrt((var + eps_target) / (var + eps_source)): the same function under another epsilon."""
     gamma, variance = (a.astype(np.float64) for a in arrays)
-    scaled = gamma * np.sqrt((variance + parameters["target_epsilon"]) / (variance + parameters["source_epsilon"]))
+    scaled = gamma * np.sqrt(
+        (variance + parameters["target_epsilon"]) / (variance + parameters["source_epsilon"])
+    )
     return np.asarray(scaled)
 
 
 def _affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """A chain of per-channel operations as BatchNorm values over mean 0 and variance 1: `scale` is gamma, `shift` is beta.
+    """A chain of per-channel operations as BatchNorm values over mean 0 and variance 1: `scale` is gamma,
+    `shift` is beta.
 
-    `mean` is the moving mean that has the effect of the shift, for a BatchNorm without beta; `variance` the moving variance that has
-    the effect of the scale, for one without gamma: NaN where the scale is not positive, as none has that effect.
+    `mean` is the moving mean that has the effect of the shift, for a BatchNorm without beta; `variance` the
+    moving variance that has
+    the effect of the scale, for one without gamma: NaN where the scale is not positive, as none has that
+    effect.
     """
     scale: Array = np.ones(arrays[0].size)
     shift: Array = np.zeros(arrays[0].size)
@@ -114,7 +125,11 @@ def _standard_deviation(arrays: Sequence[Array], parameters: Mapping[str, Any]) 
 def _flip(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """Spatial flip of a Theano kernel, then `pattern`."""
     flipped = np.flip(arrays[0], axis=tuple(parameters["axes"]))
-    return rearranged(flipped, parameters["pattern"], parameters) if parameters.get("pattern") else np.ascontiguousarray(flipped)
+    return (
+        rearranged(flipped, parameters["pattern"], parameters)
+        if parameters.get("pattern")
+        else np.ascontiguousarray(flipped)
+    )
 
 
 def _concatenate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
@@ -123,12 +138,15 @@ def _concatenate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Arra
 
 def _split(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """Part `index` of `parts` equal parts along an axis, then `pattern`."""
-    part = np.split(arrays[0], int(parameters["parts"]), axis=int(parameters["axis"]))[int(parameters["index"])]
+    part = np.split(arrays[0], int(parameters["parts"]), axis=int(parameters["axis"]))[
+        int(parameters["index"])
+    ]
     return rearranged(part, parameters["pattern"], parameters) if parameters.get("pattern") else part
 
 
 def _slice(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """A run of rows along an axis (`start` to `stop`), of the array as `before` rearranges it, then `pattern`.
+    """A run of rows along an axis (`start` to `stop`), of the array as `before` rearranges it, then
+    `pattern`.
 
     Where the axis holds several equal `groups`, the same run of each of them.
     """
@@ -138,7 +156,11 @@ def _slice(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     grouped = array.reshape(*array.shape[:axis], groups, -1, *array.shape[axis + 1 :])
     part = grouped[(slice(None),) * (axis + 1) + (rows,)]
     part = part.reshape(*array.shape[:axis], -1, *array.shape[axis + 1 :])
-    return rearranged(part, parameters["pattern"], parameters) if parameters.get("pattern") else np.ascontiguousarray(part)
+    return (
+        rearranged(part, parameters["pattern"], parameters)
+        if parameters.get("pattern")
+        else np.ascontiguousarray(part)
+    )
 
 
 def _fuse(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
@@ -167,13 +189,18 @@ def _negate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _fold_batchnorm(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """What an exporter makes of a BatchNorm: the kernel scaled along `axis`, the bias scaled and shifted, or the scale; then `pattern`."""
+    """What an exporter makes of a BatchNorm: the kernel scaled along `axis`, the bias scaled and shifted, or
+    the scale; then `pattern`.
+    """
     values = {role: a.astype(np.float64) for role, a in zip(parameters["roles"], arrays, strict=True)}
     scale = values.get("gamma", 1.0) / np.sqrt(values["moving_variance"] + float(parameters["epsilon"]))
     if parameters.get("value") == "scale":
         return _by(parameters, np.asarray(scale))
     if "kernel" not in values:
-        return _by(parameters, np.asarray((values.get("bias", 0.0) - values["moving_mean"]) * scale + values.get("beta", 0.0)))
+        return _by(
+            parameters,
+            np.asarray((values.get("bias", 0.0) - values["moving_mean"]) * scale + values.get("beta", 0.0)),
+        )
     kernel = values["kernel"]
     shape = [-1 if n == int(parameters["axis"]) else 1 for n in range(kernel.ndim)]
     return _by(parameters, kernel * np.reshape(scale, shape))

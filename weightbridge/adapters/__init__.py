@@ -1,4 +1,6 @@
-"""Adapters: what to do where shapes or architectures differ, decided without values and carried out exactly at transfer time."""
+"""Adapters: what to do where shapes or architectures differ, decided without values and carried out exactly
+at transfer time.
+"""
 
 from weightbridge.adapters.apply.arithmetic import ADAPTERS, apply, with_energy
 from weightbridge.adapters.propose.choose import propose

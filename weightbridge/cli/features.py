@@ -16,5 +16,12 @@ from weightbridge.commands import pipeline
 @click.argument("output", type=FILE)
 @with_options(OVERWRITE, SOURCE_ARGUMENTS, REPORTING)
 def command(model: str, layer: str, output: Path, **given: Any) -> int:
-    """Cut MODEL at LAYER and write what is before it to OUTPUT, as a feature extractor. `weightbridge inspect` lists the layers."""
-    return run("features", given, lambda options: pipeline.features(model, layer, output, options), (model, str(output)))
+    """Cut MODEL at LAYER and write what is before it to OUTPUT, as a feature extractor. `weightbridge
+    inspect` lists the layers.
+    """
+    return run(
+        "features",
+        given,
+        lambda options: pipeline.features(model, layer, output, options),
+        (model, str(output)),
+    )

@@ -7,14 +7,20 @@ import click
 from weightbridge.version import __version__
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "inspect": ("weightbridge.cli.inspect", "The layers, tensors and findings of a model, as text or as a picture."),
+    "inspect": (
+        "weightbridge.cli.inspect",
+        "The layers, tensors and findings of a model, as text or as a picture.",
+    ),
     "check": ("weightbridge.cli.check", "Match two models, plan the transfer and report; write no model."),
     "plan": ("weightbridge.cli.plan", "The same, and write the plan: a lockfile to review and edit."),
     "transfer": ("weightbridge.cli.transfer", "Plan, write OUTPUT, read it back and verify it."),
     "verify": ("weightbridge.cli.verify", "Run both models on the same probes and compare."),
     "features": ("weightbridge.cli.features", "Cut a model at a layer, as a feature extractor."),
     "report": ("weightbridge.cli.report", "Render a saved report, or judge it under another policy."),
-    "rules": ("weightbridge.cli.rules", "List, explain and test the matching rules and the codes of findings."),
+    "rules": (
+        "weightbridge.cli.rules",
+        "List, explain and test the matching rules and the codes of findings.",
+    ),
     "demo": ("weightbridge.cli.demo", "The main job on real digits, in under two minutes."),
 }
 

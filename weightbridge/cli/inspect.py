@@ -25,7 +25,12 @@ VIEWS: dict[str, str] = {
 
 @click.command("inspect")
 @click.argument("model")
-@click.option("--format", "view", type=click.Choice(tuple(VIEWS)), help="The graph alone, in this form. [default: by --output's suffix]")
+@click.option(
+    "--format",
+    "view",
+    type=click.Choice(tuple(VIEWS)),
+    help="The graph alone, in this form. [default: by --output's suffix]",
+)
 @click.option("--output", type=FILE, metavar="FILE", help="Where the graph goes. [default: standard output]")
 @with_options(SOURCE_ARGUMENTS, REPORTING)
 def command(model: str, view: str | None, output: Path | None, **given: Any) -> int:
@@ -51,7 +56,9 @@ def _form_of(output: Path | None) -> str | None:
         return None
     form = {"txt": "text"}.get(output.suffix[1:], output.suffix[1:])
     if form not in VIEWS:
-        raise click.UsageError(f"--output {output}: its suffix is no form of a graph; add --format {'|'.join(VIEWS)}")
+        raise click.UsageError(
+            f"--output {output}: its suffix is no form of a graph; add --format {'|'.join(VIEWS)}"
+        )
     return form
 
 

@@ -1,4 +1,6 @@
-"""Refusing to start where the unrelated PyPI project `weightbridge` is installed over this one: both fill the same folder."""
+"""Refusing to start where the unrelated PyPI project `weightbridge` is installed over this one: both fill the
+same folder.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +13,8 @@ OURS, OTHER = "weightbridge_toolkit-", "weightbridge-"
 def refuse_other_project(folders: Iterable[str]) -> None:
     """Raises UsageError where both distributions are installed in the folders that Python imports from.
 
-    Their names are read from the folders: importlib.metadata costs every start more than all else that happens before a command.
+    Their names are read from the folders: importlib.metadata costs every start more than all else that
+    happens before a command.
     """
     found = [name for folder in folders for name in _installed(Path(folder or "."))]
     other = [name for name in found if name.startswith(OTHER)]

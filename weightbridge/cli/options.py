@@ -13,37 +13,89 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
 FILE = click.Path(path_type=Path)
 
-PLAIN = ("fresh", "unused", "adapt", "plan", "rules", "policy", "evidence", "probe", "overwrite", "disambiguate")  # the same in Options
+PLAIN = (
+    "fresh",
+    "unused",
+    "adapt",
+    "plan",
+    "rules",
+    "policy",
+    "evidence",
+    "probe",
+    "overwrite",
+    "disambiguate",
+)  # the same in Options
 
 REPORTING: tuple[Decorator, ...] = (
-    click.option("--report", "reports", multiple=True, metavar="FORMAT[=PATH]", help="text, json, markdown or junit. [default: text]"),
+    click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar="FORMAT[=PATH]",
+        help="text, json, markdown or junit. [default: text]",
+    ),
     click.option("--rules", multiple=True, type=FILE, metavar="DIR", help="Matching rules of your own."),
     click.option("--policy", type=FILE, metavar="FILE.toml", help="Severities, min_coverage and fail_on."),
-    click.option("--fail-on", type=click.Choice(get_args(FailOn)), help="What ends with exit code 1. [default: error]"),
+    click.option(
+        "--fail-on", type=click.Choice(get_args(FailOn)), help="What ends with exit code 1. [default: error]"
+    ),
     click.option("--quiet", is_flag=True, help="No text report on standard output."),
     click.option("--no-progress", is_flag=True, help="No progress bar."),
 )
 PLANNING: tuple[Decorator, ...] = (
     click.option("--plan", type=FILE, metavar="FILE", help="A plan to carry out, instead of a new one."),
-    click.option("--map", "pairs", multiple=True, metavar="SOURCE=TARGET", help="These belong together (globs)."),
-    click.option("--fresh", multiple=True, metavar="GLOB", help="Target tensors that get no source, on purpose."),
-    click.option("--unused", multiple=True, metavar="GLOB", help="Source tensors that are left over, on purpose."),
-    click.option("--adapt", type=click.Choice(get_args(Adapt)), default="weights", help="Where shapes differ. [default: weights]"),
+    click.option(
+        "--map", "pairs", multiple=True, metavar="SOURCE=TARGET", help="These belong together (globs)."
+    ),
+    click.option(
+        "--fresh", multiple=True, metavar="GLOB", help="Target tensors that get no source, on purpose."
+    ),
+    click.option(
+        "--unused", multiple=True, metavar="GLOB", help="Source tensors that are left over, on purpose."
+    ),
+    click.option(
+        "--adapt",
+        type=click.Choice(get_args(Adapt)),
+        default="weights",
+        help="Where shapes differ. [default: weights]",
+    ),
     click.option("--calibrate", type=FILE, metavar="D.npz", help="Inputs for --adapt fit."),
-    click.option("--min-coverage", type=click.FloatRange(0, 1), help="Least fraction of the target's parameters to transfer."),
+    click.option(
+        "--min-coverage",
+        type=click.FloatRange(0, 1),
+        help="Least fraction of the target's parameters to transfer.",
+    ),
     click.option("--disambiguate", is_flag=True, help="Try the candidates of an ambiguous match."),
 )
 PROBING: tuple[Decorator, ...] = (
     click.option("--probe", type=FILE, metavar="D.npz", help="Inputs of your own to verify on."),
-    click.option("--evidence", type=click.Choice(get_args(Evidence)), default="standard", show_default=True, help="How much to run."),
+    click.option(
+        "--evidence",
+        type=click.Choice(get_args(Evidence)),
+        default="standard",
+        show_default=True,
+        help="How much to run.",
+    ),
 )
 SOURCE_ARGUMENTS: tuple[Decorator, ...] = (
-    click.option("--source-arg", multiple=True, metavar="K=V", help="Argument for a source py:module:callable; JSON, else text."),
+    click.option(
+        "--source-arg",
+        multiple=True,
+        metavar="K=V",
+        help="Argument for a source py:module:callable; JSON, else text.",
+    ),
 )
 TARGET_ARGUMENTS: tuple[Decorator, ...] = (
-    click.option("--target-arg", multiple=True, metavar="K=V", help="Argument for a target py:module:callable; JSON, else text."),
+    click.option(
+        "--target-arg",
+        multiple=True,
+        metavar="K=V",
+        help="Argument for a target py:module:callable; JSON, else text.",
+    ),
 )
-OVERWRITE: tuple[Decorator, ...] = (click.option("--overwrite", is_flag=True, help="Replace OUTPUT where it exists."),)
+OVERWRITE: tuple[Decorator, ...] = (
+    click.option("--overwrite", is_flag=True, help="Replace OUTPUT where it exists."),
+)
 
 
 def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
@@ -79,4 +131,6 @@ def _refuse_what_is_not_there(given: dict[str, Any]) -> None:
     if given.get("calibrate") and given.get("adapt") != "fit":
         raise click.UsageError("--calibrate goes with --adapt fit")
     if given.get("adapt") == "fit":
-        raise click.UsageError("--adapt fit is not in this version yet: use --adapt weights, which needs no data")
+        raise click.UsageError(
+            "--adapt fit is not in this version yet: use --adapt weights, which needs no data"
+        )

@@ -46,7 +46,9 @@ def pair(text: str) -> tuple[str, str]:
 def _request(text: str) -> Request:
     format, _, path = text.partition("=")
     if format not in RENDERERS:
-        raise click.UsageError(f"--report {text}: there is no report format {format!r}. Available: {', '.join(RENDERERS)}")
+        raise click.UsageError(
+            f"--report {text}: there is no report format {format!r}. Available: {', '.join(RENDERERS)}"
+        )
     if "=" in text and not path:
         raise click.UsageError(f"--report {text}: the path is missing. Leave out the = for standard output")
     return Request(format, None if path in ("", "-") else Path(path))
@@ -55,7 +57,9 @@ def _request(text: str) -> Request:
 def _argument(text: str, option: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not (key.isidentifier() and equals):
-        raise click.UsageError(f"{option} {text}: expected NAME=VALUE, where NAME is an argument of the callable")
+        raise click.UsageError(
+            f"{option} {text}: expected NAME=VALUE, where NAME is an argument of the callable"
+        )
     try:
         return key, json.loads(value)
     except ValueError:

@@ -12,7 +12,14 @@ from weightbridge.errors import UsageError
 from weightbridge.report.escape import visible
 from weightbridge.report.explain import explain
 
-RULES = click.option("--rules", "folders", multiple=True, type=FILE, metavar="DIR", help="Rules of your own, beside the shipped ones.")
+RULES = click.option(
+    "--rules",
+    "folders",
+    multiple=True,
+    type=FILE,
+    metavar="DIR",
+    help="Rules of your own, beside the shipped ones.",
+)
 
 
 @click.group("rules")
@@ -60,7 +67,9 @@ def test_rules(folder: Path) -> int:
 def _existing(folders: tuple[Path, ...]) -> tuple[Path, ...]:
     for folder in folders:
         if not folder.is_dir():
-            raise UsageError("no such folder of rules", where=str(folder), fix="Give --rules a folder with .toml files")
+            raise UsageError(
+                "no such folder of rules", where=str(folder), fix="Give --rules a folder with .toml files"
+            )
     return folders
 
 

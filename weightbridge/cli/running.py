@@ -21,7 +21,11 @@ TEXT = (Request("text"),)
 
 
 def run(
-    command: str, given: dict[str, Any], action: Callable[[Options], Report], models: Sequence[str], default: Sequence[Request] = TEXT
+    command: str,
+    given: dict[str, Any],
+    action: Callable[[Options], Report],
+    models: Sequence[str],
+    default: Sequence[Request] = TEXT,
 ) -> int:
     """Calls the action with the options, writes the reports, gives the exit code.
 
@@ -59,7 +63,11 @@ def _deliver(report: Report, wanted: Sequence[Request]) -> int:
 def _written(request: Request, data: Mapping[str, Any]) -> OutputError | None:
     try:
         if request.path is None:
-            show(_for_terminal(data) if request == Request("text") and _is_terminal() else renderer(request.format)(data))
+            show(
+                _for_terminal(data)
+                if request == Request("text") and _is_terminal()
+                else renderer(request.format)(data)
+            )
         else:
             write_atomically(request.path, renderer(request.format)(data))
     except OutputError as error:
@@ -73,6 +81,8 @@ def _is_terminal() -> bool:
 
 
 def _for_terminal(data: Mapping[str, Any]) -> str:
-    from weightbridge.report.render.text import render_on  # and rich with it, which a JSON report can do without
+    from weightbridge.report.render.text import (
+        render_on,
+    )  # and rich with it, which a JSON report can do without
 
     return render_on(data, shutil.get_terminal_size().columns, color=True)

@@ -5,7 +5,16 @@ from typing import Any
 
 import click
 
-from weightbridge.cli.options import FILE, OVERWRITE, PLANNING, PROBING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
+from weightbridge.cli.options import (
+    FILE,
+    OVERWRITE,
+    PLANNING,
+    PROBING,
+    REPORTING,
+    SOURCE_ARGUMENTS,
+    TARGET_ARGUMENTS,
+    with_options,
+)
 from weightbridge.cli.running import run
 from weightbridge.commands import pipeline
 
@@ -18,5 +27,12 @@ from weightbridge.commands import pipeline
 @click.option("--no-verify", is_flag=True, help="Read OUTPUT back, but run no model.")
 @with_options(REPORTING)
 def command(source: str, target: str, output: Path, **given: Any) -> int:
-    """Put SOURCE's weights into TARGET and write that to OUTPUT, whose suffix chooses the format; SOURCE and TARGET stay as they are."""
-    return run("transfer", given, lambda options: pipeline.transfer(source, target, output, options), (source, target, str(output)))
+    """Put SOURCE's weights into TARGET and write that to OUTPUT, whose suffix chooses the format; SOURCE and
+    TARGET stay as they are.
+    """
+    return run(
+        "transfer",
+        given,
+        lambda options: pipeline.transfer(source, target, output, options),
+        (source, target, str(output)),
+    )

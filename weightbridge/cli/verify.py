@@ -14,5 +14,7 @@ from weightbridge.commands import pipeline
 @click.argument("b")
 @with_options(PROBING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
 def command(a: str, b: str, **given: Any) -> int:
-    """Run A and B on the same probes and compare outputs and matched layers; --source-arg is for A, --target-arg for B."""
+    """Run A and B on the same probes and compare outputs and matched layers; --source-arg is for A,
+    --target-arg for B.
+    """
     return run("verify", given, lambda options: pipeline.verify(a, b, options), (a, b))

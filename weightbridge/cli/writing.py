@@ -12,9 +12,15 @@ from weightbridge.files import real_path
 
 
 def check_writable(path: Path, models: Iterable[str]) -> None:
-    """Before the work begins: raises UsageError where `path` is one of the models, OutputError where nothing can be written there."""
+    """Before the work begins: raises UsageError where `path` is one of the models, OutputError where nothing
+    can be written there.
+    """
     if any(real_path(path) == real_path(model) for model in models):
-        raise UsageError("a report or a picture would be written over a model of this command", where=str(path), fix="Give another path")
+        raise UsageError(
+            "a report or a picture would be written over a model of this command",
+            where=str(path),
+            fix="Give another path",
+        )
     try:
         _try(path)
     except OSError as error:

@@ -1,4 +1,6 @@
-"""What a transfer may claim before any model is run: equality of the whole, or not and why; and that its bytes were read back."""
+"""What a transfer may claim before any model is run: equality of the whole, or not and why; and that its
+bytes were read back.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,7 +20,9 @@ def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
     loose = [s for s in plan.steps if s.contract not in EXACT]
     if not plan.steps or loose:
         return (
-            f"{len(loose)} of {len(plan.steps)} tensors are not transferred exactly ({loose[0].target})" if loose else "there is no tensor"
+            f"{len(loose)} of {len(plan.steps)} tensors are not transferred exactly ({loose[0].target})"
+            if loose
+            else "there is no tensor"
         )
     differing = [f for f in findings if f.code in DIFFERENT]
     if differing:
@@ -33,5 +37,7 @@ def evidence_of(written: Written, findings: Iterable[Finding]) -> dict[str, Any]
 
 
 def unproven(written: Written, findings: Iterable[Finding], reason: str) -> Verification:
-    """The verification of a file of which no model was run: its bytes stand as they were written, and no more is said."""
+    """The verification of a file of which no model was run: its bytes stand as they were written, and no more
+    is said.
+    """
     return Verification("read-back", evidence={**evidence_of(written, findings), "reason": reason})

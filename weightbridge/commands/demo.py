@@ -1,4 +1,6 @@
-"""The demonstration: a ResNet learns real digits; its weights go into a renamed one, and into an Inception beside a fair control."""
+"""The demonstration: a ResNet learns real digits; its weights go into a renamed one, and into an Inception
+beside a fair control.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +35,8 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """What was measured. `report` is that of the main case, the renamed ResNet; `before` and `after` are its accuracies.
+    """What was measured. `report` is that of the main case, the renamed ResNet; `before` and `after` are its
+    accuracies.
 
     moved: the share of the Inception's parameters that come from the ResNet.
     """
@@ -53,7 +56,9 @@ class Demonstration:
 
 
 def demonstrate(say: Callable[[str], None]) -> Demonstration:
-    """Train, transfer, measure; `say` is told what is going on. Raises Unsupported where Keras with TensorFlow is not installed."""
+    """Train, transfer, measure; `say` is told what is going on. Raises Unsupported where Keras with
+    TensorFlow is not installed.
+    """
     nets = _networks()
     data = digits()
     say(f"training a small ResNet on {len(data.x):,} real handwritten digits")
@@ -66,7 +71,9 @@ def demonstrate(say: Callable[[str], None]) -> Demonstration:
     target = nets.inception((8, 8, 1), 10, seed=SEEDS[0] + 100)
     start = target.get_weights()
     across, given = _transferred(nets, source, target)
-    say(f"measuring both starts of the Inception: {len(SEEDS)} draws of {PER_CLASS} labelled images per class")
+    say(
+        f"measuring both starts of the Inception: {len(SEEDS)} draws of {PER_CLASS} labelled images per class"
+    )
     return Demonstration(
         source=nets.accuracy(source, data.x_test, data.y_test),
         before=nets.accuracy(twin, data.x_test, data.y_test),
@@ -105,13 +112,18 @@ def text(shown: Demonstration) -> str:
 def conclusion(shown: Demonstration) -> tuple[str, ...]:
     """Better, worse or no difference after fine-tuning; under two points is called no difference."""
     points = abs(shown.gain) * 100
-    side = "better" if shown.gain > 0 else "worse: here it is better to start the Inception from its own weights"
+    side = (
+        "better" if shown.gain > 0 else "worse: here it is better to start the Inception from its own weights"
+    )
     tuned = f"After the same fine-tuning the transferred start is {points:.1f} points {side}."
     if points < 2:
         tuned = f"After fine-tuning the two are within {points:.1f} points: here this transfer makes no difference."
     if max(shown.transferred.zero_shot, shown.control.zero_shot) > GUESSING:
         return (tuned,)
-    return ("Without labels both guess (chance is 10 %): weights do not carry over what another architecture computes.", tuned)
+    return (
+        "Without labels both guess (chance is 10 %): weights do not carry over what another architecture computes.",
+        tuned,
+    )
 
 
 def _networks() -> Any:
@@ -119,11 +131,15 @@ def _networks() -> Any:
         return import_module("weightbridge.formats.keras.framework.demo")
     except ImportError as error:
         fix = 'install the extra: pip install "weightbridge-toolkit[tensorflow]", or -e ".[tensorflow]" in a clone'
-        raise Unsupported(f"the demo trains its models with Keras, which cannot be imported here ({error})", fix=fix) from error
+        raise Unsupported(
+            f"the demo trains its models with Keras, which cannot be imported here ({error})", fix=fix
+        ) from error
 
 
 def _transferred(nets: Any, source: Any, target: Any) -> tuple[Report, Any]:
-    """The report of the transfer, from an .h5 file into a .keras file, and the model in the file that it wrote."""
+    """The report of the transfer, from an .h5 file into a .keras file, and the model in the file that it
+    wrote.
+    """
     with TemporaryDirectory() as folder:
         paths = tuple(Path(folder) / name for name in ("trained.h5", "target.keras", "output.keras"))
         nets.save(source, paths[0])

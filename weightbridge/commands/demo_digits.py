@@ -10,7 +10,9 @@ from weightbridge.model.tensors import Array
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """Images (n, 8, 8, 1) float32 from 0 to 1 with their labels; 1,200 to learn from and 597, chosen by the seed, to measure with."""
+    """Images (n, 8, 8, 1) float32 from 0 to 1 with their labels; 1,200 to learn from and 597, chosen by the
+    seed, to measure with.
+    """
 
     x: Array
     y: Array
@@ -19,8 +21,13 @@ class Digits:
 
 
 def digits(seed: int = 0) -> Digits:
-    """The embedded images, shuffled by the seed and split; weightbridge/data/README.md says where they come from."""
-    with files("weightbridge").joinpath("data/digits.npz").open("rb") as file, np.load(file, allow_pickle=False) as stored:
+    """The embedded images, shuffled by the seed and split; weightbridge/data/README.md says where they come
+    from.
+    """
+    with (
+        files("weightbridge").joinpath("data/digits.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as stored,
+    ):
         images, labels = stored["images"], stored["labels"]
     order = np.random.default_rng(seed).permutation(len(labels))
     x, y = (images[order, ..., None] / 16).astype("float32"), labels[order].astype("int32")
@@ -30,7 +37,9 @@ def digits(seed: int = 0) -> Digits:
 def few(y: Array, per_class: int, seed: int) -> Array:
     """Indices of `per_class` random items of every class, classes in order."""
     random = np.random.default_rng(seed)
-    return np.concatenate([random.choice(np.flatnonzero(y == c), per_class, replace=False) for c in np.unique(y)])
+    return np.concatenate(
+        [random.choice(np.flatnonzero(y == c), per_class, replace=False) for c in np.unique(y)]
+    )
 
 
 def linear_head(x: Array, y: Array, x_test: Array, strength: float = 1e-2) -> Array:

@@ -1,4 +1,6 @@
-"""`--disambiguate`: where names cannot tell and both sides can run, the candidates are tried, and the one that verifies is kept."""
+"""`--disambiguate`: where names cannot tell and both sides can run, the candidates are tried, and the one
+that verifies is kept.
+"""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,8 +25,11 @@ NUMBERS = ("numbers",)
 ROUNDS = 2  # over all questions: the second sees the answers of the first
 
 
-def disambiguated(plan: Plan, given: Any, source: LayerGraph, target: LayerGraph, options: Options) -> tuple[Plan, tuple[Finding, ...]]:
-    """The plan with the answers whose outputs are the source's, and what the trial showed (WB204 where it showed nothing).
+def disambiguated(
+    plan: Plan, given: Any, source: LayerGraph, target: LayerGraph, options: Options
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan with the answers whose outputs are the source's, and what the trial showed (WB204 where it
+    showed nothing).
 
     given: the source as the user gave it, which is run. The target is run from a copy of its file.
     """
@@ -38,21 +43,34 @@ def disambiguated(plan: Plan, given: Any, source: LayerGraph, target: LayerGraph
     except (RunError, ModelError) as error:
         reason = f"--disambiguate: the candidates cannot be tried: {error.message}"
         return plan, (
-            finding("WB204", reason, source=error.where, fix="give the source in a format that runs, or answer in the plan file"),
+            finding(
+                "WB204",
+                reason,
+                source=error.where,
+                fix="give the source in a format that runs, or answer in the plan file",
+            ),
         )
 
 
 class _Trial:
     """A source that runs, and a folder for the candidates: one is there at a time."""
 
-    def __init__(self, reference: Runner, source: LayerGraph, target: LayerGraph, folder: Path, options: Options) -> None:
+    def __init__(
+        self, reference: Runner, source: LayerGraph, target: LayerGraph, folder: Path, options: Options
+    ) -> None:
         self._reference, self._source, self._target, self._options = reference, source, target, options
         self._path = folder / f"candidate{''.join(Path(target.path).suffixes[-1:])}"
-        self._setup = Setup(seed=seed_of(structure_hash(source), structure_hash(target)), evidence="quick", samples=options.probe)
+        self._setup = Setup(
+            seed=seed_of(structure_hash(source), structure_hash(target)),
+            evidence="quick",
+            samples=options.probe,
+        )
         self._known: dict[tuple[tuple[str, str], ...], float] = {}
 
     def decided(self, plan: Plan) -> tuple[Plan, tuple[Finding, ...]]:
-        """Question by question the nearest answer, until nothing changes; exact only if the whole then equals the source."""
+        """Question by question the nearest answer, until nothing changes; exact only if the whole then equals
+        the source.
+        """
         chosen = {q.ask: q.chosen for q in plan.questions}
         for _ in range(ROUNDS):
             before = dict(chosen)
@@ -67,15 +85,22 @@ class _Trial:
 
     def _nearest(self, plan: Plan, question: Question, chosen: dict[str, str]) -> str:
         """The answer whose outputs are nearest to the source's; the first of equals."""
-        distances = {c.label: self._distance(plan, {**chosen, question.ask: c.label}) for c in question.choices}
+        distances = {
+            c.label: self._distance(plan, {**chosen, question.ask: c.label}) for c in question.choices
+        }
         return min(distances, key=distances.__getitem__)
 
     def _with(self, plan: Plan, chosen: dict[str, str]) -> tuple[Plan, tuple[Finding, ...]]:
         open_asks = [q.ask for q in plan.questions if self._is_tied(plan, q, chosen)]
-        settled = tuple(replace(q, answer=chosen[q.ask]) if q.ask not in open_asks else q for q in plan.questions)
+        settled = tuple(
+            replace(q, answer=chosen[q.ask]) if q.ask not in open_asks else q for q in plan.questions
+        )
         found = answered(replace(plan, questions=settled))
         steps = tuple(replace(s, evidence=NUMBERS) if s.evidence == ("answer",) else s for s in found.steps)
-        tied = tuple(finding("WB204", f"--disambiguate: {ask} More than one answer gives the source's outputs") for ask in open_asks)
+        tied = tuple(
+            finding("WB204", f"--disambiguate: {ask} More than one answer gives the source's outputs")
+            for ask in open_asks
+        )
         return replace(found, steps=steps), tied
 
     def _is_tied(self, plan: Plan, question: Question, chosen: dict[str, str]) -> bool:
@@ -83,7 +108,9 @@ class _Trial:
         return any(self._distance(plan, {**chosen, question.ask: label}) <= 1 for label in others)
 
     def _distance(self, plan: Plan, chosen: dict[str, str]) -> float:
-        """The largest ratio of any output to what is allowed, 1 and less where all are equal; infinite where it cannot run."""
+        """The largest ratio of any output to what is allowed, 1 and less where all are equal; infinite where
+        it cannot run.
+        """
         key = tuple(sorted(chosen.items()))
         if key not in self._known:
             tried = replace(plan, questions=tuple(replace(q, answer=chosen[q.ask]) for q in plan.questions))
@@ -102,7 +129,9 @@ def _excess(output: Any) -> float:
 
 
 def as_map(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """What the numbers decided, as a user would say it with --map: matching again then tells what follows from it."""
+    """What the numbers decided, as a user would say it with --map: matching again then tells what follows
+    from it.
+    """
     decided = [s for s in plan.steps if s.evidence == NUMBERS and len(s.sources) == 1]
     return tuple(dict.fromkeys((layer_of(s.sources[0]), layer_of(s.target)) for s in decided))
 

@@ -13,11 +13,21 @@ RUNNABLE = ("keras-zip", "keras-h5")
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")
 
 
-def features(model: Any, layer: str, output: str | Path, arguments: Mapping[str, Any] | None = None, *, overwrite: bool = False) -> Any:
-    """Write the part of `model` (a path, `py:module:callable`, or a live model) up to `layer` to `output`, and return it.
+def features(
+    model: Any,
+    layer: str,
+    output: str | Path,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
+) -> Any:
+    """Write the part of `model` (a path, `py:module:callable`, or a live model) up to `layer` to `output`,
+    and return it.
 
-    The file is an ordinary `.keras` or `.h5` model that Keras opens with no weightbridge installed, and appears whole or not at all.
-    Raises UsageError for a layer that is not there (with the names nearest to it) and for an `output` that exists, unless `overwrite`;
+    The file is an ordinary `.keras` or `.h5` model that Keras opens with no weightbridge installed, and
+    appears whole or not at all.
+    Raises UsageError for a layer that is not there (with the names nearest to it) and for an `output` that
+    exists, unless `overwrite`;
     Unsupported for what has no graph; OutputError where `output` cannot be written.
     """
     check_features_output(Path(output), overwrite, model)
@@ -31,8 +41,12 @@ def check_features_output(output: Path, overwrite: bool, model: Any) -> None:
 
 def write_features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None = None) -> Any:
     """The same as `features`, for an output that has been checked."""
-    live = import_module("weightbridge.formats.keras.framework.live")  # a framework, loaded when there is something to cut
-    cut = import_module("weightbridge.formats.keras.framework.cut").cut(live_model(model, arguments), str(layer), _where(model))
+    live = import_module(
+        "weightbridge.formats.keras.framework.live"
+    )  # a framework, loaded when there is something to cut
+    cut = import_module("weightbridge.formats.keras.framework.cut").cut(
+        live_model(model, arguments), str(layer), _where(model)
+    )
     with staged(output) as temporary:
         live.save(cut, temporary)
         publish(temporary, output)
@@ -40,15 +54,23 @@ def write_features(model: Any, layer: str, output: Path, arguments: Mapping[str,
 
 
 def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
-    """The Keras model of a path, `py:module:callable`, or the model itself. Raises Unsupported for a file that is no Keras model."""
+    """The Keras model of a path, `py:module:callable`, or the model itself. Raises Unsupported for a file
+    that is no Keras model.
+    """
     if isinstance(model, str) and model.startswith("py:"):
-        return import_module("weightbridge.formats.keras.framework.live").load_callable(model, dict(arguments or {}))
+        return import_module("weightbridge.formats.keras.framework.live").load_callable(
+            model, dict(arguments or {})
+        )
     if not isinstance(model, str | Path):
         return model
     format = sniff(Path(model))
     if format not in RUNNABLE:
         message = f"a {format} file cannot be cut: only Keras models with their architecture can"
-        raise Unsupported(message, where=str(model), fix="Transfer its weights into a Keras model (weightbridge transfer), and cut that")
+        raise Unsupported(
+            message,
+            where=str(model),
+            fix="Transfer its weights into a Keras model (weightbridge transfer), and cut that",
+        )
     return import_module("weightbridge.formats.keras.framework.load").load(Path(model))
 
 

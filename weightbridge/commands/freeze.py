@@ -11,19 +11,27 @@ KEPT = frozenset({"bitwise", "preserving"})
 
 
 def freeze(model: Any, plan: Plan) -> tuple[str, ...]:
-    """Set `trainable` of every layer of a live Keras model: False where all of its tensors were transferred exactly, else True.
+    """Set `trainable` of every layer of a live Keras model: False where all of its tensors were transferred
+    exactly, else True.
 
-    A frozen BatchNormalization runs in inference mode: its running statistics stay. Returns the names of the frozen layers, in the
-    model's order. Compile the model after this: Keras fixes what is trained when it compiles. Raises PlanError where the plan is
+    A frozen BatchNormalization runs in inference mode: its running statistics stay. Returns the names of the
+    frozen layers, in the
+    model's order. Compile the model after this: Keras fixes what is trained when it compiles. Raises
+    PlanError where the plan is
     for another model.
     """
     if not isinstance(plan, Plan):
-        raise PlanError(f"expected a Plan, got {type(plan).__name__}", fix="Make one with weightbridge.plan, or read it with Plan.load")
+        raise PlanError(
+            f"expected a Plan, got {type(plan).__name__}",
+            fix="Make one with weightbridge.plan, or read it with Plan.load",
+        )
     live = import_module("weightbridge.formats.keras.framework.live")  # a framework
     steps = {step.target: step for step in plan.steps}
     layers = [layer for layer in live.read(model).layers if layer.tensors]
     _refuse_strangers(layers, steps)
-    frozen = tuple(layer.name for layer in layers if all(_is_kept(steps[tensor.name]) for tensor in layer.tensors))
+    frozen = tuple(
+        layer.name for layer in layers if all(_is_kept(steps[tensor.name]) for tensor in layer.tensors)
+    )
     live.set_trainable(model, frozen)
     return frozen
 
@@ -36,7 +44,5 @@ def _refuse_strangers(layers: list[Layer], steps: dict[str, Step]) -> None:
     names = {tensor.name for layer in layers for tensor in layer.tensors}
     if names != set(steps):
         odd = sorted(names ^ set(steps))
-        message = (
-            f"the plan is for another model: {odd[0]!r} is {'not planned' if odd[0] in names else 'not in the model'} ({len(odd)} tensors)"
-        )
+        message = f"the plan is for another model: {odd[0]!r} is {'not planned' if odd[0] in names else 'not in the model'} ({len(odd)} tensors)"
         raise PlanError(message, fix="Make the plan for this model, with weightbridge plan or check")

@@ -23,9 +23,11 @@ from weightbridge.verification import Verification
 
 
 def transfer(source: Any, model: Any, options: Options) -> Report:
-    """Plan, assign, read back, verify. The model keeps its old values where the verdict is no pass, or anything is raised.
+    """Plan, assign, read back, verify. The model keeps its old values where the verdict is no pass, or
+    anything is raised.
 
-    `fail_on="never"` keeps the new values whatever was found, as for a file. The optimizer is left alone either way.
+    `fail_on="never"` keeps the new values whatever was found, as for a file. The optimizer is left alone
+    either way.
     """
     options = with_policy(options)
     with rules_of(options.rules):
@@ -53,7 +55,12 @@ def _carried_out(source: Any, model: Any, made: Prepared, options: Options) -> R
         pairs = values(made.plan, made.source, made.target, ledger, options.progress)
         _live().assign(model, digested(_apart(source, model, pairs), digests))
         read_back(_live().read(model), digests)
-        written = Written(before.with_name("after.keras"), ledger.applied_to(made.plan), len(digests), tuple(ledger.findings))
+        written = Written(
+            before.with_name("after.keras"),
+            ledger.applied_to(made.plan),
+            len(digests),
+            tuple(ledger.findings),
+        )
         made = replace(made, plan=written.plan, findings=(*made.findings, *written.findings))
         if not reason:
             reason = _copied(model, written.path, options)
@@ -64,7 +71,9 @@ def _carried_out(source: Any, model: Any, made: Prepared, options: Options) -> R
 
 
 def _copied(model: Any, path: Path, options: Options) -> str:
-    """Save the model as it is: it is verified as a copy, so that controls can be built without touching it. "" or why there is none."""
+    """Save the model as it is: it is verified as a copy, so that controls can be built without touching it.
+    "" or why there is none.
+    """
     if not options.verify:
         return "--no-verify: no model was run"
     try:
@@ -79,7 +88,9 @@ def _unrun(written: Written, reason: str) -> Verification:
 
 
 def _apart(source: Any, model: Any, pairs: Iterable[tuple[Tensor, Array]]) -> Iterable[tuple[Tensor, Array]]:
-    """All values read first where source and target share weights: setting one would change what is still to be read."""
+    """All values read first where source and target share weights: setting one would change what is still to
+    be read.
+    """
     is_file = isinstance(source, str | Path)
     return list(pairs) if not is_file and _live().shares_weights(source, model) else pairs
 

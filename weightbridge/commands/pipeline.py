@@ -1,6 +1,7 @@
 """The commands: read -> match -> plan -> transfer -> verify -> report, one short function each.
 
-What only some commands need is imported in them: `check` starts in half the time that it would take with all of it.
+What only some commands need is imported in them: `check` starts in half the time that it would take with all
+of it.
 """
 
 from collections.abc import Iterable
@@ -44,7 +45,9 @@ def inspect(model: Any, options: Options) -> Report:
 
     with rules_of(options.rules):
         graph = formats.read(model, options.source_arguments)
-    report = Report("inspect", "pass", source=summary(graph), findings=graph.findings, graph=graph_to_json(graph))
+    report = Report(
+        "inspect", "pass", source=summary(graph), findings=graph.findings, graph=graph_to_json(graph)
+    )
     return judge(report, with_policy(options))
 
 
@@ -55,9 +58,11 @@ def check(source: Any, target: Any, options: Options) -> Report:
 
 
 def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | None = None) -> Report:
-    """Match and plan, read all values once (hashes, energies, NaN), and write the plan file, whatever was found.
+    """Match and plan, read all values once (hashes, energies, NaN), and write the plan file, whatever was
+    found.
 
-    A plan with errors is written too: it is there to be edited. rule: where to save what it is sure of, for the next of the family.
+    A plan with errors is written too: it is there to be edited. rule: where to save what it is sure of, for
+    the next of the family.
     """
     from weightbridge.planning.file import save
 
@@ -74,7 +79,9 @@ def save_rule(plan: Plan, source: LayerGraph, path: Path, *, overwrite: bool = F
     from weightbridge.planning.mapping_text import mapping_of
 
     summary = f"Found for {Path(source.path).name}: {len(plan.steps)} tensors"
-    write_text(path, mapping_of(plan, summary, {t.name: t.shape for t in source.tensors}), overwrite=overwrite)
+    write_text(
+        path, mapping_of(plan, summary, {t.name: t.shape for t in source.tensors}), overwrite=overwrite
+    )
 
 
 def hashed_plan(source: Any, target: Any, options: Options) -> Plan:
@@ -95,7 +102,9 @@ def _measured(made: Prepared, options: Options) -> Prepared:
 
 
 def prepare(source: Any, target: Any, options: Options) -> Prepared:
-    """Read both models (a target may be its graph already), then match and plan, or take the plan from its file."""
+    """Read both models (a target may be its graph already), then match and plan, or take the plan from its
+    file.
+    """
     with rules_of(options.rules):
         return _prepared(source, target, options)
 
@@ -113,7 +122,12 @@ def _prepared(source: Any, target: Any, options: Options) -> Prepared:
 
 
 def _tried(
-    made: Plan, findings: tuple[Finding, ...], given: Any, source: LayerGraph, target: LayerGraph, options: Options
+    made: Plan,
+    findings: tuple[Finding, ...],
+    given: Any,
+    source: LayerGraph,
+    target: LayerGraph,
+    options: Options,
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """The plan with what running the candidates decided, and the findings that follow from it."""
     from weightbridge.commands.disambiguate import as_map, disambiguated, without_decided
@@ -138,14 +152,20 @@ def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prep
 
 
 def _said_of_both(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Finding, ...]:
-    """What the readers say. What has changed since the source was saved (WB103) is a fault where the target computes it today's way."""
+    """What the readers say. What has changed since the source was saved (WB103) is a fault where the target
+    computes it today's way.
+    """
     told = with_older_activations(source)
-    of_source = (_of_source_alone(f) for f in _said_of(source, "source") if f.code != "WB103" or f.source not in told)
+    of_source = (
+        _of_source_alone(f) for f in _said_of(source, "source") if f.code != "WB103" or f.source not in told
+    )
     return (*of_source, *changed(source, target, plan.steps), *_said_of(target, "target"))
 
 
 def _of_source_alone(found: Finding) -> Finding:
-    """How today's Keras would run the source is no fault of a transfer, which goes by what the source was when it was saved."""
+    """How today's Keras would run the source is no fault of a transfer, which goes by what the source was
+    when it was saved.
+    """
     return with_severity(found, "warning") if found.code == "WB103" else found
 
 
@@ -153,7 +173,11 @@ def _said_of(graph: LayerGraph, side: str) -> Iterable[Finding]:
     """The reader's findings, with the place on the right side of the report."""
     for found in graph.findings:
         place = found.source or found.target or graph.path
-        yield replace(found, source=place, target="") if side == "source" else replace(found, source="", target=place)
+        yield (
+            replace(found, source=place, target="")
+            if side == "source"
+            else replace(found, source="", target=place)
+        )
 
 
 def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:
@@ -174,15 +198,22 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         written = write(made.plan, made.source, template, temporary, options.progress)
         made = replace(made, plan=with_hashes(written.plan), findings=(*made.findings, *written.findings))
         proof, said = _proof(source, made, written, options)
-        report = judged("transfer", replace(_named(made, target), findings=(*made.findings, *said)), options, proof)
+        report = judged(
+            "transfer", replace(_named(made, target), findings=(*made.findings, *said)), options, proof
+        )
         if not report.exit_code:
             publish(temporary, output)
     return report
 
 
-def _proof(source: Any, made: Prepared, written: "Written", options: Options) -> tuple[Verification, tuple[Finding, ...]]:
+def _proof(
+    source: Any, made: Prepared, written: "Written", options: Options
+) -> tuple[Verification, tuple[Finding, ...]]:
     if not options.verify:
-        from weightbridge.commands.claims import NOT_RUN, unproven  # what proves is not loaded where nothing is to be proven
+        from weightbridge.commands.claims import (
+            NOT_RUN,
+            unproven,
+        )  # what proves is not loaded where nothing is to be proven
 
         return unproven(written, (*made.findings, *made.source.findings), NOT_RUN), ()
     from weightbridge.commands.prove import prove
@@ -197,7 +228,9 @@ def _named(made: Prepared, target: Any) -> Prepared:
 
 
 def verify(a: Any, b: Any, options: Options) -> Report:
-    """Run both models on the same probes and compare outputs and matched layers. The outputs decide; matching only says what to compare."""
+    """Run both models on the same probes and compare outputs and matched layers. The outputs decide; matching
+    only says what to compare.
+    """
     from weightbridge.commands.prove import prove_pair
     from weightbridge.planning.file import with_content
     from weightbridge.transfer.execute import non_finite
@@ -205,8 +238,13 @@ def verify(a: Any, b: Any, options: Options) -> Report:
     made = prepare(a, b, replace(options, plan=None))
     made = replace(made, plan=with_content(made.plan, made.source, made.target))
     proof, said = prove_pair(made.source, made.target, a, b, made.plan, options)
-    run_today = {_of_source_alone(f): f for f in _said_of(made.source, "source") if f.code == "WB103"}  # here it is a fault again
-    of_models = (*(f for f in made.findings if not f.code.startswith("WB2") and f not in run_today), *run_today.values())
+    run_today = {
+        _of_source_alone(f): f for f in _said_of(made.source, "source") if f.code == "WB103"
+    }  # here it is a fault again
+    of_models = (
+        *(f for f in made.findings if not f.code.startswith("WB2") and f not in run_today),
+        *run_today.values(),
+    )
     values = (*non_finite(made.source, "source"), *non_finite(made.target, "target"))
     return judged("verify", replace(made, findings=(*of_models, *values, *said)), options, proof)
 
@@ -220,7 +258,9 @@ def features(model: Any, layer: str, output: Path, options: Options) -> Report:
         graph = formats.read(model, options.source_arguments)
     write_features(model, layer, output, options.source_arguments)
     written = formats.read(output)
-    report = Report("features", "pass", source=summary(graph), target=summary(written), findings=graph.findings)
+    report = Report(
+        "features", "pass", source=summary(graph), target=summary(written), findings=graph.findings
+    )
     return judge(report, with_policy(options))
 
 

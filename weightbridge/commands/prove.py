@@ -1,4 +1,6 @@
-"""What a transfer may claim, and the proof of it: bytes read back always, whole-model equality where both sides run."""
+"""What a transfer may claim, and the proof of it: bytes read back always, whole-model equality where both
+sides run.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,15 +21,24 @@ from weightbridge.verify import Control, Setup, equality, health, seed_of, shuff
 
 
 def prove(
-    given: Any, source: LayerGraph, target: LayerGraph, written: Written, findings: tuple[Finding, ...], options: Options
+    given: Any,
+    source: LayerGraph,
+    target: LayerGraph,
+    written: Written,
+    findings: tuple[Finding, ...],
+    options: Options,
 ) -> tuple[Verification, tuple[Finding, ...]]:
-    """Verification of a written file before it gets its name. The read-back has happened; its count is part of the evidence.
+    """Verification of a written file before it gets its name. The read-back has happened; its count is part
+    of the evidence.
 
     given: the source as the user gave it, a path or a live model; `source` is its graph.
     """
     if not options.verify:
         return unproven(written, findings, NOT_RUN), ()
-    known = (*findings, *source.findings)  # what changed since the source was saved: run today, it is no reference
+    known = (
+        *findings,
+        *source.findings,
+    )  # what changed since the source was saved: run today, it is no reference
     claim = claims_equality(written.plan, known)
     evidence = evidence_of(written, known)
     try:
@@ -53,10 +64,14 @@ def _not_run(error: RunError | ModelError) -> tuple[Verification, tuple[Finding,
     """What was asked to run and cannot proves nothing."""
     reason = f"nothing was compared: {error.where}{': ' if error.where else ''}{error.message}"
     fix = error.fix or "give models that can be run; `weightbridge check` compares what is stored"
-    return Verification("none", evidence={"comparisons": 0, "inconclusive": [reason]}), (finding("WB504", reason, fix=fix),)
+    return Verification("none", evidence={"comparisons": 0, "inconclusive": [reason]}), (
+        finding("WB504", reason, fix=fix),
+    )
 
 
-def _exact(setup: Setup, given: Any, written: Written, options: Options, controls: tuple[Control, ...]) -> Setup:
+def _exact(
+    setup: Setup, given: Any, written: Written, options: Options, controls: tuple[Control, ...]
+) -> Setup:
     return replace(
         setup,
         precise=lambda: formats.runner(given, "float64", options.source_arguments),
@@ -65,7 +80,9 @@ def _exact(setup: Setup, given: Any, written: Written, options: Options, control
     )
 
 
-def _controls(plan: Plan, target: LayerGraph, written: Written, folder: Path, seed: int) -> tuple[Control, ...]:
+def _controls(
+    plan: Plan, target: LayerGraph, written: Written, folder: Path, seed: int
+) -> tuple[Control, ...]:
     """The target before the transfer, and the plan shuffled among tensors of one shape; each must fail."""
     stored = formats.read(written.path)
     moved = {s.target for s in plan.steps if s.sources}
@@ -79,7 +96,10 @@ def _controls(plan: Plan, target: LayerGraph, written: Written, folder: Path, se
     )
     mapping = shuffled(((n, t.load()) for n, t in tensors.items()), seed)
     if not mapping:
-        return (first, Control("plan shuffled among same-shape tensors", reason="no two tensors of one shape differ"))
+        return (
+            first,
+            Control("plan shuffled among same-shape tensors", reason="no two tensors of one shape differ"),
+        )
 
     def build() -> formats.Runner:
         path = folder / f"shuffled{''.join(written.path.suffixes[-1:])}"
@@ -92,7 +112,9 @@ def _controls(plan: Plan, target: LayerGraph, written: Written, folder: Path, se
 def prove_pair(
     source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options
 ) -> tuple[Verification, tuple[Finding, ...]]:
-    """`verify A B`: both as they are, every matched layer that one step joins compared too. What cannot be run proves nothing: WB504."""
+    """`verify A B`: both as they are, every matched layer that one step joins compared too. What cannot be
+    run proves nothing: WB504.
+    """
     try:
         return _compared(source, target, a, b, plan, options)
     except (RunError, Unsupported, UnsafeContent) as error:
@@ -104,7 +126,11 @@ def _compared(
 ) -> tuple[Verification, tuple[Finding, ...]]:
     reference = formats.runner(a, arguments=options.source_arguments)
     candidate = formats.runner(b, arguments=options.target_arguments)
-    pairs = dict.fromkeys((source.owner[s.sources[0]].name, target.owner[s.target].name) for s in plan.steps if len(s.sources) == 1)
+    pairs = dict.fromkeys(
+        (source.owner[s.sources[0]].name, target.owner[s.target].name)
+        for s in plan.steps
+        if len(s.sources) == 1
+    )
     setup = Setup(
         seed=seed_of(structure_hash(source), structure_hash(target)),
         evidence=options.evidence,

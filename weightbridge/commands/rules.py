@@ -24,7 +24,9 @@ class RuleFile:
 
 
 def rule_files(folders: Iterable[Path] = ()) -> tuple[RuleFile, ...]:
-    """The shipped rules and those of the user's folders, by id. Raises RuleError for a file that is no TOML or has no summary."""
+    """The shipped rules and those of the user's folders, by id. Raises RuleError for a file that is no TOML
+    or has no summary.
+    """
     paths = [p for folder in (rules_folder(), *folders) for p in folder.glob("**/*.toml")]
     return tuple(sorted((_rule_file(path) for path in paths), key=lambda rule: (rule.id, str(rule.path))))
 
@@ -41,10 +43,14 @@ def _rule_file(path: Path) -> RuleFile:
 
 @contextmanager
 def rules_of(folders: Sequence[Path]) -> Iterator[None]:
-    """Inside, the user's rules of all kinds count; wrong ones are said even where none is needed. Raises RuleError."""
+    """Inside, the user's rules of all kinds count; wrong ones are said even where none is needed. Raises
+    RuleError.
+    """
     with with_rules(folders):
         if folders:
-            from weightbridge.formats.keras.architecture.dialects import dialects  # loads numpy, which `rules list` does without
+            from weightbridge.formats.keras.architecture.dialects import (
+                dialects,
+            )  # loads numpy, which `rules list` does without
             from weightbridge.rules.names import name_rules
 
             dialects(tuple(folders))
@@ -62,19 +68,27 @@ class Tested:
 
 
 def tested(folder: Path) -> Tested:
-    """Runs the cases inside the rules below a folder. Raises UsageError where there are none, RuleError for a wrong file."""
+    """Runs the cases inside the rules below a folder. Raises UsageError where there are none, RuleError for a
+    wrong file.
+    """
     files = [rule for rule in rule_files((folder,)) if folder.resolve() in rule.path.resolve().parents]
     if not files:
         raise UsageError("there are no rules here", where=str(folder), fix="Give a folder with .toml files")
     distinct = {rule.path.resolve(): rule for rule in files}
     with with_rules((folder,)):
         results = [_tested(rule) for rule in distinct.values()]
-    return Tested(len(results), sum(n for n, _ in results), tuple(problem for _, problems in results for problem in problems))
+    return Tested(
+        len(results),
+        sum(n for n, _ in results),
+        tuple(problem for _, problems in results for problem in problems),
+    )
 
 
 def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
     if rule.kind == "dialect":
-        from weightbridge.formats.keras.architecture import dialect_cases  # loads numpy, which `rules list` does without
+        from weightbridge.formats.keras.architecture import (
+            dialect_cases,
+        )  # loads numpy, which `rules list` does without
 
         return dialect_cases.tested(rule.path)
     if rule.kind == "mapping":

@@ -1,4 +1,6 @@
-"""The table of formats: which module reads, writes and runs a model, recognised by content, never by suffix alone."""
+"""The table of formats: which module reads, writes and runs a model, recognised by content, never by suffix
+alone.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -43,7 +45,8 @@ UNREAD: dict[str, str] = {
 
 
 def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
-    """The layer graph of a path (str or Path), `py:package.module:callable` or a live model; no weight's bytes are read.
+    """The layer graph of a path (str or Path), `py:package.module:callable` or a live model; no weight's
+    bytes are read.
 
     arguments: keyword arguments for the callable. Raises a ModelError for anything that cannot be read.
     """
@@ -58,12 +61,15 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     except ModelError as error:
         if path.name in error.where:
             raise
-        raise type(error)(error.message, where=f"{path}: {error.where}" if error.where else str(path), fix=error.fix) from error
+        raise type(error)(
+            error.message, where=f"{path}: {error.where}" if error.where else str(path), fix=error.fix
+        ) from error
     return replace(graph, findings=(*suffix_findings(path, graph.format), *graph.findings))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """Copy the template's file to `output` and replace the bytes of the given tensors, one at a time, in the order given.
+    """Copy the template's file to `output` and replace the bytes of the given tensors, one at a time, in the
+    order given.
 
     Shapes and dtypes are the template's; everything else in the file stays as it is.
     """
@@ -90,7 +96,10 @@ def _path(model: Any) -> Path | None:
 def _live(model: Any, arguments: Mapping[str, Any] | None) -> Any:
     if not isinstance(model, str):
         if arguments:
-            raise UsageError("arguments go with py:module:callable only", fix="leave them out for a model that is there already")
+            raise UsageError(
+                "arguments go with py:module:callable only",
+                fix="leave them out for a model that is there already",
+            )
         return model
     return import_module(FORMATS["python"]).load_callable(model, dict(arguments or {}))
 
@@ -101,9 +110,15 @@ def _module(table: Mapping[str, str], format: str, model: Any) -> ModuleType:
     where = str(model) if isinstance(model, str | Path) else ""
     if format in FORMATS:
         raise Unsupported(
-            f"a {format} file holds weights and no graph, so it cannot be run", where=where, fix="give the model that they belong to"
+            f"a {format} file holds weights and no graph, so it cannot be run",
+            where=where,
+            fix="give the model that they belong to",
         )
-    raise Unsupported(f"this is a {format} file, which weightbridge does not read yet", where=where, fix=_capitalised(UNREAD[format]))
+    raise Unsupported(
+        f"this is a {format} file, which weightbridge does not read yet",
+        where=where,
+        fix=_capitalised(UNREAD[format]),
+    )
 
 
 def _capitalised(text: str) -> str:

@@ -1,4 +1,6 @@
-"""Regions of files and zip members: opened in place where stored, spilled to a temporary file where deflated, bombs refused."""
+"""Regions of files and zip members: opened in place where stored, spilled to a temporary file where deflated,
+bombs refused.
+"""
 
 import io
 import os
@@ -72,7 +74,9 @@ def whole(path: Path) -> Region:
         return Region(path, 0, path.stat().st_size, str(path))
     except OSError as error:
         raise MissingFile(
-            "the file cannot be read", where=str(path), fix=f"Check the path and its permissions ({error.strerror})"
+            "the file cannot be read",
+            where=str(path),
+            fix=f"Check the path and its permissions ({error.strerror})",
         ) from error
 
 
@@ -86,16 +90,34 @@ def archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise
     except FileNotFoundError as error:
         raise MissingFile("there is no such file", where=str(path), fix="Check the path") from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError, struct.error) as error:
-        raise Corrupt(f"the zip archive is broken: {error}", where=str(path), fix="Get the file again, or save the model again") from error
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        struct.error,
+    ) as error:
+        raise Corrupt(
+            f"the zip archive is broken: {error}",
+            where=str(path),
+            fix="Get the file again, or save the model again",
+        ) from error
 
 
 def check_sums(path: Path) -> None:
-    """Raises Corrupt where a member's bytes are not those that its checksum was made of. Reads the whole archive."""
+    """Raises Corrupt where a member's bytes are not those that its checksum was made of. Reads the whole
+    archive.
+    """
     with archive(path) as opened:
         damaged = opened.testzip()
     if damaged:
-        raise Corrupt("the bytes are not those that were saved: the checksum differs", where=f"{path}: {damaged}", fix="Get the file again")
+        raise Corrupt(
+            "the bytes are not those that were saved: the checksum differs",
+            where=f"{path}: {damaged}",
+            fix="Get the file again",
+        )
 
 
 def read_member(opened: zipfile.ZipFile, name: str, where: str) -> bytes:
@@ -109,7 +131,9 @@ def member_info(opened: zipfile.ZipFile, name: str, where: str) -> zipfile.ZipIn
     if not found:
         raise Corrupt(f"the archive has no member {name}", where=where, fix="Save the model again")
     if len(found) > 1:
-        raise Corrupt(f"the archive has {len(found)} members called {name}", where=where, fix="Save the model again")
+        raise Corrupt(
+            f"the archive has {len(found)} members called {name}", where=where, fix="Save the model again"
+        )
     return found[0]
 
 
@@ -123,11 +147,17 @@ def refuse_bomb(info: zipfile.ZipInfo, where: str) -> None:
 
 
 def member_region(path: Path, opened: zipfile.ZipFile, name: str) -> Region:
-    """Where a member's bytes lie: inside the archive where it is stored, else in a temporary file that goes with the region."""
+    """Where a member's bytes lie: inside the archive where it is stored, else in a temporary file that goes
+    with the region.
+    """
     info = member_info(opened, name, str(path))
     refuse_bomb(info, str(path))
     label = f"{path}: {name}"
-    return _stored_region(path, info, label) if info.compress_type == zipfile.ZIP_STORED else _spilled(opened, info, label)
+    return (
+        _stored_region(path, info, label)
+        if info.compress_type == zipfile.ZIP_STORED
+        else _spilled(opened, info, label)
+    )
 
 
 def found_region(path: Path, info: zipfile.ZipInfo) -> Region:
@@ -147,8 +177,16 @@ def _stored_region(path: Path, info: zipfile.ZipInfo, label: str) -> Region:
             raise Corrupt("the member's local header is malformed", where=label, fix="Get the file again")
         name_length, extra_length = struct.unpack("<HH", header[26:30])
     start = info.header_offset + _LOCAL_HEADER + name_length + extra_length
-    if start + info.file_size > path.stat().st_size or info.file_size != info.compress_size or info.flag_bits & 1:
-        raise Corrupt("the member reaches beyond the end of the archive, or is encrypted", where=label, fix="Get the file again")
+    if (
+        start + info.file_size > path.stat().st_size
+        or info.file_size != info.compress_size
+        or info.flag_bits & 1
+    ):
+        raise Corrupt(
+            "the member reaches beyond the end of the archive, or is encrypted",
+            where=label,
+            fix="Get the file again",
+        )
     return Region(path, start, info.file_size, label)
 
 

@@ -13,7 +13,9 @@ CHUNK = 1 << 20
 
 
 def structure_hash(graph: LayerGraph) -> str:
-    """SHA-256 over names, ops and attributes of the layers, of the tensors (names, shapes, dtypes), and the edges."""
+    """SHA-256 over names, ops and attributes of the layers, of the tensors (names, shapes, dtypes), and the
+    edges.
+    """
     digest = hashlib.sha256(graph.format.encode())
     for layer in graph.layers:
         tensors = [(t.name, t.role, t.shape, t.dtype) for t in layer.tensors]
@@ -23,13 +25,16 @@ def structure_hash(graph: LayerGraph) -> str:
 
 
 def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode("utf-8", "surrogatepass")
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 def content_hash(graph: LayerGraph) -> str:
     """SHA-256 of the file and its shards, of all files of a folder, or of a live model's tensors in order.
 
-    Raises Corrupt where a Keras archive's own checksums do not fit: no header tells that a weight's bytes have changed.
+    Raises Corrupt where a Keras archive's own checksums do not fit: no header tells that a weight's bytes
+    have changed.
     """
     digest = hashlib.sha256()
     if graph.format == "python":
@@ -37,7 +42,13 @@ def content_hash(graph: LayerGraph) -> str:
             digest.update(tensor.load().tobytes())
         return digest.hexdigest()
     root = Path(graph.path)
-    paths = [root] if root.is_file() else [] if graph.files else sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+    paths = (
+        [root]
+        if root.is_file()
+        else []
+        if graph.files
+        else sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
+    )
     paths += [Path(name) for name in graph.files]
     if graph.format == "keras-zip":  # PyTorch may leave the checksums of its archives out
         check_sums(root)

@@ -12,7 +12,8 @@ class InputSpec:
     """One input of a model.
 
     shape: with the batch axis; None for an axis of any length.
-    dtype: numpy's name. vocabulary: for integer inputs, the number of values that are allowed, None where it is not known.
+    dtype: numpy's name. vocabulary: for integer inputs, the number of values that are allowed, None where it
+    is not known.
     """
 
     name: str
@@ -43,8 +44,10 @@ class Observable(Runner, Protocol):
     """A runner that knows what it can show besides its outputs.
 
     layers: the names (those of the LayerGraph) whose activations `run` gives.
-    logits: the outputs whose last step is a softmax or sigmoid, and which; what goes into that step is given as `logits:<output>` where
-        that is among the `layers` asked for. (Saturated outputs hide differences: two random classifiers agree to the last bit.)
+    logits: the outputs whose last step is a softmax or sigmoid, and which; what goes into that step is given
+    as `logits:<output>` where
+        that is among the `layers` asked for. (Saturated outputs hide differences: two random classifiers
+        agree to the last bit.)
     """
 
     @property

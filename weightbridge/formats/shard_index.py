@@ -15,7 +15,9 @@ LIMIT = 256 << 20  # bytes of JSON
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """weights: name of a tensor -> name of its file. total: the bytes of all tensors, as declared; None where it is not."""
+    """weights: name of a tensor -> name of its file. total: the bytes of all tensors, as declared; None where
+    it is not.
+    """
 
     path: Path
     weights: Mapping[str, str]
@@ -36,21 +38,33 @@ def is_index(path: Path) -> bool:
 
 def index_in(path: Path, suffixes: Sequence[str]) -> Path:
     """The path itself, or the index of a folder: the one whose name ends with one of the suffixes."""
-    return path if path.is_file() else next(p for p in sorted(path.iterdir()) if p.name.endswith(tuple(suffixes)))
+    return (
+        path
+        if path.is_file()
+        else next(p for p in sorted(path.iterdir()) if p.name.endswith(tuple(suffixes)))
+    )
 
 
 def read_index(path: Path) -> Index:
-    """The index, its shards checked to lie beside it. Raises ExternalReference, MissingFile or Corrupt; all missing shards are named."""
+    """The index, its shards checked to lie beside it. Raises ExternalReference, MissingFile or Corrupt; all
+    missing shards are named.
+    """
     where = str(path)
     value = _parsed(path)
     weights = value.get("weight_map") if isinstance(value, dict) else None
     if not isinstance(weights, dict) or not weights:
-        raise Corrupt("the index has no weight_map", where=where, fix="Get the index that belongs to the shards")
-    names = dict.fromkeys(str(name) if isinstance(name, str) else repr(name)[:80] for name in weights.values())
+        raise Corrupt(
+            "the index has no weight_map", where=where, fix="Get the index that belongs to the shards"
+        )
+    names = dict.fromkeys(
+        str(name) if isinstance(name, str) else repr(name)[:80] for name in weights.values()
+    )
     outside = [name for name in names if not _is_beside(path, name)]
     if outside:
         raise ExternalReference(
-            f"a shard outside the folder: {outside[0][:200]!r}", where=where, fix="All shards lie beside the index, under plain names"
+            f"a shard outside the folder: {outside[0][:200]!r}",
+            where=where,
+            fix="All shards lie beside the index, under plain names",
         )
     missing = [name for name in names if not path.with_name(name).is_file()]
     if missing:
@@ -61,7 +75,9 @@ def read_index(path: Path) -> Index:
         )
     metadata = value.get("metadata")
     total = metadata.get("total_size") if isinstance(metadata, dict) else None
-    return Index(path, weights, int(total) if isinstance(total, int | float) and 0 <= total < 1 << 63 else None)
+    return Index(
+        path, weights, int(total) if isinstance(total, int | float) and 0 <= total < 1 << 63 else None
+    )
 
 
 def check_names(index: Index, held: Mapping[Path, Iterable[str]]) -> tuple[Finding, ...]:
@@ -92,16 +108,22 @@ def check_names(index: Index, held: Mapping[Path, Iterable[str]]) -> tuple[Findi
 def _parsed(path: Path) -> Any:
     try:
         if path.stat().st_size > LIMIT:
-            raise ResourceBomb("more JSON than any index", where=str(path), fix="Give the index of a checkpoint")
+            raise ResourceBomb(
+                "more JSON than any index", where=str(path), fix="Give the index of a checkpoint"
+            )
         return json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise MissingFile(f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions") from error
+        raise MissingFile(
+            f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"the index is no valid JSON: {error}", where=str(path), fix=DAMAGED) from error
 
 
 def _is_beside(path: Path, name: str) -> bool:
-    """A plain name; where it is a link, it leads to the folder of the index (which may be reached by a link too, as in download caches)."""
+    """A plain name; where it is a link, it leads to the folder of the index (which may be reached by a link
+    too, as in download caches).
+    """
     if not name or name in (".", "..") or "\0" in name or "\\" in name or Path(name).name != name:
         return False
     shard = path.with_name(name)

@@ -16,12 +16,21 @@ NARROW = ("int8", "uint8", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "f
 NARROWER = ("float4_e2m1fn", "float6_e2m3fn", "float6_e3m2fn")
 PACKED = ("qweight", "weight_packed")  # integers that hold several values each
 SUFFIXES = ("_scale", "_scale_inv", "_scales", ".absmax", ".scale")  # behind the name of the quantised tensor
-SIBLINGS = ("scale", "scales", "SCB", "weight_scale", "weight_scale_inv", "weights_scaling_factor")  # in its place
+SIBLINGS = (
+    "scale",
+    "scales",
+    "SCB",
+    "weight_scale",
+    "weight_scale_inv",
+    "weights_scaling_factor",
+)  # in its place
 
 
 @dataclass(frozen=True, slots=True)
 class StateDict:
-    """What a reader has found. scales: by name of a quantised tensor, what it is multiplied with; ties: the earlier tensor that it is."""
+    """What a reader has found. scales: by name of a quantised tensor, what it is multiplied with; ties: the
+    earlier tensor that it is.
+    """
 
     tensors: tuple[Tensor, ...]
     excluded: tuple[Excluded, ...] = ()
@@ -37,7 +46,9 @@ def graph_of(path: str, format: str, producer: str, found: StateDict) -> LayerGr
     gone = [Excluded(t.name, "state", t.size) for t in found.tensors if t.name not in kept]
     framework = framework_of([t.name for t in weights])
     scales = _scales(found) | dict(found.scales)
-    layers = tuple(_marked(layer, scales, found.ties) for layer in layers_of(_ordered(weights, format), framework))
+    layers = tuple(
+        _marked(layer, scales, found.ties) for layer in layers_of(_ordered(weights, format), framework)
+    )
     return LayerGraph(
         path=path,
         format=format,
@@ -52,18 +63,25 @@ def graph_of(path: str, format: str, producer: str, found: StateDict) -> LayerGr
 
 
 def _ordered(weights: Sequence[Tensor], format: str) -> Sequence[Tensor]:
-    """PyTorch keeps the order of definition; writers of safetensors sort by name, and `layer.2` belongs before `layer.10`."""
+    """PyTorch keeps the order of definition; writers of safetensors sort by name, and `layer.2` belongs
+    before `layer.10`.
+    """
     return sorted(weights, key=lambda t: natural(t.name)) if format == "safetensors" else weights
 
 
 def _scales(found: StateDict) -> dict[str, str]:
-    """name -> name of the scale beside it, "" where there is none; plain bytes without a scale are no weights that were quantised."""
+    """name -> name of the scale beside it, "" where there is none; plain bytes without a scale are no weights
+    that were quantised.
+    """
     names = {t.name for t in found.tensors}
     scales: dict[str, str] = {}
     for tensor in found.tensors:
         scope, _, part = tensor.name.rpartition(".")
         if part in PACKED or tensor.dtype in (*NARROW, *NARROWER):
-            places = (*(tensor.name + s for s in SUFFIXES), *(f"{scope}.{s}" if scope else s for s in SIBLINGS))
+            places = (
+                *(tensor.name + s for s in SUFFIXES),
+                *(f"{scope}.{s}" if scope else s for s in SIBLINGS),
+            )
             scale = next((place for place in places if place in names and place != tensor.name), "")
             if scale or part in PACKED or "float" in tensor.dtype or part == "weight":
                 scales[tensor.name] = scale
@@ -79,7 +97,12 @@ def _marked(layer: Layer, scales: Mapping[str, str], ties: Mapping[str, str]) ->
 
 def _complex(tensors: Sequence[Tensor]) -> Sequence[Finding]:
     return [
-        finding("WB107", f"{t.name}: {t.dtype} weights are not supported; left out", source=t.name, fix="Save its real and imaginary parts")
+        finding(
+            "WB107",
+            f"{t.name}: {t.dtype} weights are not supported; left out",
+            source=t.name,
+            fix="Save its real and imaginary parts",
+        )
         for t in tensors
         if t.dtype in COMPLEX
     ]
@@ -95,7 +118,12 @@ def _quantised(tensors: Sequence[Tensor], scales: Mapping[str, str]) -> Sequence
     count = "1 tensor holds" if len(stored) == 1 else f"{len(stored)} tensors hold"
     message = f"{count} quantised values ({dtypes}), the weights only times their scale: {named}"
     return [
-        finding("WB109", message, source=stored[0].name, fix="Use the checkpoint in float16, bfloat16 or float32, or dequantise it first")
+        finding(
+            "WB109",
+            message,
+            source=stored[0].name,
+            fix="Use the checkpoint in float16, bfloat16 or float32, or dequantise it first",
+        )
     ]
 
 

@@ -60,4 +60,10 @@ def suffix_findings(path: Path, format: str) -> tuple[Finding, ...]:
         return ()
     message = f"{path.name}: the suffix says {suffix}, but the content is {DESCRIBED.get(format, format)} ({format}); read as that"
     stem = path.name[: -len(suffix)]
-    return (finding("WB101", message, fix=f"Rename it to {stem}{RENAME.get(format, '')}: other programs go by the suffix"),)
+    return (
+        finding(
+            "WB101",
+            message,
+            fix=f"Rename it to {stem}{RENAME.get(format, '')}: other programs go by the suffix",
+        ),
+    )

@@ -1,4 +1,6 @@
-"""The file that OUTPUT is a copy of: the target itself, or the same model under OUTPUT's suffix, made for the occasion."""
+"""The file that OUTPUT is a copy of: the target itself, or the same model under OUTPUT's suffix, made for the
+occasion.
+"""
 
 import shutil
 import tempfile
@@ -31,7 +33,8 @@ WHOLE = ("keras-zip", "keras-h5")  # what Keras can load, and save under another
 class Template:
     """What is planned for, and the file to copy: the tensors of both have the same names, shapes and dtypes.
 
-    target: the target's graph, with all that its own format says of it; of a target in code its path is the template's.
+    target: the target's graph, with all that its own format says of it; of a target in code its path is the
+    template's.
     """
 
     target: LayerGraph
@@ -53,7 +56,9 @@ def template_of(target: Any, output: Path, arguments: Mapping[str, Any] | None =
         return
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
         made = Path(folder) / f"target{suffix}"
-        graph = _from_code(target, made, arguments) if is_code else _from_file(Path(target), format, made, output)
+        graph = (
+            _from_code(target, made, arguments) if is_code else _from_file(Path(target), format, made, output)
+        )
         yield Template(graph, _same(graph, _read(made), output))
 
 
@@ -80,7 +85,11 @@ def _from_file(target: Path, format: str, made: Path, output: Path) -> LayerGrap
         _saved(import_module("weightbridge.formats.keras.framework.live"), model, made)
     else:
         fix = f"choose an OUTPUT that ends with {' or '.join(s for s, known in WRITABLE.items() if format in known) or '.safetensors'}"
-        raise UsageError(f"a {format} target cannot be written as {made.name.removeprefix('target')}", where=str(output), fix=fix)
+        raise UsageError(
+            f"a {format} target cannot be written as {made.name.removeprefix('target')}",
+            where=str(output),
+            fix=fix,
+        )
     return graph
 
 
@@ -97,7 +106,9 @@ def _read(path: Path) -> LayerGraph:
 
 
 def _extract(archive: Path, made: Path) -> None:
-    """The reader has refused bombs already: sniffing opened it, reading checks it before anything is written to OUTPUT."""
+    """The reader has refused bombs already: sniffing opened it, reading checks it before anything is written
+    to OUTPUT.
+    """
     with zipfile.ZipFile(archive) as opened, opened.open(WEIGHTS) as member, made.open("wb") as file:
         shutil.copyfileobj(member, file, 1 << 20)
 
@@ -111,6 +122,10 @@ def _same(graph: LayerGraph, file: LayerGraph, output: Path) -> LayerGraph:
     stored = {t.name: (t.shape, t.dtype) for t in file.tensors}
     other = [t.name for t in graph.tensors if stored.get(t.name) != (t.shape, t.dtype)]
     if other:
-        message = f"{len(other)} of the target's tensors cannot be stored as they are in {output.name} ({other[0]})"
-        raise UsageError(message, where=str(output), fix="choose the suffix of the target itself, or .safetensors")
+        message = (
+            f"{len(other)} of the target's tensors cannot be stored as they are in {output.name} ({other[0]})"
+        )
+        raise UsageError(
+            message, where=str(output), fix="choose the suffix of the target itself, or .safetensors"
+        )
     return file

@@ -1,4 +1,6 @@
-"""Protobuf's wire format, read lazily from a buffer: every length is checked against the message that encloses it."""
+"""Protobuf's wire format, read lazily from a buffer: every length is checked against the message that
+encloses it.
+"""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -82,7 +84,9 @@ def text(data: Buffer, field: Field) -> str:
 def span_of(field: Field) -> Span:
     """The span of a nested message or string."""
     if field.wire != LENGTH:
-        raise Corrupt(f"byte {field.start}: field {field.number} has wire type {field.wire}, expected a length")
+        raise Corrupt(
+            f"byte {field.start}: field {field.number} has wire type {field.wire}, expected a length"
+        )
     return Span(field.start, field.end)
 
 

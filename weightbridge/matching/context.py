@@ -7,13 +7,16 @@ from functools import cached_property
 from weightbridge.matching.units.units import Reduced, Unit, plain_role
 from weightbridge.matching.values import LayerPair
 
-# How much a kind of evidence is worth. Above 0.9 a mapping is claimed; at or below it the runners-up are named.
+# How much a kind of evidence is worth. Above 0.9 a mapping is claimed; at or below it the runners-up are
+# named.
 CERTAIN, STRUCTURE, ONE_SIDED, IN_ORDER, TOLD, SYMMETRIC, DOUBTFUL = 1.0, 0.99, 0.95, 0.95, 0.9, 0.85, 0.5
 
 
 @dataclass(frozen=True)
 class Context:
-    """Pairs join unit names (target -> pair). Units in `closed_source` and `closed_target` are dealt with, or must not be guessed."""
+    """Pairs join unit names (target -> pair). Units in `closed_source` and `closed_target` are dealt with, or
+    must not be guessed.
+    """
 
     source: Reduced
     target: Reduced
@@ -37,10 +40,14 @@ class Context:
         return len(self.pairs) == len(self.target.units) or len(self.taken) == len(self.source.units)
 
     def open_source(self) -> tuple[Unit, ...]:
-        return tuple(u for u in self.source.units if u.name not in self.taken and u.name not in self.closed_source)
+        return tuple(
+            u for u in self.source.units if u.name not in self.taken and u.name not in self.closed_source
+        )
 
     def open_target(self) -> tuple[Unit, ...]:
-        return tuple(u for u in self.target.units if u.name not in self.pairs and u.name not in self.closed_target)
+        return tuple(
+            u for u in self.target.units if u.name not in self.pairs and u.name not in self.closed_target
+        )
 
     def with_pairs(self, found: Iterable[LayerPair]) -> "Context":
         """A new context; a pair whose source or target is taken is dropped: the stronger evidence came first."""
@@ -53,7 +60,11 @@ class Context:
 
     def closing(self, source: Iterable[str], target: Iterable[str]) -> "Context":
         """A new context in which these units too are dealt with."""
-        return replace(self, closed_source=self.closed_source.union(source), closed_target=self.closed_target.union(target))
+        return replace(
+            self,
+            closed_source=self.closed_source.union(source),
+            closed_target=self.closed_target.union(target),
+        )
 
 
 def key(unit: Unit) -> str:
@@ -70,4 +81,6 @@ def is_compatible(source: Unit, target: Unit) -> bool:
     if source.has_weights != target.has_weights:
         return False
     known = source.family == target.family or "Opaque" in (source.family, target.family)
-    return known and (not source.has_weights or source.family == "Norm" or bool(_plain(source) & _plain(target)))
+    return known and (
+        not source.has_weights or source.family == "Norm" or bool(_plain(source) & _plain(target))
+    )

@@ -7,7 +7,12 @@ from functools import cache, partial
 from weightbridge.diagnostics import Finding
 from weightbridge.matching.context import Context
 from weightbridge.matching.differences.functions import Difference, differences, is_variant, said
-from weightbridge.matching.differences.name_findings import permuted_storage, said_of_pairs, said_of_tensors, shown
+from weightbridge.matching.differences.name_findings import (
+    permuted_storage,
+    said_of_pairs,
+    said_of_tensors,
+    shown,
+)
 from weightbridge.matching.joining.epsilons import equal_epsilons
 from weightbridge.matching.joining.fold_norms import fold_into_targets
 from weightbridge.matching.joining.folded_norms import fold_batchnorms, zero_biases
@@ -35,7 +40,15 @@ from weightbridge.rules.layouts import load_mappings, load_rules
 
 Matcher = Callable[[Context], tuple[LayerPair, ...]]
 NAMED: tuple[Matcher, ...] = (by_map, by_name)
-PLACED: tuple[Matcher, ...] = (by_structure, by_suffix, by_neighbours, by_shape, layers_by_order, by_homes, by_order)
+PLACED: tuple[Matcher, ...] = (
+    by_structure,
+    by_suffix,
+    by_neighbours,
+    by_shape,
+    layers_by_order,
+    by_homes,
+    by_order,
+)
 
 
 def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
@@ -45,7 +58,9 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         rules()  # a user's wrong rules are said even where none is needed
     joiner = Joiner(rules, source, target)
     told = by_mapping(load_mappings(options.rules), source, target)
-    context = without_told(Context(*reduce_both(source, target, _mapped(source, options)), {}, options.map), told)
+    context = without_told(
+        Context(*reduce_both(source, target, _mapped(source, options)), {}, options.map), told
+    )
     for matcher in NAMED:
         context = context.with_pairs(matcher(context))
     roles = by_roles(context, joiner)
@@ -53,8 +68,13 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     for matcher in PLACED:
         context = context.with_pairs(matcher(context))
     untied = untied_pairs(context)
-    context = replace(context, pairs={p.target: p for p in doubted_branches((*doubted(context), *untied), context.source.rivals)})
-    paired = [(p.source, p.target) for p in context.pairs.values() if context.target.by_name[p.target].has_weights]
+    context = replace(
+        context,
+        pairs={p.target: p for p in doubted_branches((*doubted(context), *untied), context.source.rivals)},
+    )
+    paired = [
+        (p.source, p.target) for p in context.pairs.values() if context.target.by_name[p.target].has_weights
+    ]
     differing = differences(source, target, paired)
     refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
     joined = _joined(context, joiner, refused)
@@ -62,12 +82,22 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     likely, suspects = doubted_flattens(context, {m.target: m for m in (*roles.matches, *exact)})
     forced = mapped_tensors(joiner, options.map, likely)
     refuted = {target for _, target in forced.misfits}
-    matches = {t: m for t, m in likely.items() if t not in refuted} | {m.target: m for m in (*told, *forced.matches)}
+    matches = {t: m for t, m in likely.items() if t not in refuted} | {
+        m.target: m for m in (*told, *forced.matches)
+    }
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
-        pairs=tuple(replace(p, source=shown(p.source), target=shown(p.target)) for p in context.pairs.values()),
+        pairs=tuple(
+            replace(p, source=shown(p.source), target=shown(p.target)) for p in context.pairs.values()
+        ),
         matches=tuple(matches[t.name] for t in target.tensors if t.name in matches),
-        misfits=tuple(dict.fromkeys(m for m in (*forced.misfits, *(m for j in joined.values() for m in j.misfits)) if m[1] not in matches)),
+        misfits=tuple(
+            dict.fromkeys(
+                m
+                for m in (*forced.misfits, *(m for j in joined.values() for m in j.misfits))
+                if m[1] not in matches
+            )
+        ),
         findings=(
             *said_of_pairs(context, tuple(context.pairs.values())),
             *said_of_tensors((matches[m.target] for m in roles.matches), context.pairs.values()),
@@ -85,12 +115,16 @@ def _mapped(source: LayerGraph, options: Options) -> set[str]:
     """The layers of the source that the user has named, or a tensor of which."""
     if not options.map:
         return set()
-    owners = {layer.name: layer.name for layer in source.layers} | {name: layer.name for name, layer in source.owner.items()}
+    owners = {layer.name: layer.name for layer in source.layers} | {
+        name: layer.name for name, layer in source.owner.items()
+    }
     return {owners[name] for left, right in options.map for name, _ in mapped(left, right, owners)}
 
 
 def _joined(context: Context, joiner: Joiner, refused: frozenset[str]) -> Mapping[str, Joined]:
-    """target unit -> what became of its tensors. Affine chains are the business of folding; nothing enters a refused layer."""
+    """target unit -> what became of its tensors. Affine chains are the business of folding; nothing enters a
+    refused layer.
+    """
     found = {}
     for pair in context.pairs.values():
         unit, given = context.target.by_name[pair.target], context.source.by_name[pair.source]
@@ -112,5 +146,10 @@ def _exact(
     turned = equal_epsilons(plain, differing, context.target.graph) if options.adapt != "none" else {}
     handled = frozenset((m.target.rpartition("/")[0], "epsilon") for m in turned.values())
     affine = frozenset((m.target.rpartition("/")[0], "epsilon") for m in folded)
-    findings = (*said_folded, *said_inward, *said_zeros, *said(differing, context.target.graph, handled | affine))
+    findings = (
+        *said_folded,
+        *said_inward,
+        *said_zeros,
+        *said(differing, context.target.graph, handled | affine),
+    )
     return (*plain.values(), *turned.values(), *folded, *zeros, *inward), findings

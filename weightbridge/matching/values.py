@@ -43,7 +43,8 @@ class Matching:
     """All that matching found.
 
     misfits: pairs of tensor names (source, target) of matched layers whose shapes no exact transform joins.
-    refused: target layers that no weights of their counterpart serve (another variant of the function): no adapter may fill them.
+    refused: target layers that no weights of their counterpart serve (another variant of the function): no
+    adapter may fill them.
     """
 
     pairs: tuple[LayerPair, ...]

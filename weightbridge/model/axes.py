@@ -21,13 +21,17 @@ class Axes:
 
 @lru_cache(maxsize=1024)
 def parse(pattern: str) -> Axes:
-    """`o (c h w) -> (h w c) o` as Axes. Raises RuleError where the sides do not hold the same names, once each."""
+    """`o (c h w) -> (h w c) o` as Axes. Raises RuleError where the sides do not hold the same names, once
+    each.
+    """
     left, arrow, right = pattern.partition("->")
     sides = tuple(_dimensions(side) for side in (left, right))
     names = [sorted(n for group in side for n in group if not n.isdigit()) for side in sides]
     numbers = any(n.isdigit() and n != "1" for side in sides for group in side for n in group)
     if not arrow or names[0] != names[1] or len(set(names[0])) != len(names[0]) or numbers:
-        raise RuleError(f"axes pattern {pattern!r}: both sides must hold the same axis names, once each, and no number but 1")
+        raise RuleError(
+            f"axes pattern {pattern!r}: both sides must hold the same axis names, once each, and no number but 1"
+        )
     return Axes(*sides)
 
 
@@ -40,7 +44,9 @@ def _dimensions(side: str) -> tuple[tuple[str, ...], ...]:
 
 @lru_cache(maxsize=1 << 14)
 def expand(pattern: str, source: tuple[int, ...], target: tuple[int, ...] = ()) -> str:
-    """The pattern with `...` written out: as `s0 s1 ...` where both sides have it, as `1 1 ...` where only one has."""
+    """The pattern with `...` written out: as `s0 s1 ...` where both sides have it, as `1 1 ...` where only
+    one has.
+    """
     if "..." not in pattern:
         return pattern
     left, _, right = pattern.partition("->")
@@ -56,17 +62,22 @@ def inverse(pattern: str) -> str:
     return f"{right.strip()} -> {left.strip()}"
 
 
-def solve(pattern: str, source: tuple[int, ...], target: tuple[int, ...], known: Mapping[str, int] | None = None) -> Lengths | None:
+def solve(
+    pattern: str, source: tuple[int, ...], target: tuple[int, ...], known: Mapping[str, int] | None = None
+) -> Lengths | None:
     """The length of every axis where both shapes fit the pattern, else None.
 
-    `known` gives lengths that the shapes cannot show (those of a Flatten's input). An axis that stays unknown does not fit.
+    `known` gives lengths that the shapes cannot show (those of a Flatten's input). An axis that stays unknown
+    does not fit.
     """
     found = _solved(pattern, source, target, tuple((known or {}).items()))
     return None if found is None else dict(found)
 
 
 @lru_cache(maxsize=1 << 14)  # large models have few shapes
-def _solved(pattern: str, source: tuple[int, ...], target: tuple[int, ...], known: tuple[tuple[str, int], ...]) -> Lengths | None:
+def _solved(
+    pattern: str, source: tuple[int, ...], target: tuple[int, ...], known: tuple[tuple[str, int], ...]
+) -> Lengths | None:
     axes = parse(pattern)
     if len(axes.source) != len(source) or len(axes.target) != len(target):
         return None

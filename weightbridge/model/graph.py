@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 Shape = tuple[int | None, ...]
 Reason = Literal["optimizer", "state"]
-LISTED = re.compile(r"(^|/)(_operations/\d+|layer_with_weights-\d+)/")  # the places of layers in Keras 3's and Keras 2's models
+LISTED = re.compile(
+    r"(^|/)(_operations/\d+|layer_with_weights-\d+)/"
+)  # the places of layers in Keras 3's and Keras 2's models
 SCOPES = 2  # slashes in the names of layers that only scopes tell apart
 
 
@@ -24,8 +26,10 @@ class Layer:
     """One layer: op in the canonical vocabulary, attributes in canonical form, its own tensors.
 
     name: path in its scopes (`outer/inner/conv1`), unique in the graph.
-    op: `Input`, `Conv`, `ConvTranspose`, `DepthwiseConv`, `SeparableConv`, `Dense`, `EinsumDense`, `BatchNorm`, `LayerNorm`,
-        `GroupNorm`, `RMSNorm`, `Embedding`, `LSTM`, `GRU`, `RNN`, `Attention`, `Add`, `Multiply`, `Concat`, `Flatten`, `Reshape`,
+    op: `Input`, `Conv`, `ConvTranspose`, `DepthwiseConv`, `SeparableConv`, `Dense`, `EinsumDense`,
+    `BatchNorm`, `LayerNorm`,
+        `GroupNorm`, `RMSNorm`, `Embedding`, `LSTM`, `GRU`, `RNN`, `Attention`, `Add`, `Multiply`, `Concat`,
+        `Flatten`, `Reshape`,
         `Pool`, `GlobalPool`, `Pad`, `Activation`, `Dropout`, `Identity`, ...; `Opaque` for an unknown class.
     class_name: what the format itself calls it (`Conv2D`, `Gemm`).
     attributes: canonical (see docs/attributes.md); values are JSON-like, tuples instead of lists.
@@ -59,7 +63,8 @@ class LayerGraph:
 
     An edge is (from, to, position): `position` is the index among the inputs of `to`.
     framework: `keras`, `onnx` or `torch`: whose layouts the tensors have.
-    stored_order: names of the tensors in the order in which a legacy Keras file lists them; empty for formats without one.
+    stored_order: names of the tensors in the order in which a legacy Keras file lists them; empty for formats
+    without one.
     files: further files that hold tensors, where `path` is an index of shards or a folder.
     """
 
@@ -113,8 +118,10 @@ class LayerGraph:
     def is_from_keras(self) -> bool:
         """Whether the layers' names and order are Keras's.
 
-        A TensorFlow checkpoint has no more of Keras than the layouts of its tensors, unless a model of Keras kept its list of layers in
-        it. Nor have weights of a model in code (Hugging Face's `tf_model.h5`), which are all in one group by the scopes of their variables.
+        A TensorFlow checkpoint has no more of Keras than the layouts of its tensors, unless a model of Keras
+        kept its list of layers in
+        it. Nor have weights of a model in code (Hugging Face's `tf_model.h5`), which are all in one group by
+        the scopes of their variables.
         """
         if self.format == "tf-checkpoint":
             return all(LISTED.search(t.key) for t in self.tensors)
@@ -141,4 +148,6 @@ def _neighbours(graph: LayerGraph, ends: tuple[int, int]) -> Mapping[str, tuple[
     found: dict[str, list[tuple[int, str]]] = {layer.name: [] for layer in graph.layers}
     for edge in graph.edges:
         found[str(edge[ends[0]])].append((edge[2], str(edge[ends[1]])))
-    return MappingProxyType({name: tuple(n for _, n in sorted(pairs, key=lambda p: p[0])) for name, pairs in found.items()})
+    return MappingProxyType(
+        {name: tuple(n for _, n in sorted(pairs, key=lambda p: p[0])) for name, pairs in found.items()}
+    )

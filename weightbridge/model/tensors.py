@@ -15,8 +15,10 @@ Array = NDArray[Any]
 class Tensor:
     """One weight of a model.
 
-    name: its path in its own file as that format's users write it, unique in the graph (`conv1/kernel`, `layer1.0.weight`).
-    role: `kernel`, `bias`, `gamma`, `beta`, `moving_mean`, `moving_variance`, `recurrent_kernel`, `embeddings`, ...;
+    name: its path in its own file as that format's users write it, unique in the graph (`conv1/kernel`,
+    `layer1.0.weight`).
+    role: `kernel`, `bias`, `gamma`, `beta`, `moving_mean`, `moving_variance`, `recurrent_kernel`,
+    `embeddings`, ...;
         `var0`, `var1`, ... where the class is unknown.
     shape: in the file's own axis order. dtype: numpy's name (`float32`, `bfloat16`, ...).
     key: the storage address that the format's writer understands (HDF5 dataset path, initializer's name).

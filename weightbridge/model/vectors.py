@@ -8,7 +8,9 @@ Transform = tuple[str, dict[str, Any]]
 
 
 def vector_pattern(source: tuple[int, ...], target: tuple[int, ...]) -> Transform:
-    """`1 1 g c -> (g c)`: the longer axes in their order, as one axis of the target, or each as its own where it has as many."""
+    """`1 1 g c -> (g c)`: the longer axes in their order, as one axis of the target, or each as its own where
+    it has as many.
+    """
     letters = iter("abcdefgh")
     names = ["1" if n == 1 else next(letters) for n in source]
     long = [n for n in names if n != "1"]

@@ -1,4 +1,6 @@
-"""Entries of a plan file -> values: every key there, of the right kind and in range, and all problems named together."""
+"""Entries of a plan file -> values: every key there, of the right kind and in range, and all problems named
+together.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, prod
@@ -17,7 +19,9 @@ LARGEST = 1 << 63
 
 def listed(problems: Sequence[str]) -> str:
     """The first problems, and how many more there are."""
-    return "; ".join(problems[:SHOWN]) + (f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else "")
+    return "; ".join(problems[:SHOWN]) + (
+        f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+    )
 
 
 def head_of(data: Any) -> Mapping[str, Any]:
@@ -39,12 +43,18 @@ def steps_of(entries: Sequence[Any]) -> tuple[Step, ...]:
 
 
 def _step(entry: Mapping[str, Any]) -> Step:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+    }
     return Step(**values)
 
 
 def unused_of_file(entries: Sequence[Any]) -> tuple[Unused, ...]:
-    problems = [p for n, entry in enumerate(entries) for p in _wrong(_place("unused", n, entry, "source"), entry, UNUSED)]
+    problems = [
+        p
+        for n, entry in enumerate(entries)
+        for p in _wrong(_place("unused", n, entry, "source"), entry, UNUSED)
+    ]
     if problems:
         raise PlanError(listed(problems))
     return tuple(Unused(**entry) for entry in entries)
@@ -56,9 +66,13 @@ def _step_problems(n: int, entry: Any) -> list[str]:
     if problems:
         return problems
     if prod(entry["shape"]) != entry["size"]:
-        problems.append(f"{place}: size is {entry['size']}, expected {prod(entry['shape'])} for the shape {tuple(entry['shape'])}")
+        problems.append(
+            f"{place}: size is {entry['size']}, expected {prod(entry['shape'])} for the shape {tuple(entry['shape'])}"
+        )
     if entry["kind"] == "copy" and entry["transform"]:
-        problems.append(f"{place}: a copy has no transform, this one has {entry['transform']!r}; say kind 'transform'")
+        problems.append(
+            f"{place}: a copy has no transform, this one has {entry['transform']!r}; say kind 'transform'"
+        )
     return problems
 
 
@@ -138,8 +152,14 @@ HEAD: dict[str, tuple[str, Check]] = {
     "steps": ("a list", lambda value: isinstance(value, list)),
     "unused": ("a list", lambda value: isinstance(value, list)),
 }
-SIDE: dict[str, tuple[str, Check]] = {"structure": HASH, "sha256": ("a hash or null", lambda value: value is None or _is_text(value))}
-UNUSED: dict[str, tuple[str, Check]] = {"source": ("a name", _is_text), "reason": _one_of(get_args(UnusedReason))}
+SIDE: dict[str, tuple[str, Check]] = {
+    "structure": HASH,
+    "sha256": ("a hash or null", lambda value: value is None or _is_text(value)),
+}
+UNUSED: dict[str, tuple[str, Check]] = {
+    "source": ("a name", _is_text),
+    "reason": _one_of(get_args(UnusedReason)),
+}
 STEP: dict[str, tuple[str, Check]] = {
     "target": ("a name", _is_text),
     "sources": TEXTS,

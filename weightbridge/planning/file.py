@@ -51,28 +51,42 @@ def load(path: Path) -> Plan:
             raise PlanError("too large for a plan", where=str(path), fix=MAKE_ANEW)
         return loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PlanError(f"the plan cannot be read: {error.strerror}", where=str(path), fix="Check the path and its permissions") from error
+        raise PlanError(
+            f"the plan cannot be read: {error.strerror}",
+            where=str(path),
+            fix="Check the path and its permissions",
+        ) from error
     except (UnicodeDecodeError, RecursionError, PlanError) as error:
         raise PlanError(
-            getattr(error, "message", "no plan: not UTF-8 text, or nested too deeply"), where=str(path), fix=MAKE_ANEW
+            getattr(error, "message", "no plan: not UTF-8 text, or nested too deeply"),
+            where=str(path),
+            fix=MAKE_ANEW,
         ) from error
 
 
 def loads(text: str) -> Plan:
     """Raises PlanError that names the entries at fault."""
-    from weightbridge.planning.entries import head_of, steps_of, unused_of_file  # knows all adapters, which making a plan may do without
+    from weightbridge.planning.entries import (
+        head_of,
+        steps_of,
+        unused_of_file,
+    )  # knows all adapters, which making a plan may do without
 
     try:
         data = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except ValueError as error:
         raise PlanError(f"no JSON: {error}") from error
     if not isinstance(data, dict) or data.get("plan_version") != VERSION:
-        raise PlanError(f"plan_version is {data.get('plan_version') if isinstance(data, dict) else None!r}, expected {VERSION}")
+        raise PlanError(
+            f"plan_version is {data.get('plan_version') if isinstance(data, dict) else None!r}, expected {VERSION}"
+        )
     questions = questions_from(data.pop("questions", []))
     head = head_of(data)
     source, target = head["source"], head["target"]
     steps, unused = steps_of(head["steps"]), unused_of_file(head["unused"])
-    plan = Plan(steps, unused, source["structure"], target["structure"], source["sha256"], target["sha256"], questions)
+    plan = Plan(
+        steps, unused, source["structure"], target["structure"], source["sha256"], target["sha256"], questions
+    )
     return answered(plan)
 
 
@@ -97,7 +111,8 @@ def with_content(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
 
 @contextmanager
 def content_meanwhile(source: LayerGraph, target: LayerGraph) -> Iterator[Callable[[Plan], Plan]]:
-    """Hashes both models' bytes side by side and beside other work, as hashing holds no lock; gives what adds the hashes to a plan.
+    """Hashes both models' bytes side by side and beside other work, as hashing holds no lock; gives what adds
+    the hashes to a plan.
 
     That raises what hashing found wrong, as ModelError.
     """
@@ -107,7 +122,8 @@ def content_meanwhile(source: LayerGraph, target: LayerGraph) -> Iterator[Callab
 
 
 def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
-    """The plan, if it still is about these models, mentions every tensor and can be carried out; what follows from an edit is put right.
+    """The plan, if it still is about these models, mentions every tensor and can be carried out; what follows
+    from an edit is put right.
 
     Raises PlanError that says what has changed, or which steps are wrong.
     """
@@ -116,7 +132,9 @@ def checked(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
 
     _same_models(plan, source, target)
     given, wanted = source.tensor_by_name, target.tensor_by_name
-    problems = [*_incomplete(plan, wanted), *_unknown(plan, source, given)] or [*rehearse(plan, given, wanted)]
+    problems = [*_incomplete(plan, wanted), *_unknown(plan, source, given)] or [
+        *rehearse(plan, given, wanted)
+    ]
     if problems:
         raise PlanError(listed(problems), fix="mend the plan, or " + MAKE_ANEW)
     return replace(plan, steps=tuple(_settled(step, given, wanted[step.target]) for step in plan.steps))
@@ -129,10 +147,14 @@ def _same_models(plan: Plan, source: LayerGraph, target: LayerGraph) -> None:
     ):
         if structure_hash(graph) != structure:
             raise PlanError(
-                f"the {side} {graph.path} has changed since the plan was made: other layers, tensors or attributes", fix=MAKE_ANEW
+                f"the {side} {graph.path} has changed since the plan was made: other layers, tensors or attributes",
+                fix=MAKE_ANEW,
             )
         if content is not None and content_hash(graph) != content:
-            raise PlanError(f"the {side} {graph.path} has changed since the plan was made: the same structure, other bytes", fix=MAKE_ANEW)
+            raise PlanError(
+                f"the {side} {graph.path} has changed since the plan was made: the same structure, other bytes",
+                fix=MAKE_ANEW,
+            )
 
 
 def _incomplete(plan: Plan, wanted: Mapping[str, Tensor]) -> Iterator[str]:
@@ -149,14 +171,30 @@ def _incomplete(plan: Plan, wanted: Mapping[str, Tensor]) -> Iterator[str]:
 def _unknown(plan: Plan, source: LayerGraph, given: Mapping[str, Tensor]) -> Iterator[str]:
     """Names that the source does not have."""
     stored = given.keys() | {one.name for one in source.excluded}
-    yield from (f"{step.target}: the source has no {name}" for step in plan.steps for name in step.sources if name not in given)
-    yield from (f"unused: the source has no {entry.source}" for entry in plan.unused if entry.source not in stored)
+    yield from (
+        f"{step.target}: the source has no {name}"
+        for step in plan.steps
+        for name in step.sources
+        if name not in given
+    )
+    yield from (
+        f"unused: the source has no {entry.source}" for entry in plan.unused if entry.source not in stored
+    )
 
 
 def _settled(step: Step, given: Mapping[str, Tensor], target: Tensor) -> Step:
-    """What follows from the kind and the dtypes, so that an edit of one word is enough: `fresh` and `keep` read nothing."""
+    """What follows from the kind and the dtypes, so that an edit of one word is enough: `fresh` and `keep`
+    read nothing.
+    """
     if step.kind in ("fresh", "keep"):
-        kept = Step(step.target, (), step.kind, "fresh" if step.kind == "fresh" else "untouched", step.shape, step.size)
+        kept = Step(
+            step.target,
+            (),
+            step.kind,
+            "fresh" if step.kind == "fresh" else "untouched",
+            step.shape,
+            step.size,
+        )
         return replace(kept, runners_up=step.runners_up)
     others = {given[name].dtype for name in step.sources} - {target.dtype}
     is_claimed = step.contract not in ("fresh", "untouched", "bitwise")
@@ -164,4 +202,6 @@ def _settled(step: Step, given: Mapping[str, Tensor], target: Tensor) -> Step:
         return step if is_claimed else replace(step, contract="lossy")
     widened = all(dtype_of(dtype).itemsize < dtype_of(target.dtype).itemsize for dtype in others)
     kind: Kind = "transform" if others or step.transform else "copy"
-    return replace(step, kind=kind, contract="bitwise" if not others else "preserving" if widened else "lossy")
+    return replace(
+        step, kind=kind, contract="bitwise" if not others else "preserving" if widened else "lossy"
+    )

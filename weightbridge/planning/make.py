@@ -16,16 +16,30 @@ from weightbridge.transforms import is_bitwise
 VECTOR_ROLES = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance"})
 
 
-def make_plan(source: LayerGraph, target: LayerGraph, matching: Matching, options: Options) -> tuple[Plan, tuple[Finding, ...]]:
-    """The plan and what is to be said about it (WB201, WB202, WB203, WB208, WB209 and the adapters' findings)."""
+def make_plan(
+    source: LayerGraph, target: LayerGraph, matching: Matching, options: Options
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """The plan and what is to be said about it (WB201, WB202, WB203, WB208, WB209 and the adapters'
+    findings).
+    """
     fresh = frozenset(t.name for t in target.tensors if is_declared(t.name, options.fresh))
     dtypes = {t.name: t.dtype for t in source.tensors}
-    steps = {m.target: exact_step(target_tensor, m, dtypes) for m, target_tensor in _exact(matching, target) if m.target not in fresh}
-    open_targets = frozenset(t.name for t in target.tensors if t.name not in steps and t.name not in fresh | _refused(target, matching))
+    steps = {
+        m.target: exact_step(target_tensor, m, dtypes)
+        for m, target_tensor in _exact(matching, target)
+        if m.target not in fresh
+    }
+    open_targets = frozenset(
+        t.name
+        for t in target.tensors
+        if t.name not in steps and t.name not in fresh | _refused(target, matching)
+    )
     findings: list[Finding] = list(matching.findings)
     left: frozenset[str] = frozenset()
     if options.adapt != "none" and open_targets:
-        from weightbridge.adapters.propose import choose as propose  # thirty modules that an exact match can do without
+        from weightbridge.adapters.propose import (
+            choose as propose,
+        )  # thirty modules that an exact match can do without
 
         proposal = propose(source, target, matching, open_targets)
         steps |= {s.target: s for s in proposal.steps if s.target not in fresh}
@@ -38,7 +52,9 @@ def make_plan(source: LayerGraph, target: LayerGraph, matching: Matching, option
     findings += _roles(source, target, all_steps)
     unused = unused_of(source, all_steps, options.unused)
     findings += unexplained(unused)
-    plan = Plan(all_steps, unused, structure_hash(source), structure_hash(target), questions=questions_of(all_steps))
+    plan = Plan(
+        all_steps, unused, structure_hash(source), structure_hash(target), questions=questions_of(all_steps)
+    )
     return plan, tuple(findings)
 
 
@@ -88,7 +104,11 @@ def fresh_step(target: Tensor) -> Step:
 
 
 def _misfits(
-    source: LayerGraph, target: LayerGraph, matching: Matching, steps: Mapping[str, Step], fresh: frozenset[str]
+    source: LayerGraph,
+    target: LayerGraph,
+    matching: Matching,
+    steps: Mapping[str, Step],
+    fresh: frozenset[str],
 ) -> Iterable[Finding]:
     given, wanted = source.tensor_by_name, target.tensor_by_name
     for s, t in matching.misfits:
@@ -102,10 +122,16 @@ def _misfits(
             )
 
 
-def _unmatched(target: LayerGraph, steps: Mapping[str, Step], fresh: frozenset[str], said: set[str]) -> Iterable[Finding]:
+def _unmatched(
+    target: LayerGraph, steps: Mapping[str, Step], fresh: frozenset[str], said: set[str]
+) -> Iterable[Finding]:
     """One WB202 per layer, naming its tensors."""
     for layer in target.layers:
-        names = [t.name for t in layer.tensors if t.name not in steps and t.name not in fresh and t.name not in said]
+        names = [
+            t.name
+            for t in layer.tensors
+            if t.name not in steps and t.name not in fresh and t.name not in said
+        ]
         if names:
             glob = names[0] if len(names) == 1 else f"{layer.name}/*"
             yield finding(
@@ -125,7 +151,10 @@ def _roles(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> Ite
         a, b = given[step.sources[0]].role, wanted[step.target].role
         if a != b and {a, b} <= VECTOR_ROLES and {a, b} != {"bias", "beta"}:
             yield finding(
-                "WB208", f"{step.target}: {step.sources[0]} is a {a}, and would land in a {b}", source=step.sources[0], target=step.target
+                "WB208",
+                f"{step.target}: {step.sources[0]} is a {a}, and would land in a {b}",
+                source=step.sources[0],
+                target=step.target,
             )
 
 
@@ -133,7 +162,11 @@ def unused_of(source: LayerGraph, steps: Iterable[Step], declared: Iterable[str]
     """Every source tensor that no step reads, and every excluded one, with its reason."""
     used = {s for step in steps for s in step.sources}
     globs = tuple(declared)
-    kept = [Unused(t.name, "declared" if is_declared(t.name, globs) else "unexplained") for t in source.tensors if t.name not in used]
+    kept = [
+        Unused(t.name, "declared" if is_declared(t.name, globs) else "unexplained")
+        for t in source.tensors
+        if t.name not in used
+    ]
     reasons: Mapping[str, UnusedReason] = {e.name: e.reason for e in source.excluded}
     return (*kept, *(Unused(name, reason) for name, reason in reasons.items()))
 

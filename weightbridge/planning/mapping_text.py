@@ -15,17 +15,31 @@ SURE = 0.9  # what is at or below it is a question, and no rule
 
 
 def mapping_of(plan: Plan, summary: str, shapes: Mapping[str, Shape]) -> str:
-    """The text of a rule file. shapes: of the source's tensors. Raises RuleError where the plan is sure of nothing."""
+    """The text of a rule file. shapes: of the source's tensors. Raises RuleError where the plan is sure of
+    nothing.
+    """
     sure = [s for s in plan.steps if s.sources and s.kind in ("copy", "transform") and s.confidence > SURE]
     if not sure:
-        raise RuleError("the plan is sure of no step, so there is nothing to save", fix="answer its questions first")
+        raise RuleError(
+            "the plan is sure of no step, so there is nothing to save", fix="answer its questions first"
+        )
     entries = dict.fromkeys(json.dumps(table) for table in _tables(sure, shapes))
     lines = [f"summary = {json.dumps(summary)}", ""]
     for entry in entries:
-        lines += ["[[map]]", *(f"{key} = {_toml(value)}" for key, value in json.loads(entry).items() if value), ""]
+        lines += [
+            "[[map]]",
+            *(f"{key} = {_toml(value)}" for key, value in json.loads(entry).items() if value),
+            "",
+        ]
     first = sure[0]
     for fits, sources in ((True, list(first.sources)), (False, [f"{first.sources[0]}.other"])):
-        lines += ["[[case]]", f"source = {_toml(sources)}", f"target = {_toml(first.target)}", f"fits = {_toml(fits)}", ""]
+        lines += [
+            "[[case]]",
+            f"source = {_toml(sources)}",
+            f"target = {_toml(first.target)}",
+            f"fits = {_toml(fits)}",
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -34,7 +48,10 @@ def _tables(steps: Iterable[Step], shapes: Mapping[str, Shape]) -> Iterator[dict
         sources, target = _generalised(step.sources, step.target)
         entry: dict[str, Any] = {"source": sources, "target": target, "transform": step.transform}
         if not _is_told_by_shapes(step, shapes):
-            entry |= {"parameters": dict(step.parameters), "shapes": [*(shapes[name] for name in step.sources), step.shape]}
+            entry |= {
+                "parameters": dict(step.parameters),
+                "shapes": [*(shapes[name] for name in step.sources), step.shape],
+            }
         yield entry
 
 
@@ -46,7 +63,8 @@ def _is_told_by_shapes(step: Step, shapes: Mapping[str, Shape]) -> bool:
 
 
 def _generalised(sources: Sequence[str], target: str) -> tuple[list[str], str]:
-    """Numbers that rise together become variables, the first of source and target the first letter, and so on.
+    """Numbers that rise together become variables, the first of source and target the first letter, and so
+    on.
 
     Only where source and target have as many numbers; a stack of experts keeps its own numbers.
     """

@@ -17,7 +17,9 @@ Names = tuple[str, ...]
 
 
 def questions_of(steps: Sequence[Step]) -> tuple[Question, ...]:
-    """One question per group of layers that could change places, asked once for all blocks in which it is the same."""
+    """One question per group of layers that could change places, asked once for all blocks in which it is the
+    same.
+    """
     found: dict[tuple[str, ...], list[Question]] = {}
     for group in _groups(steps):
         for question in _asked(group):
@@ -26,7 +28,9 @@ def questions_of(steps: Sequence[Step]) -> tuple[Question, ...]:
 
 
 def answered(plan: Plan) -> Plan:
-    """The plan with its answers carried out: those steps are exact, their questions gone. Raises PlanError for an answer that is none."""
+    """The plan with its answers carried out: those steps are exact, their questions gone. Raises PlanError
+    for an answer that is none.
+    """
     chosen: dict[str, Names] = {}
     for question in plan.questions:
         if not question.answer:
@@ -34,9 +38,14 @@ def answered(plan: Plan) -> Plan:
         choice = next((c for c in question.choices if c.label == question.answer), None)
         if choice is None:
             labels = ", ".join(c.label for c in question.choices)
-            raise PlanError(f"the answer {question.answer!r} to {question.ask!r} is none of {labels}", fix="answer with one of them")
+            raise PlanError(
+                f"the answer {question.answer!r} to {question.ask!r} is none of {labels}",
+                fix="answer with one of them",
+            )
         chosen |= choice.sources
-    steps = tuple(_decided(step, chosen[step.target]) if step.target in chosen else step for step in plan.steps)
+    steps = tuple(
+        _decided(step, chosen[step.target]) if step.target in chosen else step for step in plan.steps
+    )
     return replace(plan, steps=steps, questions=tuple(q for q in plan.questions if not q.answer))
 
 
@@ -45,7 +54,9 @@ def _decided(step: Step, sources: Names) -> Step:
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Doubtful steps that share their candidates, layer by layer: kernel and bias of one layer are one matter."""
+    """Doubtful steps that share their candidates, layer by layer: kernel and bias of one layer are one
+    matter.
+    """
     groups: dict[frozenset[str], list[Step]] = {}
     for step in steps:
         if step.sources and step.runners_up and step.confidence <= CLAIMED:
@@ -55,7 +66,11 @@ def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 def _asked(group: Sequence[Step]) -> Iterator[Question]:
     targets = tuple(dict.fromkeys(layer_of(s.target) for s in group))
-    candidates = tuple(dict.fromkeys([*(layer_of(s.sources[0]) for s in group), *(layer_of(n) for s in group for n in s.runners_up)]))
+    candidates = tuple(
+        dict.fromkeys(
+            [*(layer_of(s.sources[0]) for s in group), *(layer_of(n) for s in group for n in s.runners_up)]
+        )
+    )
     parts = [targets] if len(targets) <= MOST >= len(candidates) else [(t,) for t in targets]
     for part in parts:
         own = [s for s in group if layer_of(s.target) in part]
@@ -82,7 +97,9 @@ def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> Iterat
 
 
 def _moved(step: Step, layer: str, stacks: Mapping[str, Names]) -> Names:
-    """The step's sources as another layer has them: the same part of its name, or the whole stack that begins there."""
+    """The step's sources as another layer has them: the same part of its name, or the whole stack that begins
+    there.
+    """
     first = layer + step.sources[0][len(layer_of(step.sources[0])) :]
     if len(step.sources) > 1 and first in stacks:
         return stacks[first]
@@ -94,14 +111,17 @@ def _together(same: Sequence[Question]) -> Question:
     first = same[0]
     more = f" (and so in {len(same) - 1} more blocks)" if len(same) > 1 else ""
     merged = tuple(
-        Choice(choice.label, {t: n for q in same for t, n in q.choices[i].sources.items()}) for i, choice in enumerate(first.choices)
+        Choice(choice.label, {t: n for q in same for t, n in q.choices[i].sources.items()})
+        for i, choice in enumerate(first.choices)
     )
     return Question(first.ask + more, first.chosen, merged)
 
 
 def _template(question: Question) -> tuple[str, ...]:
     names = [
-        name for c in question.choices for name in (c.label, *(n for target, sources in c.sources.items() for n in (target, *sources)))
+        name
+        for c in question.choices
+        for name in (c.label, *(n for target, sources in c.sources.items() for n in (target, *sources)))
     ]
     return tuple(re.sub(r"\d+", "#", name) for name in names)
 
@@ -116,7 +136,12 @@ def layer_of(name: str) -> str:
 def asked(questions: Iterable[Question]) -> tuple[Finding, ...]:
     """What a plan's file leaves open is said again."""
     return tuple(
-        finding("WB204", f"{q.ask} The plan has {_shown(q)}", target=next(iter(q.choices[0].sources), ""), fix="answer it in the plan file")
+        finding(
+            "WB204",
+            f"{q.ask} The plan has {_shown(q)}",
+            target=next(iter(q.choices[0].sources), ""),
+            fix="answer it in the plan file",
+        )
         for q in questions
     )
 
@@ -150,7 +175,10 @@ def questions_from(entries: object) -> tuple[Question, ...]:
 def _question(n: int, entry: object) -> Question:
     try:
         assert isinstance(entry, dict)
-        choices = tuple(Choice(str(k), {str(t): tuple(map(str, s)) for t, s in v.items()}) for k, v in entry["choices"].items())
+        choices = tuple(
+            Choice(str(k), {str(t): tuple(map(str, s)) for t, s in v.items()})
+            for k, v in entry["choices"].items()
+        )
         question = Question(str(entry["ask"]), str(entry["chosen"]), choices, str(entry["answer"]))
     except (AssertionError, KeyError, TypeError, AttributeError) as error:
         raise PlanError(f"questions[{n}]: expected an object with ask, chosen, answer and choices") from error

@@ -1,6 +1,8 @@
-"""Rehearsal of a plan that a person may have edited: what it cannot carry out is found from shapes, before anything is written.
+"""Rehearsal of a plan that a person may have edited: what it cannot carry out is found from shapes, before
+anything is written.
 
-Axis patterns are solved; named transforms and adapters run on ones in place of the source's values, one step at a time.
+Axis patterns are solved; named transforms and adapters run on ones in place of the source's values, one step
+at a time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +22,17 @@ ROOM = 1 << 16  # a number in a step's parameters may be this large whatever the
 MATRIX = 1 << 26  # elements of a matrix that mixes an axis
 SIZES = ("from", "to", "normal", "standard", "input", "shape")
 REPEATS = ("outer", "inner")  # of an axis rule; elsewhere `inner` is a transform
-REFUSED = (ValueError, IndexError, KeyError, TypeError, AttributeError, ArithmeticError, MemoryError, RecursionError, EinopsError)
+REFUSED = (
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+    EinopsError,
+)
 # How many sources each transform reads; what is not here checks that itself.
 SOURCES: dict[str, tuple[int, ...]] = {
     "": (1,),
@@ -29,12 +41,16 @@ SOURCES: dict[str, tuple[int, ...]] = {
     "identity-kernel": (0,),
     "batchnorm-gamma": (2,),
     "gate-bias": (1, 2),
-    **dict.fromkeys(("gates", "select", "square", "flip", "split", "slice", "map-axes", "resize-positions"), (1,)),
+    **dict.fromkeys(
+        ("gates", "select", "square", "flip", "split", "slice", "map-axes", "resize-positions"), (1,)
+    ),
 }
 
 
 def rehearse(plan: Plan, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:
-    """One sentence for each step that cannot be carried out, or claims more than it can hold. All names must be known already."""
+    """One sentence for each step that cannot be carried out, or claims more than it can hold. All names must
+    be known already.
+    """
     for step in plan.steps:
         if step.kind in WRITTEN:
             problem = _problem(step, [given[name] for name in step.sources], wanted[step.target])
@@ -46,7 +62,9 @@ def _problem(step: Step, sources: Sequence[Tensor], target: Tensor) -> str:
     name = step.transform
     count = (1,) if "->" in name else SOURCES.get(name)
     if count is not None and len(sources) not in count:
-        return f"{name or 'a copy'!r} reads {' or '.join(map(str, count))} tensors, and {len(sources)} are given"
+        return (
+            f"{name or 'a copy'!r} reads {' or '.join(map(str, count))} tensors, and {len(sources)} are given"
+        )
     if step.contract == "bitwise" and not transforms.is_bitwise(name, step.parameters):
         return f"the contract 'bitwise' is claimed, but {name!r} computes new values; say 'preserving' or 'lossy'"
     if "->" in name or not name:
@@ -60,7 +78,11 @@ def _misfit(step: Step, given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
         return "" if given == wanted else f"{step.sources[0]} has the shape {given}, expected {wanted}"
     lengths = {name: size for name, size in step.parameters.items() if isinstance(size, int)}
     fits = solve(step.transform, given, wanted, lengths) is not None
-    return "" if fits else f"{step.transform!r} does not turn the shape {given} of {step.sources[0]} into {wanted}"
+    return (
+        ""
+        if fits
+        else f"{step.transform!r} does not turn the shape {given} of {step.sources[0]} into {wanted}"
+    )
 
 
 def _too_large(parameters: Mapping[str, Any], most: int) -> str:
@@ -69,12 +91,18 @@ def _too_large(parameters: Mapping[str, Any], most: int) -> str:
     for one in _objects(parameters):
         keys = (*SIZES, *REPEATS) if "rule" in one else SIZES
         found += [f"{key} {one[key]!r}" for key in keys if key in one and not _is_whole(one[key])]
-    found = found or [f"{one['from']} to {one['to']}" for one in _objects(parameters) if not _is_small(one, most)]
+    found = found or [
+        f"{one['from']} to {one['to']}" for one in _objects(parameters) if not _is_small(one, most)
+    ]
     return f"the parameters hold {found[0][:60]}, which is no size of these tensors" if found else ""
 
 
 def _is_whole(value: Any) -> bool:
-    return all(map(_is_whole, value)) if isinstance(value, list | tuple) else isinstance(value, int) and not isinstance(value, bool)
+    return (
+        all(map(_is_whole, value))
+        if isinstance(value, list | tuple)
+        else isinstance(value, int) and not isinstance(value, bool)
+    )
 
 
 def _is_small(one: Mapping[str, Any], most: int) -> bool:
@@ -113,7 +141,11 @@ def _tried(step: Step, sources: Sequence[Tensor]) -> str:
         with np.errstate(all="ignore"):
             shape = _carried_out(step, arrays).shape
     except REFUSED as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error).partition("\n")[0] or type(error).__name__
+        reason = (
+            f"{error} is missing"
+            if isinstance(error, KeyError)
+            else str(error).partition("\n")[0] or type(error).__name__
+        )
         return f"{step.transform!r} cannot be carried out: {reason}"
     return "" if shape == step.shape else f"{step.transform!r} gives the shape {shape}, expected {step.shape}"
 

@@ -1,10 +1,13 @@
-"""Escaping of text that comes from a file, for every place it is shown in: nothing in a name may steer a terminal or a page."""
+"""Escaping of text that comes from a file, for every place it is shown in: nothing in a name may steer a
+terminal or a page.
+"""
 
 import re
 from html import escape as _html
 from unicodedata import category
 
-# Controls, formats (bidi overrides, joiners), surrogates, private and unassigned characters, line and paragraph separators.
+# Controls, formats (bidi overrides, joiners), surrogates, private and unassigned characters, line and
+# paragraph separators.
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _MARKDOWN = re.compile(r"[\\`*_\[\]|~$@#&<>]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -14,9 +17,15 @@ RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"  # under the titles of a table
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
-    """One line of printable characters: everything else as \\x1b or \\u202e; what is longer than `longest` loses its middle."""
+    """One line of printable characters: everything else as \\x1b or \\u202e; what is longer than `longest`
+    loses its middle.
+    """
     shown = text if text.isascii() and text.isprintable() else "".join(map(_character, text))
-    return shown if len(shown) <= longest else f"{shown[: longest - 40]}...({len(shown)} characters)...{shown[-10:]}"
+    return (
+        shown
+        if len(shown) <= longest
+        else f"{shown[: longest - 40]}...({len(shown)} characters)...{shown[-10:]}"
+    )
 
 
 def html(text: str) -> str:
@@ -31,7 +40,9 @@ def markdown(text: str) -> str:
 
 
 def markdown_code(text: str) -> str:
-    """A name for Markdown, in a code span that is safe in a table cell; its few special characters as \\x60, \\x7c and \\x3c."""
+    """A name for Markdown, in a code span that is safe in a table cell; its few special characters as \\x60,
+    \\x7c and \\x3c.
+    """
     inside = re.sub("[`|<]", lambda m: f"\\x{ord(m.group()):02x}", visible(text))
     return f"`{inside}`" if inside.strip() else ""
 

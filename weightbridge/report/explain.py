@@ -1,4 +1,6 @@
-"""What a WB code means and what to do about it (explanations.toml), as `weightbridge rules show CODE` prints it."""
+"""What a WB code means and what to do about it (explanations.toml), as `weightbridge rules show CODE` prints
+it.
+"""
 
 import tomllib
 from pathlib import Path

@@ -18,7 +18,9 @@ SCHEMA_VERSION = 1
 
 
 def to_json(report: "Report") -> dict[str, Any]:
-    """The object that every format renders: no times, steps in the target's order, all else sorted, NaN and Inf as null."""
+    """The object that every format renders: no times, steps in the target's order, all else sorted, NaN and
+    Inf as null.
+    """
     steps = () if report.plan is None else report.plan.steps
     found: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -43,7 +45,9 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 def plain(value: Any) -> Any:
-    """JSON-like values of any depth as JSON's own: tuples as lists, numpy's scalars as numbers, NaN and Inf as None, keys sorted."""
+    """JSON-like values of any depth as JSON's own: tuples as lists, numpy's scalars as numbers, NaN and Inf
+    as None, keys sorted.
+    """
     match value:
         case None | bool() | str():
             return value

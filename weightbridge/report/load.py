@@ -22,13 +22,23 @@ def load_report(path: Path) -> Report:
     try:
         data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
     except OSError as error:
-        raise UsageError(f"the report cannot be read: {error.strerror}", where=where, fix="Check the path and its permissions") from error
+        raise UsageError(
+            f"the report cannot be read: {error.strerror}",
+            where=where,
+            fix="Check the path and its permissions",
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"this is no JSON report: {error}", where=where, fix="Give a file that --report json=PATH wrote") from error
+        raise UsageError(
+            f"this is no JSON report: {error}", where=where, fix="Give a file that --report json=PATH wrote"
+        ) from error
     wrong = problems(data)
     if wrong:
         more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise UsageError("; ".join(wrong[:SHOWN]) + more, where=where, fix="Give a file that --report json=PATH wrote, unchanged")
+        raise UsageError(
+            "; ".join(wrong[:SHOWN]) + more,
+            where=where,
+            fix="Give a file that --report json=PATH wrote, unchanged",
+        )
     return report_from_json(data)
 
 
@@ -40,10 +50,18 @@ def report_from_json(data: Mapping[str, Any]) -> Report:
         verdict=data["verdict"],
         source=_summary(data["source"]),
         target=_summary(data["target"]),
-        plan=Plan(tuple(map(_step, data["steps"])), tuple(Unused(u["source"], u["reason"]) for u in data["unused"])),
-        findings=tuple(Finding(*(f[key] for key in ("code", "message", "source", "target", "fix", "severity"))) for f in data["findings"]),
+        plan=Plan(
+            tuple(map(_step, data["steps"])), tuple(Unused(u["source"], u["reason"]) for u in data["unused"])
+        ),
+        findings=tuple(
+            Finding(*(f[key] for key in ("code", "message", "source", "target", "fix", "severity")))
+            for f in data["findings"]
+        ),
         verification=Verification(
-            verification["mode"], tuple(verification["outputs"]), tuple(verification["layers"]), verification["evidence"]
+            verification["mode"],
+            tuple(verification["outputs"]),
+            tuple(verification["layers"]),
+            verification["evidence"],
         ),
         graph=data.get("graph"),
         exit_code=EXIT_CODES[data["verdict"]],
@@ -55,7 +73,9 @@ def _summary(model: Mapping[str, Any]) -> ModelSummary | None:
 
 
 def _step(step: Mapping[str, Any]) -> Step:
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in step.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in step.items()
+    }
     return Step(**{f.name: values[f.name] for f in fields(Step) if f.name != "parameters"})
 
 

@@ -30,7 +30,9 @@ def load_policy(path: Path) -> Policy:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(
-            f"the policy cannot be read: {error.strerror}", where=str(path), fix="Check the path and its permissions"
+            f"the policy cannot be read: {error.strerror}",
+            where=str(path),
+            fix="Check the path and its permissions",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"the policy is no TOML: {error}", where=str(path)) from error
@@ -55,13 +57,19 @@ def with_policy(options: Options) -> Options:
         return options
     policy = load_policy(options.policy)
     fail_on = options.fail_on if policy.fail_on is None or "fail_on" in options.explicit else policy.fail_on
-    least = options.min_coverage if policy.min_coverage is None or "min_coverage" in options.explicit else policy.min_coverage
+    least = (
+        options.min_coverage
+        if policy.min_coverage is None or "min_coverage" in options.explicit
+        else policy.min_coverage
+    )
     return replace(options, fail_on=fail_on, min_coverage=least)
 
 
 def _problems(table: Mapping[str, Any]) -> list[str]:
     wrong = [f"unknown key {key!r} (known: {', '.join(_CHECKS)})" for key in table if key not in _CHECKS]
-    return wrong + [problem for key, check in _CHECKS.items() if key in table for problem in check(table[key])]
+    return wrong + [
+        problem for key, check in _CHECKS.items() if key in table for problem in check(table[key])
+    ]
 
 
 def _severity_problems(value: Any) -> list[str]:
@@ -69,7 +77,10 @@ def _severity_problems(value: Any) -> list[str]:
         return ['severity is a table of codes, such as [severity] WB203 = "error"']
     unknown = [f"severity: unknown code {code!r}" for code in value if code not in CODES]
     wrong = {code: severity for code, severity in value.items() if severity not in SEVERITIES}
-    return unknown + [f"severity.{code}: {severity!r} is none of {', '.join(SEVERITIES)}" for code, severity in wrong.items()]
+    return unknown + [
+        f"severity.{code}: {severity!r} is none of {', '.join(SEVERITIES)}"
+        for code, severity in wrong.items()
+    ]
 
 
 def _coverage_problems(value: Any) -> list[str]:

@@ -1,4 +1,6 @@
-"""What is wrong with the JSON object of a saved report, found by hand: a JSON Schema library would be one more dependency."""
+"""What is wrong with the JSON object of a saved report, found by hand: a JSON Schema library would be one
+more dependency.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
@@ -32,13 +34,20 @@ def problems(data: Any) -> list[str]:
 
 
 def _graph_problems(graph: Mapping[str, Any]) -> list[str]:
-    layers = [p for i, layer in enumerate(graph["layers"]) for p in _wrong(f"graph.layers[{i}]", layer, _LAYER)]
-    excluded = [p for i, one in enumerate(graph["excluded"]) for p in _wrong(f"graph.excluded[{i}]", one, _EXCLUDED)]
+    layers = [
+        p for i, layer in enumerate(graph["layers"]) for p in _wrong(f"graph.layers[{i}]", layer, _LAYER)
+    ]
+    excluded = [
+        p for i, one in enumerate(graph["excluded"]) for p in _wrong(f"graph.excluded[{i}]", one, _EXCLUDED)
+    ]
     tensors = (
         []
         if layers
         else [
-            p for i, layer in enumerate(graph["layers"]) for t in layer["tensors"] for p in _wrong(f"graph.layers[{i}].tensors", t, _TENSOR)
+            p
+            for i, layer in enumerate(graph["layers"])
+            for t in layer["tensors"]
+            for p in _wrong(f"graph.layers[{i}].tensors", t, _TENSOR)
         ]
     )
     return layers + excluded + tensors
@@ -48,7 +57,11 @@ def _wrong(place: str, value: Any, checks: Mapping[str, Check]) -> list[str]:
     if not isinstance(value, dict):
         return [f"{place} is no object"]
     missing = [f"{place} has no {key}" for key in checks if key not in value]
-    return missing + [f"{place}.{key} is {str(value[key])[:40]!r}" for key, fits in checks.items() if key in value and not fits(value[key])]
+    return missing + [
+        f"{place}.{key} is {str(value[key])[:40]!r}"
+        for key, fits in checks.items()
+        if key in value and not fits(value[key])
+    ]
 
 
 def _text(value: Any) -> bool:
@@ -84,7 +97,13 @@ def _or_null(fits: Check) -> Check:
 
 
 def _edge(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 3 and _text(value[0]) and _text(value[1]) and _count(value[2])
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and _text(value[0])
+        and _text(value[1])
+        and _count(value[2])
+    )
 
 
 _texts, _counts, _objects = _list_of(_text), _list_of(_count), _list_of(_object)
@@ -105,7 +124,12 @@ _UNUSED: dict[str, Check] = {"source": _text, "reason": _one_of(get_args(UnusedR
 _FINDING: dict[str, Check] = {
     "code": _one_of(CODES), "severity": _one_of(get_args(Severity)), "message": _text, "source": _text, "target": _text, "fix": _text,
 }  # fmt: skip
-_VERIFICATION: dict[str, Check] = {"mode": _text, "outputs": _objects, "layers": _objects, "evidence": _object}
+_VERIFICATION: dict[str, Check] = {
+    "mode": _text,
+    "outputs": _objects,
+    "layers": _objects,
+    "evidence": _object,
+}
 _GRAPH: dict[str, Check] = {
     "framework": _text, "has_flow": _flag, "inputs": _texts, "outputs": _texts,
     "layers": _objects, "edges": _list_of(_edge), "excluded": _objects,
@@ -114,5 +138,11 @@ _LAYER: dict[str, Check] = {
     "name": _text, "op": _text, "class_name": _text, "attributes": _object,
     "output_shape": _or_null(_list_of(_or_null(_count))), "tensors": _objects,
 }  # fmt: skip
-_TENSOR: dict[str, Check] = {"name": _text, "role": _text, "shape": _counts, "dtype": _text, "trainable": _flag}
+_TENSOR: dict[str, Check] = {
+    "name": _text,
+    "role": _text,
+    "shape": _counts,
+    "dtype": _text,
+    "trainable": _flag,
+}
 _EXCLUDED: dict[str, Check] = {"name": _text, "reason": _text, "size": _count}

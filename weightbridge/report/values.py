@@ -1,4 +1,6 @@
-"""Report: what one command found, as one JSON object that every renderer reads (schema in report/schema.json)."""
+"""Report: what one command found, as one JSON object that every renderer reads (schema in
+report/schema.json).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +13,14 @@ from weightbridge.report.json import to_json
 from weightbridge.verification import Verification
 
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
-EXIT_CODES: dict[Verdict, int] = {"pass": 0, "warn": 0, "fail": 1, "inconclusive": 3, "vacuous": 3, "error": 4}
+EXIT_CODES: dict[Verdict, int] = {
+    "pass": 0,
+    "warn": 0,
+    "fail": 1,
+    "inconclusive": 3,
+    "vacuous": 3,
+    "error": 4,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +41,8 @@ class ModelSummary:
 class Report:
     """The result of one command; all formats render `report.to_json()`.
 
-    `exit_code` follows from the verdict and `fail_on`; `graph` is the layer listing of `inspect`, None elsewhere.
+    `exit_code` follows from the verdict and `fail_on`; `graph` is the layer listing of `inspect`, None
+    elsewhere.
     """
 
     command: str
@@ -52,4 +62,7 @@ class Report:
     def raise_for_verdict(self) -> None:
         """Raises VerdictError unless the verdict is `pass` or `warn`."""
         if self.verdict not in ("pass", "warn"):
-            raise VerdictError(f"{self.command}: verdict {self.verdict}" + "".join(f"\n  {f.code} {f.message}" for f in self.findings[:5]))
+            raise VerdictError(
+                f"{self.command}: verdict {self.verdict}"
+                + "".join(f"\n  {f.code} {f.message}" for f in self.findings[:5])
+            )

@@ -1,4 +1,6 @@
-"""The verdict of a report, from its findings, its coverage and what was compared: error > fail > vacuous > inconclusive > warn > pass."""
+"""The verdict of a report, from its findings, its coverage and what was compared: error > fail > vacuous >
+inconclusive > warn > pass.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,20 +29,26 @@ ALWAYS: dict[str, Verdict] = {
 def judge(report: Report, options: Options) -> Report:
     """The report under the options' policy: severities, the coverage gate, the verdict and its exit code.
 
-    `fail_on` and `min_coverage` are the options' own (`with_policy` has filled them in). A verdict `error` stays.
+    `fail_on` and `min_coverage` are the options' own (`with_policy` has filled them in). A verdict `error`
+    stays.
     """
     policy = Policy() if options.policy is None else load_policy(options.policy)
     gates = (*_coverage_gate(report, options.min_coverage), *_comparison_gate(report))
     findings = sorted_findings(apply_policy(policy, (*report.findings, *gates)))
-    verdict = "error" if report.verdict == "error" else verdict_of(findings, report.verification, options.fail_on)
+    verdict = (
+        "error" if report.verdict == "error" else verdict_of(findings, report.verification, options.fail_on)
+    )
     exit_code = report.exit_code if report.verdict == "error" and report.exit_code else EXIT_CODES[verdict]
     return replace(report, findings=findings, verdict=verdict, exit_code=exit_code)
 
 
-def verdict_of(findings: tuple[Finding, ...], verification: Verification = NOT_RUN, fail_on: FailOn = "error") -> Verdict:
+def verdict_of(
+    findings: tuple[Finding, ...], verification: Verification = NOT_RUN, fail_on: FailOn = "error"
+) -> Verdict:
     """The worst that any finding, or what was compared in vain, means.
 
-    Whatever `fail_on` says, a model that cannot be read is an error, a failed verification a failure, and one that proves nothing no pass.
+    Whatever `fail_on` says, a model that cannot be read is an error, a failed verification a failure, and one
+    that proves nothing no pass.
     """
     in_vain: tuple[Verdict, ...] = ("inconclusive",) if verification.evidence.get("inconclusive") else ()
     return min((*in_vain, *(_meaning(found, fail_on) for found in findings)), key=ORDER.index, default="pass")
@@ -66,7 +74,9 @@ def _meaning(found: Finding, fail_on: FailOn) -> Verdict:
 
 
 def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
-    """WB207 where the plan transfers nothing, or less than asked for. Where outputs were compared, they decide and not what was matched."""
+    """WB207 where the plan transfers nothing, or less than asked for. Where outputs were compared, they
+    decide and not what was matched.
+    """
     if report.command == "verify" and report.verification.outputs:
         return ()
     covered = coverage(report.plan)
@@ -75,14 +85,32 @@ def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
         return ()
     counts = f"{covered.transferred:,} of {covered.parameters:,} parameters ({percent(covered.fraction)})"
     got = f"{counts} of the target get a value from the source"
-    message = f"{got}, at least {percent(least)} is asked for" if covered.transferred else f"nothing is transferred: {got}"
-    return (finding("WB207", message, fix="Look at the unmatched tensors, and give --map SOURCE=TARGET for those that belong together"),)
+    message = (
+        f"{got}, at least {percent(least)} is asked for"
+        if covered.transferred
+        else f"nothing is transferred: {got}"
+    )
+    return (
+        finding(
+            "WB207",
+            message,
+            fix="Look at the unmatched tensors, and give --map SOURCE=TARGET for those that belong together",
+        ),
+    )
 
 
 def _comparison_gate(report: Report) -> tuple[Finding, ...]:
     """WB504 where a verification compared nothing: that is never a pass."""
     compared = report.verification.outputs or report.verification.layers
-    is_said = any(found.code in ("WB502", "WB504") or found.code in VERIFICATION_FAILED for found in report.findings)
+    is_said = any(
+        found.code in ("WB502", "WB504") or found.code in VERIFICATION_FAILED for found in report.findings
+    )
     if report.command != "verify" or report.verdict == "error" or compared or is_said:
         return ()
-    return (finding("WB504", "no output and no layer was compared", fix="Give two models that have outputs, layers or probes in common"),)
+    return (
+        finding(
+            "WB504",
+            "no output and no layer was compared",
+            fix="Give two models that have outputs, layers or probes in common",
+        ),
+    )

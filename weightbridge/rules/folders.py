@@ -1,4 +1,6 @@
-"""Where the rules are: the shipped ones inside the wheel or beside the package in a checkout, and the user's for one command."""
+"""Where the rules are: the shipped ones inside the wheel or beside the package in a checkout, and the user's
+for one command.
+"""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +27,9 @@ def rules_folder() -> Path:
 
 @contextmanager
 def with_rules(folders: Sequence[Path]) -> Iterator[None]:
-    """Inside, the user's dialects and names count beside the shipped ones: what reads files and names is told no options."""
+    """Inside, the user's dialects and names count beside the shipped ones: what reads files and names is told
+    no options.
+    """
     token = _USERS.set(tuple(folders))
     try:
         yield
@@ -42,8 +46,12 @@ def user_files(folders: Sequence[Path], kind: Kind) -> tuple[Path, ...]:
     """The user's files of one kind. Raises RuleError for a folder that is not there."""
     for folder in folders:
         if not folder.is_dir():
-            raise RuleError(f"{folder}: no such folder of rules", fix="give --rules a folder with .toml files")
-    return tuple(path for folder in folders for path in sorted(folder.glob("**/*.toml")) if _kind_of_file(path) == kind)
+            raise RuleError(
+                f"{folder}: no such folder of rules", fix="give --rules a folder with .toml files"
+            )
+    return tuple(
+        path for folder in folders for path in sorted(folder.glob("**/*.toml")) if _kind_of_file(path) == kind
+    )
 
 
 def kind_of(data: Mapping[str, Any]) -> Kind:

@@ -1,7 +1,10 @@
-"""Rules: TOML files, one rule each, that say which tensors of two frameworks correspond and how their axes do.
+"""Rules: TOML files, one rule each, that say which tensors of two frameworks correspond and how their axes
+do.
 
-A rule file holds `summary`, `axes` (an einops pattern), a `transform` with its `parameters` (and `ratio`: source elements per
-target element), the two sides (`framework`, `op`, `role`, each a list), and `case` tables: at least one that fits and one that
+A rule file holds `summary`, `axes` (an einops pattern), a `transform` with its `parameters` (and `ratio`:
+source elements per
+target element), the two sides (`framework`, `op`, `role`, each a list), and `case` tables: at least one that
+fits and one that
 does not. The file's stem is the rule's id. docs/rules.md has the schema.
 """
 
@@ -17,7 +20,9 @@ from weightbridge.model.axes import expand, inverse, is_identity, merges_or_drop
 from weightbridge.rules.folders import rules_folder, user_files
 from weightbridge.rules.mappings import MappingRule, read_mapping
 
-KEYS = frozenset({"summary", "axes", "transform", "parameters", "ratio", "source", "target", "case", "lengths"})
+KEYS = frozenset(
+    {"summary", "axes", "transform", "parameters", "ratio", "source", "target", "case", "lengths"}
+)
 SIDE_KEYS = frozenset({"framework", "op", "role", "attributes"})
 CASE_KEYS = frozenset({"source", "target", "fits", "lengths"})
 
@@ -50,8 +55,10 @@ class Case:
 class Rule:
     """A correspondence of tensors.
 
-    axes: the shape test, and the transform itself where no other is named; a named transform gets it as its `pattern`.
-    ratio: the shape test of a transform without axes. lengths: axes whose length only the graph knows (a Flatten's input).
+    axes: the shape test, and the transform itself where no other is named; a named transform gets it as its
+    `pattern`.
+    ratio: the shape test of a transform without axes. lengths: axes whose length only the graph knows (a
+    Flatten's input).
     """
 
     id: str
@@ -66,21 +73,32 @@ class Rule:
     lengths: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
 
-    def joins(self, source: tuple[int, ...], target: tuple[int, ...], known: Mapping[str, int]) -> tuple[str, dict[str, Any]] | None:
-        """The transform and its parameters where these shapes fit, else None. `known` must hold the rule's `lengths`."""
+    def joins(
+        self, source: tuple[int, ...], target: tuple[int, ...], known: Mapping[str, int]
+    ) -> tuple[str, dict[str, Any]] | None:
+        """The transform and its parameters where these shapes fit, else None. `known` must hold the rule's
+        `lengths`.
+        """
         if not self.axes:
-            return (self.transform, dict(self.parameters)) if prod(source) == self.ratio * prod(target) else None
+            return (
+                (self.transform, dict(self.parameters)) if prod(source) == self.ratio * prod(target) else None
+            )
         pattern = expand(self.axes, source, target)
         lengths = solve(pattern, source, target, {n: known[n] for n in self.lengths if n in known})
         if lengths is None or not known.keys() >= set(self.lengths):
             return None
         if self.transform:
-            return self.transform, {**self.parameters, "pattern": pattern, **(lengths if merges_or_drops(pattern) else {})}
+            return self.transform, {
+                **self.parameters,
+                "pattern": pattern,
+                **(lengths if merges_or_drops(pattern) else {}),
+            }
         return ("" if is_identity(pattern) else pattern), (lengths if merges_or_drops(pattern) else {})
 
 
 def load_rules(folders: Sequence[Path] = ()) -> tuple[Rule, ...]:
-    """The shipped layout rules and those of the user's folders, by id. All problems of a folder are reported together.
+    """The shipped layout rules and those of the user's folders, by id. All problems of a folder are reported
+    together.
 
     Raises RuleError: unreadable or wrong files, a missing case, two rules with one id.
     """
@@ -127,7 +145,8 @@ def read_rule(path: Path) -> Rule:
         _check(rule)
     except (KeyError, TypeError, ValueError, OSError, RuleError) as error:
         raise RuleError(
-            f"{path}: {f'the key {error} is missing' if isinstance(error, KeyError) else error}", fix="docs/rules.md has the schema"
+            f"{path}: {f'the key {error} is missing' if isinstance(error, KeyError) else error}",
+            fix="docs/rules.md has the schema",
         ) from error
     return rule
 
@@ -158,13 +177,21 @@ def _check(rule: Rule) -> None:
 
 
 def failing_cases(rule: Rule) -> tuple[str, ...]:
-    """What is wrong with the rule's own cases, one sentence each; empty where all hold, forwards and backwards."""
+    """What is wrong with the rule's own cases, one sentence each; empty where all hold, forwards and
+    backwards.
+    """
     wrong = []
     for case in rule.cases:
         fits = rule.joins(case.source, case.target, case.lengths) is not None
         pattern = expand(rule.axes, case.source, case.target)
-        returns = not fits or not pattern or solve(inverse(pattern), case.target, case.source, case.lengths) is not None
+        returns = (
+            not fits
+            or not pattern
+            or solve(inverse(pattern), case.target, case.source, case.lengths) is not None
+        )
         if fits != case.fits or not returns:
             verb = "should fit" if case.fits else "should not fit"
-            wrong.append(f"{rule.id}: {list(case.source)} -> {list(case.target)} {verb} {rule.axes or rule.transform!r}")
+            wrong.append(
+                f"{rule.id}: {list(case.source)} -> {list(case.target)} {verb} {rule.axes or rule.transform!r}"
+            )
     return tuple(wrong)

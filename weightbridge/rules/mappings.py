@@ -1,7 +1,10 @@
-"""A found mapping as a rule file: which tensors of one family's checkpoints fill which of a model, with numbers as variables.
+"""A found mapping as a rule file: which tensors of one family's checkpoints fill which of a model, with
+numbers as variables.
 
-A mapping rule holds `summary`, `map` tables (`source`: a list of names, `target`, and, where it is no plain copy, `transform` with its
-`parameters` and the `shapes` it was found for) and `case` tables. `{n}` stands for a number, `{n+1}` for one more.
+A mapping rule holds `summary`, `map` tables (`source`: a list of names, `target`, and, where it is no plain
+copy, `transform` with its
+`parameters` and the `shapes` it was found for) and `case` tables. `{n}` stands for a number, `{n+1}` for one
+more.
 docs/rules.md has the schema.
 """
 
@@ -25,7 +28,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a mapping. shapes: those of the sources, then the target's; empty where the transform fits any."""
+    """One line of a mapping. shapes: those of the sources, then the target's; empty where the transform fits
+    any.
+    """
 
     sources: tuple[str, ...]
     target: str
@@ -46,7 +51,9 @@ class Entry:
     def _pattern(self) -> re.Pattern[str]:
         seen: set[str] = set()
         parts = re.split(r"(\{[a-z](?:[+-]\d+)?\})", self.target)
-        return re.compile("".join(_group(part, seen) if SLOT.fullmatch(part) else re.escape(part) for part in parts))
+        return re.compile(
+            "".join(_group(part, seen) if SLOT.fullmatch(part) else re.escape(part) for part in parts)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,9 @@ def read_mapping(path: Path) -> MappingRule:
         reason = f"the key {error} is missing" if isinstance(error, KeyError) else error
         raise RuleError(f"the rule cannot be read: {reason}", where=str(path), fix=FIX) from error
     if wrong or {bool(case.get("fits")) for case in cases} != {True, False}:
-        problem = f"unknown key {wrong[0]!r}" if wrong else "give at least one case that fits and one that does not"
+        problem = (
+            f"unknown key {wrong[0]!r}" if wrong else "give at least one case that fits and one that does not"
+        )
         raise RuleError(problem, where=str(path), fix=FIX)
     return rule
 
@@ -105,13 +114,22 @@ def _entry(table: Mapping[str, Any]) -> Entry:
     if unknown:
         raise ValueError(f"unknown key {unknown[0]!r} in a map table")
     shapes = tuple(tuple(map(int, shape)) for shape in table.get("shapes", ()))
-    return Entry(tuple(map(str, table["source"])), str(table["target"]), table.get("transform", ""), table.get("parameters", {}), shapes)
+    return Entry(
+        tuple(map(str, table["source"])),
+        str(table["target"]),
+        table.get("transform", ""),
+        table.get("parameters", {}),
+        shapes,
+    )
 
 
 def failing_mapping_cases(rule: MappingRule) -> tuple[str, ...]:
     """What is wrong with the rule's own cases, one sentence each."""
     wrong = [case for case in rule.cases if _fits(rule, case) is not bool(case["fits"])]
-    return tuple(f"{rule.id}: {case['source']} -> {case['target']} should {'' if case['fits'] else 'not '}fit" for case in wrong)
+    return tuple(
+        f"{rule.id}: {case['source']} -> {case['target']} should {'' if case['fits'] else 'not '}fit"
+        for case in wrong
+    )
 
 
 def _fits(rule: MappingRule, case: Mapping[str, Any]) -> bool:

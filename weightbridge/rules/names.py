@@ -20,7 +20,8 @@ CROSSED = frozenset({"query", "key", "value", "qkv", "kv", "attention_output", "
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """A leaf of one of `kinds` whose path ends with one of `words` (any, where empty), has one of `within` and none of `without`.
+    """A leaf of one of `kinds` whose path ends with one of `words` (any, where empty), has one of `within`
+    and none of `without`.
 
     The rule with the lowest priority number that fits decides.
     """
@@ -41,7 +42,9 @@ class NameRule:
 
 
 def function_of(path: tuple[str, ...], kind: str) -> str:
-    """The function of a leaf with this path, "" where no rule knows it. Cross-attention has functions of its own (`cross_query`)."""
+    """The function of a leaf with this path, "" where no rule knows it. Cross-attention has functions of its
+    own (`cross_query`).
+    """
     folders = users()
     told = _told_numbers(folders)
     return _function_of(tuple("" if w.isdigit() and w not in told else w for w in path), kind, folders)
@@ -62,13 +65,17 @@ def _function_of(path: tuple[str, ...], kind: str, folders: Folders) -> str:
 @cache
 def _told_numbers(folders: Folders) -> frozenset[str]:
     """The numbers that rules ask for (`norm 1`)."""
-    asked = (w for rule in name_rules(folders) for group in (rule.words, rule.within, rule.without) for w in group)
+    asked = (
+        w for rule in name_rules(folders) for group in (rule.words, rule.within, rule.without) for w in group
+    )
     return frozenset(word for words_asked in asked for word in words_asked if word.isdigit())
 
 
 @cache
 def name_rules(folders: Folders = ()) -> tuple[NameRule, ...]:
-    """The shipped rules and the user's, in the order in which they are asked. Raises RuleError for a file that is wrong."""
+    """The shipped rules and the user's, in the order in which they are asked. Raises RuleError for a file
+    that is wrong.
+    """
     shipped = sorted((rules_folder() / "names").glob("*.toml"))
     rules = [read_name_rule(path) for path in (*shipped, *user_files(folders, "name"))]
     return tuple(sorted(rules, key=lambda rule: (rule.priority, rule.id)))
@@ -88,12 +95,21 @@ def read_name_rule(path: Path) -> NameRule:
             int(data["priority"]),
             tuple(data["case"]),
         )
-        unknown = sorted({k for k in data if k not in KEYS} | {k for case in rule.cases for k in case if k not in CASE_KEYS})
+        unknown = sorted(
+            {k for k in data if k not in KEYS}
+            | {k for case in rule.cases for k in case if k not in CASE_KEYS}
+        )
     except (KeyError, TypeError, ValueError, OSError) as error:
         reason = f"the key {error} is missing" if isinstance(error, KeyError) else error
-        raise RuleError(f"the rule cannot be read: {reason}", where=str(path), fix="docs/rules.md has the schema") from error
+        raise RuleError(
+            f"the rule cannot be read: {reason}", where=str(path), fix="docs/rules.md has the schema"
+        ) from error
     if unknown or {bool(c.get("fits")) for c in rule.cases} != {True, False}:
-        wrong = f"unknown key {unknown[0]!r}" if unknown else "give at least one case that fits and one that does not"
+        wrong = (
+            f"unknown key {unknown[0]!r}"
+            if unknown
+            else "give at least one case that fits and one that does not"
+        )
         raise RuleError(wrong, where=str(path), fix="docs/rules.md has the schema")
     return rule
 
@@ -103,7 +119,9 @@ def _sequences(data: Mapping[str, Any], key: str) -> tuple[tuple[str, ...], ...]
 
 
 def failing_name_cases(rule: NameRule) -> tuple[str, ...]:
-    """What is wrong with the rule's own cases, one sentence each: judged by the function that all rules together give."""
+    """What is wrong with the rule's own cases, one sentence each: judged by the function that all rules
+    together give.
+    """
     return tuple(
         f"{rule.id}: {case['name']} as a {case['kind']} should {'' if case['fits'] else 'not '}be {rule.function!r}"
         for case in rule.cases

@@ -1,4 +1,6 @@
-"""A layer's path as words: `encoder.layer.0.attention.self.query` and `transformer_layer_0/self_attention/query` can be compared."""
+"""A layer's path as words: `encoder.layer.0.attention.self.query` and
+`transformer_layer_0/self_attention/query` can be compared.
+"""
 
 import re
 from functools import lru_cache
@@ -45,7 +47,9 @@ JOINED = {
 
 @lru_cache(maxsize=1 << 18)
 def words(name: str) -> tuple[str, ...]:
-    """The lower-case words and numbers of a name, common spellings joined (`LayerNorm`, `layernorm`, `layer_norm`)."""
+    """The lower-case words and numbers of a name, common spellings joined (`LayerNorm`, `layernorm`,
+    `layer_norm`).
+    """
     plain = LETTERED.sub(lambda found: f"{found[1]}_{ord(found[2]) - ord('a')}", DIMENSIONS.sub("", name))
     found: list[str] = []
     for part in PARTS.findall(plain):

@@ -1,4 +1,6 @@
-"""Carrying out a plan's steps: one target tensor at a time, and what only the values can tell (NaN, overflow, energy)."""
+"""Carrying out a plan's steps: one target tensor at a time, and what only the values can tell (NaN, overflow,
+energy).
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,7 +35,9 @@ class Ledger:
 def values(
     plan: Plan, source: LayerGraph, target: LayerGraph, ledger: Ledger, progress: Progress = silent
 ) -> Iterator[tuple[Tensor, Array]]:
-    """(target tensor, value in its shape and dtype) for every step that writes, in the plan's order; one at a time in memory."""
+    """(target tensor, value in its shape and dtype) for every step that writes, in the plan's order; one at a
+    time in memory.
+    """
     given = source.tensor_by_name
     wanted = target.tensor_by_name
     done, total = 0, sum(step.size for step in plan.steps)
@@ -56,17 +60,25 @@ def _value(step: Step, given: Mapping[str, Tensor], target: Tensor, ledger: Ledg
         else:
             value = transforms.apply(step.transform, step.parameters, arrays)
     except (ValueError, IndexError, KeyError, EinopsError) as error:
-        raise Corrupt(f"the step {step.transform!r} cannot be carried out: {error}", where=step.target, fix="mend the plan") from error
+        raise Corrupt(
+            f"the step {step.transform!r} cannot be carried out: {error}",
+            where=step.target,
+            fix="mend the plan",
+        ) from error
     if value.shape != target.shape:
         raise Corrupt(
-            f"the step {step.transform!r} gives shape {value.shape}, expected {target.shape}", where=step.target, fix="mend the plan"
+            f"the step {step.transform!r} gives shape {value.shape}, expected {target.shape}",
+            where=step.target,
+            fix="mend the plan",
         )
     return _cast(value, target, step, ledger)
 
 
 def is_adapter(step: Step) -> bool:
     """Whether the step's transform is an adapter's, not an exact one."""
-    return step.kind == "adapt" or not (not step.transform or "->" in step.transform or step.transform in transforms.TRANSFORMS)
+    return step.kind == "adapt" or not (
+        not step.transform or "->" in step.transform or step.transform in transforms.TRANSFORMS
+    )
 
 
 def non_finite(graph: LayerGraph, side: Literal["source", "target"]) -> Iterator[Finding]:
@@ -74,7 +86,12 @@ def non_finite(graph: LayerGraph, side: Literal["source", "target"]) -> Iterator
     for tensor in graph.tensors:
         message = _non_finite(tensor, tensor.load()) if tensor.is_float else ""
         if message:
-            yield finding("WB106", message, fix="train or save it again; nothing useful can be computed", **{side: tensor.name})
+            yield finding(
+                "WB106",
+                message,
+                fix="train or save it again; nothing useful can be computed",
+                **{side: tensor.name},
+            )
 
 
 def _loaded(tensor: Tensor, step: Step, ledger: Ledger) -> Array:
@@ -89,7 +106,9 @@ def _loaded(tensor: Tensor, step: Step, ledger: Ledger) -> Array:
 def _non_finite(tensor: Tensor, array: Array) -> str:
     if not tensor.is_float or np.isfinite(array).all():
         return ""
-    return f"{tensor.name}: {array.size - int(np.isfinite(array).sum())} of {array.size} values are NaN or Inf"
+    return (
+        f"{tensor.name}: {array.size - int(np.isfinite(array).sum())} of {array.size} values are NaN or Inf"
+    )
 
 
 def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:
@@ -101,7 +120,9 @@ def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:
     lost = _lost(value, cast)
     if lost:
         message = f"{target.name}: {lost} of {value.size} values leave the range of {target.dtype}, and are now infinite or zero"
-        fix = f"build the target in {value.dtype}, or look at these values: they are far from ordinary weights"
+        fix = (
+            f"build the target in {value.dtype}, or look at these values: they are far from ordinary weights"
+        )
         ledger.findings.append(finding("WB307", message, target=target.name, fix=fix))
     return cast
 

@@ -20,7 +20,8 @@ class Readback:
 
 
 def readback(expected: Iterable[tuple[str, Array]], written: LayerGraph) -> Readback:
-    """Compare each expected value (by the written graph's tensor name) with what is stored; one tensor at a time in memory.
+    """Compare each expected value (by the written graph's tensor name) with what is stored; one tensor at a
+    time in memory.
 
     Shapes and dtypes must agree too; NaN equals NaN of the same bits. Nothing to compare is WB504.
     """
@@ -31,10 +32,19 @@ def readback(expected: Iterable[tuple[str, Array]], written: LayerGraph) -> Read
         problem = _problem(value, tensors.get(name))
         if problem:
             findings.append(
-                finding("WB904", f"{written.path}: {name}: {problem}", target=name, fix="write OUTPUT again, on a disk that is sound")
+                finding(
+                    "WB904",
+                    f"{written.path}: {name}: {problem}",
+                    target=name,
+                    fix="write OUTPUT again, on a disk that is sound",
+                )
             )
     if count == 0:
-        findings.append(finding("WB504", f"{written.path}: no tensor was read back", fix="look at the plan: it writes nothing"))
+        findings.append(
+            finding(
+                "WB504", f"{written.path}: no tensor was read back", fix="look at the plan: it writes nothing"
+            )
+        )
     return Readback(count, count - sum(f.code == "WB904" for f in findings), tuple(findings))
 
 
@@ -45,7 +55,11 @@ def _problem(value: Array, tensor: Tensor | None) -> str:
     if stored.shape != value.shape or stored.dtype != value.dtype or value.dtype != dtype_of(tensor.dtype):
         return f"expected {value.shape} {value.dtype}, read back {stored.shape} {stored.dtype}"
     changed = int((_bytes(stored) != _bytes(value)).any(axis=-1).sum())
-    return f"expected the bytes of the plan, read back others in {changed} of {value.size} elements" if changed else ""
+    return (
+        f"expected the bytes of the plan, read back others in {changed} of {value.size} elements"
+        if changed
+        else ""
+    )
 
 
 def _bytes(array: Array) -> Array:

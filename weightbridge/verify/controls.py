@@ -1,4 +1,6 @@
-"""Negative controls: models that must fail the same check; one that passes shows that the check proves nothing."""
+"""Negative controls: models that must fail the same check; one that passes shows that the check proves
+nothing.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -19,26 +21,37 @@ from weightbridge.verify.values import Control
 Result = Mapping[str, Any]
 
 
-def run_controls(controls: Sequence[Control], expected: Sequence[Expected], session: Session) -> tuple[list[Result], tuple[Finding, ...]]:
-    """The result of each control, and a WB502 for each that passes. A control that cannot be built or run is skipped, with the reason."""
+def run_controls(
+    controls: Sequence[Control], expected: Sequence[Expected], session: Session
+) -> tuple[list[Result], tuple[Finding, ...]]:
+    """The result of each control, and a WB502 for each that passes. A control that cannot be built or run is
+    skipped, with the reason.
+    """
     results = [_result(control, expected, session) for control in controls]
     fix = "give inputs that excite the layers with --probe; look for dead or saturated layers"
     passed = [r for r in results if r["result"] == "passed"]
     return results, tuple(
-        finding("WB502", f"the control {r['name']!r} passes the check, and must not", target=r["name"], fix=fix) for r in passed
+        finding(
+            "WB502", f"the control {r['name']!r} passes the check, and must not", target=r["name"], fix=fix
+        )
+        for r in passed
     )
 
 
 def shuffled(values: Iterable[tuple[str, Array]], seed: int) -> dict[str, str]:
-    """Which tensor's value each tensor gets in the control "plan shuffled": another of its shape and dtype, and of other bytes.
+    """Which tensor's value each tensor gets in the control "plan shuffled": another of its shape and dtype,
+    and of other bytes.
 
-    Empty where no two tensors of one shape differ, so that there is nothing to shuffle. Holds digests, not values.
+    Empty where no two tensors of one shape differ, so that there is nothing to shuffle. Holds digests, not
+    values.
     """
     groups: dict[tuple[tuple[int, ...], str], dict[str, str]] = {}
     for name, array in values:
         groups.setdefault((array.shape, str(array.dtype)), {})[name] = _digest(array)
     generator = np.random.default_rng([seed, 2])
-    return {name: other for key in sorted(groups) for name, other in _deranged(groups[key], generator).items()}
+    return {
+        name: other for key in sorted(groups) for name, other in _deranged(groups[key], generator).items()
+    }
 
 
 def _digest(array: Array) -> str:
@@ -47,7 +60,9 @@ def _digest(array: Array) -> str:
 
 
 def _deranged(digests: Mapping[str, str], generator: np.random.Generator) -> dict[str, str]:
-    """Each name gets another's value, of other bytes: in random order, then by value, turned past the largest group of equals."""
+    """Each name gets another's value, of other bytes: in random order, then by value, turned past the largest
+    group of equals.
+    """
     names = sorted(digests)
     order = sorted(generator.permutation(len(names)), key=lambda i: digests[names[i]])
     ordered = [names[i] for i in order]

@@ -1,4 +1,6 @@
-"""The noise floor: how far the reference is from itself in other arithmetic, measured per array, never chosen."""
+"""The noise floor: how far the reference is from itself in other arithmetic, measured per array, never
+chosen.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +19,11 @@ Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the reference gives on one probe, in the best arithmetic at hand, and the relative noise of each array.
+    """What the reference gives on one probe, in the best arithmetic at hand, and the relative noise of each
+    array.
 
-    finite: the arrays that are finite in every arithmetic; only there has the candidate anything to agree with.
+    finite: the arrays that are finite in every arithmetic; only there has the candidate anything to agree
+    with.
     """
 
     probe: Probe
@@ -30,7 +34,8 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The runs that a floor is measured from. `precise` is the reference in float64, `others` pairs (float64, float32) of the candidate
+    """The runs that a floor is measured from. `precise` is the reference in float64, `others` pairs (float64,
+    float32) of the candidate
     where the reference has no float64."""
 
     reference: Run
@@ -52,9 +57,15 @@ def expect(sources: Sources, probe: Probe, seed: int) -> Expected:
     exact = sources.precise(probe.feeds) if sources.precise else first
     runs = [first, second, exact]
     noisy = [second] if sources.precise else [second, *_perturbed(sources.reference, probe, seed)]
-    finite = frozenset(name for name in first if all(name in run and np.isfinite(run[name]).all() for run in runs))
+    finite = frozenset(
+        name for name in first if all(name in run and np.isfinite(run[name]).all() for run in runs)
+    )
     floors = {
-        name: max(LEAST, relative_error(_wide(exact[name]), _wide(first[name])), *(_spread(first, run, name) for run in noisy))
+        name: max(
+            LEAST,
+            relative_error(_wide(exact[name]), _wide(first[name])),
+            *(_spread(first, run, name) for run in noisy),
+        )
         for name in finite
     }
     if sources.other is not None and sources.precise is None:
@@ -65,7 +76,10 @@ def expect(sources: Sources, probe: Probe, seed: int) -> Expected:
 def _perturbed(run: Run, probe: Probe, seed: int) -> list[Mapping[str, Array]]:
     """Eight runs with every floating-point input moved by one unit in the last place, up or down."""
     generator = np.random.default_rng([seed, 1])
-    return [run({name: _moved(array, generator) for name, array in probe.feeds.items()}) for _ in range(PERTURBATIONS)]
+    return [
+        run({name: _moved(array, generator) for name, array in probe.feeds.items()})
+        for _ in range(PERTURBATIONS)
+    ]
 
 
 def _moved(array: Array, generator: np.random.Generator) -> Array:
@@ -83,7 +97,10 @@ def _spread(first: Mapping[str, Array], other: Mapping[str, Array], name: str) -
 
 def _raised(floors: Mapping[str, float], other: tuple[Run, Run], probe: Probe) -> dict[str, float]:
     exact, rough = other[0](probe.feeds), other[1](probe.feeds)
-    return {name: max(floor, _spread(exact, rough, name)) if name in exact else floor for name, floor in floors.items()}
+    return {
+        name: max(floor, _spread(exact, rough, name)) if name in exact else floor
+        for name, floor in floors.items()
+    }
 
 
 def _wide(array: Array) -> Array:

@@ -1,4 +1,6 @@
-"""Health: what can be said of a model that equals no other (adapted, cropped, fresh parts): finite, scaled and varying signals."""
+"""Health: what can be said of a model that equals no other (adapted, cropped, fresh parts): finite, scaled
+and varying signals.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,7 +24,8 @@ FIX = "recalibrate BatchNorm, or fit the adapters on data (--adapt fit --calibra
 def health(candidate: Runner, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:
     """Run the model on the core probes; nothing is claimed equal.
 
-    WB405: NaN or Inf. WB308: an output or a layer of vanishing or exploding scale, or an output that is the same for every input.
+    WB405: NaN or Inf. WB308: an output or a layer of vanishing or exploding scale, or an output that is the
+    same for every input.
     """
     session = prepare(candidate, candidate, setup)
     if isinstance(session, str):
@@ -32,27 +35,50 @@ def health(candidate: Runner, setup: Setup) -> tuple[Verification, tuple[Finding
     measured = tuple(_measured(probe, result) for probe, result in results)
     outputs = tuple(_entry(pair.reference, one) for pair in session.outputs for one in measured)
     layers = _layers(candidate, session)
-    findings = (*(f for pair in session.outputs for f in _output_findings(pair.reference, measured)), *_layer_findings(layers))
-    evidence = {"probes": [one.probe.name for one in measured], "outputs": len(session.outputs), "layers": len(layers)}
+    findings = (
+        *(f for pair in session.outputs for f in _output_findings(pair.reference, measured)),
+        *_layer_findings(layers),
+    )
+    evidence = {
+        "probes": [one.probe.name for one in measured],
+        "outputs": len(session.outputs),
+        "layers": len(layers),
+    }
     return Verification("health", outputs, layers, evidence), findings
 
 
 def _measured(probe: Any, result: Mapping[str, Array]) -> Expected:
     finite = frozenset(name for name, array in result.items() if np.isfinite(array).all())
-    return Expected(probe, {name: np.asarray(array, np.float64) for name, array in result.items()}, dict.fromkeys(result, LEAST), finite)
+    return Expected(
+        probe,
+        {name: np.asarray(array, np.float64) for name, array in result.items()},
+        dict.fromkeys(result, LEAST),
+        finite,
+    )
 
 
 def _entry(name: str, one: Expected) -> Mapping[str, Any]:
     rms = _rms(one.values[name])
     passed = name in one.finite and LOW <= rms <= HIGH
-    return {"name": name, "probe": one.probe.name, "rms": rounded(rms), "finite": name in one.finite, "passed": passed}
+    return {
+        "name": name,
+        "probe": one.probe.name,
+        "rms": rounded(rms),
+        "finite": name in one.finite,
+        "passed": passed,
+    }
 
 
 def _output_findings(name: str, measured: Sequence[Expected]) -> tuple[Finding, ...]:
     finite = [one for one in measured if name in one.finite]
     if not finite:
         return (
-            finding("WB405", f"output {name!r} is NaN or Inf on every probe", target=name, fix="look for NaN among the weights (WB106)"),
+            finding(
+                "WB405",
+                f"output {name!r} is NaN or Inf on every probe",
+                target=name,
+                fix="look for NaN among the weights (WB106)",
+            ),
         )
     strength = max(_rms(one.values[name]) for one in finite)
     if not LOW <= strength <= HIGH:
@@ -71,7 +97,11 @@ def _layers(candidate: Runner, session: Session) -> tuple[Mapping[str, Any], ...
     for i in range(0, len(names), CHUNK):
         chunk = names[i : i + CHUNK]
         result = candidate.run(feeds, chunk)
-        found += [_layer(name, np.asarray(result[f"layer:{name}"], np.float64)) for name in chunk if f"layer:{name}" in result]
+        found += [
+            _layer(name, np.asarray(result[f"layer:{name}"], np.float64))
+            for name in chunk
+            if f"layer:{name}" in result
+        ]
     return tuple(found)
 
 
@@ -87,9 +117,7 @@ def _layer_findings(layers: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
         return ()
     first = bad[0]
     what = f"an rms of {first['rms']:.2g}" if first["finite"] else "NaN or Inf"
-    message = (
-        f"{len(bad)} of {len(layers)} layers carry an unhealthy signal, expected {LOW:g} to {HIGH:g}: first {first['target']!r} with {what}"
-    )
+    message = f"{len(bad)} of {len(layers)} layers carry an unhealthy signal, expected {LOW:g} to {HIGH:g}: first {first['target']!r} with {what}"
     return (finding("WB308", message, target=str(first["target"]), fix=FIX),)
 
 

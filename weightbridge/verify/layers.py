@@ -16,10 +16,14 @@ Pair = tuple[str, str]
 CHUNK = 16  # pairs of layers in memory at once
 
 
-def compare_layers(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int) -> tuple[Mapping[str, Any], ...]:
-    """One entry for each matched pair of layers (reference, candidate) that both models can show, in the order given, on the first probe.
+def compare_layers(
+    runners: Runners, session: Session, pairs: Sequence[Pair], seed: int
+) -> tuple[Mapping[str, Any], ...]:
+    """One entry for each matched pair of layers (reference, candidate) that both models can show, in the
+    order given, on the first probe.
 
-    `ratio_cumulative` carries everything before the layer with it. An activation fused into a layer on one side alone makes that
+    `ratio_cumulative` carries everything before the layer with it. An activation fused into a layer on one
+    side alone makes that
     boundary differ though the models agree: layers show where to look, outputs decide.
     """
     shown = _shown(runners.reference, runners.candidate, pairs)
@@ -50,7 +54,11 @@ def _chunk(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int)
     )
     expected = expect(sources, session.probes[0], seed)
     got = _activations(runners.candidate, session, pairs, "candidate")(expected.probe.feeds)
-    compared = (_entry(expected, pair, got[pair[0]], session) for pair in pairs if pair[0] in expected.finite and pair[0] in got)
+    compared = (
+        _entry(expected, pair, got[pair[0]], session)
+        for pair in pairs
+        if pair[0] in expected.finite and pair[0] in got
+    )
     return [entry for entry in compared if entry is not None]
 
 
@@ -67,7 +75,9 @@ def _activations(runner: Runner, session: Session, pairs: Sequence[Pair], side: 
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         result = runner.run(fed(feeds, session.inputs, runner, side), tuple(dict.fromkeys(names.values())))
-        return {source: result[f"layer:{name}"] for source, name in names.items() if f"layer:{name}" in result}
+        return {
+            source: result[f"layer:{name}"] for source, name in names.items() if f"layer:{name}" in result
+        }
 
     return run
 
@@ -78,6 +88,18 @@ def _entry(expected: Expected, pair: Pair, got: Array, session: Session) -> Mapp
     if array is None:
         return None
     c = compare(pair[0], expected.probe.name, expected.values[pair[0]], array, expected.floors[pair[0]])
-    numbers = {"ratio_cumulative": c.ratio, "nrmse": c.nrmse, "floor": c.floor, "limit": c.limit, "max_abs": c.max_abs}
+    numbers = {
+        "ratio_cumulative": c.ratio,
+        "nrmse": c.nrmse,
+        "floor": c.floor,
+        "limit": c.limit,
+        "max_abs": c.max_abs,
+    }
     passed = c.status not in ("differs", "non-finite")
-    return {"source": pair[0], "target": pair[1], "status": c.status, "passed": passed, **{k: rounded(v) for k, v in numbers.items()}}
+    return {
+        "source": pair[0],
+        "target": pair[1],
+        "status": c.status,
+        "passed": passed,
+        **{k: rounded(v) for k, v in numbers.items()},
+    }

@@ -20,7 +20,8 @@ LEAST, MOST = 1e-38, 1 - 2.0**-25  # what float32 can still tell from 0 and from
 class OutputPair:
     """One output of both models, at these places among the outputs of each.
 
-    Two random classifiers have bit-equal softmax outputs, so these are compared as logits where both runners show them, else as
+    Two random classifiers have bit-equal softmax outputs, so these are compared as logits where both runners
+    show them, else as
     log-odds, which the same logits give up to what saturation has destroyed.
     """
 
@@ -34,7 +35,9 @@ class OutputPair:
 def pair_outputs(
     runners: tuple[Runner, Runner], results: tuple[Mapping[str, Array], Mapping[str, Array]], turn: Turn
 ) -> tuple[tuple[OutputPair, ...], tuple[str, ...]]:
-    """Outputs of the reference and the candidate by name, else position, else the only one that fits; and what is left of both sides."""
+    """Outputs of the reference and the candidate by name, else position, else the only one that fits; and
+    what is left of both sides.
+    """
     left = list(runners[1].outputs)
     pairs = []
     for i, name in enumerate(runners[0].outputs):
@@ -78,7 +81,9 @@ def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> st
 
 
 def _viewed(runners: tuple[Runner, Runner], reference: str, candidate: str) -> OutputPair:
-    kinds = tuple(_logits(runner).get(name) for runner, name in zip(runners, (reference, candidate), strict=True))
+    kinds = tuple(
+        _logits(runner).get(name) for runner, name in zip(runners, (reference, candidate), strict=True)
+    )
     places = runners[0].outputs.index(reference), runners[1].outputs.index(candidate)
     known = kinds[0] or kinds[1]
     if known is None:

@@ -16,9 +16,11 @@ BACK: dict[Turn, Turn] = {"same": "same", "to-first": "to-last", "to-last": "to-
 
 @dataclass(frozen=True, slots=True)
 class InputPair:
-    """One input of both models. `shape` is what both allow, in the reference's layout; `turn` takes its arrays to the candidate's.
+    """One input of both models. `shape` is what both allow, in the reference's layout; `turn` takes its
+    arrays to the candidate's.
 
-    places: its position among the inputs of each side, by which a rebuilt or shuffled model with other names is fed too.
+    places: its position among the inputs of each side, by which a rebuilt or shuffled model with other names
+    is fed too.
     """
 
     reference: InputSpec
@@ -34,10 +36,14 @@ class InputPair:
         return min(known) if known else None
 
 
-def pair_inputs(reference: Sequence[InputSpec], candidate: Sequence[InputSpec]) -> tuple[tuple[InputPair, ...], ...]:
-    """All ways to feed both models alike, by position and shape, the plainest first; empty where there is none.
+def pair_inputs(
+    reference: Sequence[InputSpec], candidate: Sequence[InputSpec]
+) -> tuple[tuple[InputPair, ...], ...]:
+    """All ways to feed both models alike, by position and shape, the plainest first; empty where there is
+    none.
 
-    There are several where the shapes do not tell a channel axis from a spatial one (8 x 8 x 8, or dynamic lengths).
+    There are several where the shapes do not tell a channel axis from a spatial one (8 x 8 x 8, or dynamic
+    lengths).
     """
     if len(reference) != len(candidate):
         return ()
@@ -49,13 +55,17 @@ def turned(array: Array, turn: Turn) -> Array:
     """The array with its channel axis moved; arrays of fewer than three axes have none to move."""
     if turn == "same" or array.ndim < 3:
         return array
-    return np.ascontiguousarray(np.moveaxis(array, -1, 1) if turn == "to-first" else np.moveaxis(array, 1, -1))
+    return np.ascontiguousarray(
+        np.moveaxis(array, -1, 1) if turn == "to-first" else np.moveaxis(array, 1, -1)
+    )
 
 
 def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
-    """The candidate's output or activation in the reference's layout; None where their shapes cannot be joined.
+    """The candidate's output or activation in the reference's layout; None where their shapes cannot be
+    joined.
 
-    Four axes and more follow the inputs' turn where the shape allows both; three axes (sequences, boxes) stay as they are.
+    Four axes and more follow the inputs' turn where the shape allows both; three axes (sequences, boxes) stay
+    as they are.
     """
     back = BACK[turn]
     order: tuple[Turn, ...] = (back, "same") if reference.ndim >= 4 else ("same", back)
@@ -67,9 +77,14 @@ def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
     return candidate.reshape(reference.shape) if is_same_without_ones else None
 
 
-def _paired(reference: Sequence[InputSpec], candidate: Sequence[InputSpec], turn: Turn) -> tuple[InputPair, ...]:
+def _paired(
+    reference: Sequence[InputSpec], candidate: Sequence[InputSpec], turn: Turn
+) -> tuple[InputPair, ...]:
     order = _order(reference, candidate)
-    pairs = [_pair((reference[i], candidate[j]), (i, j), turn if len(reference[i].shape) >= 3 else "same") for i, j in enumerate(order)]
+    pairs = [
+        _pair((reference[i], candidate[j]), (i, j), turn if len(reference[i].shape) >= 3 else "same")
+        for i, j in enumerate(order)
+    ]
     return tuple(pair for pair in pairs if pair is not None) if None not in pairs else ()
 
 

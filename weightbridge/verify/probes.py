@@ -15,7 +15,15 @@ from weightbridge.verify.values import Probe
 Size = tuple[int, ...]  # lengths of an input's dynamic axes, first to last, the batch aside
 
 BATCH = 2
-SIZES: tuple[Size, ...] = ((64, 96, 32), (37, 53, 29), (16, 12, 8), (7, 5, 3), (224, 256, 64), (1024, 128, 128), (16000, 64, 64))
+SIZES: tuple[Size, ...] = (
+    (64, 96, 32),
+    (37, 53, 29),
+    (16, 12, 8),
+    (7, 5, 3),
+    (224, 256, 64),
+    (1024, 128, 128),
+    (16000, 64, 64),
+)
 CORE = ("normal", "uniform", "impulses", "chirp")
 OTHERS = ("zeros", "normal x 1e-3", "normal x 1e3")
 SELECTED: dict[Evidence, tuple[str, ...]] = {
@@ -27,7 +35,9 @@ SELECTED: dict[Evidence, tuple[str, ...]] = {
 
 def seed_of(reference_structure: str, candidate_structure: str) -> int:
     """The seed of a pair of models, from the hashes of their structures."""
-    return int.from_bytes(hashlib.sha256(f"{reference_structure}\0{candidate_structure}".encode()).digest()[:8], "big")
+    return int.from_bytes(
+        hashlib.sha256(f"{reference_structure}\0{candidate_structure}".encode()).digest()[:8], "big"
+    )
 
 
 def is_dynamic(pairs: Sequence[InputPair]) -> bool:
@@ -36,11 +46,19 @@ def is_dynamic(pairs: Sequence[InputPair]) -> bool:
 
 
 def probes(
-    pairs: Sequence[InputPair], seed: int, evidence: Evidence, sizes: Sequence[Size], samples: Path | None = None
+    pairs: Sequence[InputPair],
+    seed: int,
+    evidence: Evidence,
+    sizes: Sequence[Size],
+    samples: Path | None = None,
 ) -> tuple[Probe, ...]:
-    """All kinds at the first size, normal ones at the others, then the user's samples, in the reference's layout."""
+    """All kinds at the first size, normal ones at the others, then the user's samples, in the reference's
+    layout.
+    """
     made = [probe(pairs, kind, seed, sizes[0]) for kind in SELECTED[evidence]]
-    made += [probe(pairs, "normal", seed, size, f"normal at {'x'.join(map(str, size))}") for size in sizes[1:]]
+    made += [
+        probe(pairs, "normal", seed, size, f"normal at {'x'.join(map(str, size))}") for size in sizes[1:]
+    ]
     if samples is not None:
         made.append(Probe("samples", read_samples(samples, pairs)))
     return tuple(made)
@@ -62,13 +80,19 @@ def _number(text: str) -> int:
 def _shape(pair: InputPair, size: Size) -> tuple[int, ...]:
     lengths = iter((*size, *(size[-1] for _ in pair.shape)))
     batch = pair.shape[0] if pair.shape else None
-    return tuple((batch or BATCH) if i == 0 else next(lengths) if n is None else n for i, n in enumerate(pair.shape))
+    return tuple(
+        (batch or BATCH) if i == 0 else next(lengths) if n is None else n for i, n in enumerate(pair.shape)
+    )
 
 
 def _values(pair: InputPair, kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
     dtype = dtype_of(pair.reference.dtype)
     is_integer = pair.vocabulary is not None or dtype.kind in "iub"
-    values = _integers(kind, shape, pair.vocabulary or 2, generator) if is_integer else _floats(kind, shape, generator)
+    values = (
+        _integers(kind, shape, pair.vocabulary or 2, generator)
+        if is_integer
+        else _floats(kind, shape, generator)
+    )
     return values.astype(dtype)
 
 
@@ -108,10 +132,14 @@ def _impulses(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
 
 
 def _chirp(shape: tuple[int, ...]) -> Array:
-    """Rising waves, another frequency along each axis and another phase for each item: no two axes can be exchanged unnoticed."""
+    """Rising waves, another frequency along each axis and another phase for each item: no two axes can be
+    exchanged unnoticed.
+    """
     total = np.zeros(shape)
     for axis in range(1, len(shape)):
-        place = np.linspace(0.0, 1.0, shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        place = np.linspace(0.0, 1.0, shape[axis]).reshape(
+            [-1 if i == axis else 1 for i in range(len(shape))]
+        )
         item = np.arange(shape[0]).reshape([-1, *[1] * (len(shape) - 1)])
         total = total + np.sin(2 * np.pi * (axis + 0.5) * place * (1 + 2 * place) + 0.7 * item + axis) / axis
     return total

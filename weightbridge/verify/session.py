@@ -1,4 +1,6 @@
-"""Session: two runners made comparable: inputs paired, layout settled, outputs paired, probes that both can run."""
+"""Session: two runners made comparable: inputs paired, layout settled, outputs paired, probes that both can
+run.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +30,9 @@ class Runners:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a comparison of two models runs and compares. `unpaired` are outputs of either side without a partner."""
+    """What a comparison of two models runs and compares. `unpaired` are outputs of either side without a
+    partner.
+    """
 
     inputs: tuple[InputPair, ...]
     outputs: tuple[OutputPair, ...]
@@ -41,12 +45,16 @@ class Session:
 
 
 def layout_of(inputs: Sequence[InputPair]) -> Turn:
-    """How arrays of the reference are turned for the candidate; inputs of one or two axes do not say, and stay."""
+    """How arrays of the reference are turned for the candidate; inputs of one or two axes do not say, and
+    stay.
+    """
     return next((pair.turn for pair in inputs if pair.turn != "same"), "same")
 
 
 def prepare(reference: Runner, candidate: Runner, setup: Setup) -> Session | str:
-    """The session, or why there is nothing to compare. Raises RunError where one of the two runs on no probe at all."""
+    """The session, or why there is nothing to compare. Raises RunError where one of the two runs on no probe
+    at all.
+    """
     alternatives = pair_inputs(reference.inputs, candidate.inputs)
     if not alternatives:
         return f"the inputs differ: {_listed(reference.inputs)} against {_listed(candidate.inputs)}"
@@ -63,7 +71,9 @@ def prepare(reference: Runner, candidate: Runner, setup: Setup) -> Session | str
 
 
 def running(runner: Runner, session: Session, side: Side) -> Run:
-    """A function from a probe's feeds to the compared arrays, under the reference's names, in that side's own layout."""
+    """A function from a probe's feeds to the compared arrays, under the reference's names, in that side's own
+    layout.
+    """
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         result = runner.run(fed(feeds, session.inputs, runner, side), wanted(session.outputs, runner, side))
@@ -72,7 +82,9 @@ def running(runner: Runner, session: Session, side: Side) -> Run:
     return run
 
 
-def fed(feeds: Mapping[str, Array], inputs: Sequence[InputPair], runner: Runner, side: Side) -> dict[str, Array]:
+def fed(
+    feeds: Mapping[str, Array], inputs: Sequence[InputPair], runner: Runner, side: Side
+) -> dict[str, Array]:
     """A probe's feeds by the runner's own names, in its layout and dtypes."""
     found = {}
     for pair in inputs:
@@ -82,7 +94,9 @@ def fed(feeds: Mapping[str, Array], inputs: Sequence[InputPair], runner: Runner,
     return found
 
 
-def _settled(runners: tuple[Runner, Runner], alternatives: Sequence[tuple[InputPair, ...]], seed: int) -> tuple[InputPair, ...]:
+def _settled(
+    runners: tuple[Runner, Runner], alternatives: Sequence[tuple[InputPair, ...]], seed: int
+) -> tuple[InputPair, ...]:
     """The layout under which outputs are nearest, where shapes leave a choice of two or three."""
     if len(alternatives) == 1:
         return alternatives[0]
@@ -96,12 +110,17 @@ def _distance(runners: tuple[Runner, Runner], inputs: tuple[InputPair, ...], see
     except RunError:
         return float("inf")
     turn = layout_of(inputs)
-    joined = [(a[x], aligned(a[x], b[y], turn)) for x, y in zip(runners[0].outputs, runners[1].outputs, strict=False)]
+    joined = [
+        (a[x], aligned(a[x], b[y], turn))
+        for x, y in zip(runners[0].outputs, runners[1].outputs, strict=False)
+    ]
     return max((float("inf") if y is None else relative_error(x, y) for x, y in joined), default=float("inf"))
 
 
 def _sizes(runners: tuple[Runner, Runner], inputs: Sequence[InputPair], seed: int) -> tuple[Size, ...]:
-    """Up to three lengths of the dynamic axes that both models take; what a model refuses is no fault of its weights."""
+    """Up to three lengths of the dynamic axes that both models take; what a model refuses is no fault of its
+    weights.
+    """
     if not is_dynamic(inputs):
         return SIZES[:1]
     usable: list[Size] = []
@@ -119,7 +138,9 @@ def _sizes(runners: tuple[Runner, Runner], inputs: Sequence[InputPair], seed: in
     return tuple(usable)
 
 
-def _both(runners: tuple[Runner, Runner], inputs: Sequence[InputPair], first: Probe) -> tuple[dict[str, Array], dict[str, Array]]:
+def _both(
+    runners: tuple[Runner, Runner], inputs: Sequence[InputPair], first: Probe
+) -> tuple[dict[str, Array], dict[str, Array]]:
     a = runners[0].run(fed(first.feeds, inputs, runners[0], "reference"))
     return a, runners[1].run(fed(first.feeds, inputs, runners[1], "candidate"))
 

@@ -42,7 +42,9 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Inputs for one run, by the reference's input names and in its layout. `core` probes lie in every model's domain but a few."""
+    """Inputs for one run, by the reference's input names and in its layout. `core` probes lie in every
+    model's domain but a few.
+    """
 
     name: str
     feeds: Mapping[str, Array]
@@ -51,9 +53,11 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One array of the reference against the candidate's, on one probe. All errors are relative to the reference's own energy.
+    """One array of the reference against the candidate's, on one probe. All errors are relative to the
+    reference's own energy.
 
-    ratio: nrmse / floor; equal iff ratio <= limit. channel_ratio: the worst channel's (last axis), against that channel's energy.
+    ratio: nrmse / floor; equal iff ratio <= limit. channel_ratio: the worst channel's (last axis), against
+    that channel's energy.
     """
 
     name: str

@@ -1,1 +1,3 @@
-"""Views of one model's graph, made from the JSON object of an inspect report: a layer listing, Graphviz DOT, an SVG picture."""
+"""Views of one model's graph, made from the JSON object of an inspect report: a layer listing, Graphviz DOT,
+an SVG picture.
+"""

@@ -13,7 +13,11 @@ def render(graph: Json) -> str:
     """Nodes are numbered in the graph's own order: names are text alone, and never part of the language."""
     layers: Sequence[Json] = graph["layers"]
     place = {layer["name"]: i for i, layer in enumerate(layers)}
-    lines = ["digraph model {", "rankdir=TB;", 'node [shape=box style=filled fontname="sans-serif" fontsize=10];']
+    lines = [
+        "digraph model {",
+        "rankdir=TB;",
+        'node [shape=box style=filled fontname="sans-serif" fontsize=10];',
+    ]
     lines += _nodes(layers)
     lines += [f"n{place[a]} -> n{place[b]};" for a, b, _ in graph["edges"] if a in place and b in place]
     return "\n".join([*lines, "}"]) + "\n"
@@ -34,7 +38,9 @@ def _nodes(layers: Sequence[Json]) -> Iterator[str]:
 
 
 def _shared(a: Sequence[str], b: Sequence[str]) -> int:
-    return next((i for i, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), min(len(a), len(b)))
+    return next(
+        (i for i, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), min(len(a), len(b))
+    )
 
 
 def _label(layer: Json) -> str:

@@ -1,4 +1,6 @@
-"""LayerGraph -> the `graph` object of an inspect report: layers with attributes and tensors, edges, what is excluded."""
+"""LayerGraph -> the `graph` object of an inspect report: layers with attributes and tensors, edges, what is
+excluded.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +36,13 @@ def _layer(layer: Layer) -> dict[str, Any]:
         "attributes": plain(layer.attributes),
         "output_shape": plain(layer.output_shape),
         "tensors": [
-            {"name": t.name, "role": t.role, "shape": list(t.shape), "dtype": t.dtype, "trainable": t.trainable} for t in layer.tensors
+            {
+                "name": t.name,
+                "role": t.role,
+                "shape": list(t.shape),
+                "dtype": t.dtype,
+                "trainable": t.trainable,
+            }
+            for t in layer.tensors
         ],
     }

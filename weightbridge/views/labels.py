@@ -1,4 +1,6 @@
-"""What a picture says of a layer: its op with the numbers that matter, its output shape, and the family that gives it a colour."""
+"""What a picture says of a layer: its op with the numbers that matter, its output shape, and the family that
+gives it a colour.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -19,7 +21,18 @@ FAMILIES: dict[Family, tuple[str, ...]] = {
     "activation": ("Activation", "Dropout", "Noise"),
     "pooling": ("Pool", "GlobalPool", "Resize"),
     "merging": ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat"),
-    "shape": ("Flatten", "Reshape", "Permute", "Pad", "Crop", "Repeat", "Identity", "Cast", "Masking", "Slice"),
+    "shape": (
+        "Flatten",
+        "Reshape",
+        "Permute",
+        "Pad",
+        "Crop",
+        "Repeat",
+        "Identity",
+        "Cast",
+        "Masking",
+        "Slice",
+    ),
     "input": ("Input",),
 }
 COLORS: dict[Family, str] = {
@@ -43,7 +56,9 @@ def family(op: str) -> Family:
 
 
 def described(layer: Json) -> str:
-    """`Conv 3x3/2 relu`, `Opaque Lambda`: the op, or the class where the op is unknown, and what tells it from its like."""
+    """`Conv 3x3/2 relu`, `Opaque Lambda`: the op, or the class where the op is unknown, and what tells it
+    from its like.
+    """
     attributes = layer["attributes"]
     op = layer["op"] if layer["op"] != "Opaque" else f"Opaque {layer['class_name']}"
     parts = (op, _window(attributes), _activation(attributes))
@@ -60,7 +75,11 @@ def _window(attributes: Json) -> str:
     strides = _lengths(attributes.get("strides"))
     if not size:
         return ""
-    step = "" if not strides or set(strides) == {"1"} else "/" + (strides[0] if len(set(strides)) == 1 else "x".join(strides))
+    step = (
+        ""
+        if not strides or set(strides) == {"1"}
+        else "/" + (strides[0] if len(set(strides)) == 1 else "x".join(strides))
+    )
     return "x".join(size) + step
 
 

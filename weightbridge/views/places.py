@@ -1,4 +1,6 @@
-"""Layered drawing, second part: where each box of a row is, as near as may be to its neighbours and never over another."""
+"""Layered drawing, second part: where each box of a row is, as near as may be to its neighbours and never
+over another.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +45,9 @@ def place(rows: Rows, sizes: Sequence[tuple[float, float]]) -> Drawing:
     for row in rows.rows:
         height = max((sizes[node][1] for node in row if node < len(sizes)), default=0.0)
         for node in row:
-            boxes[node] = Box(x[node] - left, y, widths[node], sizes[node][1] if node < len(sizes) else height)
+            boxes[node] = Box(
+                x[node] - left, y, widths[node], sizes[node][1] if node < len(sizes) else height
+            )
             bottoms[node] = y + height
         y += height + GAP_Y
     width = max((box.x + box.width / 2 for box in boxes), default=0.0) + MARGIN
@@ -63,14 +67,18 @@ def _centres(rows: Rows, widths: Sequence[float]) -> list[float]:
     for sweep in range(SWEEPS):
         near, order = (above, rows.rows) if sweep % 2 == 0 else (below, rows.rows[::-1])
         for row in order:
-            wanted = [sum(x[n] for n in near[node]) / len(near[node]) if near[node] else x[node] for node in row]
+            wanted = [
+                sum(x[n] for n in near[node]) / len(near[node]) if near[node] else x[node] for node in row
+            ]
             for node, centre in zip(row, _apart(wanted, [widths[node] for node in row]), strict=True):
                 x[node] = centre
     return x
 
 
 def _apart(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
-    """The centres nearest to the wanted ones (least squares) that keep the order and the gaps: isotonic regression by pooling."""
+    """The centres nearest to the wanted ones (least squares) that keep the order and the gaps: isotonic
+    regression by pooling.
+    """
     offsets = [0.0]
     for before, after in pairwise(widths):
         offsets.append(offsets[-1] + (before + after) / 2 + GAP_X)
@@ -85,7 +93,9 @@ def _apart(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
     return [level + offset for level, offset in zip(levels, offsets, strict=False)]
 
 
-def _paths(rows: Rows, boxes: Sequence[Box], bottoms: Sequence[float]) -> tuple[tuple[tuple[float, float], ...], ...]:
+def _paths(
+    rows: Rows, boxes: Sequence[Box], bottoms: Sequence[float]
+) -> tuple[tuple[tuple[float, float], ...], ...]:
     """From the bottom of a box through its helpers to the top of the other, upright inside every row.
 
     Edges that share a side of a box are spread along it.
@@ -96,7 +106,14 @@ def _paths(rows: Rows, boxes: Sequence[Box], bottoms: Sequence[float]) -> tuple[
     for i, chain in enumerate(rows.chains):
         first, last = boxes[chain[0]], boxes[chain[-1]]
         through = [(boxes[n].x, y) for n in chain[1:-1] for y in (boxes[n].y, bottoms[n])]
-        paths.append(((leaving[i], first.y + first.height), (leaving[i], bottoms[chain[0]]), *through, (entering[i], last.y)))
+        paths.append(
+            (
+                (leaving[i], first.y + first.height),
+                (leaving[i], bottoms[chain[0]]),
+                *through,
+                (entering[i], last.y),
+            )
+        )
     return tuple(paths)
 
 

@@ -1,4 +1,6 @@
-"""Layered drawing (Sugiyama, Tagawa, Toda 1981), first part: rows of boxes, ordered so that edges go down and cross little."""
+"""Layered drawing (Sugiyama, Tagawa, Toda 1981), first part: rows of boxes, ordered so that edges go down and
+cross little.
+"""
 
 from bisect import bisect_right, insort
 from collections.abc import Sequence
@@ -33,7 +35,9 @@ def rows(count: int, edges: Sequence[Edge]) -> Rows:
 
 
 def _longest_path(count: int, edges: Sequence[Edge]) -> list[int]:
-    """Each box one row below its lowest parent; boxes without parents just above their first child; those without edges last."""
+    """Each box one row below its lowest parent; boxes without parents just above their first child; those
+    without edges last.
+    """
     parents, children = _sides(count, edges)
     rank, order = [0] * count, _forward(count, parents, children)
     for node in order:
@@ -70,7 +74,9 @@ def _forward(count: int, parents: Sequence[Sequence[int]], children: Sequence[Se
 
 
 def _bent(edges: Sequence[Edge], rank: Sequence[int]) -> tuple[tuple[tuple[int, ...], ...], list[int]]:
-    """The chain of nodes of each edge, shortest edges first while helper nodes last, and the ranks of all nodes."""
+    """The chain of nodes of each edge, shortest edges first while helper nodes last, and the ranks of all
+    nodes.
+    """
     ranks, room = list(rank), BENDS
     chains: dict[Edge, tuple[int, ...]] = {}
     for a, b in sorted(edges, key=lambda edge: rank[edge[1]] - rank[edge[0]]):
@@ -116,7 +122,10 @@ def _swept(levels: Sequence[Sequence[int]], before: Sequence[Sequence[int]]) -> 
     place: dict[int, float] = {}
     done = []
     for level in levels:
-        means = {node: _mean([place[n] for n in before[node] if n in place], i / max(len(level), 1)) for i, node in enumerate(level)}
+        means = {
+            node: _mean([place[n] for n in before[node] if n in place], i / max(len(level), 1))
+            for i, node in enumerate(level)
+        }
         ordered = sorted(level, key=means.__getitem__)
         place.update((node, i / len(level)) for i, node in enumerate(ordered))
         done.append(ordered)

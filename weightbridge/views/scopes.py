@@ -18,12 +18,18 @@ class Scope:
 
 
 def scopes(members: Sequence[Sequence[str]], boxes: Sequence[Box]) -> tuple[Scope, ...]:
-    """Outer ones first. A scope whose frame would hold or cut a box of another is left out: it would say what is not so."""
+    """Outer ones first. A scope whose frame would hold or cut a box of another is left out: it would say what
+    is not so.
+    """
     inside: dict[str, list[int]] = {}
     for i, names in enumerate(members):
         for scope in _common(names):
             inside.setdefault(scope, []).append(i)
-    found = (_framed(scope, own, boxes) for scope, own in sorted(inside.items())[:MOST] if 1 < len(own) < len(boxes))
+    found = (
+        _framed(scope, own, boxes)
+        for scope, own in sorted(inside.items())[:MOST]
+        if 1 < len(own) < len(boxes)
+    )
     return tuple(scope for scope in found if scope is not None)
 
 
@@ -45,7 +51,11 @@ def _framed(scope: str, own: Sequence[int], boxes: Sequence[Box]) -> Scope | Non
     bottom = max(boxes[i].y + boxes[i].height for i in own) + PAD
     frame = Box((left + right) / 2, top, right - left, bottom - top)
     mine = set(own)
-    return None if any(i not in mine and overlap(frame, box) for i, box in enumerate(boxes)) else Scope(scope, frame)
+    return (
+        None
+        if any(i not in mine and overlap(frame, box) for i, box in enumerate(boxes))
+        else Scope(scope, frame)
+    )
 
 
 def overlap(a: Box, b: Box) -> bool:

@@ -34,7 +34,11 @@ def _head(graph: Mapping[str, Any], shown: Picture, drawing: Drawing) -> Iterato
     used = {strip.family for box in shown.boxes for strip in box}
     legend = [family for family in COLORS if family in used]
     width, height = max(drawing.width, len(legend) * SAMPLE + 20), drawing.height + LEGEND
-    flow = "data flow goes down" if graph["has_flow"] else "the file keeps no data flow: layers stand in its own order"
+    flow = (
+        "data flow goes down"
+        if graph["has_flow"]
+        else "the file keeps no data flow: layers stand in its own order"
+    )
     yield f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">'
     yield f"<title>{len(graph['layers'])} layers; {flow}</title><style>{STYLE}{_colors()}</style>"
     yield f'<rect width="{width:.0f}" height="{height:.0f}" fill="#fff"/>'
@@ -78,7 +82,11 @@ def _curve(path: tuple[tuple[float, float], ...]) -> str:
     for i, (to_x, to_y) in enumerate(path[1:]):
         middle = (y + to_y) / 2
         straight = i % 2 == 0 or round(x) == round(to_x)
-        parts.append(f"V{to_y:.0f}" if straight else f"C{x:.0f} {middle:.0f} {to_x:.0f} {middle:.0f} {to_x:.0f} {to_y:.0f}")
+        parts.append(
+            f"V{to_y:.0f}"
+            if straight
+            else f"C{x:.0f} {middle:.0f} {to_x:.0f} {middle:.0f} {to_x:.0f} {to_y:.0f}"
+        )
         x, y = to_x, to_y
     return "".join(parts)
 
@@ -92,7 +100,9 @@ def _strip(strip: Strip, box: Box, index: int) -> str:
 
 
 def _frame(box: Box) -> str:
-    return f'x="{box.x - box.width / 2:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}"'
+    return (
+        f'x="{box.x - box.width / 2:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}"'
+    )
 
 
 def _is_cut(strip: Strip) -> bool:

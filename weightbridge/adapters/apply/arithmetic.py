@@ -1,4 +1,6 @@
-"""Adapters at transfer time: the target's value, in float64, from the source's arrays and the numbers-free decisions of a step."""
+"""Adapters at transfer time: the target's value, in float64, from the source's arrays and the numbers-free
+decisions of a step.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +19,9 @@ Adapter = Callable[[Sequence[Array], Mapping[str, Any], tuple[int, ...]], tuple[
 
 
 def apply(step: Step, arrays: Sequence[Array]) -> tuple[Array, float]:
-    """The step's value (float64, of the step's shape) and the share of the source's energy that it keeps, 1.0 where nothing is lost."""
+    """The step's value (float64, of the step's shape) and the share of the source's energy that it keeps, 1.0
+    where nothing is lost.
+    """
     adapter = ADAPTERS.get(step.transform)
     if adapter is None:
         value, kept = np.asarray(transformed(step.transform, step.parameters, arrays)), 1.0
@@ -35,8 +39,12 @@ def with_energy(step: Step, kept: float) -> Step:
     return replace(step, energy_kept=kept, cost=cost)
 
 
-def _identity(_: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Array, float]:
-    """A kernel that passes its input on: ones where `in` and `out` meet, at the tap that sees the place itself."""
+def _identity(
+    _: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]
+) -> tuple[Array, float]:
+    """A kernel that passes its input on: ones where `in` and `out` meet, at the tap that sees the place
+    itself.
+    """
     value = np.zeros(shape)
     axes = {int(n): int(tap) for n, tap in parameters["taps"].items()}
     centre = value[tuple(axes.get(n, slice(None)) for n in range(len(shape)))]
@@ -44,7 +52,9 @@ def _identity(_: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[in
     return value, 1.0
 
 
-def _constant(_: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Array, float]:
+def _constant(
+    _: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]
+) -> tuple[Array, float]:
     return np.full(shape, float(parameters["value"])), 1.0
 
 

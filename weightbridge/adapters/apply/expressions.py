@@ -1,9 +1,12 @@
-"""What a layer is fed, as an expression over source tensors from which its mean and variance can be worked out (see moments.py).
+"""What a layer is fed, as an expression over source tensors from which its mean and variance can be worked
+out (see moments.py).
 
 {"normal": n, "gamma": leaf, "beta": leaf}  a norm's output: leaf = number, or {"source": k, "axes": rules}
 {"standard": n}                             mean 0 and variance 1: what a kernel of He variance writes
-{"input": n, "kernel": k, "mean": k, "variance": k, "letters": ...}  the model's input, as the source's first norm has seen it
-{"kernel": k, "parameters": ..., "letters": ..., "of": e}            a convolution's output, its kernel as in `map-axes`
+{"input": n, "kernel": k, "mean": k, "variance": k, "letters": ...}  the model's input, as the source's first
+norm has seen it
+{"kernel": k, "parameters": ..., "letters": ..., "of": e}            a convolution's output, its kernel as in
+`map-axes`
 {"activation": name, "of": e}   {"sum": [e, ...]}   {"concat": [e, ...]}
 """
 
@@ -21,7 +24,9 @@ DEPTH = 4  # sums within sums beyond this are taken as standard: they hardly cha
 
 @dataclass(slots=True)
 class Reading:
-    """A walk up the target's graph: the steps that fill it, and the source tensors met so far, numbered as they come up."""
+    """A walk up the target's graph: the steps that fill it, and the source tensors met so far, numbered as
+    they come up.
+    """
 
     graph: LayerGraph
     groups: Groups
@@ -50,7 +55,9 @@ def written(reading: Reading, name: str, depth: int = DEPTH) -> Expression:
 
 
 def fed(reading: Reading, layer: Layer) -> Expression:
-    """The expression of what a layer reads; standard where the walk does not give the right number of channels."""
+    """The expression of what a layer reads; standard where the walk does not give the right number of
+    channels.
+    """
     wanted = reading.groups.length(reading.groups.read[layer.name])
     found = written(reading, reading.graph.parents[layer.name][0])
     return found if width(found) == wanted else {"standard": wanted}
@@ -58,11 +65,19 @@ def fed(reading: Reading, layer: Layer) -> Expression:
 
 def through_kernel(reading: Reading, step: Step, letters: Sequence[str], of: Expression) -> Expression:
     """A kernel over what it is fed; `letters` say which axes sum up and which are kept apart."""
-    return {"kernel": reading.number(step.sources[0]), "parameters": step.parameters, "letters": " ".join(letters), "of": of}
+    return {
+        "kernel": reading.number(step.sources[0]),
+        "parameters": step.parameters,
+        "letters": " ".join(letters),
+        "of": of,
+    }
 
 
 def normal(reading: Reading, layer: Layer, size: int) -> Expression:
-    return {"normal": size, **{role: leaf(reading, layer, role, float(role == "gamma")) for role in ("gamma", "beta")}}
+    return {
+        "normal": size,
+        **{role: leaf(reading, layer, role, float(role == "gamma")) for role in ("gamma", "beta")},
+    }
 
 
 def leaf(reading: Reading, layer: Layer, role: str, absent: float) -> Any:
@@ -75,7 +90,9 @@ def leaf(reading: Reading, layer: Layer, role: str, absent: float) -> Any:
 
 
 def width(expression: Expression) -> int:
-    """Channels of what an expression stands for, 0 where its terms do not agree; kernels are never walked through."""
+    """Channels of what an expression stands for, 0 where its terms do not agree; kernels are never walked
+    through.
+    """
     match expression:
         case {"concat": terms}:
             return sum(width(term) for term in terms)

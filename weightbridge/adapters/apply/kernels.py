@@ -23,20 +23,36 @@ def is_exact_tap(p: Partners, axis: int, rule: Rule) -> bool:
         return False
     ours, theirs = (padding_at(layer, axis) for layer in (p.layer, p.source_layer))
     if ours is None or theirs is None:
-        return before % 2 == after % 2 == 1 and _is_same(p.layer, ours, after) and _is_same(p.source_layer, theirs, before)
+        return (
+            before % 2 == after % 2 == 1
+            and _is_same(p.layer, ours, after)
+            and _is_same(p.source_layer, theirs, before)
+        )
     return sum(ours) - sum(theirs) == after - before and 0 <= ours[0] - theirs[0] <= after - before
 
 
 def is_patch(layer: Layer) -> bool:
-    """A convolution that cuts the image into patches: kernel and stride are the same, larger than one, without padding."""
+    """A convolution that cuts the image into patches: kernel and stride are the same, larger than one,
+    without padding.
+    """
     size, strides = (tuple(layer.attributes.get(name) or ()) for name in ("kernel_size", "strides"))
     padding = layer.attributes.get("padding")
-    bare = padding == "valid" or (isinstance(padding, tuple) and all(tuple(pair) == (0, 0) for pair in padding))
-    return layer.op == "Conv" and bool(size) and size == strides and min(size) > 1 and (bare or padding == "same")
+    bare = padding == "valid" or (
+        isinstance(padding, tuple) and all(tuple(pair) == (0, 0) for pair in padding)
+    )
+    return (
+        layer.op == "Conv"
+        and bool(size)
+        and size == strides
+        and min(size) > 1
+        and (bare or padding == "same")
+    )
 
 
 def _lead(p: Partners, axis: int, before: int, after: int) -> int:
-    """Zeros before the first tap: what the target pads more than the source, where that is known; else the middle."""
+    """Zeros before the first tap: what the target pads more than the source, where that is known; else the
+    middle.
+    """
     ours, theirs = (padding_at(layer, axis) for layer in (p.layer, p.source_layer))
     middle = abs(after - before) // 2
     if after < before or ours is None or theirs is None:

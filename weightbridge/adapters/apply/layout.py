@@ -14,7 +14,9 @@ def pattern(source: Letters, target: Letters) -> str:
 
 
 def arranged(array: Array, layout: str) -> Array:
-    """The array with its axes in the order of the layout's right side. Raises ValueError where an axis to be dropped is longer than one."""
+    """The array with its axes in the order of the layout's right side. Raises ValueError where an axis to be
+    dropped is longer than one.
+    """
     if not layout:
         return array
     left, right = (side.split() for side in layout.split("->"))

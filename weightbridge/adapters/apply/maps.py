@@ -1,4 +1,5 @@
-"""Axis rules: how one axis of a source tensor becomes the target's, as a small JSON-like dict and its exact arithmetic.
+"""Axis rules: how one axis of a source tensor becomes the target's, as a small JSON-like dict and its exact
+arithmetic.
 
 | rule       | what it does                                                                          |
 |------------|---------------------------------------------------------------------------------------|
@@ -10,8 +11,10 @@
 | `centre`   | kernel taps cropped, or padded with zeros, from `lead` on                             |
 | `resample` | pseudo-inverse of linear resizing (FlexiViT, arXiv 2212.08013)                        |
 
-Sizes stand in `from` and `to`: numbers, or for `take` and `share` lists with one number per group that is concatenated on the
-axis. `outer` repeats the groups (places of a flattened grid, gates of an LSTM), `inner` repeats each channel; `source_order`
+Sizes stand in `from` and `to`: numbers, or for `take` and `share` lists with one number per group that is
+concatenated on the
+axis. `outer` repeats the groups (places of a flattened grid, gates of an LSTM), `inner` repeats each channel;
+`source_order`
 `inner` means that the source keeps the grid behind the channels.
 """
 
@@ -27,9 +30,13 @@ Rule = Mapping[str, Any]
 
 
 def mapped(array: Array, axis: int, rule: Rule) -> tuple[Array, float]:
-    """The array with one axis mapped, float64, and the share of its energy (sum of squares) that the map does not throw away."""
+    """The array with one axis mapped, float64, and the share of its energy (sum of squares) that the map does
+    not throw away.
+    """
     exact = np.asarray(array, np.float64)
-    result, kept, total = _chosen(exact, axis, rule) if rule["rule"] in ("take", "share") else _mixed(exact, axis, matrix(rule))
+    result, kept, total = (
+        _chosen(exact, axis, rule) if rule["rule"] in ("take", "share") else _mixed(exact, axis, matrix(rule))
+    )
     return result, min(kept / total, 1.0) if total else 1.0
 
 
@@ -47,7 +54,9 @@ def _chosen(array: Array, axis: int, rule: Rule) -> tuple[Array, float, float]:
 def _mixed(array: Array, axis: int, mixing: Array) -> tuple[Array, float, float]:
     """Kept is the energy inside the row space of the map: what could be recovered from the result."""
     if mixing.shape[1] != array.shape[axis]:
-        raise ValueError(f"an axis rule from {mixing.shape[1]} does not fit an axis of length {array.shape[axis]}")
+        raise ValueError(
+            f"an axis rule from {mixing.shape[1]} does not fit an axis of length {array.shape[axis]}"
+        )
     others = tuple(n for n in range(array.ndim) if n != axis)
     gram = np.tensordot(array, array, (others, others))
     result = np.moveaxis(np.tensordot(mixing, array, (1, axis)), 0, axis)
@@ -56,9 +65,13 @@ def _mixed(array: Array, axis: int, mixing: Array) -> tuple[Array, float, float]
 
 
 def chosen_channels(rule: Rule) -> tuple[Array, Array]:
-    """Source channel of every target channel, and its share of that channel's weight (the shares of the repeats sum to 1)."""
+    """Source channel of every target channel, and its share of that channel's weight (the shares of the
+    repeats sum to 1).
+    """
     before, after = (_sizes(rule[end]) for end in ("from", "to"))
-    index = np.concatenate([even(n, m) + start for n, m, start in zip(before, after, _starts(before), strict=True)])
+    index = np.concatenate(
+        [even(n, m) + start for n, m, start in zip(before, after, _starts(before), strict=True)]
+    )
     share = np.concatenate([_shares(even(n, m)) for n, m in zip(before, after, strict=True)])
     outer, inner = int(rule.get("outer", 1)), int(rule.get("inner", 1))
     place, step, total = np.arange(outer)[:, None, None], np.arange(inner)[None, None, :], sum(before)
@@ -75,7 +88,9 @@ def even(before: int, after: int) -> Array:
 
 
 def _shares(index: Array) -> Array:
-    """Unequal on purpose: equal shares would keep the repeats identical in training (arXiv 2310.07999). k repeats get k+1 : ... : 2k."""
+    """Unequal on purpose: equal shares would keep the repeats identical in training (arXiv 2310.07999). k
+    repeats get k+1 : ... : 2k.
+    """
     _, first, place, counts = np.unique(index, return_index=True, return_inverse=True, return_counts=True)
     k, turn = counts[place], np.arange(len(index)) - first[place]
     return np.asarray(np.where(k == 1, 1.0, (k + 1 + turn) / (k * (3 * k + 1) / 2)))
@@ -112,7 +127,9 @@ def _centred(n: int, m: int, lead: int | None) -> Array:
 
 @lru_cache(maxsize=32)
 def linear_resize(before: int, after: int) -> Array:
-    """(after, before): linear interpolation at half-pixel centres, antialiased where it shrinks, rows summing to 1."""
+    """(after, before): linear interpolation at half-pixel centres, antialiased where it shrinks, rows summing
+    to 1.
+    """
     scale = max(before / after, 1.0)
     centre = (np.arange(after) + 0.5) * before / after - 0.5
     weight = np.maximum(0.0, 1.0 - np.abs(centre[:, None] - np.arange(before)[None, :]) / scale)

@@ -1,4 +1,6 @@
-"""`map-axes`: layout first, then one rule per axis that changes, then centred filters and the scale where asked for."""
+"""`map-axes`: layout first, then one rule per axis that changes, then centred filters and the scale where
+asked for.
+"""
 
 from collections.abc import Mapping, Sequence
 from math import prod, sqrt
@@ -11,7 +13,9 @@ from weightbridge.adapters.apply.maps import mapped
 from weightbridge.model.tensors import Array
 
 
-def map_axes(arrays: Sequence[Array], parameters: Mapping[str, Any], _: tuple[int, ...]) -> tuple[Array, float]:
+def map_axes(
+    arrays: Sequence[Array], parameters: Mapping[str, Any], _: tuple[int, ...]
+) -> tuple[Array, float]:
     """One rule per axis that changes, after the layout; then, where asked for, the scale."""
     value, kept = arranged(np.asarray(arrays[0], np.float64), parameters.get("layout", "")), 1.0
     for axis, rule in sorted(parameters.get("axes", {}).items()):
@@ -24,7 +28,9 @@ def map_axes(arrays: Sequence[Array], parameters: Mapping[str, Any], _: tuple[in
 
 
 def _centred(value: Array, out: tuple[int, ...]) -> tuple[Array, float]:
-    """Every filter without its mean, so that a drift common to all its inputs is not passed on (arXiv 1903.10520)."""
+    """Every filter without its mean, so that a drift common to all its inputs is not passed on (arXiv
+    1903.10520).
+    """
     fan_in = tuple(n for n in range(value.ndim) if n not in out)
     centred = value - value.mean(axis=fan_in, keepdims=True)
     energy = float(np.square(value).sum())
@@ -32,9 +38,15 @@ def _centred(value: Array, out: tuple[int, ...]) -> tuple[Array, float]:
 
 
 def _scale(before: Array, after: Array, parameters: Mapping[str, Any]) -> float:
-    """`he`: variance 2 / fan-in, over all axes but those in `out`; `norm`: the source's sum of squares; else 1."""
+    """`he`: variance 2 / fan-in, over all axes but those in `out`; `norm`: the source's sum of squares; else
+    1.
+    """
     energy, rule = float(np.square(after).sum()), parameters.get("rescale")
     if rule is None or energy == 0.0:
         return 1.0
-    wanted = 2.0 * prod(after.shape[n] for n in parameters["out"]) if rule == "he" else float(np.square(before).sum())
+    wanted = (
+        2.0 * prod(after.shape[n] for n in parameters["out"])
+        if rule == "he"
+        else float(np.square(before).sum())
+    )
     return sqrt(wanted / energy)

@@ -1,7 +1,10 @@
-"""BatchNorm statistics worked out from weights alone: the mean and variance that a layer's inputs give, channel by channel.
+"""BatchNorm statistics worked out from weights alone: the mean and variance that a layer's inputs give,
+channel by channel.
 
-A norm writes beta and gamma^2; activations are integrated over a Gaussian; sums add; a kernel gives mean = sum W mu and
-variance = (1 - r) sum W^2 s^2 + r sum_channels (sum_taps W)^2 s^2, where r is the correlation of neighbouring places. For kernels
+A norm writes beta and gamma^2; activations are integrated over a Gaussian; sums add; a kernel gives mean =
+sum W mu and
+variance = (1 - r) sum W^2 s^2 + r sum_channels (sum_taps W)^2 s^2, where r is the correlation of neighbouring
+places. For kernels
 without structure both terms agree, for smooth ones the second is right.
 """
 
@@ -22,7 +25,9 @@ NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
-def expected_statistics(arrays: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Array, float]:
+def expected_statistics(
+    arrays: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]
+) -> tuple[Array, float]:
     """The moving mean or variance of a norm (`statistic`) from the expression of what it is fed (`of`)."""
     mean, variance = moments(parameters["of"], arrays)
     value = mean if parameters["statistic"] == "mean" else np.maximum(variance, FLOOR)
@@ -37,7 +42,11 @@ def moments(expression: Expression, arrays: Sequence[Array]) -> Moments:
         case {"standard": size}:
             return _standard(int(size))
         case {"input": size, "kernel": kernel, "mean": mean, "variance": variance}:
-            return _input(int(size), [np.asarray(arrays[n], np.float64) for n in (kernel, mean, variance)], expression["letters"].split())
+            return _input(
+                int(size),
+                [np.asarray(arrays[n], np.float64) for n in (kernel, mean, variance)],
+                expression["letters"].split(),
+            )
         case {"activation": name, "of": inner}:
             return _activated(str(name), moments(inner, arrays))
         case {"sum": terms}:
@@ -64,7 +73,9 @@ def _leaf(leaf: Any, arrays: Sequence[Array], size: int) -> Array:
 
 
 def _input(size: int, stem: Sequence[Array], letters: list[str]) -> Moments:
-    """The model's input as the source's first norm has seen it; mean 0 and variance 1 where that norm was never trained."""
+    """The model's input as the source's first norm has seen it; mean 0 and variance 1 where that norm was
+    never trained.
+    """
     kernel, mean, variance = stem
     if np.ptp(variance) == 0.0:
         return _standard(size)
@@ -99,7 +110,9 @@ def _whole(moment: Array, weights: Array) -> Array:
 
 
 def _activated(name: str, fed: Moments) -> Moments:
-    """Mean and variance after an activation of a Gaussian, by Gauss-Hermite quadrature; an unknown one is taken as ReLU."""
+    """Mean and variance after an activation of a Gaussian, by Gauss-Hermite quadrature; an unknown one is
+    taken as ReLU.
+    """
     mean, variance = fed
     values = ACTIVATIONS.get(name, _relu)(mean[:, None] + np.sqrt(variance)[:, None] * NODES)
     first, second = values @ WEIGHTS, np.square(values) @ WEIGHTS

@@ -14,7 +14,9 @@ PREFIXES = (1, 2, 0)  # a class token; class and distillation tokens (DeiT); non
 
 
 def grids(before: int, after: int) -> tuple[int, int, int] | None:
-    """(prefix, side before, side after) where both numbers of tokens are a square grid after the same prefix, else None."""
+    """(prefix, side before, side after) where both numbers of tokens are a square grid after the same prefix,
+    else None.
+    """
     for prefix in PREFIXES:
         sides = isqrt(max(before - prefix, 0)), isqrt(max(after - prefix, 0))
         if min(sides) > 1 and sides[0] ** 2 + prefix == before and sides[1] ** 2 + prefix == after:
@@ -22,8 +24,12 @@ def grids(before: int, after: int) -> tuple[int, int, int] | None:
     return None
 
 
-def resized_positions(arrays: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]) -> tuple[Array, float]:
-    """(1, N, D) or (N, D): the first `prefix` rows copied, the grid resized by separable bicubic interpolation."""
+def resized_positions(
+    arrays: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]
+) -> tuple[Array, float]:
+    """(1, N, D) or (N, D): the first `prefix` rows copied, the grid resized by separable bicubic
+    interpolation.
+    """
     table = np.asarray(arrays[0], np.float64)
     table = table.reshape(-1, table.shape[-1])
     prefix, before, after = int(parameters["prefix"]), parameters["from"], parameters["to"]
@@ -43,7 +49,9 @@ def resized_positions(arrays: Sequence[Array], parameters: Mapping[str, Any], sh
 
 @lru_cache(maxsize=16)
 def bicubic_resize(before: int, after: int) -> Array:
-    """(after, before): Keys' cubic convolution, a = -0.5, half-pixel centres, antialiased where it shrinks, rows summing to 1."""
+    """(after, before): Keys' cubic convolution, a = -0.5, half-pixel centres, antialiased where it shrinks,
+    rows summing to 1.
+    """
     scale = max(before / after, 1.0)
     centre = (np.arange(after) + 0.5) * before / after - 0.5
     distance = np.abs(centre[:, None] - np.arange(before)[None, :]) / scale

@@ -6,15 +6,21 @@ from dataclasses import dataclass
 from weightbridge.adapters.propose.groups import activation_of
 from weightbridge.model.graph import Layer, LayerGraph
 
-IDEMPOTENT = frozenset({"relu", "None", "linear"})  # f(f(x)) = f(x), so that a block which adds zero changes nothing
+IDEMPOTENT = frozenset(
+    {"relu", "None", "linear"}
+)  # f(f(x)) = f(x), so that a block which adds zero changes nothing
 ZERO_KEEPING = frozenset({"None", "linear", "relu", "relu6", "tanh", "swish", "gelu", "gelu_tanh"})
 VIEWS = frozenset({"Identity", "Dropout", "Cast", "Noise"})
-LINEAR = frozenset({"BatchNorm", "Conv", "Dense", "EinsumDense", "SeparableConv", "DepthwiseConv", "LayerNorm"})
+LINEAR = frozenset(
+    {"BatchNorm", "Conv", "Dense", "EinsumDense", "SeparableConv", "DepthwiseConv", "LayerNorm"}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """The layers with weights between a shortcut and the Add it joins again; `last` is the one whose zeros silence it."""
+    """The layers with weights between a shortcut and the Add it joins again; `last` is the one whose zeros
+    silence it.
+    """
 
     merge: str
     layers: tuple[Layer, ...]
@@ -39,11 +45,19 @@ def residual_branches(graph: LayerGraph) -> Iterator[Branch]:
 
 
 def _branch(graph: LayerGraph, merge: str, branch: str, shortcut: str) -> Branch | None:
-    """None where the shortcut is no ancestor of the branch, something else reads inside, or nothing can silence it."""
+    """None where the shortcut is no ancestor of the branch, something else reads inside, or nothing can
+    silence it.
+    """
     start = _through_views(graph, shortcut)
     inside = _between(graph, branch, start)
     last = graph.by_name[_through_views(graph, branch)]
-    if inside is None or last.name not in inside or last.op not in LINEAR or not last.tensors or not _is_silent(last):
+    if (
+        inside is None
+        or last.name not in inside
+        or last.op not in LINEAR
+        or not last.tensors
+        or not _is_silent(last)
+    ):
         return None
     if not _leaves_idempotent(graph, merge, start):
         return None
@@ -52,12 +66,16 @@ def _branch(graph: LayerGraph, merge: str, branch: str, shortcut: str) -> Branch
 
 
 def _is_silent(layer: Layer) -> bool:
-    """All zeros in, zeros out: what the layer adds is a tensor that can be zero, and its activation keeps zero."""
+    """All zeros in, zeros out: what the layer adds is a tensor that can be zero, and its activation keeps
+    zero.
+    """
     return activation_of(layer) in ZERO_KEEPING
 
 
 def _between(graph: LayerGraph, end: str, start: str) -> set[str] | None:
-    """All layers on paths from `start` to `end`; None where a path misses `start`: what stands before it does not come from it."""
+    """All layers on paths from `start` to `end`; None where a path misses `start`: what stands before it does
+    not come from it.
+    """
     inside: set[str] = set()
     todo = [end]
     while todo:
@@ -88,7 +106,11 @@ def activation_after(graph: LayerGraph, name: str) -> str:
 def _keeps_after(graph: LayerGraph, merge: Layer) -> bool:
     """Nothing but an idempotent activation may follow: a normalisation after the sum is no identity."""
     after = [graph.by_name[child] for child in graph.children[merge.name]]
-    normalised = len(after) == 1 and after[0].op in ("LayerNorm", "BatchNorm") and len(graph.children[after[0].name]) > 1
+    normalised = (
+        len(after) == 1
+        and after[0].op in ("LayerNorm", "BatchNorm")
+        and len(graph.children[after[0].name]) > 1
+    )
     return activation_after(graph, merge.name) in IDEMPOTENT and not normalised
 
 

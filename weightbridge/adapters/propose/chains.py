@@ -1,4 +1,6 @@
-"""Deeper plain chains (VGG16 into VGG19): identity kernels, where the names show a deeper member of the same family."""
+"""Deeper plain chains (VGG16 into VGG19): identity kernels, where the names show a deeper member of the same
+family.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,12 +25,16 @@ def chain_steps(setting: Setting) -> Iterator[Step]:
 
 
 def _goes_on(setting: Setting, layer: Layer) -> bool:
-    """A square convolution without a source right behind its own kind, whose counter it continues, after a ReLU."""
+    """A square convolution without a source right behind its own kind, whose counter it continues, after a
+    ReLU.
+    """
     feeding = setting.target.parents[layer.name]
     before = setting.target.by_name[feeding[0]] if len(feeding) == 1 else None
     if before is None or layer.name in setting.pairs or layer.op != "Conv" or not _fits(setting, layer):
         return False
-    follows = _stem(before.name) == _stem(layer.name) != "" and _number(layer.name) == _number(before.name) + 1
+    follows = (
+        _stem(before.name) == _stem(layer.name) != "" and _number(layer.name) == _number(before.name) + 1
+    )
     known = before.name in setting.pairs or _goes_on(setting, before)
     return follows and known and before.op == "Conv" and _is_relu(before) and _is_relu(layer)
 
@@ -38,10 +44,16 @@ def _fits(setting: Setting, layer: Layer) -> bool:
     if kernel is None or not setting.open_targets.issuperset(t.name for t in layer.tensors):
         return False
     names = letters(layer, kernel, setting.target.framework)
-    if not names or any(s != 1 for s in attributes.get("strides") or ()) or attributes.get("groups") not in (None, 1):
+    if (
+        not names
+        or any(s != 1 for s in attributes.get("strides") or ())
+        or attributes.get("groups") not in (None, 1)
+    ):
         return False
     sizes = dict(zip(names, kernel.shape, strict=True))
-    return sizes.get("i") == sizes.get("o") and all(_place(layer, n, sizes[x]) is not None for n, x in enumerate(taps(names)))
+    return sizes.get("i") == sizes.get("o") and all(
+        _place(layer, n, sizes[x]) is not None for n, x in enumerate(taps(names))
+    )
 
 
 def _place(layer: Layer, axis: int, size: int) -> int | None:
@@ -49,14 +61,25 @@ def _place(layer: Layer, axis: int, size: int) -> int | None:
     pair = padding_at(layer, axis)
     if pair is None:
         return (size - 1) // 2 if layer.attributes.get("padding") == "same" else None
-    return pair[0] if sum(pair) == size - 1 and not any(d != 1 for d in layer.attributes.get("dilation") or ()) else None
+    return (
+        pair[0]
+        if sum(pair) == size - 1 and not any(d != 1 for d in layer.attributes.get("dilation") or ())
+        else None
+    )
 
 
 def _identity_steps(setting: Setting, layer: Layer) -> Iterator[Step]:
     for tensor in layer.tensors:
         names = letters(layer, tensor, setting.target.framework)
-        places = {str(names.index(x)): _place(layer, n, tensor.shape[names.index(x)]) for n, x in enumerate(taps(names))}
-        yield _step(tensor, "identity-kernel", {"taps": places}) if tensor.role == "kernel" else _step(tensor, "fill", {"value": 0.0})
+        places = {
+            str(names.index(x)): _place(layer, n, tensor.shape[names.index(x)])
+            for n, x in enumerate(taps(names))
+        }
+        yield (
+            _step(tensor, "identity-kernel", {"taps": places})
+            if tensor.role == "kernel"
+            else _step(tensor, "fill", {"value": 0.0})
+        )
 
 
 def _step(tensor: Tensor, transform: str, parameters: dict[str, object]) -> Step:

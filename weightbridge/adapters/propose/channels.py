@@ -1,4 +1,6 @@
-"""Steps for paired layers of other widths or kernel sizes: one map per channel group, kernels padded, cropped or resampled."""
+"""Steps for paired layers of other widths or kernel sizes: one map per channel group, kernels padded, cropped
+or resampled.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,8 +27,12 @@ class _Rules:
     exact: bool
 
 
-def channel_steps(setting: Setting, widths: Widths, heads: frozenset[int], clean: frozenset[int]) -> Iterator[Step]:
-    """One step per tensor that must change; `clean` groups keep the function when they grow, tensors that write `heads` stay fresh."""
+def channel_steps(
+    setting: Setting, widths: Widths, heads: frozenset[int], clean: frozenset[int]
+) -> Iterator[Step]:
+    """One step per tensor that must change; `clean` groups keep the function when they grow, tensors that
+    write `heads` stay fresh.
+    """
     for p in setting.partners.values():
         if heads & written_groups(setting, p):
             continue
@@ -99,5 +105,7 @@ def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:
 
 def _axis_cost(letter: str, rule: Rule) -> str:
     before, after = (sum(rule[end]) if isinstance(rule[end], tuple) else rule[end] for end in ("from", "to"))
-    side = {"i": "input channels", "c": "input channels"}.get(letter, "taps" if letter.startswith("x") else "channels")
+    side = {"i": "input channels", "c": "input channels"}.get(
+        letter, "taps" if letter.startswith("x") else "channels"
+    )
     return f"{before} -> {after} {side}{HOW.get(rule['rule'], '')}"

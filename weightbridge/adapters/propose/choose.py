@@ -13,15 +13,21 @@ from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 
-# Below this share of parameters that a pair explains, on the side that is explained better, two convolutional networks are different
-# architectures. Members of one family that differ in width, depth, kernel or head measure 0.9 and more (a deeper one explains all of its
-# source, a shallower one is explained by it); ResNet50 against InceptionV3, where only shapes coincide, measures 0.00.
+# Below this share of parameters that a pair explains, on the side that is explained better, two convolutional
+# networks are different
+# architectures. Members of one family that differ in width, depth, kernel or head measure 0.9 and more (a
+# deeper one explains all of its
+# source, a shallower one is explained by it); ResNet50 against InceptionV3, where only shapes coincide,
+# measures 0.00.
 EXPLAINED = 0.3
 CHANCE = 0.5  # pairs of this confidence and less are coincidences of shape
 
 
-def propose(source: LayerGraph, target: LayerGraph, matching: Matching, open_targets: frozenset[str]) -> Proposal:
-    """Steps for target tensors without an exact match, and for exact matches whose channel group changes. Reads no values.
+def propose(
+    source: LayerGraph, target: LayerGraph, matching: Matching, open_targets: frozenset[str]
+) -> Proposal:
+    """Steps for target tensors without an exact match, and for exact matches whose channel group changes.
+    Reads no values.
 
     Without data flow on the target's side nothing is proposed: which axes belong together would be a guess.
     """
@@ -32,12 +38,16 @@ def propose(source: LayerGraph, target: LayerGraph, matching: Matching, open_tar
 
 
 def is_cross(setting: Setting) -> bool:
-    """Two convolutional networks with stages that matching could hardly join: layers are then taken from stage to stage."""
+    """Two convolutional networks with stages that matching could hardly join: layers are then taken from
+    stage to stage.
+    """
     return is_staged(setting.source) and is_staged(setting.target) and explained(setting) < EXPLAINED
 
 
 def explained(setting: Setting) -> float:
-    """The share of parameters, heads apart, that belong to a certain enough pair which fits up to widths and taps."""
+    """The share of parameters, heads apart, that belong to a certain enough pair which fits up to widths and
+    taps.
+    """
     widths = source_widths(setting)
     ours = [t for layer in setting.target.layers if not _is_head(setting, layer) for t in layer.tensors]
     certain = [t for t in ours if _is_certain(setting, widths, t.name)]
@@ -62,7 +72,9 @@ def _is_certain(setting: Setting, widths: Widths, name: str) -> bool:
     partners, match = setting.partners.get(name), setting.matches.get(name)
     if match is not None and match.confidence > CHANCE:
         return True
-    return partners is not None and partners.pair.confidence > CHANCE and is_explained(setting, widths, partners)
+    return (
+        partners is not None and partners.pair.confidence > CHANCE and is_explained(setting, widths, partners)
+    )
 
 
 def _is_head(setting: Setting, layer: Layer) -> bool:

@@ -1,4 +1,6 @@
-"""Across architectures: which source layer each target layer takes from: same stage, nearest kernel, nearest place."""
+"""Across architectures: which source layer each target layer takes from: same stage, nearest kernel, nearest
+place.
+"""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -28,7 +30,10 @@ def stage_map(theirs: Sequence[Fraction], ours: Sequence[Fraction]) -> Mapping[F
     """Target stage -> source stage: of the same downsampling, else of the same rank."""
     left, right = sorted(set(theirs)), sorted(set(ours))
     last = max(len(right) - 1, 1)
-    return {stage: stage if stage in left else left[round(n * (len(left) - 1) / last)] for n, stage in enumerate(right)}
+    return {
+        stage: stage if stage in left else left[round(n * (len(left) - 1) / last)]
+        for n, stage in enumerate(right)
+    }
 
 
 def _candidates(unit: Unit, theirs: Sequence[Unit], stage: Fraction) -> Sequence[Unit]:
@@ -46,14 +51,24 @@ def _rank(unit: Unit) -> int:
 
 
 def _nearest(unit: Unit, candidates: Sequence[Unit]) -> Unit:
-    return min(candidates, key=lambda u: (abs(log2(u.taps / unit.taps)) + abs(u.place - unit.place), abs(u.stride - unit.stride)))
+    return min(
+        candidates,
+        key=lambda u: (
+            abs(log2(u.taps / unit.taps)) + abs(u.place - unit.place),
+            abs(u.stride - unit.stride),
+        ),
+    )
 
 
 def _free_norms(source: LayerGraph, target: LayerGraph) -> Mapping[str, Layer]:
-    """Norms that follow no convolution (pre-activation, DenseNet) take from the norm at their place in the stage."""
+    """Norms that follow no convolution (pre-activation, DenseNet) take from the norm at their place in the
+    stage.
+    """
     theirs, ours = norms(source), norms(target)
     if not theirs:
         return {}
     stages = stage_map([u.stride for u in theirs], [u.stride for u in ours])
     near = {s: [u for u in theirs if u.stride == s] for s in set(stages.values())}
-    return {u.layer.name: min(near[stages[u.stride]], key=lambda v: abs(v.place - u.place)).layer for u in ours}
+    return {
+        u.layer.name: min(near[stages[u.stride]], key=lambda v: abs(v.place - u.place)).layer for u in ours
+    }

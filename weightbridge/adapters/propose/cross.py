@@ -1,4 +1,6 @@
-"""Across architectures: every convolution takes from one of its stage, norms are worked out again, so that signals stay healthy."""
+"""Across architectures: every convolution takes from one of its stage, norms are worked out again, so that
+signals stay healthy.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,14 +20,18 @@ KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 
 def propose_cross(setting: Setting) -> Proposal:
-    """A step for every tensor of the target's convolutions, norms and equal heads; a head of other classes is left fresh."""
+    """A step for every tensor of the target's convolutions, norms and equal heads; a head of other classes is
+    left fresh.
+    """
     taken = counterparts(setting.source, setting.target)
     heads = cross_heads(setting)
     steps = {s.target: s for s in _weights(setting, taken, heads)}
     steps |= {s.target: s for s in _without_source(setting, taken, steps)}
     steps |= {s.target: s for s in statistic_steps(setting, taken, steps)}
     kept = tuple(steps[t.name] for t in setting.target.tensors if t.name in steps and setting.is_adaptable(t))
-    return Proposal(kept, (*heads.findings, *cross_findings(setting, taken, kept)), heads.fresh, different=True)
+    return Proposal(
+        kept, (*heads.findings, *cross_findings(setting, taken, kept)), heads.fresh, different=True
+    )
 
 
 def _weights(setting: Setting, taken: Mapping[str, Layer], heads: CrossHeads) -> Iterator[Step]:
@@ -42,8 +48,12 @@ def _weights(setting: Setting, taken: Mapping[str, Layer], heads: CrossHeads) ->
                 yield step
 
 
-def _without_source(setting: Setting, taken: Mapping[str, Layer], steps: Mapping[str, Step]) -> Iterator[Step]:
-    """Norms behind adapted convolutions start neutral; how the target normalises its own input stays as it is."""
+def _without_source(
+    setting: Setting, taken: Mapping[str, Layer], steps: Mapping[str, Step]
+) -> Iterator[Step]:
+    """Norms behind adapted convolutions start neutral; how the target normalises its own input stays as it
+    is.
+    """
     for layer in setting.target.layers:
         before = [setting.target.by_name[name] for name in setting.target.parents[layer.name]]
         follows = any(t.name in steps for above in before for t in above.tensors)
@@ -52,7 +62,13 @@ def _without_source(setting: Setting, taken: Mapping[str, Layer], steps: Mapping
                 yield vector_step(tensor, None)
             elif layer.op == "Normalization":
                 yield Step(
-                    tensor.name, (), "keep", "untouched", tensor.shape, tensor.size, cost="the target's own way to normalise its input"
+                    tensor.name,
+                    (),
+                    "keep",
+                    "untouched",
+                    tensor.shape,
+                    tensor.size,
+                    cost="the target's own way to normalise its input",
                 )
 
 

@@ -1,4 +1,6 @@
-"""Heads across architectures: of equal classes they are taken over, exactly where shapes allow; of other classes they stay fresh."""
+"""Heads across architectures: of equal classes they are taken over, exactly where shapes allow; of other
+classes they stay fresh.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from weightbridge.model.graph import Layer, LayerGraph
 
 @dataclass(frozen=True, slots=True)
 class CrossHeads:
-    """pairs: source head by target head; exact: tensors whose match stays; fresh: tensors left alone; findings: why."""
+    """pairs: source head by target head; exact: tensors whose match stays; fresh: tensors left alone;
+    findings: why.
+    """
 
     pairs: Mapping[str, Layer]
     exact: frozenset[str]
@@ -31,7 +35,9 @@ def cross_heads(setting: Setting) -> CrossHeads:
         else:
             fresh += [t.name for t in ours.tensors]
             findings.append(head_finding(ours.name, theirs.name, n, m))
-    exact = {t.name for name in pairs for t in setting.target.by_name[name].tensors if t.name in setting.matches}
+    exact = {
+        t.name for name in pairs for t in setting.target.by_name[name].tensors if t.name in setting.matches
+    }
     return CrossHeads(pairs, frozenset(exact), frozenset(fresh), tuple(findings))
 
 
@@ -39,7 +45,12 @@ def _heads(graph: LayerGraph) -> Iterator[Layer]:
     groups = channel_groups(graph)
     for layer in graph.layers:
         axis = groups.written.get(layer.name)
-        if layer.op in WRITERS and layer.tensors and axis and any(g in groups.leaving and is_head(graph, groups, g) for g in axis.parts):
+        if (
+            layer.op in WRITERS
+            and layer.tensors
+            and axis
+            and any(g in groups.leaving and is_head(graph, groups, g) for g in axis.parts)
+        ):
             yield layer
 
 

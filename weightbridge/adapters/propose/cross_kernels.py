@@ -1,4 +1,6 @@
-"""Kernels and vectors taken from a layer of another architecture: taps cropped or padded, channels spread evenly, He variance."""
+"""Kernels and vectors taken from a layer of another architecture: taps cropped or padded, channels spread
+evenly, He variance.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +33,11 @@ def kernel_step(setting: Setting, layer: Layer, tensor: Tensor, other: Layer) ->
     if source is None or not ours or not theirs or set(theirs) != set(ours):
         return None
     before = lengths(source.shape, theirs, ours)
-    axes = {str(n): _rule(x, a, b) for n, (x, a, b) in enumerate(zip(ours, before, tensor.shape, strict=True)) if a != b}
+    axes = {
+        str(n): _rule(x, a, b)
+        for n, (x, a, b) in enumerate(zip(ours, before, tensor.shape, strict=True))
+        if a != b
+    }
     parameters: dict[str, Any] = {"axes": axes, **_scale(setting, layer, ours)}
     if pattern(theirs, ours):
         parameters["layout"] = pattern(theirs, ours)
@@ -48,7 +54,13 @@ def vector_step(tensor: Tensor, source: Tensor | None) -> Step:
 
 
 def statistic_step(tensor: Tensor, sources: tuple[str, ...], parameters: Mapping[str, Any]) -> Step:
-    return _step(tensor, sources, "expected-statistics", dict(parameters), f"expected {parameters['statistic']} of the layer's input")
+    return _step(
+        tensor,
+        sources,
+        "expected-statistics",
+        dict(parameters),
+        f"expected {parameters['statistic']} of the layer's input",
+    )
 
 
 def _rule(letter: str, before: int, after: int) -> Rule:
@@ -74,7 +86,9 @@ def _scale(setting: Setting, layer: Layer, ours: Letters) -> dict[str, Any]:
     return scale if "c" in ours or is_stem(setting, layer, "i") else scale | {"centred": True}
 
 
-def _step(tensor: Tensor, sources: tuple[str, ...], transform: str, parameters: dict[str, Any], text: str) -> Step:
+def _step(
+    tensor: Tensor, sources: tuple[str, ...], transform: str, parameters: dict[str, Any], text: str
+) -> Step:
     return Step(
         target=tensor.name, sources=sources, kind="adapt", contract="lossy", shape=tensor.shape, size=tensor.size, transform=transform,
         parameters=parameters, confidence=CONFIDENCE, evidence=("stage",), energy_kept=None if sources else 1.0, cost=text or AS_IT_IS,

@@ -1,4 +1,6 @@
-"""Moving means and variances across architectures: what the adapted weights make of what the norms before them write."""
+"""Moving means and variances across architectures: what the adapted weights make of what the norms before
+them write.
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -13,7 +15,9 @@ from weightbridge.plan import Step
 STATISTICS = {"moving_mean": "mean", "moving_variance": "variance"}
 
 
-def statistic_steps(setting: Setting, taken: Mapping[str, Layer], steps: Mapping[str, Step]) -> Iterator[Step]:
+def statistic_steps(
+    setting: Setting, taken: Mapping[str, Layer], steps: Mapping[str, Step]
+) -> Iterator[Step]:
     stems = {u.layer.name for u in convolutions(setting.target) if u.is_stem}
     for layer in setting.target.layers:
         for tensor in layer.tensors if layer.op == "BatchNorm" else ():
@@ -21,20 +25,30 @@ def statistic_steps(setting: Setting, taken: Mapping[str, Layer], steps: Mapping
                 reading = Reading(setting.target, setting.groups, steps)
                 of = _normalised(setting, reading, layer, stems, taken)
                 parameters = {"statistic": STATISTICS[tensor.role], "of": of}
-                yield statistic_step(tensor, tuple(reading.names), parameters) if reading.names else vector_step(tensor, None)
+                yield (
+                    statistic_step(tensor, tuple(reading.names), parameters)
+                    if reading.names
+                    else vector_step(tensor, None)
+                )
 
 
-def _normalised(setting: Setting, reading: Reading, layer: Layer, stems: set[str], taken: Mapping[str, Layer]) -> Expression:
+def _normalised(
+    setting: Setting, reading: Reading, layer: Layer, stems: set[str], taken: Mapping[str, Layer]
+) -> Expression:
     """What the norm reads: a convolution's output, or whatever comes before it."""
     before = setting.target.by_name[setting.target.parents[layer.name][0]]
     if before.op not in CONVOLUTIONS or not any(t.name in reading.steps for t in before.tensors):
         return fed(reading, layer)
-    expression = _seen_input(setting, reading, before, taken) if before.name in stems else fed(reading, before)
+    expression = (
+        _seen_input(setting, reading, before, taken) if before.name in stems else fed(reading, before)
+    )
     for role in ("depthwise_kernel", "pointwise_kernel", "kernel"):
         tensor = before.tensor(role)
         step = reading.steps.get(tensor.name) if tensor else None
         if tensor is not None and step is not None:
-            expression = through_kernel(reading, step, letters(before, tensor, setting.target.framework), expression)
+            expression = through_kernel(
+                reading, step, letters(before, tensor, setting.target.framework), expression
+            )
     size = setting.groups.length(setting.groups.written[before.name])
     bias = {"normal": size, "gamma": 0.0, "beta": leaf(reading, before, "bias", 0.0)}
     return {"sum": [expression, bias]} if before.tensor("bias") else expression
@@ -49,4 +63,8 @@ def _seen_input(setting: Setting, reading: Reading, stem: Layer, taken: Mapping[
     if kernel is None or mean is None or variance is None or not {"i", "o"} <= set(names):
         return {"standard": size}
     numbers = [reading.number(t.name) for t in (kernel, mean, variance)]
-    return {"input": size, "letters": " ".join(names), **dict(zip(("kernel", "mean", "variance"), numbers, strict=True))}
+    return {
+        "input": size,
+        "letters": " ".join(names),
+        **dict(zip(("kernel", "mean", "variance"), numbers, strict=True)),
+    }

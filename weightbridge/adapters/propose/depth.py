@@ -1,7 +1,10 @@
-"""Layers that only the target has: extra residual blocks get a branch of zero, a deeper chain gets identity kernels.
+"""Layers that only the target has: extra residual blocks get a branch of zero, a deeper chain gets identity
+kernels.
 
-A single inserted layer is an edit that its author must decide on; it stays without a source (WB202). What tells a deeper member of a
-family from an edit: a residual branch that can be silenced (the function is kept whatever the branch holds), or counters of names
+A single inserted layer is an edit that its author must decide on; it stays without a source (WB202). What
+tells a deeper member of a
+family from an edit: a residual branch that can be silenced (the function is kept whatever the branch holds),
+or counters of names
 that go on in two or more places (`block3_conv3` after `block3_conv2`, `block4_conv3` after `block4_conv2`).
 """
 
@@ -30,12 +33,16 @@ def _extra(setting: Setting) -> Iterator[Branch]:
     """Branches none of whose layers has a source."""
     for branch in setting.branches:
         tensors = [t.name for layer in branch.layers for t in layer.tensors]
-        if setting.open_targets.issuperset(tensors) and not any(layer.name in setting.pairs for layer in branch.layers):
+        if setting.open_targets.issuperset(tensors) and not any(
+            layer.name in setting.pairs for layer in branch.layers
+        ):
             yield branch
 
 
 def _siblings(setting: Setting, branch: Branch, lenders: Sequence[Branch]) -> Mapping[str, Layer]:
-    """Per layer of the branch the layer at its place in the nearest branch of the same form whose layers have a source."""
+    """Per layer of the branch the layer at its place in the nearest branch of the same form whose layers have
+    a source.
+    """
     if not lenders:
         return {}
     place = setting.target.place
@@ -43,19 +50,29 @@ def _siblings(setting: Setting, branch: Branch, lenders: Sequence[Branch]) -> Ma
     return {ours.name: theirs for ours, theirs in zip(branch.layers, nearest.layers, strict=True)}
 
 
-def _silenced(setting: Setting, branch: Branch, origin: Mapping[str, Layer], found: Mapping[str, Step]) -> Iterator[Step]:
-    """The last layer of the branch is zero; the others start as copies of the nearest block of the same form, so that they can learn."""
+def _silenced(
+    setting: Setting, branch: Branch, origin: Mapping[str, Layer], found: Mapping[str, Step]
+) -> Iterator[Step]:
+    """The last layer of the branch is zero; the others start as copies of the nearest block of the same form,
+    so that they can learn.
+    """
     for layer in branch.layers:
         for tensor in layer.tensors:
             if tensor.name not in setting.open_targets:
                 continue
             if layer.name == branch.last.name and tensor.role in ("gamma", "beta", "kernel", "bias"):
-                yield filled(tensor, 0.0, "the last layer of an added residual branch is zero, so that the function is kept")
+                yield filled(
+                    tensor,
+                    0.0,
+                    "the last layer of an added residual branch is zero, so that the function is kept",
+                )
             else:
                 yield _copied(setting, layer, tensor, origin.get(layer.name), found)
 
 
-def _copied(setting: Setting, layer: Layer, tensor: Tensor, sibling: Layer | None, found: Mapping[str, Step]) -> Step:
+def _copied(
+    setting: Setting, layer: Layer, tensor: Tensor, sibling: Layer | None, found: Mapping[str, Step]
+) -> Step:
     twin = sibling.tensor(tensor.role) if sibling else None
     match, step = (setting.matches.get(twin.name), found.get(twin.name)) if twin else (None, None)
     if sibling is None or (match is None and step is None):

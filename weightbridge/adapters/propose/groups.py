@@ -1,6 +1,8 @@
-"""Channel axes that must agree, by union-find over the data flow: what one map must serve, or residual sums break.
+"""Channel axes that must agree, by union-find over the data flow: what one map must serve, or residual sums
+break.
 
-Elementwise merges, normalisation, activations, pooling and depthwise convolutions tie axes; Concat lists them in order; Flatten
+Elementwise merges, normalisation, activations, pooling and depthwise convolutions tie axes; Concat lists them
+in order; Flatten
 repeats them for every place of the grid.
 """
 
@@ -11,7 +13,20 @@ from math import prod
 from weightbridge.model.graph import Layer, LayerGraph
 
 MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
-PRODUCERS = frozenset({"Conv", "ConvTranspose", "SeparableConv", "Dense", "EinsumDense", "Embedding", "LSTM", "GRU", "RNN", "Input"})
+PRODUCERS = frozenset(
+    {
+        "Conv",
+        "ConvTranspose",
+        "SeparableConv",
+        "Dense",
+        "EinsumDense",
+        "Embedding",
+        "LSTM",
+        "GRU",
+        "RNN",
+        "Input",
+    }
+)
 PASSING = frozenset({
     "Activation", "BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "Pool", "GlobalPool", "Dropout", "Identity", "Cast", "Masking", "Noise",
     "Pad", "Crop", "Resize", "Rescaling", "Normalization", "Repeat", "DepthwiseConv", "Shift", "Scale",
@@ -50,7 +65,9 @@ class Groups:
 
 @dataclass(slots=True)
 class _Ties:
-    """Union-find over groups under construction; a group that meets a Concat is split into the Concat's parts."""
+    """Union-find over groups under construction; a group that meets a Concat is split into the Concat's
+    parts.
+    """
 
     graph: LayerGraph
     size: list[int] = field(default_factory=list)
@@ -63,7 +80,9 @@ class _Ties:
 
 
 def channel_groups(graph: LayerGraph) -> Groups:
-    """The groups of a graph with data flow; layers whose channels are not known read and write rigid groups of their own."""
+    """The groups of a graph with data flow; layers whose channels are not known read and write rigid groups
+    of their own.
+    """
     ties = _Ties(graph)
     for layer in graph.layers:
         feeding = [ties.written[p] for p in graph.parents[layer.name] if p in ties.written]
@@ -77,13 +96,28 @@ def channel_groups(graph: LayerGraph) -> Groups:
 
 
 def _settled(ties: _Ties) -> Groups:
-    read, written = ({name: _final(ties, axis) for name, axis in side.items()} for side in (ties.read, ties.written))
+    read, written = (
+        {name: _final(ties, axis) for name, axis in side.items()} for side in (ties.read, ties.written)
+    )
     used = {g for axis in (*read.values(), *written.values()) for g in axis.parts}
     graph = ties.graph
-    entering = {g for layer in graph.layers if layer.op == "Input" and layer.name in written for g in written[layer.name].parts}
+    entering = {
+        g
+        for layer in graph.layers
+        if layer.op == "Input" and layer.name in written
+        for g in written[layer.name].parts
+    }
     leaving = {g for name in graph.outputs if name in written for g in written[name].parts}
     rigid, even = (frozenset(p for g in marks for p in _leaves(ties, g)) for marks in (ties.rigid, ties.even))
-    return Groups(read, written, {g: ties.size[g] for g in sorted(used)}, rigid, even, frozenset(entering), frozenset(leaving))
+    return Groups(
+        read,
+        written,
+        {g: ties.size[g] for g in sorted(used)},
+        rigid,
+        even,
+        frozenset(entering),
+        frozenset(leaving),
+    )
 
 
 def _written(ties: _Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis | None:
@@ -92,7 +126,9 @@ def _written(ties: _Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis | None:
         return _produced(ties, layer, size)
     if not feeding:
         return _fresh(ties, size, rigid=True)
-    handler = SPECIAL.get(layer.op) or (_merged if layer.op in MERGES else _passed if layer.op in PASSING else _unknown)
+    handler = SPECIAL.get(layer.op) or (
+        _merged if layer.op in MERGES else _passed if layer.op in PASSING else _unknown
+    )
     return handler(ties, layer, feeding)
 
 
@@ -138,7 +174,12 @@ def _flattened(ties: _Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis | Non
 
 def _reshaped(ties: _Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis | None:
     shape, before = layer.output_shape, ties.graph.by_name[ties.graph.parents[layer.name][0]].output_shape
-    if shape and before and shape[-1] == before[-1] == _length(ties, feeding[0]) and not channels_first(ties.graph, layer):
+    if (
+        shape
+        and before
+        and shape[-1] == before[-1] == _length(ties, feeding[0])
+        and not channels_first(ties.graph, layer)
+    ):
         return feeding[0]
     if shape and len(shape) == 1:
         return _flattened(ties, layer, feeding)
@@ -168,7 +209,12 @@ def _as_first_call(ties: _Ties, layer: Layer, written: Axis | None) -> Axis | No
 
 
 Handler = Callable[[_Ties, Layer, Sequence[Axis]], Axis | None]
-SPECIAL: dict[str, Handler] = {"Concat": _concatenated, "Flatten": _flattened, "Reshape": _reshaped, "Attention": _attended}
+SPECIAL: dict[str, Handler] = {
+    "Concat": _concatenated,
+    "Flatten": _flattened,
+    "Reshape": _reshaped,
+    "Attention": _attended,
+}
 
 
 def channels_first(graph: LayerGraph, layer: Layer) -> bool:
@@ -213,7 +259,9 @@ def _root(ties: _Ties, group: int) -> int:
 
 def _leaves(ties: _Ties, group: int) -> tuple[int, ...]:
     root = _root(ties, group)
-    return tuple(g for part in ties.split[root] for g in _leaves(ties, part)) if root in ties.split else (root,)
+    return (
+        tuple(g for part in ties.split[root] for g in _leaves(ties, part)) if root in ties.split else (root,)
+    )
 
 
 def _final(ties: _Ties, axis: Axis) -> Axis:

@@ -1,4 +1,6 @@
-"""Heads: the layers that write the model's output. Where class counts differ they are left fresh, never cropped; said as WB303."""
+"""Heads: the layers that write the model's output. Where class counts differ they are left fresh, never
+cropped; said as WB303.
+"""
 
 from collections.abc import Iterator
 
@@ -9,12 +11,29 @@ from weightbridge.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer, LayerGraph
 
 WRITERS = frozenset({"Dense", "Conv", "EinsumDense"})
-FINAL = frozenset({"None", "linear", "softmax", "sigmoid", "log_softmax", "tanh", "softplus"})  # of outputs; features leave through a ReLU
-SHAPING = frozenset({"Activation", "Flatten", "Reshape", "GlobalPool", "Pool", "Resize", "Identity", "Cast", "Dropout", "Concat"})
+FINAL = frozenset(
+    {"None", "linear", "softmax", "sigmoid", "log_softmax", "tanh", "softplus"}
+)  # of outputs; features leave through a ReLU
+SHAPING = frozenset(
+    {
+        "Activation",
+        "Flatten",
+        "Reshape",
+        "GlobalPool",
+        "Pool",
+        "Resize",
+        "Identity",
+        "Cast",
+        "Dropout",
+        "Concat",
+    }
+)
 
 
 def replaced_heads(setting: Setting, widths: Widths) -> frozenset[int]:
-    """The groups of outputs whose width differs, where a head writes them (features that leave a model are no head)."""
+    """The groups of outputs whose width differs, where a head writes them (features that leave a model are no
+    head).
+    """
     groups = setting.groups
     other = (g for g in groups.leaving if widths.source.get(g, groups.sizes[g]) != groups.sizes[g])
     return frozenset(g for g in other if is_head(setting.target, groups, g))
@@ -25,7 +44,11 @@ def is_head(graph: LayerGraph, groups: Groups, group: int) -> bool:
     touching = [layer for layer in graph.layers if _writes(groups, layer, group)]
     writers = [layer for layer in touching if layer.op in WRITERS]
     others = [layer for layer in touching if layer.op not in WRITERS]
-    return bool(writers) and all(_is_final(w) for w in writers) and all(o.op in SHAPING and _is_final(o) for o in others)
+    return (
+        bool(writers)
+        and all(_is_final(w) for w in writers)
+        and all(o.op in SHAPING and _is_final(o) for o in others)
+    )
 
 
 def _writes(groups: Groups, layer: Layer, group: int) -> bool:
@@ -47,10 +70,18 @@ def head_findings(setting: Setting, widths: Widths, heads: frozenset[int]) -> It
     for layer in head_layers(setting, heads):
         group = next(g for g in setting.groups.written[layer.name].parts if g in heads)
         pair = setting.pairs.get(layer.name)
-        yield head_finding(layer.name, pair.source if pair else "", widths.source[group], setting.groups.sizes[group])
+        yield head_finding(
+            layer.name, pair.source if pair else "", widths.source[group], setting.groups.sizes[group]
+        )
 
 
 def head_finding(layer: str, source: str, n: int, m: int) -> Finding:
     hint = "; one of them may be a background class" if abs(n - m) == 1 else ""
     text = f"{layer}: the source has {n} classes, the target {m}{hint}: the head is left fresh, never cropped"
-    return finding("WB303", text, source=source, target=layer, fix=f"Train it on the target's classes, or declare it: --fresh '{layer}/*'")
+    return finding(
+        "WB303",
+        text,
+        source=source,
+        target=layer,
+        fix=f"Train it on the target's classes, or declare it: --fresh '{layer}/*'",
+    )

@@ -1,4 +1,6 @@
-"""Which axis of a tensor means what: `i` (channels in), `o` (channels out), `x0`.. (kernel taps), whoever wrote the file."""
+"""Which axis of a tensor means what: `i` (channels in), `o` (channels out), `x0`.. (kernel taps), whoever
+wrote the file.
+"""
 
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
@@ -48,7 +50,9 @@ def _kernel(layer: Layer, tensor: Tensor, framework: str) -> Letters:
     if tensor.role == "depthwise_kernel" or (layer.op == "DepthwiseConv" and framework == "keras"):
         return (*spatial, "c", "m")
     if layer.op == "DepthwiseConv":
-        single = layer.attributes.get("groups") == tensor.shape[0]  # else channels and multiplier share one axis
+        single = (
+            layer.attributes.get("groups") == tensor.shape[0]
+        )  # else channels and multiplier share one axis
         return ("c", "m", *spatial) if single else ()
     if tensor.role != "kernel" or layer.op not in ("Conv", "ConvTranspose", "DepthwiseConv"):
         return ()
@@ -62,7 +66,11 @@ def _recurrent(tensor: Tensor, framework: str) -> Letters:
     rank = len(tensor.shape)
     if framework != "keras" or rank not in (1, 2):
         return ()
-    names: dict[str, Letters] = {"kernel": ("i", "g"), "recurrent_kernel": ("u", "g"), "bias": ("g",) if rank == 1 else ("b", "g")}
+    names: dict[str, Letters] = {
+        "kernel": ("i", "g"),
+        "recurrent_kernel": ("u", "g"),
+        "bias": ("g",) if rank == 1 else ("b", "g"),
+    }
     return names.get(tensor.role, ())
 
 
@@ -81,5 +89,7 @@ def _einsum(layer: Layer, tensor: Tensor) -> Letters:
     into = [axis for axis in kernel if axis not in right]
     if not 1 <= len(out) <= 2 or not 1 <= len(into) <= 2:
         return ()
-    names = dict(zip(reversed(out), ("o", "h"), strict=False)) | dict(zip(reversed(into), ("i", "j"), strict=False))
+    names = dict(zip(reversed(out), ("o", "h"), strict=False)) | dict(
+        zip(reversed(into), ("i", "j"), strict=False)
+    )
     return tuple(names[axis] for axis in kernel)

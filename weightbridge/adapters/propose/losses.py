@@ -35,4 +35,6 @@ def _one(layer: str, found: Sequence[Step]) -> Finding:
 def _together(lossy: dict[str, list[Step]]) -> Finding:
     costs = [f"{layer} ({found[0].cost})" for layer, found in lossy.items()]
     shown = f"{'; '.join(costs[:3])}; and {len(costs) - 3} more (cost of each in its step)"
-    return finding("WB302", f"{len(lossy)} layers do not keep their function: {shown}", target=next(iter(lossy)), fix=FIX)
+    return finding(
+        "WB302", f"{len(lossy)} layers do not keep their function: {shown}", target=next(iter(lossy)), fix=FIX
+    )

@@ -20,7 +20,11 @@ def position_steps(setting: Setting) -> Iterator[Step]:
     for layer in setting.target.layers:
         for tensor in layer.tensors:
             source = tables.get(source_of.get(tensor.name, ""))
-            if source is not None and tensor.name in setting.open_targets and _is_table(layer, tensor, source):
+            if (
+                source is not None
+                and tensor.name in setting.open_targets
+                and _is_table(layer, tensor, source)
+            ):
                 step = _step(setting, layer, tensor, source)
                 if step is not None:
                     yield step

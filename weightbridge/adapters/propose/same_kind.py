@@ -23,7 +23,11 @@ def propose_same_kind(setting: Setting) -> Proposal:
     clean = _clean_groups(setting, widths, frozenset(added))
     found = {s.target: s for s in channel_steps(setting, widths, heads, clean)} | positions
     steps = tuple(_in_order(setting, found | {s.target: s for s in depth_steps(setting, found)}))
-    findings = (*stem_findings(setting, steps), *head_findings(setting, widths, heads), *loss_findings(setting, steps))
+    findings = (
+        *stem_findings(setting, steps),
+        *head_findings(setting, widths, heads),
+        *loss_findings(setting, steps),
+    )
     fresh = frozenset(t.name for layer in head_layers(setting, heads) for t in layer.tensors)
     return Proposal(steps, findings, fresh, padded=frozenset(_padded(setting, steps)))
 
@@ -41,7 +45,9 @@ def _in_order(setting: Setting, found: Mapping[str, Step]) -> list[Step]:
 
 
 def _clean_groups(setting: Setting, widths: Widths, added: frozenset[str]) -> frozenset[int]:
-    """Groups that keep the function when they grow: one width in the source, nothing that mixes channels, every tensor on them filled."""
+    """Groups that keep the function when they grow: one width in the source, nothing that mixes channels,
+    every tensor on them filled.
+    """
     groups = setting.groups
     grown = {g for g, size in groups.sizes.items() if g not in widths.torn and widths.source[g] <= size}
     even = {g for g in grown & groups.even if groups.sizes[g] % widths.source[g]}
@@ -55,6 +61,9 @@ def _unfilled(setting: Setting, added: frozenset[str]) -> set[int]:
         for tensor in layer.tensors:
             if tensor.name in setting.partners or tensor.name in added or tensor.name in setting.matches:
                 continue
-            axes = [setting.axis(layer, letter) for letter in letters(layer, tensor, setting.target.framework) or ("i", "o")]
+            axes = [
+                setting.axis(layer, letter)
+                for letter in letters(layer, tensor, setting.target.framework) or ("i", "o")
+            ]
             found |= {g for axis in axes if axis for g in axis.parts}
     return found

@@ -1,4 +1,6 @@
-"""What every proposer is given: both graphs, who is paired with whom, the target's channel groups and their sizes in the source."""
+"""What every proposer is given: both graphs, who is paired with whom, the target's channel groups and their
+sizes in the source.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -45,7 +47,11 @@ class Setting:
     @cached_property
     def pairs(self) -> Mapping[str, LayerPair]:
         """By target layer."""
-        return {p.target: p for p in self.matching.pairs if p.target in self.target.by_name and p.source in self.source.by_name}
+        return {
+            p.target: p
+            for p in self.matching.pairs
+            if p.target in self.target.by_name and p.source in self.source.by_name
+        }
 
     @cached_property
     def branches(self) -> tuple[Branch, ...]:
@@ -54,11 +60,15 @@ class Setting:
 
     @cached_property
     def partners(self) -> Mapping[str, Partners]:
-        """By target tensor; only tensors that a step may be proposed for, of layers that are paired and of known axes."""
+        """By target tensor; only tensors that a step may be proposed for, of layers that are paired and of
+        known axes.
+        """
         return {p.tensor.name: p for p in _partners(self)}
 
     def axis(self, layer: Layer, letter: str) -> Axis | None:
-        """The groups along one axis of a tensor of this target layer, None where the letter is no channel axis."""
+        """The groups along one axis of a tensor of this target layer, None where the letter is no channel
+        axis.
+        """
         return axis_of(self.groups, layer, letter)
 
     def is_adaptable(self, tensor: Tensor) -> bool:
@@ -83,7 +93,9 @@ def _partners(setting: Setting) -> Iterator[Partners]:
     for layer in setting.target.layers:
         pair = setting.pairs.get(layer.name)
         for tensor in layer.tensors:
-            source = setting.source.tensor_by_name.get(source_of.get(tensor.name, "")) or _same_role(setting, pair, layer, tensor)
+            source = setting.source.tensor_by_name.get(source_of.get(tensor.name, "")) or _same_role(
+                setting, pair, layer, tensor
+            )
             if source is None or not setting.is_adaptable(tensor):
                 continue
             found = _joined(setting, layer, tensor, source, pair)
@@ -93,18 +105,29 @@ def _partners(setting: Setting) -> Iterator[Partners]:
 
 def _can_meet(p: Partners) -> bool:
     """Every axis of the source that the target lacks can be dropped: it has length one."""
-    return all(n == 1 for letter, n in zip(p.source_letters, p.source.shape, strict=True) if letter not in p.letters)
+    return all(
+        n == 1 for letter, n in zip(p.source_letters, p.source.shape, strict=True) if letter not in p.letters
+    )
 
 
 def _same_role(setting: Setting, pair: LayerPair | None, layer: Layer, tensor: Tensor) -> Tensor | None:
     match = setting.matches.get(tensor.name)
     if match is not None and len(match.sources) == 1:
         return setting.source.tensor_by_name.get(match.sources[0])
-    return setting.source.by_name[pair.source].tensor(tensor.role) if pair is not None and match is None else None
+    return (
+        setting.source.by_name[pair.source].tensor(tensor.role)
+        if pair is not None and match is None
+        else None
+    )
 
 
-def _joined(setting: Setting, layer: Layer, tensor: Tensor, source: Tensor, pair: LayerPair | None) -> Partners:
+def _joined(
+    setting: Setting, layer: Layer, tensor: Tensor, source: Tensor, pair: LayerPair | None
+) -> Partners:
     owner = setting.source.owner[source.name]
     pair = pair or LayerPair(owner.name, layer.name, 0.5, ("shape",))
-    ours, theirs = letters(layer, tensor, setting.target.framework), letters(owner, source, setting.source.framework)
+    ours, theirs = (
+        letters(layer, tensor, setting.target.framework),
+        letters(owner, source, setting.source.framework),
+    )
     return Partners(layer, tensor, ours, owner, source, theirs, pair)

@@ -1,4 +1,6 @@
-"""Stages of a convolutional network: its layers by cumulative downsampling, with their place in the stage and the norm behind them."""
+"""Stages of a convolutional network: its layers by cumulative downsampling, with their place in the stage and
+the norm behind them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +16,9 @@ MIN_CONVOLUTIONS, MIN_STAGES = 8, 2
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A convolution or norm: the downsampling of what it writes, where in the stage it stands (0 to 1), taps, the norm that follows."""
+    """A convolution or norm: the downsampling of what it writes, where in the stage it stands (0 to 1), taps,
+    the norm that follows.
+    """
 
     layer: Layer
     stride: Fraction
@@ -29,7 +33,10 @@ def convolutions(graph: LayerGraph) -> tuple[Unit, ...]:
     layers = [layer for layer in graph.layers if layer.op in CONVOLUTIONS and layer.tensors]
     places = _places(layers, strides)
     first = _reading_inputs(graph)
-    return tuple(Unit(x, strides[x.name], places[x.name], _taps(x), x.name in first, norm_after(graph, x)) for x in layers)
+    return tuple(
+        Unit(x, strides[x.name], places[x.name], _taps(x), x.name in first, norm_after(graph, x))
+        for x in layers
+    )
 
 
 def _taps(layer: Layer) -> int:

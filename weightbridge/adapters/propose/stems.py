@@ -1,4 +1,6 @@
-"""Input channels: many into one are summed, one into many is spread, others are tiled and scaled; said as WB304."""
+"""Input channels: many into one are summed, one into many is spread, others are tiled and scaled; said as
+WB304.
+"""
 
 from weightbridge.adapters.apply.maps import Rule
 from weightbridge.adapters.propose.setting import Partners, Setting
@@ -12,13 +14,21 @@ CONVOLUTIONS = frozenset({"Conv", "SeparableConv", "DepthwiseConv", "ConvTranspo
 def is_stem(setting: Setting, layer: Layer, letter: str) -> bool:
     """A convolution, or a per-channel layer before it, that reads the model's input channels on a grid."""
     axis = setting.axis(layer, letter)
-    return axis is not None and bool(setting.groups.entering.intersection(axis.parts)) and axis.outer == axis.inner == 1
+    return (
+        axis is not None
+        and bool(setting.groups.entering.intersection(axis.parts))
+        and axis.outer == axis.inner == 1
+    )
 
 
 def stem_rule(p: Partners, before: int, after: int) -> Rule | None:
     """None where the input is no image or signal: features of a table cannot stand for each other."""
     if p.layer.op not in CONVOLUTIONS:
-        return {"rule": "mean", "from": before, "to": after} if after == 1 and p.layer.op == "Normalization" else None
+        return (
+            {"rule": "mean", "from": before, "to": after}
+            if after == 1 and p.layer.op == "Normalization"
+            else None
+        )
     if p.layer.op == "DepthwiseConv":
         return {"rule": "take", "from": (before,), "to": (after,)}
     return {"rule": "sum" if after == 1 else "tile", "from": before, "to": after}

@@ -5,15 +5,20 @@ from dataclasses import dataclass
 from weightbridge.diagnostics import Finding
 from weightbridge.plan import Step
 
-OF_PAIRS = frozenset({"WB204", "WB205", "WB206", "WB301", "WB403", "WB407"})  # what matching says of two layers that correspond
+OF_PAIRS = frozenset(
+    {"WB204", "WB205", "WB206", "WB301", "WB403", "WB407"}
+)  # what matching says of two layers that correspond
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Steps override exact matches of the same target; `fresh` names target tensors of a replaced head, which get no step.
+    """Steps override exact matches of the same target; `fresh` names target tensors of a replaced head, which
+    get no step.
 
-    different: the two are different architectures, whose layers do not correspond: what matching said of its pairs does not apply.
-    padded: target layers whose kernels were padded with zeros so that the function is kept: their other size and padding are no finding.
+    different: the two are different architectures, whose layers do not correspond: what matching said of its
+    pairs does not apply.
+    padded: target layers whose kernels were padded with zeros so that the function is kept: their other size
+    and padding are no finding.
     """
 
     steps: tuple[Step, ...] = ()

@@ -13,7 +13,9 @@ WRITING = ("o", "g")
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Per group its size in the source; `torn` groups have several, or none that is known: no single map serves them."""
+    """Per group its size in the source; `torn` groups have several, or none that is known: no single map
+    serves them.
+    """
 
     source: Mapping[int, int]
     torn: frozenset[int]
@@ -55,12 +57,17 @@ def is_explained(setting: Setting, widths: Widths, p: Partners) -> bool:
         if axis is not None and not widths.torn.isdisjoint(axis.parts):
             return False
         split = int(p.layer.attributes.get("groups") or 1) if letter == "i" else 1
-        if axis is not None and axis.outer * axis.inner * sum(widths.source[g] for g in axis.parts) != size * split:
+        if (
+            axis is not None
+            and axis.outer * axis.inner * sum(widths.source[g] for g in axis.parts) != size * split
+        ):
             return False
     return True
 
 
-def channel_rule(setting: Setting, widths: Widths, p: Partners, letter: str, before: int, after: int) -> Rule | None:
+def channel_rule(
+    setting: Setting, widths: Widths, p: Partners, letter: str, before: int, after: int
+) -> Rule | None:
     """The rule for a channel axis, {} where nothing changes, None where no rule joins the two lengths."""
     axis = setting.axis(p.layer, letter)
     if axis is None:
@@ -71,7 +78,9 @@ def channel_rule(setting: Setting, widths: Widths, p: Partners, letter: str, bef
         return _plain(name, before, after)
     ours, theirs = (tuple(sizes[g] for g in axis.parts) for sizes in (setting.groups.sizes, widths.source))
     if split > 1:
-        return _split_rule(name, (ours, theirs), before, after, split) if axis.outer * axis.inner == 1 else None
+        return (
+            _split_rule(name, (ours, theirs), before, after, split) if axis.outer * axis.inner == 1 else None
+        )
     repeats = axis.outer * axis.inner
     if sum(ours) * repeats != after or sum(theirs) * repeats != before:
         return _plain(name, before, after)
@@ -83,17 +92,31 @@ def _plain(name: str, before: int, after: int) -> Rule:
 
 
 def _repeats(setting: Setting, p: Partners, axis: Axis) -> dict[str, object]:
-    found: dict[str, object] = {name: n for name, n in (("outer", axis.outer), ("inner", axis.inner)) if n > 1}
+    found: dict[str, object] = {
+        name: n for name, n in (("outer", axis.outer), ("inner", axis.inner)) if n > 1
+    }
     grid = p.letters[0] == "i" and p.layer.op == "Dense" and (axis.outer > 1 or axis.inner > 1)
-    ours, theirs = (channels_first(graph, layer) for graph, layer in ((setting.target, p.layer), (setting.source, p.source_layer)))
+    ours, theirs = (
+        channels_first(graph, layer)
+        for graph, layer in ((setting.target, p.layer), (setting.source, p.source_layer))
+    )
     if grid and theirs and not ours:
         found["source_order"] = "inner"
     return found
 
 
-def _split_rule(name: str, sizes: tuple[tuple[int, ...], tuple[int, ...]], before: int, after: int, split: int) -> Rule | None:
-    """Grouped convolutions read total / groups channels; spread evenly, every group's channels stay inside the group."""
+def _split_rule(
+    name: str, sizes: tuple[tuple[int, ...], tuple[int, ...]], before: int, after: int, split: int
+) -> Rule | None:
+    """Grouped convolutions read total / groups channels; spread evenly, every group's channels stay inside
+    the group.
+    """
     ours, theirs = (sum(side) for side in sizes)
-    if len(sizes[0]) != 1 or ours % split or theirs % split or (ours // split, theirs // split) != (after, before):
+    if (
+        len(sizes[0]) != 1
+        or ours % split
+        or theirs % split
+        or (ours // split, theirs // split) != (after, before)
+    ):
         return _plain(name, before, after) if before == after else None
     return _plain(name, before, after)

@@ -1,4 +1,6 @@
-"""Copies of zip archives in which one HDF5 member has other arrays: all other members stay byte for byte as they are."""
+"""Copies of zip archives in which one HDF5 member has other arrays: all other members stay byte for byte as
+they are.
+"""
 
 import shutil
 import struct
@@ -34,7 +36,9 @@ def patched_archive(template: Path, output: Path, member: str, values: Values, d
                     _rebuild(opened, output, info, changed)
         except OSError as error:
             raise OutputError(
-                f"the file cannot be written: {error.strerror}", where=str(output), fix="Check space and permissions"
+                f"the file cannot be written: {error.strerror}",
+                where=str(output),
+                fix="Check space and permissions",
             ) from error
 
 
@@ -71,7 +75,9 @@ def _entry(file: IO[bytes], position: int, info: zipfile.ZipInfo) -> int:
         header = file.read(CENTRAL_SIZE)
         if len(header) < CENTRAL_SIZE or header[:4] != b"PK\x01\x02":
             raise Corrupt(
-                "the archive's directory does not list the member that was just read", where=info.filename, fix="Get the file again"
+                "the archive's directory does not list the member that was just read",
+                where=info.filename,
+                fix="Get the file again",
             )
         lengths = struct.unpack("<HHH", header[28:34])
         if file.read(lengths[0]) == name:
@@ -84,7 +90,11 @@ def _rebuild(opened: zipfile.ZipFile, output: Path, info: zipfile.ZipInfo, chang
     with zipfile.ZipFile(output, "w") as target:
         for one in opened.infolist():
             fresh = zipfile.ZipInfo(one.filename, one.date_time)
-            fresh.compress_type, fresh.external_attr, fresh.comment = one.compress_type, one.external_attr, one.comment
+            fresh.compress_type, fresh.external_attr, fresh.comment = (
+                one.compress_type,
+                one.external_attr,
+                one.comment,
+            )
             fresh.file_size = changed.stat().st_size if one is info else one.file_size
             source = changed.open("rb") if one is info else opened.open(one)
             with source, target.open(fresh, "w") as member:

@@ -1,4 +1,6 @@
-"""Global heaps, where HDF5 keeps texts of variable length: checked by us first, for the library can loop forever over a damaged one."""
+"""Global heaps, where HDF5 keeps texts of variable length: checked by us first, for the library can loop
+forever over a damaged one.
+"""
 
 import re
 import struct
@@ -23,7 +25,9 @@ def check_heaps(region: Region, arrays: Iterable[Run]) -> None:
 
 
 def _signatures(file: IO[bytes], start: int, end: int) -> Iterator[int]:
-    """Where a heap may begin in a run of the file. The file is read, not mapped: a page that is touched brings fifteen others with it."""
+    """Where a heap may begin in a run of the file. The file is read, not mapped: a page that is touched
+    brings fifteen others with it.
+    """
     while end - start >= len(SIGNATURE):
         file.seek(start)
         data = file.read(min(CHUNK, end - start))
@@ -51,7 +55,9 @@ def _check(file: IO[bytes], place: int, region: Region) -> None:
     while position + HEADER <= size:
         file.seek(place + position)
         number, _, _, length = struct.unpack("<HHIQ", file.read(HEADER))
-        step = HEADER + (length + 7) // 8 * 8 if number else length  # object 0 is what is free, its header included
+        step = (
+            HEADER + (length + 7) // 8 * 8 if number else length
+        )  # object 0 is what is free, its header included
         if not HEADER <= step <= size - position:
             raise _broken(region, place)
         position += step

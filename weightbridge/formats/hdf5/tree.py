@@ -1,4 +1,6 @@
-"""HDF5 headers: every dataset and group of a file by name, read through h5py's low-level calls; links out and bombs are refused."""
+"""HDF5 headers: every dataset and group of a file by name, read through h5py's low-level calls; links out and
+bombs are refused.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +26,8 @@ BFLOAT16_BYTES = 2
 class Dataset:
     """A stored array's header, and the region of the file that it is in.
 
-    offset: where its bytes begin in the region, where they lie in one run; else None. stored: how many bytes the file holds.
+    offset: where its bytes begin in the region, where they lie in one run; else None. stored: how many bytes
+    the file holds.
     """
 
     path: str
@@ -41,7 +44,9 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group: its children by name, its attributes (texts and lists of texts; others are left out), the address of its header."""
+    """A group: its children by name, its attributes (texts and lists of texts; others are left out), the
+    address of its header.
+    """
 
     path: str
     address: int
@@ -92,23 +97,35 @@ def hdf5_errors(where: str) -> Iterator[None]:
         yield
     except (WeightbridgeError, AssertionError, MemoryError):
         raise
-    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError, ValueError, TypeError, ... for a broken file
-        raise Corrupt(f"the HDF5 structure is broken: {error}", where=where, fix="Get the file again, or save the model again") from error
+    except (
+        Exception
+    ) as error:  # h5py raises OSError, KeyError, RuntimeError, ValueError, TypeError, ... for a broken file
+        raise Corrupt(
+            f"the HDF5 structure is broken: {error}",
+            where=where,
+            fix="Get the file again, or save the model again",
+        ) from error
 
 
 def read_tree(region: Region) -> Group:
-    """All groups and datasets of the file, with what the headers say. Refuses links out of the file, bombs and overlaps."""
+    """All groups and datasets of the file, with what the headers say. Refuses links out of the file, bombs
+    and overlaps.
+    """
     with opened(region) as file:
         walk = _Walk(region)
         root = walk.group(h5g.open(file.id, b"/"), "", 0)
         _refuse_bombs(root, region)
-        check_heaps(region, ((d.offset, d.offset + d.stored) for d in root.datasets() if d.offset is not None))
+        check_heaps(
+            region, ((d.offset, d.offset + d.stored) for d in root.datasets() if d.offset is not None)
+        )
         walk.read_attributes()
     return root
 
 
 class _Walk:
-    """One pass over a file: counts objects, knows which groups it is inside of, and leaves attributes for when their heaps are checked."""
+    """One pass over a file: counts objects, knows which groups it is inside of, and leaves attributes for
+    when their heaps are checked.
+    """
 
     def __init__(self, region: Region) -> None:
         self.region, self.objects, self.inside = region, 0, set[int]()
@@ -126,7 +143,12 @@ class _Walk:
     def group(self, place: Any, path: str, depth: int) -> Group:
         info = h5o.get_info(place)
         if info.addr in self.inside or depth > MAX_DEPTH:
-            raise self._corrupt(path, "a group that contains itself" if depth <= MAX_DEPTH else f"groups nested more than {MAX_DEPTH} deep")
+            raise self._corrupt(
+                path,
+                "a group that contains itself"
+                if depth <= MAX_DEPTH
+                else f"groups nested more than {MAX_DEPTH} deep",
+            )
         self.inside.add(info.addr)
         links: list[tuple[bytes, int]] = []
         place.links.iterate(lambda name, link: links.append((name, link.type)), info=True)
@@ -139,7 +161,9 @@ class _Walk:
             self.groups.append((place, path, attributes))
         return Group(path, info.addr, attributes, children)
 
-    def _child(self, place: Any, name: bytes, kind: int, path: str, depth: int, siblings: dict[str, Group | Dataset]) -> Group | Dataset:
+    def _child(
+        self, place: Any, name: bytes, kind: int, path: str, depth: int, siblings: dict[str, Group | Dataset]
+    ) -> Group | Dataset:
         below = f"{path}/{_text(name)}" if path else _text(name)
         self.objects += 1
         if self.objects > MAX_OBJECTS:
@@ -162,7 +186,9 @@ class _Walk:
         if properties.get_external_count() or layout == h5d.VIRTUAL:
             raise self._outside(path, "a dataset whose bytes are in another file or dataset")
         offset = found.get_offset() if layout == h5d.CONTIGUOUS else None
-        return Dataset(path, tuple(found.shape or ()), found.dtype, offset, found.get_storage_size(), self.region)
+        return Dataset(
+            path, tuple(found.shape or ()), found.dtype, offset, found.get_storage_size(), self.region
+        )
 
     def _attributes(self, place: Any, path: str) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -175,7 +201,9 @@ class _Walk:
         return found
 
     def _corrupt(self, path: str, what: str) -> Corrupt:
-        return Corrupt(f"the file holds {what}", where=f"{self.region.label}: {path}", fix="Save the model again")
+        return Corrupt(
+            f"the file holds {what}", where=f"{self.region.label}: {path}", fix="Save the model again"
+        )
 
     def _outside(self, path: str, what: str) -> ExternalReference:
         return ExternalReference(
@@ -190,7 +218,11 @@ def _attribute_value(attribute: Any, shape: tuple[int, ...] | None, dtype: np.dt
 
     Of objects only texts are read: HDF5 can crash over the lists and references of a damaged file.
     """
-    if shape is None or dtype.kind not in "SOifub" or (dtype.kind == "O" and h5py.check_string_dtype(dtype) is None):
+    if (
+        shape is None
+        or dtype.kind not in "SOifub"
+        or (dtype.kind == "O" and h5py.check_string_dtype(dtype) is None)
+    ):
         return None
     value = np.empty(shape, dtype=dtype)
     attribute.read(value)
@@ -202,7 +234,9 @@ def _text(value: Any) -> Any:
 
 
 def _refuse_bombs(root: Group, region: Region) -> None:
-    """Declared sizes against stored ones, dataset by dataset and in sum; runs of bytes beyond the end or on top of each other."""
+    """Declared sizes against stored ones, dataset by dataset and in sum; runs of bytes beyond the end or on
+    top of each other.
+    """
     declared, runs = 0, []
     for dataset in root.datasets():
         declared += dataset.nbytes
@@ -219,12 +253,18 @@ def _refuse_bombs(root: Group, region: Region) -> None:
                 fix="Get the file again",
             )
         if start < end and (start, stop) != run:  # two names of one dataset share all their bytes
-            raise Corrupt(f"the bytes overlap those of {last}", where=f"{region.label}: {path}", fix="Save the model again")
+            raise Corrupt(
+                f"the bytes overlap those of {last}",
+                where=f"{region.label}: {path}",
+                fix="Save the model again",
+            )
         run, end, last = (start, stop), stop, path
 
 
 def _refuse_bomb(declared: int, stored: int, where: str) -> None:
     if declared > BOMB_FLOOR and declared > BOMB_RATIO * max(stored, 1):
         raise ResourceBomb(
-            f"{declared} bytes are declared, {stored} stored", where=where, fix="Do not open it unless you trust where it comes from"
+            f"{declared} bytes are declared, {stored} stored",
+            where=where,
+            fix="Do not open it unless you trust where it comes from",
         )

@@ -1,4 +1,6 @@
-"""Copies of HDF5 files in which some arrays have other values: same headers, same places, one array in memory at a time."""
+"""Copies of HDF5 files in which some arrays have other values: same headers, same places, one array in memory
+at a time.
+"""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -24,7 +26,11 @@ def patched_copy(region: Region, output: Path, values: Values, datasets: Dataset
     try:
         copy_region(region, output)
     except OSError as error:
-        raise OutputError(f"the file cannot be written: {error.strerror}", where=str(output), fix="Check space and permissions") from error
+        raise OutputError(
+            f"the file cannot be written: {error.strerror}",
+            where=str(output),
+            fix="Check space and permissions",
+        ) from error
     patch(whole(output), values, datasets)
 
 
@@ -42,7 +48,9 @@ def copy_region(region: Region, output: Path) -> None:
 
 
 def patch(region: Region, values: Values, datasets: Datasets) -> None:
-    """Replaces arrays in a file that is ours to change: a copy of the one that the datasets were found in, or a part of it."""
+    """Replaces arrays in a file that is ours to change: a copy of the one that the datasets were found in, or
+    a part of it.
+    """
     with ExitStack() as stack:
         file = stack.enter_context(region.path.open("r+b", buffering=0))
         through_hdf5: h5py.File | None = None
@@ -78,4 +86,6 @@ def _open(region: Region) -> h5py.File:
 def _put_by_hdf5(file: h5py.File, dataset: Dataset, array: Array) -> None:
     """Chunked or compressed arrays, or ones that were never written."""
     exact = np.asarray(array, dtype=dataset.dtype)
-    file[dataset.path][...] = exact.view(f"V{exact.dtype.itemsize}") if dataset.dtype.name == "bfloat16" else exact
+    file[dataset.path][...] = (
+        exact.view(f"V{exact.dtype.itemsize}") if dataset.dtype.name == "bfloat16" else exact
+    )

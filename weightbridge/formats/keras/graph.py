@@ -1,4 +1,6 @@
-"""Architecture and stored variables -> LayerGraph: canonical layers in order, their tensors, edges, and what is missing."""
+"""Architecture and stored variables -> LayerGraph: canonical layers in order, their tensors, edges, and what
+is missing.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +46,16 @@ def build(flow: Flow, store: Store, where: str) -> Built:
             _add_node(built, node, store, shared)
         except WeightbridgeError:
             raise
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError, OverflowError, RecursionError) as error:
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+            IndexError,
+            AttributeError,
+            ZeroDivisionError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise Corrupt(
                 f"the configuration of this {node.layer.class_name} makes no sense: {error!r}",
                 where=f"{where}: {node.name}",
@@ -61,10 +72,16 @@ def _add_node(built: Built, node: Node, store: Store, shared: dict[Any, str]) ->
     op = op_of(node)
     found = _attributes(node, op, fed)
     shape = (
-        _input_shape(node) if node.op == "Input" else output_shape(op, node.layer.class_name, found, (fed, *shapes[1:]) if shapes else ())
+        _input_shape(node)
+        if node.op == "Input"
+        else output_shape(op, node.layer.class_name, found, (fed, *shapes[1:]) if shapes else ())
     )
     stored = Stored()
-    first = shared.setdefault(node.layer.shared_id, node.owner) if node.layer.shared_id is not None else node.owner
+    first = (
+        shared.setdefault(node.layer.shared_id, node.owner)
+        if node.layer.shared_id is not None
+        else node.owner
+    )
     if node.name != node.owner:
         found["shared_with"] = node.owner
     else:
@@ -82,13 +99,21 @@ def _add_node(built: Built, node: Node, store: Store, shared: dict[Any, str]) ->
 
 
 def _add_parts(built: Built, node: Node, stored: Stored, make: MakeTensor) -> None:
-    """Sub-layers between the node's parents and the node; of attention, the projections first and then the output."""
+    """Sub-layers between the node's parents and the node; of attention, the projections first and then the
+    output.
+    """
     parts = [part for part in stored.parts if part.variables]
     last = [p for p in parts if p.name.endswith("attention_output")] if op_of(node) == "Attention" else []
     names = {id(p): f"{node.name}/{p.name}" for p in parts}
     for part in (*(p for p in parts if p not in last), *last):
-        built.layers.extend(stored_layers(part, names[id(part)], make, bool(node.layer.config.get("trainable", True))))
-        sources = [names[id(p)] for p in sorted(parts, key=_projection) if p not in last] if part in last else list(node.inputs)
+        built.layers.extend(
+            stored_layers(part, names[id(part)], make, bool(node.layer.config.get("trainable", True)))
+        )
+        sources = (
+            [names[id(p)] for p in sorted(parts, key=_projection) if p not in last]
+            if part in last
+            else list(node.inputs)
+        )
         if op_of(node) == "Attention" and part not in last:
             sources = _projected(node, part)
         built.edges.extend((source, names[id(part)], i) for i, source in enumerate(sources))
@@ -113,7 +138,11 @@ def op_of(node: Node) -> str:
         return node.op
     if layer.layers:
         return wrapper_of(layer)
-    if layer.kind == "operation" or layer.class_name in ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"):
+    if layer.kind == "operation" or layer.class_name in (
+        "TFOpLambda",
+        "SlicingOpLambda",
+        "TensorFlowOpLayer",
+    ):
         return operation_of(layer)
     return CLASSES[layer.class_name].op if layer.class_name in CLASSES and not is_custom(node) else "Opaque"
 
@@ -123,9 +152,16 @@ def _attributes(node: Node, op: str, fed: Shape | None) -> dict[str, Any]:
     if node.op:
         shape = _input_shape(node)
         found = attributes("", layer.class_name, layer.config, None)
-        return {**found, "shape": shape, "dtype": _dtype(layer.config.get("dtype"))} if node.op == "Input" else found
+        return (
+            {**found, "shape": shape, "dtype": _dtype(layer.config.get("dtype"))}
+            if node.op == "Input"
+            else found
+        )
     if layer.layers:
-        return {**attributes("", layer.class_name, layer.config, fed), **({"axis": -1} if op == "Concat" else {})}
+        return {
+            **attributes("", layer.class_name, layer.config, fed),
+            **({"axis": -1} if op == "Concat" else {}),
+        }
     if layer.class_name == "TFOpLambda":
         return attributes(op, function_of(layer).capitalize(), layer.config, fed)
     return attributes(op, layer.class_name, layer.config, fed)
@@ -152,7 +188,9 @@ def without_batch(shape: Any) -> Shape | None:
 
 
 def _contradictions(node: Node, op: str, found: Mapping[str, Any], stored: Stored) -> Iterator[Finding]:
-    """WB904 for a layer whose weights cannot be as wide as its configuration says: no Keras loads such a file."""
+    """WB904 for a layer whose weights cannot be as wide as its configuration says: no Keras loads such a
+    file.
+    """
     role, width = WIDTHS.get(op, ("", ""))
     said = node.layer.config.get(width) if op == "Embedding" else found.get(width)
     for variable in stored.variables:

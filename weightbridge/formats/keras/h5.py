@@ -1,4 +1,6 @@
-"""The legacy HDF5 layout of Keras 1, 2, tf.keras and 3: whole models (`model_config`) and weights alone (`layer_names`)."""
+"""The legacy HDF5 layout of Keras 1, 2, tf.keras and 3: whole models (`model_config`) and weights alone
+(`layer_names`).
+"""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -34,7 +36,11 @@ def read(path: Path) -> LayerGraph:
     text = root.attributes.get("model_config")
     graph = _weights(path, root, group) if text is None else _model(path, root, group, text)
     order = {t.key: t.name for t in graph.tensors}
-    return replace(graph, stored_order=tuple(order[k] for k in _keys(group) if k in order), excluded=_excluded(root, graph))
+    return replace(
+        graph,
+        stored_order=tuple(order[k] for k in _keys(group) if k in order),
+        excluded=_excluded(root, graph),
+    )
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
@@ -50,13 +56,21 @@ def _model(path: Path, root: Group, group: Group, text: Any) -> LayerGraph:
     model, findings = normalised(parse_model(parse_json(text, where), where), origin)
     if model.kind == "layer":
         graph = _weights(path, root, group)
-        return replace(graph, format="keras-h5", findings=(*findings, custom_finding(custom_name(model), [model.name])))
-    return graph_of_model(path, "keras-h5", _producer(root, group), model, partial(LegacyStore, group), findings)
+        return replace(
+            graph, format="keras-h5", findings=(*findings, custom_finding(custom_name(model), [model.name]))
+        )
+    return graph_of_model(
+        path, "keras-h5", _producer(root, group), model, partial(LegacyStore, group), findings
+    )
 
 
 def _weights(path: Path, root: Group, group: Group) -> LayerGraph:
     origin = _origin(root, group)
-    built = (layer for stored in LegacyStore(group, NO_FLOW).rest() for layer in stored_layers(stored, stored.name, tensor_of))
+    built = (
+        layer
+        for stored in LegacyStore(group, NO_FLOW).rest()
+        for layer in stored_layers(stored, stored.name, tensor_of)
+    )
     layers = unique(with_old_kernels(layer, origin) for layer in built)
     if not any(layer.tensors for layer in layers):
         raise Corrupt("the file holds no weights", where=str(path), fix="Build the model before it is saved")
@@ -73,10 +87,14 @@ def _weights(path: Path, root: Group, group: Group) -> LayerGraph:
 
 def _origin(root: Group, group: Group) -> Origin:
     """Keras 1 wrote no version at first; its own loader takes a file without one for its."""
-    weights = tuple(n for name in listed(group, "layer_names") for n in listed(group.group(name), "weight_names"))
+    weights = tuple(
+        n for name in listed(group, "layer_names") for n in listed(group.group(name), "weight_names")
+    )
     version = version_of(_attribute(root, group, "keras_version")) or (1,)
     backend = _attribute(root, group, "backend")
-    if not backend and version < KERAS_2 and weights:  # TensorFlow's variables have a colon in their names, Theano's have none
+    if (
+        not backend and version < KERAS_2 and weights
+    ):  # TensorFlow's variables have a colon in their names, Theano's have none
         backend = "tensorflow" if any(":" in name for name in weights) else "theano"
     return Origin(version, backend, weights)
 
@@ -105,4 +123,7 @@ def _excluded(root: Group, graph: LayerGraph) -> tuple[Excluded, ...]:
     """Optimizer state, random state and bookkeeping: every array that is no tensor of the graph."""
     tensors = {t.key for t in graph.tensors}
     left = [d for d in root.datasets() if d.path not in tensors]
-    return tuple(Excluded(d.path, "optimizer" if d.path.startswith("optimizer") else "state", prod(d.shape)) for d in left)
+    return tuple(
+        Excluded(d.path, "optimizer" if d.path.startswith("optimizer") else "state", prod(d.shape))
+        for d in left
+    )

@@ -1,4 +1,6 @@
-"""A model's architecture and its stored variables -> LayerGraph: what all Keras files with an architecture have in common."""
+"""A model's architecture and its stored variables -> LayerGraph: what all Keras files with an architecture
+have in common.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,9 +19,16 @@ OPERATIONS_OF_TENSORFLOW = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer"
 
 
 def graph_of_model(
-    path: Path, format: str, producer: str, model: ConfigLayer, store: Callable[[Flow], Store], findings: Sequence[Finding]
+    path: Path,
+    format: str,
+    producer: str,
+    model: ConfigLayer,
+    store: Callable[[Flow], Store],
+    findings: Sequence[Finding],
 ) -> LayerGraph:
-    """The graph of a functional or sequential model; what the store holds beyond it comes as layers without edges."""
+    """The graph of a functional or sequential model; what the store holds beyond it comes as layers without
+    edges.
+    """
     flow = flow_of(model, str(path))
     built = build(flow, store(flow), str(path))
     layers = unique(built.layers)
@@ -42,7 +51,11 @@ def code_findings(flow: Flow) -> tuple[Finding, ...]:
     lambdas = [n.owner for n in flow.nodes if n.layer.class_name == "Lambda"]
     custom: dict[str, list[str]] = {}
     for node in flow.nodes:
-        if is_custom(node) and node.layer.kind == "layer" and not (node.op or node.layer.layers or _is_operation(node)):
+        if (
+            is_custom(node)
+            and node.layer.kind == "layer"
+            and not (node.op or node.layer.layers or _is_operation(node))
+        ):
             custom.setdefault(custom_name(node.layer), []).append(node.owner)
     found = [_lambda_finding(lambdas)] if lambdas else []
     return (*found, *(custom_finding(name, names) for name, names in custom.items()))

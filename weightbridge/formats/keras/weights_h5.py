@@ -31,16 +31,30 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     path = Path(template.path)
     if is_shard_map(path):
         raise Unsupported(
-            "weights in shards can be read but not written", where=str(path), fix="Give a .weights.h5 or .keras file as target"
+            "weights in shards can be read but not written",
+            where=str(path),
+            fix="Give a .weights.h5 or .keras file as target",
         )
     patched_copy(whole(path), output, values, datasets_of(template.tensors))
 
 
 def graph_of_variables(path: Path, root: Group, format: str, producer: str = "keras 3") -> LayerGraph:
     """The graph of a file that holds variables and no architecture."""
-    layers = unique(layer for stored in VariableStore(root).rest() for layer in stored_layers(stored, stored.name, tensor_of))
+    layers = unique(
+        layer
+        for stored in VariableStore(root).rest()
+        for layer in stored_layers(stored, stored.name, tensor_of)
+    )
     if not any(layer.tensors for layer in layers):
-        raise Corrupt("the file holds no weights", where=str(path), fix="Build the model before its weights are saved")
+        raise Corrupt(
+            "the file holds no weights", where=str(path), fix="Build the model before its weights are saved"
+        )
     return LayerGraph(
-        path=str(path), format=format, framework="keras", producer=producer, layers=layers, edges=chain(layers), excluded=excluded(root)
+        path=str(path),
+        format=format,
+        framework="keras",
+        producer=producer,
+        layers=layers,
+        edges=chain(layers),
+        excluded=excluded(root),
     )

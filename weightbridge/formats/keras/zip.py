@@ -27,7 +27,11 @@ def read(path: Path) -> LayerGraph:
     with archive(path) as opened:
         where = f"{path}: {CONFIG}"
         config = parse_json(read_member(opened, CONFIG, str(path)), where)
-        metadata = parse_json(read_member(opened, METADATA, str(path)), f"{path}: {METADATA}") if METADATA in opened.namelist() else {}
+        metadata = (
+            parse_json(read_member(opened, METADATA, str(path)), f"{path}: {METADATA}")
+            if METADATA in opened.namelist()
+            else {}
+        )
         root = read_tree(member_region(path, opened, WEIGHTS))
     producer = f"keras {_version(metadata)}"
     model, findings = normalised(parse_model(config, where), Origin(version_of(_version(metadata))))
@@ -38,7 +42,8 @@ def read(path: Path) -> LayerGraph:
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """The template's archive with the given tensors replaced: all other members stay byte for byte as they are.
+    """The template's archive with the given tensors replaced: all other members stay byte for byte as they
+    are.
 
     With an output called `.weights.h5` its weights alone.
     """

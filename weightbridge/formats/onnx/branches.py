@@ -1,4 +1,6 @@
-"""Models inside the branches of an If: their nodes become nodes of the graph around it, each with the branch that it stands in."""
+"""Models inside the branches of an If: their nodes become nodes of the graph around it, each with the branch
+that it stands in.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +15,9 @@ BRANCHES = ("then_branch", "else_branch")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A graph without such Ifs. branches: value -> the branch that makes it (`If_0/then_branch`), by the values' new names."""
+    """A graph without such Ifs. branches: value -> the branch that makes it (`If_0/then_branch`), by the
+    values' new names.
+    """
 
     graph: Graph
     branches: Mapping[str, str]
@@ -26,7 +30,9 @@ class Opened:
 def opened(graph: Graph) -> Opened:
     """The graph with every branch that has weights in the place of its If; what has none stays inside."""
     opening = _Opening({t.name for t in graph.initializers if _is_weight(t)}, _names(graph))
-    if not any(opening.has_weights(inner) for node in graph.nodes if node.op == "If" for inner in subgraphs(node)):
+    if not any(
+        opening.has_weights(inner) for node in graph.nodes if node.op == "If" for inner in subgraphs(node)
+    ):
         return Opened(graph, {})
     nodes = tuple(n for node in graph.nodes for n in opening.nodes(node, ""))
     infos = (*graph.value_infos, *opening.infos)
@@ -43,7 +49,9 @@ def _names(graph: Graph) -> set[str]:
 
 
 class _Opening:
-    """What is known so far: the weights of the graphs around, the names in use, and where each value of a branch is made."""
+    """What is known so far: the weights of the graphs around, the names in use, and where each value of a
+    branch is made.
+    """
 
     def __init__(self, weights: set[str], taken: set[str]) -> None:
         self.weights = weights
@@ -53,12 +61,16 @@ class _Opening:
 
     def has_weights(self, graph: Graph) -> bool:
         own = any(_is_weight(c.header) for c in inner_constants(graph, ""))
-        return own or not self.weights.isdisjoint(v for n in graph.nodes for v in (*n.inputs, *captured_by(n)))
+        return own or not self.weights.isdisjoint(
+            v for n in graph.nodes for v in (*n.inputs, *captured_by(n))
+        )
 
     def nodes(self, node: Node, scope: str) -> Iterator[Node]:
         """The node itself, or what its branches hold and, for each output, one node that joins them."""
         found = [(name, node.attributes.get(name)) for name in BRANCHES]
-        graphs = [(name, g) for name, g in found if isinstance(g, Graph) and len(g.outputs) == len(node.outputs)]
+        graphs = [
+            (name, g) for name, g in found if isinstance(g, Graph) and len(g.outputs) == len(node.outputs)
+        ]
         held = [(name, g) for name, g in graphs if self.has_weights(g)]
         if node.op != "If" or node.domain or not held or len(graphs) < len(found):
             yield node
@@ -82,7 +94,9 @@ class _Opening:
         return names
 
     def _inside(self, graph: Graph, names: Mapping[str, str], branch: str) -> Iterator[Node]:
-        self.infos += [replace(i, name=names[i.name]) for i in (*graph.value_infos, *graph.outputs) if i.name in names]
+        self.infos += [
+            replace(i, name=names[i.name]) for i in (*graph.value_infos, *graph.outputs) if i.name in names
+        ]
         for tensor in graph.initializers:
             yield Node("", "Constant", "", (), (names[tensor.name],), {"value": tensor})
         for node in graph.nodes:
@@ -92,7 +106,12 @@ class _Opening:
 def _renamed(node: Node, names: Mapping[str, str]) -> Node:
     """The node with its values' new names, and with those that its subgraphs read."""
     inputs, outputs = (tuple(names.get(v, v) for v in values) for values in (node.inputs, node.outputs))
-    return replace(node, inputs=inputs, outputs=outputs, attributes={k: _within(v, names) for k, v in node.attributes.items()})
+    return replace(
+        node,
+        inputs=inputs,
+        outputs=outputs,
+        attributes={k: _within(v, names) for k, v in node.attributes.items()},
+    )
 
 
 def _within(value: Any, names: Mapping[str, str]) -> Any:

@@ -15,7 +15,9 @@ SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A tensor's place in a layer. axes: the axes that the layer sees (`o i h w`), "" where they are not known."""
+    """A tensor's place in a layer. axes: the axes that the layer sees (`o i h w`), "" where they are not
+    known.
+    """
 
     role: str
     constant: Constant
@@ -24,7 +26,8 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """inputs: the data values it reads. outputs: the values it makes. shown: the value that is its activation. nodes: what it stands for.
+    """inputs: the data values it reads. outputs: the values it makes. shown: the value that is its
+    activation. nodes: what it stands for.
 
     hint: a value or node whose name may tell the layer's.
     """
@@ -92,12 +95,23 @@ def is_float(constant: Constant) -> bool:
     return constant.header.elem_type in FLOATS or constant.header.scaling is not None
 
 
-def draft(site: Site, node: Node, index: int, op: str, attributes: Mapping[str, Any], *slots: Slot | None) -> Draft:
+def draft(
+    site: Site, node: Node, index: int, op: str, attributes: Mapping[str, Any], *slots: Slot | None
+) -> Draft:
     """A draft of one node. Constants that no slot names become slots of their own, so that no weight is lost."""
     given = tuple(s for s in slots if s is not None)
     outputs = tuple(v for v in node.outputs if v)
     shown = outputs[0] if outputs else ""
-    return Draft(op, node.op, (index,), site.data(node, index), outputs, shown, attributes, (*given, *_others(site, node, index, given)))
+    return Draft(
+        op,
+        node.op,
+        (index,),
+        site.data(node, index),
+        outputs,
+        shown,
+        attributes,
+        (*given, *_others(site, node, index, given)),
+    )
 
 
 def _others(site: Site, node: Node, index: int, given: tuple[Slot, ...]) -> tuple[Slot, ...]:
@@ -107,10 +121,14 @@ def _others(site: Site, node: Node, index: int, given: tuple[Slot, ...]) -> tupl
     values = (v for i, v in enumerate((*node.inputs, *site.net.captured.get(index, ()))) if i not in skipped)
     for value in values:
         constant = site.constant(value)
-        computed = (c for c in site.net.weights.get(value, ()) if c.size > 1 and value not in site.net.numbers)
+        computed = (
+            c for c in site.net.weights.get(value, ()) if c.size > 1 and value not in site.net.numbers
+        )
         for c in (constant,) if constant else computed:
             found[id(c.header)] = c
-    found.update({id(c.header): c for graph in subgraphs(node) for c in inner_constants(graph, node.name or node.op)})
+    found.update(
+        {id(c.header): c for graph in subgraphs(node) for c in inner_constants(graph, node.name or node.op)}
+    )
     kept = [c for key, c in found.items() if key not in taken and is_float(c) and c.header.dims]
     return tuple(Slot(str(i), c) for i, c in enumerate(kept))
 
@@ -128,7 +146,9 @@ def inner_constants(graph: Graph, scope: str) -> Iterator[Constant]:
 
 def opaque(site: Site, node: Node, index: int) -> Draft:
     """A node that is none of the known ones, with its tensors and its plain attributes."""
-    plain = {k: v for k, v in node.attributes.items() if not isinstance(v, TensorHeader | Graph) and _is_plain(v)}
+    plain = {
+        k: v for k, v in node.attributes.items() if not isinstance(v, TensorHeader | Graph) and _is_plain(v)
+    }
     return draft(site, node, index, "Opaque", plain)
 
 

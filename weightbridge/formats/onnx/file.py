@@ -16,7 +16,9 @@ from weightbridge.model.tensors import Array, Tensor
 
 __all__ = ["folded", "read", "write"]
 
-WEIGHTS = frozenset({1, 10, 11, 16})  # element types of tensors that are no weights only where nothing reads them
+WEIGHTS = frozenset(
+    {1, 10, 11, 16}
+)  # element types of tensors that are no weights only where nothing reads them
 
 
 def read(path: Path) -> LayerGraph:
@@ -41,14 +43,22 @@ def read(path: Path) -> LayerGraph:
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """A copy of the template's file with the given tensors' bytes replaced; external data becomes part of the file. Raises OutputError."""
+    """A copy of the template's file with the given tensors' bytes replaced; external data becomes part of the
+    file. Raises OutputError.
+    """
     path = Path(template.path)
     model, found = folded(path)
     quantised = next((h.name for h in found.headers.values() if h.scaling is not None), "")
     if quantised:
         fix = "Give the model as it was before it was quantised, and quantise the written one"
         raise Unsupported("quantised weights are read, not written", where=f"{path}: {quantised}", fix=fix)
-    write_tensors(path, model, found.headers.values(), output, ((found.headers[t.key], t.name, array) for t, array in values))
+    write_tensors(
+        path,
+        model,
+        found.headers.values(),
+        output,
+        ((found.headers[t.key], t.name, array) for t, array in values),
+    )
 
 
 def folded(path: Path) -> tuple[Model, Folded]:
@@ -61,13 +71,17 @@ def folded(path: Path) -> tuple[Model, Folded]:
             return model, fold(model.graph, opset, lambda header: load(header)(), load)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MissingFile(f"cannot be read: {reason}", where=str(path), fix="Check the path and its permissions") from error
+        raise MissingFile(
+            f"cannot be read: {reason}", where=str(path), fix="Check the path and its permissions"
+        ) from error
     except RecursionError as error:
         raise ModelError("nested too deep to be read", where=str(path)) from error
     except ModelError as error:
         if error.where:
             raise
-        raise type(error)(error.message, where=str(path), fix=error.fix or "Copy or export it again") from error
+        raise type(error)(
+            error.message, where=str(path), fix=error.fix or "Copy or export it again"
+        ) from error
 
 
 def _loaders(path: Path, model: Model, size: int) -> Callable[[TensorHeader], Callable[[], Array]]:

@@ -57,19 +57,29 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     names = layer_names(drafts, net.nodes)
     layouts = _layouts(drafts, net)
     tensors = _Tensors(loader)
-    layers = tuple(tensors.layer(site, d, n, layouts.get(_own_value(d))) for d, n in zip(drafts, names, strict=True))
+    layers = tuple(
+        tensors.layer(site, d, n, layouts.get(_own_value(d))) for d, n in zip(drafts, names, strict=True)
+    )
     maker = {value: name for d, name in zip(drafts, names, strict=True) for value in d.outputs}
     edges = (_edges(d, name, maker) for d, name in zip(drafts, names, strict=True))
-    more: dict[str, dict[str, Any]] = {n: {"branch": b} for d, n in zip(drafts, names, strict=True) if (b := opening.branch(d.outputs))}
+    more: dict[str, dict[str, Any]] = {
+        n: {"branch": b} for d, n in zip(drafts, names, strict=True) if (b := opening.branch(d.outputs))
+    }
     for n, runs in divisions(site, drafts).items():
         more.setdefault(names[n], {})["parts"] = tuple(_part(run, maker) for run in runs)
     return Folded(
-        layers=tuple(replace(x, attributes={**x.attributes, **more[x.name]}) if x.name in more else x for x in layers),
+        layers=tuple(
+            replace(x, attributes={**x.attributes, **more[x.name]}) if x.name in more else x for x in layers
+        ),
         edges=tuple(e for found in edges for e in found),
         inputs=tuple(n for d, n in zip(drafts, names, strict=True) if d.op == "Input"),
         outputs=tuple(dict.fromkeys(maker[v] for v in net.outputs if v in maker)),
         headers=tensors.headers,
-        shown={n: d.shown for d, n in zip(drafts, names, strict=True) if d.shown and d.shown not in opening.branches},
+        shown={
+            n: d.shown
+            for d, n in zip(drafts, names, strict=True)
+            if d.shown and d.shown not in opening.branches
+        },
     )
 
 
@@ -97,11 +107,17 @@ def _drafts(site: Site) -> list[Draft]:
 
 
 def _by_output(site: Site, node: Node, index: int) -> list[Draft]:
-    """A node is one layer; a Split as many as it makes parts, as each is read by others, a recurrent one may be one for each direction."""
+    """A node is one layer; a Split as many as it makes parts, as each is read by others, a recurrent one may
+    be one for each direction.
+    """
     made = _draft(site, node, index)
     if node.op == "Split":
         return [replace(made, outputs=(v,), shown=v) for v in made.outputs]
-    return recurrent.by_direction(site, node, index, made) if node.op in recurrent.BUILDERS and not node.domain else [made]
+    return (
+        recurrent.by_direction(site, node, index, made)
+        if node.op in recurrent.BUILDERS and not node.domain
+        else [made]
+    )
 
 
 def _part(run: Run, maker: Mapping[str, str]) -> dict[str, Any]:
@@ -112,7 +128,11 @@ def _part(run: Run, maker: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _draft(site: Site, node: Node, index: int) -> Draft:
-    builder = BUILDERS.get(node.op) if node.domain in ("", "com.microsoft") and node.inputs and node.outputs else None
+    builder = (
+        BUILDERS.get(node.op)
+        if node.domain in ("", "com.microsoft") and node.inputs and node.outputs
+        else None
+    )
     try:
         found = builder(site, node, index) if builder else None
     except (IndexError, KeyError, ValueError, TypeError, AttributeError):
@@ -144,8 +164,14 @@ def _layouts(drafts: Sequence[Draft], net: Net) -> dict[str, str]:
 
 
 def _own_value(draft: Draft) -> str:
-    """What a layer gives to the next one: of a convolution whose bias is added behind a Permute, the map that is turned then."""
-    return draft.outputs[0] if "data_format" in draft.attributes and draft.outputs and draft.shown not in draft.outputs else draft.shown
+    """What a layer gives to the next one: of a convolution whose bias is added behind a Permute, the map that
+    is turned then.
+    """
+    return (
+        draft.outputs[0]
+        if "data_format" in draft.attributes and draft.outputs and draft.shown not in draft.outputs
+        else draft.shown
+    )
 
 
 def _turned(order: tuple[int, ...], layout: str | None) -> str | None:
@@ -192,7 +218,9 @@ class _Tensors:
             attributes["tied"] = tied
         if tied and not own:
             attributes["shared_with"] = self.owners[next(id(s.constant.header) for s in draft.slots)]
-        return Layer(name, draft.op, draft.class_name, attributes, tuple(own), shape[1:] if shape is not None else None)
+        return Layer(
+            name, draft.op, draft.class_name, attributes, tuple(own), shape[1:] if shape is not None else None
+        )
 
     def _tensor(self, role: str, name: str, header: TensorHeader, layer: str) -> Tensor:
         unique = name or f"{layer}/{role}"

@@ -7,21 +7,28 @@ from dataclasses import dataclass
 from weightbridge.formats.onnx.drafts import Draft
 from weightbridge.formats.onnx.proto import Node
 
-CALLS = ("StatefulPartitionedCall", "PartitionedCall", "ConstantFolding")  # scopes that TensorFlow wraps around a whole model
+CALLS = (
+    "StatefulPartitionedCall",
+    "PartitionedCall",
+    "ConstantFolding",
+)  # scopes that TensorFlow wraps around a whole model
 STEPS = re.compile(  # scopes inside a layer: TensorFlow's operations, in capitals or of these names
     r"([A-Z]\w*|batchnorm|convolution|conv_transpose|separable_conv2d|depthwise|moments|einsum|strided_slice|while|split|add|mul|sub|transpose"
     r"|truediv|zeros|packed|kernel|bias|gamma|beta|\w+_cell)(_\d+)?$"
 )
 CELL = re.compile(r"\w+_cell(_\d+)?$")
 
-VIEWS = frozenset({"Permute", "Reshape", "Cast", "Identity", "Slice", "Repeat"})  # exporters put them in: they take no layer's name
+VIEWS = frozenset(
+    {"Permute", "Reshape", "Cast", "Identity", "Slice", "Repeat"}
+)  # exporters put them in: they take no layer's name
 
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
     """How names are written in one file.
 
-    has_suffix: each scope ends in `_1`, which TensorFlow adds when it traces again. root: the model's own scope.
+    has_suffix: each scope ends in `_1`, which TensorFlow adds when it traces again. root: the model's own
+    scope.
     """
 
     has_suffix: bool
@@ -54,7 +61,9 @@ def _candidates(draft: Draft, nodes: Sequence[Node], scheme: Scheme) -> Iterable
     if draft.op in VIEWS and not tensors:
         yield from (_whole(name, scheme) for name in own)
     yield from (_scope(name, scheme) for name in (*tensors[:1], *own[:1], draft.hint, *tensors[1:]))
-    yield from (name.partition("[")[0].removesuffix("_weight") for name in tensors if name.endswith("]"))  # a run of a tensor's rows
+    yield from (
+        name.partition("[")[0].removesuffix("_weight") for name in tensors if name.endswith("]")
+    )  # a run of a tensor's rows
     yield from (_whole(name, scheme) for name in own)
 
 
@@ -105,7 +114,11 @@ def _torch_path(scopes: list[str]) -> str:
 
 
 def _scheme(names: Iterable[str]) -> Scheme:
-    split = [_inside(n.partition(";")[0].split("/"), Scheme(False, "")) for n in names if "/" in n and not n.startswith("/")]
+    split = [
+        _inside(n.partition(";")[0].split("/"), Scheme(False, ""))
+        for n in names
+        if "/" in n and not n.startswith("/")
+    ]
     paths = [p for p in split if len(p) > 2 and "_frozen_" not in p[0]]
     if not paths:
         return Scheme(False, "")

@@ -1,4 +1,6 @@
-"""ONNX's messages as values: models, graphs, nodes, attributes and tensor headers, without the tensors' bytes."""
+"""ONNX's messages as values: models, graphs, nodes, attributes and tensor headers, without the tensors'
+bytes.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +9,19 @@ from types import MappingProxyType
 from typing import Any
 
 from weightbridge.errors import Corrupt, ResourceBomb
-from weightbridge.formats.wire import FIXED32, LENGTH, Buffer, Field, Span, fields, floats, integers, signed, span_of, text
+from weightbridge.formats.wire import (
+    FIXED32,
+    LENGTH,
+    Buffer,
+    Field,
+    Span,
+    fields,
+    floats,
+    integers,
+    signed,
+    span_of,
+    text,
+)
 
 MAX_DEPTH = 30  # graphs inside graphs; protobuf itself stops at 100 messages, three per graph
 FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, RAW_DATA, DOUBLE_DATA, UINT64_DATA = 4, 5, 6, 7, 9, 10, 11
@@ -16,9 +30,11 @@ TYPED_DATA = (FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorHeader:
-    """A tensor without its bytes. `span` is the whole message, `raw` its raw_data, `typed` its typed fields, `external` its file.
+    """A tensor without its bytes. `span` is the whole message, `raw` its raw_data, `typed` its typed fields,
+    `external` its file.
 
-    rows: for a run of rows of a tensor, the first of them and how many the whole one has (`dims`: the run's). scaling: how floats are made.
+    rows: for a run of rows of a tensor, the first of them and how many the whole one has (`dims`: the run's).
+    scaling: how floats are made.
     """
 
     name: str
@@ -94,7 +110,9 @@ class Model:
 
 def parse_model(data: Buffer) -> Model:
     """The model in a buffer. Raises Corrupt or ResourceBomb."""
-    found = _collect(data, Span(0, len(data)), {1: _number, 2: text, 3: text, 7: _as_span, 8: _as_span, 25: _as_span})
+    found = _collect(
+        data, Span(0, len(data)), {1: _number, 2: text, 3: text, 7: _as_span, 8: _as_span, 25: _as_span}
+    )
     if len(found[7]) != 1:
         raise Corrupt(f"an ONNX model with {len(found[7])} graphs, expected one")
     opsets = (_collect(data, span, {1: text, 2: _number}) for span in found[8])
@@ -107,7 +125,11 @@ def parse_model(data: Buffer) -> Model:
 def parse_graph(data: Buffer, span: Span, depth: int) -> Graph:
     if depth <= 0:
         raise ResourceBomb(f"byte {span.start}: graphs nested more than {MAX_DEPTH} deep")
-    found = _collect(data, span, {1: _as_span, 2: text, 5: _as_span, 11: _as_span, 12: _as_span, 13: _as_span, 15: _as_span})
+    found = _collect(
+        data,
+        span,
+        {1: _as_span, 2: text, 5: _as_span, 11: _as_span, 12: _as_span, 13: _as_span, 15: _as_span},
+    )
     infos = {number: tuple(_value_info(data, s) for s in found[number]) for number in (11, 12, 13)}
     nodes = tuple(_node(data, s, depth) for s in found[1])
     tensors = tuple(parse_tensor(data, s) for s in found[5])
@@ -139,7 +161,15 @@ def parse_tensor(data: Buffer, span: Span) -> TensorHeader:
                 typed.append(field)
     if len(dims) > 64 or any(d < 0 for d in dims):
         raise Corrupt(f"byte {span.start}: tensor {name!r} has the shape {dims[:8]}")
-    return TensorHeader(name, tuple(dims), elem_type, span, raw, tuple(typed), MappingProxyType(external) if location == 1 else None)
+    return TensorHeader(
+        name,
+        tuple(dims),
+        elem_type,
+        span,
+        raw,
+        tuple(typed),
+        MappingProxyType(external) if location == 1 else None,
+    )
 
 
 def _node(data: Buffer, span: Span, depth: int) -> Node:
@@ -199,7 +229,11 @@ def _value_info(data: Buffer, span: Span) -> ValueInfo:
     for type_span in found[2]:
         for tensor_span in _collect(data, type_span, {1: _as_span})[1]:
             tensor = _collect(data, tensor_span, {1: _number, 2: _as_span})
-            shape = tuple(_dimension(data, s) for s in _collect(data, tensor[2][-1], {1: _as_span})[1]) if tensor[2] else None
+            shape = (
+                tuple(_dimension(data, s) for s in _collect(data, tensor[2][-1], {1: _as_span})[1])
+                if tensor[2]
+                else None
+            )
             return ValueInfo(_last(found[1], ""), _last(tensor[1], 0), shape)
     return ValueInfo(_last(found[1], ""), 0, None)
 
@@ -212,7 +246,9 @@ def _dimension(data: Buffer, span: Span) -> int | None:
     return value if value is not None and value > 0 else None
 
 
-def _collect(data: Buffer, span: Span, wanted: Mapping[int, Callable[[Buffer, Field], Any]]) -> dict[int, list[Any]]:
+def _collect(
+    data: Buffer, span: Span, wanted: Mapping[int, Callable[[Buffer, Field], Any]]
+) -> dict[int, list[Any]]:
     """The values of the wanted fields, all others skipped."""
     found: dict[int, list[Any]] = {number: [] for number in wanted}
     for field in fields(data, span):
@@ -234,7 +270,18 @@ def _last(values: list[Any], default: Any) -> Any:
     return values[-1] if values else default
 
 
-KINDS: Mapping[int, int] = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9, 9: 10, 10: 11}  # AttributeProto.type -> its field
+KINDS: Mapping[int, int] = {
+    1: 2,
+    2: 3,
+    3: 4,
+    4: 5,
+    5: 6,
+    6: 7,
+    7: 8,
+    8: 9,
+    9: 10,
+    10: 11,
+}  # AttributeProto.type -> its field
 REPEATED = frozenset({6, 7, 8, 9, 10})
 ATTRIBUTE_FIELDS: Mapping[int, Callable[[Buffer, Field], Any]] = {
     1: text,

@@ -1,6 +1,7 @@
 """Writing ONNX: a copy of a file in which tensors have other bytes.
 
-Tensors that are stored as plain bytes are patched where they are. External data and values that are stored one by one become
+Tensors that are stored as plain bytes are patched where they are. External data and values that are stored
+one by one become
 raw bytes of the copy, so that one file is all that has to be renamed into place.
 """
 
@@ -40,8 +41,11 @@ class Insert:
 Piece = bytes | Span | Insert
 
 
-def write_tensors(path: Path, model: Model, weights: Iterable[TensorHeader], output: Path, values: Iterable[Given]) -> None:
-    """Copies `path` to `output` and puts the values in, one at a time; `weights` are those that may be among them.
+def write_tensors(
+    path: Path, model: Model, weights: Iterable[TensorHeader], output: Path, values: Iterable[Given]
+) -> None:
+    """Copies `path` to `output` and puts the values in, one at a time; `weights` are those that may be among
+    them.
 
     Raises OutputError, or Unsupported beyond protobuf's 2 GB.
     """
@@ -52,7 +56,9 @@ def write_tensors(path: Path, model: Model, weights: Iterable[TensorHeader], out
                 _patch(target, starts[header.span], header, name, array)
     except OSError as error:
         raise OutputError(
-            f"cannot be written: {error.strerror}", where=str(output), fix="Check the space and the permissions there"
+            f"cannot be written: {error.strerror}",
+            where=str(output),
+            fix="Check the space and the permissions there",
         ) from error
 
 
@@ -61,14 +67,18 @@ def all_tensors(graph: Graph) -> Iterator[TensorHeader]:
     yield from graph.initializers
     for node in graph.nodes:
         for value in node.attributes.values():
-            yield from (v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, TensorHeader))
+            yield from (
+                v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, TensorHeader)
+            )
         for inner in subgraphs(node):
             yield from all_tensors(inner)
 
 
 def _patch(target: BinaryIO, start: int, header: TensorHeader, name: str, array: Array) -> None:
     dtype = dtype_of(DTYPES[header.elem_type])
-    assert (array.shape, array.dtype) == (header.dims, dtype), f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
+    assert (array.shape, array.dtype) == (header.dims, dtype), (
+        f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
+    )
     target.seek(start + header.skipped * dtype.itemsize)
     target.write(_bytes(array, dtype))
 
@@ -77,12 +87,18 @@ def _bytes(array: Array, dtype: np.dtype[Any]) -> bytes:
     return np.ascontiguousarray(array, dtype.newbyteorder("<")).tobytes()
 
 
-def _copy(path: Path, model: Model, weights: set[Span], source: BinaryIO, target: BinaryIO) -> dict[Span, int]:
+def _copy(
+    path: Path, model: Model, weights: set[Span], source: BinaryIO, target: BinaryIO
+) -> dict[Span, int]:
     """Makes the copy; returns where in it each tensor's bytes begin, by the tensor's span in the source."""
     size = source.seek(0, 2)
     places = {h.span: (h, check(path, h, size)) for h in all_tensors(model.graph) if h.elem_type in DTYPES}
-    moved = {span: h for span, (h, place) in places.items() if (place.path != path if place else span in weights)}
-    kept = {span: place.start for span, (_, place) in places.items() if place is not None and span not in moved}
+    moved = {
+        span: h for span, (h, place) in places.items() if (place.path != path if place else span in weights)
+    }
+    kept = {
+        span: place.start for span, (_, place) in places.items() if place is not None and span not in moved
+    }
     source.seek(0)
     if not moved:
         shutil.copyfileobj(source, target, CHUNK)
@@ -91,17 +107,23 @@ def _copy(path: Path, model: Model, weights: set[Span], source: BinaryIO, target
         pieces = list(_pieces(data, Span(0, size), moved, sorted(span.start for span in moved)))
         if _length(pieces) > LIMIT:
             fix = "Transfer into .safetensors, or save the target without external data"
-            raise Unsupported("the model is larger than 2 GB, too large for one ONNX file", where=str(path), fix=fix)
+            raise Unsupported(
+                "the model is larger than 2 GB, too large for one ONNX file", where=str(path), fix=fix
+            )
         return _written(path, data, pieces, target, kept)
 
 
-def _pieces(data: Buffer, span: Span, moved: Mapping[Span, TensorHeader], starts: list[int]) -> Iterator[Piece]:
+def _pieces(
+    data: Buffer, span: Span, moved: Mapping[Span, TensorHeader], starts: list[int]
+) -> Iterator[Piece]:
     """The message at `span`, with the moved tensors' bytes inside it and all lengths around them made right."""
     done = span.start
     for field in fields(data, span):
         inner = Span(field.start, field.end)
         if field.wire == LENGTH and (inner in moved or _holds(inner, starts)):
-            changed = list(_tensor(data, inner, moved[inner]) if inner in moved else _pieces(data, inner, moved, starts))
+            changed = list(
+                _tensor(data, inner, moved[inner]) if inner in moved else _pieces(data, inner, moved, starts)
+            )
             yield _varint(field.number << 3 | LENGTH) + _varint(_length(changed))
             yield from changed
         else:
@@ -126,7 +148,9 @@ def _tensor(data: Buffer, span: Span, header: TensorHeader) -> Iterator[Piece]:
     yield Insert(header, nbytes)
 
 
-def _written(path: Path, data: Buffer, pieces: Iterable[Piece], target: BinaryIO, kept: Mapping[Span, int]) -> dict[Span, int]:
+def _written(
+    path: Path, data: Buffer, pieces: Iterable[Piece], target: BinaryIO, kept: Mapping[Span, int]
+) -> dict[Span, int]:
     """Writes the pieces; returns where each tensor's bytes are now."""
     starts: dict[Span, int] = {}
     copied: list[tuple[int, int]] = []  # where a run of the source begins, there and here
@@ -149,7 +173,10 @@ def _written(path: Path, data: Buffer, pieces: Iterable[Piece], target: BinaryIO
 
 
 def _length(pieces: Iterable[Piece]) -> int:
-    return sum(p.end - p.start if isinstance(p, Span) else p.nbytes if isinstance(p, Insert) else len(p) for p in pieces)
+    return sum(
+        p.end - p.start if isinstance(p, Span) else p.nbytes if isinstance(p, Insert) else len(p)
+        for p in pieces
+    )
 
 
 def _varint(value: int) -> bytes:

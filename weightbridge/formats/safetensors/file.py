@@ -21,15 +21,24 @@ PRODUCERS = {"pt": "PyTorch", "tf": "TensorFlow", "np": "numpy", "flax": "Flax",
 
 
 def read(path: Path) -> LayerGraph:
-    """The layers of a safetensors file, or of the shards that an index or a folder names, by scopes. Raises a ModelError."""
+    """The layers of a safetensors file, or of the shards that an index or a folder names, by scopes. Raises a
+    ModelError.
+    """
     found = contents(path)
     tensors = tuple(_tensor(one.path, one.entry) for one in found.stored)
-    graph = graph_of(str(path), "safetensors", PRODUCERS.get(found.producer, ""), StateDict(tensors, findings=found.findings))
+    graph = graph_of(
+        str(path),
+        "safetensors",
+        PRODUCERS.get(found.producer, ""),
+        StateDict(tensors, findings=found.findings),
+    )
     return replace(graph, files=tuple(map(str, found.files)))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """A copy of the template with the given tensors' bytes replaced; one file, also where it has several. Raises OutputError."""
+    """A copy of the template with the given tensors' bytes replaced; one file, also where it has several.
+    Raises OutputError.
+    """
     if template.files:
         _merge(Path(template.path), output)
     places = {e.name: e.start for e in read_header(output if template.files else Path(template.path)).entries}
@@ -52,7 +61,9 @@ def _merge(path: Path, output: Path) -> None:
 
 
 def write_new(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """A new file with these tensors, loaded and written one after the other. Raises OutputError, or Unsupported for a dtype."""
+    """A new file with these tensors, loaded and written one after the other. Raises OutputError, or
+    Unsupported for a dtype.
+    """
     names = [t.name for t in tensors]
     assert len(set(names)) == len(names), "tensors need unique names"
     header = _header(output, tensors, metadata or {})
@@ -70,8 +81,16 @@ def _header(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str]
     end = 0
     for tensor in tensors:
         if tensor.dtype not in NAMES:
-            raise Unsupported(f"safetensors has no dtype {tensor.dtype}", where=f"{output}: {tensor.name}", fix="Write another format")
-        found[tensor.name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [end, end + tensor.nbytes]}
+            raise Unsupported(
+                f"safetensors has no dtype {tensor.dtype}",
+                where=f"{output}: {tensor.name}",
+                fix="Write another format",
+            )
+        found[tensor.name] = {
+            "dtype": NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [end, end + tensor.nbytes],
+        }
         end += tensor.nbytes
     text = json.dumps(found, separators=(",", ":")).encode()
     return text + b" " * (-len(text) % 8)
@@ -79,7 +98,9 @@ def _header(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str]
 
 def _put(target: BinaryIO, tensor: Tensor, array: Array) -> None:
     dtype = dtype_of(tensor.dtype)
-    assert (array.shape, array.dtype) == (tensor.shape, dtype), f"{tensor.name}: {array.dtype}{array.shape} into {dtype}{tensor.shape}"
+    assert (array.shape, array.dtype) == (tensor.shape, dtype), (
+        f"{tensor.name}: {array.dtype}{array.shape} into {dtype}{tensor.shape}"
+    )
     target.write(np.ascontiguousarray(array, dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data)
 
 
@@ -90,17 +111,27 @@ def _tensor(path: Path, entry: Entry) -> Tensor:
 def _load(path: Path, entry: Entry) -> Array:
     where = f"{path}: {entry.name}"
     if entry.bits % 8:
-        raise Unsupported(f"the dtype {entry.dtype} is not supported", where=where, fix="Save the model with 8-bit weights or wider ones")
+        raise Unsupported(
+            f"the dtype {entry.dtype} is not supported",
+            where=where,
+            fix="Save the model with 8-bit weights or wider ones",
+        )
     try:
         with path.open("rb") as file:
             file.seek(entry.start)
             found = np.fromfile(file, np.uint8, entry.nbytes)
     except OSError as error:
-        raise MissingFile(f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions") from error
+        raise MissingFile(
+            f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions"
+        ) from error
     if found.size != entry.nbytes:
         raise Corrupt(f"{entry.nbytes} bytes expected, {found.size} found", where=where, fix=DAMAGED)
     return found.view(dtype_of(entry.dtype).newbyteorder("<")).reshape(entry.shape)
 
 
 def _unwritable(output: Path, error: OSError) -> OutputError:
-    return OutputError(f"cannot be written: {error.strerror}", where=str(output), fix="Check the space and the permissions there")
+    return OutputError(
+        f"cannot be written: {error.strerror}",
+        where=str(output),
+        fix="Check the space and the permissions there",
+    )

@@ -1,4 +1,6 @@
-"""The header of a safetensors file: which tensors it declares, checked against the file before anything is believed."""
+"""The header of a safetensors file: which tensors it declares, checked against the file before anything is
+believed.
+"""
 
 import json
 from collections.abc import Mapping
@@ -58,7 +60,9 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a file. Raises Corrupt or ResourceBomb where it does not fit the file; all tensors are checked."""
+    """The header of a file. Raises Corrupt or ResourceBomb where it does not fit the file; all tensors are
+    checked.
+    """
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -68,13 +72,18 @@ def read_header(path: Path) -> Header:
                 raise _misfit(path, size, length)
             data = file.read(length)
     except OSError as error:
-        raise MissingFile(f"cannot be read: {error.strerror}", where=str(path), fix="Check the path and its permissions") from error
+        raise MissingFile(
+            f"cannot be read: {error.strerror}", where=str(path), fix="Check the path and its permissions"
+        ) from error
     declared = _parsed(path, data)
     metadata = declared.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise Corrupt("__metadata__ must map text to text", where=str(path), fix=DAMAGED)
     entries = tuple(
-        sorted((_entry(path, name, value, 8 + length) for name, value in declared.items()), key=lambda e: (e.start, e.nbytes, e.name))
+        sorted(
+            (_entry(path, name, value, 8 + length) for name, value in declared.items()),
+            key=lambda e: (e.start, e.nbytes, e.name),
+        )
     )
     _check_places(path, entries, 8 + length, size)
     return Header(entries, metadata)
@@ -106,12 +115,26 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _entry(path: Path, name: str, value: Any, origin: int) -> Entry:
     where = f"{path}: {name}"
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
-        raise Corrupt("a tensor needs dtype, shape and data_offsets, and nothing else", where=where, fix=DAMAGED)
+        raise Corrupt(
+            "a tensor needs dtype, shape and data_offsets, and nothing else", where=where, fix=DAMAGED
+        )
     shape, offsets = value["shape"], value["data_offsets"]
     if not isinstance(value["dtype"], str) or value["dtype"] not in DTYPES:
-        raise Corrupt(f"the dtype {str(value['dtype'])[:80]!r} is none of safetensors'", where=where, fix=DAMAGED)
-    if not (_are_counts(shape) and _are_counts(offsets) and len(offsets) == 2 and offsets[0] <= offsets[1] and len(shape) <= 64):
-        raise Corrupt(f"shape {str(shape)[:80]} and data_offsets {str(offsets)[:80]} are no sizes", where=where, fix=DAMAGED)
+        raise Corrupt(
+            f"the dtype {str(value['dtype'])[:80]!r} is none of safetensors'", where=where, fix=DAMAGED
+        )
+    if not (
+        _are_counts(shape)
+        and _are_counts(offsets)
+        and len(offsets) == 2
+        and offsets[0] <= offsets[1]
+        and len(shape) <= 64
+    ):
+        raise Corrupt(
+            f"shape {str(shape)[:80]} and data_offsets {str(offsets)[:80]} are no sizes",
+            where=where,
+            fix=DAMAGED,
+        )
     dtype, bits = DTYPES[value["dtype"]]
     return Entry(name, dtype, bits, tuple(shape), origin + offsets[0], offsets[1] - offsets[0])
 
@@ -121,20 +144,30 @@ def _are_counts(values: Any) -> bool:
 
 
 def _check_places(path: Path, entries: tuple[Entry, ...], origin: int, size: int) -> None:
-    """Each tensor holds what its shape needs, they follow each other without gap or overlap, and they fill the file."""
+    """Each tensor holds what its shape needs, they follow each other without gap or overlap, and they fill
+    the file.
+    """
     end = origin
     for entry in entries:
         where = f"{path}: {entry.name}"
         needed = -(-prod(entry.shape) * entry.bits // 8)
         if needed > size or prod(max(n, 1) for n in entry.shape) >= MOST:
-            raise ResourceBomb(f"declares {needed} bytes {list(entry.shape)}, the file has {size}", where=where, fix=DAMAGED)
+            raise ResourceBomb(
+                f"declares {needed} bytes {list(entry.shape)}, the file has {size}", where=where, fix=DAMAGED
+            )
         if needed != entry.nbytes:
             raise Corrupt(
-                f"its data_offsets hold {entry.nbytes} bytes, its shape {list(entry.shape)} needs {needed}", where=where, fix=DAMAGED
+                f"its data_offsets hold {entry.nbytes} bytes, its shape {list(entry.shape)} needs {needed}",
+                where=where,
+                fix=DAMAGED,
             )
         if entry.start != end:
             kind = "overlaps with the tensor before it" if entry.start < end else "leaves a gap before it"
-            raise Corrupt(f"its data begins at byte {entry.start} and {kind}, expected byte {end}", where=where, fix=DAMAGED)
+            raise Corrupt(
+                f"its data begins at byte {entry.start} and {kind}, expected byte {end}",
+                where=where,
+                fix=DAMAGED,
+            )
         end += entry.nbytes
         if end > size:
             raise Corrupt(f"its data ends at byte {end}, the file has {size}", where=where, fix=DAMAGED)

@@ -15,10 +15,30 @@ ROLES: Mapping[str, str] = {
     "in_proj_weight": "in_proj_kernel",
 }
 KERAS_ROLES = frozenset(
-    {"kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance", "embeddings", "recurrent_kernel", "alpha"}
+    {
+        "kernel",
+        "bias",
+        "gamma",
+        "beta",
+        "moving_mean",
+        "moving_variance",
+        "embeddings",
+        "recurrent_kernel",
+        "alpha",
+    }
     | {"depthwise_kernel", "pointwise_kernel"}
 )
-ORDER = ("kernel", "recurrent_kernel", "embeddings", "gamma", "bias", "recurrent_bias", "beta", "moving_mean", "moving_variance")
+ORDER = (
+    "kernel",
+    "recurrent_kernel",
+    "embeddings",
+    "gamma",
+    "bias",
+    "recurrent_bias",
+    "beta",
+    "moving_mean",
+    "moving_variance",
+)
 STATE = frozenset({"num_batches_tracked", "position_ids", "seed_generator_state"})
 RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(_l\d+)?(_reverse)?$")
 RECURRENT_ROLES = {
@@ -40,12 +60,16 @@ class Named:
     part: str
 
 
-MULTIPLIER = 8  # outputs of one channel: with more, the layer before is another than the one above it in the file
+MULTIPLIER = (
+    8  # outputs of one channel: with more, the layer before is another than the one above it in the file
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the rest of the file tells: channels of the layer before, and whether square matrices are (out, in)."""
+    """What the rest of the file tells: channels of the layer before, and whether square matrices are (out,
+    in).
+    """
 
     width: int
     is_turned: bool
@@ -69,10 +93,14 @@ def layers_of(tensors: Sequence[Tensor], framework: str) -> tuple[Layer, ...]:
         named = _named(tensor, framework)
         groups.setdefault(named.scope, []).append(named)
     layers: list[Layer] = []
-    known = Known(0, _stores_turned([{m.part: m.tensor.shape for m in members} for members in groups.values()]))
+    known = Known(
+        0, _stores_turned([{m.part: m.tensor.shape for m in members} for members in groups.values()])
+    )
     for scope, members in groups.items():
         layer = _layer(scope, members, framework, known)
-        width = layer.attributes.get("filters", layer.tensors[0].shape[0] if layer.op == "BatchNorm" else known.width)
+        width = layer.attributes.get(
+            "filters", layer.tensors[0].shape[0] if layer.op == "BatchNorm" else known.width
+        )
         known = Known(width, known.is_turned)
         layers.append(layer)
     return tuple(layers)
@@ -80,7 +108,9 @@ def layers_of(tensors: Sequence[Tensor], framework: str) -> tuple[Layer, ...]:
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     """A key that sorts numbers as numbers."""
-    return tuple((0, int(p), p) if p.isdecimal() and p.isascii() else (1, 0, p) for p in re.split(r"(\d+)", name))
+    return tuple(
+        (0, int(p), p) if p.isdecimal() and p.isascii() else (1, 0, p) for p in re.split(r"(\d+)", name)
+    )
 
 
 def _named(tensor: Tensor, framework: str) -> Named:
@@ -115,7 +145,11 @@ def _torch(scope: str, shapes: Shapes, known: Known) -> Found:
     weight, roles = shapes.get("weight"), {part: ROLES.get(part, part) for part in shapes}
     norm = {"weight": "gamma", "bias": "beta"}
     if "running_mean" in shapes or "running_var" in shapes:
-        return "BatchNorm", {"scale": "weight" in shapes, "center": "bias" in shapes, "data_format": "channels_first"}, roles | norm
+        return (
+            "BatchNorm",
+            {"scale": "weight" in shapes, "center": "bias" in shapes, "data_format": "channels_first"},
+            roles | norm,
+        )
     if "in_proj_weight" in shapes:
         return "Attention", {}, roles
     if weight is None:
@@ -126,17 +160,29 @@ def _torch(scope: str, shapes: Shapes, known: Known) -> Found:
         if is_prelu:
             return "Activation", {"activation": "prelu"}, {"weight": "alpha"}
         return (
-            ("LayerNorm", {"scale": True, "center": True}, roles | norm) if "bias" in shapes else ("RMSNorm", {"scale": True}, roles | norm)
+            ("LayerNorm", {"scale": True, "center": True}, roles | norm)
+            if "bias" in shapes
+            else ("RMSNorm", {"scale": True}, roles | norm)
         )
     if len(weight) == 2 and "bias" not in shapes and _is_table(scope):
-        return "Embedding", {"input_dim": weight[0], "output_dim": weight[1]}, roles | {"weight": "embeddings"}
+        return (
+            "Embedding",
+            {"input_dim": weight[0], "output_dim": weight[1]},
+            roles | {"weight": "embeddings"},
+        )
     if len(weight) == 2:
         return _linear(weight, shapes.get("bias"), roles, known)
-    return _convolution(scope, weight, "bias" in shapes, roles, known.width) if 3 <= len(weight) <= 5 else ("Opaque", {}, roles)
+    return (
+        _convolution(scope, weight, "bias" in shapes, roles, known.width)
+        if 3 <= len(weight) <= 5
+        else ("Opaque", {}, roles)
+    )
 
 
 def _experts(shapes: Shapes) -> dict[str, Any]:
-    """Stacks of a fused gate and up and of a down projection tell by each other whether they are (expert, out, in)."""
+    """Stacks of a fused gate and up and of a down projection tell by each other whether they are (expert,
+    out, in).
+    """
     stacks = [shape for shape in shapes.values() if len(shape) == 3]
     if len(stacks) != 2 or stacks[0][0] != stacks[1][0]:
         return {}
@@ -155,11 +201,19 @@ def _is_table(scope: str) -> bool:
     return "embed" in scope.lower() and not PROJECTION.search(scope.rpartition(".")[2].lower())
 
 
-def _linear(weight: tuple[int, ...], bias: tuple[int, ...] | None, roles: dict[str, str], known: Known) -> Found:
-    """torch's Linear is (out, in); where only the second axis fits the bias, it is stored the other way round."""
+def _linear(
+    weight: tuple[int, ...], bias: tuple[int, ...] | None, roles: dict[str, str], known: Known
+) -> Found:
+    """torch's Linear is (out, in); where only the second axis fits the bias, it is stored the other way
+    round.
+    """
     is_turned = _is_turned(weight, bias)
     is_turned = known.is_turned if is_turned is None else is_turned
-    return "Dense", {"units": weight[0 if is_turned else 1], "use_bias": bias is not None, "transposed": is_turned}, roles
+    return (
+        "Dense",
+        {"units": weight[0 if is_turned else 1], "use_bias": bias is not None, "transposed": is_turned},
+        roles,
+    )
 
 
 def _is_turned(weight: tuple[int, ...], bias: tuple[int, ...] | None) -> bool | None:
@@ -175,11 +229,15 @@ def _stores_turned(groups: Sequence[Shapes]) -> bool:
     return sum(told) * 2 >= len(told)
 
 
-def _convolution(scope: str, weight: tuple[int, ...], has_bias: bool, roles: dict[str, str], width: int) -> Found:
+def _convolution(
+    scope: str, weight: tuple[int, ...], has_bias: bool, roles: dict[str, str], width: int
+) -> Found:
     found: dict[str, Any] = {"kernel_size": weight[2:], "use_bias": has_bias, "data_format": "channels_first"}
     if re.search(r"transpose|deconv", scope.lower()):
         return "ConvTranspose", found | {"filters": weight[1]}, roles
-    if weight[1] == 1 and width > 1 and weight[0] in range(width, (MULTIPLIER + 1) * width, width):  # a group for each channel before it
+    if (
+        weight[1] == 1 and width > 1 and weight[0] in range(width, (MULTIPLIER + 1) * width, width)
+    ):  # a group for each channel before it
         return "DepthwiseConv", found | {"depth_multiplier": weight[0] // width, "filters": weight[0]}, roles
     return "Conv", found | {"filters": weight[0]}, roles
 
@@ -190,7 +248,11 @@ def _recurrent(shapes: Shapes) -> Found:
     hidden = next((shapes[part] for part, role in roles.items() if role == "recurrent_kernel"), ())
     gates = hidden[0] // hidden[1] if len(hidden) == 2 and hidden[1] and hidden[0] % hidden[1] == 0 else 0
     op, order = GATES.get(gates, ("Opaque", ""))
-    found: dict[str, Any] = {"units": hidden[1], "use_bias": "bias" in roles.values(), "gates": order, "weights": "torch"} if order else {}
+    found: dict[str, Any] = (
+        {"units": hidden[1], "use_bias": "bias" in roles.values(), "gates": order, "weights": "torch"}
+        if order
+        else {}
+    )
     if op == "GRU":
         found["reset_after"] = True
     if any(part.endswith("_reverse") for part in shapes):
@@ -204,7 +266,11 @@ def _keras(shapes: Shapes) -> Found:
     kernel = shapes.get("kernel", ())
     rules: tuple[tuple[bool, str, Callable[[], dict[str, Any]]], ...] = (
         ("moving_mean" in shapes, "BatchNorm", dict),
-        ("embeddings" in shapes, "Embedding", lambda: dict(zip(("input_dim", "output_dim"), shapes["embeddings"], strict=False))),
+        (
+            "embeddings" in shapes,
+            "Embedding",
+            lambda: dict(zip(("input_dim", "output_dim"), shapes["embeddings"], strict=False)),
+        ),
         ("gamma" in shapes and "kernel" not in shapes, "LayerNorm" if "beta" in shapes else "RMSNorm", dict),
         ("pointwise_kernel" in shapes, "SeparableConv", dict),
         ("depthwise_kernel" in shapes, "DepthwiseConv", dict),
@@ -218,18 +284,28 @@ def _keras(shapes: Shapes) -> Found:
     return "Opaque", {}, roles
 
 
-def _keras_convolution(kernel: tuple[int, ...], bias: tuple[int, ...] | None) -> tuple[str, Callable[[], dict[str, Any]]]:
-    """The bias tells which axis is written: the last one, or of a transposed or depthwise convolution the one before."""
+def _keras_convolution(
+    kernel: tuple[int, ...], bias: tuple[int, ...] | None
+) -> tuple[str, Callable[[], dict[str, Any]]]:
+    """The bias tells which axis is written: the last one, or of a transposed or depthwise convolution the one
+    before.
+    """
     found: dict[str, Any] = {"kernel_size": kernel[:-2], "use_bias": bias is not None}
     if bias is None or len(kernel) < 3 or bias == kernel[-1:]:
         return "Conv", lambda: found | {"filters": kernel[-1]}
     if bias == (kernel[-2] * kernel[-1],):
         return "DepthwiseConv", lambda: found | {"depth_multiplier": kernel[-1]}
-    return ("ConvTranspose", lambda: found | {"filters": kernel[-2]}) if bias == kernel[-2:-1] else ("Opaque", dict)
+    return (
+        ("ConvTranspose", lambda: found | {"filters": kernel[-2]})
+        if bias == kernel[-2:-1]
+        else ("Opaque", dict)
+    )
 
 
 def _keras_recurrent(shapes: Shapes) -> tuple[str, Callable[[], dict[str, Any]]]:
-    """The number of gates is columns by rows of the recurrent kernel; a GRU with reset_after has two rows of biases."""
+    """The number of gates is columns by rows of the recurrent kernel; a GRU with reset_after has two rows of
+    biases.
+    """
     hidden, bias = shapes.get("recurrent_kernel", ()), shapes.get("bias")
     gates = hidden[1] // hidden[0] if len(hidden) == 2 and hidden[0] and hidden[1] % hidden[0] == 0 else 0
     op = GATES.get(gates, ("Opaque", ""))[0]

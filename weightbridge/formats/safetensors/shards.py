@@ -1,4 +1,6 @@
-"""safetensors in one file or in several: the entries of all files that hold a checkpoint's tensors, headers only."""
+"""safetensors in one file or in several: the entries of all files that hold a checkpoint's tensors, headers
+only.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +33,18 @@ def contents(path: Path) -> Contents:
     """What a file, an index or a folder with an index holds. Raises a ModelError."""
     if not is_index(path):
         header = read_header(path)
-        return Contents(tuple(Stored(path, entry) for entry in header.entries), header.metadata.get("format", ""))
+        return Contents(
+            tuple(Stored(path, entry) for entry in header.entries), header.metadata.get("format", "")
+        )
     index = read_index(index_in(path, INDEXES["safetensors"]))
     headers = {shard: read_header(shard) for shard in index.shards}
     said = check_names(index, {shard: [e.name for e in header.entries] for shard, header in headers.items()})
-    stored = tuple(Stored(shard, e) for shard, header in headers.items() for e in header.entries if index.weights.get(e.name) == shard.name)
+    stored = tuple(
+        Stored(shard, e)
+        for shard, header in headers.items()
+        for e in header.entries
+        if index.weights.get(e.name) == shard.name
+    )
     producer = next((h.metadata["format"] for h in headers.values() if "format" in h.metadata), "")
     return Contents(stored, producer, index.shards, (*said, *_total(index, headers)))
 
@@ -47,5 +56,13 @@ def _total(index: Index, headers: dict[Path, Header]) -> tuple[Finding, ...]:
         return ()
     message = f"the index declares {index.total} bytes of tensors, the shards hold {found}"
     return (
-        with_severity(finding("WB108", message, source=str(index.path.name), fix="Check that index and shards belong together"), "note"),
+        with_severity(
+            finding(
+                "WB108",
+                message,
+                source=str(index.path.name),
+                fix="Check that index and shards belong together",
+            ),
+            "note",
+        ),
     )

@@ -1,4 +1,6 @@
-"""What a file is, by its content: signatures first, then the structure that tells formats of one container apart."""
+"""What a file is, by its content: signatures first, then the structure that tells formats of one container
+apart.
+"""
 
 import mmap
 import pickletools
@@ -17,7 +19,9 @@ from weightbridge.formats.wire import LENGTH, VARINT, Buffer, Span, fields
 HDF5_OFFSETS = (0, 512, 1024, 2048, 4096, 8192)  # a user block may stand before the signature
 TORCH_LEGACY = b"\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # torch's magic number, pickled
 LEVELDB_TABLE = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # the last bytes of a TensorFlow checkpoint's index
-MODEL_PROTO: dict[int, int] = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), LENGTH)
+MODEL_PROTO: dict[int, int] = {1: VARINT, 5: VARINT} | dict.fromkeys(
+    (2, 3, 4, 6, 7, 8, 14, 20, 25, 26), LENGTH
+)
 SAVED_MODEL: dict[int, int] = {1: VARINT, 2: LENGTH}
 FOREIGN: dict[bytes, str] = {
     b"\x93NUMPY": "one numpy array (.npy)",
@@ -34,7 +38,9 @@ FOREIGN: dict[bytes, str] = {
 
 
 def sniff(path: Path) -> str:
-    """The format's name as in CONTRACT.md. Raises MissingFile, Corrupt, UnsafeContent or Unsupported where there is none."""
+    """The format's name as in CONTRACT.md. Raises MissingFile, Corrupt, UnsafeContent or Unsupported where
+    there is none.
+    """
     if is_checkpoint(path):
         return "tf-checkpoint"
     try:
@@ -42,7 +48,9 @@ def sniff(path: Path) -> str:
         if stat.S_ISDIR(mode):
             return folder_format(path)
         if not stat.S_ISREG(mode):
-            raise MissingFile("this is no regular file", where=str(path), fix="Give the path of a model's file")
+            raise MissingFile(
+                "this is no regular file", where=str(path), fix="Give the path of a model's file"
+            )
         with path.open("rb") as file:
             if not file.seek(0, 2):
                 raise Corrupt("the file is empty: 0 bytes", where=str(path), fix="Copy or download it again")
@@ -50,7 +58,9 @@ def sniff(path: Path) -> str:
                 return _format(path, data)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MissingFile(f"cannot be read: {reason}", where=str(path), fix="Check the path and its permissions") from error
+        raise MissingFile(
+            f"cannot be read: {reason}", where=str(path), fix="Check the path and its permissions"
+        ) from error
 
 
 def _format(path: Path, data: Buffer) -> str:
@@ -75,16 +85,27 @@ def _format(path: Path, data: Buffer) -> str:
 def _is_text(start: bytes) -> bool:
     """JSON, XML or a pointer; a safetensors length may begin with the same byte, and has zeros after it."""
     opening = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    return b"\0" not in start[:8] and (opening in (b"{", b"[", b'"', b"<") or start.startswith(b"version https://git-lfs"))
+    return b"\0" not in start[:8] and (
+        opening in (b"{", b"[", b'"', b"<") or start.startswith(b"version https://git-lfs")
+    )
 
 
 def _zip_format(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, UnicodeDecodeError, EOFError) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+        struct.error,
+        UnicodeDecodeError,
+        EOFError,
+    ) as error:
         raise Corrupt(
-            f"a zip archive that cannot be opened: {error}", where=str(path), fix="It may be truncated: copy or download it again"
+            f"a zip archive that cannot be opened: {error}",
+            where=str(path),
+            fix="It may be truncated: copy or download it again",
         ) from error
     if "config.json" in names or any(n.startswith("model.weights.") for n in names):
         return "keras-zip"
@@ -92,17 +113,25 @@ def _zip_format(path: Path) -> str:
         return "torch-zip"
     if names and all(n.endswith(".npy") for n in names):
         raise Unsupported(
-            "numpy arrays (.npz) and no model", where=str(path), fix="Give the model itself, or save the arrays as safetensors"
+            "numpy arrays (.npz) and no model",
+            where=str(path),
+            fix="Give the model itself, or save the arrays as safetensors",
         )
     members = ", ".join(repr(n) for n in names[:5]) or "nothing"
     raise Unsupported(
-        f"a zip archive of {members}, which is no model that weightbridge knows", where=str(path), fix="Unpack it and give the model in it"
+        f"a zip archive of {members}, which is no model that weightbridge knows",
+        where=str(path),
+        fix="Unpack it and give the model in it",
     )
 
 
 def _is_safetensors(start: bytes, size: int) -> bool:
     """A length, then a JSON object; a header longer than the file is for the reader to refuse."""
-    return size > 8 and start[8:9] == b"{" and (int.from_bytes(start[:8], "little") <= size or start[9:10] in (b'"', b"}", b" "))
+    return (
+        size > 8
+        and start[8:9] == b"{"
+        and (int.from_bytes(start[:8], "little") <= size or start[9:10] in (b'"', b"}", b" "))
+    )
 
 
 def _format_without_signature(path: Path, data: Buffer) -> str:
@@ -125,8 +154,22 @@ def _format_without_signature(path: Path, data: Buffer) -> str:
         )
     kind = next((name for magic, name in FOREIGN.items() if start.startswith(magic)), None)
     if kind:
-        raise Unsupported(f"{kind}, no model that weightbridge reads", where=where, fix="Give the model's own file, unpacked")
-    if path.suffix.lower() in (".onnx", ".safetensors", ".h5", ".hdf5", ".keras", ".json", ".npz", ".pt", ".pth"):
+        raise Unsupported(
+            f"{kind}, no model that weightbridge reads",
+            where=where,
+            fix="Give the model's own file, unpacked",
+        )
+    if path.suffix.lower() in (
+        ".onnx",
+        ".safetensors",
+        ".h5",
+        ".hdf5",
+        ".keras",
+        ".json",
+        ".npz",
+        ".pt",
+        ".pth",
+    ):
         raise Corrupt(
             f"the content is nothing known; it starts with {start.hex(' ')}",
             where=where,
@@ -140,7 +183,9 @@ def _format_without_signature(path: Path, data: Buffer) -> str:
 
 
 def _holds(known: Mapping[int, int], needed: set[int], data: Buffer) -> bool:
-    """Protobuf has no signature: all fields up to the first broken one must be known, with a version first and one of `needed`."""
+    """Protobuf has no signature: all fields up to the first broken one must be known, with a version first
+    and one of `needed`.
+    """
     seen: set[int] = set()
     try:
         for field in fields(data, Span(0, len(data))):

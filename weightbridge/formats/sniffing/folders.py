@@ -8,12 +8,17 @@ INDEXES: dict[str, tuple[str, ...]] = {  # format -> how the index of a folder w
     "safetensors": (".safetensors.index.json",),
     "torch-zip": (".bin.index.json", ".pt.index.json", ".pth.index.json"),
 }
-POINTER, LATEST = "checkpoint", b"model_checkpoint_path:"  # the text file that names the latest of a folder's checkpoints
+POINTER, LATEST = (
+    "checkpoint",
+    b"model_checkpoint_path:",
+)  # the text file that names the latest of a folder's checkpoints
 MODELS = (".keras", ".h5", ".hdf5", ".onnx", ".safetensors", ".weights.json", ".index.json")
 
 
 def folder_format(path: Path) -> str:
-    """`saved-model`, `tf-checkpoint`, or the format of the shards that an index names. Raises MissingFile for another folder."""
+    """`saved-model`, `tf-checkpoint`, or the format of the shards that an index names. Raises MissingFile for
+    another folder.
+    """
     names = sorted(entry.name for entry in path.iterdir())
     if "saved_model.pb" in names or "saved_model.pbtxt" in names:
         return "saved-model"
@@ -28,12 +33,18 @@ def folder_format(path: Path) -> str:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether this is a TensorFlow checkpoint's prefix, one of its data files, which have no signature, or what names the latest one."""
+    """Whether this is a TensorFlow checkpoint's prefix, one of its data files, which have no signature, or
+    what names the latest one.
+    """
     prefix = path.name.split(".data-")[0]
     try:
         if path.name == POINTER and path.is_file():
             with path.open("rb") as file:
                 return file.read(len(LATEST)) == LATEST
-        return (path.name != prefix or not path.exists()) and bool(prefix) and path.with_name(f"{prefix}.index").is_file()
+        return (
+            (path.name != prefix or not path.exists())
+            and bool(prefix)
+            and path.with_name(f"{prefix}.index").is_file()
+        )
     except (OSError, ValueError):
         return False

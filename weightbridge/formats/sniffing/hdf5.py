@@ -22,10 +22,14 @@ def hdf5_format(path: Path) -> str:
                 return "keras-weights-h5"
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise Corrupt(
-            f"an HDF5 file that cannot be opened: {error}", where=str(path), fix="It may be truncated: copy or download it again"
+            f"an HDF5 file that cannot be opened: {error}",
+            where=str(path),
+            fix="It may be truncated: copy or download it again",
         ) from error
     groups = ", ".join(repr(n) for n in names[:5]) or "nothing"
-    raise Unsupported(f"an HDF5 file of {groups}, not written by Keras", where=str(path), fix="Give a file that Keras saved")
+    raise Unsupported(
+        f"an HDF5 file of {groups}, not written by Keras", where=str(path), fix="Give a file that Keras saved"
+    )
 
 
 def _has_variables(file: "h5py.File") -> bool:  # type: ignore[name-defined]  # noqa: F821  # imported where it is needed

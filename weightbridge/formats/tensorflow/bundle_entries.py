@@ -27,7 +27,8 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tensor, or a part of one, and where its bytes lie. slices: the parts of a tensor that has no bytes of its own.
+    """A tensor, or a part of one, and where its bytes lie. slices: the parts of a tensor that has no bytes of
+    its own.
 
     dtype: numpy's name, `string`, or "" for a type that is no number.
     """
@@ -70,7 +71,9 @@ def parse_entry(data: Buffer) -> Entry:
         elif field.number == 7:
             slices.append(_slice(data, span_of(field)))
     if min(numbers.values()) < 0:
-        raise Corrupt(f"an entry with the file {numbers[3]}, the offset {numbers[4]} and the size {numbers[5]}")
+        raise Corrupt(
+            f"an entry with the file {numbers[3]}, the offset {numbers[4]} and the size {numbers[5]}"
+        )
     return Entry(DTYPES.get(numbers[1], ""), shape, numbers[3], numbers[4], numbers[5], crc, tuple(slices))
 
 
@@ -105,4 +108,6 @@ def _extent(data: Buffer, field: Field) -> Extent:
 def _check_version(data: Buffer, span: Span) -> None:
     found = {f.number: f.value for f in fields(data, span)}
     if found.get(2, 0) > 1:
-        raise Unsupported(f"a checkpoint that only readers of version {found[2]} may read", fix="Get a newer weightbridge")
+        raise Unsupported(
+            f"a checkpoint that only readers of version {found[2]} may read", fix="Get a newer weightbridge"
+        )

@@ -1,4 +1,6 @@
-"""The keys under which a checkpoint's index keeps the parts of a partitioned variable (tensorflow/core/lib/strings/ordered_code.cc)."""
+"""The keys under which a checkpoint's index keeps the parts of a partitioned variable
+(tensorflow/core/lib/strings/ordered_code.cc).
+"""
 
 from typing import NamedTuple
 

@@ -1,4 +1,6 @@
-"""TensorFlow's checkpoints (V2): by names, as TensorFlow 1 and `Saver` write them, or by objects, as TensorFlow 2 and Keras 2 do."""
+"""TensorFlow's checkpoints (V2): by names, as TensorFlow 1 and `Saver` write them, or by objects, as
+TensorFlow 2 and Keras 2 do.
+"""
 
 import re
 from collections.abc import Iterable
@@ -21,13 +23,17 @@ LARGEST_POINTER = 1 << 20
 
 
 def read(path: Path) -> LayerGraph:
-    """path: a prefix, its `.index`, one of its data files, a `checkpoint` file, or the folder that holds these. Raises a ModelError."""
+    """path: a prefix, its `.index`, one of its data files, a `checkpoint` file, or the folder that holds
+    these. Raises a ModelError.
+    """
     bundle = read_bundle(prefix_of(path))
     objects = tracked_of(bundle)
     named = by_objects(objects, bundle.entries) if objects else by_names(bundle.entries)
     weights = [n for n in named if n.reason is None]
     if not weights:
-        raise Corrupt("the checkpoint holds no weights", where=str(path), fix="Build the model before it is saved")
+        raise Corrupt(
+            "the checkpoint holds no weights", where=str(path), fix="Build the model before it is saved"
+        )
     layers = layers_of(bundle, weights, is_sorted=not objects)
     return LayerGraph(
         path=str(path),
@@ -43,7 +49,11 @@ def read(path: Path) -> LayerGraph:
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
     """Checkpoints are read only."""
-    raise OutputError("TensorFlow's checkpoints are read only", where=template.path, fix="Choose an OUTPUT that ends with .safetensors")
+    raise OutputError(
+        "TensorFlow's checkpoints are read only",
+        where=template.path,
+        fix="Choose an OUTPUT that ends with .safetensors",
+    )
 
 
 def tracked_of(bundle: Bundle) -> tuple[Tracked, ...]:
@@ -53,7 +63,9 @@ def tracked_of(bundle: Bundle) -> tuple[Tracked, ...]:
     try:
         return parse_tracked(load_text(bundle, OBJECTS))
     except Corrupt as error:
-        raise Corrupt(error.message, where=error.where or f"{bundle.prefix}: {OBJECTS}", fix="Copy the checkpoint again") from error
+        raise Corrupt(
+            error.message, where=error.where or f"{bundle.prefix}: {OBJECTS}", fix="Copy the checkpoint again"
+        ) from error
 
 
 def excluded(bundle: Bundle, named: Iterable[Named]) -> tuple[Excluded, ...]:
@@ -64,11 +76,16 @@ def excluded(bundle: Bundle, named: Iterable[Named]) -> tuple[Excluded, ...]:
 def files_of(bundle: Bundle) -> list[Path]:
     """The index and the data files that it speaks of."""
     shards = {e.shard for e in (*bundle.entries.values(), *bundle.parts.values()) if not e.slices}
-    return [bundle.prefix.with_name(f"{bundle.prefix.name}.index"), *(bundle.file(shard) for shard in sorted(shards))]
+    return [
+        bundle.prefix.with_name(f"{bundle.prefix.name}.index"),
+        *(bundle.file(shard) for shard in sorted(shards)),
+    ]
 
 
 def prefix_of(path: Path) -> Path:
-    """The checkpoint that a path means. Raises Unsupported for a folder of several, ExternalReference for a pointer that leads out."""
+    """The checkpoint that a path means. Raises Unsupported for a folder of several, ExternalReference for a
+    pointer that leads out.
+    """
     if path.is_dir():
         return _in_folder(path)
     if path.name == POINTER and not path.with_name(f"{POINTER}.index").exists():
@@ -84,7 +101,9 @@ def _in_folder(folder: Path) -> Path:
     if len(names) != 1:
         shown = ", ".join(names[:5])
         raise Unsupported(
-            f"a folder of {len(names)} checkpoints: {shown}", where=str(folder), fix="Give the path of one, such as its .index"
+            f"a folder of {len(names)} checkpoints: {shown}",
+            where=str(folder),
+            fix="Give the path of one, such as its .index",
         )
     return folder / names[0]
 
@@ -93,14 +112,24 @@ def _pointed(pointer: Path) -> Path:
     """The checkpoint that the text file names as the latest; it must lie beside it."""
     if pointer.stat().st_size > LARGEST_POINTER:
         raise Corrupt("no text that names a checkpoint", where=str(pointer), fix="Give the .index file")
-    found = re.search(r'^model_checkpoint_path: "([^"\\]+)"', pointer.read_text("utf-8", "replace"), re.MULTILINE)
+    found = re.search(
+        r'^model_checkpoint_path: "([^"\\]+)"', pointer.read_text("utf-8", "replace"), re.MULTILINE
+    )
     if found is None:
         raise Corrupt("no text that names a checkpoint", where=str(pointer), fix="Give the .index file")
     if Path(found[1]).name != found[1]:
-        raise ExternalReference(f"it names a checkpoint elsewhere: {found[1]!r}", where=str(pointer), fix="Give the .index file itself")
+        raise ExternalReference(
+            f"it names a checkpoint elsewhere: {found[1]!r}",
+            where=str(pointer),
+            fix="Give the .index file itself",
+        )
     prefix = pointer.with_name(found[1])
     if not prefix.with_name(f"{prefix.name}.index").exists():
-        raise MissingFile(f"it names {prefix.name}, which is not there", where=str(pointer), fix="Give the .index file itself")
+        raise MissingFile(
+            f"it names {prefix.name}, which is not there",
+            where=str(pointer),
+            fix="Give the .index file itself",
+        )
     return prefix
 
 

@@ -1,4 +1,6 @@
-"""Variables of a checkpoint -> layers, by the scopes of their names: roles in today's words, operations where these tell."""
+"""Variables of a checkpoint -> layers, by the scopes of their names: roles in today's words, operations where
+these tell.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -42,7 +44,9 @@ class Part(NamedTuple):
 
 
 def layers_of(bundle: Bundle, weights: Sequence[Named], *, is_sorted: bool) -> tuple[Layer, ...]:
-    """One layer per scope, in the order given, or (is_sorted) in the natural order of names. Raises Unsupported for a dtype."""
+    """One layer per scope, in the order given, or (is_sorted) in the natural order of names. Raises
+    Unsupported for a dtype.
+    """
     parts = [_part(bundle, named) for named in weights]
     if is_sorted:
         parts.sort(key=lambda p: natural(p.named.name))
@@ -60,7 +64,9 @@ def _part(bundle: Bundle, named: Named) -> Part:
     entry = bundle.entries[named.key]
     if not NUMBERS.fullmatch(entry.dtype):
         raise Unsupported(
-            f"a weight of dtype {entry.dtype or 'unknown'}", where=f"{bundle.prefix}: {named.name}", fix="Weights are numbers"
+            f"a weight of dtype {entry.dtype or 'unknown'}",
+            where=f"{bundle.prefix}: {named.name}",
+            fix="Weights are numbers",
         )
     if len(entry.shape) == MATRIX and "embed" in last.lower() and last not in ROLES:
         return Part(named, (*scope, last), "", "embeddings")
@@ -86,13 +92,22 @@ def _layer(bundle: Bundle, name: str, members: Sequence[Part]) -> Stored:
     cell = next((m.cell for m in members if m.cell), "")
     if len(set(roles)) < len(roles):
         roles = tuple(m.last for m in members)
-    if cell and "recurrent_kernel" not in roles:  # TensorFlow 1 keeps both kernels of a cell as one, gates in an order of its own
+    if (
+        cell and "recurrent_kernel" not in roles
+    ):  # TensorFlow 1 keeps both kernels of a cell as one, gates in an order of its own
         class_name = cell
     else:
-        hint = name.lower() if class_of_group(name.rsplit("/", 1)[-1]) else re.sub(r"[^a-z0-9/]+", "_", name.lower())
+        hint = (
+            name.lower()
+            if class_of_group(name.rsplit("/", 1)[-1])
+            else re.sub(r"[^a-z0-9/]+", "_", name.lower())
+        )
         class_name = guess(roles, shapes, hint).class_name
     today = [_today(class_name, role) for role in roles]
-    variables = [Variable(m.named.name, role, bundle_dataset(bundle, m.named.key)) for m, role in zip(members, today, strict=True)]
+    variables = [
+        Variable(m.named.name, role, bundle_dataset(bundle, m.named.key))
+        for m, role in zip(members, today, strict=True)
+    ]
     return Stored(name, class_name, tuple(sorted(variables, key=_place)))
 
 
@@ -109,7 +124,17 @@ def _today(class_name: str, role: str) -> str:
     return TODAY.get((op, role), role)
 
 
-ORDER = ("depthwise_kernel", "pointwise_kernel", "kernel", "recurrent_kernel", "embeddings", "gamma", "beta", "bias", *STATISTICS)
+ORDER = (
+    "depthwise_kernel",
+    "pointwise_kernel",
+    "kernel",
+    "recurrent_kernel",
+    "embeddings",
+    "gamma",
+    "beta",
+    "bias",
+    *STATISTICS,
+)
 
 
 def _place(variable: Variable) -> int:
@@ -118,7 +143,9 @@ def _place(variable: Variable) -> int:
 
 def bundle_dataset(bundle: Bundle, key: str) -> Dataset:
     entry = bundle.entries[key]
-    return Dataset(key, entry.shape, dtype_of(entry.dtype), None, entry.size, Region(bundle.prefix, 0, 0, key))
+    return Dataset(
+        key, entry.shape, dtype_of(entry.dtype), None, entry.size, Region(bundle.prefix, 0, 0, key)
+    )
 
 
 def _tensor(bundle: Bundle, _: str, variable: Variable, trainable: bool) -> Tensor:

@@ -1,4 +1,6 @@
-"""What a checkpoint's variables are called, and which of them are no weights: by the names alone, or by the graph of objects."""
+"""What a checkpoint's variables are called, and which of them are no weights: by the names alone, or by the
+graph of objects.
+"""
 
 import re
 from collections import Counter
@@ -12,8 +14,12 @@ from weightbridge.model.graph import Reason
 OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 SLOT = ".OPTIMIZER_SLOT"
-SLOTS = re.compile(r"(Adam|Momentum|RMSProp|Adagrad|Adadelta|Ftrl|LAMB|Lars)(_\d+)?|(adam|lamb)_[mv]|slot_\w+")
-OPTIMIZER_SCOPE = re.compile(r"(^|/)(optimizer|Adam\w*|SGD|RMSprop|Adagrad|Adadelta|Nadam|Ftrl|LAMB|Momentum)(_\d+)?/")
+SLOTS = re.compile(
+    r"(Adam|Momentum|RMSProp|Adagrad|Adadelta|Ftrl|LAMB|Lars)(_\d+)?|(adam|lamb)_[mv]|slot_\w+"
+)
+OPTIMIZER_SCOPE = re.compile(
+    r"(^|/)(optimizer|Adam\w*|SGD|RMSprop|Adagrad|Adadelta|Nadam|Ftrl|LAMB|Momentum)(_\d+)?/"
+)
 OPTIMIZER_NAMES = re.compile(r"(.*/)?(beta[12]_power(_\d+)?|learning_rate|good_steps|(current_)?loss_scale)")
 STATE_NAMES = re.compile(r"(.*/)?(global_step|local_step|save_counter|seed_generator_state)")
 AVERAGE = "ExponentialMovingAverage"
@@ -35,14 +41,23 @@ def by_names(entries: Mapping[str, Entry]) -> list[Named]:
 
 
 def by_objects(nodes: Sequence[Tracked], entries: Mapping[str, Entry]) -> list[Named]:
-    """Variables in the order in which objects hold them, by full names where these are unique, then what no object holds."""
+    """Variables in the order in which objects hold them, by full names where these are unique, then what no
+    object holds.
+    """
     found = {nodes[r.number].key: r for r in reached(nodes) if nodes[r.number].key in entries}
-    reasons = {key: r.reason or _reason_of_key(key, entries[key], nodes[r.number].full_name) for key, r in found.items()}
+    reasons = {
+        key: r.reason or _reason_of_key(key, entries[key], nodes[r.number].full_name)
+        for key, r in found.items()
+    }
     full = {key: re.sub(r":\d+$", "", nodes[r.number].full_name) for key, r in found.items()}
     counts = Counter(full[key] for key in found if reasons[key] is None)
-    named = [Named(_name(key, full[key], counts, found[key], reasons[key]), key, reasons[key]) for key in found]
+    named = [
+        Named(_name(key, full[key], counts, found[key], reasons[key]), key, reasons[key]) for key in found
+    ]
     rest = [
-        Named(key.removesuffix(SUFFIX), key, _reason_unheld(key, entries[key])) for key in entries if key not in found and key != OBJECTS
+        Named(key.removesuffix(SUFFIX), key, _reason_unheld(key, entries[key]))
+        for key in entries
+        if key not in found and key != OBJECTS
     ]
     return _unique([*named, *rest])
 
@@ -67,7 +82,9 @@ def _unique(named: Iterable[Named]) -> list[Named]:
 
 
 def _reason(name: str, entry: Entry, names: Collection[str]) -> Reason | None:
-    """A variable below another one, as `kernel/Adam` is below `kernel`, is what an optimizer keeps for it, or an average of it."""
+    """A variable below another one, as `kernel/Adam` is below `kernel`, is what an optimizer keeps for it, or
+    an average of it.
+    """
     parent, _, last = name.rpartition("/")
     if parent in names:
         return "state" if last == AVERAGE else "optimizer"
@@ -91,4 +108,6 @@ def _reason_unheld(key: str, entry: Entry) -> Reason | None:
 
 def _is_counter(entry: Entry) -> bool:
     """Texts, booleans, 64-bit integers, and single integers of any kind: bookkeeping and no weights."""
-    return entry.dtype in (STRING, "bool", "int64", "uint64", "") or (entry.dtype in COUNTERS and not entry.shape)
+    return entry.dtype in (STRING, "bool", "int64", "uint64", "") or (
+        entry.dtype in COUNTERS and not entry.shape
+    )

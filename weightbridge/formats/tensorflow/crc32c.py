@@ -1,4 +1,6 @@
-"""CRC-32C (Castagnoli) as TensorFlow and LevelDB mask it, over large arrays at once: lanes side by side, then joined."""
+"""CRC-32C (Castagnoli) as TensorFlow and LevelDB mask it, over large arrays at once: lanes side by side, then
+joined.
+"""
 
 from functools import cache
 
@@ -30,7 +32,9 @@ def crc32c(data: bytes | memoryview | Array) -> int:
 
 
 def _linear(block: Array) -> Array:
-    """The register after a block, from zero: zeros in front change nothing, so the block is filled up to whole lanes."""
+    """The register after a block, from zero: zeros in front change nothing, so the block is filled up to
+    whole lanes.
+    """
     length = next(lane for size, lane in LANES if block.size <= size)
     lanes = 1 << max(-(-block.size // length) - 1, 0).bit_length()
     filled = np.zeros(lanes * length, np.uint8)
@@ -56,7 +60,12 @@ def _over_zeros(crc: Array, count: int) -> Array:
 
 def _applied(tables: Array, crc: Array) -> Array:
     """What an operator makes of registers, byte by byte of each."""
-    found: Array = tables[0][crc & 0xFF] ^ tables[1][crc >> 8 & 0xFF] ^ tables[2][crc >> 16 & 0xFF] ^ tables[3][crc >> 24]
+    found: Array = (
+        tables[0][crc & 0xFF]
+        ^ tables[1][crc >> 8 & 0xFF]
+        ^ tables[2][crc >> 16 & 0xFF]
+        ^ tables[3][crc >> 24]
+    )
     return found
 
 

@@ -1,4 +1,6 @@
-"""Frozen graphs of TensorFlow 1: weights that are constants, found by the operations that read them; roles from there, names their own."""
+"""Frozen graphs of TensorFlow 1: weights that are constants, found by the operations that read them; roles
+from there, names their own.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +18,9 @@ from weightbridge.formats.wire import LENGTH, Buffer, Span, fields, floats, inte
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 
-READS: Mapping[str, tuple[str, Mapping[int, str]]] = {  # operation -> canonical op, and the roles of its inputs
+READS: Mapping[
+    str, tuple[str, Mapping[int, str]]
+] = {  # operation -> canonical op, and the roles of its inputs
     "Conv2D": ("Conv", {1: "kernel"}),
     "Conv3D": ("Conv", {1: "kernel"}),
     "DepthwiseConv2dNative": ("DepthwiseConv", {1: "kernel"}),
@@ -33,7 +37,14 @@ READS: Mapping[str, tuple[str, Mapping[int, str]]] = {  # operation -> canonical
 }
 BIASES = ("BiasAdd", "Add", "AddV2")
 PASSING = ("Identity", "StopGradient", "CheckNumerics")
-TYPED: Mapping[str, tuple[int, ...]] = {"float32": (5,), "float64": (6,), "int32": (7,), "int64": (10,), "int8": (7,), "uint8": (7,)}
+TYPED: Mapping[str, tuple[int, ...]] = {
+    "float32": (5,),
+    "float64": (6,),
+    "int32": (7,),
+    "int64": (10,),
+    "int8": (7,),
+    "uint8": (7,),
+}
 BITS = {"float16": 13, "bfloat16": 13}
 FLOOR, RATIO = 64 << 20, 200
 
@@ -53,9 +64,15 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
     try:
         layers = _layers(path, data, span) if span else ()
     except ModelError as error:
-        raise type(error)(error.message, where=error.where or str(path), fix=error.fix or "Copy the folder again") from error
+        raise type(error)(
+            error.message, where=error.where or str(path), fix=error.fix or "Copy the folder again"
+        ) from error
     if not layers:
-        raise Corrupt("the SavedModel holds no weights: no variables, and no constants that a layer reads", where=str(path), fix="Check it")
+        raise Corrupt(
+            "the SavedModel holds no weights: no variables, and no constants that a layer reads",
+            where=str(path),
+            fix="Check it",
+        )
     return LayerGraph(path=str(path), format=format, framework="keras", layers=layers, edges=chain(layers))
 
 
@@ -66,15 +83,21 @@ def _layers(path: Path, data: Buffer, span: Span) -> tuple[Layer, ...]:
     layers: dict[str, Layer] = {}
     for node in nodes.values():
         op, roles = READS.get(node.op, ("", {}))
-        constants = [(role, _constant(nodes, node.inputs[i])) for i, role in roles.items() if i < len(node.inputs)]
+        constants = [
+            (role, _constant(nodes, node.inputs[i])) for i, role in roles.items() if i < len(node.inputs)
+        ]
         tensors = tuple(
-            _tensor(path, data, c, role) for role, c in constants if c is not None and c.name not in used and _is_weight(data, c)
+            _tensor(path, data, c, role)
+            for role, c in constants
+            if c is not None and c.name not in used and _is_weight(data, c)
         )
         used.update(t.name for t in tensors)
         before = layers.get(_plain(node.inputs[0])) if node.op in BIASES and node.inputs else None
         if tensors and before is not None and before.tensor("bias") is None:
             bias = replace(tensors[0], role="bias")
-            layers[before.name] = replace(before, tensors=(*before.tensors, bias), attributes={"use_bias": True})
+            layers[before.name] = replace(
+                before, tensors=(*before.tensors, bias), attributes={"use_bias": True}
+            )
         elif tensors and node.op not in ("Add", "AddV2"):
             layers[node.name] = Layer(node.name, op, node.op, {"axis": -1} if op == "Shift" else {}, tensors)
     return tuple(layers.values())
@@ -133,14 +156,19 @@ def _tensor(path: Path, data: Buffer, node: Operation, role: str) -> Tensor:
     dtype, shape = _header(data, node)
     needed = prod(shape) * dtype_of(dtype).itemsize
     if needed > max(FLOOR, RATIO * len(data)):
-        raise ResourceBomb(f"declares {needed} bytes {list(shape)[:8]}, the file has {len(data)}", where=f"{path}: {node.name}")
+        raise ResourceBomb(
+            f"declares {needed} bytes {list(shape)[:8]}, the file has {len(data)}",
+            where=f"{path}: {node.name}",
+        )
     assert node.value is not None
     for field in fields(data, node.value):
         if field.number == 4 and field.end - field.start not in (0, needed):
             stored = f"{field.end - field.start} bytes are stored"
             raise Corrupt(f"{stored}, its shape {list(shape)} needs {needed}", where=f"{path}: {node.name}")
     load = partial(_load, f"{path}: {node.name}", data, node.value, (dtype, shape))
-    return Tensor(node.name, role, shape, dtype, node.name, load, role not in ("moving_mean", "moving_variance"))
+    return Tensor(
+        node.name, role, shape, dtype, node.name, load, role not in ("moving_mean", "moving_variance")
+    )
 
 
 def _load(where: str, data: Buffer, span: Span, header: tuple[str, tuple[int, ...]]) -> Array:
@@ -149,7 +177,11 @@ def _load(where: str, data: Buffer, span: Span, header: tuple[str, tuple[int, ..
     parts: list[Any] = []
     for field in fields(data, span):
         if field.number == 4 and field.wire == LENGTH and field.end > field.start:
-            return np.frombuffer(bytes(data[field.start : field.end]), dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+            return (
+                np.frombuffer(bytes(data[field.start : field.end]), dtype.newbyteorder("<"))
+                .astype(dtype)
+                .reshape(shape)
+            )
         if field.number in TYPED.get(header[0], ()):
             read: Callable[..., Array] = floats if dtype.kind == "f" else integers
             parts.append(read(data, field))
@@ -157,5 +189,9 @@ def _load(where: str, data: Buffer, span: Span, header: tuple[str, tuple[int, ..
             parts.append(integers(data, field).astype(np.uint16).view(dtype))
     values = np.concatenate(parts).astype(dtype) if parts else np.zeros(1, dtype)
     if values.size > prod(shape):
-        raise Corrupt(f"{values.size} values, its shape {list(shape)} has {prod(shape)}", where=where, fix="Copy the folder again")
+        raise Corrupt(
+            f"{values.size} values, its shape {list(shape)} has {prod(shape)}",
+            where=where,
+            fix="Copy the folder again",
+        )
     return np.concatenate([values, np.full(prod(shape) - values.size, values[-1], dtype)]).reshape(shape)

@@ -1,4 +1,6 @@
-"""TensorFlow's SavedModel folders: as Keras 2 saves them, with its own metadata, as Keras 3 exports them, or as TensorFlow 1 did."""
+"""TensorFlow's SavedModel folders: as Keras 2 saves them, with its own metadata, as Keras 3 exports them, or
+as TensorFlow 1 did.
+"""
 
 import mmap
 from collections.abc import Iterable, Mapping
@@ -7,7 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, OutputError, ResourceBomb, Unsupported
+from weightbridge.errors import (
+    Corrupt,
+    ExternalReference,
+    MissingFile,
+    ModelError,
+    OutputError,
+    ResourceBomb,
+    Unsupported,
+)
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_model
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
@@ -16,9 +26,20 @@ from weightbridge.formats.tensorflow.checkpoint import excluded, files_of, track
 from weightbridge.formats.tensorflow.checkpoint_layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint_names import Named, by_names, by_objects
 from weightbridge.formats.tensorflow.graph_def import constants_graph
-from weightbridge.formats.tensorflow.saved_model_keras import Objects, SavedStore, decoded, is_layer, top_layers, tree_of
+from weightbridge.formats.tensorflow.saved_model_keras import (
+    Objects,
+    SavedStore,
+    decoded,
+    is_layer,
+    top_layers,
+    tree_of,
+)
 from weightbridge.formats.tensorflow.saved_model_loose import graph_of_parts
-from weightbridge.formats.tensorflow.saved_model_proto import MetaGraph, parse_keras_metadata, parse_saved_model
+from weightbridge.formats.tensorflow.saved_model_proto import (
+    MetaGraph,
+    parse_keras_metadata,
+    parse_saved_model,
+)
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle, read_bundle
 from weightbridge.formats.tensorflow.tracked import Tracked
 from weightbridge.formats.wire import Buffer
@@ -36,7 +57,9 @@ def read(path: Path) -> LayerGraph:
     folder = path if path.is_dir() else path.parent
     file = _inside(folder, MODEL) if path.is_dir() else path
     if not file.is_file():
-        raise Unsupported("a SavedModel as text (.pbtxt)", where=str(folder), fix="Save it again as saved_model.pb")
+        raise Unsupported(
+            "a SavedModel as text (.pbtxt)", where=str(folder), fix="Save it again as saved_model.pb"
+        )
     data = _mapped(file)
     try:
         meta = parse_saved_model(data)
@@ -44,12 +67,19 @@ def read(path: Path) -> LayerGraph:
         raise type(error)(error.message, where=error.where or str(file), fix=error.fix or DAMAGED) from error
     graph = _graph(path, folder, meta, data)
     files = (str(p) for p in _files(folder) if not path.is_dir() and p != path)
-    return replace(graph, path=str(path), producer=graph.producer or f"tensorflow {meta.version}".strip(), files=tuple(files))
+    return replace(
+        graph,
+        path=str(path),
+        producer=graph.producer or f"tensorflow {meta.version}".strip(),
+        files=tuple(files),
+    )
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
     """SavedModels are read only."""
-    raise OutputError("SavedModels are read only", where=template.path, fix="Choose an OUTPUT that ends with .safetensors")
+    raise OutputError(
+        "SavedModels are read only", where=template.path, fix="Choose an OUTPUT that ends with .safetensors"
+    )
 
 
 def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGraph:
@@ -74,21 +104,29 @@ def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGrap
 def _by_names(path: Path, bundle: Bundle, named: Iterable[Named], *, has_objects: bool) -> LayerGraph:
     layers = layers_of(bundle, [n for n in named if n.reason is None], is_sorted=not has_objects)
     if not layers:
-        raise Corrupt("the SavedModel holds no weights", where=str(path), fix="Build the model before it is saved")
+        raise Corrupt(
+            "the SavedModel holds no weights", where=str(path), fix="Build the model before it is saved"
+        )
     return LayerGraph(path=str(path), format=FORMAT, framework="keras", layers=layers, edges=chain(layers))
 
 
 def _keras(path: Path, objects: Objects, bundle: Bundle) -> LayerGraph:
-    """As the .h5 of the same model; a class of the user's own has no data flow to tell, but what it holds has configs."""
+    """As the .h5 of the same model; a class of the user's own has no data flow to tell, but what it holds has
+    configs.
+    """
     where, root = f"{path}: Keras's metadata", objects.metadata[0]
     version = str(root.get("keras_version", "2"))
-    model = parse_model({"class_name": root.get("class_name"), "config": root.get("config"), "name": root.get("name")}, where)
+    model = parse_model(
+        {"class_name": root.get("class_name"), "config": root.get("config"), "name": root.get("name")}, where
+    )
     model, findings = normalised(model, Origin(version_of(version), str(root.get("backend", "tensorflow"))))
     producer = f"{'tf.' if version.endswith('-tf') or version_of(version)[:1] == (2,) else ''}keras {version}"
     if model.kind == "layer":
         graph = graph_of_parts(path, FORMAT, objects, bundle, Origin(version_of(version), "tensorflow"))
         name = custom_name(_as_custom(model))
-        return replace(graph, producer=producer, findings=(custom_finding(name, [model.name]), *graph.findings))
+        return replace(
+            graph, producer=producer, findings=(custom_finding(name, [model.name]), *graph.findings)
+        )
     tree = tree_of(objects, bundle, top_layers(objects))
     return graph_of_model(path, FORMAT, producer, model, partial(SavedStore, tree, bundle), findings)
 
@@ -98,15 +136,21 @@ def _as_custom(model: ConfigLayer) -> ConfigLayer:
 
 
 def _objects(folder: Path, meta: MetaGraph, tracked: tuple[Tracked, ...], bundle: Bundle) -> Objects:
-    """The objects with their metadata, from the model's file or from one beside it, and the keys of variables."""
+    """The objects with their metadata, from the model's file or from one beside it, and the keys of
+    variables.
+    """
     texts: dict[int, str] = {i: node.metadata for i, node in enumerate(meta.objects) if node.metadata}
     file = _inside(folder, METADATA)
     if file.is_file():
         try:
             texts |= parse_keras_metadata(_mapped(file))
         except ModelError as error:
-            raise type(error)(error.message, where=error.where or str(file), fix=error.fix or DAMAGED) from error
-    metadata: Mapping[int, Mapping[str, Any]] = {i: decoded(text, f"{folder}: object {i}") for i, text in texts.items()}
+            raise type(error)(
+                error.message, where=error.where or str(file), fix=error.fix or DAMAGED
+            ) from error
+    metadata: Mapping[int, Mapping[str, Any]] = {
+        i: decoded(text, f"{folder}: object {i}") for i, text in texts.items()
+    }
     return Objects(meta.objects, metadata, _keys(meta.objects, tracked, bundle))
 
 
@@ -132,17 +176,27 @@ def _mapped(file: Path) -> Buffer:
         with file.open("rb") as opened:
             size = opened.seek(0, 2)
             if size > LARGEST:
-                raise ResourceBomb(f"{size} bytes are more than a SavedModel may have", where=str(file), fix="Check what this file is")
+                raise ResourceBomb(
+                    f"{size} bytes are more than a SavedModel may have",
+                    where=str(file),
+                    fix="Check what this file is",
+                )
             return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
     except OSError as error:
-        raise MissingFile(f"cannot be read: {error.strerror}", where=str(file), fix="Check the path and its permissions") from error
+        raise MissingFile(
+            f"cannot be read: {error.strerror}", where=str(file), fix="Check the path and its permissions"
+        ) from error
 
 
 def _inside(folder: Path, name: str) -> Path:
     """A file of the folder; a link that leads out of it is not followed."""
     found = folder / name
     if not found.resolve().is_relative_to(folder.resolve()):
-        raise ExternalReference("a link out of the folder, which is not followed", where=str(found), fix="Copy the file into the folder")
+        raise ExternalReference(
+            "a link out of the folder, which is not followed",
+            where=str(found),
+            fix="Copy the file into the folder",
+        )
     return found
 
 

@@ -1,4 +1,6 @@
-"""Keras's metadata in a SavedModel -> the config that an .h5 of the model would hold, and its variables as that file would group them."""
+"""Keras's metadata in a SavedModel -> the config that an .h5 of the model would hold, and its variables as
+that file would group them.
+"""
 
 import json
 import re
@@ -43,7 +45,11 @@ def decoded(text: str, where: str) -> dict[str, Any]:
         found = json.loads(text, object_hook=_plain)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Corrupt(f"Keras's metadata is no JSON: {reason}", where=where, fix="Get the folder again, or save the model again") from error
+        raise Corrupt(
+            f"Keras's metadata is no JSON: {reason}",
+            where=where,
+            fix="Get the folder again, or save the model again",
+        ) from error
     return found if isinstance(found, dict) else {}
 
 
@@ -53,7 +59,9 @@ def is_layer(node: Tracked) -> bool:
 
 
 def tree_of(objects: Objects, bundle: Bundle, layers: Sequence[tuple[str, int]]) -> Group:
-    """The groups that an .h5 would have: one for each of the layers (name, object), with the weights of all that it holds."""
+    """The groups that an .h5 would have: one for each of the layers (name, object), with the weights of all
+    that it holds.
+    """
     root = Group("", 0, {"layer_names": [name for name, _ in layers]}, {})
     taken: set[int] = set()
     others = {number for _, number in layers}
@@ -68,11 +76,17 @@ def tree_of(objects: Objects, bundle: Bundle, layers: Sequence[tuple[str, int]])
 
 
 def top_layers(objects: Objects) -> list[tuple[str, int]]:
-    """The layers that the root holds, in the model's order; then whatever else it holds that may have weights."""
-    numbered = sorted((int(m[1]), child) for name, child in below(objects.nodes, 0) if (m := LAYER.fullmatch(name)))
+    """The layers that the root holds, in the model's order; then whatever else it holds that may have
+    weights.
+    """
+    numbered = sorted(
+        (int(m[1]), child) for name, child in below(objects.nodes, 0) if (m := LAYER.fullmatch(name))
+    )
     layers = list(dict.fromkeys(child for _, child in numbered))
     rest = [
-        (name, child) for name, child in below(objects.nodes, 0) if child not in set(layers) and not name.startswith("layer_with_weights")
+        (name, child)
+        for name, child in below(objects.nodes, 0)
+        if child not in set(layers) and not name.startswith("layer_with_weights")
     ]
     found = [(objects.name(child, f"layer-{i}"), child) for i, child in enumerate(layers)]
     found += [(objects.name(child, name), child) for name, child in rest if objects.nodes[child].identifier]
@@ -92,14 +106,20 @@ class SavedStore(LegacyStore):
 
 
 def _plain(value: dict[str, Any]) -> Any:
-    return value["items"] if value.get("class_name") in ENCODED and isinstance(value.get("items"), list) else value
+    return (
+        value["items"]
+        if value.get("class_name") in ENCODED and isinstance(value.get("items"), list)
+        else value
+    )
 
 
 Weight = tuple[tuple[str, ...], str, str]  # scope, last part of the name, key
 
 
 def _weights(objects: Objects, number: int, taken: set[int], others: Collection[int]) -> Iterator[Weight]:
-    """The variables below an object that are not in another layer of the list, with the names of what is between; each once."""
+    """The variables below an object that are not in another layer of the list, with the names of what is
+    between; each once.
+    """
     stack: list[tuple[int, tuple[str, ...], str]] = [(number, (), "")]
     while stack:
         current, scope, label = stack.pop()
@@ -111,7 +131,11 @@ def _weights(objects: Objects, number: int, taken: set[int], others: Collection[
             raise Corrupt(f"layers nested more than {MAX_DEPTH} deep", fix="Save the model again")
         if current in objects.keys and node.is_variable:
             yield scope, _last(node, label), objects.keys[current]
-        inner = scope if current == number or WRAPPED.fullmatch(node.identifier) else (*scope, objects.name(current, label))
+        inner = (
+            scope
+            if current == number or WRAPPED.fullmatch(node.identifier)
+            else (*scope, objects.name(current, label))
+        )
         stack.extend((child, inner, name) for name, child in reversed(list(below(objects.nodes, current))))
 
 
@@ -138,6 +162,10 @@ def _put(group: Group, path: str, value: Group | Dataset) -> None:
     for part in parents:
         children: Any = group.children
         found = children.setdefault(part, Group(f"{group.path}/{part}", 0, {}, {}))
-        group = found if isinstance(found, Group) else children.setdefault(f"{part}.", Group(f"{group.path}/{part}", 0, {}, {}))
+        group = (
+            found
+            if isinstance(found, Group)
+            else children.setdefault(f"{part}.", Group(f"{group.path}/{part}", 0, {}, {}))
+        )
     children = group.children
     children[last] = value

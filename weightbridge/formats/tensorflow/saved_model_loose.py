@@ -1,4 +1,6 @@
-"""A SavedModel of a subclassed Keras model: what it holds has configs, how it is called is in code, so there is no data flow."""
+"""A SavedModel of a subclassed Keras model: what it holds has configs, how it is called is in code, so there
+is no data flow.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,18 +28,33 @@ def graph_of_parts(path: Path, format: str, objects: Objects, bundle: Bundle, or
     parsed = [normalised(_config(objects, name, number, path), origin) for name, number in places]
     nodes = tuple(node for layer, _ in parsed for node in _nodes(layer, path))
     flow = Flow(nodes, (), ())
-    built = build(flow, SavedStore(tree_of(objects, bundle, [*places, ("model", 0)]), bundle, flow), str(path))
+    built = build(
+        flow, SavedStore(tree_of(objects, bundle, [*places, ("model", 0)]), bundle, flow), str(path)
+    )
     layers = unique(layer for layer in built.layers if layer.tensors or layer.name != "model")
     if not any(layer.tensors for layer in layers):
-        raise Corrupt("the SavedModel holds no weights", where=str(path), fix="Build the model before it is saved")
+        raise Corrupt(
+            "the SavedModel holds no weights", where=str(path), fix="Build the model before it is saved"
+        )
     findings = (*(f for _, found in parsed for f in found), *code_findings(flow), *built.findings)
-    return LayerGraph(path=str(path), format=format, framework="keras", layers=layers, edges=chain(layers), findings=findings)
+    return LayerGraph(
+        path=str(path),
+        format=format,
+        framework="keras",
+        layers=layers,
+        edges=chain(layers),
+        findings=findings,
+    )
 
 
 def _places(objects: Objects) -> Iterator[tuple[str, int]]:
-    """Layers by the names on the way to them: those of Keras's own and whole models as they are, others opened."""
+    """Layers by the names on the way to them: those of Keras's own and whole models as they are, others
+    opened.
+    """
     seen = {0}
-    stack: list[tuple[int, str, int]] = [(child, objects.name(child, name), 1) for name, child in reversed(list(below(objects.nodes, 0)))]
+    stack: list[tuple[int, str, int]] = [
+        (child, objects.name(child, name), 1) for name, child in reversed(list(below(objects.nodes, 0)))
+    ]
     while stack:
         number, name, depth = stack.pop()
         if number in seen or depth > MAX_DEPTH:
@@ -47,7 +64,13 @@ def _places(objects: Objects) -> Iterator[tuple[str, int]]:
         if is_layer(objects.nodes[number]) and _is_known(objects, number):
             yield name, number
             continue
-        inner = f"{name}/" if is_layer(objects.nodes[number]) else name.rpartition("/")[0] + "/" if "/" in name else ""
+        inner = (
+            f"{name}/"
+            if is_layer(objects.nodes[number])
+            else name.rpartition("/")[0] + "/"
+            if "/" in name
+            else ""
+        )
         stack.extend((child, f"{inner}{objects.name(child, label)}", depth + 1) for child, label in held)
         if is_layer(objects.nodes[number]) and any(objects.nodes[child].is_variable for child, _ in held):
             yield name, number
@@ -56,12 +79,18 @@ def _places(objects: Objects) -> Iterator[tuple[str, int]]:
 def _is_known(objects: Objects, number: int) -> bool:
     told = objects.metadata.get(number, {})
     config = told.get("config")
-    return told.get("class_name") in CLASSES or (isinstance(config, dict) and isinstance(config.get("layers"), list))
+    return told.get("class_name") in CLASSES or (
+        isinstance(config, dict) and isinstance(config.get("layers"), list)
+    )
 
 
 def _config(objects: Objects, name: str, number: int, path: Path) -> ConfigLayer:
     told = objects.metadata.get(number, {})
-    value = {"class_name": told.get("class_name") or "Layer", "config": told.get("config") or {}, "name": name}
+    value = {
+        "class_name": told.get("class_name") or "Layer",
+        "config": told.get("config") or {},
+        "name": name,
+    }
     return replace(parse_model(value, f"{path}: {name}"), build_shape=told.get("build_input_shape"))
 
 
@@ -69,4 +98,6 @@ def _nodes(layer: ConfigLayer, path: Path) -> tuple[Node, ...]:
     """The nodes of one layer, fed by nothing."""
     flow = flow_of(ConfigLayer(ALONE, ALONE, kind="sequential", layers=(layer,)), str(path))
     fed = set(flow.inputs)
-    return tuple(replace(n, inputs=tuple(i for i in n.inputs if i not in fed)) for n in flow.nodes if n.name not in fed)
+    return tuple(
+        replace(n, inputs=tuple(i for i in n.inputs if i not in fed)) for n in flow.nodes if n.name not in fed
+    )

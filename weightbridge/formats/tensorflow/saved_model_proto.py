@@ -1,10 +1,18 @@
-"""A SavedModel's messages (saved_model.proto, meta_graph.proto, saved_object_graph.proto) as values; functions are only skipped."""
+"""A SavedModel's messages (saved_model.proto, meta_graph.proto, saved_object_graph.proto) as values;
+functions are only skipped.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from weightbridge.errors import Corrupt
-from weightbridge.formats.tensorflow.tracked import EMPTY, Tracked, check_children, looks_like_optimizer, parse_child
+from weightbridge.formats.tensorflow.tracked import (
+    EMPTY,
+    Tracked,
+    check_children,
+    looks_like_optimizer,
+    parse_child,
+)
 from weightbridge.formats.wire import Buffer, Field, Span, fields, span_of, text
 
 SERVE = "serve"
@@ -12,7 +20,9 @@ SERVE = "serve"
 
 @dataclass(frozen=True, slots=True)
 class MetaGraph:
-    """One model of a SavedModel: what it is for, TensorFlow's version, its objects (none in TensorFlow 1), its graph of operations."""
+    """One model of a SavedModel: what it is for, TensorFlow's version, its objects (none in TensorFlow 1),
+    its graph of operations.
+    """
 
     tags: tuple[str, ...]
     version: str
@@ -32,7 +42,9 @@ def parse_saved_model(data: Buffer) -> MetaGraph:
 
 
 def parse_keras_metadata(data: Buffer) -> Mapping[int, str]:
-    """An object's number -> its metadata (saved_metadata.proto), which Keras 2.5 and later keep in a file of their own."""
+    """An object's number -> its metadata (saved_metadata.proto), which Keras 2.5 and later keep in a file of
+    their own.
+    """
     found = {}
     for field in fields(data, Span(0, len(data))):
         if field.number == 1:

@@ -1,4 +1,6 @@
-"""Snappy's raw format (google/snappy, format_description.txt): decompressed within a limit, every copy checked."""
+"""Snappy's raw format (google/snappy, format_description.txt): decompressed within a limit, every copy
+checked.
+"""
 
 from weightbridge.errors import Corrupt, ResourceBomb
 from weightbridge.formats.wire import varint
@@ -8,7 +10,9 @@ EXPANSION = 64  # a copy of three bytes gives at most 64
 
 
 def decompress(data: bytes) -> bytes:
-    """Raises Corrupt for malformed data, ResourceBomb for a length that the data cannot have or that no block has."""
+    """Raises Corrupt for malformed data, ResourceBomb for a length that the data cannot have or that no block
+    has.
+    """
     length, position = varint(data, 0, len(data))
     if length > MOST or length > EXPANSION * len(data):
         raise ResourceBomb(f"a block of {len(data)} bytes that says it expands to {length}")
@@ -33,7 +37,9 @@ def _element(data: bytes, position: int, found: bytearray) -> int:
     offset = (tag >> 5) << 8 | low if kind == 1 else low
     length = (tag >> 2 & 7) + 4 if kind == 1 else (tag >> 2) + 1
     if position + size > len(data) or not 0 < offset <= len(found):
-        raise Corrupt(f"byte {position}: a copy of a compressed block from {offset} bytes before, where {len(found)} are known")
+        raise Corrupt(
+            f"byte {position}: a copy of a compressed block from {offset} bytes before, where {len(found)} are known"
+        )
     start = len(found) - offset
     run = bytes(found[start : start + length])
     found += (run * (length // len(run) + 1))[:length]

@@ -1,4 +1,6 @@
-"""LevelDB's sorted table (doc/table_format.md), which TensorFlow's checkpoint index is: all entries, every block checked."""
+"""LevelDB's sorted table (doc/table_format.md), which TensorFlow's checkpoint index is: all entries, every
+block checked.
+"""
 
 from collections.abc import Iterator
 from typing import NamedTuple

@@ -1,4 +1,6 @@
-"""TensorFlow's tensor bundle, the V2 checkpoint: an index and its data files, all sizes checked before anything is loaded."""
+"""TensorFlow's tensor bundle, the V2 checkpoint: an index and its data files, all sizes checked before
+anything is loaded.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -69,10 +71,16 @@ def _index_bytes(index: Path) -> bytes:
     try:
         _refuse_link(index)
         if index.stat().st_size > LARGEST_INDEX:
-            raise ResourceBomb("an index larger than any that TensorFlow writes", where=str(index), fix="Check what this file is")
+            raise ResourceBomb(
+                "an index larger than any that TensorFlow writes",
+                where=str(index),
+                fix="Check what this file is",
+            )
         return index.read_bytes()
     except OSError as error:
-        raise MissingFile(f"the checkpoint's index cannot be read: {error.strerror}", where=str(index), fix="Check the path") from error
+        raise MissingFile(
+            f"the checkpoint's index cannot be read: {error.strerror}", where=str(index), fix="Check the path"
+        ) from error
 
 
 def _parsed(prefix: Path, data: bytes) -> Bundle:
@@ -117,7 +125,9 @@ def _check(bundle: Bundle) -> None:
 
 
 def _stored(bundle: Bundle) -> Iterator[tuple[str, Entry]]:
-    """All that has bytes of its own, with the parts of partitioned variables, which must be there and fill it."""
+    """All that has bytes of its own, with the parts of partitioned variables, which must be there and fill
+    it.
+    """
     for name, entry in bundle.entries.items():
         if not entry.slices:
             yield name, entry
@@ -125,22 +135,45 @@ def _stored(bundle: Bundle) -> Iterator[tuple[str, Entry]]:
         filled = 0
         for extents in entry.slices:
             part = bundle.parts.get(slice_key(name, extents))
-            if part is None or part.dtype != entry.dtype or _cut(entry, extents, bundle, name)[1] != part.shape:
-                raise Corrupt("a part of this variable is not there or has another shape", where=_where(bundle, name), fix=DAMAGED)
+            if (
+                part is None
+                or part.dtype != entry.dtype
+                or _cut(entry, extents, bundle, name)[1] != part.shape
+            ):
+                raise Corrupt(
+                    "a part of this variable is not there or has another shape",
+                    where=_where(bundle, name),
+                    fix=DAMAGED,
+                )
             filled += prod(part.shape)
             yield name, part
         if filled != prod(entry.shape):
-            raise Corrupt(f"its parts have {filled} of {prod(entry.shape)} values", where=_where(bundle, name), fix=DAMAGED)
+            raise Corrupt(
+                f"its parts have {filled} of {prod(entry.shape)} values",
+                where=_where(bundle, name),
+                fix=DAMAGED,
+            )
 
 
-def _cut(entry: Entry, extents: tuple[Extent, ...], bundle: Bundle, name: str) -> tuple[tuple[slice, ...], tuple[int, ...]]:
+def _cut(
+    entry: Entry, extents: tuple[Extent, ...], bundle: Bundle, name: str
+) -> tuple[tuple[slice, ...], tuple[int, ...]]:
     """Where a part lies in the whole, and its shape."""
     if len(extents) != len(entry.shape):
-        raise Corrupt(f"a part has {len(extents)} axes, the variable {len(entry.shape)}", where=_where(bundle, name), fix=DAMAGED)
+        raise Corrupt(
+            f"a part has {len(extents)} axes, the variable {len(entry.shape)}",
+            where=_where(bundle, name),
+            fix=DAMAGED,
+        )
     lengths = tuple(n if e.length == WHOLE else e.length for e, n in zip(extents, entry.shape, strict=True))
-    if any(e.start < 0 or length < 0 or e.start + length > n for e, length, n in zip(extents, lengths, entry.shape, strict=True)):
+    if any(
+        e.start < 0 or length < 0 or e.start + length > n
+        for e, length, n in zip(extents, lengths, entry.shape, strict=True)
+    ):
         raise Corrupt("a part reaches beyond the variable", where=_where(bundle, name), fix=DAMAGED)
-    return tuple(slice(e.start, e.start + length) for e, length in zip(extents, lengths, strict=True)), lengths
+    return tuple(
+        slice(e.start, e.start + length) for e, length in zip(extents, lengths, strict=True)
+    ), lengths
 
 
 def _where(bundle: Bundle, name: str) -> str:
@@ -149,7 +182,11 @@ def _where(bundle: Bundle, name: str) -> str:
 
 def _refuse_link(path: Path) -> None:
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
-        raise ExternalReference("a link out of the checkpoint's folder, which is not followed", where=str(path), fix="Copy the file here")
+        raise ExternalReference(
+            "a link out of the checkpoint's folder, which is not followed",
+            where=str(path),
+            fix="Copy the file here",
+        )
 
 
 def _size(path: Path) -> int:
@@ -158,31 +195,45 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError as error:
         raise MissingFile(
-            "this data file of the checkpoint is not there", where=str(path), fix="Copy all files of the checkpoint"
+            "this data file of the checkpoint is not there",
+            where=str(path),
+            fix="Copy all files of the checkpoint",
         ) from error
 
 
 def _check_size(entry: Entry, size: int, where: str) -> None:
-    needed = prod(entry.shape) * dtype_of(entry.dtype).itemsize if entry.dtype not in ("", STRING) else entry.size
+    needed = (
+        prod(entry.shape) * dtype_of(entry.dtype).itemsize if entry.dtype not in ("", STRING) else entry.size
+    )
     if max(needed, entry.size) > size or prod(max(n, 1) for n in entry.shape) > MOST:
         declared = f"declares {max(needed, entry.size)} bytes {list(entry.shape)[:8]}"
         raise ResourceBomb(f"{declared}, the data file has {size}", where=where, fix=DAMAGED)
     if needed != entry.size:
-        raise Corrupt(f"{entry.size} bytes are stored, its shape {list(entry.shape)} needs {needed}", where=where, fix=DAMAGED)
+        raise Corrupt(
+            f"{entry.size} bytes are stored, its shape {list(entry.shape)} needs {needed}",
+            where=where,
+            fix=DAMAGED,
+        )
     if entry.offset + entry.size > size:
-        raise Corrupt(f"it ends at byte {entry.offset + entry.size}, the data file at {size}", where=where, fix=DAMAGED)
+        raise Corrupt(
+            f"it ends at byte {entry.offset + entry.size}, the data file at {size}", where=where, fix=DAMAGED
+        )
 
 
 def _joined(bundle: Bundle, key: str, entry: Entry) -> Array:
     whole = np.empty(entry.shape, dtype_of(entry.dtype))
     for extents in entry.slices:
-        whole[_cut(entry, extents, bundle, key)[0]] = _loaded(bundle, key, bundle.parts[slice_key(key, extents)])
+        whole[_cut(entry, extents, bundle, key)[0]] = _loaded(
+            bundle, key, bundle.parts[slice_key(key, extents)]
+        )
     return whole
 
 
 def _loaded(bundle: Bundle, key: str, entry: Entry) -> Array:
     if entry.dtype in ("", STRING):
-        raise Unsupported("a tensor that holds no numbers", where=f"{bundle.prefix}: {key}", fix="Leave it out")
+        raise Unsupported(
+            "a tensor that holds no numbers", where=f"{bundle.prefix}: {key}", fix="Leave it out"
+        )
     dtype = dtype_of(entry.dtype)
     raw = _bytes(bundle, key, entry).view(dtype.newbyteorder(">" if bundle.is_big_endian else "<"))
     return raw.astype(dtype, copy=False).reshape(entry.shape)
@@ -193,7 +244,9 @@ def _bytes(bundle: Bundle, key: str, entry: Entry) -> Array:
     try:
         found: Array = np.fromfile(path, np.uint8, entry.size, offset=entry.offset)
     except OSError as error:
-        raise MissingFile(f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions") from error
+        raise MissingFile(
+            f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions"
+        ) from error
     if found.size != entry.size:
         raise Corrupt(f"{entry.size} bytes expected, {found.size} found", where=f"{path}: {key}", fix=DAMAGED)
     if entry.dtype != STRING and masked_crc32c(found) != entry.crc:

@@ -1,4 +1,6 @@
-"""TensorFlow's object graphs (trackable_object_graph.proto): objects, what they hold by which name, and which variables are weights."""
+"""TensorFlow's object graphs (trackable_object_graph.proto): objects, what they hold by which name, and which
+variables are weights.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +16,22 @@ OPTIMIZERS = frozenset({"optimizer", "_optimizer"})
 STEPS = frozenset({"iter", "iterations", "_iterations"})
 RATES = frozenset({"learning_rate", "_learning_rate"})
 LISTS = frozenset(  # what Keras keeps beside the attributes that hold the same variables
-    f"{mark}{kind}{what}" for mark in ("", "_") for kind in ("", "trainable_", "non_trainable_") for what in ("variables", "weights")
+    f"{mark}{kind}{what}"
+    for mark in ("", "_")
+    for kind in ("", "trainable_", "non_trainable_")
+    for what in ("variables", "weights")
 )
-STATE = frozenset({"keras_api", "save_counter", "metrics", "_metrics", "compiled_metrics", "_compile_metrics", "_compile_loss"})
+STATE = frozenset(
+    {
+        "keras_api",
+        "save_counter",
+        "metrics",
+        "_metrics",
+        "compiled_metrics",
+        "_compile_metrics",
+        "_compile_loss",
+    }
+)
 STATE |= {"loss_tracker", "_loss_tracker", "_all_variables", "_loss_scale", "loss_scale"}
 MODEL, LIST, STATES, OPTIMIZER = range(4)  # what is reached first says what a variable is
 REASONS: tuple[Reason | None, ...] = (None, None, "state", "optimizer")
@@ -24,7 +39,8 @@ REASONS: tuple[Reason | None, ...] = (None, None, "state", "optimizer")
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """One object. children: (name, object's number); key: where a variable's value lies; is_variable, metadata (Keras's own,
+    """One object. children: (name, object's number); key: where a variable's value lies; is_variable,
+    metadata (Keras's own,
     JSON) and identifier are told by a SavedModel alone."""
 
     children: tuple[tuple[str, int], ...] = ()
@@ -38,7 +54,9 @@ class Tracked:
 
 
 class Reached(NamedTuple):
-    """An object, how it is reached (by what, and under which name), and why it is no weight (None: it is one)."""
+    """An object, how it is reached (by what, and under which name), and why it is no weight (None: it is
+    one).
+    """
 
     number: int
     way: "Way | None"
@@ -92,7 +110,9 @@ def parse_child(data: Buffer, span: Span) -> tuple[str, int]:
 
 
 def reached(nodes: Sequence[Tracked]) -> list[Reached]:
-    """Every object once, depth first, those of the model before what an optimizer or a metric holds. Raises ResourceBomb."""
+    """Every object once, depth first, those of the model before what an optimizer or a metric holds. Raises
+    ResourceBomb.
+    """
     waiting: list[list[tuple[int, Way | None]]] = [[(0, None)] if nodes else [], *([] for _ in REASONS[1:])]
     seen: set[int] = set()
     found = []
@@ -107,8 +127,13 @@ def reached(nodes: Sequence[Tracked]) -> list[Reached]:
             length = way.length + 1 if way else 1
             if length > MAX_DEPTH:
                 raise ResourceBomb(f"objects nested more than {MAX_DEPTH} deep")
-            held = [(max(phase, _phase(nodes, name, child)), child, Way(name, way, length)) for name, child in nodes[number].children]
-            stack.extend((child, step) for at, child, step in reversed(held) if at == phase and child not in seen)
+            held = [
+                (max(phase, _phase(nodes, name, child)), child, Way(name, way, length))
+                for name, child in nodes[number].children
+            ]
+            stack.extend(
+                (child, step) for at, child, step in reversed(held) if at == phase and child not in seen
+            )
             for at, child, step in held:
                 if at > phase and child not in seen:
                     waiting[at].append((child, step))

@@ -1,4 +1,6 @@
-"""PyTorch's zip archives (`.pt`, `.pth`, `.bin`), TorchScript's too: one pickle and one member per storage; nothing is executed."""
+"""PyTorch's zip archives (`.pt`, `.pth`, `.bin`), TorchScript's too: one pickle and one member per storage;
+nothing is executed.
+"""
 
 import zipfile
 from collections.abc import Mapping
@@ -38,7 +40,11 @@ def _opened(path: Path) -> Opened:
         folder = pickle.removesuffix("data.pkl")
         if members[pickle].file_size > PICKLE_LIMIT:
             size = members[pickle].file_size
-            raise ResourceBomb(f"a pickle of {size} bytes", where=f"{path}: {pickle}", fix="Save the state dict alone, as safetensors")
+            raise ResourceBomb(
+                f"a pickle of {size} bytes",
+                where=f"{path}: {pickle}",
+                fix="Save the state dict alone, as safetensors",
+            )
         data = read_member(opened, pickle, str(path))
         is_big = _byte_order(opened, members, f"{folder}byteorder", path)
     is_script = f"{folder}constants.pkl" in members and any(n.startswith(f"{folder}code/") for n in members)
@@ -57,11 +63,17 @@ def _members(path: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         raise Corrupt(f"the archive has several members called {twice}", where=str(path), fix=DAMAGED)
     for one, after in pairwise(sorted(infos, key=lambda info: info.header_offset)):
         if one.header_offset + one.compress_size > after.header_offset:
-            raise Corrupt(f"the members {one.filename} and {after.filename} lie over each other", where=str(path), fix=DAMAGED)
+            raise Corrupt(
+                f"the members {one.filename} and {after.filename} lie over each other",
+                where=str(path),
+                fix=DAMAGED,
+            )
     return found
 
 
-def _byte_order(opened: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], name: str, path: Path) -> bool:
+def _byte_order(
+    opened: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], name: str, path: Path
+) -> bool:
     """Whether the numbers are big-endian. Files of PyTorch before 2.1 have no record, and are little-endian."""
     if name not in members:
         return False
@@ -76,4 +88,6 @@ def _place(path: Path, members: Mapping[str, zipfile.ZipInfo], folder: str, key:
         return None
     refuse_bomb(info, str(path))
     region = partial(found_region, path, info)
-    return Place(info.file_size, region if info.compress_type == zipfile.ZIP_STORED else cache(region))  # unpacked once
+    return Place(
+        info.file_size, region if info.compress_type == zipfile.ZIP_STORED else cache(region)
+    )  # unpacked once

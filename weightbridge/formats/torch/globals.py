@@ -1,9 +1,20 @@
-"""The names that a PyTorch pickle may use, and the inert value that each stands for. Everything else is refused."""
+"""The names that a PyTorch pickle may use, and the inert value that each stands for. Everything else is
+refused.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weightbridge.formats.torch.values import Malformed, Name, Object, Storage, StoredTensor, UnsupportedTensor, natural, naturals
+from weightbridge.formats.torch.values import (
+    Malformed,
+    Name,
+    Object,
+    Storage,
+    StoredTensor,
+    UnsupportedTensor,
+    natural,
+    naturals,
+)
 
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the legacy format
 Arguments = tuple[Any, ...]
@@ -29,34 +40,94 @@ STORAGES: Mapping[str, str] = {
     "UntypedStorage": UNTYPED,
 }
 BYTES: Mapping[str, int] = {  # per element, of all dtypes that are read
-    **dict.fromkeys(("bool", "int8", "uint8", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"), 1),
+    **dict.fromkeys(
+        (
+            "bool",
+            "int8",
+            "uint8",
+            "float8_e4m3fn",
+            "float8_e5m2",
+            "float8_e4m3fnuz",
+            "float8_e5m2fnuz",
+            "float8_e8m0fnu",
+        ),
+        1,
+    ),
     **dict.fromkeys(("int16", "uint16", "float16", "bfloat16"), 2),
     **dict.fromkeys(("int32", "uint32", "float32"), 4),
     **dict.fromkeys(("int64", "uint64", "float64", "complex64"), 8),
     "complex128": 16,
 }
-OTHER_DTYPES = ("qint8", "quint8", "qint32", "quint4x2", "quint2x4", "float4_e2m1fn_x2", "complex32", "bits8", "int4", "uint4")
-SCHEMES = ("per_tensor_affine", "per_channel_affine", "per_channel_affine_float_qparams", "per_tensor_symmetric", "per_channel_symmetric")
+OTHER_DTYPES = (
+    "qint8",
+    "quint8",
+    "qint32",
+    "quint4x2",
+    "quint2x4",
+    "float4_e2m1fn_x2",
+    "complex32",
+    "bits8",
+    "int4",
+    "uint4",
+)
+SCHEMES = (
+    "per_tensor_affine",
+    "per_channel_affine",
+    "per_channel_affine_float_qparams",
+    "per_tensor_symmetric",
+    "per_channel_symmetric",
+)
 # Settings that checkpoints hold next to the weights: kept as descriptions that nobody looks into.
 INERT = frozenset(
     {f"torch.{name}" for name in (*BYTES, *OTHER_DTYPES, *SCHEMES)}
-    | {"torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer", "torch.device", "torch.torch_version.TorchVersion"}
-    | {f"torch.{name}" for name in ("strided", "sparse_coo", "contiguous_format", "channels_last", "preserve_format")}
-    | {"torch.serialization._get_layout", "_codecs.encode", "copyreg._reconstructor", "copy_reg._reconstructor", "argparse.Namespace"}
+    | {
+        "torch.Tensor",
+        "torch.nn.parameter.Parameter",
+        "torch.nn.parameter.Buffer",
+        "torch.device",
+        "torch.torch_version.TorchVersion",
+    }
+    | {
+        f"torch.{name}"
+        for name in ("strided", "sparse_coo", "contiguous_format", "channels_last", "preserve_format")
+    }
+    | {
+        "torch.serialization._get_layout",
+        "_codecs.encode",
+        "copyreg._reconstructor",
+        "copy_reg._reconstructor",
+        "argparse.Namespace",
+    }
     | {f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")}
     | {"numpy.dtype", "numpy.ndarray", "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer"}
-    | {f"numpy.{name}" for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool_")}
-    | {f"numpy.dtypes.{name}DType" for name in ("Float16", "Float32", "Float64", "Int8", "Int32", "Int64", "UInt8", "UInt32", "Bool")}
+    | {
+        f"numpy.{name}"
+        for name in ("float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "bool_")
+    }
+    | {
+        f"numpy.dtypes.{name}DType"
+        for name in ("Float16", "Float32", "Float64", "Int8", "Int32", "Int64", "UInt8", "UInt32", "Bool")
+    }
     | {f"datetime.{name}" for name in ("datetime", "date", "time", "timedelta", "timezone")}
-    | {f"pathlib.{name}" for name in ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath")}
-    | {f"pathlib._local.{name}" for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")}
+    | {
+        f"pathlib.{name}"
+        for name in ("Path", "PosixPath", "WindowsPath", "PurePath", "PurePosixPath", "PureWindowsPath")
+    }
+    | {
+        f"pathlib._local.{name}"
+        for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
+    }
     | {"types.SimpleNamespace", "uuid.UUID", "decimal.Decimal", "fractions.Fraction"}
     | {
         f"{home}.{name}"
         for home in ("builtins", "__builtin__")
         for name in ("int", "float", "bool", "str", "complex", "bytes", "bytearray")
     }
-    | {f"{home}.{name}" for home in ("builtins", "__builtin__") for name in ("object", "long", "unicode", "slice", "range", "xrange")}
+    | {
+        f"{home}.{name}"
+        for home in ("builtins", "__builtin__")
+        for name in ("object", "long", "unicode", "slice", "range", "xrange")
+    }
 )
 PLAIN_TYPES = ("torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer")
 UNSUPPORTED: Mapping[str, str] = {
@@ -72,9 +143,15 @@ UNSUPPORTED: Mapping[str, str] = {
 
 
 def is_known(text: str, is_script: bool) -> bool:
-    """Whether a name is harmless as a description. is_script: the classes of a TorchScript archive are known too, by their states."""
+    """Whether a name is harmless as a description. is_script: the classes of a TorchScript archive are known
+    too, by their states.
+    """
     return (
-        text in CALLS or text in INERT or text in UNSUPPORTED or storage_dtype(text) != "" or (is_script and text.startswith("__torch__."))
+        text in CALLS
+        or text in INERT
+        or text in UNSUPPORTED
+        or storage_dtype(text) != ""
+        or (is_script and text.startswith("__torch__."))
     )
 
 
@@ -96,12 +173,19 @@ def called(name: Name, arguments: Any) -> Any:
 
 
 def persistent(value: Any) -> Any:
-    """The storage that a persistent id names; a whole module's source gives its class, which was refused already."""
+    """The storage that a persistent id names; a whole module's source gives its class, which was refused
+    already.
+    """
     if not isinstance(value, tuple) or len(value) < 2:
         raise Malformed("a persistent id that is no tuple")
     if value[0] == "module":
         return value[1]
-    if value[0] != "storage" or len(value) not in (5, 6) or not isinstance(value[1], Name) or not isinstance(value[2], str | int):
+    if (
+        value[0] != "storage"
+        or len(value) not in (5, 6)
+        or not isinstance(value[1], Name)
+        or not isinstance(value[2], str | int)
+    ):
         raise Malformed("a persistent id that names no storage")
     dtype, elements = storage_dtype(value[1].text), natural(value[4])
     if not dtype:
@@ -128,7 +212,9 @@ def _tensor_of_dtype(arguments: Arguments) -> StoredTensor | UnsupportedTensor:
     return _view(storage, offset, shape, strides, dtype.text.removeprefix("torch."))
 
 
-def _view(storage: Any, offset: Any, shape: Any, strides: Any, dtype: str) -> StoredTensor | UnsupportedTensor:
+def _view(
+    storage: Any, offset: Any, shape: Any, strides: Any, dtype: str
+) -> StoredTensor | UnsupportedTensor:
     if not isinstance(storage, Storage):
         raise Malformed("a tensor without a storage")
     kind = dtype or storage.dtype
@@ -147,7 +233,11 @@ def _quantised(arguments: Arguments) -> StoredTensor | UnsupportedTensor:
         return view
     if not isinstance(scheme, tuple) or len(scheme) < 3 or not isinstance(scheme[0], Name):
         raise Malformed("a quantised tensor without its scale")
-    said = f"scale {scheme[1]:.6g}, zero point {scheme[2]}" if _are_numbers(scheme[1:3]) else "a scale and a zero point per channel"
+    said = (
+        f"scale {scheme[1]:.6g}, zero point {scheme[2]}"
+        if _are_numbers(scheme[1:3])
+        else "a scale and a zero point per channel"
+    )
     return StoredTensor(view.storage, view.offset, view.shape, view.strides, view.dtype, said)
 
 
@@ -162,9 +252,18 @@ def _parameter(arguments: Arguments) -> Any:
 
 def _of_type(arguments: Arguments) -> Any:
     function, kind, inner = _first(arguments, 3)
-    if not isinstance(function, Name) or not isinstance(kind, Name) or function.text not in REBUILDS or not isinstance(inner, tuple):
+    if (
+        not isinstance(function, Name)
+        or not isinstance(kind, Name)
+        or function.text not in REBUILDS
+        or not isinstance(inner, tuple)
+    ):
         raise Malformed("a tensor of a class that is none")
-    return REBUILDS[function.text](inner) if kind.text in PLAIN_TYPES else UnsupportedTensor(f"a tensor of the class {kind.text[:80]}")
+    return (
+        REBUILDS[function.text](inner)
+        if kind.text in PLAIN_TYPES
+        else UnsupportedTensor(f"a tensor of the class {kind.text[:80]}")
+    )
 
 
 def _mapping(arguments: Arguments) -> dict[Any, Any]:
@@ -198,7 +297,11 @@ CALLS: Mapping[str, Callable[[Arguments], Any]] = {
     "torch._tensor._rebuild_from_type_v2": _of_type,
     **{f"collections.{name}": _mapping for name in ("OrderedDict", "defaultdict", "Counter")},
     **{f"{home}.dict": _mapping for home in ("builtins", "__builtin__")},
-    **{f"{home}.{name}": _sequence for home in ("builtins", "__builtin__") for name in ("list", "tuple", "set", "frozenset")},
+    **{
+        f"{home}.{name}": _sequence
+        for home in ("builtins", "__builtin__")
+        for name in ("list", "tuple", "set", "frozenset")
+    },
     "collections.deque": _sequence,
     "torch.Size": _sequence,
     **{f"torch.jit._pickle.build_{name}list": _sequence for name in ("int", "tensor", "double", "bool")},

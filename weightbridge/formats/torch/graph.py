@@ -22,7 +22,10 @@ def state_dict(root: Any, source: Source) -> StateDict:
     odd = [(name, leaf.what) for name, leaf in state.tensors if isinstance(leaf, UnsupportedTensor)]
     return StateDict(
         tensors,
-        excluded=(*(Excluded(name, "state", 0) for name, _ in odd), *(Excluded(one.name, one.reason, _size(one)) for one in state.left)),
+        excluded=(
+            *(Excluded(name, "state", 0) for name, _ in odd),
+            *(Excluded(one.name, one.reason, _size(one)) for one in state.left),
+        ),
         findings=(*state.findings, *(_unsupported(name, what) for name, what in odd)),
         scales={name: leaf.scale for name, leaf in stored.items() if leaf.scale},
         ties=_ties(stored),
@@ -39,7 +42,12 @@ def _size(left: Left) -> int:
 
 
 def _unsupported(name: str, what: str) -> Finding:
-    return finding("WB107", f"{name}: {what} is not supported; it is left out", source=name, fix="Save it as a dense float tensor")
+    return finding(
+        "WB107",
+        f"{name}: {what} is not supported; it is left out",
+        source=name,
+        fix="Save it as a dense float tensor",
+    )
 
 
 def _ties(stored: dict[str, StoredTensor]) -> dict[str, str]:

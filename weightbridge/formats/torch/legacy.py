@@ -34,7 +34,10 @@ def read_state(path: Path) -> tuple[StateDict, str]:
 def _opened(path: Path) -> tuple[Any, Source]:
     size = path.stat().st_size
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), min(size, PICKLE_LIMIT), access=mmap.ACCESS_READ) as data:
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), min(size, PICKLE_LIMIT), access=mmap.ACCESS_READ) as data,
+        ):
             is_big = _preamble(data, str(path), size)
             pickled = interpret(data, f"{path}: the model's pickle", size)
             keys = interpret(data, f"{path}: the list of storages", size).value
@@ -51,7 +54,11 @@ def _preamble(data: mmap.mmap, where: str, size: int) -> bool:
     if magic != MAGIC or not isinstance(system, dict):
         raise Corrupt("its beginning is not PyTorch's", where=where, fix=DAMAGED)
     if protocol != PROTOCOL:
-        raise Unsupported(f"version {str(protocol)[:20]} of PyTorch's legacy format", where=where, fix="Save it with today's torch.save")
+        raise Unsupported(
+            f"version {str(protocol)[:20]} of PyTorch's legacy format",
+            where=where,
+            fix="Save it with today's torch.save",
+        )
     return system.get("little_endian") is False
 
 
@@ -65,16 +72,24 @@ def _listed(keys: Any, storages: Mapping[str, Storage], where: str) -> Iterator[
         yield storages[key]
 
 
-def _places(path: Path, file: BinaryIO, size: int, storages: Iterator[Storage]) -> Iterator[tuple[str, Place]]:
-    """Where each storage's bytes lie. Raises Corrupt where the file has another size than the pickle says, or ends before them."""
+def _places(
+    path: Path, file: BinaryIO, size: int, storages: Iterator[Storage]
+) -> Iterator[tuple[str, Place]]:
+    """Where each storage's bytes lie. Raises Corrupt where the file has another size than the pickle says, or
+    ends before them.
+    """
     for storage in storages:
         data = file.read(COUNT)
         elements, nbytes, start = int.from_bytes(data, "little"), storage_bytes(storage), file.tell()
         where = f"{path}: storage {storage.key[:80]}"
         if len(data) < COUNT or start + nbytes > size:
-            raise Corrupt(f"the file ends at byte {size}, its {nbytes} bytes begin at {start}", where=where, fix=DAMAGED)
+            raise Corrupt(
+                f"the file ends at byte {size}, its {nbytes} bytes begin at {start}", where=where, fix=DAMAGED
+            )
         if elements not in (storage.elements, _swapped(storage.elements)):
-            raise Corrupt(f"{elements} elements, the pickle says {storage.elements}", where=where, fix=DAMAGED)
+            raise Corrupt(
+                f"{elements} elements, the pickle says {storage.elements}", where=where, fix=DAMAGED
+            )
         region = Region(path, start, nbytes, where)
         yield storage.key, Place(nbytes, partial(_same, region))
         file.seek(nbytes, 1)

@@ -1,7 +1,10 @@
-"""An interpreter of pickles that imports, calls and executes nothing: it makes plain containers and inert descriptions.
+"""An interpreter of pickles that imports, calls and executes nothing: it makes plain containers and inert
+descriptions.
 
-The opcodes are decoded by pickletools. A name that is not known is noted and stands for itself; when all is read, the file is refused with
-the names. Work and memory are bounded by the size of the file, nesting costs nothing, and nothing is compared or hashed but short keys.
+The opcodes are decoded by pickletools. A name that is not known is noted and stands for itself; when all is
+read, the file is refused with
+the names. Work and memory are bounded by the size of the file, nesting costs nothing, and nothing is compared
+or hashed but short keys.
 """
 
 import pickletools
@@ -16,7 +19,11 @@ from weightbridge.formats.torch.values import Malformed, Storage
 
 DAMAGED = "The file may be truncated or damaged: copy or download it again"
 PICKLE_LIMIT = 128 << 20  # bytes; half a million tensors
-FLOOR, CEILING, FACTOR = 32 << 20, 1 << 29, 16  # bytes of objects: what a small file may make, any file, and per byte of the file
+FLOOR, CEILING, FACTOR = (
+    32 << 20,
+    1 << 29,
+    16,
+)  # bytes of objects: what a small file may make, any file, and per byte of the file
 
 
 class Reader(Protocol):
@@ -49,7 +56,9 @@ def interpret(source: bytes | Reader, place: str, file_size: int, is_script: boo
         if machine.refused:
             raise _unsafe(machine) from error
         said = f": {error}" if isinstance(error, Malformed | ValueError) and str(error) else ""
-        raise Corrupt(f"the pickle is malformed{said}"[:300], where=f"{place}, byte {machine.at}", fix=DAMAGED) from error
+        raise Corrupt(
+            f"the pickle is malformed{said}"[:300], where=f"{place}, byte {machine.at}", fix=DAMAGED
+        ) from error
     if machine.refused:
         raise _unsafe(machine)
     return Pickled(value, machine.storages)

@@ -1,4 +1,6 @@
-"""Which of a checkpoint's dicts is the model: wrappers are opened; copies, optimizers and counters are set apart and named."""
+"""Which of a checkpoint's dicts is the model: wrappers are opened; copies, optimizers and counters are set
+apart and named.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,13 @@ from weightbridge.model.graph import Reason
 
 Purpose = Literal["model", "part", "value", "copy", "optimizer", "state"]
 Named = tuple[tuple[str, Leaf], ...]
-WHOLE = ("state_dict", "model_state_dict", "model_state", "model_weights", "weights_dict")  # nothing beside these is the model
+WHOLE = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model_weights",
+    "weights_dict",
+)  # nothing beside these is the model
 MODELS = (*WHOLE, "model", "module", "net", "network", "params", "weights", "teacher", "student")
 COPY = re.compile(
     r"(^|[._-])(ema|swa)([._-]|\d*$)|^(averaged?|avg)_(model|state|params|weights)|shadow_(params|weights)|^(best|last)_model_copy",
@@ -45,7 +53,9 @@ class State:
 
 
 def state_of(root: Any, where: str) -> State:
-    """Open the wrappers of a checkpoint. Names are those of the state dict, behind its key where several dicts are read as one."""
+    """Open the wrappers of a checkpoint. Names are those of the state dict, behind its key where several
+    dicts are read as one.
+    """
     value, prefix = root, ""
     left: list[Left] = []
     said: list[Finding] = []
@@ -54,7 +64,11 @@ def state_of(root: Any, where: str) -> State:
         purposes = {key: _purpose(key, parts[key]) for key in parts}
         chosen = _chosen(purposes)
         dropped = _dropped(purposes, chosen)
-        left += [Left(f"{prefix}{name}", leaf, _reason(purposes[key])) for key in dropped for name, leaf in parts[key]]
+        left += [
+            Left(f"{prefix}{name}", leaf, _reason(purposes[key]))
+            for key in dropped
+            for name, leaf in parts[key]
+        ]
         said += _said(prefix, chosen, {key: (purposes[key], len(parts[key])) for key in dropped})
         if chosen is None:
             break
@@ -69,7 +83,9 @@ def _parts(value: Any, where: str) -> dict[str, Named]:
         return {"": tuple((name or "tensor", leaf) for name, leaf in tensors_in(value, where))}
     found: dict[str, Named] = {}
     for key, child in value.items():
-        inside = tuple((f"{key}.{name}" if name else str(key), leaf) for name, leaf in tensors_in(child, where))
+        inside = tuple(
+            (f"{key}.{name}" if name else str(key), leaf) for name, leaf in tensors_in(child, where)
+        )
         if inside:
             found[str(key)] = (*found.get(str(key), ()), *inside)
     return found
@@ -77,7 +93,9 @@ def _parts(value: Any, where: str) -> dict[str, Named]:
 
 def _purpose(key: str, inside: Named) -> Purpose:
     if len(inside) == 1 and inside[0][0] == key:
-        return "optimizer" if key.rpartition(".")[2] in MOMENTS else "state" if "rng_state" in key else "value"
+        return (
+            "optimizer" if key.rpartition(".")[2] in MOMENTS else "state" if "rng_state" in key else "value"
+        )
     if COPY.search(key):
         return "copy"
     if OPTIMIZER.search(key):
@@ -108,7 +126,10 @@ def _reason(purpose: Purpose) -> Reason:
 def _said(prefix: str, chosen: str | None, dropped: Mapping[str, tuple[Purpose, int]]) -> Sequence[Finding]:
     if not dropped:
         return ()
-    names = [f"{prefix}{key} ({count} {'tensor' if count == 1 else 'tensors'})" for key, (_, count) in dropped.items()]
+    names = [
+        f"{prefix}{key} ({count} {'tensor' if count == 1 else 'tensors'})"
+        for key, (_, count) in dropped.items()
+    ]
     read = f"the weights of {prefix}{chosen} are read" if chosen else "the model's own weights are read"
     found = finding(
         "WB108",
@@ -116,13 +137,19 @@ def _said(prefix: str, chosen: str | None, dropped: Mapping[str, tuple[Purpose, 
         source=f"{prefix}{chosen or ''}",
         fix="To use another one, save it alone as a file of its own",
     )
-    return [with_severity(found, "warning")] if {p for p, _ in dropped.values()} & {"model", "part"} else [found]
+    return (
+        [with_severity(found, "warning")] if {p for p, _ in dropped.values()} & {"model", "part"} else [found]
+    )
 
 
 def _arrays(prefix: str, value: Any) -> Sequence[Finding]:
     """What a state dict holds as numpy arrays, whose bytes lie inside the pickle."""
     pairs = value.items() if isinstance(value, dict) else ()
-    names = [f"{prefix}{key}" for key, child in pairs if isinstance(child, Object) and child.kind.endswith("multiarray._reconstruct")]
+    names = [
+        f"{prefix}{key}"
+        for key, child in pairs
+        if isinstance(child, Object) and child.kind.endswith("multiarray._reconstruct")
+    ]
     if not names:
         return ()
     found = finding(
@@ -149,12 +176,16 @@ def _unique(pairs: Sequence[tuple[str, Leaf]]) -> Named:
 
 
 def _without_copies(kept: Named, left: list[Left], said: list[Finding]) -> State:
-    """A state dict that holds moving averages beside the model's weights, under a scope of their own (`model_ema.`)."""
+    """A state dict that holds moving averages beside the model's weights, under a scope of their own
+    (`model_ema.`).
+    """
     scopes = {name.partition(".")[0] for name, _ in kept}
     copies = {scope for scope in scopes if COPY.search(scope)}
     if not copies or copies == scopes:
         return State(kept, tuple(left), tuple(said))
-    counts = {scope: [name for name, _ in kept if name.partition(".")[0] == scope] for scope in sorted(copies)}
+    counts = {
+        scope: [name for name, _ in kept if name.partition(".")[0] == scope] for scope in sorted(copies)
+    }
     gone = {name for names in counts.values() for name in names}
     found = _said("", None, {scope: ("copy", len(names)) for scope, names in counts.items()})
     left += [Left(name, leaf, "state") for name, leaf in kept if name in gone]

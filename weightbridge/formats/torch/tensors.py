@@ -1,4 +1,6 @@
-"""Tensors as views of storages: checked against the bytes that the file really has, read in place when they are wanted."""
+"""Tensors as views of storages: checked against the bytes that the file really has, read in place when they
+are wanted.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +28,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The storages of one file. place: that of a storage's key, None where the file lacks it. is_big: big-endian numbers."""
+    """The storages of one file. place: that of a storage's key, None where the file lacks it. is_big:
+    big-endian numbers.
+    """
 
     path: str
     place: Callable[[str], Place | None]
@@ -38,10 +42,14 @@ def tensor_of(source: Source, name: str, stored: StoredTensor) -> Tensor:
     where = f"{source.path}: {name}"
     place = source.place(stored.storage.key)
     if place is None:
-        raise Corrupt(f"the file lacks the storage {stored.storage.key[:80]!r} that holds it", where=where, fix=DAMAGED)
+        raise Corrupt(
+            f"the file lacks the storage {stored.storage.key[:80]!r} that holds it", where=where, fix=DAMAGED
+        )
     _check_storage(stored.storage, place.size, where)
     _check_view(stored, place.size, where)
-    return Tensor(name, "", stored.shape, stored.dtype, name, partial(_load, stored, place, source.is_big, where))
+    return Tensor(
+        name, "", stored.shape, stored.dtype, name, partial(_load, stored, place, source.is_big, where)
+    )
 
 
 def identity(stored: StoredTensor) -> tuple[Any, ...]:
@@ -58,19 +66,31 @@ def storage_bytes(storage: Storage) -> int:
 def _check_storage(storage: Storage, size: int, where: str) -> None:
     needed = storage_bytes(storage)
     if needed > size:
-        raise Corrupt(f"its storage declares {needed} bytes, the file has {size} of them", where=where, fix=DAMAGED)
+        raise Corrupt(
+            f"its storage declares {needed} bytes, the file has {size} of them", where=where, fix=DAMAGED
+        )
 
 
 def _check_view(stored: StoredTensor, size: int, where: str) -> None:
     width, count = BYTES[stored.dtype], prod(stored.shape)
     if prod(max(n, 1) for n in stored.shape) >= MOST:
-        raise ResourceBomb(f"declares the shape {list(stored.shape)}, its storage has {size} bytes", where=where, fix=DAMAGED)
+        raise ResourceBomb(
+            f"declares the shape {list(stored.shape)}, its storage has {size} bytes", where=where, fix=DAMAGED
+        )
     end = _start(stored) + _span(stored)
     if count and end * width > size:
         kind = ResourceBomb if count * width > size else Corrupt
-        raise kind(f"shape {list(stored.shape)} needs {end * width} bytes of its storage, which has {size}", where=where, fix=DAMAGED)
+        raise kind(
+            f"shape {list(stored.shape)} needs {end * width} bytes of its storage, which has {size}",
+            where=where,
+            fix=DAMAGED,
+        )
     if count * width > max(size, BOMB_FLOOR):
-        raise ResourceBomb(f"expands to {count * width} bytes from a storage of {size}", where=where, fix="Save it with .contiguous()")
+        raise ResourceBomb(
+            f"expands to {count * width} bytes from a storage of {size}",
+            where=where,
+            fix="Save it with .contiguous()",
+        )
 
 
 def _start(stored: StoredTensor) -> int:
@@ -79,7 +99,11 @@ def _start(stored: StoredTensor) -> int:
 
 def _span(stored: StoredTensor) -> int:
     """Elements of the storage from the view's first to its last, both counted."""
-    return 1 + sum((n - 1) * stride for n, stride in zip(stored.shape, stored.strides, strict=True)) if prod(stored.shape) else 0
+    return (
+        1 + sum((n - 1) * stride for n, stride in zip(stored.shape, stored.strides, strict=True))
+        if prod(stored.shape)
+        else 0
+    )
 
 
 def _load(stored: StoredTensor, place: Place, is_big: bool, where: str) -> Array:
@@ -90,7 +114,9 @@ def _load(stored: StoredTensor, place: Place, is_big: bool, where: str) -> Array
             file.seek(region.start + _start(stored) * width)
             found = np.fromfile(file, np.uint8, count * width)
     except OSError as error:
-        raise MissingFile(f"cannot be read: {error.strerror}", where=where, fix="Check its permissions") from error
+        raise MissingFile(
+            f"cannot be read: {error.strerror}", where=where, fix="Check its permissions"
+        ) from error
     if found.size != count * width:
         raise Corrupt(f"{count * width} bytes expected, {found.size} found", where=where, fix=DAMAGED)
     dtype = dtype_of(stored.dtype)

@@ -1,4 +1,6 @@
-"""What a PyTorch pickle may hold, as inert descriptions: nothing here is a tensor's bytes, and nothing is called."""
+"""What a PyTorch pickle may hold, as inert descriptions: nothing here is a tensor's bytes, and nothing is
+called.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +30,9 @@ class Object:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Storage:
-    """A run of numbers in the file. dtype: numpy's name, `untyped` for bytes. start: the first element of a view."""
+    """A run of numbers in the file. dtype: numpy's name, `untyped` for bytes. start: the first element of a
+    view.
+    """
 
     key: str
     dtype: str

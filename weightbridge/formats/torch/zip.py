@@ -1,4 +1,6 @@
-"""PyTorch's zip archives, and checkpoints of several files (`pytorch_model.bin.index.json`): the layers of the model in them."""
+"""PyTorch's zip archives, and checkpoints of several files (`pytorch_model.bin.index.json`): the layers of
+the model in them.
+"""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,7 +19,9 @@ READERS = {"torch-zip": read_state, "torch-legacy": read_legacy_state}
 
 
 def read(path: Path) -> LayerGraph:
-    """The layers of the model in an archive, or in the shards that an index or a folder names. Raises a ModelError."""
+    """The layers of the model in an archive, or in the shards that an index or a folder names. Raises a
+    ModelError.
+    """
     if is_index(path):
         return _read_shards(path)
     state, producer = read_state(path)
@@ -27,9 +31,15 @@ def read(path: Path) -> LayerGraph:
 def _read_shards(path: Path) -> LayerGraph:
     index = read_index(index_in(path, INDEXES["torch-zip"]))
     states = {shard: _read_shard(shard) for shard in index.shards}
-    names = {shard: [*(t.name for t in state.tensors), *(e.name for e in state.excluded)] for shard, state in states.items()}
+    names = {
+        shard: [*(t.name for t in state.tensors), *(e.name for e in state.excluded)]
+        for shard, state in states.items()
+    }
     said = check_names(index, names)
-    kept = (_listed(state, {name for name, file in index.weights.items() if file == shard.name}) for shard, state in states.items())
+    kept = (
+        _listed(state, {name for name, file in index.weights.items() if file == shard.name})
+        for shard, state in states.items()
+    )
     joined = _joined(kept)
     graph = graph_of(str(path), "torch-zip", "PyTorch", replace(joined, findings=(*joined.findings, *said)))
     return replace(graph, files=tuple(map(str, index.shards)))
@@ -39,7 +49,9 @@ def _read_shard(shard: Path) -> StateDict:
     format = sniff(shard)
     if format not in READERS:
         raise Unsupported(
-            f"a shard that is a {format} file", where=str(shard), fix="The index names PyTorch files: get the ones that belong to it"
+            f"a shard that is a {format} file",
+            where=str(shard),
+            fix="The index names PyTorch files: get the ones that belong to it",
         )
     state, _ = READERS[format](shard)
     return state

@@ -1,4 +1,6 @@
-"""What stands between matched layers and has no weights: pooling of another kind or size is another function too."""
+"""What stands between matched layers and has no weights: pooling of another kind or size is another function
+too.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,17 +15,27 @@ NEUTRAL = frozenset({"Input", "Identity", "Cast", "Masking", "Reshape", "Flatten
 IN_TRAINING = frozenset({"Dropout", "Noise"})
 ON_INPUTS = frozenset({"Rescaling", "Normalization"})
 UNSAID = frozenset({"data_format", "keepdims", "rank", "shape", "name", "trainable", "dtype", "shared_with"})
-Side = tuple[LayerGraph, Layer, tuple[Layer, ...], Layer]  # the graph, where a path begins, what is on it, where it ends
+Side = tuple[
+    LayerGraph, Layer, tuple[Layer, ...], Layer
+]  # the graph, where a path begins, what is on it, where it ends
 Said = tuple[str, str, str, tuple[Any, Any]]  # source layer, target layer, attribute, both values
 
 
-def pools(source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[Layer, Layer]]:
-    """Pairs of pooling layers, in order, behind pairs of (source, target) layers, where both sides have as many of the same kind."""
+def pools(
+    source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]
+) -> Iterator[tuple[Layer, Layer]]:
+    """Pairs of pooling layers, in order, behind pairs of (source, target) layers, where both sides have as
+    many of the same kind.
+    """
     if not (source.has_flow and target.has_flow):
         return
     seen: set[str] = set()
     for given, wanted in pairs:
-        found = [(a, b) for a, b in zip_longest(_behind(source, given), _behind(target, wanted)) if b is None or b.name not in seen]
+        found = [
+            (a, b)
+            for a, b in zip_longest(_behind(source, given), _behind(target, wanted))
+            if b is None or b.name not in seen
+        ]
         if all(a is not None and b is not None and a.op == b.op for a, b in found):
             yield from ((a, b) for a, b in found if a is not None and b is not None)
             seen.update(b.name for _, b in found if b is not None)
@@ -41,14 +53,18 @@ def _behind(graph: LayerGraph, name: str) -> Iterator[Layer]:
 
 
 def said_between(source: Side, target: Side, is_same: Callable[[Any, Any], bool]) -> Iterator[Said]:
-    """What differs on two paths between the same layers: (source layer, target layer, attribute, both values)."""
+    """What differs on two paths between the same layers: (source layer, target layer, attribute, both
+    values).
+    """
     yield from _in_training(source, target, is_same)
     left, right = _acting(source), _acting(target)
     ends, begins = (source[3].name, target[3].name), target[1].op == "Input"
     if [_kind(x) for x in left] == [_kind(y) for y in right]:
         for x, y in zip(left, right, strict=True):
             name = "input {}" if begins and x.op in ON_INPUTS else "{}"
-            yield from ((x.name, y.name, name.format(key), values) for key, values in _attributes(x, y, is_same))
+            yield from (
+                (x.name, y.name, name.format(key), values) for key, values in _attributes(x, y, is_same)
+            )
         return
     odd = _without(left, right), _without(right, left)
     ops = {layer.op for side in odd for layer in side}
@@ -75,7 +91,9 @@ def _strength(layer: Layer) -> Any:
 def _acting(side: Side) -> list[Layer]:
     """The layers that change values, but for those that count as attributes of the layers at both ends."""
     graph, begins, path, ends = side
-    found = [x for x in path if x.op not in NEUTRAL | IN_TRAINING and x.attributes.get("activation") != "linear"]
+    found = [
+        x for x in path if x.op not in NEUTRAL | IN_TRAINING and x.attributes.get("activation") != "linear"
+    ]
     own = begins.attributes.get("activation", "linear")
     taken = begins.op in ACTIVATED and own == "linear" and len(graph.children[begins.name]) == 1
     first = next((i for i, x in enumerate(found) if not is_seen_through(x)), None)
@@ -93,8 +111,12 @@ def _kind(layer: Layer) -> tuple[str, str]:
     return layer.op, layer.class_name if layer.op in UNKNOWN else ""
 
 
-def _attributes(x: Layer, y: Layer, is_same: Callable[[Any, Any], bool]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Attributes that both sides know and that differ; an amount of padding is not known where one side says no more than `same`."""
+def _attributes(
+    x: Layer, y: Layer, is_same: Callable[[Any, Any], bool]
+) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Attributes that both sides know and that differ; an amount of padding is not known where one side says
+    no more than `same`.
+    """
     for key in sorted(x.attributes.keys() & y.attributes.keys() - UNSAID):
         a, b = x.attributes[key], y.attributes[key]
         if not is_same(a, b) and not (key == "padding" and isinstance(a, str) != isinstance(b, str)):

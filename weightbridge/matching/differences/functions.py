@@ -27,7 +27,9 @@ VARIANTS = {"GRU": ("reset_after",)}
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One attribute that a matched pair does not share. said_by: the layers that say it, where they are not the pair itself."""
+    """One attribute that a matched pair does not share. said_by: the layers that say it, where they are not
+    the pair itself.
+    """
 
     source: str
     target: str
@@ -36,7 +38,9 @@ class Difference:
     said_by: tuple[str, str] = ("", "")
 
 
-def differences(source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]) -> tuple[Difference, ...]:
+def differences(
+    source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]
+) -> tuple[Difference, ...]:
     """Of all pairs (source, target units), in target order: attributes that both sides know and that differ."""
     partners: dict[str, list[tuple[str, str]]] = {}
     for given, wanted in pairs:
@@ -64,8 +68,14 @@ def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -
     for name in (*INFERENCE, *TRAINING, *VARIANTS.get(b.op, ())):
         if not same and (name in OWN or (name == "padding" and b.op == "ConvTranspose")):
             continue
-        if name in left and name in right and not (is_same(left[name], right[name]) or is_told_otherwise(left[name], right[name])):
-            yield Difference(a.name, b.name, name, (left[name], right[name]), _said_by(source, target, a, b, name))
+        if (
+            name in left
+            and name in right
+            and not (is_same(left[name], right[name]) or is_told_otherwise(left[name], right[name]))
+        ):
+            yield Difference(
+                a.name, b.name, name, (left[name], right[name]), _said_by(source, target, a, b, name)
+            )
 
 
 def _said_by(source: LayerGraph, target: LayerGraph, a: Layer, b: Layer, name: str) -> tuple[str, str]:
@@ -73,7 +83,9 @@ def _said_by(source: LayerGraph, target: LayerGraph, a: Layer, b: Layer, name: s
         return "", ""
     sides = ((graph, layer) for graph, layer in ((source, a), (target, b)))
     one, other = (
-        activation_behind(graph, layer) if layer.attributes.get(name, "linear") == "linear" and graph.has_flow else None
+        activation_behind(graph, layer)
+        if layer.attributes.get(name, "linear") == "linear" and graph.has_flow
+        else None
         for graph, layer in sides
     )
     return (one.name if one else "", other.name if other else "")
@@ -101,10 +113,18 @@ def is_variant(difference: Difference, op: str) -> bool:
     return difference.attribute in VARIANTS.get(op, ())
 
 
-def said(differing: tuple[Difference, ...], target: LayerGraph, handled: frozenset[tuple[str, str]]) -> tuple[Finding, ...]:
-    """Findings WB301, WB403, WB407; `handled` (target layer, attribute) were made equal by an exact transform."""
-    said_once = {d.said_by: d for d in reversed(differing) if all(d.said_by)}  # a convolution and its norm have one activation
-    open_ = (d for d in differing if (d.target, d.attribute) not in handled and said_once.get(d.said_by, d) is d)
+def said(
+    differing: tuple[Difference, ...], target: LayerGraph, handled: frozenset[tuple[str, str]]
+) -> tuple[Finding, ...]:
+    """Findings WB301, WB403, WB407; `handled` (target layer, attribute) were made equal by an exact
+    transform.
+    """
+    said_once = {
+        d.said_by: d for d in reversed(differing) if all(d.said_by)
+    }  # a convolution and its norm have one activation
+    open_ = (
+        d for d in differing if (d.target, d.attribute) not in handled and said_once.get(d.said_by, d) is d
+    )
     return tuple(_finding(d, target.by_name[d.target].op) for d in open_)
 
 
@@ -112,14 +132,34 @@ def _finding(d: Difference, op: str) -> Finding:
     (a, b), (one, other) = map(_text, d.values), (f" ({name})" if name else "" for name in d.said_by)
     values = f"{d.attribute} {a} in the source{one}, {b} in the target{other}"
     if is_variant(d, op):
-        message, fix = "no weights make these two functions equal", f"build the target with {d.attribute}={d.values[0]}"
+        message, fix = (
+            "no weights make these two functions equal",
+            f"build the target with {d.attribute}={d.values[0]}",
+        )
         return finding("WB301", f"{d.target}: {values}; {message}", source=d.source, target=d.target, fix=fix)
     if d.attribute in TRAINING:
-        return finding("WB407", f"{d.target}: {values}; equal in inference, not in training", source=d.source, target=d.target)
+        return finding(
+            "WB407",
+            f"{d.target}: {values}; equal in inference, not in training",
+            source=d.source,
+            target=d.target,
+        )
     fix = f"give {d.target} the source's {d.attribute}, or accept the difference"
     if d.attribute.startswith("input "):
-        return finding("WB408", f"{d.target}: {values}; the two expect other inputs", source=d.source, target=d.target, fix=fix)
-    return finding("WB403", f"{d.target}: {values}; the same weights compute something else", source=d.source, target=d.target, fix=fix)
+        return finding(
+            "WB408",
+            f"{d.target}: {values}; the two expect other inputs",
+            source=d.source,
+            target=d.target,
+            fix=fix,
+        )
+    return finding(
+        "WB403",
+        f"{d.target}: {values}; the same weights compute something else",
+        source=d.source,
+        target=d.target,
+        fix=fix,
+    )
 
 
 def _text(value: Any) -> str:

@@ -22,11 +22,18 @@ ANSWER = "answer the question in the plan file (`weightbridge plan`), or say whi
 def said_of_pairs(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
     """All findings about names and order that follow from the final pairs of units with weights."""
     weighted = [p for p in pairs if context.target.by_name[p.target].has_weights]
-    return (*_renamed(context, weighted), *_ambiguous(weighted), *_one_of_several(context, weighted), *_shifted(context, weighted))
+    return (
+        *_renamed(context, weighted),
+        *_ambiguous(weighted),
+        *_one_of_several(context, weighted),
+        *_shifted(context, weighted),
+    )
 
 
 def said_of_tensors(matches: Iterable[Match], pairs: Iterable[LayerPair]) -> Iterable[Finding]:
-    """WB204 for tensors that are matched by themselves (parts of a fused matrix, stacks, lone tensors), layer by layer."""
+    """WB204 for tensors that are matched by themselves (parts of a fused matrix, stacks, lone tensors), layer
+    by layer.
+    """
     told = {shown(p.target) for p in pairs}
     layers: dict[str, list[Match]] = {}
     for match in matches:
@@ -39,8 +46,13 @@ def said_of_tensors(matches: Iterable[Match], pairs: Iterable[LayerPair]) -> Ite
             message = f"{first.target}: the source has {first.sources[0]} once, the target two of its kind; both get its weights"
             yield finding("WB211", message, source=first.sources[0], target=first.target, fix=TIED)
             continue
-        named = ", ".join(f"{m.target} <- {m.sources[0]}{' and so on' if len(m.sources) > 1 else ''}" for m in group[:SHOWN])
-        others = ", ".join(dict.fromkeys(n for m in group for n in m.runners_up)) or "the same tensor in another order of its parts"
+        named = ", ".join(
+            f"{m.target} <- {m.sources[0]}{' and so on' if len(m.sources) > 1 else ''}" for m in group[:SHOWN]
+        )
+        others = (
+            ", ".join(dict.fromkeys(n for m in group for n in m.runners_up))
+            or "the same tensor in another order of its parts"
+        )
         message = f"{named}: as well could be {others}; {' and '.join(first.evidence)} decided (confidence {first.confidence:g})"
         yield finding("WB204", message, source=first.sources[0], target=first.target, fix=ANSWER)
 
@@ -50,7 +62,12 @@ def _renamed(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...
     if not renamed:
         return ()
     named = listed([f"{s} -> {t}" for s, t in renamed], SHOWN)
-    return (finding("WB206", f"{len(renamed)} of {len(pairs)} layers have other names; they differ by {difference(renamed)}: {named}"),)
+    return (
+        finding(
+            "WB206",
+            f"{len(renamed)} of {len(pairs)} layers have other names; they differ by {difference(renamed)}: {named}",
+        ),
+    )
 
 
 def _bare(name: str) -> str:
@@ -100,7 +117,9 @@ def shown(name: str) -> str:
 
 
 def _shifted(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
-    """What loading by position would do instead: fill wrong layers after an insertion, or swap those that stand in another order."""
+    """What loading by position would do instead: fill wrong layers after an insertion, or swap those that
+    stand in another order.
+    """
     chosen = {p.target: p.source for p in pairs}
     wrong = [t for t, s in _by_position(context).items() if chosen.get(t, s) != s or (t not in chosen and s)]
     if not wrong:
@@ -138,7 +157,9 @@ def _insertion(inserted: Sequence[str], removed: Sequence[str], wrong: Sequence[
 
 
 def _by_position(context: Context) -> Mapping[str, str]:
-    """target -> source as a loader does that counts: the n-th layer of a family, where the shapes happen to fit."""
+    """target -> source as a loader does that counts: the n-th layer of a family, where the shapes happen to
+    fit.
+    """
     if context.source.graph.framework != "keras" or context.target.graph.framework != "keras":
         return {}
     counted = _counted(context.source)
@@ -146,7 +167,9 @@ def _by_position(context: Context) -> Mapping[str, str]:
     for place, (layer, parts) in _counted(context.target).items():
         other, candidates = counted.get(place, ("", ()))
         named = {c.name.removeprefix(other): c for c in candidates}
-        for part, nth in zip_longest(parts, candidates[: len(parts)]):  # a layer's own parts are loaded by their names, else in order
+        for part, nth in zip_longest(
+            parts, candidates[: len(parts)]
+        ):  # a layer's own parts are loaded by their names, else in order
             candidate = named.get(part.name.removeprefix(layer), nth)
             if candidate is not None and key(candidate) == key(part):
                 found[part.name] = candidate.name
@@ -176,8 +199,12 @@ def _whole(graph: LayerGraph, name: str) -> str:
     return name
 
 
-def permuted_storage(source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]) -> tuple[Finding, ...]:
-    """WB210 for each top-level layer of a legacy file whose weights are listed in another order than the target lists them."""
+def permuted_storage(
+    source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """WB210 for each top-level layer of a legacy file whose weights are listed in another order than the
+    target lists them.
+    """
     return tuple(
         finding(
             "WB210",
@@ -190,7 +217,9 @@ def permuted_storage(source: LayerGraph, target: LayerGraph, tensor_pairs: Mappi
     )
 
 
-def _reordered(source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]) -> Iterable[tuple[str, list[str]]]:
+def _reordered(
+    source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]
+) -> Iterable[tuple[str, list[str]]]:
     back = {s: t for t, s in tensor_pairs.items()}
     rank = {name: n for n, name in enumerate(target.stored_order or _legacy_order(target))}
     scopes: dict[str, list[str]] = {}
@@ -205,4 +234,6 @@ def _reordered(source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str
 
 def _legacy_order(graph: LayerGraph) -> Iterable[str]:
     """Trainable weights first, as Keras lists those of a nested model when it reads a legacy file."""
-    return (t.name for t in sorted(graph.tensors, key=lambda t: not t.trainable or t.role.startswith("moving_")))
+    return (
+        t.name for t in sorted(graph.tensors, key=lambda t: not t.trainable or t.role.startswith("moving_"))
+    )

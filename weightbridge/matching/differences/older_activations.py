@@ -1,4 +1,6 @@
-"""Activations whose meaning has changed since the source was saved: a fault only where the target computes today's (WB103)."""
+"""Activations whose meaning has changed since the source was saved: a fault only where the target computes
+today's (WB103).
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -26,7 +28,9 @@ def is_own(activation: Any) -> bool:
 
 
 def changed(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> tuple[Finding, ...]:
-    """WB103 for each target layer that takes the source's older activation for today's; a warning where the file does not tell."""
+    """WB103 for each target layer that takes the source's older activation for today's; a warning where the
+    file does not tell.
+    """
     if not with_older_activations(source):
         return ()
     paired = tuple(_pairs(source, target, steps))
@@ -36,20 +40,34 @@ def changed(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> tu
 
 def with_older_activations(source: LayerGraph) -> frozenset[str]:
     """The layers of which `changed` tells."""
-    return frozenset(layer.name for layer in source.layers if OLD_HARD_SIGMOID in (layer.attributes.get(a) for a in ATTRIBUTES))
+    return frozenset(
+        layer.name
+        for layer in source.layers
+        if OLD_HARD_SIGMOID in (layer.attributes.get(a) for a in ATTRIBUTES)
+    )
 
 
 def _pairs(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> Iterator[tuple[Layer, Layer]]:
-    owners, wanted = ({t.name: layer for layer in graph.layers for t in layer.tensors} for graph in (source, target))
+    owners, wanted = (
+        {t.name: layer for layer in graph.layers for t in layer.tensors} for graph in (source, target)
+    )
     names = dict.fromkeys((owners[s].name, wanted[step.target].name) for step in steps for s in step.sources)
     return ((source.by_name[a], target.by_name[b]) for a, b in names)
 
 
-def _compared(given: Layer, wanted: Layer, left: Mapping[str, Any], right: Mapping[str, Any]) -> Iterator[Finding]:
+def _compared(
+    given: Layer, wanted: Layer, left: Mapping[str, Any], right: Mapping[str, Any]
+) -> Iterator[Finding]:
     for name in ATTRIBUTES:
         if left.get(name) != OLD_HARD_SIGMOID or right.get(name, TODAY) != TODAY:
             continue
-        said = finding("WB103", f"{wanted.name}: {name} hard_sigmoid, {FORMULAS}", source=given.name, target=wanted.name, fix=FIX)
+        said = finding(
+            "WB103",
+            f"{wanted.name}: {name} hard_sigmoid, {FORMULAS}",
+            source=given.name,
+            target=wanted.name,
+            fix=FIX,
+        )
         yield said if name in right else with_severity(said, "warning")
 
 
@@ -57,8 +75,18 @@ def _without_weights(source: LayerGraph, target: LayerGraph, paired: set[str]) -
     """Activation layers that follow no layer with weights: the first of each side stands for all."""
     given, wanted = (_loose(graph, value) for graph, value in ((source, OLD_HARD_SIGMOID), (target, TODAY)))
     if given and wanted and not paired & set(given):
-        yield finding("WB103", f"{wanted[0]}: activation hard_sigmoid, {FORMULAS}", source=given[0], target=wanted[0], fix=FIX)
+        yield finding(
+            "WB103",
+            f"{wanted[0]}: activation hard_sigmoid, {FORMULAS}",
+            source=given[0],
+            target=wanted[0],
+            fix=FIX,
+        )
 
 
 def _loose(graph: LayerGraph, value: Any) -> tuple[str, ...]:
-    return tuple(layer.name for layer in graph.layers if not layer.tensors and layer.attributes.get("activation") == value)
+    return tuple(
+        layer.name
+        for layer in graph.layers
+        if not layer.tensors and layer.attributes.get("activation") == value
+    )

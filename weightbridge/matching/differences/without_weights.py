@@ -1,4 +1,5 @@
-"""The semantic diff of what has no weights: the layers between two matched ones, and the merges that join the same inputs.
+"""The semantic diff of what has no weights: the layers between two matched ones, and the merges that join the
+same inputs.
 
 Within one framework alone: another one writes the same function with other layers.
 """
@@ -17,7 +18,8 @@ MEMORY = 16  # layers without weights in a row that are looked at
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What feeds one input of a layer: the place where it comes from, its layer, and the layers without weights on the way, in order.
+    """What feeds one input of a layer: the place where it comes from, its layer, and the layers without
+    weights on the way, in order.
 
     A place is a number that both graphs share: a matched layer, an input, or a merge of places.
     """
@@ -30,7 +32,9 @@ class Path:
 Paths = Mapping[str, tuple[Path, ...]]
 
 
-def weightless(source: LayerGraph, target: LayerGraph, pairs: Mapping[str, str], is_same: Callable[[Any, Any], bool]) -> Iterator[Said]:
+def weightless(
+    source: LayerGraph, target: LayerGraph, pairs: Mapping[str, str], is_same: Callable[[Any, Any], bool]
+) -> Iterator[Said]:
     """What differs. pairs: the source layer of each target layer with weights."""
     if source.framework != target.framework or not (source.has_flow and target.has_flow):
         return
@@ -75,14 +79,20 @@ def _key(graph: LayerGraph, layer: Layer, known: Mapping[str, str], fed: Sequenc
     if layer.tensors or owner != layer.name:
         return (id(graph), layer.name)
     if not fed:
-        return ("input", graph.inputs.index(layer.name)) if layer.name in graph.inputs else (id(graph), layer.name)
+        return (
+            ("input", graph.inputs.index(layer.name))
+            if layer.name in graph.inputs
+            else (id(graph), layer.name)
+        )
     return ("merge", below)
 
 
 def _merges(source: LayerGraph, target: LayerGraph, given: Paths, wanted: Paths) -> Iterator[tuple[str, str]]:
     """Merges of the same places, where each side has one of them."""
     left, right = _joined(source, given), _joined(target, wanted)
-    return ((left[key][0], names[0]) for key, names in right.items() if len(names) == 1 == len(left.get(key, ())))
+    return (
+        (left[key][0], names[0]) for key, names in right.items() if len(names) == 1 == len(left.get(key, ()))
+    )
 
 
 def _joined(graph: LayerGraph, paths: Paths) -> dict[tuple[int, ...], list[str]]:

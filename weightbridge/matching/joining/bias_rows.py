@@ -1,4 +1,6 @@
-"""The two biases of a recurrent layer: two tensors in torch and in cells that an exporter wrote out, one in Keras (two rows of a GRU's)."""
+"""The two biases of a recurrent layer: two tensors in torch and in cells that an exporter wrote out, one in
+Keras (two rows of a GRU's).
+"""
 
 from typing import Any
 
@@ -20,7 +22,11 @@ def bias_rows(source: Unit, target: Unit, role: str, wanted: Tensor) -> Rows | N
     if len(one) == 2 and one[0].shape != one[1].shape:
         return None
     if source.layer.op == "GRU":
-        return _joined(one, wanted, _order(source.layer, target.layer)) if len(one) == 2 else _apart(one[0], role, wanted, source, target)
+        return (
+            _joined(one, wanted, _order(source.layer, target.layer))
+            if len(one) == 2
+            else _apart(one[0], role, wanted, source, target)
+        )
     if source.layer.op not in GATES or "torch" not in (_writer(source.layer), _writer(target.layer)):
         return None
     return _added(one, role, wanted, GATES[source.layer.op])
@@ -45,7 +51,11 @@ def _added(given: tuple[Tensor, ...], role: str, wanted: Tensor, gates: int) -> 
         return None
     if len(given) == 2:
         return tuple(t.name for t in given), "gate-bias", {"order": list(range(gates)), "join": "sum"}
-    return ((given[0].name,), "", {}) if role == "bias" else ((), "constant", {"shape": list(wanted.shape), "value": 0.0})
+    return (
+        ((given[0].name,), "", {})
+        if role == "bias"
+        else ((), "constant", {"shape": list(wanted.shape), "value": 0.0})
+    )
 
 
 def _order(source: Layer, target: Layer) -> list[int]:

@@ -1,4 +1,6 @@
-"""A BatchNorm that the target's exporter has folded away: its scale goes into the kernel before it, its shift into the bias."""
+"""A BatchNorm that the target's exporter has folded away: its scale goes into the kernel before it, its shift
+into the bias.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,8 +20,12 @@ FOLDED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "Linear", "Dense"}
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
-def fold_into_targets(context: Context, plain: Mapping[str, Match]) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
-    """Matches for kernel and bias of every exported target layer whose source has a BatchNorm behind it that nothing else uses."""
+def fold_into_targets(
+    context: Context, plain: Mapping[str, Match]
+) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
+    """Matches for kernel and bias of every exported target layer whose source has a BatchNorm behind it that
+    nothing else uses.
+    """
     if context.target.graph.framework != "onnx":
         return (), ()
     matches: list[Match] = []
@@ -56,18 +62,27 @@ def _written_out(context: Context, pair: LayerPair, norm: Unit, wanted: Unit) ->
     spread = {r: t for r, t in given.items() if r in ("gamma", "moving_variance")}
     made = [(scale, spread, {"value": "scale"}), (shift, given, {})]
     patterns = [vector_pattern(norm.roles["moving_variance"].shape, tensor.shape) for tensor, _, _ in made]
-    extras = [{**more, "pattern": p} if p else more for (_, _, more), (p, _) in zip(made, patterns, strict=True)]
-    return tuple(_match(t, sure, sources, {"epsilon": epsilon, **more}) for (t, sources, _), more in zip(made, extras, strict=True))
+    extras = [
+        {**more, "pattern": p} if p else more for (_, _, more), (p, _) in zip(made, patterns, strict=True)
+    ]
+    return tuple(
+        _match(t, sure, sources, {"epsilon": epsilon, **more})
+        for (t, sources, _), more in zip(made, extras, strict=True)
+    )
 
 
 def _norms_behind(context: Context) -> Mapping[str, tuple[Unit, float]]:
-    """Layer -> the open BatchNorm that alone reads it (whose home it is, where the source has no data flow), and how sure that is."""
+    """Layer -> the open BatchNorm that alone reads it (whose home it is, where the source has no data flow),
+    and how sure that is.
+    """
     units = context.source.by_name
     if context.source.graph.has_flow:
         alone = ((name, reading[0]) for name, reading in context.source.children.items() if len(reading) == 1)
         found = {name: (units[norm], 1.0) for name, norm in alone}
     else:
-        found = {home.layer: (units[name], home.confidence) for name, home in homes(context).items() if home.layer}
+        found = {
+            home.layer: (units[name], home.confidence) for name, home in homes(context).items() if home.layer
+        }
     return {layer: (norm, sure) for layer, (norm, sure) in found.items() if _is_whole(context, norm)}
 
 
@@ -76,7 +91,9 @@ def _is_whole(context: Context, norm: Unit) -> bool:
     return is_open and {"moving_mean", "moving_variance"} <= norm.roles.keys()
 
 
-def _folded(pair: LayerPair, given: Unit, wanted: Unit, norm: Unit, plain: Mapping[str, Match], epsilon: float) -> tuple[Match, ...]:
+def _folded(
+    pair: LayerPair, given: Unit, wanted: Unit, norm: Unit, plain: Mapping[str, Match], epsilon: float
+) -> tuple[Match, ...]:
     kernel, bias = wanted.roles.get("kernel"), wanted.roles.get("bias")
     match = plain.get(kernel.name) if kernel is not None else None
     width = norm.roles["moving_variance"].size
@@ -89,7 +106,9 @@ def _folded(pair: LayerPair, given: Unit, wanted: Unit, norm: Unit, plain: Mappi
     shift = {r: norm.roles[r] for r in STATISTICS if r in norm.roles}
     own = {"bias": given.roles["bias"]} if "bias" in given.roles else {}
     extra = {"pattern": match.transform, **match.parameters} if match.transform else {}
-    kernels = _match(kernel, pair, {"kernel": given.roles["kernel"], **scale}, {"epsilon": epsilon, "axis": axis, **extra})
+    kernels = _match(
+        kernel, pair, {"kernel": given.roles["kernel"], **scale}, {"epsilon": epsilon, "axis": axis, **extra}
+    )
     return kernels, _match(bias, pair, {**own, **shift}, {"epsilon": epsilon})
 
 
@@ -97,15 +116,29 @@ def _output_axis(match: Match, given: Tensor, wanted: Tensor, width: int) -> int
     """The axis of the source's kernel that is written, None where it is not plain."""
     if "->" in match.transform:
         axes = parse(match.transform).source
-        named = [n for n, group in enumerate(axes) if group in (("o",), ("c", "m"), ("c",)) and given.shape[n] == width]
+        named = [
+            n
+            for n, group in enumerate(axes)
+            if group in (("o",), ("c", "m"), ("c",)) and given.shape[n] == width
+        ]
     else:
         named = [n for n, size in enumerate(given.shape) if size == width and not match.transform][:1]
     return named[0] if named and given.size == wanted.size else None
 
 
-def _match(tensor: Tensor, pair: LayerPair, sources: Mapping[str, Tensor], parameters: dict[str, Any]) -> Match:
+def _match(
+    tensor: Tensor, pair: LayerPair, sources: Mapping[str, Tensor], parameters: dict[str, Any]
+) -> Match:
     names = tuple(t.name for t in sources.values())
-    made = Match(tensor.name, names, "fold-batchnorm", {"roles": list(sources), **parameters}, True, pair.confidence, pair.evidence)
+    made = Match(
+        tensor.name,
+        names,
+        "fold-batchnorm",
+        {"roles": list(sources), **parameters},
+        True,
+        pair.confidence,
+        pair.evidence,
+    )
     return replace(made, evidence=(*made.evidence, "folded"))
 
 

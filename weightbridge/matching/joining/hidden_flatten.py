@@ -1,4 +1,6 @@
-"""A dense layer behind a Flatten where neither file has the data flow: its inputs are a map whose order nothing tells for certain."""
+"""A dense layer behind a Flatten where neither file has the data flow: its inputs are a map whose order
+nothing tells for certain.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +17,19 @@ Lengths = Mapping[str, int]
 PATTERNS = {1: ("o (c w)", "(w c) o"), 2: ("o (c h w)", "(h w c) o")}  # as torch keeps it, and as Keras does
 
 
-def doubted_flattens(context: Context, matches: Mapping[str, Match]) -> tuple[dict[str, Match], tuple[Finding, ...]]:
-    """The matches, those of kernels behind a Flatten no surer than the files are; and what is to be said of them."""
+def doubted_flattens(
+    context: Context, matches: Mapping[str, Match]
+) -> tuple[dict[str, Match], tuple[Finding, ...]]:
+    """The matches, those of kernels behind a Flatten no surer than the files are; and what is to be said of
+    them.
+    """
     source, target = context.source.graph, context.target.graph
     if source.framework == "onnx" and source.has_flow and target.framework == "keras" and not target.has_flow:
-        open_maps = {name: replace(m, confidence=min(m.confidence, SYMMETRIC)) for name, m in matches.items() if _is_open(m, source)}
+        open_maps = {
+            name: replace(m, confidence=min(m.confidence, SYMMETRIC))
+            for name, m in matches.items()
+            if _is_open(m, source)
+        }
         return {**matches, **open_maps}, tuple(_said(m) for m in open_maps.values())
     sides = {source.framework: (source, context.source), target.framework: (target, context.target)}
     if set(sides) != {"torch", "keras"} or sides["torch"][0].has_flow:
@@ -28,7 +38,10 @@ def doubted_flattens(context: Context, matches: Mapping[str, Match]) -> tuple[di
         return {name: _capped(m) for name, m in matches.items()}, ()
     maps = hidden_maps(leaves_of(sides["torch"][1], ()))
     hidden = {name: m for name, m in matches.items() if _reader(m, source, target) in maps}
-    turned = {name: _turned(m, maps[_reader(m, source, target)], target.framework == "keras") for name, m in hidden.items()}
+    turned = {
+        name: _turned(m, maps[_reader(m, source, target)], target.framework == "keras")
+        for name, m in hidden.items()
+    }
     return {**matches, **turned}, tuple(_said(m) for m in turned.values())
 
 
@@ -38,11 +51,16 @@ def _capped(match: Match) -> Match:
 
 
 def _is_open(match: Match, source: LayerGraph) -> bool:
-    """Whether a dense layer's kernel or bias stands at a map of channels first, and was not turned over for Keras's."""
+    """Whether a dense layer's kernel or bias stands at a map of channels first, and was not turned over for
+    Keras's.
+    """
     layer = source.owner.get(match.sources[0]) if len(match.sources) == 1 else None
     if layer is None or layer.op != "Dense" or "(" in match.transform:
         return False
-    maps = (flattened_input(source, layer) if match.target.endswith("/kernel") else None, unflattened_output(source, layer))
+    maps = (
+        flattened_input(source, layer) if match.target.endswith("/kernel") else None,
+        unflattened_output(source, layer),
+    )
     return any(m is not None and m.channels_first and m.channels > 1 and prod(m.space) > 1 for m in maps)
 
 
@@ -58,7 +76,11 @@ def _reader(match: Match, source: LayerGraph, target: LayerGraph) -> str:
 
 def _turned(match: Match, lengths: Lengths, to_keras: bool) -> Match:
     doubted = replace(match, confidence=min(match.confidence, DOUBTFUL))
-    return replace(doubted, transform=pattern(lengths, to_keras), parameters=dict(lengths)) if lengths else doubted
+    return (
+        replace(doubted, transform=pattern(lengths, to_keras), parameters=dict(lengths))
+        if lengths
+        else doubted
+    )
 
 
 def _said(match: Match) -> Finding:
@@ -69,9 +91,11 @@ def _said(match: Match) -> Finding:
 
 
 def hidden_maps(leaves: Sequence[Leaf]) -> dict[str, Lengths]:
-    """Unit -> the lengths of the map that it reads (none where they cannot be told), of torch's dense layers behind convolutions.
+    """Unit -> the lengths of the map that it reads (none where they cannot be told), of torch's dense layers
+    behind convolutions.
 
-    No layer gives as many values as such a layer takes, but one of the convolutions gives as many channels as divide them.
+    No layer gives as many values as such a layer takes, but one of the convolutions gives as many channels as
+    divide them.
     """
     convolutions = [leaf for leaf in leaves if leaf.kind == "conv"]
     if len(convolutions) < 2:
@@ -92,7 +116,9 @@ def pattern(lengths: Lengths, to_keras: bool) -> str:
 
 
 def _lengths(inputs: int, channels: Sequence[int], rank: int) -> Lengths:
-    """Of the widest convolution that leaves a square; nothing where none does, or where the map has three axes of space."""
+    """Of the widest convolution that leaves a square; nothing where none does, or where the map has three
+    axes of space.
+    """
     for c in channels:
         space = inputs // c
         if inputs % c or space < 2:

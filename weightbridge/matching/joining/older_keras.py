@@ -1,4 +1,6 @@
-"""Weights as Keras 1 and the Theano backend keep them: one tensor for each gate, kernels with other axes or flipped in space."""
+"""Weights as Keras 1 and the Theano backend keep them: one tensor for each gate, kernels with other axes or
+flipped in space.
+"""
 
 from typing import Any
 
@@ -12,7 +14,9 @@ Transform = tuple[str, dict[str, Any]]
 
 
 def joined_gates(source: Unit, role: str, wanted: Tensor) -> tuple[Tensor, ...]:
-    """The tensors that make up one of today's, in its order of gates; () where the source does not keep them apart."""
+    """The tensors that make up one of today's, in its order of gates; () where the source does not keep them
+    apart.
+    """
     parts = [source.roles.get(f"{role}_{gate}") for gate in GATES.get(source.layer.op, "")]
     found = tuple(part for part in parts if part is not None)
     if not found or len(found) < len(parts) or len({part.shape for part in found}) > 1:
@@ -23,11 +27,15 @@ def joined_gates(source: Unit, role: str, wanted: Tensor) -> tuple[Tensor, ...]:
 
 def is_stored_otherwise(source: Layer, target: Layer) -> bool:
     """Whether the kernels of two layers of one framework differ in axes or direction."""
-    return any(source.attributes.get(key) != target.attributes.get(key) for key in ("kernel_axes", "kernel_flipped"))
+    return any(
+        source.attributes.get(key) != target.attributes.get(key) for key in ("kernel_axes", "kernel_flipped")
+    )
 
 
 def older_kernel(source: Layer, target: Layer, given: Tensor, wanted: Tensor) -> Transform | None:
-    """How a convolution kernel of one Keras becomes one of another: its axes in the target's order, turned over where one side is."""
+    """How a convolution kernel of one Keras becomes one of another: its axes in the target's order, turned
+    over where one side is.
+    """
     rank = len(given.shape) - 2
     if rank not in SPATIAL or len(wanted.shape) != len(given.shape):
         return None

@@ -1,4 +1,6 @@
-"""Tensors of two writers that keep the same layout: ONNX and torch have their convolutions, tables and dense matrices in common."""
+"""Tensors of two writers that keep the same layout: ONNX and torch have their convolutions, tables and dense
+matrices in common.
+"""
 
 from typing import Any
 
@@ -13,13 +15,17 @@ COMMON = frozenset({"Conv", "DepthwiseConv", "ConvTranspose", "Embedding", "Acti
 def same_layout(
     frameworks: tuple[str, str], source: Layer, target: Layer, given: Tensor, wanted: Tensor
 ) -> tuple[str, dict[str, Any]] | None:
-    """A copy, or a matrix turned where one side keeps (in, out); None where these writers or layers have no layout in common."""
+    """A copy, or a matrix turned where one side keeps (in, out); None where these writers or layers have no
+    layout in common.
+    """
     if not set(frameworks) <= CHANNELS_FIRST:
         return None
     if source.op == target.op == "Dense" and len(given.shape) == len(wanted.shape) == 2:
         return _matrix(source, target, given, wanted)
     is_common = {source.op, target.op} <= COMMON and given.shape == wanted.shape
-    return ("", {}) if is_common and stored(source, given.role) is stored(target, wanted.role) is None else None
+    return (
+        ("", {}) if is_common and stored(source, given.role) is stored(target, wanted.role) is None else None
+    )
 
 
 def _matrix(source: Layer, target: Layer, given: Tensor, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:

@@ -1,4 +1,6 @@
-"""Tensors that an exporter keeps in another order of axes than their operation reads them in: rules speak of the operation's order."""
+"""Tensors that an exporter keeps in another order of axes than their operation reads them in: rules speak of
+the operation's order.
+"""
 
 from dataclasses import replace
 from math import prod
@@ -12,7 +14,9 @@ SEEN = {"Conv": "o i", "ConvTranspose": "i o", "DepthwiseConv": "(c m) 1", "Embe
 
 
 def stored(layer: Layer, role: str) -> tuple[str, ...] | None:
-    """The axes of a stored tensor where they differ from its operation's, () where they cannot be told, None where they are the same."""
+    """The axes of a stored tensor where they differ from its operation's, () where they cannot be told, None
+    where they are the same.
+    """
     layouts = layer.attributes.get("layouts") or {}
     if role not in layouts or layer.op == "Dense":  # a dense layer says it by `transposed`
         return None
@@ -45,8 +49,13 @@ def as_seen(layer: Layer, tensor: Tensor) -> tuple[int, ...]:
 
 
 def as_grouped(layer: Layer) -> Layer:
-    """A convolution by channel as one with groups of one channel: its channels are the output's, and the axis of length one the input's."""
-    layouts = {role: axes.replace("(c m)", "o").replace("1", "i", 1) for role, axes in (layer.attributes.get("layouts") or {}).items()}
+    """A convolution by channel as one with groups of one channel: its channels are the output's, and the axis
+    of length one the input's.
+    """
+    layouts = {
+        role: axes.replace("(c m)", "o").replace("1", "i", 1)
+        for role, axes in (layer.attributes.get("layouts") or {}).items()
+    }
     return replace(layer, op="Conv", attributes={**layer.attributes, "layouts": layouts})
 
 
@@ -57,8 +66,12 @@ def from_stored(pattern: str, labels: tuple[str, ...], wanted: tuple[str, ...]) 
     for label, group in tuple(named.items()):
         named.update(zip(inner(label), inner(group), strict=False))
     kept = [named.get(label, "1") for label in labels]
-    lost = set(right.split()) - set(" ".join(kept).replace("(", "").replace(")", "").split())  # an axis of length one that lost its name
-    turned = f"{' '.join(kept)} -> {' '.join('1' if n in lost and n.isidentifier() else n for n in right.split())}"
+    lost = set(right.split()) - set(
+        " ".join(kept).replace("(", "").replace(")", "").split()
+    )  # an axis of length one that lost its name
+    turned = (
+        f"{' '.join(kept)} -> {' '.join('1' if n in lost and n.isidentifier() else n for n in right.split())}"
+    )
     return "" if is_identity(turned) else turned
 
 

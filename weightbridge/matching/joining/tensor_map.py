@@ -1,4 +1,6 @@
-"""The user's map over single tensors: forced matches, whatever the layers' pairs say; two sources for one target collide."""
+"""The user's map over single tensors: forced matches, whatever the layers' pairs say; two sources for one
+target collide.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +14,9 @@ from weightbridge.matching.values import Match
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the map says of single tensors: matches, pairs (source, target) that no exact transform joins, and collisions (WB209)."""
+    """What the map says of single tensors: matches, pairs (source, target) that no exact transform joins, and
+    collisions (WB209).
+    """
 
     matches: tuple[Match, ...]
     misfits: tuple[tuple[str, str], ...]
@@ -20,11 +24,19 @@ class Told:
 
 
 def mapped_tensors(joiner: Joiner, user_map: Map, found: Mapping[str, Match]) -> Told:
-    """found: the matches without the map, by target. Where one of them says the same, it is how the tensor gets there."""
+    """found: the matches without the map, by target. Where one of them says the same, it is how the tensor
+    gets there.
+    """
     claims = _claims(joiner, user_map)
     told = {t: _told(joiner, s[0], t, found.get(t)) for t, s in claims.items() if len(s) == 1}
     collisions = (
-        finding("WB209", f"{t}: the map sends {' and '.join(s)} here", source=s[1], target=t, fix="make the patterns of --map disjoint")
+        finding(
+            "WB209",
+            f"{t}: the map sends {' and '.join(s)} here",
+            source=s[1],
+            target=t,
+            fix="make the patterns of --map disjoint",
+        )
         for t, s in claims.items()
         if len(s) > 1
     )
@@ -43,7 +55,9 @@ def _claims(joiner: Joiner, user_map: Map) -> dict[str, list[str]]:
 
 
 def _told(joiner: Joiner, s: str, t: str, found: Match | None) -> Match | None:
-    """By the layout of the two layers, which a shape may hide (a square kernel); by the shape alone where none is known."""
+    """By the layout of the two layers, which a shape may hide (a square kernel); by the shape alone where
+    none is known.
+    """
     if found is not None and found.sources == (s,):
         return replace(found, confidence=CERTAIN, evidence=("map",), runners_up=())
     layers = joiner.source.owner[s], joiner.target.owner[t]

@@ -1,4 +1,6 @@
-"""Weights that one side uses twice: tied tensors stand for the missing ones, and what is tied on one side only is said (WB211)."""
+"""Weights that one side uses twice: tied tensors stand for the missing ones, and what is tied on one side
+only is said (WB211).
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -20,10 +22,21 @@ def tied_tensor(graph: LayerGraph, layer: Layer, role: str) -> Tensor | None:
 
 
 def untied_pairs(context: Context) -> tuple[LayerPair, ...]:
-    """Open target units of the shape of a source layer that is called more often than its counterpart: they get its weights too."""
+    """Open target units of the shape of a source layer that is called more often than its counterpart: they
+    get its weights too.
+    """
     found: list[LayerPair] = []
-    for spare, layer in _calls(context, context.source.graph, context.target.graph, {p.source: p.target for p in context.pairs.values()}):
-        alike = [u for u in context.open_target() if u.has_weights and key(u) == key(layer) and u.roles.keys() == layer.roles.keys()]
+    for spare, layer in _calls(
+        context,
+        context.source.graph,
+        context.target.graph,
+        {p.source: p.target for p in context.pairs.values()},
+    ):
+        alike = [
+            u
+            for u in context.open_target()
+            if u.has_weights and key(u) == key(layer) and u.roles.keys() == layer.roles.keys()
+        ]
         if 0 < len(alike) <= spare:
             found += [LayerPair(layer.name, u.name, SYMMETRIC, ("structure", "tied")) for u in alike]
     return tuple(found)
@@ -33,15 +46,21 @@ def said_of_ties(context: Context, untied: tuple[LayerPair, ...]) -> Iterator[Fi
     for pair in untied:
         message = f"{pair.target}: the source calls {pair.source} a second time there: tied there, apart here; both get its weights"
         yield finding("WB211", message, source=pair.source, target=pair.target, fix=FIX)
-    for _, layer in _calls(context, context.target.graph, context.source.graph, {t: p.source for t, p in context.pairs.items()}):
+    for _, layer in _calls(
+        context, context.target.graph, context.source.graph, {t: p.source for t, p in context.pairs.items()}
+    ):
         for unit in context.open_source():
             if unit.has_weights and key(unit) == key(layer):
                 message = f"{unit.name}: the target calls {layer.name} a second time there: apart in the source, tied here; one is lost"
                 yield finding("WB211", message, source=unit.name, target=layer.name, fix=FIX)
 
 
-def _calls(context: Context, one: LayerGraph, other: LayerGraph, pairs: Mapping[str, str]) -> Iterator[tuple[int, Unit]]:
-    """Units of one side that it calls more often than the other side calls their counterparts, and how much more often."""
+def _calls(
+    context: Context, one: LayerGraph, other: LayerGraph, pairs: Mapping[str, str]
+) -> Iterator[tuple[int, Unit]]:
+    """Units of one side that it calls more often than the other side calls their counterparts, and how much
+    more often.
+    """
     left, right = _counts(one), _counts(other)
     side = context.source if one is context.source.graph else context.target
     for name, n in left.items():

@@ -12,7 +12,10 @@ LETTERS = {"c": "k", "d": "z", "h": "y", "w": "x"}  # other than those of a Flat
 
 
 def with_output_order(
-    found: Transform | None, source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer], shape: tuple[int, ...]
+    found: Transform | None,
+    source: tuple[LayerGraph, Layer],
+    target: tuple[LayerGraph, Layer],
+    shape: tuple[int, ...],
 ) -> Transform | None:
     """The transform with its output axis put into the target's order; shape: the target's."""
     if found is None or source[1].op != target[1].op or target[1].op not in WRITERS:
@@ -23,7 +26,11 @@ def with_output_order(
         return found if not lengths else None
     pattern = transform or ("i o -> i o" if len(shape) == 2 else "o -> o")
     left, right = _split(pattern, lengths, is_first)
-    return f"{left} -> {right}", {**parameters, **{LETTERS[n]: size for n, size in lengths.items()}, **_rest(pattern, shape)}
+    return f"{left} -> {right}", {
+        **parameters,
+        **{LETTERS[n]: size for n, size in lengths.items()},
+        **_rest(pattern, shape),
+    }
 
 
 def _split(pattern: str, lengths: dict[str, int], is_first: bool) -> tuple[str, str]:
@@ -42,4 +49,8 @@ def _replaced(side: str, axis: str, by: str) -> str:
 
 def _rest(pattern: str, shape: tuple[int, ...]) -> dict[str, int]:
     """Lengths of the target's other plain axes, which einops may need beside the new ones."""
-    return {group[0]: n for group, n in zip(parse(pattern).target[:-1], shape, strict=False) if len(group) == 1 and not group[0].isdigit()}
+    return {
+        group[0]: n
+        for group, n in zip(parse(pattern).target[:-1], shape, strict=False)
+        if len(group) == 1 and not group[0].isdigit()
+    }

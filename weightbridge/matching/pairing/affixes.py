@@ -7,7 +7,9 @@ ENDS = "/_-"
 
 
 def same_inside(left: Sequence[Key], right: Sequence[Key]) -> dict[Key, Key]:
-    """right -> left where what is left of all names of the smaller side, without the shared affixes, is found on the other."""
+    """right -> left where what is left of all names of the smaller side, without the shared affixes, is found
+    on the other.
+    """
     a, b = _inside(left), _inside(right)
     found = {b[name]: a[name] for name in b if name in a}
     return found if len(found) == min(len(left), len(right)) > 1 else {}
@@ -29,4 +31,9 @@ def _at_word(shared: str) -> int:
 def _shared(names: Sequence[str]) -> str:
     """The longest beginning of all names: that of the first and the last in order."""
     first, last = min(names, default=""), max(names, default="")
-    return first[: next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))]
+    return first[
+        : next(
+            (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b),
+            min(len(first), len(last)),
+        )
+    ]

@@ -15,17 +15,23 @@ Map = tuple[tuple[str, str], ...]
 
 
 def by_map(context: Context) -> tuple[LayerPair, ...]:
-    """One pair per layer of the source that a pattern names, itself or by a tensor, and whose counterpart the target has."""
+    """One pair per layer of the source that a pattern names, itself or by a tensor, and whose counterpart the
+    target has.
+    """
     if not context.user_map:
         return ()
     sources = [u.name for u in context.source.weighted]
     targets = {u.name for u in context.target.weighted}
-    layers = [(s, t) for left, right in context.user_map for s, t in mapped(left, right, sources) if t in targets]
+    layers = [
+        (s, t) for left, right in context.user_map for s, t in mapped(left, right, sources) if t in targets
+    ]
     return tuple(LayerPair(s, t, CERTAIN, ("map",)) for s, t in (*layers, *_by_tensors(context)))
 
 
 def _by_tensors(context: Context) -> list[tuple[str, str]]:
-    """Layers that belong together because a tensor of one goes into the other, unless the map spreads a layer over several."""
+    """Layers that belong together because a tensor of one goes into the other, unless the map spreads a layer
+    over several.
+    """
     owners, wanted = _owners(context.source), _owners(context.target)
     said = ((s, t) for left, right in context.user_map for s, t in mapped(left, right, owners) if t in wanted)
     pairs = list(dict.fromkeys((owners[s], wanted[t]) for s, t in said))
@@ -36,16 +42,24 @@ def _by_tensors(context: Context) -> list[tuple[str, str]]:
 def _owners(graph: Reduced) -> Mapping[str, str]:
     """The unit of each tensor that belongs to one unit alone."""
     units = Counter(tensor.name for unit in graph.weighted for _, tensor in unit.tensors)
-    return {tensor.name: unit.name for unit in graph.weighted for _, tensor in unit.tensors if units[tensor.name] == 1}
+    return {
+        tensor.name: unit.name
+        for unit in graph.weighted
+        for _, tensor in unit.tensors
+        if units[tensor.name] == 1
+    }
 
 
 def mapped(left: str, right: str, names: Iterable[str]) -> list[tuple[str, str]]:
-    """(source, target) names that `left=right` joins: the n-th `*` of the right takes what the n-th `*` of the left met.
+    """(source, target) names that `left=right` joins: the n-th `*` of the right takes what the n-th `*` of
+    the left met.
 
     Raises UsageError where the right has more stars than the left.
     """
     if right.count("*") > left.count("*"):
-        raise UsageError(f"--map {left}={right}: the target has more * than the source", fix="use as many * on both sides")
+        raise UsageError(
+            f"--map {left}={right}: the target has more * than the source", fix="use as many * on both sides"
+        )
     pattern = re.compile(".*".join(f"{re.escape(part)}" for part in left.split("*")).replace(".*", "(.*)"))
     found = []
     for name in names:
@@ -61,15 +75,21 @@ def _filled(pattern: str, parts: Iterable[str]) -> str:
 
 
 def check_map(source: LayerGraph, target: LayerGraph, user_map: Map) -> None:
-    """Raises UsageError for a pattern that joins nothing: what a user has said may not be passed over in silence."""
+    """Raises UsageError for a pattern that joins nothing: what a user has said may not be passed over in
+    silence.
+    """
     sources, targets = _names(source), _names(target)
     for left, right in user_map:
         met = mapped(left, right, sources)
         if not met:
-            raise UsageError(f"--map {left}={right}: the source has no {left!r}{_near(left, sources)}", fix=_LISTED)
+            raise UsageError(
+                f"--map {left}={right}: the source has no {left!r}{_near(left, sources)}", fix=_LISTED
+            )
         if not any(t in targets for _, t in met):
             wanted = met[0][1]
-            raise UsageError(f"--map {left}={right}: the target has no {wanted!r}{_near(wanted, targets)}", fix=_LISTED)
+            raise UsageError(
+                f"--map {left}={right}: the target has no {wanted!r}{_near(wanted, targets)}", fix=_LISTED
+            )
 
 
 _LISTED = "`weightbridge inspect MODEL` lists the names of layers and tensors"

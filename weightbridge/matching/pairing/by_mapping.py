@@ -28,7 +28,9 @@ def without_told(context: Context, told: Sequence[Match]) -> Context:
     return context.closing(done[0], done[1])
 
 
-def _matches(rules: Sequence[MappingRule], given: Mapping[str, Tensor], target: LayerGraph) -> Iterator[Match]:
+def _matches(
+    rules: Sequence[MappingRule], given: Mapping[str, Tensor], target: LayerGraph
+) -> Iterator[Match]:
     for tensor in target.tensors:
         found = next((f for rule in rules if (f := rule.find(tensor.name)) is not None), None)
         if found is None or any(name not in given for name in found[1]):
@@ -36,11 +38,15 @@ def _matches(rules: Sequence[MappingRule], given: Mapping[str, Tensor], target: 
         entry, names = found
         parameters = _parameters(entry, [given[name] for name in names], tensor)
         if parameters is not None:
-            yield Match(tensor.name, names, entry.transform, parameters, confidence=CERTAIN, evidence=("rule",))
+            yield Match(
+                tensor.name, names, entry.transform, parameters, confidence=CERTAIN, evidence=("rule",)
+            )
 
 
 def _parameters(entry: Entry, sources: Sequence[Tensor], target: Tensor) -> dict[str, Any] | None:
-    """Those of the entry for the shapes that it was found for; else what the shapes tell; None where they do not fit."""
+    """Those of the entry for the shapes that it was found for; else what the shapes tell; None where they do
+    not fit.
+    """
     shapes = (*(t.shape for t in sources), target.shape)
     if entry.shapes or len(sources) != 1:
         return dict(entry.parameters) if shapes == entry.shapes else None

@@ -11,7 +11,9 @@ from weightbridge.matching.values import LayerPair
 
 
 def by_name(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs of equal telling names. Where equal structures say otherwise, names win only if both sides have the same set."""
+    """Pairs of equal telling names. Where equal structures say otherwise, names win only if both sides have
+    the same set.
+    """
     found = same_names(*_open_names(context)) | (_literal(context) if _is_of_modules(context) else {})
     usable = {t: s for t, s in found.items() if _fits(context, s, t)}
     structural = isomorphism(context.source, context.target) if usable and context.has_flow else None
@@ -39,11 +41,15 @@ def by_suffix(context: Context) -> tuple[LayerPair, ...]:
 
 
 def _open_names(context: Context) -> tuple[list[str], list[str]]:
-    return [u.name for u in context.open_source() if u.has_weights], [u.name for u in context.open_target() if u.has_weights]
+    return [u.name for u in context.open_source() if u.has_weights], [
+        u.name for u in context.open_target() if u.has_weights
+    ]
 
 
 def _fits(context: Context, source: str, target: str) -> bool:
-    """Of one kind; where a side has weights alone, its kinds are guesses, and equal roles and shapes do as well."""
+    """Of one kind; where a side has weights alone, its kinds are guesses, and equal roles and shapes do as
+    well.
+    """
     a, b = context.source.by_name[source], context.target.by_name[target]
     return is_compatible(a, b) or (not context.has_flow and a.has_weights and shapes(a) == shapes(b))
 

@@ -1,7 +1,10 @@
-"""Which layer each norm stands behind, where one side's file keeps no data flow: told by names, else by order beside the other side.
+"""Which layer each norm stands behind, where one side's file keeps no data flow: told by names, else by order
+beside the other side.
 
-Files of weights alone list the layers of a class in order, and classes apart: the layer before a norm in the file need not be the one it
-normalises. The side with data flow knows which convolutions have a norm behind them (or had one before an exporter folded it away), and the
+Files of weights alone list the layers of a class in order, and classes apart: the layer before a norm in the
+file need not be the one it
+normalises. The side with data flow knows which convolutions have a norm behind them (or had one before an
+exporter folded it away), and the
 norms follow in the order of their convolutions.
 """
 
@@ -23,7 +26,9 @@ LEAST = 0.5  # a norm that may be there counts for less than one that must be
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """layer: the unit of its own side that the norm stands behind, "" where it stands before one. norm: its counterpart, "" if folded."""
+    """layer: the unit of its own side that the norm stands behind, "" where it stands before one. norm: its
+    counterpart, "" if folded.
+    """
 
     layer: str
     norm: str
@@ -32,7 +37,9 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A norm that the side with flow has, or may have folded. layer, norm: as in `Home`; must: whether it is surely there."""
+    """A norm that the side with flow has, or may have folded. layer, norm: as in `Home`; must: whether it is
+    surely there.
+    """
 
     layer: str
     norm: str
@@ -41,7 +48,9 @@ class _Place:
 
 
 def homes(context: Context) -> Mapping[str, Home]:
-    """Open BatchNorms of the side without data flow -> their homes. Empty where both sides have flow, or neither, or order tells all."""
+    """Open BatchNorms of the side without data flow -> their homes. Empty where both sides have flow, or
+    neither, or order tells all.
+    """
     sides = context.source, context.target
     if sides[0].graph.has_flow == sides[1].graph.has_flow or is_listed_alike(context):
         return {}
@@ -56,7 +65,9 @@ def homes(context: Context) -> Mapping[str, Home]:
     rest = [n for n in norms if n.name not in named]
     known = context.pairs if loose is context.target else context.taken
     whole = all(u.name in known for u in loose.units if u.family in NORMED)
-    return named | _ordered(rest, [p for p in places if p.layer not in taken or not p.layer], IN_ORDER if whole else DOUBTFUL)
+    return named | _ordered(
+        rest, [p for p in places if p.layer not in taken or not p.layer], IN_ORDER if whole else DOUBTFUL
+    )
 
 
 def by_homes(context: Context) -> tuple[LayerPair, ...]:
@@ -65,14 +76,20 @@ def by_homes(context: Context) -> tuple[LayerPair, ...]:
     found = ((home, name) for name, home in homes(context).items() if home.norm)
     evidence = ("structure", "shape")
     sure = {(p.target if is_target else p.source): p.confidence for p in context.pairs.values()}
-    ends = (((h.norm, name) if is_target else (name, h.norm), min(h.confidence, sure.get(h.layer, h.confidence))) for h, name in found)
+    ends = (
+        ((h.norm, name) if is_target else (name, h.norm), min(h.confidence, sure.get(h.layer, h.confidence)))
+        for h, name in found
+    )
     return tuple(LayerPair(*pair, confidence, evidence) for pair, confidence in ends)
 
 
 def _places(context: Context, loose: Reduced, flow: Reduced) -> list[_Place]:
     """The norms of the side with flow, in the order of their layers on the side without."""
     is_target = loose is context.target
-    partner = {(p.source if is_target else p.target): (p.target if is_target else p.source) for p in context.pairs.values()}
+    partner = {
+        (p.source if is_target else p.target): (p.target if is_target else p.source)
+        for p in context.pairs.values()
+    }
     slots = [u for u in flow.units if u.family in NORMED and u.name in partner]
     found: list[_Place] = []
     seen: set[str] = set()
@@ -89,7 +106,10 @@ def _in_loose_order(slots: Sequence[Unit], partner: Mapping[str, str], loose: Re
     classes: dict[str, list[Unit]] = {}
     for unit in slots:
         classes.setdefault(loose.by_name[partner[unit.name]].layer.op, []).append(unit)
-    queues = {op: iter(sorted(units, key=lambda u: loose.position[partner[u.name]])) for op, units in classes.items()}
+    queues = {
+        op: iter(sorted(units, key=lambda u: loose.position[partner[u.name]]))
+        for op, units in classes.items()
+    }
     return (next(queues[loose.by_name[partner[unit.name]].layer.op]) for unit in slots)
 
 
@@ -97,7 +117,13 @@ def _before(context: Context, flow: Reduced, unit: Unit, seen: set[str]) -> Iter
     """A norm that no layer of its own feeds stands before the first layer that reads it."""
     for name in flow.parents[unit.name]:
         norm = flow.by_name.get(name)
-        if norm is not None and norm.family == "Norm" and name not in seen and _is_open(context, flow, name) and not _is_fed(flow, norm):
+        if (
+            norm is not None
+            and norm.family == "Norm"
+            and name not in seen
+            and _is_open(context, flow, name)
+            and not _is_fed(flow, norm)
+        ):
             seen.add(name)
             yield _Place("", name, _width(norm), True)
 
@@ -142,5 +168,10 @@ def _named(loose: Reduced, norms: Sequence[Unit], places: Sequence[_Place]) -> d
 
 def _ordered(norms: Sequence[Unit], places: Sequence[_Place], sure: float) -> dict[str, Home]:
     """Norms in order beside the places in order; in doubt where another place would do as well."""
-    pairs = steady_pairs([p.width for p in places], [_width(n) for n in norms], [1.0 if p.must else LEAST for p in places])
-    return {norms[j].name: Home(places[i].layer, places[i].norm, sure if only else DOUBTFUL) for i, j, only in pairs}
+    pairs = steady_pairs(
+        [p.width for p in places], [_width(n) for n in norms], [1.0 if p.must else LEAST for p in places]
+    )
+    return {
+        norms[j].name: Home(places[i].layer, places[i].norm, sure if only else DOUBTFUL)
+        for i, j, only in pairs
+    }

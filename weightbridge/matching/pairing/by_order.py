@@ -1,4 +1,6 @@
-"""Shape and position: what is left is aligned in file order, with gaps, between the pairs that are already certain."""
+"""Shape and position: what is left is aligned in file order, with gaps, between the pairs that are already
+certain.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,9 +23,15 @@ BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of lay
 
 
 def by_order(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs of equal key in rising order; certain only where nothing of that key is left over, or where two lists of Keras's are alike."""
+    """Pairs of equal key in rising order; certain only where nothing of that key is left over, or where two
+    lists of Keras's are alike.
+    """
     if not context.has_flow and is_listed_alike(context):
-        return tuple(LayerPair(s.name, t.name, IN_ORDER, ("order", "shape")) for s, t in listed(context) if t.name not in context.pairs)
+        return tuple(
+            LayerPair(s.name, t.name, IN_ORDER, ("order", "shape"))
+            for s, t in listed(context)
+            if t.name not in context.pairs
+        )
     source = [u for u in context.source.weighted if u.name not in context.closed_source]
     target = [u for u in context.target.weighted if u.name not in context.closed_target]
     if not {context.source.graph.format, context.target.graph.format} & BY_CLASS:
@@ -36,7 +44,11 @@ def by_order(context: Context) -> tuple[LayerPair, ...]:
 def _by_family(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
     families = dict.fromkeys(_class(u) for u in target)
     return tuple(
-        p for f in families for p in _aligned(context, [u for u in source if _class(u) == f], [u for u in target if _class(u) == f])
+        p
+        for f in families
+        for p in _aligned(
+            context, [u for u in source if _class(u) == f], [u for u in target if _class(u) == f]
+        )
     )
 
 
@@ -46,15 +58,22 @@ def _class(unit: Unit) -> tuple[str, bool]:
 
 
 def _in_both_orders(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
-    """With the side that has data flow in Keras's order, and in its own: what both say is as sure as order can be."""
+    """With the side that has data flow in Keras's order, and in its own: what both say is as sure as order
+    can be.
+    """
     own = _by_family(context, source, target)
     given, wanted = (
-        (_sorted(context.source, source), target) if context.source.graph.has_flow else (source, _sorted(context.target, target))
+        (_sorted(context.source, source), target)
+        if context.source.graph.has_flow
+        else (source, _sorted(context.target, target))
     )
     keras = _by_family(context, given, wanted)
     best, other = (keras, own) if len(keras) >= len(own) else (own, keras)
     agreed = {(p.source, p.target) for p in other}
-    return tuple(p if (p.source, p.target) in agreed else replace(p, confidence=min(p.confidence, SYMMETRIC)) for p in best)
+    return tuple(
+        p if (p.source, p.target) in agreed else replace(p, confidence=min(p.confidence, SYMMETRIC))
+        for p in best
+    )
 
 
 def _sorted(side: Reduced, units: list[Unit]) -> list[Unit]:
@@ -76,20 +95,38 @@ def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[
     keys = _keys(source, target)
     left = [anchors.get(u.name, keys[u.name, 0]) for u in source]
     right = [f"pair {u.name}" if u.name in context.pairs else keys[u.name, 1] for u in target]
-    pairs = [(source[i], target[j]) for i, j in align(left, right, _tie_break(source, target)) if target[j].name not in context.pairs]
+    pairs = [
+        (source[i], target[j])
+        for i, j in align(left, right, _tie_break(source, target))
+        if target[j].name not in context.pairs
+    ]
     counts = Counter(left), Counter(right)
     whole = left == right and not {context.source.graph.format, context.target.graph.format} & UNORDERED
     found = tuple(
-        _pair(s, t, counts[0][keys[t.name, 1]], counts[1][keys[t.name, 1]], whole and not _is_unordered(context, s, t)) for s, t in pairs
+        _pair(
+            s,
+            t,
+            counts[0][keys[t.name, 1]],
+            counts[1][keys[t.name, 1]],
+            whole and not _is_unordered(context, s, t),
+        )
+        for s, t in pairs
     )
     return _with_rivals(found, {u.name: keys[u.name, 0] for u in source if u.name not in context.taken})
 
 
 def _is_unordered(context: Context, source: Unit, target: Unit) -> bool:
-    """A projection of Keras's attention: three of one size, which Keras and other writers list in different orders."""
+    """A projection of Keras's attention: three of one size, which Keras and other writers list in different
+    orders.
+    """
     graph, (outer, _, own) = context.target.graph, target.layer.name.rpartition("/")
     within = graph.by_name[outer].op == "Attention" if outer in graph.by_name else False
-    return within and own in PROJECTIONS and not source.function and context.source.graph.framework != graph.framework
+    return (
+        within
+        and own in PROJECTIONS
+        and not source.function
+        and context.source.graph.framework != graph.framework
+    )
 
 
 def _keys(source: list[Unit], target: list[Unit]) -> dict[tuple[str, int], str]:
@@ -109,7 +146,10 @@ def _with_rivals(pairs: tuple[LayerPair, ...], open_keys: Mapping[str, str]) -> 
     rivals: dict[str, list[str]] = {}
     for name, own in open_keys.items():
         rivals.setdefault(own, []).append(name)
-    return tuple(replace(p, runners_up=_others(p, rivals[open_keys[p.source]])) if p.confidence == SYMMETRIC else p for p in pairs)
+    return tuple(
+        replace(p, runners_up=_others(p, rivals[open_keys[p.source]])) if p.confidence == SYMMETRIC else p
+        for p in pairs
+    )
 
 
 def _others(pair: LayerPair, rivals: list[str]) -> tuple[str, ...]:
@@ -125,5 +165,7 @@ def _tie_break(source: list[Unit], target: list[Unit]) -> Array | None:
 
 def _pair(source: Unit, target: Unit, n_source: int, n_target: int, whole: bool) -> LayerPair:
     if n_source == n_target:
-        return LayerPair(source.name, target.name, IN_ORDER if whole or n_source == 1 else SYMMETRIC, ("order", "shape"))
+        return LayerPair(
+            source.name, target.name, IN_ORDER if whole or n_source == 1 else SYMMETRIC, ("order", "shape")
+        )
     return LayerPair(source.name, target.name, DOUBTFUL, ("order", "shape", "one-sided"))

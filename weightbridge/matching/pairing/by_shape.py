@@ -1,4 +1,6 @@
-"""Shapes alone, for files that keep neither data flow nor order: layers whose roles and shapes occur once on each side."""
+"""Shapes alone, for files that keep neither data flow nor order: layers whose roles and shapes occur once on
+each side.
+"""
 
 from collections import Counter
 
@@ -11,11 +13,15 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def by_shape(context: Context) -> tuple[LayerPair, ...]:
-    """Certain where nothing is left over: else the one layer of a shape may stand for another one that the other side lacks."""
+    """Certain where nothing is left over: else the one layer of a shape may stand for another one that the
+    other side lacks.
+    """
     graphs = context.source.graph, context.target.graph
     if not UNORDERED.intersection(g.format for g in graphs) or graphs[0].framework != graphs[1].framework:
         return ()
-    left, right = ([u for u in side if u.has_weights] for side in (context.open_source(), context.open_target()))
+    left, right = (
+        [u for u in side if u.has_weights] for side in (context.open_source(), context.open_target())
+    )
     counts = Counter(map(shapes, left)), Counter(map(shapes, right))
     sure = IN_ORDER if counts[0] == counts[1] else SYMMETRIC
     partners = {shapes(u): u for u in left if counts[0][shapes(u)] == 1}

@@ -1,11 +1,19 @@
-"""Structure: units whose surroundings are the same on both sides, above, below or both, with widths and without."""
+"""Structure: units whose surroundings are the same on both sides, above, below or both, with widths and
+without.
+"""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 
 from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, TOLD, Context, is_compatible, key
 from weightbridge.matching.pairing.norm_placement import is_placed_alike
 from weightbridge.matching.pairing.same_functions import same_functions
-from weightbridge.matching.pairing.signatures import Label, Signatures, signatures, with_widths, without_widths
+from weightbridge.matching.pairing.signatures import (
+    Label,
+    Signatures,
+    signatures,
+    with_widths,
+    without_widths,
+)
 from weightbridge.matching.units.units import Reduced, without
 from weightbridge.matching.values import LayerPair
 
@@ -13,7 +21,9 @@ NOWHERE = -1
 
 
 def by_structure(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs by signature: whole surroundings first, then one side of them; normalisations bridged over where one side has folded them."""
+    """Pairs by signature: whole surroundings first, then one side of them; normalisations bridged over where
+    one side has folded them.
+    """
     if not context.has_flow:
         return ()
     found: list[LayerPair] = []
@@ -29,7 +39,9 @@ def by_structure(context: Context) -> tuple[LayerPair, ...]:
 
 
 def isomorphism(source: Reduced, target: Reduced) -> dict[str, str] | None:
-    """target -> source where every unit with weights has exactly one counterpart with the same surroundings, else None."""
+    """target -> source where every unit with weights has exactly one counterpart with the same surroundings,
+    else None.
+    """
     if len(source.units) != len(target.units):
         return None
     of_source, of_target = signatures(source, target, with_widths)
@@ -37,7 +49,11 @@ def isomorphism(source: Reduced, target: Reduced) -> dict[str, str] | None:
     left = _classes(of_source, right)
     if any(len(places) != len(left.get(k, ())) for k, places in right.items()):
         return None
-    pairs = ((source.units[i], target.units[j]) for k, places in right.items() for i, j in zip(left[k], places, strict=True))
+    pairs = (
+        (source.units[i], target.units[j])
+        for k, places in right.items()
+        for i, j in zip(left[k], places, strict=True)
+    )
     return {t.name: s.name for s, t in pairs if t.has_weights}
 
 
@@ -49,7 +65,9 @@ def _bridged(reduced: Reduced) -> Reduced:
     return without(reduced, "Norm")
 
 
-def _classes(sign: Signatures, wanted: Container[tuple[int, int]] | None = None) -> Mapping[tuple[int, int], Sequence[int]]:
+def _classes(
+    sign: Signatures, wanted: Container[tuple[int, int]] | None = None
+) -> Mapping[tuple[int, int], Sequence[int]]:
     """The places of the units of one signature (above, below); of those wanted alone."""
     found: dict[tuple[int, int], list[int]] = {}
     for place, k in enumerate(zip(sign.up, sign.down, strict=True)):
@@ -63,17 +81,27 @@ def _signed(source: Reduced, target: Reduced, label: Label, context: Context) ->
     a, b = signatures(source, target, label)
     unpaired = [place for place, unit in enumerate(target.units) if unit.name not in context.pairs]
     found = (*_both_sides(source, target, a, b, unpaired), *_one_side(source, target, a, b, unpaired))
-    return [p for p in found if "one-sided" not in p.evidence or is_placed_alike(source, p.source, target, p.target)]
+    return [
+        p
+        for p in found
+        if "one-sided" not in p.evidence or is_placed_alike(source, p.source, target, p.target)
+    ]
 
 
-def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]) -> Iterator[LayerPair]:
+def _both_sides(
+    source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]
+) -> Iterator[LayerPair]:
     right = _classes(b, {(b.up[place], b.down[place]) for place in unpaired})
     left = _classes(a, right)
     for k, places in right.items():
         if len(left.get(k, ())) != len(places):
             continue
         others, names = [source.units[i].name for i in left[k]], [target.units[i].name for i in places]
-        pairs, is_told = same_functions(source, others, target, names) if len(names) > 1 else ([(others[0], names[0])], False)
+        pairs, is_told = (
+            same_functions(source, others, target, names)
+            if len(names) > 1
+            else ([(others[0], names[0])], False)
+        )
         for s, t in pairs:
             if not is_compatible(source.by_name[s], target.by_name[t]):
                 continue
@@ -81,10 +109,14 @@ def _both_sides(source: Reduced, target: Reduced, a: Signatures, b: Signatures, 
             sure = (STRUCTURE if same else ONE_SIDED) if len(names) == 1 else SYMMETRIC
             evidence = ("structure", "shape") if same else ("structure",)
             told = () if len(names) == 1 else ("function",) if is_told else ("order",)
-            yield LayerPair(s, t, TOLD if is_told else sure, (*evidence, *told), tuple(o for o in others if o != s))
+            yield LayerPair(
+                s, t, TOLD if is_told else sure, (*evidence, *told), tuple(o for o in others if o != s)
+            )
 
 
-def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]) -> Iterator[LayerPair]:
+def _one_side(
+    source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]
+) -> Iterator[LayerPair]:
     """Equal above or equal below, where the two do not contradict each other; only where the shapes fit."""
     above, below = _partners(a.up, b.up), _partners(a.down, b.down)
     for place in unpaired:
@@ -97,7 +129,9 @@ def _one_side(source: Reduced, target: Reduced, a: Signatures, b: Signatures, un
 
 
 def _partners(source: Sequence[int], target: Sequence[int]) -> Sequence[int]:
-    """Per place in the target, that of the same signature in the source where each side has it once, else NOWHERE."""
+    """Per place in the target, that of the same signature in the source where each side has it once, else
+    NOWHERE.
+    """
     size = max((*source, *target), default=0) + 1
     of_source, of_target = _once(source, size), _once(target, size)
     return [NOWHERE if of_target[sign] == NOWHERE else of_source[sign] for sign in target]

@@ -1,4 +1,6 @@
-"""Norms and scales and the layer that each follows: where names do not tell two of them apart, what is known of their convolutions does."""
+"""Norms and scales and the layer that each follows: where names do not tell two of them apart, what is known
+of their convolutions does.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +9,8 @@ SAYS_NOTHING = frozenset({"conv", "norm", "batch", "layer", "group", "kernel", "
 
 
 def companions(names: Sequence[Words], kinds: Sequence[str]) -> dict[int, int]:
-    """Norm -> the convolution or matrix of its name (`bn1` of `conv1`, `downsample.1` of `downsample.0`), where there is one.
+    """Norm -> the convolution or matrix of its name (`bn1` of `conv1`, `downsample.1` of `downsample.0`),
+    where there is one.
 
     A lone vector follows the one in whose scope it is (`stem1.affine.scale` that of `stem1.conv`).
     """
@@ -16,13 +19,21 @@ def companions(names: Sequence[Words], kinds: Sequence[str]) -> dict[int, int]:
     for i, kind in enumerate(kinds):
         if kind in ("conv", "matrix"):
             layers.setdefault(keys[i], []).append(i)
-    found = {i: layers.get(keys[i]) or layers.get(_before(keys[i]), []) for i, kind in enumerate(kinds) if kind == "norm"}
+    found = {
+        i: layers.get(keys[i]) or layers.get(_before(keys[i]), [])
+        for i, kind in enumerate(kinds)
+        if kind == "norm"
+    }
     found |= {i: _around(keys[i], layers) for i, kind in enumerate(kinds) if kind == "vector"}
     return {follower: places[0] for follower, places in found.items() if len(places) == 1}
 
 
-def support(ours: Mapping[int, int], theirs: Mapping[int, int], paired: Mapping[int, tuple[int, bool]]) -> dict[tuple[int, int], float]:
-    """(source norm, target norm) -> how much their convolutions say for the pair; `paired`: target -> source, and whether it is sure."""
+def support(
+    ours: Mapping[int, int], theirs: Mapping[int, int], paired: Mapping[int, tuple[int, bool]]
+) -> dict[tuple[int, int], float]:
+    """(source norm, target norm) -> how much their convolutions say for the pair; `paired`: target -> source,
+    and whether it is sure.
+    """
     found: dict[tuple[int, int], float] = {}
     for norm, layer in theirs.items():
         other, sure = paired.get(layer, (-1, False))
@@ -41,4 +52,8 @@ def _key(name: Words) -> Words:
 
 def _before(key: Words) -> Words:
     """The same with the number before: layers of a list."""
-    return (*key[:-1], str(int(key[-1]) - 1)) if key and key[-1].isdecimal() and key[-1].isascii() else ("", *key)
+    return (
+        (*key[:-1], str(int(key[-1]) - 1))
+        if key and key[-1].isdecimal() and key[-1].isascii()
+        else ("", *key)
+    )

@@ -1,4 +1,6 @@
-"""Doubt: a pair that only one side of its surroundings supports is ambiguous while a unit like it is left over."""
+"""Doubt: a pair that only one side of its surroundings supports is ambiguous while a unit like it is left
+over.
+"""
 
 from dataclasses import replace
 from itertools import chain, islice
@@ -24,7 +26,11 @@ def doubted(context: Context) -> tuple[LayerPair, ...]:
 
 
 def _doubt(
-    context: Context, pair: LayerPair, spare_source: dict[str, list[str]], spare_target: set[str], rivals: dict[str, list[str]]
+    context: Context,
+    pair: LayerPair,
+    spare_source: dict[str, list[str]],
+    spare_target: set[str],
+    rivals: dict[str, list[str]],
 ) -> LayerPair:
     unit = context.target.by_name[pair.target]
     if not unit.has_weights or "one-sided" not in pair.evidence:

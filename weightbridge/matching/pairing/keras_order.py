@@ -1,6 +1,8 @@
-"""The order in which Keras lists the layers of a graph: by their distance from the outputs, equals as a search from the outputs meets them.
+"""The order in which Keras lists the layers of a graph: by their distance from the outputs, equals as a
+search from the outputs meets them.
 
-Files of Keras weights alone keep this order (that of `model.layers`); other formats list layers in an order of their own.
+Files of Keras weights alone keep this order (that of `model.layers`); other formats list layers in an order
+of their own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,19 +13,25 @@ from weightbridge.matching.units.directions import is_backward
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.model.graph import LayerGraph
 
-STEPS = frozenset({"Activation", "Pool", "GlobalPool", "Flatten"})  # layers without weights that both frameworks write as one
+STEPS = frozenset(
+    {"Activation", "Pool", "GlobalPool", "Flatten"}
+)  # layers without weights that both frameworks write as one
 Class = tuple[str, bool, str]
 RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 NORMED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv"})
 
 
 def is_listed_alike(context: Context) -> bool:
-    """Whether both are Keras's and list the same layers, class by class: then both have the order of `model.layers`."""
+    """Whether both are Keras's and list the same layers, class by class: then both have the order of
+    `model.layers`.
+    """
     sides = context.source, context.target
     if not all(side.graph.is_from_keras and _is_list(side.graph) for side in sides):
         return False
     source, target = _by_class(context)
-    return {c: list(map(_shapes, units)) for c, units in source.items()} == {c: list(map(_shapes, units)) for c, units in target.items()}
+    return {c: list(map(_shapes, units)) for c, units in source.items()} == {
+        c: list(map(_shapes, units)) for c, units in target.items()
+    }
 
 
 def listed(context: Context) -> list[tuple[Unit, Unit]]:
@@ -43,12 +51,17 @@ def _by_class(context: Context) -> tuple[Mapping[Class, list[Unit]], Mapping[Cla
 
 
 def _class(unit: Unit, parts: frozenset[str]) -> Class:
-    """Whose order a file keeps: the operation, both directions of recurrent layers apart, and parts that both sides call the same.
+    """Whose order a file keeps: the operation, both directions of recurrent layers apart, and parts that both
+    sides call the same.
 
     What a single vector does (a scale, a norm without bias) the weights alone do not tell.
     """
     kind = "vector" if _is_vector(unit) else unit.layer.op
-    return kind, unit.family in RECURRENT and is_backward(unit.name, unit.layer), _part(unit) if _part(unit) in parts else ""
+    return (
+        kind,
+        unit.family in RECURRENT and is_backward(unit.name, unit.layer),
+        _part(unit) if _part(unit) in parts else "",
+    )
 
 
 def _parts(units: Sequence[Unit]) -> frozenset[str]:
@@ -56,7 +69,9 @@ def _parts(units: Sequence[Unit]) -> frozenset[str]:
 
 
 def _part(unit: Unit) -> str:
-    """What a unit is called inside its layer, "" where it is in none: what a framework counts through is no name."""
+    """What a unit is called inside its layer, "" where it is in none: what a framework counts through is no
+    name.
+    """
     _, is_below, last = unit.layer.name.rpartition("/")
     return last if is_below and not is_automatic(last) else ""
 
@@ -78,7 +93,11 @@ def in_keras_order(reduced: Reduced) -> tuple[Unit, ...]:
     """The units of a graph with data flow as Keras would list them."""
     graph = reduced.graph
     depth, met = _depths(graph, reduced), _met(graph)
-    return tuple(sorted(reduced.units, key=lambda u: (-depth[u.layer.name], met[u.layer.name], reduced.position[u.name])))
+    return tuple(
+        sorted(
+            reduced.units, key=lambda u: (-depth[u.layer.name], met[u.layer.name], reduced.position[u.name])
+        )
+    )
 
 
 def _depths(graph: LayerGraph, reduced: Reduced) -> dict[str, int]:

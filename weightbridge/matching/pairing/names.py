@@ -12,7 +12,19 @@ from weightbridge.model.tensors import Array
 
 SEPARATORS = re.compile(r"[/.:\s]+")
 CELL = re.compile(r"(lstm|gru|simple_rnn)_cell(_\d+)?")
-WRAPPERS = frozenset({"module", "model", "state_dict", "_orig_mod", "model_weights", "layers", "vars", "functional", "sequential"})
+WRAPPERS = frozenset(
+    {
+        "module",
+        "model",
+        "state_dict",
+        "_orig_mod",
+        "model_weights",
+        "layers",
+        "vars",
+        "functional",
+        "sequential",
+    }
+)
 AUTOMATIC = frozenset(
     [
         "activation",
@@ -113,7 +125,9 @@ AUTOMATIC = frozenset(
 
 @lru_cache(maxsize=1 << 18)
 def tokens(name: str) -> tuple[str, ...]:
-    """The parts of a layer's name, lower case, without a storage suffix such as `:0` and without repeated neighbours."""
+    """The parts of a layer's name, lower case, without a storage suffix such as `:0` and without repeated
+    neighbours.
+    """
     parts: list[str] = []
     for part in SEPARATORS.split(re.sub(r":\d+$", "", name).lower()):
         if part and parts[-1:] != [part]:
@@ -129,8 +143,12 @@ def stem(name: str) -> str:
 
 @lru_cache(maxsize=1 << 18)
 def is_automatic(name: str) -> bool:
-    """True where every part was given by a framework (`dense_3`, `functional/conv2d`, `Conv__100`, `12`): it says nothing."""
-    return all(re.sub(r"[_\d]+$", "", part) in AUTOMATIC or not re.search("[a-z]", part) for part in tokens(name)) or not tokens(name)
+    """True where every part was given by a framework (`dense_3`, `functional/conv2d`, `Conv__100`, `12`): it
+    says nothing.
+    """
+    return all(
+        re.sub(r"[_\d]+$", "", part) in AUTOMATIC or not re.search("[a-z]", part) for part in tokens(name)
+    ) or not tokens(name)
 
 
 def unwrapped(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -141,26 +159,34 @@ def unwrapped(parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def without_cell(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the cell that Keras names inside a recurrent layer: a state dict keeps it as a scope, a model does not."""
+    """Without the cell that Keras names inside a recurrent layer: a state dict keeps it as a scope, a model
+    does not.
+    """
     return parts[:-1] if len(parts) > 1 and CELL.fullmatch(parts[-1]) else parts
 
 
 def unique(names: Iterable[str]) -> dict[tuple[str, ...], str]:
-    """Telling names by their unwrapped tokens; names that say nothing, or that two layers share, are left out."""
+    """Telling names by their unwrapped tokens; names that say nothing, or that two layers share, are left
+    out.
+    """
     keyed = [(without_cell(unwrapped(tokens(name))), name) for name in names if not is_automatic(name)]
     counts = Counter(key for key, _ in keyed)
     return {key: name for key, name in keyed if counts[key] == 1}
 
 
 def same_names(source: Iterable[str], target: Iterable[str]) -> dict[str, str]:
-    """target -> source where the two names are one name in normal form, or all are but for an affix that a whole side shares."""
+    """target -> source where the two names are one name in normal form, or all are but for an affix that a
+    whole side shares.
+    """
     left, right = unique(source), unique(target)
     found = {right[key]: left[key] for key in right if key in left}
     return found or {right[t]: left[s] for t, s in same_inside(tuple(left), tuple(right)).items()}
 
 
 def suffix_names(source: Iterable[str], target: Iterable[str]) -> dict[str, str]:
-    """target -> source where one name ends with the whole of the other, and only one does (a prefix was added or removed)."""
+    """target -> source where one name ends with the whole of the other, and only one does (a prefix was added
+    or removed).
+    """
     left, right = unique(source), unique(target)
     found = _endings(left, right)
     found |= {t: s for s, t in _endings(right, left).items() if t not in found}
@@ -179,8 +205,12 @@ def _endings(short: dict[tuple[str, ...], str], long: dict[tuple[str, ...], str]
 
 
 def likenesses(source: Sequence[str], target: Sequence[str]) -> Array:
-    """Share of common name parts, 0 to 1, of every source name (rows) with every target name; for breaking ties only."""
-    parts = [[{p for t in tokens(name) for p in t.split("_") if p} for name in side] for side in (source, target)]
+    """Share of common name parts, 0 to 1, of every source name (rows) with every target name; for breaking
+    ties only.
+    """
+    parts = [
+        [{p for t in tokens(name) for p in t.split("_") if p} for name in side] for side in (source, target)
+    ]
     shared = set[str]().union(*parts[0]) & set[str]().union(*parts[1])
     left, right = (_marks(side, sorted(shared)) for side in parts)
     sizes = [np.array([len(found) for found in side], np.float64) for side in parts]
@@ -200,7 +230,10 @@ def _marks(parts: Sequence[set[str]], known: Sequence[str]) -> Array:
 def difference(pairs: Iterable[tuple[str, str]]) -> str:
     """How the two schemes differ, in words: a prefix, a suffix, a counter, or altogether."""
     kinds = Counter(_kind(source, target) for source, target in pairs if source != target)
-    return ", ".join(f"{kind} ({n})" if len(kinds) > 1 else kind for kind, n in sorted(kinds.items())) or "nothing"
+    return (
+        ", ".join(f"{kind} ({n})" if len(kinds) > 1 else kind for kind, n in sorted(kinds.items()))
+        or "nothing"
+    )
 
 
 def _kind(source: str, target: str) -> str:

@@ -3,13 +3,17 @@
 from weightbridge.matching.units.units import Reduced
 from weightbridge.model.graph import Layer, LayerGraph
 
-BARRIERS = frozenset({"Activation", "Pool", "GlobalPool"})  # a norm before them is another function than one behind them
+BARRIERS = frozenset(
+    {"Activation", "Pool", "GlobalPool"}
+)  # a norm before them is another function than one behind them
 VIEWS = frozenset({"Permute", "Reshape", "Cast", "Identity", "Dropout"})
 OWNERS = frozenset({"Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose", "Dense", "EinsumDense"})
 
 
 def is_placed_alike(source: Reduced, given: str, target: Reduced, wanted: str) -> bool:
-    """False where one of two norms stands right behind its layer and the other behind an activation or a pool: one was folded away."""
+    """False where one of two norms stands right behind its layer and the other behind an activation or a
+    pool: one was folded away.
+    """
     one, other = source.by_name[given], target.by_name[wanted]
     if not one.family == other.family == "Norm":
         return True

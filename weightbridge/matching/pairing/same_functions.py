@@ -1,4 +1,6 @@
-"""Layers whose surroundings are the same, told apart by what they compute: their activation, strides, dilation, direction."""
+"""Layers whose surroundings are the same, told apart by what they compute: their activation, strides,
+dilation, direction.
+"""
 
 from collections.abc import Sequence
 
@@ -8,7 +10,9 @@ from weightbridge.matching.units.units import Reduced
 TOLD_BY = ("activation", "recurrent_activation", "strides", "dilation", "go_backwards", "axis")
 
 
-def same_functions(source: Reduced, others: Sequence[str], target: Reduced, names: Sequence[str]) -> tuple[list[tuple[str, str]], bool]:
+def same_functions(
+    source: Reduced, others: Sequence[str], target: Reduced, names: Sequence[str]
+) -> tuple[list[tuple[str, str]], bool]:
     """(source, target) pairs, equals in file order, and whether each is the only one of its function.
 
     Only in file order where the two sides do not have the same functions.

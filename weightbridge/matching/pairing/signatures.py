@@ -1,7 +1,10 @@
-"""Signatures: a number for everything above a unit, one for everything below it, with or without widths. O(V + E).
+"""Signatures: a number for everything above a unit, one for everything below it, with or without widths. O(V
++ E).
 
-Own numbers, because networkx's Weisfeiler-Lehman labels cannot tell repeated blocks apart and changed between versions. Two units have
-one number where they are of one kind and what feeds them has the same numbers: nothing is hashed to fewer bits, so none meet by chance.
+Own numbers, because networkx's Weisfeiler-Lehman labels cannot tell repeated blocks apart and changed between
+versions. Two units have
+one number where they are of one kind and what feeds them has the same numbers: nothing is hashed to fewer
+bits, so none meet by chance.
 """
 
 from collections import defaultdict
@@ -18,7 +21,9 @@ OUTSIDE = -1  # in place of the place of a unit
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """Per unit, in their order: the number of its ancestors and itself (`up`), and of its descendants and itself (`down`)."""
+    """Per unit, in their order: the number of its ancestors and itself (`up`), and of its descendants and
+    itself (`down`).
+    """
 
     up: Sequence[int]
     down: Sequence[int]
@@ -41,7 +46,9 @@ def signatures(source: Reduced, target: Reduced, label: Label) -> tuple[Signatur
 def _of(reduced: Reduced, label: Label, numbers: defaultdict[Hashable, int]) -> Signatures:
     labels = [label(unit) for unit in reduced.units]
     mixes = [unit.family in COMMUTATIVE for unit in reduced.units]
-    fed = [[reduced.position.get(name, OUTSIDE) for name in reduced.parents[unit.name]] for unit in reduced.units]
+    fed = [
+        [reduced.position.get(name, OUTSIDE) for name in reduced.parents[unit.name]] for unit in reduced.units
+    ]
     up = [INPUT] * (len(labels) + 1)
     for i, feeding in enumerate(fed):
         signs = [up[p] for p in feeding]

@@ -1,1 +1,3 @@
-"""Matching of state dicts: no graph, so layers are found by what their names say they are for, block by block."""
+"""Matching of state dicts: no graph, so layers are found by what their names say they are for, block by
+block.
+"""

@@ -1,4 +1,6 @@
-"""Alignment of two ordered lists with gaps: an inserted or missing element shifts nothing. Maximises the sum of scores."""
+"""Alignment of two ordered lists with gaps: an inserted or missing element shifts nothing. Maximises the sum
+of scores.
+"""
 
 from bisect import bisect_left
 from collections import Counter
@@ -17,9 +19,11 @@ Pairs = list[tuple[int, int]]
 
 
 def align(source: Sequence[str], target: Sequence[str], tie_break: Array | None = None) -> Pairs:
-    """Pairs (i, j), rising in both, of equal keys; as many as possible, then those with the larger `tie_break[i, j]` (0 to 1).
+    """Pairs (i, j), rising in both, of equal keys; as many as possible, then those with the larger
+    `tie_break[i, j]` (0 to 1).
 
-    Short lists by a table in time O(n m); long ones by their few differences, or cut at unique keys and each part by itself.
+    Short lists by a table in time O(n m); long ones by their few differences, or cut at unique keys and each
+    part by itself.
     """
     if tie_break is None:
         start = _common_start(source, target)
@@ -30,7 +34,10 @@ def align(source: Sequence[str], target: Sequence[str], tie_break: Array | None 
 
 def _common_start(source: Sequence[str], target: Sequence[str]) -> int:
     """How many keys agree from the left on: pairing those is never worse, and it is what the table does."""
-    return next((n for n, (a, b) in enumerate(zip(source, target, strict=False)) if a != b), min(len(source), len(target)))
+    return next(
+        (n for n, (a, b) in enumerate(zip(source, target, strict=False)) if a != b),
+        min(len(source), len(target)),
+    )
 
 
 def _aligned(source: Sequence[str], target: Sequence[str]) -> Pairs:
@@ -91,7 +98,9 @@ def _unique_pairs(source: Sequence[str], target: Sequence[str]) -> Pairs:
 
 def _rising(pairs: Pairs) -> Pairs:
     """The most pairs that keep the order of both sides: a longest rising sequence, by patience sorting."""
-    tails: list[int] = []  # the least last target place of a rising sequence of each length, and below which pair it is
+    tails: list[
+        int
+    ] = []  # the least last target place of a rising sequence of each length, and below which pair it is
     tops: list[int] = []
     before: list[int] = []
     for n, (_, j) in enumerate(pairs):

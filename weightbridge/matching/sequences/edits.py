@@ -1,4 +1,6 @@
-"""The fewest insertions and removals that turn one long list into another (Myers 1986, "An O(ND) difference algorithm")."""
+"""The fewest insertions and removals that turn one long list into another (Myers 1986, "An O(ND) difference
+algorithm").
+"""
 
 from collections.abc import Sequence
 
@@ -8,7 +10,8 @@ Pairs = list[tuple[int, int]]
 
 
 def fewest_edits(source: Sequence[str], target: Sequence[str]) -> Pairs | None:
-    """Pairs (i, j), rising in both, of equal keys, as many as possible; None for lists that are more than `EDITS` apart.
+    """Pairs (i, j), rising in both, of equal keys, as many as possible; None for lists that are more than
+    `EDITS` apart.
 
     Time O((n + m) D) for D edits.
     """
@@ -31,7 +34,9 @@ def _level(reached: dict[int, int], edits: int) -> dict[int, int]:
 
 
 def _entry(reached: dict[int, int], diagonal: int, edits: int) -> int:
-    """Where a path of so many edits enters a diagonal: from above by an insertion, or from the left by a removal."""
+    """Where a path of so many edits enters a diagonal: from above by an insertion, or from the left by a
+    removal.
+    """
     if diagonal == -edits or (diagonal != edits and reached[diagonal - 1] < reached[diagonal + 1]):
         return reached[diagonal + 1]
     return reached[diagonal - 1] + 1
@@ -52,7 +57,9 @@ def _traced(trace: Sequence[dict[int, int]], i: int, j: int) -> Pairs:
         while i > entry:
             i, j = i - 1, j - 1
             pairs.append((i, j))
-        if diagonal == -edits or (diagonal != edits and trace[edits][diagonal - 1] < trace[edits][diagonal + 1]):
+        if diagonal == -edits or (
+            diagonal != edits and trace[edits][diagonal - 1] < trace[edits][diagonal + 1]
+        ):
             j -= 1
         else:
             i -= 1

@@ -10,8 +10,12 @@ CELLS = 4_000_000  # above this no table is made: nothing is paired unless the l
 CLOSE = 1e-6
 
 
-def steady_pairs(source: Sequence[int], target: Sequence[int], worth: Sequence[float]) -> list[tuple[int, int, bool]]:
-    """(i, j, only), rising in both, of equal keys, of the largest sum of `worth[i]`; only: every best alignment joins j to i."""
+def steady_pairs(
+    source: Sequence[int], target: Sequence[int], worth: Sequence[float]
+) -> list[tuple[int, int, bool]]:
+    """(i, j, only), rising in both, of equal keys, of the largest sum of `worth[i]`; only: every best
+    alignment joins j to i.
+    """
     if list(source) == list(target):
         return [(n, n, True) for n in range(len(source))]
     if not source or not target or len(source) * len(target) > CELLS:
@@ -21,7 +25,9 @@ def steady_pairs(source: Sequence[int], target: Sequence[int], worth: Sequence[f
     behind = _best(a[::-1], b[::-1], w[::-1])[::-1, ::-1]
     through = ahead[:-1, :-1] + w[:, None] + behind[1:, 1:]
     is_best = (a[:, None] == b[None, :]) & (through > ahead[-1, -1] - CLOSE)
-    is_spared = (ahead[:, :-1] + behind[:, 1:]).max(0) > ahead[-1, -1] - CLOSE  # some best alignment leaves j out
+    is_spared = (ahead[:, :-1] + behind[:, 1:]).max(0) > ahead[
+        -1, -1
+    ] - CLOSE  # some best alignment leaves j out
     is_only = (is_best.sum(0) == 1) & ~is_spared
     return [(i, j, bool(is_only[j])) for i, j in _path(is_best, ahead, w)]
 

@@ -1,4 +1,6 @@
-"""Attention: two products with a softmax between them are one unit that is fed by query, key and value, as in Keras's own layer."""
+"""Attention: two products with a softmax between them are one unit that is fed by query, key and value, as in
+Keras's own layer.
+"""
 
 from collections.abc import Iterator
 
@@ -27,7 +29,9 @@ ATTENDED = "\0attention"
 
 
 def first_product(graph: LayerGraph, name: str) -> tuple[str, int] | None:
-    """The product of query and key behind this second one, and which input of the second it is; None where no softmax stands between."""
+    """The product of query and key behind this second one, and which input of the second it is; None where no
+    softmax stands between.
+    """
     if graph.by_name[name].op not in PRODUCTS or len(graph.parents[name]) != 2:
         return None
     found = ((next(_products(graph, parent), ""), place) for place, parent in enumerate(graph.parents[name]))
@@ -49,4 +53,7 @@ def _products(graph: LayerGraph, name: str) -> Iterator[str]:
 
 def _is_softmax(layer: Layer) -> bool:
     activation = layer.attributes.get("activation")
-    return layer.op == "Activation" and "softmax" in (activation, activation[0] if isinstance(activation, tuple) else "")
+    return layer.op == "Activation" and "softmax" in (
+        activation,
+        activation[0] if isinstance(activation, tuple) else "",
+    )

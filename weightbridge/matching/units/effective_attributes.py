@@ -9,13 +9,19 @@ from weightbridge.matching.units.units import Unit
 from weightbridge.model.graph import Layer, LayerGraph
 
 PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
-ACTIVATED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"})
+ACTIVATED = frozenset(
+    {"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"}
+)
 UNKNOWN = frozenset({"Opaque", "Lambda"})  # may be an activation as well
-SEEN_THROUGH = frozenset({"Identity", "Dropout", "Cast", "Permute", "BatchNorm", "Scale", "Shift", "Noise", "Reshape", "Flatten"})
+SEEN_THROUGH = frozenset(
+    {"Identity", "Dropout", "Cast", "Permute", "BatchNorm", "Scale", "Shift", "Noise", "Reshape", "Flatten"}
+)
 
 
 def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
-    """Attributes; `padding` includes zero padding right before, `activation` the one right behind where the layer itself is linear."""
+    """Attributes; `padding` includes zero padding right before, `activation` the one right behind where the
+    layer itself is linear.
+    """
     found = dict(layer.attributes)
     if layer.op in PADDED and "padding" in found:
         found["padding"] = _padding(graph, layer)
@@ -35,10 +41,15 @@ def effective_of(graph: LayerGraph, unit: Unit) -> Mapping[str, Any]:
 
 
 def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The attributes that count for one direction of a bidirectional layer, or for one half of a separable convolution."""
+    """The attributes that count for one direction of a bidirectional layer, or for one half of a separable
+    convolution.
+    """
     if PART in unit:  # each part is followed by its own activation, if any
         return {k: v for k, v in attributes.items() if k != "activation"}
-    if {layer.op, other.op} == {"Conv", "DepthwiseConv"}:  # one writes as groups what is a class of its own to the other
+    if {layer.op, other.op} == {
+        "Conv",
+        "DepthwiseConv",
+    }:  # one writes as groups what is a class of its own to the other
         return {k: v for k, v in attributes.items() if k not in ("groups", "depth_multiplier")}
     if direction_of(unit) == 1:
         return {**attributes, "go_backwards": True}
@@ -52,10 +63,17 @@ def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]
 def _padding(graph: LayerGraph, layer: Layer) -> Any:
     own = layer.attributes["padding"]
     before = _single(graph.parents[layer.name], graph)
-    passed = {"Identity", "Permute", "Dropout", "Cast"} | ({"Reshape"} if len(own) == 1 else set())  # Conv1D in two dimensions
+    passed = {"Identity", "Permute", "Dropout", "Cast"} | (
+        {"Reshape"} if len(own) == 1 else set()
+    )  # Conv1D in two dimensions
     while before is not None and before.op in passed:
         before = _single(graph.parents[before.name], graph)
-    if isinstance(own, str) or before is None or before.op != "Pad" or before.attributes.get("mode", "constant") != "constant":
+    if (
+        isinstance(own, str)
+        or before is None
+        or before.op != "Pad"
+        or before.attributes.get("mode", "constant") != "constant"
+    ):
         return own
     outer = before.attributes.get("padding")
     if not isinstance(outer, tuple) or len(outer) != len(own) or before.attributes.get("value", 0) != 0:
@@ -81,13 +99,19 @@ def activation_behind(graph: LayerGraph, layer: Layer) -> Layer | None:
 
 def _behind(graph: LayerGraph, layer: Layer) -> Layer | None:
     after = _single(graph.children[layer.name], graph)
-    while after is not None and is_seen_through(after) and after.attributes.get("activation", "linear") == "linear":
+    while (
+        after is not None
+        and is_seen_through(after)
+        and after.attributes.get("activation", "linear") == "linear"
+    ):
         after = _single(graph.children[after.name], graph)
     return after
 
 
 def is_seen_through(layer: Layer) -> bool:
-    """A maximum may be taken before or after an activation: those that are in use rise, and keep the order of what they are given."""
+    """A maximum may be taken before or after an activation: those that are in use rise, and keep the order of
+    what they are given.
+    """
     return layer.op in SEEN_THROUGH or (layer.op == "Pool" and layer.attributes.get("kind") == "max")
 
 

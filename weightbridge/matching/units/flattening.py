@@ -6,16 +6,33 @@ from math import prod
 from weightbridge.model.graph import Layer, LayerGraph
 
 THROUGH = frozenset({"Activation", "Dropout", "Identity", "Cast", "Noise", "Masking"})
-CHANNELS = frozenset({"Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose"})  # what makes a map of channels
-ROUTES = THROUGH | {"BatchNorm", "GroupNorm", "Pool", "MaxPool", "AveragePool", "Add", "Concat", "Multiply", "Pad", "Crop", "Upsample"}
-VECTORS = frozenset({"BatchNorm", "Scale", "Shift"})  # what may stand between a dense layer and the Reshape, one number per unit
+CHANNELS = frozenset(
+    {"Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose"}
+)  # what makes a map of channels
+ROUTES = THROUGH | {
+    "BatchNorm",
+    "GroupNorm",
+    "Pool",
+    "MaxPool",
+    "AveragePool",
+    "Add",
+    "Concat",
+    "Multiply",
+    "Pad",
+    "Crop",
+    "Upsample",
+}
+VECTORS = frozenset(
+    {"BatchNorm", "Scale", "Shift"}
+)  # what may stand between a dense layer and the Reshape, one number per unit
 
 
 @dataclass(frozen=True, slots=True)
 class Flattened:
     """channels and space of the map that was flattened, 0 and () where its shape is not known.
 
-    `channels_first` is the order in which its values were read out, None where nothing tells. shape: as it was flattened.
+    `channels_first` is the order in which its values were read out, None where nothing tells. shape: as it
+    was flattened.
     """
 
     channels: int
@@ -40,8 +57,11 @@ def flatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, 
     return known.lengths if prod(known.space) > 1 and known.channels > 1 else {}
 
 
-def unflatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> tuple[dict[str, int], bool]:
-    """The grid that a Reshape makes of the layer's outputs where the two sides fill it in another order, and whether the source's is
+def unflatten_lengths(
+    source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]
+) -> tuple[dict[str, int], bool]:
+    """The grid that a Reshape makes of the layer's outputs where the two sides fill it in another order, and
+    whether the source's is
     channels first; {} where there is none."""
     a, b = unflattened_output(*source), unflattened_output(*target)
     if a is None or b is None or _first(a, b) == _first(b, a):
@@ -67,11 +87,15 @@ def unflattened_output(graph: LayerGraph, layer: Layer) -> Flattened | None:
     return None
 
 
-def _unflattened(graph: LayerGraph, reader: Layer, shape: tuple[int | None, ...] | None, turned: bool) -> Flattened | None:
+def _unflattened(
+    graph: LayerGraph, reader: Layer, shape: tuple[int | None, ...] | None, turned: bool
+) -> Flattened | None:
     """reader: the first layer that tells where it expects channels."""
     told = reader.attributes.get("data_format", "channels_last" if graph.framework == "keras" else None)
     if shape is None and told is not None and not graph.has_flow and reader.op in CHANNELS:
-        return Flattened(0, (), (told == "channels_first") != turned)  # weights alone: the layers' order tells, no shape does
+        return Flattened(
+            0, (), (told == "channels_first") != turned
+        )  # weights alone: the layers' order tells, no shape does
     if told is None or shape is None or not 2 < len(shape) < 5 or any(n is None for n in shape):
         return None
     first = (told == "channels_first") != turned
@@ -85,8 +109,12 @@ def reads_channels_first(source: tuple[LayerGraph, Layer], target: tuple[LayerGr
     return a is not None and b is not None and bool(_first(a, b))
 
 
-def _both(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> tuple[Flattened | None, Flattened | None]:
-    """The maps on both sides. A state dict tells nothing of its own: torch flattens maps of channels with these first."""
+def _both(
+    source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]
+) -> tuple[Flattened | None, Flattened | None]:
+    """The maps on both sides. A state dict tells nothing of its own: torch flattens maps of channels with
+    these first.
+    """
     a, b = flattened_input(*source), flattened_input(*target)
     if _is_state_dict(source[0]) and b is not None and holds_channels(*target):
         return Flattened(0, (), True), b
@@ -113,15 +141,23 @@ def holds_channels(graph: LayerGraph, layer: Layer) -> bool:
         if op in ROUTES | {"Flatten", "Reshape", "Permute"}:
             waiting += graph.parents[name]
         elif op == "Input":
-            return len(graph.by_name[name].output_shape or graph.by_name[name].attributes.get("shape") or ()) > 2
+            return (
+                len(graph.by_name[name].output_shape or graph.by_name[name].attributes.get("shape") or ()) > 2
+            )
     return False
 
 
 def _first(one: Flattened, other: Flattened) -> bool | None:
-    """The order of values; where nothing tells, the other's, or the opposite one where the shape is the other's with its channels moved."""
+    """The order of values; where nothing tells, the other's, or the opposite one where the shape is the
+    other's with its channels moved.
+    """
     if one.channels_first is not None or other.channels_first is None:
         return one.channels_first
-    moved = (*other.shape[1:], *other.shape[:1]) if other.channels_first else (*other.shape[-1:], *other.shape[:-1])
+    moved = (
+        (*other.shape[1:], *other.shape[:1])
+        if other.channels_first
+        else (*other.shape[-1:], *other.shape[:-1])
+    )
     return other.channels_first != (one.shape == moved != other.shape)
 
 
@@ -134,7 +170,9 @@ def flattened_input(graph: LayerGraph, layer: Layer) -> Flattened | None:
         (name,) = graph.parents[name]
         found = graph.by_name[name]
         if found.op in ("Flatten", "Reshape"):
-            turned = turned != (graph.framework == "keras" and found.op == "Flatten" and _is_first(found))  # Keras turns it before
+            turned = turned != (
+                graph.framework == "keras" and found.op == "Flatten" and _is_first(found)
+            )  # Keras turns it before
             crossed = True
         elif found.op == "Permute":
             turned = crossed != turned

@@ -1,4 +1,6 @@
-"""Fused layers (query-key-value, gate-up) that the other side keeps apart: one unit for each part, where the graph cuts the output."""
+"""Fused layers (query-key-value, gate-up) that the other side keeps apart: one unit for each part, where the
+graph cuts the output.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +16,9 @@ Transform = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Output features `start` to `stop` of each of `groups` equal groups, of `width` in all. layers: those of the graph that hold them."""
+    """Output features `start` to `stop` of each of `groups` equal groups, of `width` in all. layers: those of
+    the graph that hold them.
+    """
 
     groups: int
     start: int
@@ -28,7 +32,9 @@ class Part:
 
     def of(self, tensor: Tensor, axis: int) -> Tensor:
         """The tensor as a layer of this part alone would have it."""
-        return replace(tensor, shape=tuple(self.length if i == axis else n for i, n in enumerate(tensor.shape)))
+        return replace(
+            tensor, shape=tuple(self.length if i == axis else n for i, n in enumerate(tensor.shape))
+        )
 
     def sliced(self, found: Transform, axis: int) -> Transform | None:
         """What a transform of that tensor is for the whole one; None for a transform by name."""
@@ -36,11 +42,20 @@ class Part:
         if pattern and "->" not in pattern:
             return None
         groups = {} if self.groups == 1 else {"groups": self.groups}
-        return "slice", {"axis": axis, **groups, "start": self.start, "stop": self.stop, "pattern": pattern, **lengths}
+        return "slice", {
+            "axis": axis,
+            **groups,
+            "start": self.start,
+            "stop": self.stop,
+            "pattern": pattern,
+            **lengths,
+        }
 
 
 def _parts_of(layer: Layer, known: Mapping[int, int]) -> tuple[Part, ...]:
-    """The parts of a fused layer, finer ones where the other side knows these alone. known: how many layers it has of each length."""
+    """The parts of a fused layer, finer ones where the other side knows these alone. known: how many layers
+    it has of each length.
+    """
     given = layer.attributes.get("parts") or ()
     width = int(layer.attributes.get("units") or layer.attributes.get("filters") or 0)
     return tuple(_chosen(given, width, known)) if width else ()
@@ -69,13 +84,21 @@ def output_axis(layer: Layer, tensor: Tensor) -> int | None:
     return 0 if layer.op == "Conv" else None
 
 
-def divided(layers: Sequence[Layer], keys: Mapping[str, str], other: Counter[str]) -> dict[str, tuple[Part, ...]]:
-    """The fused layers to take apart: those that the other side has fewer of, while it has all of their parts.
+def divided(
+    layers: Sequence[Layer], keys: Mapping[str, str], other: Counter[str]
+) -> dict[str, tuple[Part, ...]]:
+    """The fused layers to take apart: those that the other side has fewer of, while it has all of their
+    parts.
 
-    keys: family and size of every layer with weights, as `family:size`; other: how many units the other side has of each.
+    keys: family and size of every layer with weights, as `family:size`; other: how many units the other side
+    has of each.
     """
     own = Counter(keys.values())
-    fused = (layer for layer in layers if "parts" in layer.attributes and other[keys.get(layer.name, "")] < own[keys.get(layer.name, "")])
+    fused = (
+        layer
+        for layer in layers
+        if "parts" in layer.attributes and other[keys.get(layer.name, "")] < own[keys.get(layer.name, "")]
+    )
     found = {layer.name: _known_parts(layer, keys[layer.name], other) for layer in fused}
     return {name: parts for name, parts in found.items() if parts}
 

@@ -1,4 +1,6 @@
-"""Models in the branches of an If: the one whose layers are the target's is taken; where both are, the first, and that is in doubt."""
+"""Models in the branches of an If: the one whose layers are the target's is taken; where both are, the first,
+and that is in doubt.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,17 +26,24 @@ def choices(graph: LayerGraph) -> tuple[tuple[str, str], ...]:
     held = {str(x.attributes["branch"]) for x in graph.layers if x.tensors and x.attributes.get("branch")}
     nodes = {b[: -len("/then_branch")] for h in held for b in _outer(h) if b.endswith("/then_branch")}
     pairs = ((f"{n}/then_branch", f"{n}/else_branch") for n in sorted(nodes, key=lambda n: (n.count("/"), n)))
-    return tuple(p for p in pairs if all(any(h == b or h.startswith(f"{b}/") for h in held) for b in p))[:MOST]
+    return tuple(p for p in pairs if all(any(h == b or h.startswith(f"{b}/") for h in held) for b in p))[
+        :MOST
+    ]
 
 
 def _outer(branch: str) -> Iterator[str]:
     """The branch and those around it."""
     parts = branch.split("/")
-    yield from ("/".join(parts[: i + 1]) for i, part in enumerate(parts) if part in ("then_branch", "else_branch"))
+    yield from (
+        "/".join(parts[: i + 1]) for i, part in enumerate(parts) if part in ("then_branch", "else_branch")
+    )
 
 
-def left_out(graph: LayerGraph, other: Reduced, named: Collection[str], reduce: Reducer) -> tuple[frozenset[str], frozenset[str]]:
-    """The branches that are not the target's, as far as one of a pair has more of its layers; and those that the user has ruled out.
+def left_out(
+    graph: LayerGraph, other: Reduced, named: Collection[str], reduce: Reducer
+) -> tuple[frozenset[str], frozenset[str]]:
+    """The branches that are not the target's, as far as one of a pair has more of its layers; and those that
+    the user has ruled out.
 
     named: layers that the user has mapped.
     """
@@ -62,18 +71,24 @@ def _key(unit: Unit) -> str:
 
 
 def rivals(out: Collection[str], reduced: Reduced, whole: Reduced) -> dict[str, tuple[str, ...]]:
-    """Units that would do as well: those at the same place of the other branch, where that has the same units in the same order."""
+    """Units that would do as well: those at the same place of the other branch, where that has the same units
+    in the same order.
+    """
     found: dict[str, tuple[str, ...]] = {}
     for branch in out:
         other = [u for u in whole.weighted if is_within(u.layer, (branch,))]
-        twin = branch[: -len("then_branch")] + ("else_branch" if branch.endswith("then_branch") else "then_branch")
+        twin = branch[: -len("then_branch")] + (
+            "else_branch" if branch.endswith("then_branch") else "then_branch"
+        )
         own = [u for u in reduced.weighted if is_within(u.layer, (twin,))]
         if [_key(u) for u in own] == [_key(u) for u in other]:
             found.update({u.name: (rival.name,) for u, rival in zip(own, other, strict=True)})
     return found
 
 
-def doubted_branches(pairs: Sequence[LayerPair], known: Mapping[str, tuple[str, ...]]) -> tuple[LayerPair, ...]:
+def doubted_branches(
+    pairs: Sequence[LayerPair], known: Mapping[str, tuple[str, ...]]
+) -> tuple[LayerPair, ...]:
     """The pairs, those in doubt whose source has a rival in the other branch."""
     return tuple(
         replace(p, confidence=min(p.confidence, DOUBTFUL), runners_up=known[p.source])

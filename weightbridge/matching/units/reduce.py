@@ -11,15 +11,27 @@ from weightbridge.matching.units.directions import BACKWARD, FORWARD, JOINED, is
 from weightbridge.matching.units.fused_parts import PART, Part, divided
 from weightbridge.matching.units.if_branches import is_within, left_out, rivals
 from weightbridge.matching.units.single_vectors import with_vectors
-from weightbridge.matching.units.units import AFFINE, LINEAR, MERGES, Reduced, Unit, bridged, family, main_size
+from weightbridge.matching.units.units import (
+    AFFINE,
+    LINEAR,
+    MERGES,
+    Reduced,
+    Unit,
+    bridged,
+    family,
+    main_size,
+)
 from weightbridge.matching.units.units import without as without_family
 from weightbridge.model.graph import Layer, LayerGraph
 
 PROJECTIONS = ("query", "key", "value")
 
 
-def reduce_both(source: LayerGraph, target: LayerGraph, mapped: Collection[str] = ()) -> tuple[Reduced, Reduced]:
-    """Both reduced graphs, the source's as the target has it: fused layers taken apart, one branch of an If of two models.
+def reduce_both(
+    source: LayerGraph, target: LayerGraph, mapped: Collection[str] = ()
+) -> tuple[Reduced, Reduced]:
+    """Both reduced graphs, the source's as the target has it: fused layers taken apart, one branch of an If
+    of two models.
 
     mapped: layers of the source that the user has named.
     """
@@ -35,7 +47,9 @@ def reduce_both(source: LayerGraph, target: LayerGraph, mapped: Collection[str] 
 
 
 def reduce(
-    graph: LayerGraph, apart: Mapping[str, tuple[Part, ...]] = MappingProxyType({}), without: frozenset[str] = frozenset()
+    graph: LayerGraph,
+    apart: Mapping[str, tuple[Part, ...]] = MappingProxyType({}),
+    without: frozenset[str] = frozenset(),
 ) -> Reduced:
     """The reduced graph of all layers with tensors and of the merges that join two or more data paths.
 
@@ -53,7 +67,8 @@ def reduce(
 
 @dataclass(frozen=True, slots=True)
 class _Growing:
-    """ends: layer -> the units or inputs that its output comes from. absorbed: affine layers -> the unit that took them in.
+    """ends: layer -> the units or inputs that its output comes from. absorbed: affine layers -> the unit that
+    took them in.
 
     held: layers that hold a part of a fused one -> that part.
     """
@@ -112,7 +127,9 @@ class _Growing:
         self.ends[layer.name] = feeding
 
     def _affine_home(self, layer: Layer, feeding: Sequence[str]) -> int | None:
-        """The affine unit that this per-channel node continues, where nothing else reads the value between them."""
+        """The affine unit that this per-channel node continues, where nothing else reads the value between
+        them.
+        """
         direct = self.graph.parents[layer.name]
         if layer.op not in AFFINE or len(direct) != 1 or len(feeding) != 1 or not self.units:
             return None
@@ -144,7 +161,10 @@ def _with_functions(reduced: Reduced) -> Reduced:
     apart = (names for names in fed if len(names) == len(set(names)) == len(PROJECTIONS))
     known = {name: function for names in apart for name, function in zip(names, PROJECTIONS, strict=True)}
     return (
-        replace(reduced, units=tuple(replace(u, function=known[u.name]) if u.name in known else u for u in reduced.units))
+        replace(
+            reduced,
+            units=tuple(replace(u, function=known[u.name]) if u.name in known else u for u in reduced.units),
+        )
         if known
         else reduced
     )
@@ -153,7 +173,11 @@ def _with_functions(reduced: Reduced) -> Reduced:
 def _without_loose(reduced: Reduced, read: set[str]) -> Reduced:
     """Merges that nothing reads any more (the scores within an attention, a mask's sum) are gone."""
     while True:
-        loose = frozenset(u.name for u in reduced.units if not u.has_weights and not reduced.children[u.name] and u.name not in read)
+        loose = frozenset(
+            u.name
+            for u in reduced.units
+            if not u.has_weights and not reduced.children[u.name] and u.name not in read
+        )
         if not loose:
             return reduced
         kept = tuple(u for u in reduced.units if u.name not in loose)
@@ -161,10 +185,16 @@ def _without_loose(reduced: Reduced, read: set[str]) -> Reduced:
 
 
 def _with_flat_merges(reduced: Reduced) -> Reduced:
-    """A concatenation that only another one of the same axis reads is part of that, a sum of a sum: exporters join and split them."""
+    """A concatenation that only another one of the same axis reads is part of that, a sum of a sum: exporters
+    join and split them.
+    """
 
     def is_inner(unit: Unit) -> bool:
-        reading = set(reduced.children[unit.name]) if unit.family in ("Concat", "Add") and not unit.has_weights else set()
+        reading = (
+            set(reduced.children[unit.name])
+            if unit.family in ("Concat", "Add") and not unit.has_weights
+            else set()
+        )
         readers = [reduced.by_name[name] for name in reading]
         return len(readers) == 1 and readers[0].family == unit.family and _axis(readers[0]) == _axis(unit)
 
@@ -176,8 +206,12 @@ def _axis(unit: Unit) -> Any:
 
 
 def _unknown_merge(layer: Layer, feeding: Sequence[str], graph: LayerGraph) -> tuple[Unit, ...]:
-    """A layer of unknown class that joins several data paths and has no weights: a scaled sum, more often than not."""
-    is_one = graph.framework == "keras" and layer.op == "Opaque" and not layer.tensors and len(set(feeding)) > 1
+    """A layer of unknown class that joins several data paths and has no weights: a scaled sum, more often
+    than not.
+    """
+    is_one = (
+        graph.framework == "keras" and layer.op == "Opaque" and not layer.tensors and len(set(feeding)) > 1
+    )
     return (Unit(layer.name, "Add", 0, (layer,)),) if is_one else ()
 
 
@@ -186,7 +220,9 @@ def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
         return _halves(layer)
     if layer.tensors:
         tensors = tuple((t.role, t) for t in layer.tensors)
-        attention = Unit(f"{layer.name}{ATTENDED}", "Attention", 0, (layer,))  # what Keras's attention does before its output
+        attention = Unit(
+            f"{layer.name}{ATTENDED}", "Attention", 0, (layer,)
+        )  # what Keras's attention does before its output
         unit = Unit(layer.name, family(layer), main_size(layer), (layer,), tensors)
         return (attention, unit) if layer.op in LINEAR and len(feeding) > 2 else (unit,)
     if layer.op in MERGES and len(feeding) > 1 and (layer.op != "Concat" or len(set(feeding)) > 1):
@@ -197,7 +233,9 @@ def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
 def _halves(layer: Layer) -> tuple[Unit, ...]:
     """A separable convolution as the depthwise and the pointwise one that exporters write."""
     depth = next(t for t in layer.tensors if t.role == "depthwise_kernel")
-    rest = tuple(("kernel" if t.role == "pointwise_kernel" else t.role, t) for t in layer.tensors if t is not depth)
+    rest = tuple(
+        ("kernel" if t.role == "pointwise_kernel" else t.role, t) for t in layer.tensors if t is not depth
+    )
     point = next(t for role, t in rest if role == "kernel")
     return (
         Unit(f"{layer.name}\0depthwise", "DepthwiseConv", depth.size, (layer,), (("kernel", depth),)),
@@ -206,16 +244,24 @@ def _halves(layer: Layer) -> tuple[Unit, ...]:
 
 
 def _directions(layer: Layer) -> tuple[Unit, Unit, Unit]:
-    """Both directions of a bidirectional layer and what joins their outputs, as formats write them that keep two layers."""
+    """Both directions of a bidirectional layer and what joins their outputs, as formats write them that keep
+    two layers.
+    """
     tensors = tuple((t.role, t) for t in layer.tensors)
-    one, two = (Unit(f"{layer.name}{side}", family(layer), main_size(layer) // 2, (layer,), tensors) for side in (FORWARD, BACKWARD))
+    one, two = (
+        Unit(f"{layer.name}{side}", family(layer), main_size(layer) // 2, (layer,), tensors)
+        for side in (FORWARD, BACKWARD)
+    )
     return one, two, Unit(f"{layer.name}{JOINED}", "Concat", 0, (layer,))
 
 
 def _parts(layer: Layer, parts: Sequence[Part]) -> tuple[Unit, ...]:
     whole = _units_of(layer, ("",))[0]
     sizes = (whole.size * p.length // p.width for p in parts)
-    return tuple(replace(whole, name=f"{layer.name}{PART}{i}", size=n, part=p) for i, (p, n) in enumerate(zip(parts, sizes, strict=True)))
+    return tuple(
+        replace(whole, name=f"{layer.name}{PART}{i}", size=n, part=p)
+        for i, (p, n) in enumerate(zip(parts, sizes, strict=True))
+    )
 
 
 def _extended(unit: Unit, layer: Layer) -> Unit:

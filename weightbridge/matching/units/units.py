@@ -1,4 +1,6 @@
-"""The reduced graph that is matched: units with weights and the merges between them; views, activations and pools drop out."""
+"""The reduced graph that is matched: units with weights and the merges between them; views, activations and
+pools drop out.
+"""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +12,9 @@ from weightbridge.matching.units.fused_parts import Part
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 
-MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat", "Attention", "MatMul"})
+MERGES = frozenset(
+    {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat", "Attention", "MatMul"}
+)
 COMMUTATIVE = frozenset({"Add", "Multiply", "Average", "Maximum", "Minimum"})
 LINEAR = frozenset({"Dense", "EinsumDense"})
 AFFINE = frozenset({"Scale", "Shift"})
@@ -20,10 +24,13 @@ MAIN_ROLES = ("kernel", "depthwise_kernel", "embeddings", "gamma", "moving_mean"
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One thing to match: a layer with tensors, half of a separable convolution, a chain of per-channel affine nodes, or a merge.
+    """One thing to match: a layer with tensors, half of a separable convolution, a chain of per-channel
+    affine nodes, or a merge.
 
-    family: `Linear` for every 1x1 convolution and dense layer, `Norm` for BatchNorm and affine chains, else the layer's op.
-    size: elements of its main tensor, 0 for a merge. members: the layers it stands for, in order. part: what it is of a fused layer, and
+    family: `Linear` for every 1x1 convolution and dense layer, `Norm` for BatchNorm and affine chains, else
+    the layer's op.
+    size: elements of its main tensor, 0 for a merge. members: the layers it stands for, in order. part: what
+    it is of a fused layer, and
     function what this part is for, where the graph tells (`query`).
     """
 
@@ -50,7 +57,8 @@ class Unit:
 
 @dataclass(frozen=True)
 class Reduced:
-    """Units in file order and, per unit, the units or inputs that feed it (in input order, "" for a model input).
+    """Units in file order and, per unit, the units or inputs that feed it (in input order, "" for a model
+    input).
 
     rivals: what stands at a unit's place in the other branch of an If, where that would do as well.
     """
@@ -92,7 +100,9 @@ def family(layer: Layer) -> str:
 
 
 def _is_by_channel(layer: Layer) -> bool:
-    """As many groups as channels: Keras has two classes for that, ONNX and torch write both as one. Of one channel nothing tells."""
+    """As many groups as channels: Keras has two classes for that, ONNX and torch write both as one. Of one
+    channel nothing tells.
+    """
     kernel = layer.tensor("kernel")
     size = layer.attributes.get("kernel_size")
     if kernel is None or (isinstance(size, tuple) and kernel.size == prod(size)):
@@ -134,6 +144,8 @@ def bridged(reduced: Reduced, gone: frozenset[str]) -> Reduced:
     kept = tuple(u for u in reduced.units if u.name not in gone)
     through: dict[str, tuple[str, ...]] = {}
     for unit in reduced.units:
-        feeding = tuple(e for p in reduced.parents[unit.name] for e in (through.get(p, (p,)) if p in gone else (p,)))
+        feeding = tuple(
+            e for p in reduced.parents[unit.name] for e in (through.get(p, (p,)) if p in gone else (p,))
+        )
         through[unit.name] = feeding
     return replace(reduced, units=kept, parents={u.name: through[u.name] for u in kept})

@@ -1,4 +1,6 @@
-"""Which blocks of two models correspond: the partitions that explain most, tracks by their names and sizes, blocks in order."""
+"""Which blocks of two models correspond: the partitions that explain most, tracks by their names and sizes,
+blocks in order.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +30,11 @@ class BlockPair:
     sure: bool
 
 
-def paired_blocks(source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bool] = (False, False)) -> tuple[BlockPair, ...]:
-    """All pairs of blocks, the rests (what belongs to no run) last. `listed`: whether a side's leaves are in the model's own order.
+def paired_blocks(
+    source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bool] = (False, False)
+) -> tuple[BlockPair, ...]:
+    """All pairs of blocks, the rests (what belongs to no run) last. `listed`: whether a side's leaves are in
+    the model's own order.
 
     One run may be several that take turns on the other side, where that side's order says in which turns.
     """
@@ -46,10 +51,17 @@ def paired_blocks(source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[
     return best[1]
 
 
-def _cuts(source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bool]) -> Iterator[tuple[Partition, Partition, bool]]:
-    """Both models cut into blocks in all ways; whether the order of the blocks in a run that was made of several is known."""
+def _cuts(
+    source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bool]
+) -> Iterator[tuple[Partition, Partition, bool]]:
+    """Both models cut into blocks in all ways; whether the order of the blocks in a run that was made of
+    several is known.
+    """
     plain = partitions(source), partitions(target)
-    merged = [[(one_track(cut), known or len(cut.tracks) < 2) for cut in side] for side, known in zip(plain, listed, strict=True)]
+    merged = [
+        [(one_track(cut), known or len(cut.tracks) < 2) for cut in side]
+        for side, known in zip(plain, listed, strict=True)
+    ]
     yield from ((a, b, True) for a, b in product(*plain))
     yield from ((a, b, left and right) for (a, left), (b, right) in product(*merged))
     if listed[1]:
@@ -59,17 +71,29 @@ def _cuts(source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bo
 
 
 def _is_only_one(pair: BlockPair, pairs: Sequence[BlockPair]) -> bool:
-    """Whether its kernels are those of no other block: a file that sorts by name does not tell in which turns two runs stand."""
+    """Whether its kernels are those of no other block: a file that sorts by name does not tell in which turns
+    two runs stand.
+    """
     sizes = pair.source.kernels
-    return sizes == pair.target.kernels and sum(sizes in (p.source.kernels, p.target.kernels) for p in pairs) == 1
+    return (
+        sizes == pair.target.kernels
+        and sum(sizes in (p.source.kernels, p.target.kernels) for p in pairs) == 1
+    )
 
 
 def _with_stems(partition: Partition, paired: Sequence[Block]) -> Block:
-    """What belongs to no run, and what its name alone put into one: blocks without a counterpart that hold half of what others hold."""
+    """What belongs to no run, and what its name alone put into one: blocks without a counterpart that hold
+    half of what others hold.
+    """
     used = {id(block) for block in paired}
     counts = sorted(len(block.leaves) for block in paired)
     most = counts[len(counts) // 2] // 2 if counts else 0
-    lone = [b for blocks in partition.tracks.values() for b in blocks if id(b) not in used and len(b.leaves) <= most]
+    lone = [
+        b
+        for blocks in partition.tracks.values()
+        for b in blocks
+        if id(b) not in used and len(b.leaves) <= most
+    ]
     leaves = (*(leaf for block in lone for leaf in block.leaves), *partition.rest.leaves)
     return replace(partition.rest, leaves=leaves)
 
@@ -85,7 +109,10 @@ def _paired(a: Partition, b: Partition) -> tuple[BlockPair, ...]:
     left, right = list(a.tracks), list(b.tracks)
     if not left or not right:
         return ()
-    found = {(i, j): _aligned(a.tracks[s], b.tracks[t]) for (i, s), (j, t) in product(enumerate(left), enumerate(right))}
+    found = {
+        (i, j): _aligned(a.tracks[s], b.tracks[t])
+        for (i, s), (j, t) in product(enumerate(left), enumerate(right))
+    }
     scores = np.zeros((len(left), len(right)))
     total = max(sum(block.parameters for blocks in b.tracks.values() for block in blocks), 1)
     for (i, j), pairs in found.items():
@@ -114,25 +141,40 @@ def is_elsewhere(a: frozenset[str], b: frozenset[str]) -> bool:
 
 
 def _aligned(source: Sequence[Block], target: Sequence[Block]) -> tuple[BlockPair, ...]:
-    """In order where there are as many; by number where one side's numbers are among the other's; as the sizes tell where that explains
+    """In order where there are as many; by number where one side's numbers are among the other's; as the
+    sizes tell where that explains
     more."""
     if len(source) == len(target):
         return tuple(BlockPair(s, t, True) for s, t in zip(source, target, strict=True) if _is_rough(s, t))
     a, b = ({block.place: block for block in side} for side in (source, target))
     by_number: tuple[BlockPair, ...] = ()
     if set(a) <= set(b) or set(b) <= set(a):
-        by_number = tuple(BlockPair(a[p], b[p], True) for p in sorted(set(a) & set(b)) if _is_rough(a[p], b[p]))
+        by_number = tuple(
+            BlockPair(a[p], b[p], True) for p in sorted(set(a) & set(b)) if _is_rough(a[p], b[p])
+        )
     if len(by_number) == min(len(a), len(b)) and all(_is_alike(p.source, p.target) for p in by_number):
         return by_number
-    return max(by_number, _by_size(source, target, False), _by_size(source, target, True), key=lambda ps: sum(map(_explained, ps)))
+    return max(
+        by_number,
+        _by_size(source, target, False),
+        _by_size(source, target, True),
+        key=lambda ps: sum(map(_explained, ps)),
+    )
 
 
 def _by_size(source: Sequence[Block], target: Sequence[Block], is_by_kernels: bool) -> tuple[BlockPair, ...]:
-    """In order, with gaps, where the numbers of parameters are equal, or the sizes of the kernels; sure where nothing is left over."""
-    sizes = [[str(block.kernels or block.place) if is_by_kernels else str(block.parameters) for block in side] for side in (source, target)]
+    """In order, with gaps, where the numbers of parameters are equal, or the sizes of the kernels; sure where
+    nothing is left over.
+    """
+    sizes = [
+        [str(block.kernels or block.place) if is_by_kernels else str(block.parameters) for block in side]
+        for side in (source, target)
+    ]
     counts = [Counter(side) for side in sizes]
     pairs = align(sizes[0], sizes[1])
-    return tuple(BlockPair(source[i], target[j], counts[0][sizes[0][i]] == counts[1][sizes[1][j]]) for i, j in pairs)
+    return tuple(
+        BlockPair(source[i], target[j], counts[0][sizes[0][i]] == counts[1][sizes[1][j]]) for i, j in pairs
+    )
 
 
 def _is_alike(source: Block, target: Block) -> bool:

@@ -1,4 +1,6 @@
-"""Blocks: the repeated parts of a model, found by the numbers in its names; and which blocks of two models correspond."""
+"""Blocks: the repeated parts of a model, found by the numbers in its names; and which blocks of two models
+correspond.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +16,9 @@ ALIKE = 0.5  # share of the names inside that two neighbours of one run have in 
 
 @dataclass(frozen=True)
 class Block:
-    """The leaves under one numbered scope. `start`: how many of their words name the scope; 0 for what belongs to no run."""
+    """The leaves under one numbered scope. `start`: how many of their words name the scope; 0 for what
+    belongs to no run.
+    """
 
     track: Words
     place: tuple[int, ...]
@@ -34,12 +38,17 @@ class Block:
     @cached_property
     def inner(self) -> tuple[Words, ...]:
         """The names inside, in the order of the leaves."""
-        return tuple(_without_echo(leaf.words[: self.start], leaf.words[self.start :]) for leaf in self.leaves)
+        return tuple(
+            _without_echo(leaf.words[: self.start], leaf.words[self.start :]) for leaf in self.leaves
+        )
 
     @cached_property
     def signature(self) -> tuple[object, ...]:
         """Equal for blocks whose names and shapes inside are the same."""
-        return tuple((w, tuple((r, t.shape) for r, t in leaf.tensors)) for w, leaf in zip(self.inner, self.leaves, strict=True))
+        return tuple(
+            (w, tuple((r, t.shape) for r, t in leaf.tensors))
+            for w, leaf in zip(self.inner, self.leaves, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,12 @@ def partitions(leaves: Sequence[Leaf]) -> tuple[Partition, ...]:
 
 
 def one_track(partition: Partition) -> Partition:
-    """The same blocks as one sequence, by where they begin: runs that take turns (`conv_dw_1`, `conv_pw_1`, `conv_dw_2`, ...)."""
-    blocks = sorted((block for track in partition.tracks.values() for block in track), key=lambda block: block.first)
+    """The same blocks as one sequence, by where they begin: runs that take turns (`conv_dw_1`, `conv_pw_1`,
+    `conv_dw_2`, ...).
+    """
+    blocks = sorted(
+        (block for track in partition.tracks.values() for block in track), key=lambda block: block.first
+    )
     return Partition({(): tuple(blocks)} if blocks else {}, partition.rest)
 
 
@@ -78,8 +91,14 @@ def _runs(leaves: Sequence[Leaf]) -> Mapping[Words, bool]:
         for p, word in enumerate(leaf.words):
             if word.isdigit():
                 counts[leaf.words[:p]] += 1
-                inside.setdefault(leaf.words[:p], {}).setdefault(word, set()).add(_unnumbered(leaf.words[p + 1 :]))
-    alike = {p for p, blocks in inside.items() if _is_run(list(blocks.values()), counts[p]) or _is_second(leaves, p, blocks, counts[p])}
+                inside.setdefault(leaf.words[:p], {}).setdefault(word, set()).add(
+                    _unnumbered(leaf.words[p + 1 :])
+                )
+    alike = {
+        p
+        for p, blocks in inside.items()
+        if _is_run(list(blocks.values()), counts[p]) or _is_second(leaves, p, blocks, counts[p])
+    }
     found = {prefix: "0" not in blocks for prefix, blocks in inside.items() if prefix in alike}
     return {prefix: lacks and _has_first(leaves, prefix, inside[prefix]) for prefix, lacks in found.items()}
 
@@ -106,17 +125,26 @@ def _is_second(leaves: Iterable[Leaf], prefix: Words, blocks: Mapping[str, set[W
     if list(blocks) != ["1"] or count < 2:
         return False
     n = len(prefix)
-    first = {_unnumbered(leaf.words[n:]) for leaf in leaves if leaf.words[:n] == prefix and leaf.words[n : n + 1] != ("1",)}
+    first = {
+        _unnumbered(leaf.words[n:])
+        for leaf in leaves
+        if leaf.words[:n] == prefix and leaf.words[n : n + 1] != ("1",)
+    }
     return first == blocks["1"]
 
 
 def _has_first(leaves: Iterable[Leaf], prefix: Words, blocks: Mapping[str, set[Words]]) -> bool:
     known = set.union(*blocks.values())
-    return any(leaf.words[: len(prefix)] == prefix and _unnumbered(leaf.words[len(prefix) :]) in known for leaf in leaves)
+    return any(
+        leaf.words[: len(prefix)] == prefix and _unnumbered(leaf.words[len(prefix) :]) in known
+        for leaf in leaves
+    )
 
 
 def _places(path: Words, runs: Mapping[Words, bool]) -> list[tuple[int, int, int]]:
-    """(length of the prefix, start of what is inside, number) of each run that the path passes, outermost first."""
+    """(length of the prefix, start of what is inside, number) of each run that the path passes, outermost
+    first.
+    """
     found = []
     for p in range(len(path)):
         prefix = path[:p]
@@ -145,7 +173,8 @@ def _partition(leaves: Sequence[Leaf], places: Sequence[list[tuple[int, int, int
         groups.setdefault(leaf.words[: used[0][0]], {}).setdefault(key, []).append(leaf)
     tracks = {
         track: tuple(
-            Block(track, key[1], starts[key], tuple(members), firsts[key]) for key, members in sorted(blocks.items(), key=_in_order)
+            Block(track, key[1], starts[key], tuple(members), firsts[key])
+            for key, members in sorted(blocks.items(), key=_in_order)
         )
         for track, blocks in groups.items()
     }

@@ -1,4 +1,6 @@
-"""State dicts: where no data flow is known, layers are matched by what their names say they are for, block by block."""
+"""State dicts: where no data flow is known, layers are matched by what their names say they are for, block by
+block.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +31,9 @@ FREE = frozenset({"conv", "norm"})  # what position may still match where names 
 
 @dataclass(frozen=True, slots=True)
 class RoleMatching:
-    """Pairs of whole units, matches of tensors that no pair of units gives, and the units that other matchers must leave alone."""
+    """Pairs of whole units, matches of tensors that no pair of units gives, and the units that other matchers
+    must leave alone.
+    """
 
     pairs: tuple[LayerPair, ...] = ()
     matches: tuple[Match, ...] = ()
@@ -40,14 +44,18 @@ class RoleMatching:
 def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
     """All that names, blocks and sizes tell of two models of which at least one has no data flow.
 
-    Between two of Keras's own only where both have attention and not the same layers: the order in which Keras keeps these says more.
+    Between two of Keras's own only where both have attention and not the same layers: the order in which
+    Keras keeps these says more.
     """
     source, target = context.source.graph, context.target.graph
     if context.has_flow or source.framework == target.framework == "onnx":
         return RoleMatching()
     if context.is_complete or is_listed_alike(context):
         return RoleMatching()
-    leaves = leaves_of(context.source, ()), leaves_of(context.target, ())  # blocks show only where nothing is left out
+    leaves = (
+        leaves_of(context.source, ()),
+        leaves_of(context.target, ()),
+    )  # blocks show only where nothing is left out
     numbered = tuple(graph.framework == "onnx" for graph in (source, target))
     a, b = (_told(own, is_numbered, any(numbered)) for own, is_numbered in zip(leaves, numbered, strict=True))
     blocks = paired_blocks(a, b, (source.format in IN_ORDER, target.format in IN_ORDER))
@@ -56,7 +64,10 @@ def by_roles(context: Context, joiner: Joiner) -> RoleMatching:
         return RoleMatching()
     found = [_in_block(pair, _open(own, context), joiner) for pair, own in zip(blocks, roles, strict=True)]
     done = context.taken, context.pairs
-    closed = [{leaf.unit.name for leaf in side if not _is_free(leaf)}.difference(d) for side, d in zip((a, b), done, strict=True)]
+    closed = [
+        {leaf.unit.name for leaf in side if not _is_free(leaf)}.difference(d)
+        for side, d in zip((a, b), done, strict=True)
+    ]
     return RoleMatching(
         tuple(p for one in found for p in one.pairs if not (any(numbered) and _is_by_order(p, context))),
         tuple(m for one in found for m in one.matches),
@@ -71,9 +82,13 @@ def _attends(blocks: Iterable[Sequence[Role]]) -> bool:
 
 
 def _told(leaves: Sequence[Leaf], is_numbered: bool, is_either: bool) -> list[Leaf]:
-    """Without those that are numbered through (`Conv_3`, recurrent layers beside ONNX): their place says more than the number."""
+    """Without those that are numbered through (`Conv_3`, recurrent layers beside ONNX): their place says more
+    than the number.
+    """
     placed = (is_numbered and _is_free(leaf) and is_automatic(leaf.name) for leaf in leaves)
-    recurrent = (is_either and leaf.layer.op in RECURRENT for leaf in leaves)  # one side's names tell them in vain
+    recurrent = (
+        is_either and leaf.layer.op in RECURRENT for leaf in leaves
+    )  # one side's names tell them in vain
     kept = [leaf for leaf, *is_out in zip(leaves, placed, recurrent, strict=True) if not any(is_out)]
     if is_numbered and len(kept) < len(leaves):  # norms follow the layers that their place tells
         kept = [leaf for leaf in kept if leaf.layer.op != "BatchNorm"]
@@ -85,17 +100,23 @@ def _is_free(leaf: Leaf) -> bool:
 
 
 def _is_by_order(pair: LayerPair, context: Context) -> bool:
-    """Whether only the order or the likeness of names speaks for a pair of convolutions or norms: ONNX has the order of the data."""
+    """Whether only the order or the likeness of names speaks for a pair of convolutions or norms: ONNX has
+    the order of the data.
+    """
     is_weak = pair.confidence <= BY_WORDS and not {"order", "words"}.isdisjoint(pair.evidence)
     return is_weak and context.target.by_name[pair.target].family in PLACED
 
 
 def _is_late(leaf: Leaf) -> bool:
-    """Encoders come before decoders, whatever the alphabet says of a file's names: it decides where names say nothing."""
+    """Encoders come before decoders, whatever the alphabet says of a file's names: it decides where names say
+    nothing.
+    """
     return "decoder" in leaf.words
 
 
-def _roles(pair: BlockPair, blocks: Sequence[BlockPair], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
+def _roles(
+    pair: BlockPair, blocks: Sequence[BlockPair], context: Context
+) -> tuple[Sequence[Role], Sequence[Role]]:
     """The roles of both blocks; what belongs to no block is told apart by the blocks it stands beside."""
     source, target = _fed(roles_of(pair.source), context.source), _fed(roles_of(pair.target), context.target)
     if pair is not blocks[-1] or len(blocks) == 1:
@@ -117,23 +138,39 @@ def _fed(roles: Sequence[Role], side: Reduced) -> Sequence[Role]:
     return [replace(role, behind=beside(role, side.parents), ahead=beside(role, children)) for role in roles]
 
 
-def _open(roles: tuple[Sequence[Role], Sequence[Role]], context: Context) -> tuple[Sequence[Role], Sequence[Role]]:
+def _open(
+    roles: tuple[Sequence[Role], Sequence[Role]], context: Context
+) -> tuple[Sequence[Role], Sequence[Role]]:
     """Without what stronger evidence has paired."""
     source, target = roles
-    return [r for r in source if r.leaf.unit.name not in context.taken], [r for r in target if r.leaf.unit.name not in context.pairs]
+    return [r for r in source if r.leaf.unit.name not in context.taken], [
+        r for r in target if r.leaf.unit.name not in context.pairs
+    ]
 
 
-def _outside(roles: Sequence[Role], blocks: Sequence[BlockPair], side: Reduced, is_source: bool) -> list[Role]:
-    """Outside of all blocks nothing is of a feed-forward layer, whatever its name (`final_layer_norm`, `output`)."""
+def _outside(
+    roles: Sequence[Role], blocks: Sequence[BlockPair], side: Reduced, is_source: bool
+) -> list[Role]:
+    """Outside of all blocks nothing is of a feed-forward layer, whatever its name (`final_layer_norm`,
+    `output`).
+    """
     beside = towers(blocks, [role.leaf for role in roles], is_source)
     if side.graph.format in IN_ORDER:  # a counter says nothing of a layer, the block before it does
         after = following(blocks, [role.leaf.unit.name for role in roles], side.position, is_source)
         places = zip(roles, beside, after, strict=True)
-        beside = tuple(a if not b and r.leaf.kind == "norm" and is_automatic(r.leaf.unit.name) else b for r, b, a in places)
-    return [replace(r, function="" if r.function in IN_BLOCKS else r.function, towers=t) for r, t in zip(roles, beside, strict=True)]
+        beside = tuple(
+            a if not b and r.leaf.kind == "norm" and is_automatic(r.leaf.unit.name) else b
+            for r, b, a in places
+        )
+    return [
+        replace(r, function="" if r.function in IN_BLOCKS else r.function, towers=t)
+        for r, t in zip(roles, beside, strict=True)
+    ]
 
 
-def _in_block(blocks: BlockPair, roles: tuple[Sequence[Role], Sequence[Role]], joiner: Joiner) -> RoleMatching:
+def _in_block(
+    blocks: BlockPair, roles: tuple[Sequence[Role], Sequence[Role]], joiner: Joiner
+) -> RoleMatching:
     source, target = roles
     fused = fusions(source, target)
     a = stacked(_without(source, {i for f in fused for i in f.sources}), target)
@@ -146,9 +183,17 @@ def _in_block(blocks: BlockPair, roles: tuple[Sequence[Role], Sequence[Role]], j
         sure = pair if blocks.sure else replace(pair, confidence=min(pair.confidence, TIED))
         one, other = a[pair.source], b[pair.target]
         matches += single_matches(one, other, sure, [a[k] for k in pair.runners_up], joiner)
-        if "tied" not in pair.evidence and one.leaf.is_whole and other.leaf.is_whole and not one.members and not other.members:
+        if (
+            "tied" not in pair.evidence
+            and one.leaf.is_whole
+            and other.leaf.is_whole
+            and not one.members
+            and not other.members
+        ):
             names = tuple(a[k].leaf.name for k in pair.runners_up)
-            pairs.append(LayerPair(one.leaf.unit.name, other.leaf.unit.name, sure.confidence, sure.evidence, names))
+            pairs.append(
+                LayerPair(one.leaf.unit.name, other.leaf.unit.name, sure.confidence, sure.evidence, names)
+            )
         elif one.leaf.is_whole and not one.members:
             alone.add(one.leaf.unit.name)
     return RoleMatching(tuple(pairs), tuple(matches), frozenset(alone))
@@ -180,7 +225,16 @@ class _Keyed:
 
 def _key(roles: Sequence[Role]) -> tuple[object, ...]:
     return tuple(
-        (r.inner, r.function, r.towers, r.behind, r.ahead, r.leaf.kind, tuple((role, t.shape) for role, t in r.leaf.tensors)) for r in roles
+        (
+            r.inner,
+            r.function,
+            r.towers,
+            r.behind,
+            r.ahead,
+            r.leaf.kind,
+            tuple((role, t.shape) for role, t in r.leaf.tensors),
+        )
+        for r in roles
     )
 
 

@@ -1,4 +1,6 @@
-"""Counting from another number: `norm1`, `norm2` beside `0_bn`, `1_bn` are the first and the second, not one name in common."""
+"""Counting from another number: `norm1`, `norm2` beside `0_bn`, `1_bn` are the first and the second, not one
+name in common.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,11 +14,16 @@ BEFORE = "pre"  # what stands before the first one may have this word in place o
 
 
 def in_step(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[Role], list[Role]]:
-    """Both sides with the numbers of equal kinds and sizes counted from 0, where they number as many otherwise than each other."""
+    """Both sides with the numbers of equal kinds and sizes counted from 0, where they number as many
+    otherwise than each other.
+    """
     left, right = _groups(source), _groups(target)
     found = list(source), list(target)
     for key in left.keys() & right.keys():
-        ours, theirs = (_numbers([roles[i].inner for i in places]) for roles, places in ((source, left[key]), (target, right[key])))
+        ours, theirs = (
+            _numbers([roles[i].inner for i in places])
+            for roles, places in ((source, left[key]), (target, right[key]))
+        )
         if len(ours) == len(theirs) > 1 and set(ours) != set(theirs):
             _count(found[0], left[key], ours)
             _count(found[1], right[key], theirs)
@@ -40,10 +47,14 @@ def _groups(roles: Sequence[Role]) -> dict[tuple[str, int], list[int]]:
 
 
 def _numbers(names: Sequence[Words]) -> list[Numbers]:
-    """The numbers of each name; nothing where they do not count: two alike, one without, or several in names that differ in their words."""
+    """The numbers of each name; nothing where they do not count: two alike, one without, or several in names
+    that differ in their words.
+    """
     found = [tuple(int(w) for w in name if w.isdecimal() and w.isascii()) for name in names]
     schemes = {tuple("" if w.isdecimal() else w for w in name) for name in names}
-    is_one_count = len(schemes) == 1 or all(len(n) == 1 or (not n and BEFORE in name) for n, name in zip(found, names, strict=True))
+    is_one_count = len(schemes) == 1 or all(
+        len(n) == 1 or (not n and BEFORE in name) for n, name in zip(found, names, strict=True)
+    )
     return found if is_one_count and len(set(found)) == len(found) else []
 
 

@@ -1,4 +1,6 @@
-"""Fused matrices (query-key-value, gate-up) that the other side keeps apart, and experts listed on one side and stacked on the other."""
+"""Fused matrices (query-key-value, gate-up) that the other side keeps apart, and experts listed on one side
+and stacked on the other.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +23,11 @@ PARTS = {
     "cross_qkv": ("cross_query", "cross_key", "cross_value"),
     "cross_kv": ("cross_key", "cross_value"),
 }
-BY_HEAD = ("query", "key", "value")  # a matrix called `query_key_value` is laid out head by head in most families, others part by part
+BY_HEAD = (
+    "query",
+    "key",
+    "value",
+)  # a matrix called `query_key_value` is laid out head by head in most families, others part by part
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +43,25 @@ class Fusion:
 
 
 def fusions(source: Sequence[Role], target: Sequence[Role]) -> tuple[Fusion, ...]:
-    """Every fused leaf of one side whose parts the other has, one of each function, and as many weights in all."""
+    """Every fused leaf of one side whose parts the other has, one of each function, and as many weights in
+    all.
+    """
     found = [Fusion((i,), parts) for i, parts in _fused(source, target)]
     return (*found, *(Fusion(parts, (j,)) for j, parts in _fused(target, source)))
 
 
 def _fused(whole: Sequence[Role], apart: Sequence[Role]) -> Iterator[tuple[int, tuple[int, ...]]]:
     for i, role in enumerate(whole):
-        named = [[j for j, other in enumerate(apart) if other.function == part] for part in PARTS.get(role.function, ())]
+        named = [
+            [j for j, other in enumerate(apart) if other.function == part]
+            for part in PARTS.get(role.function, ())
+        ]
         for places in (named, _numbered(role, apart)):
-            if places and all(len(p) == 1 for p in places) and sum(apart[p[0]].leaf.size for p in places) == role.leaf.size:
+            if (
+                places
+                and all(len(p) == 1 for p in places)
+                and sum(apart[p[0]].leaf.size for p in places) == role.leaf.size
+            ):
                 yield i, tuple(p[0] for p in places)
                 break
 
@@ -58,7 +73,8 @@ def _numbered(whole: Role, apart: Sequence[Role]) -> list[list[int]]:
         for j, other in enumerate(apart)
         if whole.function == "gate_up" and is_stack(whole.leaf) and is_stack(other.leaf)
         if not other.function and other.inner[-1:] and other.inner[-1].isdigit()
-        if 2 * other.leaf.size == whole.leaf.size and other.leaf.flow == _half(whole.leaf.flow, other.leaf.flow)
+        if 2 * other.leaf.size == whole.leaf.size
+        and other.leaf.flow == _half(whole.leaf.flow, other.leaf.flow)
     ]
     return [[j] for j in found[:2]]
 
@@ -102,7 +118,9 @@ def _axis(whole: Leaf) -> int:
 def _part_of(whole: Leaf, role: str) -> Tensor | None:
     if is_stack(whole):
         return whole.main
-    return next((t for r, t in whole.tensors if plain_role(r.removeprefix("in_proj_")) == plain_role(role)), None)
+    return next(
+        (t for r, t in whole.tensors if plain_role(r.removeprefix("in_proj_")) == plain_role(role)), None
+    )
 
 
 def _cut(
@@ -112,16 +130,24 @@ def _cut(
     axis = _axis(whole) if given is whole.main else len(given.shape) - 1
     shape = tuple(stop - start if n == axis else size for n, size in enumerate(given.shape))
     part = replace(given, shape=shape, role=_role(given))
-    found = _expert_part(whole, part, target, wanted) if is_stack(whole) else joiner.transform(_plain(whole), target.layer, part, wanted)
+    found = (
+        _expert_part(whole, part, target, wanted)
+        if is_stack(whole)
+        else joiner.transform(_plain(whole), target.layer, part, wanted)
+    )
     if found is None:
         return None
     return "slice", {"axis": axis, "start": start, "stop": stop, "pattern": found[0], **found[1]}
 
 
-def _expert_part(whole: Leaf, part: Tensor, target: Leaf, wanted: Tensor) -> tuple[str, dict[str, Any]] | None:
+def _expert_part(
+    whole: Leaf, part: Tensor, target: Leaf, wanted: Tensor
+) -> tuple[str, dict[str, Any]] | None:
     if part.shape == wanted.shape and lies_turned(whole) == lies_turned(target):
         return "", {}
-    is_crossed = (part.shape[0], *part.shape[:0:-1]) == wanted.shape and lies_turned(whole) != lies_turned(target)
+    is_crossed = (part.shape[0], *part.shape[:0:-1]) == wanted.shape and lies_turned(whole) != lies_turned(
+        target
+    )
     return ("e a b -> e b a", {}) if is_crossed else None
 
 
@@ -136,7 +162,9 @@ def _plain(leaf: Leaf) -> Any:
     return replace(leaf.layer, op="Dense", attributes={**leaf.layer.attributes, "transposed": True})
 
 
-def _by_head(found: tuple[str, dict[str, Any]], given: Tensor, n: int, parts: int, target: Leaf) -> tuple[str, dict[str, Any]] | None:
+def _by_head(
+    found: tuple[str, dict[str, Any]], given: Tensor, n: int, parts: int, target: Leaf
+) -> tuple[str, dict[str, Any]] | None:
     """The same part where every head has its own rows of each: the rows are gathered before they are cut."""
     heads = next((t.shape for r, t in target.tensors if len(t.shape) == 3), None)
     if heads is None or given.shape[0] % parts:
@@ -164,15 +192,31 @@ def _joined(given: Sequence[Role], wanted: Role, joiner: Joiner) -> Iterator[Mat
             parts.append({"pattern": found[0], **found[1]})
             names.append(source.name)
         if len(parts) == len(given):
-            yield Match(tensor.name, tuple(names), "fuse", {"axis": axis, "parts": parts}, False, BY_WORDS, ("name", "fused"))
+            yield Match(
+                tensor.name,
+                tuple(names),
+                "fuse",
+                {"axis": axis, "parts": parts},
+                False,
+                BY_WORDS,
+                ("name", "fused"),
+            )
 
 
-def _into_part(given: Leaf, source: Tensor, whole: Leaf, like: Tensor, joiner: Joiner) -> tuple[str, dict[str, Any]] | None:
-    return _expert_part(given, source, whole, like) if is_stack(whole) else joiner.transform(given.layer, _plain(whole), source, like)
+def _into_part(
+    given: Leaf, source: Tensor, whole: Leaf, like: Tensor, joiner: Joiner
+) -> tuple[str, dict[str, Any]] | None:
+    return (
+        _expert_part(given, source, whole, like)
+        if is_stack(whole)
+        else joiner.transform(given.layer, _plain(whole), source, like)
+    )
 
 
 def stacked(roles: Sequence[Role], others: Sequence[Role]) -> list[Role]:
-    """Leaves that differ in one number alone (experts 0, 1, 2, ...) as one, where the other side has as much in one tensor."""
+    """Leaves that differ in one number alone (experts 0, 1, 2, ...) as one, where the other side has as much
+    in one tensor.
+    """
     lone = Counter((o.leaf.size, o.leaf.main.shape[0]) for o in others if len(o.leaf.main.shape) == 3)
     if not lone:
         return list(roles)
@@ -191,11 +235,17 @@ def stacked(roles: Sequence[Role], others: Sequence[Role]) -> list[Role]:
 
 
 def _with_fused(groups: Iterable[list[Role]], lone: Counter[tuple[int, int]]) -> Iterator[list[Role]]:
-    """The groups; the gates and the ups of all experts as one, where the other side has them in one tensor and not apart."""
+    """The groups; the gates and the ups of all experts as one, where the other side has them in one tensor
+    and not apart.
+    """
     by_function = {members[0].function: members for members in groups if len(members) > 1}
     gates, ups = by_function.get("gate", []), by_function.get("up", [])
     total = sum(m.leaf.size for m in (*gates, *ups))
-    is_fused = len(gates) == len(ups) > 1 and (total, len(gates)) in lone and lone[total // 2, len(gates)] < len(("gate", "up"))
+    is_fused = (
+        len(gates) == len(ups) > 1
+        and (total, len(gates)) in lone
+        and lone[total // 2, len(gates)] < len(("gate", "up"))
+    )
     yield from (members for members in groups if not (is_fused and (members is gates or members is ups)))
     if is_fused:
         yield [one for pair in zip(gates, ups, strict=True) for one in pair]

@@ -1,4 +1,6 @@
-"""Which leaves of two blocks correspond: one to one, by function, size and names. How sure it is follows from what else would fit."""
+"""Which leaves of two blocks correspond: one to one, by function, size and names. How sure it is follows from
+what else would fit.
+"""
 
 import re
 from collections.abc import Sequence
@@ -56,9 +58,15 @@ def _told_by_flow(roles: Sequence[Role]) -> tuple[Places, Places] | None:
 
 
 def _of_companions(
-    source: Sequence[Role], target: Sequence[Role], flows: Sequence[tuple[Places, Places] | None], groups: Sequence[Group]
+    source: Sequence[Role],
+    target: Sequence[Role],
+    flows: Sequence[tuple[Places, Places] | None],
+    groups: Sequence[Group],
 ) -> dict[tuple[int, int], float]:
-    sides = [_by_their_names(roles) if flow is None else flow for roles, flow in zip((source, target), flows, strict=True)]
+    sides = [
+        _by_their_names(roles) if flow is None else flow
+        for roles, flow in zip((source, target), flows, strict=True)
+    ]
     paired = {
         int(group.columns[j]): (int(group.rows[i]), bool(group.fits[:, j].sum() == group.fits[i].sum() == 1))
         for group in groups
@@ -69,16 +77,26 @@ def _of_companions(
 
 
 def _by_their_names(roles: Sequence[Role]) -> tuple[Places, Places]:
-    """Norm -> the layer of its name; apart, where it stands before that: in scopes where most are of another width than it gives."""
+    """Norm -> the layer of its name; apart, where it stands before that: in scopes where most are of another
+    width than it gives.
+    """
     found = companions([r.inner for r in roles], [r.leaf.kind for r in roles])
-    flows = {norm: flow for norm, layer in found.items() if roles[norm].leaf.kind == "norm" and (flow := roles[layer].leaf.flow)}
+    flows = {
+        norm: flow
+        for norm, layer in found.items()
+        if roles[norm].leaf.kind == "norm" and (flow := roles[layer].leaf.flow)
+    }
     counts: dict[Words, list[bool]] = {}
     for norm, (_, width) in flows.items():
         counts.setdefault(_scope(roles[norm]), []).append(roles[norm].leaf.size != width)
     before = {scope for scope, others in counts.items() if 2 * sum(others) >= len(others)}
     fitting = {n for n, role in enumerate(roles) if n not in flows or role.leaf.size == flows[n][1]}
     behind = {n: layer for n, layer in found.items() if _scope(roles[n]) not in before and n in fitting}
-    return behind, {n: found[n] for n, (window, _) in flows.items() if _scope(roles[n]) in before and window % roles[n].leaf.size == 0}
+    return behind, {
+        n: found[n]
+        for n, (window, _) in flows.items()
+        if _scope(roles[n]) in before and window % roles[n].leaf.size == 0
+    }
 
 
 def _scope(role: Role) -> Words:
@@ -91,7 +109,9 @@ def _scope(role: Role) -> Words:
 
 @lru_cache(maxsize=1 << 16)
 def _letters(path: Words) -> str:
-    """The telling words of a path as one spelling, numbers apart: `base_net.1.4` and `basenet.1.4_bn` are one name."""
+    """The telling words of a path as one spelling, numbers apart: `base_net.1.4` and `basenet.1.4_bn` are one
+    name.
+    """
     return re.sub(r"(?<=[a-z]) (?=[a-z])", "", " ".join(w for w in path if w not in GENERIC))
 
 
@@ -100,7 +120,9 @@ def _spelled(role: Role) -> str:
 
 
 def _judged(group: Group, source: Sequence[Role], target: Sequence[Role], i: int, j: int) -> LeafPair:
-    """How sure: the only fit; or the only one of its function; or ahead of the next by the words of its name; or tied."""
+    """How sure: the only fit; or the only one of its function; or ahead of the next by the words of its name;
+    or tied.
+    """
     one, other = source[group.rows[i]], target[group.columns[j]]
     rivals = [k for k in np.flatnonzero(group.fits[:, j]) if k != i]
     spare = [k for k in np.flatnonzero(group.fits[i]) if k != j]
@@ -108,7 +130,9 @@ def _judged(group: Group, source: Sequence[Role], target: Sequence[Role], i: int
 
     def pair(confidence: float, *evidence: str) -> LeafPair:
         named = ("shape", *(("name",) if same else ()), *evidence)
-        return LeafPair(int(group.rows[i]), int(group.columns[j]), confidence, named, tuple(group.rows[rivals].tolist()))
+        return LeafPair(
+            int(group.rows[i]), int(group.columns[j]), confidence, named, tuple(group.rows[rivals].tolist())
+        )
 
     if same:
         twins = [k for k in rivals if source[group.rows[k]].function == function]
@@ -123,7 +147,11 @@ def _judged(group: Group, source: Sequence[Role], target: Sequence[Role], i: int
         return pair(ONLY if same or not (one.function or function) else BY_WORDS)
     own = _spelled(one)
     as_well = (*(source[k] for k in group.rows[rivals]), *(target[k] for k in group.columns[spare]))
-    if own == _spelled(other) and any(map(str.isalpha, own)) and not any(own == _spelled(role) for role in as_well):
+    if (
+        own == _spelled(other)
+        and any(map(str.isalpha, own))
+        and not any(own == _spelled(role) for role in as_well)
+    ):
         return pair(BY_FUNCTION, "words")
     next_best = np.concatenate((group.scores[rivals, j], group.scores[i, spare])).max()
     return pair(BY_WORDS, "words") if group.scores[i, j] - next_best >= MARGIN else pair(TIED, "order")

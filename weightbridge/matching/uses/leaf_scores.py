@@ -1,4 +1,6 @@
-"""How well each leaf of one block would do for each leaf of the other: kind by kind, for leaves are many and their kinds are few."""
+"""How well each leaf of one block would do for each leaf of the other: kind by kind, for leaves are many and
+their kinds are few.
+"""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +21,18 @@ PLACES = {  # the order in which they are declared, where names are mere numbers
     "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
     "state_step_bias": 0, "state_decay": 1,
 }  # fmt: skip
-DECLARED = {"scale": 0, "gamma": 0, "weight": 0, "bias": 1, "beta": 1, "shift": 1}  # the same, of vectors that no rule knows
-ONE_KNOWN, ONE_TOLD = 0.3, 0.8  # what it costs to pair a leaf that a rule knows with one that none knows, without and with a telling name
+DECLARED = {
+    "scale": 0,
+    "gamma": 0,
+    "weight": 0,
+    "bias": 1,
+    "beta": 1,
+    "shift": 1,
+}  # the same, of vectors that no rule knows
+ONE_KNOWN, ONE_TOLD = (
+    0.3,
+    0.8,
+)  # what it costs to pair a leaf that a rule knows with one that none knows, without and with a telling name
 OF_ONE_KIND = 0.15  # less than the margin of a sure pair: a vector without a telling name may be a norm's
 ABOVE_NONE = 10.0  # added to a score, so that any pair that fits counts more than none
 
@@ -32,7 +44,8 @@ Value = Callable[[Role, Role], float]
 class Group:
     """Leaves that fit some of each other and none outside.
 
-    rows, columns: their places among the source's and the target's leaves, rising. fits, scores: for each row and column.
+    rows, columns: their places among the source's and the target's leaves, rising. fits, scores: for each row
+    and column.
     """
 
     rows: Places
@@ -52,13 +65,25 @@ def groups_of(source: Sequence[Role], target: Sequence[Role]) -> tuple[Group, ..
     (ours, ones), (theirs, others) = (_kinds(roles, _what_fits) for roles in (source, target))
     table = np.array([[_fits(s, t) for t in others] for s in ones], bool)
     return tuple(
-        _group(source, target, ranks, np.flatnonzero(a[ours]), np.flatnonzero(b[theirs]), table[np.ix_(ours, theirs)])
+        _group(
+            source,
+            target,
+            ranks,
+            np.flatnonzero(a[ours]),
+            np.flatnonzero(b[theirs]),
+            table[np.ix_(ours, theirs)],
+        )
         for a, b in _components(table)
     )
 
 
 def _group(
-    source: Sequence[Role], target: Sequence[Role], ranks: Sequence[np.ndarray], rows: Places, columns: Places, fits: np.ndarray
+    source: Sequence[Role],
+    target: Sequence[Role],
+    ranks: Sequence[np.ndarray],
+    rows: Places,
+    columns: Places,
+    fits: np.ndarray,
 ) -> Group:
     sides = [source[i] for i in rows], [target[j] for j in columns]
     apart = np.abs(np.subtract.outer(ranks[0][rows], ranks[1][columns]))
@@ -93,7 +118,9 @@ def _kinds(roles: Iterable[Role], key: Callable[[Role], Hashable]) -> tuple[np.n
     return np.array(found, int), first
 
 
-def _spread(value: Value, source: Sequence[Role], target: Sequence[Role], key: Callable[[Role], Hashable]) -> np.ndarray:
+def _spread(
+    value: Value, source: Sequence[Role], target: Sequence[Role], key: Callable[[Role], Hashable]
+) -> np.ndarray:
     """The value for every pair, worked out once for each two kinds."""
     (ours, ones), (theirs, others) = (_kinds(roles, key) for roles in (source, target))
     found: np.ndarray = np.array([[value(s, t) for t in others] for s in ones], float)[np.ix_(ours, theirs)]
@@ -111,12 +138,22 @@ def _fits(source: Role, target: Role) -> bool:
     a, b = source.function, target.function
     same = source.leaf.size == target.leaf.size or {a, b} == {"position_embedding"}
     kinds = {source.leaf.kind, target.leaf.kind}
-    alike_kinds = len(kinds) == 1 or kinds == {"norm", "vector"} or (kinds == {"matrix", "vector"} and a == b != "")
-    return same and alike_kinds and _is_thinkable(a, b) and _run_alike(source.leaf.flow, target.leaf.flow) and _one_way(source, target)
+    alike_kinds = (
+        len(kinds) == 1 or kinds == {"norm", "vector"} or (kinds == {"matrix", "vector"} and a == b != "")
+    )
+    return (
+        same
+        and alike_kinds
+        and _is_thinkable(a, b)
+        and _run_alike(source.leaf.flow, target.leaf.flow)
+        and _one_way(source, target)
+    )
 
 
 def _is_thinkable(a: str, b: str) -> bool:
-    """Whether two functions may be one under another name: norms are named in many ways, gates and ups are swapped."""
+    """Whether two functions may be one under another name: norms are named in many ways, gates and ups are
+    swapped.
+    """
     return not a or not b or a == b or {a, b} == SWAPPED or (a.startswith("norm_") and b.startswith("norm_"))
 
 
@@ -162,7 +199,9 @@ def _is_unnamed(role: Role) -> bool:
 
 def _by_kind(source: Role, target: Role) -> float:
     alike = source.leaf.kind == target.leaf.kind
-    return (0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0) + (OF_ONE_KIND if alike else 0.0)
+    return (0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0) + (
+        OF_ONE_KIND if alike else 0.0
+    )
 
 
 def _beside_same(source: Role, target: Role) -> float:
@@ -178,15 +217,23 @@ def _words_in_common(source: Sequence[Role], target: Sequence[Role]) -> np.ndarr
     for ours, theirs in product((False, True), repeat=2):
         rows, columns = np.flatnonzero(placed[0] == ours), np.flatnonzero(placed[1] == theirs)
         if rows.size and columns.size:
-            names = [_telling(source[int(i)], theirs) for i in rows], [_telling(target[int(j)], ours) for j in columns]
+            names = (
+                [_telling(source[int(i)], theirs) for i in rows],
+                [_telling(target[int(j)], ours) for j in columns],
+            )
             found[np.ix_(rows, columns)] = alike(*names)
     return found
 
 
 def _telling(role: Role, beside_placed: bool) -> Words:
-    """Without a number that is all the name there is (`experts/0`), where the other side says what it is for; without a framework's
+    """Without a number that is all the name there is (`experts/0`), where the other side says what it is for;
+    without a framework's
     counter (`dense_3`)."""
-    is_counter = role.leaf.unit.layer.op != "Opaque" and is_automatic(role.leaf.name) and not role.leaf.words[0].isdigit()
+    is_counter = (
+        role.leaf.unit.layer.op != "Opaque"
+        and is_automatic(role.leaf.name)
+        and not role.leaf.words[0].isdigit()
+    )
     if _is_mere_number(role) and beside_placed:
         return role.inner[:-1]
     return tuple(w for w in role.inner if not w.isdigit()) if is_counter else role.inner
@@ -194,7 +241,10 @@ def _telling(role: Role, beside_placed: bool) -> Words:
 
 def alike(left: Sequence[Words], right: Sequence[Words]) -> np.ndarray:
     """For every pair, the share of telling words and numbers in common, minus a penalty for another branch."""
-    sides = [[frozenset(w for w in words if w not in GENERIC and w != "w") for words in side] for side in (left, right)]
+    sides = [
+        [frozenset(w for w in words if w not in GENERIC and w != "w") for words in side]
+        for side in (left, right)
+    ]
     known = {w: n for n, w in enumerate(frozenset().union(*sides[0]) & frozenset().union(*sides[1]))}
     ours, theirs = (_incidence(side, known) for side in sides)
     sizes = [np.array([len(words) for words in side], float) for side in sides]
@@ -216,8 +266,14 @@ def _incidence(side: Sequence[frozenset[str]], known: dict[str, int]) -> np.ndar
 def _misplaced(source: Sequence[Role], target: Sequence[Role]) -> np.ndarray:
     """How far (squared) a number that is all the name there is stands from the usual place of a function."""
     places = [np.array([_or_nan(_usual_place(role)) for role in roles]) for roles in (source, target)]
-    numbers = [np.array([_or_nan(int(r.inner[-1]) if _is_mere_number(r) else None) for r in roles]) for roles in (source, target)]
-    ours, theirs = np.subtract.outer(places[0], numbers[1]) ** 2, np.subtract.outer(numbers[0], places[1]) ** 2
+    numbers = [
+        np.array([_or_nan(int(r.inner[-1]) if _is_mere_number(r) else None) for r in roles])
+        for roles in (source, target)
+    ]
+    ours, theirs = (
+        np.subtract.outer(places[0], numbers[1]) ** 2,
+        np.subtract.outer(numbers[0], places[1]) ** 2,
+    )
     found: np.ndarray = np.nan_to_num(np.where(np.isnan(ours), theirs, ours))
     return found
 

@@ -1,4 +1,6 @@
-"""Leaves: what is matched where names are all there is. A unit with weights, or one tensor of a layer of unknown class."""
+"""Leaves: what is matched where names are all there is. A unit with weights, or one tensor of a layer of
+unknown class.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,7 +14,9 @@ from weightbridge.rules.words import words
 
 PLANE = 4  # axes of a kernel in two dimensions
 APART = frozenset({"reverse_embeddings"})  # an output head that is kept in the layer of the embedding
-PLAIN = frozenset({"kernel", "weight", "bias", "embeddings", "gamma", "beta", "scale", ""})  # roles that add nothing to a layer's name
+PLAIN = frozenset(
+    {"kernel", "weight", "bias", "embeddings", "gamma", "beta", "scale", ""}
+)  # roles that add nothing to a layer's name
 STACKED = 3  # axes of matrices in a stack, and of the kernel of a Conv1D
 ATTENDING = frozenset({"query", "key", "value"})
 Kind = Literal["matrix", "conv", "norm", "vector"]
@@ -22,7 +26,8 @@ Kind = Literal["matrix", "conv", "norm", "vector"]
 class Leaf:
     """One thing to match by name.
 
-    name: the unit's, or the tensor's where it stands alone. words: its whole path. size: elements of its main tensor.
+    name: the unit's, or the tensor's where it stands alone. words: its whole path. size: elements of its main
+    tensor.
     """
 
     name: str
@@ -57,7 +62,10 @@ def leaves_of(reduced: Reduced, closed: Iterable[str]) -> tuple[Leaf, ...]:
     is_keras = reduced.graph.framework == "keras"
     holders = _holders(reduced.weighted)
     found = (leaf for unit in reduced.weighted if unit.name not in shut for leaf in _leaves(unit, is_keras))
-    return tuple(_without_guess(leaf) if leaf.unit.name in holders and len(leaf.tensors) == 1 else leaf for leaf in found)
+    return tuple(
+        _without_guess(leaf) if leaf.unit.name in holders and len(leaf.tensors) == 1 else leaf
+        for leaf in found
+    )
 
 
 def _holders(units: Iterable[Unit]) -> frozenset[str]:
@@ -66,10 +74,14 @@ def _holders(units: Iterable[Unit]) -> frozenset[str]:
 
 
 def _without_guess(leaf: Leaf) -> Leaf:
-    """A lone tensor of a layer that holds others is no norm's and no convolution's: a class token, a scale, a table of positions."""
+    """A lone tensor of a layer that holds others is no norm's and no convolution's: a class token, a scale, a
+    table of positions.
+    """
     if leaf.kind == "conv" and len(leaf.main.shape) == STACKED:
         first, *others = leaf.unit.members
-        return replace(leaf, kind="matrix", unit=replace(leaf.unit, members=(replace(first, op="Opaque"), *others)))
+        return replace(
+            leaf, kind="matrix", unit=replace(leaf.unit, members=(replace(first, op="Opaque"), *others))
+        )
     return replace(leaf, kind="vector") if leaf.kind == "norm" else leaf
 
 
@@ -88,7 +100,9 @@ def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
 def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_keras: bool) -> Leaf:
     main = main_of(tensors)
     path = _with_function(words(_told(name.partition("\0")[0], unit, main)), unit)
-    if unit.layer.op == "Conv" and len(main.shape) == STACKED and "attention" in path:  # what a reader without a class took for a Conv1D
+    if (
+        unit.layer.op == "Conv" and len(main.shape) == STACKED and "attention" in path
+    ):  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
     kind = _kind(unit, main, len(tensors), path)
     flow = _flow(unit.layer, main, is_keras) if kind in ("matrix", "conv") else None
@@ -104,13 +118,21 @@ def _with_function(path: tuple[str, ...], unit: Unit) -> tuple[str, ...]:
 
 
 def _told(name: str, unit: Unit, main: Tensor) -> str:
-    """The name; that of the tensor where a layer of unknown class has one alone and it says more (`self.relative_position_bias_table`)."""
-    says_more = unit.layer.op == "Opaque" and len(unit.tensors) == 1 and main.role not in PLAIN and not main.role.isdigit()
+    """The name; that of the tensor where a layer of unknown class has one alone and it says more
+    (`self.relative_position_bias_table`).
+    """
+    says_more = (
+        unit.layer.op == "Opaque"
+        and len(unit.tensors) == 1
+        and main.role not in PLAIN
+        and not main.role.isdigit()
+    )
     return main.name if says_more else name
 
 
 def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:
-    """Keras keeps (in, out), torch (out, in) unless its reader found it turned; torch's stacks are known where they tell.
+    """Keras keeps (in, out), torch (out, in) unless its reader found it turned; torch's stacks are known
+    where they tell.
 
     What a convolution reads is its window: that of an image's patch may be a matrix on the other side.
     """
@@ -129,7 +151,10 @@ def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:
 def main_of(tensors: tuple[tuple[str, Tensor], ...]) -> Tensor:
     """The kernel, the table or the scale; the largest where the roles say nothing."""
     roles = {plain_role(role): tensor for role, tensor in tensors}
-    return next((roles[role] for role in MAIN_ROLES if role in roles), max((t for _, t in tensors), key=lambda t: t.size))
+    return next(
+        (roles[role] for role in MAIN_ROLES if role in roles),
+        max((t for _, t in tensors), key=lambda t: t.size),
+    )
 
 
 def _kind(unit: Unit, main: Tensor, count: int, path: tuple[str, ...]) -> Kind:

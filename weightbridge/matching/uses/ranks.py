@@ -13,14 +13,18 @@ Key = tuple[tuple[float, str], ...]
 
 
 def ranks_of(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[int], list[int]]:
-    """Of both sides. Files that sort by name part convolutions from their norms, so each kind and size is counted by itself."""
+    """Of both sides. Files that sort by name part convolutions from their norms, so each kind and size is
+    counted by itself.
+    """
     known = all(role.leaf.flow for role in (*source, *target) if role.leaf.kind in ("conv", "matrix"))
     left, right = _likely_orders(source, target)
     return _ranks(source, left, known), _ranks(target, right, known)
 
 
 def _likely_orders(source: Sequence[Role], target: Sequence[Role]) -> tuple[Sequence[int], Sequence[int]]:
-    """Of the orders that the names allow, those in which the kernels of both sides agree most; the files' own where others do no better."""
+    """Of the orders that the names allow, those in which the kernels of both sides agree most; the files' own
+    where others do no better.
+    """
     if len(source) + len(target) > MOST:
         return range(len(source)), range(len(target))
     pairs = product(_orders(source), _orders(target))
@@ -28,10 +32,15 @@ def _likely_orders(source: Sequence[Role], target: Sequence[Role]) -> tuple[Sequ
 
 
 def _orders(roles: Sequence[Role]) -> list[Sequence[int]]:
-    """As the file lists them; by their numbers before their words (`block1`, `transition1`, `block2`); as a framework has counted them."""
+    """As the file lists them; by their numbers before their words (`block1`, `transition1`, `block2`); as a
+    framework has counted them.
+    """
     plain = range(len(roles))
     if any("." in role.leaf.name for role in roles):
-        return [plain, *(sorted(plain, key=_by_numbers(roles, unnumbered)) for unnumbered in (-1.0, float("inf")))]
+        return [
+            plain,
+            *(sorted(plain, key=_by_numbers(roles, unnumbered)) for unnumbered in (-1.0, float("inf"))),
+        ]
     counted = _as_made([role.leaf.name for role in roles])
     return [plain, counted] if counted != list(plain) else [plain]
 

@@ -11,11 +11,21 @@ from weightbridge.matching.uses.leaf_uses import Role
 TABLES = frozenset({"token_embedding", "position_embedding", "type_embedding"})
 
 
-def shared_tables(source: Sequence[Role], target: Sequence[Role], pairs: Sequence[LeafPair]) -> Iterator[LeafPair]:
-    """A second use of a source table for each open one of the target that is like the one it fills; never sure."""
-    tables = tuple(_second_uses(source, target, pairs, [p for p in pairs if source[p.source].function in TABLES]))
+def shared_tables(
+    source: Sequence[Role], target: Sequence[Role], pairs: Sequence[LeafPair]
+) -> Iterator[LeafPair]:
+    """A second use of a source table for each open one of the target that is like the one it fills; never
+    sure.
+    """
+    tables = tuple(
+        _second_uses(source, target, pairs, [p for p in pairs if source[p.source].function in TABLES])
+    )
     layers = {source[p.source].leaf.unit.name for p in tables}
-    beside = [p for p in pairs if source[p.source].leaf.unit.name in layers and p.source not in {q.source for q in tables}]
+    beside = [
+        p
+        for p in pairs
+        if source[p.source].leaf.unit.name in layers and p.source not in {q.source for q in tables}
+    ]
     yield from tables
     yield from _second_uses(source, target, (*pairs, *tables), beside)
 
@@ -35,7 +45,11 @@ def _second_uses(
 
 
 def _is_twin(source: Role, filled: Role, spare: Role) -> bool:
-    """Of the same shape and function, or without a name in the same layer (a table, and what was resized from it)."""
+    """Of the same shape and function, or without a name in the same layer (a table, and what was resized from
+    it).
+    """
     is_nameless = not spare.function and spare.inner[-1:] != () and spare.inner[-1].isdigit()
-    is_same = spare.function == source.function != "" or (is_nameless and spare.leaf.unit.name == filled.leaf.unit.name)
+    is_same = spare.function == source.function != "" or (
+        is_nameless and spare.leaf.unit.name == filled.leaf.unit.name
+    )
     return is_same and spare.leaf.main.shape == filled.leaf.main.shape

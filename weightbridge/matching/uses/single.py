@@ -1,4 +1,6 @@
-"""One leaf into one: tensor by tensor, also where it is part of a layer, a stack of experts, or a table with an offset."""
+"""One leaf into one: tensor by tensor, also where it is part of a layer, a stack of experts, or a table with
+an offset.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +21,9 @@ TABLES = frozenset({"Embedding", "Opaque"})  # what a matrix is taken for where 
 Found = tuple[str, dict[str, Any]]
 
 
-def single_matches(source: Role, target: Role, pair: LeafPair, rivals: Sequence[Role], joiner: Joiner) -> Iterator[Match]:
+def single_matches(
+    source: Role, target: Role, pair: LeafPair, rivals: Sequence[Role], joiner: Joiner
+) -> Iterator[Match]:
     """A match for every target tensor that an exact transform of the source's gives."""
     if target.members:
         yield from _into_list(source, target, pair, joiner)
@@ -28,7 +32,11 @@ def single_matches(source: Role, target: Role, pair: LeafPair, rivals: Sequence[
         given = _counterpart(source.leaf, role, len(target.leaf.tensors))
         if given is None:
             continue
-        found = _stacked(source, given, wanted, target.leaf, joiner) if source.members else _one(source, target, given, wanted, joiner)
+        found = (
+            _stacked(source, given, wanted, target.leaf, joiner)
+            if source.members
+            else _one(source, target, given, wanted, joiner)
+        )
         names = tuple(_named(m, given, source.leaf) for m in source.members) or (given.name,)
         others = tuple(n for rival in rivals for n in _rival(rival, role))
         if found is not None:
@@ -47,7 +55,13 @@ def _surest(source: Role, target: Role, given: Tensor, transform: str, joiner: J
 def _counterpart(source: Leaf, role: str, wanted: int) -> Tensor | None:
     roles = {plain_role(r): t for r, t in source.tensors}
     same = roles.get(plain_role(role))
-    return same if same is not None else next(iter(roles.values())) if wanted == 1 == len(roles) else _alias(roles, role)
+    return (
+        same
+        if same is not None
+        else next(iter(roles.values()))
+        if wanted == 1 == len(roles)
+        else _alias(roles, role)
+    )
 
 
 def _alias(roles: dict[str, Tensor], role: str) -> Tensor | None:
@@ -64,22 +78,45 @@ def _one(source: Role, target: Role, given: Tensor, wanted: Tensor, joiner: Join
     return found if found is not None else reshaped(source, target, given, wanted)
 
 
-def _of_one_kind(source: Layer, target: Layer, given: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[Layer, Layer]:
-    """Both as one operation, where one side's is a guess: neither a state dict nor a custom layer says what convolves."""
+def _of_one_kind(
+    source: Layer, target: Layer, given: tuple[int, ...], wanted: tuple[int, ...]
+) -> tuple[Layer, Layer]:
+    """Both as one operation, where one side's is a guess: neither a state dict nor a custom layer says what
+    convolves.
+    """
     kinds = source.op, target.op
     if kinds == ("Conv", "DepthwiseConv"):
-        return (replace(source, op="DepthwiseConv"), target) if given[1:2] == (1,) else (source, replace(target, op="Conv"))
+        return (
+            (replace(source, op="DepthwiseConv"), target)
+            if given[1:2] == (1,)
+            else (source, replace(target, op="Conv"))
+        )
     if kinds == ("DepthwiseConv", "Conv") and given[1:2] == wanted[-2:-1]:
         return replace(source, op="Conv"), target
-    return (replace(source, op="ConvTranspose"), target) if kinds == ("Conv", "ConvTranspose") else (source, target)
+    return (
+        (replace(source, op="ConvTranspose"), target)
+        if kinds == ("Conv", "ConvTranspose")
+        else (source, target)
+    )
 
 
 def reshaped(source: Role, target: Role, given: Tensor, wanted: Tensor) -> Found | None:
-    """Tables and vectors, whose axes mean the same everywhere; the head of a tied model; rows without the offset."""
+    """Tables and vectors, whose axes mean the same everywhere; the head of a tied model; rows without the
+    offset.
+    """
     a, b = tuple(n for n in given.shape if n > 1), tuple(n for n in wanted.shape if n > 1)
     if is_stack(source.leaf) and is_stack(target.leaf) and crosses(source.leaf, target.leaf) is not False:
-        return ("e a b -> e b a", {}) if given.shape[0] == wanted.shape[0] and given.size == wanted.size else None
-    if a == b == a[::-1] and len(a) == 2 and source.leaf.layer.attributes.get("transposed") and not _is_table_of(target):
+        return (
+            ("e a b -> e b a", {})
+            if given.shape[0] == wanted.shape[0] and given.size == wanted.size
+            else None
+        )
+    if (
+        a == b == a[::-1]
+        and len(a) == 2
+        and source.leaf.layer.attributes.get("transposed")
+        and not _is_table_of(target)
+    ):
         return "o i -> i o", {}  # a module's matrix into one that no module holds
     if a == b and (len(b) < 2 or _is_table(source, target, (given.role, wanted.role))):
         return "" if given.shape == wanted.shape else f"{_labels(given)} -> {_labels(wanted)}", {}
@@ -97,7 +134,12 @@ def _is_square(tensor: Tensor) -> bool:
 
 
 def _is_table_of(role: Role) -> bool:
-    return "embedding" in role.function or role.leaf.layer.op == "Embedding" or "token" in role.function or "relative" in role.function
+    return (
+        "embedding" in role.function
+        or role.leaf.layer.op == "Embedding"
+        or "token" in role.function
+        or "relative" in role.function
+    )
 
 
 def _is_table(source: Role, target: Role, roles: tuple[str, str]) -> bool:
@@ -134,7 +176,9 @@ def _into_list(source: Role, target: Role, pair: LeafPair, joiner: Joiner) -> It
     """A stack into experts one by one, or one list of experts into another."""
     for index, member in enumerate(target.members):
         for role, wanted in member.tensors:
-            given = _counterpart(source.members[index] if source.members else source.leaf, role, len(member.tensors))
+            given = _counterpart(
+                source.members[index] if source.members else source.leaf, role, len(member.tensors)
+            )
             if given is None:
                 continue
             if source.members:
@@ -145,7 +189,9 @@ def _into_list(source: Role, target: Role, pair: LeafPair, joiner: Joiner) -> It
                 yield Match(wanted.name, (given.name,), *found, False, pair.confidence, pair.evidence)
 
 
-def _selected(given: Tensor, wanted: Tensor, place: tuple[int, int], member: Leaf, joiner: Joiner) -> Found | None:
+def _selected(
+    given: Tensor, wanted: Tensor, place: tuple[int, int], member: Leaf, joiner: Joiner
+) -> Found | None:
     """One expert of a stack; one of `parts` equal runs of its columns, where gates and ups lie in one tensor."""
     index, parts = place
     if given.shape[-1] % parts:

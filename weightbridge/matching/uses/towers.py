@@ -1,4 +1,6 @@
-"""Towers: what belongs to no block (a final norm, a table) stands beside a run of blocks, and that run has its counterpart."""
+"""Towers: what belongs to no block (a final norm, a table) stands beside a run of blocks, and that run has
+its counterpart.
+"""
 
 from bisect import bisect
 from collections.abc import Mapping, Sequence
@@ -11,15 +13,23 @@ Words = tuple[str, ...]
 
 def towers(pairs: Sequence[BlockPair], leaves: Sequence[Leaf], is_source: bool) -> tuple[frozenset[int], ...]:
     """For each leaf the pairs of tracks that it stands beside, by number; empty where all stand as near."""
-    tracks = list(dict.fromkeys((p.source.track, p.target.track) for p in pairs if p.source.track and p.target.track))
+    tracks = list(
+        dict.fromkeys((p.source.track, p.target.track) for p in pairs if p.source.track and p.target.track)
+    )
     sides = [track[0 if is_source else 1] for track in tracks]
     return tuple(_beside(leaf.words, sides) for leaf in leaves)
 
 
-def following(pairs: Sequence[BlockPair], names: Sequence[str], position: Mapping[str, int], is_source: bool) -> tuple[frozenset[int], ...]:
-    """For each name the pair of tracks of the block that stands before it in a file that keeps the order of its layers."""
+def following(
+    pairs: Sequence[BlockPair], names: Sequence[str], position: Mapping[str, int], is_source: bool
+) -> tuple[frozenset[int], ...]:
+    """For each name the pair of tracks of the block that stands before it in a file that keeps the order of
+    its layers.
+    """
     sides = [(p.source, p.target)[0 if is_source else 1] for p in pairs]
-    tracks = list(dict.fromkeys((p.source.track, p.target.track) for p in pairs if p.source.track and p.target.track))
+    tracks = list(
+        dict.fromkeys((p.source.track, p.target.track) for p in pairs if p.source.track and p.target.track)
+    )
     number = {track: n for n, track in enumerate(tracks)}
     places = sorted(
         (position[leaf.unit.name], number[p.source.track, p.target.track])
@@ -45,4 +55,6 @@ def _beside(path: Words, tracks: Sequence[Words]) -> frozenset[int]:
 
 def _shared(path: Words, track: Words) -> int:
     """How many words both begin with."""
-    return next((i for i, (a, b) in enumerate(zip(path, track, strict=False)) if a != b), min(len(path), len(track)))
+    return next(
+        (i for i, (a, b) in enumerate(zip(path, track, strict=False)) if a != b), min(len(path), len(track))
+    )

@@ -1,6 +1,8 @@
-"""Further norms of one function: `pre_ffn_norm_2`, `post_ffn_norm_2` beside `pre_ffn_norm_moe`, `post_ffn_norm_moe_path`.
+"""Further norms of one function: `pre_ffn_norm_2`, `post_ffn_norm_2` beside `pre_ffn_norm_moe`,
+`post_ffn_norm_moe_path`.
 
-What tells them apart is a word behind the function's name, and each side has words of its own. Where a function has one such norm on
+What tells them apart is a word behind the function's name, and each side has words of its own. Where a
+function has one such norm on
 both sides, its words are each other's translation, and hold for the other functions of the block too.
 """
 
@@ -20,7 +22,14 @@ def told_apart(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[Rol
     """Both sides, with a function of its own for each further norm whose counterpart the words tell."""
     ours, theirs = _variants(source), _variants(target)
     both = [f for f in ours if len(ours[f]) == len(theirs.get(f, ()))]
-    known = {(a, b) for f in both if len(ours[f]) == 1 for left in ours[f].values() for a in left for b in next(iter(theirs[f].values()))}
+    known = {
+        (a, b)
+        for f in both
+        if len(ours[f]) == 1
+        for left in ours[f].values()
+        for a in left
+        for b in next(iter(theirs[f].values()))
+    }
     found = list(source), list(target)
     for function in both:
         for i, j in _pairs(ours[function], theirs[function], known).items():
@@ -50,8 +59,13 @@ def _apart(role: Role) -> tuple[str, Words]:
 
 
 def _pairs(ours: dict[int, Words], theirs: dict[int, Words], known: Translation) -> dict[int, int]:
-    """Source -> target where all are told: by words, the last one because it is left. Nothing, where they are not."""
-    told = {i: [j for j, other in theirs.items() if not known.isdisjoint((a, b) for a in own for b in other)] for i, own in ours.items()}
+    """Source -> target where all are told: by words, the last one because it is left. Nothing, where they are
+    not.
+    """
+    told = {
+        i: [j for j, other in theirs.items() if not known.isdisjoint((a, b) for a in own for b in other)]
+        for i, own in ours.items()
+    }
     pairs = {i: fitting[0] for i, fitting in told.items() if len(fitting) == 1}
     left, right = [i for i in ours if i not in pairs], [j for j in theirs if j not in pairs.values()]
     if len(left) == len(right) == 1:

@@ -1,6 +1,8 @@
-"""A text table's columns: numbers and words are whole where there is room, then names, which cannot be searched for where they are broken.
+"""A text table's columns: numbers and words are whole where there is room, then names, which cannot be
+searched for where they are broken.
 
-Most cells fit and are only filled up with blanks: a report of hundreds of rows takes less than half the time that a general layout does.
+Most cells fit and are only filled up with blanks: a report of hundreds of rows takes less than half the time
+that a general layout does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,10 +21,16 @@ NAME, WORD = 8, 14  # what a column gets at least, if it asks for that much
 
 def widths(table: Table, width: int) -> list[int]:
     """One for each column, as many as there is room for; the widest give way first where there is too little."""
-    columns = [[column.title, *map(visible, cells)] for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True)]
+    columns = [
+        [column.title, *map(visible, cells)]
+        for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True)
+    ]
     wanted = [max(map(len, column)) for column in columns]
     is_name = [column.kind == "name" for column in table.columns]
-    found = [min(most, NAME if name else _word(column)) for most, name, column in zip(wanted, is_name, columns, strict=True)]
+    found = [
+        min(most, NAME if name else _word(column))
+        for most, name, column in zip(wanted, is_name, columns, strict=True)
+    ]
     room = width - GAP * (len(found) - 1)
     for kind in (True, False):
         _give(found, wanted, [i for i, name in enumerate(is_name) if name is kind], room)
@@ -53,10 +61,14 @@ def lines(table: Table, widths: Sequence[int], rows: int) -> Iterator[str]:
         yield from _row([visible(cell) for cell in row], table.columns, widths, console)
 
 
-def _row(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], console: Console) -> Iterator[str]:
+def _row(
+    cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], console: Console
+) -> Iterator[str]:
     wrapped = [_wrapped(cell, width, console) for cell, width in zip(cells, widths, strict=True)]
     for parts in zip_longest(*wrapped, fillvalue=""):
-        filled = (_filled(part, column, width) for part, column, width in zip(parts, columns, widths, strict=True))
+        filled = (
+            _filled(part, column, width) for part, column, width in zip(parts, columns, widths, strict=True)
+        )
         yield (" " * GAP).join(filled).rstrip()
 
 

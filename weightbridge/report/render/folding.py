@@ -1,6 +1,8 @@
-"""Folding: rows that say the same of repeated blocks become one row, and the braces in its name stand for exactly those rows.
+"""Folding: rows that say the same of repeated blocks become one row, and the braces in its name stand for
+exactly those rows.
 
-`conv{2..5}/{kernel,bias}` means every combination; the braces of a companion name (a step's source) run in step with the row's own.
+`conv{2..5}/{kernel,bias}` means every combination; the braces of a companion name (a step's source) run in
+step with the row's own.
 """
 
 import re
@@ -18,7 +20,9 @@ _Values = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """names: the row's own, then its companions. details: all else that is shown, hashable; rows fold only where it is equal."""
+    """names: the row's own, then its companions. details: all else that is shown, hashable; rows fold only
+    where it is equal.
+    """
 
     names: tuple[str, ...]
     details: tuple[Any, ...]
@@ -60,7 +64,9 @@ def _split(name: str) -> tuple[str, _Values]:
 
 def _parts(members: list[_Member]) -> list[list[_Member]]:
     """The fewest parts (greedily, from the left) that are products of their values with companions in step."""
-    if len(members) == 1 or (_is_product(members) and all(_is_linked(members, c) for c in _companions(members))):
+    if len(members) == 1 or (
+        _is_product(members) and all(_is_linked(members, c) for c in _companions(members))
+    ):
         return [members]
     varying = [i for i in range(len(members[0].values)) if len({m.values[i] for m in members}) > 1]
     if not varying:  # the same name twice
@@ -97,7 +103,9 @@ def _is_linked(members: list[_Member], column: _Values) -> bool:
 def _link(members: list[_Member], column: _Values) -> int | None:
     """The part of the own name that decides this column, None where none does."""
     for i in range(len(members[0].values)):
-        if len(set(zip((m.values[i] for m in members), column, strict=True))) == len({m.values[i] for m in members}):
+        if len(set(zip((m.values[i] for m in members), column, strict=True))) == len(
+            {m.values[i] for m in members}
+        ):
             return i
     return None
 
@@ -114,7 +122,9 @@ def _folded(rows: Sequence[Row], members: list[_Member]) -> Folded:
         mapped = {} if link is None else dict(zip((m.values[link] for m in members), column, strict=True))
         braces.append(column[0] if link is None else _brace([mapped[value] for value in order[link]]))
     parts = iter(braces)
-    return Folded(tuple(_VARIABLE.sub(lambda _: next(parts), name) for name in names), len(members), first.index)
+    return Folded(
+        tuple(_VARIABLE.sub(lambda _: next(parts), name) for name in names), len(members), first.index
+    )
 
 
 def _without(values: _Values, column: int) -> _Values:
@@ -130,7 +140,9 @@ def _brace(values: list[str]) -> str:
     if len(set(values)) == 1:
         return values[0]
     runs = [list(run) for _, run in groupby(enumerate(values), key=lambda pair: _offset(*pair))]
-    parts = [f"{run[0][1]}..{run[-1][1]}" if len(run) > 2 else ",".join(value for _, value in run) for run in runs]
+    parts = [
+        f"{run[0][1]}..{run[-1][1]}" if len(run) > 2 else ",".join(value for _, value in run) for run in runs
+    ]
     return "{" + ",".join(parts) + "}"
 
 

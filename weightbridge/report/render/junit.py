@@ -1,4 +1,6 @@
-"""The report as JUnit XML: every step, finding, comparison and gate is a test case; what was not done is skipped, with the reason."""
+"""The report as JUnit XML: every step, finding, comparison and gate is a test case; what was not done is
+skipped, with the reason.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,7 +36,9 @@ def render(report: Mapping[str, Any]) -> str:
 
 
 def _verdict(report: Mapping[str, Any]) -> Iterator[Case]:
-    outcome: Outcome = {"pass": "passed", "warn": "passed", "error": "error"}.get(report["verdict"], "failure")  # type: ignore[assignment]
+    outcome: Outcome = {"pass": "passed", "warn": "passed", "error": "error"}.get(
+        report["verdict"], "failure"
+    )  # type: ignore[assignment]
     yield Case("verdict", outcome, "; ".join((headline(report), *map(str.strip, coverage_lines(report)))))
 
 
@@ -46,7 +50,13 @@ def _findings(report: Mapping[str, Any]) -> Iterator[Case]:
         place = " <- ".join(name for name in (found["target"], found["source"]) if name)
         name = f"{found['code']} {found['name']} {place or found['fingerprint']}"
         text = f"{found['severity']}: {found['message']}{' -> ' + found['fix'] if found['fix'] else ''}"
-        yield Case(name, "failure" if found["severity"] in fails and report["verdict"] not in ("pass", "warn") else "passed", text)
+        yield Case(
+            name,
+            "failure"
+            if found["severity"] in fails and report["verdict"] not in ("pass", "warn")
+            else "passed",
+            text,
+        )
 
 
 def _steps(report: Mapping[str, Any]) -> Iterator[Case]:
@@ -64,7 +74,10 @@ def _unused(report: Mapping[str, Any]) -> Iterator[Case]:
 def _verification(report: Mapping[str, Any]) -> Iterator[Case]:
     verification = report["verification"]
     decides = report["verdict"] not in ("pass", "warn")
-    yield from (_comparison("output", record, record.get("status") in ("differs", "non-finite")) for record in verification["outputs"])
+    yield from (
+        _comparison("output", record, record.get("status") in ("differs", "non-finite"))
+        for record in verification["outputs"]
+    )
     yield from (_comparison("layer", record, decides) for record in verification["layers"])
     for control in verification["evidence"].get("controls") or ():
         yield _control(control)
@@ -73,10 +86,16 @@ def _verification(report: Mapping[str, Any]) -> Iterator[Case]:
 
 
 def _comparison(what: str, record: Mapping[str, Any], fails: bool) -> Case:
-    """One that did not pass fails, or is skipped where it proves nothing: a dead output, or a layer though the outputs agree."""
+    """One that did not pass fails, or is skipped where it proves nothing: a dead output, or a layer though
+    the outputs agree.
+    """
     name = " ".join(said(record[key]) for key in ("name", "source", "target", "probe") if record.get(key))
-    text = said({key: value for key, value in record.items() if key not in ("name", "source", "target", "probe")})
-    return Case(f"{what} {name}", "passed" if record.get("passed", True) else "failure" if fails else "skipped", text)
+    text = said(
+        {key: value for key, value in record.items() if key not in ("name", "source", "target", "probe")}
+    )
+    return Case(
+        f"{what} {name}", "passed" if record.get("passed", True) else "failure" if fails else "skipped", text
+    )
 
 
 def _control(control: Any) -> Case:
@@ -110,7 +129,15 @@ def _add_suite(root: Element, name: str, cases: list[Case]) -> None:
 
 def _counts(name: str, cases: list[Case]) -> dict[str, str]:
     counted = {plural: sum(case.outcome == outcome for case in cases) for plural, outcome in PLURALS}
-    return {"name": visible(name), "tests": str(len(cases)), **{key: str(count) for key, count in counted.items()}}
+    return {
+        "name": visible(name),
+        "tests": str(len(cases)),
+        **{key: str(count) for key, count in counted.items()},
+    }
 
 
-PLURALS: tuple[tuple[str, Outcome], ...] = (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
+PLURALS: tuple[tuple[str, Outcome], ...] = (
+    ("failures", "failure"),
+    ("errors", "error"),
+    ("skipped", "skipped"),
+)

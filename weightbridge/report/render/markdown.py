@@ -1,4 +1,6 @@
-"""The report as GitHub's Markdown, under 60 KB: it lands in pull requests and job summaries, which cut off what is longer."""
+"""The report as GitHub's Markdown, under 60 KB: it lands in pull requests and job summaries, which cut off
+what is longer.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,7 +27,9 @@ def render(report: Mapping[str, Any]) -> str:
 
 def _head(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"## weightbridge: {markdown(headline(report))}\n"
-    yield from (f"- {markdown(model_line(side, report[side]))}" for side in ("source", "target") if report[side])
+    yield from (
+        f"- {markdown(model_line(side, report[side]))}" for side in ("source", "target") if report[side]
+    )
     lines = (*coverage_lines(report), *verification_lines(report["verification"]))
     yield from (f"{'  ' if line.startswith(' ') else ''}- {markdown(line.strip())}" for line in lines)
 
@@ -42,7 +46,12 @@ def _findings(report: Mapping[str, Any]) -> Iterator[str]:
 def _tables(report: Mapping[str, Any]) -> tuple[sections.Table, ...]:
     graph = report.get("graph")
     listed = () if graph is None else (sections.layers(graph), sections.excluded(graph))
-    return (*verification_tables(report["verification"]), *listed, sections.steps(report), sections.unused(report))
+    return (
+        *verification_tables(report["verification"]),
+        *listed,
+        sections.steps(report),
+        sections.unused(report),
+    )
 
 
 def _table(table: sections.Table, room: int) -> str:
@@ -55,12 +64,21 @@ def _table(table: sections.Table, room: int) -> str:
     ruler = "".join("|---:" if column.kind == "number" else "|---" for column in table.columns) + "|\n"
     end = "\n</details>\n"
     rows = [_row(table.columns, row) for row in table.rows]
-    return head + titles + ruler + _fitting(rows, room - len((head + titles + ruler + end).encode()), "rows") + end
+    return (
+        head
+        + titles
+        + ruler
+        + _fitting(rows, room - len((head + titles + ruler + end).encode()), "rows")
+        + end
+    )
 
 
 def _row(columns: tuple[sections.Column, ...], row: tuple[str, ...]) -> str:
     pairs = zip(columns, row, strict=True)
-    cells = (markdown_code(cell) if column.kind == "name" and cell not in (SAME, NONE) else markdown(cell) for column, cell in pairs)
+    cells = (
+        markdown_code(cell) if column.kind == "name" and cell not in (SAME, NONE) else markdown(cell)
+        for column, cell in pairs
+    )
     return "".join(f"| {cell} " for cell in cells) + "|"
 
 
@@ -72,5 +90,9 @@ def _fitting(lines: list[str], room: int, what: str) -> str:
         if size > room:
             break
         kept += 1
-    more = [f"\n{len(lines) - kept:,} {what} more: `--report json=PATH` has them all"] if kept < len(lines) else []
+    more = (
+        [f"\n{len(lines) - kept:,} {what} more: `--report json=PATH` has them all"]
+        if kept < len(lines)
+        else []
+    )
     return "\n".join([*lines[:kept], *more]) + "\n" if lines else ""

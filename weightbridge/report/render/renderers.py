@@ -1,4 +1,6 @@
-"""The table of report formats: each a module with `render(report) -> str` over the JSON object, imported when it is asked for."""
+"""The table of report formats: each a module with `render(report) -> str` over the JSON object, imported when
+it is asked for.
+"""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module

@@ -1,4 +1,6 @@
-"""The parts of a report that text and Markdown share: tables of plain strings, repeated blocks folded, nothing escaped yet."""
+"""The parts of a report that text and Markdown share: tables of plain strings, repeated blocks folded,
+nothing escaped yet.
+"""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,38 +34,77 @@ class Table:
 
 SAME, NONE = "(same name)", "-"  # in place of a source's name
 NAME, SOURCE, COUNT = Column("target", "name"), Column("source", "name"), Column("n", "number")
-STEPS = (NAME, SOURCE, Column("how"), Column("contract"), Column("shape"), Column("sure", "number"), Column("evidence"), COUNT)
+STEPS = (
+    NAME,
+    SOURCE,
+    Column("how"),
+    Column("contract"),
+    Column("shape"),
+    Column("sure", "number"),
+    Column("evidence"),
+    COUNT,
+)
 COMPARED: dict[str, ColumnKind] = {
     **dict.fromkeys(("name", "source", "target"), "name"),
     **dict.fromkeys(("probe", "status"), "text"),
-    **dict.fromkeys(("ratio", "ratio_cumulative", "ratio_local", "limit", "nrmse", "floor", "max_abs", "worst_index"), "number"),
+    **dict.fromkeys(
+        ("ratio", "ratio_cumulative", "ratio_local", "limit", "nrmse", "floor", "max_abs", "worst_index"),
+        "number",
+    ),
 }
 
 
 def shown(table: Table) -> Table:
     """The table without columns that say nothing: empty in every row, or a count of one in every row."""
     cells = list(zip(*table.rows, strict=True))
-    kept = [i for i, column in enumerate(cells) if any(column) and not (table.columns[i] == COUNT and set(column) == {"1"})]
-    return replace(table, columns=tuple(table.columns[i] for i in kept), rows=tuple(tuple(row[i] for i in kept) for row in table.rows))
+    kept = [
+        i
+        for i, column in enumerate(cells)
+        if any(column) and not (table.columns[i] == COUNT and set(column) == {"1"})
+    ]
+    return replace(
+        table,
+        columns=tuple(table.columns[i] for i in kept),
+        rows=tuple(tuple(row[i] for i in kept) for row in table.rows),
+    )
 
 
 def steps(report: Json) -> Table:
     """Every target tensor: where its value comes from, how, and how sure that is."""
-    rows = [Row((s["target"], *s["sources"], *s["runners_up"]), (len(s["sources"]), *_step_cells(s))) for s in report["steps"]]
+    rows = [
+        Row((s["target"], *s["sources"], *s["runners_up"]), (len(s["sources"]), *_step_cells(s)))
+        for s in report["steps"]
+    ]
     shown = ((one, rows[one.first].details) for one in fold(rows))
-    cells = tuple((one.names[0], _origin(one.names, details[0]), *details[1:], str(one.count)) for one, details in shown)
+    cells = tuple(
+        (one.names[0], _origin(one.names, details[0]), *details[1:], str(one.count)) for one, details in shown
+    )
     return Table("Steps", STEPS, cells, len(rows))
 
 
 def unused(report: Json) -> Table:
     """Every source tensor that no step uses, and why."""
-    return _named("Unused source tensors", (SOURCE, Column("reason"), COUNT), ((u["source"], (u["reason"],)) for u in report["unused"]))
+    return _named(
+        "Unused source tensors",
+        (SOURCE, Column("reason"), COUNT),
+        ((u["source"], (u["reason"],)) for u in report["unused"]),
+    )
 
 
 def layers(graph: Json) -> Table:
     """The layers of an inspected model."""
-    columns = (Column("layer", "name"), Column("op"), Column("output"), Column("tensors"), Column("parameters", "number"), COUNT)
-    rows = [Row((layer["name"],), (_layer_cells(layer), _frozen(layer["attributes"]), layer["class_name"])) for layer in graph["layers"]]
+    columns = (
+        Column("layer", "name"),
+        Column("op"),
+        Column("output"),
+        Column("tensors"),
+        Column("parameters", "number"),
+        COUNT,
+    )
+    rows = [
+        Row((layer["name"],), (_layer_cells(layer), _frozen(layer["attributes"]), layer["class_name"]))
+        for layer in graph["layers"]
+    ]
     shown = tuple((one.names[0], *rows[one.first].details[0], str(one.count)) for one in fold(rows))
     return Table("Layers", columns, shown, len(rows))
 
@@ -71,19 +112,29 @@ def layers(graph: Json) -> Table:
 def excluded(graph: Json) -> Table:
     """What the file stores besides weights."""
     columns = (Column("not a weight", "name"), Column("because it is"), Column("elements", "number"), COUNT)
-    return _named("Excluded", columns, ((e["name"], (e["reason"], f"{e['size']:,}")) for e in graph["excluded"]))
+    return _named(
+        "Excluded", columns, ((e["name"], (e["reason"], f"{e['size']:,}")) for e in graph["excluded"])
+    )
 
 
 def compared(title: str, records: Sequence[Json]) -> Table:
     """Outputs or layers that were compared: those of the known columns that any record has."""
     keys = [key for key in COMPARED if any(record.get(key) not in (None, "", []) for record in records)]
     columns = tuple(Column(key.replace("_", " "), COMPARED[key]) for key in keys)
-    return Table(title, columns, tuple(tuple(said(record.get(key)) for key in keys) for record in records), len(records))
+    return Table(
+        title,
+        columns,
+        tuple(tuple(said(record.get(key)) for key in keys) for record in records),
+        len(records),
+    )
 
 
 def findings(report: Json) -> tuple[tuple[Json, int], ...]:
     """Findings that differ in names alone are one, with patterns for its names, and how many it stands for."""
-    rows = [Row((f["target"], f["source"]), (f["code"], f["severity"], *_templates(f))) for f in report["findings"]]
+    rows = [
+        Row((f["target"], f["source"]), (f["code"], f["severity"], *_templates(f)))
+        for f in report["findings"]
+    ]
     return tuple((_filled(report["findings"][one.first], one.names), one.count) for one in fold(rows))
 
 
@@ -111,7 +162,9 @@ def dimensions(shape: Iterable[int | None] | None) -> str:
 
 
 def _step_cells(step: Json) -> tuple[str, ...]:
-    sure = floor(step["confidence"] * 100 + 1e-9) / 100  # rounded down: 1.00 is said only where there is no other mapping
+    sure = (
+        floor(step["confidence"] * 100 + 1e-9) / 100
+    )  # rounded down: 1.00 is said only where there is no other mapping
     return _how(step), step["contract"], dimensions(step["shape"]), f"{sure:.2f}", ", ".join(step["evidence"])
 
 

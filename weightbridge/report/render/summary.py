@@ -12,7 +12,13 @@ MEANING = {
     "vacuous": "the check also passes for a model that must fail it",
     "error": "it could not be done",
 }
-PARTS = {"copied": "copied", "transformed": "transformed exactly", "adapted": "adapted", "fresh": "fresh", "kept": "the target's own"}
+PARTS = {
+    "copied": "copied",
+    "transformed": "transformed exactly",
+    "adapted": "adapted",
+    "fresh": "fresh",
+    "kept": "the target's own",
+}
 
 
 def headline(report: Mapping[str, Any]) -> str:

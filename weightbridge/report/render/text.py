@@ -1,4 +1,6 @@
-"""The report as text: the verdict first, then coverage, findings, verification and the tables, to the width of the terminal."""
+"""The report as text: the verdict first, then coverage, findings, verification and the tables, to the width
+of the terminal.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
@@ -61,7 +63,9 @@ def _findings(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     for found, count in sections.findings(report):
         times = f" ({count} alike)" if count > 1 else ""
         place = " <- ".join(name for name in (found["target"], found["source"]) if name)
-        head = visible(f"{found['severity']} {found['code']} {found['name']}{times}{': ' + place if place else ''}")
+        head = visible(
+            f"{found['severity']} {found['code']} {found['name']}{times}{': ' + place if place else ''}"
+        )
         fix = [Text(visible(f"-> {found['fix']}"), style="italic")] if found["fix"] else []
         yield Text()
         yield Text(head, style=STYLES.get(found["severity"], "red"), overflow="fold")

@@ -1,4 +1,6 @@
-"""What was compared and how strong that evidence is, in sentences and tables that text and Markdown share; all details are in the JSON."""
+"""What was compared and how strong that evidence is, in sentences and tables that text and Markdown share;
+all details are in the JSON.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,18 +15,26 @@ QUIET = frozenset({PASSED, "zero-energy", None})  # what needs no row of its own
 
 
 def verification_lines(verification: Json) -> tuple[str, ...]:
-    """What was done and found, then what makes it strong or weak; nothing where nothing was run and nothing is to be said."""
+    """What was done and found, then what makes it strong or weak; nothing where nothing was run and nothing
+    is to be said.
+    """
     evidence = verification["evidence"]
     if verification["mode"] == "none" and not evidence:
         return ()
-    return (f"verification ({verification['mode']}): {_summary(verification)}", *(f"  {line}" for line in _details(evidence)))
+    return (
+        f"verification ({verification['mode']}): {_summary(verification)}",
+        *(f"  {line}" for line in _details(evidence)),
+    )
 
 
 def verification_tables(verification: Json) -> tuple[Table, ...]:
     """Outputs and layers, where one of them differs; what is equal throughout is told in a line."""
     return tuple(
         compared(title, records if any(r.get("status") not in QUIET for r in records) else ())
-        for title, records in (("Outputs compared", verification["outputs"]), ("Layers compared", verification["layers"]))
+        for title, records in (
+            ("Outputs compared", verification["outputs"]),
+            ("Layers compared", verification["layers"]),
+        )
     )
 
 
@@ -32,7 +42,9 @@ def _summary(verification: Json) -> str:
     outputs, layers, evidence = verification["outputs"], verification["layers"], verification["evidence"]
     parts = [f"{len(outputs):,} comparisons of outputs{_judged(outputs)}"] if outputs else []
     parts += [f"{len(layers):,} of layers{_judged(layers)}"] if layers else []
-    parts += [f"{said(evidence['read_back'])} tensors read back bit by bit"] if "read_back" in evidence else []
+    parts += (
+        [f"{said(evidence['read_back'])} tensors read back bit by bit"] if "read_back" in evidence else []
+    )
     return "; ".join(parts) or "nothing compared"
 
 
@@ -40,7 +52,11 @@ def _judged(records: Sequence[Json]) -> str:
     """How many came out how, and how much of what is allowed the worst of them took."""
     counts = Counter(record["status"] for record in records if "status" in record)
     told = ", ".join(f"{n:,} {WORDS.get(status, said(status))}" for status, n in counts.items())
-    shares = [(record["ratio"], record["limit"]) for record in records if record.get("ratio") is not None and record.get("limit")]
+    shares = [
+        (record["ratio"], record["limit"])
+        for record in records
+        if record.get("ratio") is not None and record.get("limit")
+    ]
     ratio, limit = max(shares, key=lambda pair: pair[0] / pair[1], default=(0.0, 0.0))
     shown = f"{ratio:.2f}" if ratio < limit else f"{ratio:.3g}"
     worst = f"; the worst at {shown} times the noise floor, {limit:.2f} allowed" if limit else ""

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 Activation = str | tuple[str, dict[str, Any]]
-SYNONYMS = {"silu": "swish", "hard_silu": "hard_swish", "logsoftmax": "log_softmax", "identity": "linear", "linear": "linear"}
+SYNONYMS = {
+    "silu": "swish",
+    "hard_silu": "hard_swish",
+    "logsoftmax": "log_softmax",
+    "identity": "linear",
+    "linear": "linear",
+}
 OLD_HARD_SIGMOID: Activation = ("hard_sigmoid", {"slope": 0.2, "offset": 0.5})  # Keras 3: 1/6
 OLDER: dict[str, Activation] = {"keras2_hard_sigmoid": OLD_HARD_SIGMOID}
 KNOWN = frozenset(
@@ -43,7 +49,9 @@ def layer_activation(class_name: str, config: Mapping[str, Any]) -> Activation |
         case "ReLU":
             return _relu(config)
         case "LeakyReLU":
-            return "leaky_relu", {"slope": float(config.get("negative_slope", config.get("alpha", SLOPES["LeakyReLU"])))}
+            return "leaky_relu", {
+                "slope": float(config.get("negative_slope", config.get("alpha", SLOPES["LeakyReLU"])))
+            }
         case "ELU":
             return _with("elu", alpha=(float(config.get("alpha", 1.0)), 1.0))
         case "Softmax":
@@ -73,7 +81,11 @@ def _function(name: str, config: Mapping[str, Any]) -> Activation:
 
 
 def _relu(config: Mapping[str, Any]) -> Activation:
-    ceiling, slope, threshold = config.get("max_value"), config.get("negative_slope") or 0.0, config.get("threshold") or 0.0
+    ceiling, slope, threshold = (
+        config.get("max_value"),
+        config.get("negative_slope") or 0.0,
+        config.get("threshold") or 0.0,
+    )
     if ceiling == 6 and not slope and not threshold:
         return "relu6"
     if slope and ceiling is None and not threshold:

@@ -1,9 +1,15 @@
-"""A Keras layer's config -> canonical attributes (docs/attributes.md): one short function per family of classes."""
+"""A Keras layer's config -> canonical attributes (docs/attributes.md): one short function per family of
+classes.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weightbridge.formats.keras.architecture.activations import activation, layer_activation, operation_activation
+from weightbridge.formats.keras.architecture.activations import (
+    activation,
+    layer_activation,
+    operation_activation,
+)
 from weightbridge.formats.keras.architecture.windows import explicit, pairs, per_axis, rank_of, spatial
 from weightbridge.model.graph import Shape
 
@@ -35,7 +41,9 @@ def window(class_name: str, config: Config) -> dict[str, tuple[int, ...]]:
     rank = rank_of(class_name)
     kernel = per_axis(config["pool_size"] if "Pooling" in class_name else config["kernel_size"], rank)
     strides = config.get("strides")
-    strides = (kernel if "Pooling" in class_name else (1,) * rank) if strides is None else per_axis(strides, rank)
+    strides = (
+        (kernel if "Pooling" in class_name else (1,) * rank) if strides is None else per_axis(strides, rank)
+    )
     return {"kernel": kernel, "strides": strides, "dilation": per_axis(config.get("dilation_rate", 1), rank)}
 
 
@@ -61,10 +69,17 @@ def _conv(class_name: str, config: Config, shape: Shape | None) -> Attributes:
     return {**found, **{key: config[key] for key in ("kernel_axes", "kernel_flipped") if key in config}}
 
 
-def _padding(config: Config, sizes: dict[str, tuple[int, ...]], seen: Shape | None, *, transposed: bool = False) -> Any:
+def _padding(
+    config: Config, sizes: dict[str, tuple[int, ...]], seen: Shape | None, *, transposed: bool = False
+) -> Any:
     how = str(config.get("padding", "valid")).lower()
-    if transposed and how == "same":  # what is cut off the full output: it does not depend on the input's size
-        spans = [d * (k - 1) + 1 - s for k, d, s in zip(sizes["kernel"], sizes["dilation"], sizes["strides"], strict=True)]
+    if (
+        transposed and how == "same"
+    ):  # what is cut off the full output: it does not depend on the input's size
+        spans = [
+            d * (k - 1) + 1 - s
+            for k, d, s in zip(sizes["kernel"], sizes["dilation"], sizes["strides"], strict=True)
+        ]
         return tuple((max(s, 0) // 2, max(s, 0) - max(s, 0) // 2) for s in spans)
     return explicit(how, sizes, seen)
 
@@ -99,14 +114,20 @@ def _dense(_: str, config: Config, __: Shape | None) -> Attributes:
 
 def _einsum(_: str, config: Config, __: Shape | None) -> Attributes:
     bias = config.get("bias_axes")
-    found = {"equation": str(config["equation"]), "use_bias": bias is not None, "activation": activation(config.get("activation"))}
+    found = {
+        "equation": str(config["equation"]),
+        "use_bias": bias is not None,
+        "activation": activation(config.get("activation")),
+    }
     return found | _told_shape(config)
 
 
 def _told_shape(config: Config) -> Attributes:
     """The output shape that a config asks for, if any."""
     told = config.get("output_shape")
-    return {} if told is None else {"output_shape": frozen(told) if isinstance(told, list | tuple) else (told,)}
+    return (
+        {} if told is None else {"output_shape": frozen(told) if isinstance(told, list | tuple) else (told,)}
+    )
 
 
 def _axis(config: Config, shape: Shape | None) -> Any:
@@ -155,8 +176,17 @@ def _attention(_: str, config: Config, __: Shape | None) -> Attributes:
     key = config.get("key_dim", config.get("head_dim"))
     heads = config.get("num_heads", config.get("num_query_heads"))
     value = config.get("value_dim")
-    found = {"heads": heads, "key_dim": key, "value_dim": key if value is None else value, "use_bias": bool(config.get("use_bias", True))}
-    return found | _told_shape(config) | ({"key_value_heads": config["num_key_value_heads"]} if "num_key_value_heads" in config else {})
+    found = {
+        "heads": heads,
+        "key_dim": key,
+        "value_dim": key if value is None else value,
+        "use_bias": bool(config.get("use_bias", True)),
+    }
+    return (
+        found
+        | _told_shape(config)
+        | ({"key_value_heads": config["num_key_value_heads"]} if "num_key_value_heads" in config else {})
+    )
 
 
 def _activation(class_name: str, config: Config, _: Shape | None) -> Attributes:
@@ -170,15 +200,25 @@ def _activation(class_name: str, config: Config, _: Shape | None) -> Attributes:
 def _around(class_name: str, config: Config, _: Shape | None) -> Attributes:
     """Padding and cropping."""
     key = "padding" if "Padding" in class_name else "cropping"
-    found: Attributes = {"padding": pairs(config.get(key, 1), rank_of(class_name)), "data_format": data_format(config)}
+    found: Attributes = {
+        "padding": pairs(config.get(key, 1), rank_of(class_name)),
+        "data_format": data_format(config),
+    }
     return {**found, "mode": "constant", "value": 0.0} if key == "padding" else found
 
 
 def _resize(class_name: str, config: Config, _: Shape | None) -> Attributes:
     if class_name == "Resizing":
-        return {"size": (config.get("height"), config.get("width")), "interpolation": config.get("interpolation", "bilinear")}
+        return {
+            "size": (config.get("height"), config.get("width")),
+            "interpolation": config.get("interpolation", "bilinear"),
+        }
     size = per_axis(config.get("size", 2), rank_of(class_name))
-    return {"scale": size, "interpolation": config.get("interpolation", "nearest"), "data_format": data_format(config)}
+    return {
+        "scale": size,
+        "interpolation": config.get("interpolation", "nearest"),
+        "data_format": data_format(config),
+    }
 
 
 def _tail(value: Any) -> Any:
@@ -218,7 +258,9 @@ FAMILIES: Mapping[str, Callable[[str, Config, Shape | None], Attributes]] = {
     "Reshape": lambda _, config, __: {
         "shape": frozen(config["target_shape"] if "target_shape" in config else _tail(config.get("newshape")))
     },
-    "Permute": lambda _, config, __: {"order": frozen(config["dims"] if "dims" in config else _tail(config.get("axes")))},
+    "Permute": lambda _, config, __: {
+        "order": frozen(config["dims"] if "dims" in config else _tail(config.get("axes")))
+    },
     "Flatten": lambda _, config, __: {"data_format": data_format(config)},
     "Dropout": _plain("rate"),
     "Noise": _plain("stddev", "rate"),
@@ -226,5 +268,7 @@ FAMILIES: Mapping[str, Callable[[str, Config, Shape | None], Attributes]] = {
     "Masking": _plain("mask_value"),
     "Rescaling": _plain("scale", "offset"),
     "Normalization": lambda _, config, shape: {"axis": _axis(config, shape)},
-    "Opaque": lambda _, config, __: {str(k): frozen(v) for k, v in config.items() if k not in ("name", "layer", "layers", "cell", "cells")},
+    "Opaque": lambda _, config, __: {
+        str(k): frozen(v) for k, v in config.items() if k not in ("name", "layer", "layers", "cell", "cells")
+    },
 }

@@ -10,9 +10,11 @@ from weightbridge.formats.keras.architecture.config import Call, ConfigLayer, Re
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """How many calls each layer of a model has, and the number of its first one, inside the model and at its outputs.
+    """How many calls each layer of a model has, and the number of its first one, inside the model and at its
+    outputs.
 
-    A functional model is call 0 of itself: older Keras counts its calls in another model from 1, Keras 3 does so at outputs alone.
+    A functional model is call 0 of itself: older Keras counts its calls in another model from 1, Keras 3 does
+    so at outputs alone.
     """
 
     count: Mapping[str, int]
@@ -64,7 +66,9 @@ def ordered(model: ConfigLayer, calls: Calls, where: str) -> Iterator[tuple[Conf
                 heapq.heappush(ready, user)
     if done < len(listed):
         stuck = next(layer.name for i, (layer, _, _) in enumerate(listed) if waiting[i])
-        raise Corrupt(f"the calls go in a circle through layer {stuck!r}", where=where, fix="Save the model again")
+        raise Corrupt(
+            f"the calls go in a circle through layer {stuck!r}", where=where, fix="Save the model again"
+        )
 
 
 def check_outputs(model: ConfigLayer, calls: Calls, where: str) -> None:
@@ -74,7 +78,9 @@ def check_outputs(model: ConfigLayer, calls: Calls, where: str) -> None:
             raise _absent("the model's output is", reference, where)
 
 
-def _place(index: Mapping[tuple[str, int], int], calls: Calls, layer: ConfigLayer, reference: Reference, where: str) -> int:
+def _place(
+    index: Mapping[tuple[str, int], int], calls: Calls, layer: ConfigLayer, reference: Reference, where: str
+) -> int:
     found = index.get((reference.layer, calls.number(reference)))
     if found is None:
         raise _absent(f"layer {layer.name!r} is fed by", reference, where)
@@ -82,4 +88,8 @@ def _place(index: Mapping[tuple[str, int], int], calls: Calls, layer: ConfigLaye
 
 
 def _absent(what: str, reference: Reference, where: str) -> Corrupt:
-    return Corrupt(f"{what} {reference.layer!r}, call {reference.node}, which is not there", where=where, fix="Save the model again")
+    return Corrupt(
+        f"{what} {reference.layer!r}, call {reference.node}, which is not there",
+        where=where,
+        fix="Save the model again",
+    )

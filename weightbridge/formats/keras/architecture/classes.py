@@ -1,4 +1,6 @@
-"""The table of Keras's layer classes: the canonical op of each, and the roles of its variables in the order that Keras 3 stores them."""
+"""The table of Keras's layer classes: the canonical op of each, and the roles of its variables in the order
+that Keras 3 stores them.
+"""
 
 import re
 from collections.abc import Mapping
@@ -8,14 +10,20 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class LayerClass:
-    """op: the canonical one; variables: `role`, or `role?key` where the config's key decides whether the variable is there."""
+    """op: the canonical one; variables: `role`, or `role?key` where the config's key decides whether the
+    variable is there.
+    """
 
     op: str
     variables: tuple[str, ...] = ()
 
 
 def _rows(*rows: tuple[str, str, str]) -> dict[str, LayerClass]:
-    return {name: LayerClass(op, tuple(variables.split())) for op, names, variables in rows for name in names.split()}
+    return {
+        name: LayerClass(op, tuple(variables.split()))
+        for op, names, variables in rows
+        for name in names.split()
+    }
 
 
 NORM = "gamma?scale beta?center"
@@ -31,7 +39,11 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     ("SeparableConv", "SeparableConv1D SeparableConv2D", SEPARABLE),
     ("Dense", "Dense", CONV),
     ("EinsumDense", "EinsumDense", "kernel bias?bias_axes"),
-    ("BatchNorm", "BatchNormalization SyncBatchNormalization BatchNormalizationV1", f"{NORM} moving_mean moving_variance"),
+    (
+        "BatchNorm",
+        "BatchNormalization SyncBatchNormalization BatchNormalizationV1",
+        f"{NORM} moving_mean moving_variance",
+    ),
     ("LayerNorm", "LayerNormalization", NORM),
     ("GroupNorm", "GroupNormalization", NORM),
     ("RMSNorm", "RMSNormalization", "gamma"),
@@ -71,15 +83,39 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     ("Resize", "UpSampling1D UpSampling2D UpSampling3D Resizing", ""),
     ("Repeat", "RepeatVector", ""),
     ("Dropout", "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D AlphaDropout", ""),
-    ("Noise", "GaussianNoise GaussianDropout AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration", ""),
-    ("Noise", "RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur", ""),
-    ("Noise", "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation", ""),
+    (
+        "Noise",
+        "GaussianNoise GaussianDropout AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration",
+        "",
+    ),
+    (
+        "Noise",
+        "RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur",
+        "",
+    ),
+    (
+        "Noise",
+        "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation",
+        "",
+    ),
     ("Noise", "RandomSharpness RandomShear RandomTranslation RandomZoom RandomHeight RandomWidth", ""),
     ("Opaque", "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D", ""),
     ("Opaque", "AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D", ""),
-    ("Opaque", "AutoContrast CategoryEncoding ContrastLimitedAdaptiveHistogramEqualization Discretization Equalization Pipeline", ""),
-    ("Opaque", "HashedCrossing Hashing IntegerLookup MaxNumBoundingBoxes MelSpectrogram STFTSpectrogram Solarization StringLookup", ""),
-    ("Opaque", "TextVectorization TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer Functional Sequential Model", ""),
+    (
+        "Opaque",
+        "AutoContrast CategoryEncoding ContrastLimitedAdaptiveHistogramEqualization Discretization Equalization Pipeline",
+        "",
+    ),
+    (
+        "Opaque",
+        "HashedCrossing Hashing IntegerLookup MaxNumBoundingBoxes MelSpectrogram STFTSpectrogram Solarization StringLookup",
+        "",
+    ),
+    (
+        "Opaque",
+        "TextVectorization TFSMLayer TorchModuleWrapper JaxLayer FlaxLayer Functional Sequential Model",
+        "",
+    ),
     ("Opaque", "Highway MaxoutDense SReLU ParametricSoftplus DenseFeatures", ""),
     ("Identity", "Identity ActivityRegularization", ""),
     ("Masking", "Masking", ""),
@@ -121,8 +157,12 @@ STATE = (
 )
 
 
-STORED_AS: Mapping[str, str] = {"GroupQueryAttention": "GroupedQueryAttention"}  # the class behind the name that Keras exports
-CALLED: Mapping[tuple[str, str], str] = {("RMSNormalization", "gamma"): "scale"}  # (class, role): Keras's own name of the variable
+STORED_AS: Mapping[str, str] = {
+    "GroupQueryAttention": "GroupedQueryAttention"
+}  # the class behind the name that Keras exports
+CALLED: Mapping[tuple[str, str], str] = {
+    ("RMSNormalization", "gamma"): "scale"
+}  # (class, role): Keras's own name of the variable
 
 
 def variable_name(class_name: str, role: str) -> str:

@@ -1,4 +1,6 @@
-"""Keras configs of every age -> a tree of ConfigLayer: names, classes, calls and nesting, checked; nothing is imported or built."""
+"""Keras configs of every age -> a tree of ConfigLayer: names, classes, calls and nesting, checked; nothing is
+imported or built.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -31,16 +33,21 @@ class Call:
     """One call of a layer: what it is fed, and its constant arguments."""
 
     inputs: tuple[Reference, ...]
-    modern: bool = False  # as Keras 3 writes it: it counts the calls of nested models from 0, older Keras from 1
+    modern: bool = (
+        False  # as Keras 3 writes it: it counts the calls of nested models from 0, older Keras from 1
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigLayer:
     """One layer, model or operation of a config.
 
-    module: where its class lives, as the config says ("" in configs before Keras 3); registered: its registered name.
-    layers: the layers of a nested model, or what a wrapper wraps. wrapped: the config key of each, for wrappers.
-    traits: facts of structure that dialect rules ask for: `list-config` (a bare list for a Sequential), `module` (Keras 2.13 and
+    module: where its class lives, as the config says ("" in configs before Keras 3); registered: its
+    registered name.
+    layers: the layers of a nested model, or what a wrapper wraps. wrapped: the config key of each, for
+    wrappers.
+    traits: facts of structure that dialect rules ask for: `list-config` (a bare list for a Sequential),
+    `module` (Keras 2.13 and
         later say where a class lives), `nested-call` (a nested model whose calls are counted from 1).
     """
 
@@ -66,7 +73,11 @@ def parse_json(text: str | bytes, where: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Corrupt(f"the configuration is no JSON: {reason}", where=where, fix="Get the file again, or save the model again") from error
+        raise Corrupt(
+            f"the configuration is no JSON: {reason}",
+            where=where,
+            fix="Get the file again, or save the model again",
+        ) from error
 
 
 def parse_model(value: Any, where: str) -> ConfigLayer:
@@ -74,7 +85,9 @@ def parse_model(value: Any, where: str) -> ConfigLayer:
     try:
         return _layer(value, where, 0)
     except RecursionError as error:
-        raise Corrupt("the configuration is nested too deeply", where=where, fix="Save the model again") from error
+        raise Corrupt(
+            "the configuration is nested too deeply", where=where, fix="Save the model again"
+        ) from error
 
 
 def walk(layer: ConfigLayer) -> Iterator[ConfigLayer]:
@@ -95,8 +108,12 @@ def _layer(value: Any, where: str, depth: int) -> ConfigLayer:
     name = value.get("name", settings.get("name"))
     name = name if isinstance(name, str) else _name_within(config) or class_name.lower()
     place = f"{where}/{name}"
-    kind = "operation" if _string(value.get("module")).startswith(OPERATION_MODULES) else _kind(settings, listed)
-    children, wrapped = _children(settings, kind, place, depth + 1) if class_name in WRAPPERS or kind in MODELS else ((), ())
+    kind = (
+        "operation" if _string(value.get("module")).startswith(OPERATION_MODULES) else _kind(settings, listed)
+    )
+    children, wrapped = (
+        _children(settings, kind, place, depth + 1) if class_name in WRAPPERS or kind in MODELS else ((), ())
+    )
     nodes = value.get("inbound_nodes")
     build = value.get("build_config")
     return ConfigLayer(
@@ -121,7 +138,9 @@ def _kind(config: Mapping[str, Any], listed: bool) -> Kind:
     layers = config.get("layers")
     if isinstance(layers, list) and "input_layers" in config and "output_layers" in config:
         return "functional"
-    if listed or (isinstance(layers, list) and all(isinstance(x, dict) and "class_name" in x for x in layers)):
+    if listed or (
+        isinstance(layers, list) and all(isinstance(x, dict) and "class_name" in x for x in layers)
+    ):
         return "sequential"
     return "layer"
 
@@ -131,29 +150,43 @@ def _name_within(config: Any) -> str:
     return config["name"] if isinstance(config, dict) and isinstance(config.get("name"), str) else ""
 
 
-def _children(config: Mapping[str, Any], kind: Kind, where: str, depth: int) -> tuple[tuple[ConfigLayer, ...], tuple[str, ...]]:
+def _children(
+    config: Mapping[str, Any], kind: Kind, where: str, depth: int
+) -> tuple[tuple[ConfigLayer, ...], tuple[str, ...]]:
     if kind in MODELS:
         layers = tuple(_layer(inner, where, depth) for inner in config["layers"])
         _refuse_same_names(layers, where)
         return _marked(layers), ()
-    listed = {key: config[key] if isinstance(config.get(key), list) else [config.get(key)] for key in WRAPPED_KEYS}
+    listed = {
+        key: config[key] if isinstance(config.get(key), list) else [config.get(key)] for key in WRAPPED_KEYS
+    }
     inner = [(key, one) for key, values in listed.items() for one in values if _is_layer(one)]
     return tuple(_layer(one, where, depth) for _, one in inner), tuple(key for key, _ in inner)
 
 
 def _is_layer(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict | list)
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("class_name"), str)
+        and isinstance(value.get("config"), dict | list)
+    )
 
 
 def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
     names = [layer.name for layer in layers]
     twice = sorted({n for n in names if names.count(n) > 1}) if len(set(names)) < len(names) else []
     if twice:
-        raise Corrupt(f"two layers of one model are called {twice[0]!r}", where=where, fix="Give each layer its own name")
+        raise Corrupt(
+            f"two layers of one model are called {twice[0]!r}",
+            where=where,
+            fix="Give each layer its own name",
+        )
 
 
 def _call(node: Any) -> Call:
-    """One entry of `inbound_nodes`: Keras 1 and 2 nest lists, Keras 3 has args and kwargs with `__keras_tensor__`."""
+    """One entry of `inbound_nodes`: Keras 1 and 2 nest lists, Keras 3 has args and kwargs with
+    `__keras_tensor__`.
+    """
     if isinstance(node, dict) and "args" in node:
         return Call(tuple(_references([node["args"], node.get("kwargs")])), modern=True)
     return Call(tuple(_references(node)))
@@ -182,7 +215,9 @@ def _is_keras_tensor(value: dict[str, Any]) -> bool:
 
 
 def _is_reference(value: list[Any]) -> bool:
-    """`[layer, node, tensor]`, with a fourth part for keyword arguments; `["_CONSTANT_VALUE", -1, x]` is a constant."""
+    """`[layer, node, tensor]`, with a fourth part for keyword arguments; `["_CONSTANT_VALUE", -1, x]` is a
+    constant.
+    """
     return (
         3 <= len(value) <= 4
         and isinstance(value[0], str)
@@ -198,8 +233,17 @@ def _traits(value: Mapping[str, Any], listed: bool) -> frozenset[str]:
 def _marked(layers: tuple[ConfigLayer, ...]) -> tuple[ConfigLayer, ...]:
     """Nested models that another layer refers to as older Keras did, by a call that Keras 3 does not count."""
     calls = {layer.name: len(layer.calls) for layer in layers if layer.kind in ("functional", "sequential")}
-    named = {r.layer for layer in layers for call in layer.calls for r in call.inputs if r.node >= calls.get(r.layer, r.node + 1)}
-    return tuple(replace(layer, traits=layer.traits | {"nested-call"}) if layer.name in named else layer for layer in layers)
+    named = {
+        r.layer
+        for layer in layers
+        for call in layer.calls
+        for r in call.inputs
+        if r.node >= calls.get(r.layer, r.node + 1)
+    }
+    return tuple(
+        replace(layer, traits=layer.traits | {"nested-call"}) if layer.name in named else layer
+        for layer in layers
+    )
 
 
 def _string(value: Any) -> str:
@@ -207,4 +251,6 @@ def _string(value: Any) -> str:
 
 
 def _malformed(where: str, what: str, value: Any) -> Corrupt:
-    return Corrupt(f"{what} in the configuration: {str(value)[:80]!r}", where=where, fix="Save the model again")
+    return Corrupt(
+        f"{what} in the configuration: {str(value)[:80]!r}", where=where, fix="Save the model again"
+    )

@@ -1,7 +1,10 @@
-"""Keras dialects: rules in rules/dialects/*.toml turn what Keras 1, 2 and tf.keras wrote into today's terms, and say what it costs.
+"""Keras dialects: rules in rules/dialects/*.toml turn what Keras 1, 2 and tf.keras wrote into today's terms,
+and say what it costs.
 
-A rule has `summary`, `versions` (`<3`, `>=2,<2.3`), `code` (WB102 or WB103), `cause`, `fix`, `match`, `normalise` and `case` tables.
-It is for a class, an attribute or a structure, never for one model. Files of Keras 3 have no dialect: no rule is read for them.
+A rule has `summary`, `versions` (`<3`, `>=2,<2.3`), `code` (WB102 or WB103), `cause`, `fix`, `match`,
+`normalise` and `case` tables.
+It is for a class, an attribute or a structure, never for one model. Files of Keras 3 have no dialect: no rule
+is read for them.
 """
 
 import tomllib
@@ -20,7 +23,20 @@ from weightbridge.rules.folders import Folders, rules_folder, user_files, users
 
 KEYS = frozenset({"summary", "versions", "code", "cause", "fix", "match", "normalise", "case"})
 MATCH_KEYS = frozenset(
-    {"class", "has", "lacks", "where", "either", "listed", "several", "trait", "backend", "weights", "unless_class", "unless_trait"}
+    {
+        "class",
+        "has",
+        "lacks",
+        "where",
+        "either",
+        "listed",
+        "several",
+        "trait",
+        "backend",
+        "weights",
+        "unless_class",
+        "unless_trait",
+    }
 )
 NORMALISE_KEYS = frozenset({"classes", "class_by", "rename", "collect", "values", "set", "drop"})
 CASE_KEYS = frozenset({"matches", "version", "backend", "layer", "becomes", "weights"})
@@ -30,7 +46,9 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a file says of who wrote it: Keras's version (as numbers), the backend, and the names of its weights."""
+    """What a file says of who wrote it: Keras's version (as numbers), the backend, and the names of its
+    weights.
+    """
 
     version: tuple[int, ...]
     backend: str = ""
@@ -66,7 +84,11 @@ def weight_findings(origin: Origin) -> tuple[Finding, ...]:
     """The findings of rules about names of weights alone, for files without architecture."""
     if origin.version >= MODERN:
         return ()
-    rules = [rule for rule in dialects(users()) if "weights" in rule.match and admits(rule.versions, origin.version)]
+    rules = [
+        rule
+        for rule in dialects(users())
+        if "weights" in rule.match and admits(rule.versions, origin.version)
+    ]
     return tuple(_finding(rule, _named(rule, origin)) for rule in rules if _named(rule, origin))
 
 
@@ -82,18 +104,32 @@ def load_dialect(path: Path) -> Dialect:
     try:
         value = tomllib.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError) as error:
-        raise RuleError(f"the rule cannot be read: {error}", where=str(path), fix="Correct the TOML") from error
+        raise RuleError(
+            f"the rule cannot be read: {error}", where=str(path), fix="Correct the TOML"
+        ) from error
     problems = [f"unknown key {k}" for k in sorted(set(value) - KEYS)]
-    problems += [f"{k} is missing" for k in ("summary", "versions", "code", "cause", "fix", "match", "case") if not value.get(k)]
-    problems += _unknown(value.get("match", {}), MATCH_KEYS) + _unknown(value.get("normalise", {}), NORMALISE_KEYS)
+    problems += [
+        f"{k} is missing"
+        for k in ("summary", "versions", "code", "cause", "fix", "match", "case")
+        if not value.get(k)
+    ]
+    problems += _unknown(value.get("match", {}), MATCH_KEYS) + _unknown(
+        value.get("normalise", {}), NORMALISE_KEYS
+    )
     cases = tuple(value.get("case", ()))
     problems += [p for case in cases for p in _unknown(case, CASE_KEYS)]
-    problems += [] if {bool(c.get("matches")) for c in cases} == {True, False} else ["it needs a case that matches and one that does not"]
+    problems += (
+        []
+        if {bool(c.get("matches")) for c in cases} == {True, False}
+        else ["it needs a case that matches and one that does not"]
+    )
     problems += [] if value.get("code") in CODES else [f"unknown code {value.get('code')}"]
     if problems:
         raise RuleError("; ".join(problems), where=str(path), fix="Correct the rule file")
     texts = {k: value[k] for k in ("summary", "versions", "code", "cause", "fix")}
-    return Dialect(id=path.stem, **texts, match=value["match"], normalise=value.get("normalise", {}), cases=cases)
+    return Dialect(
+        id=path.stem, **texts, match=value["match"], normalise=value.get("normalise", {}), cases=cases
+    )
 
 
 def admits(versions: str, version: tuple[int, ...]) -> bool:
@@ -119,7 +155,8 @@ def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
         "has" not in match or any(key in config for key in match["has"]),
         not any(key in config for key in match.get("lacks", ())),
         all(_holds(config.get(key), values) for key, values in match.get("where", {}).items()),
-        "either" not in match or any(_holds(config.get(key), values) for key, values in match["either"].items()),
+        "either" not in match
+        or any(_holds(config.get(key), values) for key, values in match["either"].items()),
         layer.class_name not in match.get("unless_class", ()),
         match.get("unless_trait") not in layer.traits,
         all(_count(config.get(key)) > 0 for key in match.get("listed", ())),
@@ -152,7 +189,9 @@ def changed(rule: Dialect, layer: ConfigLayer) -> ConfigLayer:
     return replace(layer, class_name=name, config=MappingProxyType(config))
 
 
-def _normalised(layer: ConfigLayer, rules: Iterable[Dialect], origin: Origin, hits: dict[str, list[str]]) -> ConfigLayer:
+def _normalised(
+    layer: ConfigLayer, rules: Iterable[Dialect], origin: Origin, hits: dict[str, list[str]]
+) -> ConfigLayer:
     for rule in rules:
         if applies(rule, layer, origin) and not _said(rule, hits):
             hits.setdefault(rule.id, []).append(layer.name)

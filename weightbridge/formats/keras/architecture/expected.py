@@ -1,4 +1,6 @@
-"""The shapes of weights that an architecture asks for, from configs and input shapes: what a file without weights would hold."""
+"""The shapes of weights that an architecture asks for, from configs and input shapes: what a file without
+weights would hold.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -36,8 +38,14 @@ class ExpectedStore:
         names = roles(layer.class_name, layer.config) or ()
         if CLASSES[layer.class_name].op == "Attention":
             return Stored(class_name=layer.class_name, parts=self._projections(node, shapes))
-        found = expected_shapes(layer.class_name, layer.config, shapes[0] if shapes else None) if names else {}
-        variables = tuple(self._variable(variable_name(layer.class_name, role), role, found[role]) for role in names if role in found)
+        found = (
+            expected_shapes(layer.class_name, layer.config, shapes[0] if shapes else None) if names else {}
+        )
+        variables = tuple(
+            self._variable(variable_name(layer.class_name, role), role, found[role])
+            for role in names
+            if role in found
+        )
         return Stored(class_name=layer.class_name, variables=variables)
 
     def rest(self) -> tuple[Stored, ...]:
@@ -47,7 +55,11 @@ class ExpectedStore:
         name = f"{layer}/{variable.name}"
 
         def load() -> NoReturn:
-            raise Unsupported("a Keras JSON holds no weights", where=f"{self.region.label}: {name}", fix="Give the file with the weights")
+            raise Unsupported(
+                "a Keras JSON holds no weights",
+                where=f"{self.region.label}: {name}",
+                fix="Give the file with the weights",
+            )
 
         kept = trainable and not variable.role.startswith("moving_")
         return Tensor(name, variable.role, variable.dataset.shape, "float32", name, load, kept)
@@ -75,7 +87,9 @@ class ExpectedStore:
         return (*parts, self._dense("attention_output", (heads, found["value_dim"], query), (query,), found))
 
     def _dense(self, name: str, kernel: tuple[Any, ...], bias: tuple[Any, ...], found: Found) -> Stored:
-        variables = [self._variable("kernel", "kernel", kernel)] + ([self._variable("bias", "bias", bias)] if found["use_bias"] else [])
+        variables = [self._variable("kernel", "kernel", kernel)] + (
+            [self._variable("bias", "bias", bias)] if found["use_bias"] else []
+        )
         return Stored(name, "EinsumDense", tuple(variables))
 
 
@@ -99,13 +113,20 @@ def _conv(found: Found, fed: Shape) -> dict[str, Any]:
     many = found.get("depth_multiplier", 1) * seen
     match found["op"]:
         case "Conv":
-            return {"kernel": (*kernel, seen // found["groups"], found["filters"]), "bias": (found["filters"],)}
+            return {
+                "kernel": (*kernel, seen // found["groups"], found["filters"]),
+                "bias": (found["filters"],),
+            }
         case "ConvTranspose":
             return {"kernel": (*kernel, found["filters"], seen), "bias": (found["filters"],)}
         case "DepthwiseConv":
             return {"kernel": (*kernel, seen, found["depth_multiplier"]), "bias": (many,)}
     pointwise = (*(1 for _ in kernel), many, found["filters"])
-    return {"depthwise_kernel": (*kernel, seen, found["depth_multiplier"]), "pointwise_kernel": pointwise, "bias": (found["filters"],)}
+    return {
+        "depthwise_kernel": (*kernel, seen, found["depth_multiplier"]),
+        "pointwise_kernel": pointwise,
+        "bias": (found["filters"],),
+    }
 
 
 def _dense(found: Found, fed: Shape) -> dict[str, Any]:
@@ -121,13 +142,23 @@ def _norm(found: Found, fed: Shape) -> dict[str, Any]:
 def _recurrent(found: Found, fed: Shape) -> dict[str, Any]:
     units, gates = found["units"], GATES[found["op"]]
     wide = gates * units
-    bias = (2 * wide,) if found["class_name"].startswith("CuDNN") else (2, wide) if found.get("reset_after") else (wide,)
+    bias = (
+        (2 * wide,)
+        if found["class_name"].startswith("CuDNN")
+        else (2, wide)
+        if found.get("reset_after")
+        else (wide,)
+    )
     return {"kernel": (fed[-1], wide), "recurrent_kernel": (units, wide), "bias": bias}
 
 
 def _prelu(found: Found, fed: Shape) -> dict[str, Any]:
     shared = found.get("shared_axes", ())
-    return {"alpha": tuple(1 if i + 1 in shared else n for i, n in enumerate(fed))} if found["class_name"] == "PReLU" else {}
+    return (
+        {"alpha": tuple(1 if i + 1 in shared else n for i, n in enumerate(fed))}
+        if found["class_name"] == "PReLU"
+        else {}
+    )
 
 
 def _einsum(found: Found, fed: Shape) -> dict[str, Any]:
@@ -137,7 +168,11 @@ def _einsum(found: Found, fed: Shape) -> dict[str, Any]:
     told = found["config"].get("output_shape")
     told = list(told) if isinstance(told, list | tuple) else [told]
     sizes = dict(zip(reversed(output.replace("...", "")), reversed(told), strict=False))
-    sizes |= {k: n for k, n in zip(reversed(inputs.replace("...", "")), reversed(fed), strict=False) if n is not None}
+    sizes |= {
+        k: n
+        for k, n in zip(reversed(inputs.replace("...", "")), reversed(fed), strict=False)
+        if n is not None
+    }
     bias = found["config"].get("bias_axes") or ""
     return {
         "kernel": tuple(sizes.get(k) for k in kernel),

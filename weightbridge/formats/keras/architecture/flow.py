@@ -1,4 +1,6 @@
-"""A config's tree -> its calls as nodes in topological order: nested models flattened, wrappers opened, shared layers numbered."""
+"""A config's tree -> its calls as nodes in topological order: nested models flattened, wrappers opened,
+shared layers numbered.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,8 +20,10 @@ CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 class Node:
     """One call of a layer.
 
-    name: its path in the scopes, with `#n` for calls after the first; owner: the first call's name, which has the tensors.
-    inputs: names of the nodes that feed it. top: the name of the layer of the outermost model that it is or is in.
+    name: its path in the scopes, with `#n` for calls after the first; owner: the first call's name, which has
+    the tensors.
+    inputs: names of the nodes that feed it. top: the name of the layer of the outermost model that it is or
+    is in.
     store: where Keras 3 keeps its variables. parts: for a wrapper, the nodes of what it wraps.
     """
 
@@ -49,7 +53,11 @@ def flow_of(model: ConfigLayer, where: str) -> Flow:
     try:
         outputs = builder.model(model, place, ())
     except IndexError as error:
-        raise Corrupt("a model or layer that gives nothing is used as if it did", where=where, fix="Save the model again") from error
+        raise Corrupt(
+            "a model or layer that gives nothing is used as if it did",
+            where=where,
+            fix="Save the model again",
+        ) from error
     nodes = tuple(builder.nodes)
     return Flow(nodes, tuple(n.name for n in nodes if n.op == "Input"), outputs)
 
@@ -89,7 +97,12 @@ class _Builder:
         if layer.layers:
             cell = layer.layers[0]
             layer = replace(
-                layer, class_name=cell.class_name, config={**cell.config, **_way(layer)}, module=cell.module, layers=(), wrapped=()
+                layer,
+                class_name=cell.class_name,
+                config={**cell.config, **_way(layer)},
+                module=cell.module,
+                layers=(),
+                wrapped=(),
             )
         return self._add(layer, place, inputs, "")
 
@@ -121,7 +134,9 @@ class _Builder:
         return tuple(_output(made[r.layer, calls.number(r, output=True)], r.tensor) for r in model.outputs)
 
     def _wrapper(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
-        """The wrapped layers between the wrapper's parents and the wrapper: side by side, or one after another (cells)."""
+        """The wrapped layers between the wrapper's parents and the wrapper: side by side, or one after
+        another (cells).
+        """
         inner = replace(place, scope=place.named(layer.name))
         parts: list[str] = []
         feeding = inputs
@@ -132,7 +147,9 @@ class _Builder:
         ends = tuple(parts[-1:]) if layer.class_name != "Bidirectional" else tuple(parts)
         return self._add(layer, place, ends, "", tuple(parts))
 
-    def _add(self, layer: ConfigLayer, place: _Place, inputs: Outputs, op: str, parts: Outputs = ()) -> Outputs:
+    def _add(
+        self, layer: ConfigLayer, place: _Place, inputs: Outputs, op: str, parts: Outputs = ()
+    ) -> Outputs:
         owner = place.named(layer.name)
         count = self.calls.get(owner, 0)
         self.calls[owner] = count + 1
@@ -142,7 +159,9 @@ class _Builder:
 
 
 def storage_names(layers: tuple[ConfigLayer, ...]) -> dict[str, str]:
-    """The group's name that Keras 3 gives each layer of a list: its class in snake case, counted; operations have none."""
+    """The group's name that Keras 3 gives each layer of a list: its class in snake case, counted; operations
+    have none.
+    """
     used: dict[str, int] = {}
     found = {}
     for layer in layers:
@@ -167,13 +186,23 @@ def wrapped_parts(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
             found.append((part, key))
     if layer.class_name != "RNN":
         return tuple(found)
-    return tuple((replace(cell, config={**cell.config, **_way(layer, last=cell is found[-1][0])}), store) for cell, store in found)
+    return tuple(
+        (replace(cell, config={**cell.config, **_way(layer, last=cell is found[-1][0])}), store)
+        for cell, store in found
+    )
 
 
 def _is_cell_alone(layer: ConfigLayer) -> bool:
-    """Whether an RNN has one cell of Keras's own, to which nobody gave a name: it is then what `LSTM`, `GRU`, ... would be."""
+    """Whether an RNN has one cell of Keras's own, to which nobody gave a name: it is then what `LSTM`, `GRU`,
+    ... would be.
+    """
     cell = layer.layers[0]
-    return layer.class_name == "RNN" and len(layer.layers) == 1 and cell.class_name in CELLS and bool(CELL.fullmatch(cell.name))
+    return (
+        layer.class_name == "RNN"
+        and len(layer.layers) == 1
+        and cell.class_name in CELLS
+        and bool(CELL.fullmatch(cell.name))
+    )
 
 
 def _way(layer: ConfigLayer, *, last: bool = True) -> dict[str, Any]:
@@ -187,7 +216,9 @@ def _both_ways(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
     backward = layer.layers[1] if len(layer.layers) > 1 else forward
     name = forward.name.removeprefix("forward_")
     turned = (
-        backward.config if len(layer.layers) > 1 else {**backward.config, "go_backwards": not forward.config.get("go_backwards", False)}
+        backward.config
+        if len(layer.layers) > 1
+        else {**backward.config, "go_backwards": not forward.config.get("go_backwards", False)}
     )
     back = backward.name.removeprefix("backward_") if len(layer.layers) > 1 else name
     return (

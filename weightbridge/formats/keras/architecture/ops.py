@@ -1,4 +1,6 @@
-"""Operations in a Keras graph (Keras 3's operation nodes, TensorFlow ops of tf.keras) and wrappers -> canonical ops."""
+"""Operations in a Keras graph (Keras 3's operation nodes, TensorFlow ops of tf.keras) and wrappers ->
+canonical ops.
+"""
 
 from collections.abc import Mapping
 
@@ -43,11 +45,15 @@ def operation_of(layer: ConfigLayer) -> str:
 
 
 def function_of(layer: ConfigLayer) -> str:
-    """The TensorFlow function that a TFOpLambda or TensorFlowOpLayer calls, in lower case, without its modules."""
+    """The TensorFlow function that a TFOpLambda or TensorFlowOpLayer calls, in lower case, without its
+    modules.
+    """
     told = layer.config.get("function")
     if not isinstance(told, str):
         node = layer.config.get("node_def")
-        told = node.get("op") if isinstance(node, Mapping) else str(node).partition('op: "')[2].partition('"')[0]
+        told = (
+            node.get("op") if isinstance(node, Mapping) else str(node).partition('op: "')[2].partition('"')[0]
+        )
     return str(told).rsplit(".", 1)[-1].lower()
 
 

@@ -1,10 +1,19 @@
-"""Output shapes (without batch) of Keras layers, from their attributes and input shapes; None where it cannot be known."""
+"""Output shapes (without batch) of Keras layers, from their attributes and input shapes; None where it cannot
+be known.
+"""
 
 from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
-from weightbridge.formats.keras.architecture.windows import per_axis, rank_of, slide, spatial, spread, with_channels
+from weightbridge.formats.keras.architecture.windows import (
+    per_axis,
+    rank_of,
+    slide,
+    spatial,
+    spread,
+    with_channels,
+)
 from weightbridge.model.graph import Shape
 
 Attributes = Mapping[str, Any]
@@ -26,7 +35,9 @@ KEEP = (
 MERGE = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 
 
-def output_shape(op: str, class_name: str, found: Attributes, shapes: tuple[Shape | None, ...]) -> Shape | None:
+def output_shape(
+    op: str, class_name: str, found: Attributes, shapes: tuple[Shape | None, ...]
+) -> Shape | None:
     """The shape that a layer gives for the shapes it is fed."""
     if not shapes:
         return None
@@ -45,7 +56,11 @@ def output_shape(op: str, class_name: str, found: Attributes, shapes: tuple[Shap
 
 def _window(found: Attributes) -> dict[str, tuple[int, ...]]:
     kernel = found["kernel_size"] if "kernel_size" in found else found["pool_size"]
-    return {"kernel": kernel, "strides": found["strides"], "dilation": found.get("dilation", (1,) * len(kernel))}
+    return {
+        "kernel": kernel,
+        "strides": found["strides"],
+        "dilation": found.get("dilation", (1,) * len(kernel)),
+    }
 
 
 def _conv(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
@@ -71,12 +86,20 @@ def _pool(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
     sizes, layout = spatial(shape, found["data_format"]), found["data_format"]
     if sizes is None or len(sizes) != found["rank"]:
         return None
-    return with_channels(slide(sizes, found["padding"], _window(found)), shape[0] if layout == "channels_first" else shape[-1], layout)
+    return with_channels(
+        slide(sizes, found["padding"], _window(found)),
+        shape[0] if layout == "channels_first" else shape[-1],
+        layout,
+    )
 
 
 def _global_pool(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
     channels = shape[0] if found["data_format"] == "channels_first" else shape[-1]
-    return with_channels((1,) * (len(shape) - 1), channels, found["data_format"]) if found["keepdims"] else (channels,)
+    return (
+        with_channels((1,) * (len(shape) - 1), channels, found["data_format"])
+        if found["keepdims"]
+        else (channels,)
+    )
 
 
 def _dense(_: str, found: Attributes, shape: Shape) -> Shape | None:
@@ -84,7 +107,9 @@ def _dense(_: str, found: Attributes, shape: Shape) -> Shape | None:
 
 
 def _recurrent(_: str, found: Attributes, shape: Shape) -> Shape | None:
-    return (shape[0], found["units"]) if found["return_sequences"] and len(shape) == 2 else (found["units"],)  # steps, features
+    return (
+        (shape[0], found["units"]) if found["return_sequences"] and len(shape) == 2 else (found["units"],)
+    )  # steps, features
 
 
 def _flatten(_: str, __: Attributes, shape: Shape) -> Shape | None:
@@ -97,7 +122,9 @@ def _reshape(_: str, found: Attributes, shape: Shape) -> Shape | None:
         return None
     known = prod(n for n in target if isinstance(n, int) and n > 0)
     total = None if any(n is None for n in shape) else prod(n for n in shape if n is not None)
-    return tuple((total // max(known, 1) if total is not None else None) if n in (-1, None) else int(n) for n in target)
+    return tuple(
+        (total // max(known, 1) if total is not None else None) if n in (-1, None) else int(n) for n in target
+    )
 
 
 def _permute(_: str, found: Attributes, shape: Shape) -> Shape | None:
@@ -112,7 +139,9 @@ def _around(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
     if sizes is None or len(sizes) != len(found["padding"]):
         return None
     sign = 1 if "mode" in found else -1
-    after = tuple(None if n is None else n + sign * sum(p) for n, p in zip(sizes, found["padding"], strict=True))
+    after = tuple(
+        None if n is None else n + sign * sum(p) for n, p in zip(sizes, found["padding"], strict=True)
+    )
     return with_channels(after, shape[0] if layout == "channels_first" else shape[-1], layout)
 
 
@@ -128,7 +157,9 @@ def _resize(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
 
 
 def _broadcast(shapes: tuple[Shape | None, ...]) -> Shape | None:
-    known = [s for s in shapes if s is not None]  # a shape that is not known is most likely that of its siblings
+    known = [
+        s for s in shapes if s is not None
+    ]  # a shape that is not known is most likely that of its siblings
     if not known:
         return None
     rank = max(len(s) for s in known)
@@ -138,7 +169,12 @@ def _broadcast(shapes: tuple[Shape | None, ...]) -> Shape | None:
 
 def _concatenated(found: Attributes, shapes: tuple[Shape | None, ...]) -> Shape | None:
     known, axis = [s for s in shapes if s is not None], found.get("axis", -1)
-    if len(known) < len(shapes) or len({len(s) for s in known}) != 1 or not isinstance(axis, int) or axis == 0:
+    if (
+        len(known) < len(shapes)
+        or len({len(s) for s in known}) != 1
+        or not isinstance(axis, int)
+        or axis == 0
+    ):
         return None
     place = axis if axis < 0 else axis - 1 - len(known[0])
     lengths = [s[place] for s in known]
@@ -159,7 +195,9 @@ def _einsum(_: str, found: Attributes, shape: Shape) -> Shape | None:
     if "." in found["equation"] or len(letters) != len(shape) + 1:
         return None
     told = found.get("output_shape", ())
-    sizes = dict(zip(output[::-1], told[::-1], strict=False)) | {k: n for k, n in zip(letters[1:], shape, strict=True) if n is not None}
+    sizes = dict(zip(output[::-1], told[::-1], strict=False)) | {
+        k: n for k, n in zip(letters[1:], shape, strict=True) if n is not None
+    }
     return tuple(sizes.get(k) for k in output[1:])
 
 

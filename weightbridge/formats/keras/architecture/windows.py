@@ -11,7 +11,9 @@ Padding = str | tuple[tuple[int, int], ...]
 
 
 def rank_of(class_name: str) -> int:
-    """The number of spatial axes that a class's name says (`Conv2D`: 2, `DepthwiseConv1D`: 1); 2 where it says none."""
+    """The number of spatial axes that a class's name says (`Conv2D`: 2, `DepthwiseConv1D`: 1); 2 where it
+    says none.
+    """
     digits = DIMENSIONS.findall(class_name)
     return int(digits[-1]) if digits else 2
 
@@ -24,7 +26,9 @@ def per_axis(value: Any, rank: int) -> tuple[int, ...]:
 
 
 def pairs(value: Any, rank: int) -> tuple[tuple[int, int], ...]:
-    """The (before, after) of each axis, from Keras's three ways to write it: 1, (1, 2), ((1, 1), (0, 2)). One axis: (before, after)."""
+    """The (before, after) of each axis, from Keras's three ways to write it: 1, (1, 2), ((1, 1), (0, 2)). One
+    axis: (before, after).
+    """
     if isinstance(value, int):
         return ((value, value),) * rank
     values = list(value)

@@ -21,7 +21,8 @@ SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")
 def assign(model: Any, values: Iterable[tuple[Tensor, Array]]) -> int:
     """Set the variables of a live model, whose graph the tensors are from; returns how many were set.
 
-    All or nothing: whatever is raised on the way, an interrupt included, every variable has its old value when this returns. A value
+    All or nothing: whatever is raised on the way, an interrupt included, every variable has its old value
+    when this returns. A value
     of another shape or dtype than its variable's is a PlanError.
     """
     variables = storage_of(model).variables
@@ -37,7 +38,9 @@ def assign(model: Any, values: Iterable[tuple[Tensor, Array]]) -> int:
 
 @contextmanager
 def restored_on_failure(model: Any) -> Iterator[Callable[[], None]]:
-    """Every weight has its old value again, bit by bit, when this ends, unless the function that it gives was called."""
+    """Every weight has its old value again, bit by bit, when this ends, unless the function that it gives was
+    called.
+    """
     before = [(variable, np.array(keras.ops.convert_to_numpy(variable))) for variable in model.variables]
     kept: list[bool] = []
     try:
@@ -65,12 +68,18 @@ def shares_weights(one: Any, other: Any) -> bool:
 
 def _checked(variable: Any, tensor: Tensor, value: Array) -> Any:
     if not hasattr(variable, "assign"):
-        raise PlanError("the model has no such variable", where=tensor.name, fix="Read the model's graph again: it was rebuilt since")
+        raise PlanError(
+            "the model has no such variable",
+            where=tensor.name,
+            fix="Read the model's graph again: it was rebuilt since",
+        )
     expected = tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)
     got = value.shape, value.dtype.name
     if expected != got:
         raise PlanError(
-            f"a value of shape {got[0]} {got[1]}, expected {expected[0]} {expected[1]}", where=tensor.name, fix="Make the plan again"
+            f"a value of shape {got[0]} {got[1]}, expected {expected[0]} {expected[1]}",
+            where=tensor.name,
+            fix="Make the plan again",
         )
     return variable
 
@@ -87,9 +96,15 @@ def set_trainable(model: Any, frozen: Collection[str]) -> None:
 
 
 def save(model: Any, output: Path) -> None:
-    """Save by suffix: `.keras` and `.h5` the whole model, `.weights.h5` its weights. OutputError where that fails."""
+    """Save by suffix: `.keras` and `.h5` the whole model, `.weights.h5` its weights. OutputError where that
+    fails.
+    """
     if not output.name.endswith(SUFFIXES):
-        raise UsageError(f"no writer for a Keras model in {output.name!r}", where=str(output), fix=f"Use one of {', '.join(SUFFIXES)}")
+        raise UsageError(
+            f"no writer for a Keras model in {output.name!r}",
+            where=str(output),
+            fix=f"Use one of {', '.join(SUFFIXES)}",
+        )
     try:
         if output.name.endswith(".weights.h5"):
             model.save_weights(output)
@@ -97,7 +112,11 @@ def save(model: Any, output: Path) -> None:
             model.save(output)
     except OSError as error:
         raise OutputError(
-            f"cannot be written: {error.strerror or error}", where=str(output), fix="Free some space, or choose another folder"
+            f"cannot be written: {error.strerror or error}",
+            where=str(output),
+            fix="Free some space, or choose another folder",
         ) from error
     except Exception as error:  # a layer's get_config may raise anything
-        raise OutputError(f"Keras cannot save this model: {type(error).__name__}: {str(error)[:300]}", where=str(output)) from error
+        raise OutputError(
+            f"Keras cannot save this model: {type(error).__name__}: {str(error)[:300]}", where=str(output)
+        ) from error

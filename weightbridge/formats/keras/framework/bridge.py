@@ -19,9 +19,14 @@ CONV = {4: L.Conv2D, 5: L.Conv3D}
 
 
 def bridged(features: Any, shape: Sequence[int | None], named: Naming) -> Any:
-    """`features` brought to `shape` (with batch): rank, then grid, then channels; the channel layer is always there, to be trained."""
+    """`features` brought to `shape` (with batch): rank, then grid, then channels; the channel layer is always
+    there, to be trained.
+    """
     if shape[-1] is None or features.shape[-1] is None:
-        raise UsageError(f"the number of channels is not fixed where {tuple(features.shape)} meets {tuple(shape)}", fix="Cut elsewhere")
+        raise UsageError(
+            f"the number of channels is not fixed where {tuple(features.shape)} meets {tuple(shape)}",
+            fix="Cut elsewhere",
+        )
     ranked = _to_rank(features, shape, named)
     gridded = _to_grid(ranked, tuple(shape[1:-1]), named)
     return _to_channels(gridded, int(shape[-1]), named)
@@ -48,7 +53,9 @@ def _to_rank(x: Any, shape: Sequence[int | None], named: Naming) -> Any:
 
 
 def _to_grid(x: Any, grid: tuple[int | None, ...], named: Naming) -> Any:
-    """Whole ratios by pooling or repeating, others by bilinear resizing; a size that is free on the target's side stays as it is."""
+    """Whole ratios by pooling or repeating, others by bilinear resizing; a size that is free on the target's
+    side stays as it is.
+    """
     before = tuple(x.shape[1:-1])
     wanted = tuple(n if n is not None else m for n, m in zip(grid, before, strict=True))
     if before == wanted:
@@ -75,12 +82,18 @@ def _resized(x: Any, wanted: tuple[int, ...], named: Naming) -> Any:
         flat = L.Reshape((x.shape[1], 1, x.shape[-1]), name=named("stitch_reshape"))(x)
         resized = L.Resizing(wanted[0], 1, interpolation="bilinear", name=named("stitch_resize"))(flat)
         return L.Reshape((wanted[0], x.shape[-1]), name=named("stitch_reshape"))(resized)
-    raise UsageError(f"volumes of {x.shape[1:-1]} and {wanted} places have no whole ratio", fix="Cut where they have one")
+    raise UsageError(
+        f"volumes of {x.shape[1:-1]} and {wanted} places have no whole ratio", fix="Cut where they have one"
+    )
 
 
 def _to_channels(x: Any, channels: int, named: Naming) -> Any:
     rank = len(x.shape)
-    layer = CONV[rank](channels, 1, name=named("stitch_channels")) if rank in CONV else L.Dense(channels, name=named("stitch_channels"))
+    layer = (
+        CONV[rank](channels, 1, name=named("stitch_channels"))
+        if rank in CONV
+        else L.Dense(channels, name=named("stitch_channels"))
+    )
     result = layer(x)
     kernel = projection(int(x.shape[-1]), channels)
     layer.set_weights([kernel.reshape(layer.kernel.shape), np.zeros(channels, "float32")])
@@ -88,7 +101,8 @@ def _to_channels(x: Any, channels: int, named: Naming) -> Any:
 
 
 def projection(before: int, after: int) -> Array:
-    """(before, after), like an identity: channels repeated where they grow, joined in runs of k with 1 / sqrt(k) where they shrink.
+    """(before, after), like an identity: channels repeated where they grow, joined in runs of k with 1 /
+    sqrt(k) where they shrink.
 
     Every output has its inputs' variance (of uncorrelated channels); non-negative features stay so.
     """

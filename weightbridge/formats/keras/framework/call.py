@@ -16,9 +16,11 @@ FORM = "py:package.module:callable"
 
 
 def load_callable(spec: str, arguments: Mapping[str, Any]) -> keras.Model:
-    """Import the module, with the working directory on the path, call the callable, and return the model that it gives.
+    """Import the module, with the working directory on the path, call the callable, and return the model that
+    it gives.
 
-    What the code prints goes to standard error. Raises UsageError for a spec or arguments that fit nothing, and where no model comes
+    What the code prints goes to standard error. Raises UsageError for a spec or arguments that fit nothing,
+    and where no model comes
     back; Unsupported, with the place, where the code itself fails.
     """
     module_name, name = _parsed(spec)
@@ -26,14 +28,24 @@ def load_callable(spec: str, arguments: Mapping[str, Any]) -> keras.Model:
         function = _attribute(_module(module_name, spec), name, spec)
         model = _called(function, arguments, spec)
     if not isinstance(model, keras.Model):
-        raise UsageError(f"returned {type(model).__name__}, expected keras.Model", where=spec, fix="Return the built model")
+        raise UsageError(
+            f"returned {type(model).__name__}, expected keras.Model", where=spec, fix="Return the built model"
+        )
     return model
 
 
 def _parsed(spec: str) -> tuple[str, str]:
     module_name, colon, name = spec.removeprefix("py:").partition(":")
-    if not (spec.startswith("py:") and colon and all(p.isidentifier() for p in (*module_name.split("."), *name.split(".")))):
-        raise UsageError(f"not of the form {FORM}", where=spec, fix="Give an importable module and the name of a function in it")
+    if not (
+        spec.startswith("py:")
+        and colon
+        and all(p.isidentifier() for p in (*module_name.split("."), *name.split(".")))
+    ):
+        raise UsageError(
+            f"not of the form {FORM}",
+            where=spec,
+            fix="Give an importable module and the name of a function in it",
+        )
     return module_name, name
 
 
@@ -67,7 +79,11 @@ def _attribute(module: Any, name: str, spec: str) -> Any:
         found = getattr(found, part, None)
     if not callable(found):
         names = sorted(n for n, value in vars(module).items() if callable(value) and not n.startswith("_"))
-        raise UsageError(f"the module has no callable {name!r}", where=spec, fix=f"It has {', '.join(names[:10]) or 'none'}")
+        raise UsageError(
+            f"the module has no callable {name!r}",
+            where=spec,
+            fix=f"It has {', '.join(names[:10]) or 'none'}",
+        )
     return found
 
 
@@ -77,16 +93,26 @@ def _called(function: Any, arguments: Mapping[str, Any], spec: str) -> Any:
     except (Exception, SystemExit) as error:  # the user's code may raise anything
         if isinstance(error, TypeError) and len(traceback.extract_tb(error.__traceback__)) == 1:
             fix = "Give its arguments with --source-arg or --target-arg k=v"
-            raise UsageError(f"cannot be called with {sorted(arguments) or 'no arguments'}: {error}", where=spec, fix=fix) from error
+            raise UsageError(
+                f"cannot be called with {sorted(arguments) or 'no arguments'}: {error}", where=spec, fix=fix
+            ) from error
         raise _failed(error, spec, "fails") from error
 
 
 def _failed(error: BaseException, spec: str, what: str) -> Unsupported:
     """The error's last line, and the last place in the user's own code."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if "site-packages" not in f.filename and not f.filename.startswith("<") and f.filename != __file__]
+    own = [
+        f
+        for f in frames
+        if "site-packages" not in f.filename and not f.filename.startswith("<") and f.filename != __file__
+    ]
     place = f" ({os.path.basename(own[-1].filename)}, line {own[-1].lineno})" if own else ""
     if isinstance(error, SyntaxError) and error.filename:
         place = f" ({os.path.basename(error.filename)}, line {error.lineno})"
     lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    return Unsupported(f"the code {what}: {type(error).__name__}: {lines[-1][:300]}{place}", where=spec, fix="Mend it, then run this again")
+    return Unsupported(
+        f"the code {what}: {type(error).__name__}: {lines[-1][:300]}{place}",
+        where=spec,
+        fix="Mend it, then run this again",
+    )

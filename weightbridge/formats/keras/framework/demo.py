@@ -14,8 +14,12 @@ from weightbridge.model.tensors import Array
 INCEPTION = ((8, 8, 16, 4, 8, 8), (16, 12, 24, 6, 12, 12))
 
 
-def resnet(shape: tuple[int, ...], classes: int, seed: int, widths: tuple[int, ...] = (16, 32), blocks: int = 2) -> Any:
-    """A residual network: a stem, then `blocks` blocks of each width, the first of all but the first width with stride 2."""
+def resnet(
+    shape: tuple[int, ...], classes: int, seed: int, widths: tuple[int, ...] = (16, 32), blocks: int = 2
+) -> Any:
+    """A residual network: a stem, then `blocks` blocks of each width, the first of all but the first width
+    with stride 2.
+    """
     keras.utils.set_random_seed(seed)
     image = layers.Input(shape, name="image")
     x = _unit(image, widths[0], 3, "stem")
@@ -41,7 +45,9 @@ def renamed(model: Any, seed: int) -> Any:
     """The same architecture with fresh weights, in which every layer has another name."""
     keras.utils.set_random_seed(seed)
     numbers = {layer.name: n for n, layer in enumerate(model.layers)}
-    return keras.models.clone_model(model, clone_function=lambda layer: _called(layer, f"layer_{numbers[layer.name]}"))
+    return keras.models.clone_model(
+        model, clone_function=lambda layer: _called(layer, f"layer_{numbers[layer.name]}")
+    )
 
 
 def train(model: Any, x: Array, y: Array, epochs: int, seed: int, rate: float = 2e-3) -> None:

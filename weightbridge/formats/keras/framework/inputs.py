@@ -15,7 +15,11 @@ def input_specs(model: Any, where: str) -> tuple[InputSpec, ...]:
         return tuple(_spec(model, tensor) for tensor in model.inputs)
     shape = _built_shape(model)
     if shape is None:
-        raise RunError("the model has no inputs: it was never built", where=where, fix="Call it once on data, or build(input_shape) it")
+        raise RunError(
+            "the model has no inputs: it was never built",
+            where=where,
+            fix="Call it once on data, or build(input_shape) it",
+        )
     first = next(iter(_embeddings(model)), None)
     return (InputSpec("inputs", (None, *shape[1:]), "int32" if first else model.compute_dtype, first),)
 
@@ -23,7 +27,9 @@ def input_specs(model: Any, where: str) -> tuple[InputSpec, ...]:
 def _spec(model: Any, tensor: Any) -> InputSpec:
     """Named after the input layer: the tensor's own name is another in every copy of the model."""
     name = tensor._keras_history.operation.name
-    return InputSpec(name, tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype), _vocabulary(model, tensor))
+    return InputSpec(
+        name, tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype), _vocabulary(model, tensor)
+    )
 
 
 def feed(model: Any, arrays: list[Any]) -> Any:
@@ -77,6 +83,8 @@ def _after(operation: Any) -> Iterator[int]:
 
 def _embeddings(layer: Any) -> Iterator[int]:
     """The first embedding held by a layer of unknown class."""
-    held = (one for one in layer._flatten_layers(include_self=False) if isinstance(one, keras.layers.Embedding))
+    held = (
+        one for one in layer._flatten_layers(include_self=False) if isinstance(one, keras.layers.Embedding)
+    )
     first = next(held, None)
     yield from () if first is None else (first.input_dim,)

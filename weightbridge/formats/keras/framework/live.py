@@ -12,7 +12,13 @@ import numpy as np
 
 from weightbridge.errors import Unsupported, UsageError
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_model
-from weightbridge.formats.keras.framework.assign import assign, restored_on_failure, save, set_trainable, shares_weights
+from weightbridge.formats.keras.framework.assign import (
+    assign,
+    restored_on_failure,
+    save,
+    set_trainable,
+    shares_weights,
+)
 from weightbridge.formats.keras.framework.call import load_callable
 from weightbridge.formats.keras.framework.storage import storage_of
 from weightbridge.formats.keras.model import graph_of_model
@@ -21,39 +27,68 @@ from weightbridge.formats.keras.weights_h5 import graph_of_variables
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 
-__all__ = ["assign", "load_callable", "read", "restored_on_failure", "save", "set_trainable", "shares_weights"]
+__all__ = [
+    "assign",
+    "load_callable",
+    "read",
+    "restored_on_failure",
+    "save",
+    "set_trainable",
+    "shares_weights",
+]
 
 FORMAT = "python"
 
 
 def read(model: Any, name: str = "") -> LayerGraph:
-    """The graph of a live model: layers, attributes and edges of its config, tensors that read the variables when they are loaded.
+    """The graph of a live model: layers, attributes and edges of its config, tensors that read the variables
+    when they are loaded.
 
-    Names and keys are those of the same model saved as `.keras`. A subclassed model has no data flow to read. `name` is what messages
-    call it. Raises UsageError for what is no Keras model, Unsupported for one that has no variables because it was never built.
+    Names and keys are those of the same model saved as `.keras`. A subclassed model has no data flow to read.
+    `name` is what messages
+    call it. Raises UsageError for what is no Keras model, Unsupported for one that has no variables because
+    it was never built.
     """
     if not isinstance(model, keras.Model):
-        raise UsageError(f"expected a path, py:module:callable or a keras.Model, got {type(model).__name__}", fix="Give one of these")
+        raise UsageError(
+            f"expected a path, py:module:callable or a keras.Model, got {type(model).__name__}",
+            fix="Give one of these",
+        )
     path, storage = Path(name or model.name), storage_of(model)
     if not storage.variables and not model.built:
         raise Unsupported(
-            "the model was never built, so it has no weights", where=str(path), fix="Call it once on data, or build(input_shape) it"
+            "the model was never built, so it has no weights",
+            where=str(path),
+            fix="Call it once on data, or build(input_shape) it",
         )
     config = _config(model, str(path))
     if config is None:
         graph = graph_of_variables(path, storage.root, FORMAT, f"keras {keras.__version__}")
     else:
-        graph = graph_of_model(path, FORMAT, f"keras {keras.__version__}", config, lambda _: VariableStore(storage.root), ())
+        graph = graph_of_model(
+            path, FORMAT, f"keras {keras.__version__}", config, lambda _: VariableStore(storage.root), ()
+        )
     layers = tuple(_live(layer, storage.variables) for layer in graph.layers)
     findings = tuple(f for f in graph.findings if f.code != "WB104")  # the code is here, and loaded
-    return replace(graph, layers=layers, excluded=tuple(sorted(excluded(storage.root), key=lambda e: e.name)), findings=findings)
+    return replace(
+        graph,
+        layers=layers,
+        excluded=tuple(sorted(excluded(storage.root), key=lambda e: e.name)),
+        findings=findings,
+    )
 
 
 def _config(model: Any, where: str) -> ConfigLayer | None:
-    """The model's config as a file would hold it; None for a subclassed model, whose config tells nothing of its layers."""
+    """The model's config as a file would hold it; None for a subclassed model, whose config tells nothing of
+    its layers.
+    """
     try:
         config = parse_model(json.loads(json.dumps(keras.saving.serialize_keras_object(model))), where)
-    except (NotImplementedError, TypeError, ValueError):  # custom layers without get_config, or with values that are no JSON
+    except (
+        NotImplementedError,
+        TypeError,
+        ValueError,
+    ):  # custom layers without get_config, or with values that are no JSON
         return None
     return None if config.kind == "layer" else config
 

@@ -17,7 +17,17 @@ from weightbridge.formats.keras.architecture.config import parse_json
 
 LAMBDAS = frozenset({"Lambda", "__lambda__"})
 MODULES = (
-    *("activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics", "models", "ops"),
+    *(
+        "activations",
+        "constraints",
+        "dtype_policies",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "ops",
+    ),
     *("optimizers", "quantizers", "random", "regularizers", "src"),
 )
 UNSAFE = "Build the model in Python and give it as py:package.module:callable"
@@ -26,7 +36,8 @@ UNSAFE = "Build the model in Python and give it as py:package.module:callable"
 def load(path: Path) -> Any:
     """The model of a `.keras` or `.h5` file, whatever its suffix, not compiled.
 
-    Raises UnsafeContent for a Lambda, Unsupported for a class that Keras does not have, RunError where Keras refuses the file.
+    Raises UnsafeContent for a Lambda, Unsupported for a class that Keras does not have, RunError where Keras
+    refuses the file.
     """
     is_zip = zipfile.is_zipfile(path)
     refuse_code(config_of(path), str(path))
@@ -35,7 +46,9 @@ def load(path: Path) -> Any:
             return keras.saving.load_model(link, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises whatever a layer's constructor does
             fix = "weightbridge inspect names the cause; save the model again in a current Keras, or give it as py:package.module:callable"
-            raise RunError(f"this Keras ({keras.__version__}) cannot load it: {_reason(error)}", where=str(path), fix=fix) from error
+            raise RunError(
+                f"this Keras ({keras.__version__}) cannot load it: {_reason(error)}", where=str(path), fix=fix
+            ) from error
 
 
 def config_of(path: Path) -> Any:
@@ -47,16 +60,22 @@ def config_of(path: Path) -> Any:
         with h5py.File(path, "r") as file:
             text = file.attrs.get("model_config")
     except OSError as error:
-        raise Corrupt(f"the HDF5 file cannot be opened: {error}", where=str(path), fix="Get the file again") from error
+        raise Corrupt(
+            f"the HDF5 file cannot be opened: {error}", where=str(path), fix="Get the file again"
+        ) from error
     if text is None:
         raise Unsupported(
-            "the file holds weights and no architecture, so it cannot be run", where=str(path), fix="Give the model that they belong to"
+            "the file holds weights and no architecture, so it cannot be run",
+            where=str(path),
+            fix="Give the model that they belong to",
         )
     return parse_json(text, str(path))
 
 
 def refuse_code(value: Any, where: str) -> None:
-    """Raises where the config holds a Lambda, or a class that lives outside Keras: building it would run or import code."""
+    """Raises where the config holds a Lambda, or a class that lives outside Keras: building it would run or
+    import code.
+    """
     for part in _parts(value):
         class_name, module = part.get("class_name"), part.get("module")
         if class_name in LAMBDAS:
@@ -80,7 +99,9 @@ def _parts(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_keras(module: str) -> bool:
-    """`builtins` is where Keras says that its own functions (`relu`) live; it looks them up by name in a fixed list."""
+    """`builtins` is where Keras says that its own functions (`relu`) live; it looks them up by name in a
+    fixed list.
+    """
     parts = module.split(".")
     return module in ("builtins", "keras") or (parts[0] == "keras" and len(parts) > 1 and parts[1] in MODULES)
 

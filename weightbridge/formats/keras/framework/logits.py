@@ -1,4 +1,6 @@
-"""Where a Keras model's output saturates: the layer or operation whose last step is a softmax or sigmoid, and what goes into it."""
+"""Where a Keras model's output saturates: the layer or operation whose last step is a softmax or sigmoid, and
+what goes into it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +10,21 @@ from typing import Any
 from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.running import Saturation
 
-ENDS_IN_ACTIVATION = ("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "Activation")
-SATURATIONS: dict[str, Saturation] = {"softmax": "softmax", "sigmoid": "sigmoid", "Softmax": "softmax", "Sigmoid": "sigmoid"}
+ENDS_IN_ACTIVATION = (
+    "Conv",
+    "ConvTranspose",
+    "DepthwiseConv",
+    "SeparableConv",
+    "Dense",
+    "EinsumDense",
+    "Activation",
+)
+SATURATIONS: dict[str, Saturation] = {
+    "softmax": "softmax",
+    "sigmoid": "sigmoid",
+    "Softmax": "softmax",
+    "Sigmoid": "sigmoid",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +37,9 @@ class FinalStep:
 
 
 def final_step(tensor: Any) -> FinalStep | None:
-    """The saturating last step of a symbolic output, looked for inside nested models; None where there is none, or it runs twice."""
+    """The saturating last step of a symbolic output, looked for inside nested models; None where there is
+    none, or it runs twice.
+    """
     operation, _, index = tensor._keras_history
     while getattr(operation, "outputs", None) and hasattr(operation, "layers"):
         inner = operation.outputs[index if index < len(operation.outputs) else 0]

@@ -13,7 +13,9 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
 def rebuilt(model: Any, dtype: str, where: str) -> Any:
-    """The same model with every float32 or mixed policy replaced. RunError where its config, or a layer, does not allow that."""
+    """The same model with every float32 or mixed policy replaced. RunError where its config, or a layer, does
+    not allow that.
+    """
     try:
         with in_float(dtype):
             config = cast_config(model.get_config(), dtype)
@@ -23,7 +25,9 @@ def rebuilt(model: Any, dtype: str, where: str) -> Any:
             clone.set_weights(model.get_weights())
             settle(clone)
     except Exception as error:  # custom layers raise what they like
-        raise RunError(f"the model cannot be rebuilt in {dtype}: {type(error).__name__}: {str(error)[:200]}", where=where) from error
+        raise RunError(
+            f"the model cannot be rebuilt in {dtype}: {type(error).__name__}: {str(error)[:200]}", where=where
+        ) from error
     return clone
 
 
@@ -41,7 +45,9 @@ def in_float(dtype: str) -> Iterator[None]:
 def cast_config(value: Any, dtype: str) -> Any:
     """A config with every floating dtype, and every dtype policy, replaced."""
     if isinstance(value, dict):
-        if value.get("class_name") in ("DTypePolicy", "FloatDTypePolicy", "Policy") and isinstance(value.get("config"), dict):
+        if value.get("class_name") in ("DTypePolicy", "FloatDTypePolicy", "Policy") and isinstance(
+            value.get("config"), dict
+        ):
             return {**value, "config": {**value["config"], "name": dtype}}
         return {key: _cast_entry(key, inner, dtype) for key, inner in value.items()}
     if isinstance(value, list | tuple):

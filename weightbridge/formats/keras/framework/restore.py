@@ -13,7 +13,9 @@ from weightbridge.formats.keras.framework.assign import save
 
 @contextmanager
 def restored_on_failure(model: Any) -> Iterator[Callable[[], None]]:
-    """Yields `keep`; where it was not called when the context ends, however it ends, every variable has its old value."""
+    """Yields `keep`; where it was not called when the context ends, however it ends, every variable has its
+    old value.
+    """
     before = [(variable, np.array(variable)) for variable in model.variables]
     kept: list[bool] = []
     try:

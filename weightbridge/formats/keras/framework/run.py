@@ -1,4 +1,6 @@
-"""Runner for Keras models, from files or live: outputs, activations of named layers, logits, and a rebuild in float64."""
+"""Runner for Keras models, from files or live: outputs, activations of named layers, logits, and a rebuild in
+float64.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,13 +19,16 @@ from weightbridge.formats.keras.framework.walk import LiveLayer, live_layers
 from weightbridge.formats.running import InputSpec, Saturation
 from weightbridge.model.tensors import Array
 
-LOOPED = (keras.layers.TimeDistributed,)  # what these hold runs inside a traced loop, where nothing can be observed
+LOOPED = (
+    keras.layers.TimeDistributed,
+)  # what these hold runs inside a traced loop, where nothing can be observed
 
 
 def runner(model: Any, dtype: str = "float32") -> "KerasRunner":
     """A runner for a path or a live model.
 
-    dtype: `float64` rebuilds the model with its config in that precision and its weights cast; RunError where a layer refuses.
+    dtype: `float64` rebuilds the model with its config in that precision and its weights cast; RunError where
+    a layer refuses.
     A file is loaded in safe mode: what needs its code to run is UnsafeContent or Unsupported.
     """
     where = str(model) if isinstance(model, str | Path) else str(getattr(model, "name", "model"))
@@ -32,7 +37,9 @@ def runner(model: Any, dtype: str = "float32") -> "KerasRunner":
 
 
 class KerasRunner:
-    """A built Keras model in inference mode. Its layers are observed while they run; the model itself is never changed."""
+    """A built Keras model in inference mode. Its layers are observed while they run; the model itself is
+    never changed.
+    """
 
     def __init__(self, model: Any, dtype: str, where: str) -> None:
         self._model, self._dtype, self._where = model, dtype, where
@@ -42,7 +49,9 @@ class KerasRunner:
         steps = zip(self._outputs, map(final_step, tensors), strict=False)
         self._steps: dict[str, FinalStep] = {name: step for name, step in steps if step is not None}
         self._layers = {one.name: one.layer for one in _observable(live_layers(model))}
-        self._calls = tuple(name for base, layer in self._layers.items() for name in _call_names(model, base, layer))
+        self._calls = tuple(
+            name for base, layer in self._layers.items() for name in _call_names(model, base, layer)
+        )
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -63,8 +72,10 @@ class KerasRunner:
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """Outputs in their order, then `layer:<name>` or `logits:<output>` for each of `layers`.
 
-        A layer that is called again has its later activations under `<name>#1`, `<name>#2`. What this run does not reach (dropout
-        inside attention), or what runs inside a traced loop, is left out. RunError where the model cannot run, or has no such layer.
+        A layer that is called again has its later activations under `<name>#1`, `<name>#2`. What this run
+        does not reach (dropout
+        inside attention), or what runs inside a traced loop, is left out. RunError where the model cannot
+        run, or has no such layer.
         """
         arrays = [np.asarray(feeds[spec.name], spec.dtype) for spec in self._inputs]
         found: dict[str, Any] = {}
@@ -75,10 +86,14 @@ class KerasRunner:
         except RunError:
             raise
         except Exception as error:  # whatever a layer, or TensorFlow, raises
-            raise RunError(f"the model cannot run on {_shapes(arrays)}: {_last_line(error)}", where=self._where) from error
+            raise RunError(
+                f"the model cannot run on {_shapes(arrays)}: {_last_line(error)}", where=self._where
+            ) from error
         names = self._outputs if len(outputs) == len(self._outputs) else _unique(["output"] * len(outputs))
         result = {name: np.asarray(output) for name, output in zip(names, outputs, strict=True)}
-        return result | {key: np.asarray(found[key]) for key in map(_key, layers) if _is_concrete(found.get(key))}
+        return result | {
+            key: np.asarray(found[key]) for key in map(_key, layers) if _is_concrete(found.get(key))
+        }
 
     @contextmanager
     def _observing(self, layers: Sequence[str], found: dict[str, Any]) -> Iterator[None]:
@@ -90,7 +105,9 @@ class KerasRunner:
                     base = name.partition("#")[0]
                     stack.enter_context(_watched(self._layers[base], found, f"layer:{base}"))
                 else:
-                    raise RunError(f"there is no layer {name!r} whose activation can be shown", where=self._where)
+                    raise RunError(
+                        f"there is no layer {name!r} whose activation can be shown", where=self._where
+                    )
             yield
 
 
@@ -112,7 +129,11 @@ def _watched(layer: Any, found: dict[str, Any], key: str) -> Iterator[None]:
 def _observable(layers: Sequence[LiveLayer]) -> Iterator[LiveLayer]:
     """The layers that are called with data in plain sight."""
     looped = tuple(f"{one.name}/" for one in layers if isinstance(one.layer, LOOPED))
-    yield from (one for one in layers if not isinstance(one.layer, keras.layers.InputLayer) and not one.name.startswith(looped))
+    yield from (
+        one
+        for one in layers
+        if not isinstance(one.layer, keras.layers.InputLayer) and not one.name.startswith(looped)
+    )
 
 
 def _call_names(model: Any, name: str, layer: Any) -> Iterator[str]:
@@ -129,7 +150,9 @@ def _key(name: str) -> str:
 
 def _is_concrete(tensor: Any) -> bool:
     """Inside a traced loop, tensors are symbols without values."""
-    return tensor is not None and (isinstance(tensor, np.ndarray) or hasattr(tensor, "numpy") or not hasattr(tensor, "graph"))
+    return tensor is not None and (
+        isinstance(tensor, np.ndarray) or hasattr(tensor, "numpy") or not hasattr(tensor, "graph")
+    )
 
 
 def _reset(model: Any) -> None:
@@ -140,7 +163,10 @@ def _reset(model: Any) -> None:
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name if names.index(name) == i else f"{name}#{list(names[:i]).count(name)}" for i, name in enumerate(names))
+    return tuple(
+        name if names.index(name) == i else f"{name}#{list(names[:i]).count(name)}"
+        for i, name in enumerate(names)
+    )
 
 
 def _shapes(arrays: Sequence[Array]) -> str:

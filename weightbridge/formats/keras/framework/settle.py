@@ -6,7 +6,9 @@ import keras
 
 
 def settle(model: Any) -> None:
-    """A Normalization computes with constants made from its weights; Keras makes them when it loads a file, not in `set_weights`."""
+    """A Normalization computes with constants made from its weights; Keras makes them when it loads a file,
+    not in `set_weights`.
+    """
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization) and layer.built:
             layer.finalize_state()

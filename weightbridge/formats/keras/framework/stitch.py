@@ -14,17 +14,26 @@ from weightbridge.formats.keras.framework.settle import settle
 
 def stitched(source: Any, at: str, target: Any, from_: str) -> Any:
     """The joined model; both models stay as they are."""
-    trunk = _part(source, _inputs(source), _single(source, _layer(source, at, "source"), "output"), f"the source up to {at}")
+    trunk = _part(
+        source,
+        _inputs(source),
+        _single(source, _layer(source, at, "source"), "output"),
+        f"the source up to {at}",
+    )
     start = _single(target, _layer(target, from_, "target"), "input")
     tail = _part(target, start, _outputs(target), f"the target from {from_}")
     taken = {layer.name for layer in trunk.layers}
-    inputs = keras.tree.map_structure(lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), trunk.input)
+    inputs = keras.tree.map_structure(
+        lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), trunk.input
+    )
     features = _replayed(trunk, inputs, lambda name: name)[0]
     taken |= {layer.name for layer in tail.layers if layer.name not in taken}
     fitted = bridged(features, start.shape, _unused(taken))
     ours = {layer.name for layer in trunk.layers}
     outputs = _replayed(tail, fitted, lambda name: _unused(taken)(name) if name in ours else name)
-    return keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=f"{source.name}_{target.name}")
+    return keras.Model(
+        inputs, outputs if len(outputs) > 1 else outputs[0], name=f"{source.name}_{target.name}"
+    )
 
 
 def _layer(model: Any, name: str, side: str) -> Any:
@@ -36,19 +45,32 @@ def _layer(model: Any, name: str, side: str) -> Any:
         return found
     outer = name.partition("/")[0]
     if any(layer.name == outer for layer in model.layers):
-        raise UsageError(f"{name}: {outer} is a nested model; the {side} can be cut at its own layers only", fix=f"Use {outer!r} itself")
-    near = get_close_matches(name, [layer.name for layer in model.layers], n=3, cutoff=0.3) or [layer.name for layer in model.layers[-3:]]
-    raise UsageError(f"the {side} has no layer {name!r}; near it: {', '.join(near)}", fix="weightbridge inspect lists all layers")
+        raise UsageError(
+            f"{name}: {outer} is a nested model; the {side} can be cut at its own layers only",
+            fix=f"Use {outer!r} itself",
+        )
+    near = get_close_matches(name, [layer.name for layer in model.layers], n=3, cutoff=0.3) or [
+        layer.name for layer in model.layers[-3:]
+    ]
+    raise UsageError(
+        f"the {side} has no layer {name!r}; near it: {', '.join(near)}",
+        fix="weightbridge inspect lists all layers",
+    )
 
 
 def _single(model: Any, layer: Any, end: str) -> Any:
     """The one tensor that a layer reads or writes at its first call in this model."""
-    inside = {id(node) for level in getattr(model, "_functional", model)._nodes_by_depth.values() for node in level}
+    inside = {
+        id(node) for level in getattr(model, "_functional", model)._nodes_by_depth.values() for node in level
+    }
     node = next((node for node in layer._inbound_nodes if id(node) in inside), None)
     found: Sequence[Any] = getattr(node, f"{end}_tensors", ())
     if len(found) != 1:
         names = ", ".join(tensor._keras_history.operation.name for tensor in found)
-        raise UsageError(f"layer {layer.name} has {len(found)} {end}s ({names})", fix="Choose a layer before or after it with one")
+        raise UsageError(
+            f"layer {layer.name} has {len(found)} {end}s ({names})",
+            fix="Choose a layer before or after it with one",
+        )
     return found[0]
 
 
@@ -62,7 +84,11 @@ def _part(model: Any, inputs: Any, outputs: Any, what: str) -> Any:
 
 def _cut_points(model: Any, shown: int = 8) -> tuple[str, ...]:
     """Layers from which on the model hangs on one tensor alone, evenly thinned."""
-    found = [layer.name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer) and _is_cut(model, layer)]
+    found = [
+        layer.name
+        for layer in model.layers
+        if not isinstance(layer, keras.layers.InputLayer) and _is_cut(model, layer)
+    ]
     return tuple(found[:: max(1, len(found) // shown)])
 
 
@@ -89,7 +115,9 @@ def _replayed(part: Any, inputs: Any, renamed: Callable[[str], str]) -> list[Any
 
     def copied(layer: Any) -> Any:
         config = layer.get_config()
-        copies[layer.name] = type(layer).from_config(config | {"name": renamed(layer.name)} if "name" in config else config)
+        copies[layer.name] = type(layer).from_config(
+            config | {"name": renamed(layer.name)} if "name" in config else config
+        )
         return copies[layer.name]
 
     def called(layer: Any, *args: Any, **kwargs: Any) -> Any:
@@ -110,7 +138,10 @@ def _found(copies: dict[str, Any], outputs: dict[str, list[Any]], tensor: Any) -
     original = history.operation.name
     calls = outputs[getattr(copies.get(original), "name", original)]
     if len(calls) > 1:
-        raise UsageError(f"layer {original} writes an output and is called {len(calls)} times", fix="Cut before its first call")
+        raise UsageError(
+            f"layer {original} writes an output and is called {len(calls)} times",
+            fix="Cut before its first call",
+        )
     return calls[0][history.tensor_index]
 
 

@@ -1,4 +1,6 @@
-"""The variables of a live model by the paths under which Keras 3 would store them: the same tree that a saved file has, unsaved."""
+"""The variables of a live model by the paths under which Keras 3 would store them: the same tree that a saved
+file has, unsaved.
+"""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from keras.src.saving.keras_saveable import KerasSaveable  # Keras has no public name for what it walks when it saves
+from keras.src.saving.keras_saveable import (
+    KerasSaveable,
+)  # Keras has no public name for what it walks when it saves
 from keras.src.saving.saving_lib import _walk_saveable
 
 from weightbridge.formats.containers import Region
@@ -27,7 +31,9 @@ class Storage:
 
 
 def storage_of(model: Any) -> Storage:
-    """Walks the model as Keras does when it saves; nothing is copied. Layers that were never built have no variables."""
+    """Walks the model as Keras does when it saves; nothing is copied. Layers that were never built have no
+    variables.
+    """
     found = Storage()
     for address, (path, saveable) in enumerate(_saveables(model, "", set()), 1):
         own: dict[str, Any] = {}
@@ -58,7 +64,9 @@ def _below(child: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
             if isinstance(one, KerasSaveable | list | dict | tuple):
                 kind = snake_case(type(one).__name__) if isinstance(one, KerasSaveable) else "container"
                 used[kind] = used.get(kind, -1) + 1
-                yield from _below(one, f"{path}/{kind}_{used[kind]}" if used[kind] else f"{path}/{kind}", seen)
+                yield from _below(
+                    one, f"{path}/{kind}_{used[kind]}" if used[kind] else f"{path}/{kind}", seen
+                )
 
 
 def _add(storage: Storage, path: str, own: dict[str, Any], attributes: dict[str, str], address: int) -> None:

@@ -1,4 +1,6 @@
-"""Layers of a live Keras model by the names that the file readers give them: scopes joined by slashes, cells left out."""
+"""Layers of a live Keras model by the names that the file readers give them: scopes joined by slashes, cells
+left out.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras.src.saving.saving_lib import _walk_saveable  # Keras has no public name for what it walks when it saves
+from keras.src.saving.saving_lib import (
+    _walk_saveable,
+)  # Keras has no public name for what it walks when it saves
 
 from weightbridge.formats.keras.architecture.classes import snake_case
 
@@ -47,9 +51,15 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _held(layer: Any) -> Iterator[tuple[str, Any]]:
-    """By attribute, in Keras's order of saving, the first where two name one thing; in a list or dict, the attribute's name comes first."""
-    parts = list({id(part): (attribute, part) for attribute, part in reversed(list(_walk_saveable(layer)))}.values())[::-1]
-    yield from _labelled([(attribute, part) for attribute, part in parts if isinstance(part, keras.layers.Layer)])
+    """By attribute, in Keras's order of saving, the first where two name one thing; in a list or dict, the
+    attribute's name comes first.
+    """
+    parts = list(
+        {id(part): (attribute, part) for attribute, part in reversed(list(_walk_saveable(layer)))}.values()
+    )[::-1]
+    yield from _labelled(
+        [(attribute, part) for attribute, part in parts if isinstance(part, keras.layers.Layer)]
+    )
     for attribute, part in parts:
         if isinstance(part, list | tuple | dict):
             members = part.values() if isinstance(part, dict) else part

@@ -1,4 +1,6 @@
-"""What a layer is, where no config says: from the names of its variables, else from its group's name and the shapes."""
+"""What a layer is, where no config says: from the names of its variables, else from its group's name and the
+shapes.
+"""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (  # one of these roles tel
     (frozenset({"alpha"}), "PReLU"),
     (frozenset({"mean", "variance"}), "Normalization"),
 )
-HINTS: tuple[tuple[str, str], ...] = (  # a word in an attribute's name -> what it is called for, if the shapes agree
+HINTS: tuple[
+    tuple[str, str], ...
+] = (  # a word in an attribute's name -> what it is called for, if the shapes agree
     ("embed", "Embedding"),
     ("batch_norm", "BatchNormalization"),
     ("layernorm", "LayerNormalization"),
@@ -41,7 +45,9 @@ class Guess:
 
 
 def guess(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
-    """names: the variables' roles where the file has them, else `var0`, ...; hint: the layer's or group's name."""
+    """names: the variables' roles where the file has them, else `var0`, ...; hint: the layer's or group's
+    name.
+    """
     if _is_dense(dict(zip(names, shapes, strict=True))):
         names = tuple("kernel" if name == "weight" else name for name in names)
     known = _by_roles(frozenset(names), dict(zip(names, shapes, strict=True)), hint)
@@ -53,13 +59,19 @@ def guess(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
 
 
 def _is_dense(shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Whether a matrix that a layer of one's own calls `weight` has a bias for each of its columns, as Keras keeps them."""
+    """Whether a matrix that a layer of one's own calls `weight` has a bias for each of its columns, as Keras
+    keeps them.
+    """
     weight, bias = shapes.get("weight", ()), shapes.get("bias", ())
-    return shapes.keys() == {"weight", "bias"} and len(weight) == MATRIX and prod(bias) == bias[-1] == weight[1]
+    return (
+        shapes.keys() == {"weight", "bias"} and len(weight) == MATRIX and prod(bias) == bias[-1] == weight[1]
+    )
 
 
 def class_of_group(group: str) -> str:
-    """The class that Keras's automatic name or storage group stands for (`conv2d_1` -> `Conv2D`), "" for none."""
+    """The class that Keras's automatic name or storage group stands for (`conv2d_1` -> `Conv2D`), "" for
+    none.
+    """
     return BY_GROUP.get(re.sub(r"_\d+$", "", group.lower()), "")
 
 
@@ -88,18 +100,27 @@ def _norm(names: frozenset[str], hint: str) -> str:
 def _by_kernel(shapes: dict[str, tuple[int, ...]], hint: str) -> str:
     kernel, bias = shapes["kernel"], shapes.get("bias")
     told = class_of_group(hint.rsplit("/", 1)[-1])
-    if told and CLASSES[told].op in ("Conv", "ConvTranspose", "DepthwiseConv", "Dense", "EinsumDense") and _agrees(told, kernel):
+    if (
+        told
+        and CLASSES[told].op in ("Conv", "ConvTranspose", "DepthwiseConv", "Dense", "EinsumDense")
+        and _agrees(told, kernel)
+    ):
         return told
     if len(kernel) == 2:  # inputs, units
         return "Dense"
-    if len(kernel) == 3 and ((bias is not None and len(bias) == MATRIX) or re.search(r"query|key|value|attention|output_dense", hint)):
+    if len(kernel) == 3 and (
+        (bias is not None and len(bias) == MATRIX)
+        or re.search(r"query|key|value|attention|output_dense", hint)
+    ):
         return "EinsumDense"
     if len(kernel) not in (3, 4, 5):
         return ""
     rank = len(kernel) - 2
     if rank < 3 and ("depthwise" in hint or "dw" in hint.split("_")):
         return f"DepthwiseConv{rank}D"
-    turned = "transpose" in hint or (bias is not None and bias[-1:] != kernel[-1:] and bias[-1:] == kernel[-2:-1])
+    turned = "transpose" in hint or (
+        bias is not None and bias[-1:] != kernel[-1:] and bias[-1:] == kernel[-2:-1]
+    )
     return f"Conv{rank}DTranspose" if turned else f"Conv{rank}D"
 
 
@@ -128,7 +149,15 @@ def _variants(class_name: str) -> tuple[dict[str, Any], ...]:
     """Configs that leave optional variables out, the commonest first."""
     alone: tuple[dict[str, Any], ...] = ({"scale": False}, {"center": False})
     alone = alone if CLASSES[class_name].op == "BatchNorm" else alone[::-1]
-    return ({}, {"use_bias": False}, {"bias_axes": "x"}, *alone, {"scale": False, "center": False}, {"rms_scaling": True}, UNTIED)
+    return (
+        {},
+        {"use_bias": False},
+        {"bias_axes": "x"},
+        *alone,
+        {"scale": False, "center": False},
+        {"rms_scaling": True},
+        UNTIED,
+    )
 
 
 def _fits(class_name: str, expected: tuple[str, ...], shapes: Shapes) -> bool:
@@ -151,10 +180,23 @@ def _bare(shapes: Shapes) -> tuple[str, ...]:
         return ("gamma", "beta")
     if ranks == (1,):
         return ("gamma",)
-    if len(shapes) in (2, 3) and ranks[:2] == (2, 2) and shapes[0][-1] == shapes[1][-1] and shapes[1][-1] // max(shapes[1][0], 1) in GATES:
-        return ("kernel", "recurrent_kernel", "bias")[: len(shapes)] if shapes[1][-1] % max(shapes[1][0], 1) == 0 else ()
+    if (
+        len(shapes) in (2, 3)
+        and ranks[:2] == (2, 2)
+        and shapes[0][-1] == shapes[1][-1]
+        and shapes[1][-1] // max(shapes[1][0], 1) in GATES
+    ):
+        return (
+            ("kernel", "recurrent_kernel", "bias")[: len(shapes)]
+            if shapes[1][-1] % max(shapes[1][0], 1) == 0
+            else ()
+        )
     if ranks[:1] in ((2,), (3,), (4,), (5,)) and len(shapes) == 1:
         return ("kernel",)
-    if len(shapes) == 2 and ranks[0] > ranks[1] and (shapes[0][-ranks[1] :] == shapes[1] or shapes[0][-2:-1] == shapes[1]):
+    if (
+        len(shapes) == 2
+        and ranks[0] > ranks[1]
+        and (shapes[0][-ranks[1] :] == shapes[1] or shapes[0][-2:-1] == shapes[1])
+    ):
         return ("kernel", "bias")
     return ()

@@ -1,4 +1,6 @@
-"""The legacy layout's variables: one group a layer, with the weights of all that is nested in it, told apart by their names."""
+"""The legacy layout's variables: one group a layer, with the weights of all that is nested in it, told apart
+by their names.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +17,11 @@ from weightbridge.formats.keras.variables.tensors import tensor_of
 from weightbridge.formats.keras.variables.tree import is_counter, is_custom
 from weightbridge.model.tensors import Tensor
 
-TODAY = {("DepthwiseConv", "depthwise_kernel"): "kernel", ("Embedding", "kernel"): "embeddings", ("RMSNorm", "scale"): "gamma"}
+TODAY = {
+    ("DepthwiseConv", "depthwise_kernel"): "kernel",
+    ("Embedding", "kernel"): "embeddings",
+    ("RMSNorm", "scale"): "gamma",
+}
 TOP_LEVEL = "top_level_model_weights"
 
 
@@ -23,7 +29,11 @@ class LegacyStore:
     """The weights of each node, decided once for the whole file; `rest` is what no node has."""
 
     def __init__(self, group: Group, flow: Flow) -> None:
-        self.groups = {name: group_weights(group, name) for name in (*listed(group, "layer_names"), TOP_LEVEL) if group.group(name)}
+        self.groups = {
+            name: group_weights(group, name)
+            for name in (*listed(group, "layer_names"), TOP_LEVEL)
+            if group.group(name)
+        }
         self.owned: dict[str, list[Weight]] = {}
         nodes: dict[str, dict[str, Node]] = {}
         for node in flow.nodes:
@@ -40,7 +50,9 @@ class LegacyStore:
         if not expected:
             return grouped(node.layer.name, node.layer.class_name, weights)
         variables = known_variables(node.layer.class_name, expected, weights)
-        return Stored(class_name=node.layer.class_name, variables=variables, missing=() if variables else expected)
+        return Stored(
+            class_name=node.layer.class_name, variables=variables, missing=() if variables else expected
+        )
 
     def tensor(self, layer: str, variable: Variable, trainable: bool) -> Tensor:
         return tensor_of(layer, variable, trainable)
@@ -62,7 +74,9 @@ def group_weights(group: Group, name: str) -> list[Weight]:
         dataset = place.dataset(weight) if place else None
         if dataset is None:
             raise Corrupt(
-                "a weight is listed that the file does not hold", where=f"{group.path}/{name}/{weight}", fix="Save the model again"
+                "a weight is listed that the file does not hold",
+                where=f"{group.path}/{name}/{weight}",
+                fix="Save the model again",
             )
         if not is_seed(weight) and not is_counter(dataset):
             found.append(weight_of(name, weight, dataset))
@@ -93,14 +107,18 @@ def assigned(nodes: Sequence[Node], weights: Sequence[Weight]) -> Iterable[tuple
         taken[owner, weight.role] += 1
         yield owner, weight
     for weight in lost:
-        owner = next((n.owner for n in nodes if not taken[n.owner, weight.role] and _expects(n, weight.role)), None)
+        owner = next(
+            (n.owner for n in nodes if not taken[n.owner, weight.role] and _expects(n, weight.role)), None
+        )
         if owner is not None:
             taken[owner, weight.role] += 1
             yield owner, weight
 
 
 def _named(nodes: Sequence[Node], weight: Weight) -> str | None:
-    """The node whose name stands in the weight's; of several the one with most of its path there, then the longest name."""
+    """The node whose name stands in the weight's; of several the one with most of its path there, then the
+    longest name.
+    """
     scope = f"/{'/'.join(weight.scope)}/"
     found = []
     for node in nodes:
@@ -119,10 +137,16 @@ def _expects(node: Node, role: str) -> bool:
 def _holds_weights(node: Node) -> bool:
     if node.op or node.layer.kind == "operation":
         return False
-    return is_custom(node) or bool(roles(node.layer.class_name, node.layer.config)) or CLASSES[node.layer.class_name].op == "Attention"
+    return (
+        is_custom(node)
+        or bool(roles(node.layer.class_name, node.layer.config))
+        or CLASSES[node.layer.class_name].op == "Attention"
+    )
 
 
-def known_variables(class_name: str, expected: tuple[str, ...], weights: Sequence[Weight]) -> tuple[Variable, ...]:
+def known_variables(
+    class_name: str, expected: tuple[str, ...], weights: Sequence[Weight]
+) -> tuple[Variable, ...]:
     """The variables of a class of Keras's own, in its canonical order."""
     found = [Variable(w.last, _today(class_name, w.role), w.dataset) for w in weights]
     if len(found) == len(expected) and not {v.role for v in found} & set(expected):
@@ -144,10 +168,20 @@ def grouped(name: str, class_name: str, weights: Sequence[Weight]) -> Stored:
         scopes.setdefault(weight.scope, []).append(weight)
     parts = tuple(_guessed("/".join(scope), name, found) for scope, found in scopes.items() if scope)
     own = _guessed(name, "", scopes.get((), []))
-    return replace(own, name=name, class_name=class_name or own.class_name or ("" if parts else class_of_group(name)), parts=parts)
+    return replace(
+        own,
+        name=name,
+        class_name=class_name or own.class_name or ("" if parts else class_of_group(name)),
+        parts=parts,
+    )
 
 
 def _guessed(name: str, above: str, weights: Sequence[Weight]) -> Stored:
-    found = guess(tuple(w.role for w in weights), tuple(w.dataset.shape for w in weights), f"{above}/{name}".lower())
-    variables = tuple(Variable(w.last, _today(found.class_name, r), w.dataset) for w, r in zip(weights, found.roles, strict=True))
+    found = guess(
+        tuple(w.role for w in weights), tuple(w.dataset.shape for w in weights), f"{above}/{name}".lower()
+    )
+    variables = tuple(
+        Variable(w.last, _today(found.class_name, r), w.dataset)
+        for w, r in zip(weights, found.roles, strict=True)
+    )
     return Stored(name, found.class_name, variables)

@@ -1,4 +1,6 @@
-"""Convolution kernels of Keras 1 and of the Theano backend in files without architecture: their axes, told by the bias, and their flip."""
+"""Convolution kernels of Keras 1 and of the Theano backend in files without architecture: their axes, told by
+the bias, and their flip.
+"""
 
 from dataclasses import replace
 
@@ -19,12 +21,18 @@ def with_old_kernels(layer: Layer, origin: Origin) -> Layer:
     if origin.backend == "theano":
         found["kernel_flipped"] = True
     if origin.version < KERAS_2 and _is_output_first(kernel.shape, None if bias is None else bias.shape):
-        found |= {"kernel_axes": KERNEL_AXES, "filters": kernel.shape[0], "kernel_size": kernel.shape[SPATIAL:]}
+        found |= {
+            "kernel_axes": KERNEL_AXES,
+            "filters": kernel.shape[0],
+            "kernel_size": kernel.shape[SPATIAL:],
+        }
     return replace(layer, attributes=found)
 
 
 def _is_output_first(kernel: tuple[int, ...], bias: tuple[int, ...] | None) -> bool:
-    """By the bias, which has one value for each output; where both ends fit or there is none, windows are smaller than channels."""
+    """By the bias, which has one value for each output; where both ends fit or there is none, windows are
+    smaller than channels.
+    """
     if bias is not None and (bias[0] == kernel[0]) != (bias[0] == kernel[-1]):
         return bias[0] == kernel[0]
     return max(kernel[SPATIAL:]) < min(kernel[:1])

@@ -1,4 +1,6 @@
-"""Names of weights in the legacy layout -> the parts on the way to them and their roles, for every age of Keras."""
+"""Names of weights in the legacy layout -> the parts on the way to them and their roles, for every age of
+Keras.
+"""
 
 import re
 from dataclasses import dataclass
@@ -34,14 +36,18 @@ ROLES = frozenset(
         "vector_u",
     ]
 )
-OLD = re.compile(r"(?:^|_)((?:W|U|b)(?:_[ifcozrh])?|gamma|beta|running_(?:mean|std|var)|alphas|moving_(?:mean|variance)|embeddings)$")
+OLD = re.compile(
+    r"(?:^|_)((?:W|U|b)(?:_[ifcozrh])?|gamma|beta|running_(?:mean|std|var)|alphas|moving_(?:mean|variance)|embeddings)$"
+)
 GATE = re.compile(r"(W|U|b)_([ifcozrh])")
 CELL = re.compile(r"(\w*_)?cells?(_\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One entry of `weight_names`: the parts of its name (without the layer's own, cells and `:0`), its role, its array."""
+    """One entry of `weight_names`: the parts of its name (without the layer's own, cells and `:0`), its role,
+    its array.
+    """
 
     parts: tuple[str, ...]
     role: str

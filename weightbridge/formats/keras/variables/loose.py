@@ -1,4 +1,6 @@
-"""Layers of which a file tells stored variables and no architecture: attributes from shapes, unique names, an order for edges."""
+"""Layers of which a file tells stored variables and no architecture: attributes from shapes, unique names, an
+order for edges.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -11,7 +13,17 @@ from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 
 MakeTensor = Callable[[str, Variable, bool], Tensor]  # layer's name, variable, trainable
-WITH_BIAS = ("Conv", "Dense", "ConvTranspose", "EinsumDense", "LSTM", "GRU", "RNN", "DepthwiseConv", "SeparableConv")
+WITH_BIAS = (
+    "Conv",
+    "Dense",
+    "ConvTranspose",
+    "EinsumDense",
+    "LSTM",
+    "GRU",
+    "RNN",
+    "DepthwiseConv",
+    "SeparableConv",
+)
 NORMS = ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm")
 
 
@@ -58,7 +70,11 @@ def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:
         found["units"] = kernel[-1]
     if "recurrent_kernel" in shapes:
         found["units"] = shapes["recurrent_kernel"][0]
-        found |= {"go_backwards": True} if any("backward_layer" in v.dataset.path.split("/") for v in stored.variables) else {}
+        found |= (
+            {"go_backwards": True}
+            if any("backward_layer" in v.dataset.path.split("/") for v in stored.variables)
+            else {}
+        )
     if op == "GRU" and "bias" in shapes:
         found["reset_after"] = len(shapes["bias"]) > 1  # input and recurrent biases apart
     if "embeddings" in shapes:

@@ -27,7 +27,9 @@ def read_shards(path: Path) -> tuple[Group, tuple[Path, ...]]:
     weights = value.get("weight_map") if isinstance(value, dict) else None
     if not isinstance(weights, dict):
         raise Corrupt("the map of shards has no weight_map", where=str(path), fix="Save the weights again")
-    names = {str(n): n for listed in weights.values() for n in (listed if isinstance(listed, list) else [listed])}
+    names = {
+        str(n): n for listed in weights.values() for n in (listed if isinstance(listed, list) else [listed])
+    }
     shards = tuple(_shard(path, names[text]) for text in sorted(names))
     if not shards:
         raise Corrupt("the map of shards names no shard", where=str(path), fix="Save the weights again")
@@ -37,16 +39,23 @@ def read_shards(path: Path) -> tuple[Group, tuple[Path, ...]]:
 
 def _shard(path: Path, name: object) -> Path:
     if not isinstance(name, str) or Path(name).name != name or name in ("", ".", ".."):
-        raise ExternalReference(f"a shard outside the folder: {name!r}", where=str(path), fix="All shards lie beside the map")
+        raise ExternalReference(
+            f"a shard outside the folder: {name!r}", where=str(path), fix="All shards lie beside the map"
+        )
     shard = path.with_name(name)
     if not shard.is_file() or shard.is_symlink():
-        raise MissingFile("this shard is not there", where=str(shard), fix=f"Copy all the files that {path.name} names")
+        raise MissingFile(
+            "this shard is not there", where=str(shard), fix=f"Copy all the files that {path.name} names"
+        )
     return shard
 
 
 def _moved(group: Group, by: int) -> Group:
     """The group with addresses that keep the order of the shards."""
-    children = {name: child if isinstance(child, Dataset) else _moved(child, by) for name, child in group.children.items()}
+    children = {
+        name: child if isinstance(child, Dataset) else _moved(child, by)
+        for name, child in group.children.items()
+    }
     return replace(group, address=group.address + by, children=children)
 
 
@@ -54,5 +63,7 @@ def _merged(a: Group, b: Group) -> Group:
     children = dict(a.children)
     for name, child in b.children.items():
         mine = children.get(name)
-        children[name] = _merged(mine, child) if isinstance(mine, Group) and isinstance(child, Group) else child
+        children[name] = (
+            _merged(mine, child) if isinstance(mine, Group) and isinstance(child, Group) else child
+        )
     return replace(a, attributes={**b.attributes, **a.attributes}, children=children)

@@ -1,4 +1,6 @@
-"""Stored variables -> Tensors, whose bytes are read only when asked for: straight from the file where they lie in one run."""
+"""Stored variables -> Tensors, whose bytes are read only when asked for: straight from the file where they
+lie in one run.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -63,9 +65,15 @@ def load(dataset: Dataset) -> Array:
             array = np.asarray(file[dataset.path][()])
         return array.view(dataset.dtype) if array.dtype.kind == "V" else _native(array)
     if region.path.stat().st_size < region.start + dataset.offset + dataset.nbytes:
-        raise Corrupt("the file has become shorter since its header was read", where=f"{region.label}: {dataset.path}", fix="Run it again")
+        raise Corrupt(
+            "the file has become shorter since its header was read",
+            where=f"{region.label}: {dataset.path}",
+            fix="Run it again",
+        )
     count = dataset.nbytes // dataset.dtype.itemsize
-    values: Array = np.fromfile(region.path, dtype=dataset.dtype, count=count, offset=region.start + dataset.offset)
+    values: Array = np.fromfile(
+        region.path, dtype=dataset.dtype, count=count, offset=region.start + dataset.offset
+    )
     return _native(values.reshape(dataset.shape))
 
 

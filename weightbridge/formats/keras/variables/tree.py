@@ -1,4 +1,6 @@
-"""Keras 3's layout: a tree of groups, each with its variables under `vars` as 0, 1, 2, ...; roles by class and order."""
+"""Keras 3's layout: a tree of groups, each with its variables under `vars` as 0, 1, 2, ...; roles by class
+and order.
+"""
 
 import re
 from collections import Counter
@@ -29,7 +31,9 @@ class VariableStore:
         self.root, self.taken = root, set[str]()
 
     def take(self, node: Node, _: Shapes) -> Stored:
-        group = self.root.group(node.store) or self.root.group(node.store.replace("layers", "_layer_checkpoint_dependencies"))
+        group = self.root.group(node.store) or self.root.group(
+            node.store.replace("layers", "_layer_checkpoint_dependencies")
+        )
         own = own_variables(group)
         cell = group.group("cell") if group else None
         if not own and cell and not node.layer.layers:
@@ -41,8 +45,16 @@ class VariableStore:
             return unnamed(node.layer.name, own, node.layer.class_name, parts)
         if own and len(own) != len(expected):
             return unnamed(node.layer.name, own, node.layer.class_name, parts)
-        variables = tuple(Variable(variable_name(node.layer.class_name, role), role, d) for role, d in zip(expected, own, strict=False))
-        return Stored(class_name=node.layer.class_name, variables=variables, parts=parts, missing=() if own else expected)
+        variables = tuple(
+            Variable(variable_name(node.layer.class_name, role), role, d)
+            for role, d in zip(expected, own, strict=False)
+        )
+        return Stored(
+            class_name=node.layer.class_name,
+            variables=variables,
+            parts=parts,
+            missing=() if own else expected,
+        )
 
     def _parts(self, group: Group) -> tuple[Stored, ...]:
         """Sub-layers of a layer whose inside no config tells: groups below it."""
@@ -54,7 +66,9 @@ class VariableStore:
         return tensor_of(layer, variable, trainable)
 
     def rest(self) -> tuple[Stored, ...]:
-        """Layers that no node has taken: attributes of subclassed models, or all of a file without architecture."""
+        """Layers that no node has taken: attributes of subclassed models, or all of a file without
+        architecture.
+        """
         own = of_model(_told(self.root) or "model", own_variables(self.root))
         left = [_without(part, self.taken) for part in (own, *sublayers(self.root))]
         return tuple(part for part in left if part.variables or (not self.taken and part is not left[0]))
@@ -62,8 +76,13 @@ class VariableStore:
 
 def excluded(root: Group) -> tuple[Excluded, ...]:
     """The stored arrays that are no weights: optimizer state, metrics, seed generators."""
-    found = [d for d in root.datasets() if is_state(d.path) or is_counter(d) or "vars" not in d.path.split("/")]
-    return tuple(Excluded(d.path, "optimizer" if d.path.startswith(OPTIMIZER) else "state", prod(d.shape)) for d in found)
+    found = [
+        d for d in root.datasets() if is_state(d.path) or is_counter(d) or "vars" not in d.path.split("/")
+    ]
+    return tuple(
+        Excluded(d.path, "optimizer" if d.path.startswith(OPTIMIZER) else "state", prod(d.shape))
+        for d in found
+    )
 
 
 def is_counter(dataset: Dataset) -> bool:
@@ -88,7 +107,11 @@ def is_custom(node: Node) -> bool:
 def own_variables(group: Group | None) -> tuple[Dataset, ...]:
     """The datasets under `vars`, by number."""
     place = group.group("vars") if group else None
-    found = [] if place is None else [d for d in place.children.values() if isinstance(d, Dataset) and not is_counter(d)]
+    found = (
+        []
+        if place is None
+        else [d for d in place.children.values() if isinstance(d, Dataset) and not is_counter(d)]
+    )
     return tuple(sorted(found, key=lambda d: _natural(d.path)))
 
 
@@ -102,25 +125,41 @@ def sublayers(root: Group) -> Iterator[Stored]:
 def of_model(name: str, own: tuple[Dataset, ...]) -> Stored:
     """Variables that the model itself holds: two equal vectors of one that has layers are no norm."""
     keys = tuple(d.path.rsplit("/", 1)[-1] for d in own)
-    return Stored(name, "", tuple(Variable(key, f"var{key}" if key.isdigit() else key, d) for key, d in zip(keys, own, strict=True)), ())
+    return Stored(
+        name,
+        "",
+        tuple(
+            Variable(key, f"var{key}" if key.isdigit() else key, d) for key, d in zip(keys, own, strict=True)
+        ),
+        (),
+    )
 
 
-def unnamed(name: str, own: tuple[Dataset, ...], class_name: str, parts: tuple[Stored, ...], hint: str = "") -> Stored:
+def unnamed(
+    name: str, own: tuple[Dataset, ...], class_name: str, parts: tuple[Stored, ...], hint: str = ""
+) -> Stored:
     """Variables of which the file tells order and shapes: roles by what they look like."""
     keys = tuple(d.path.rsplit("/", 1)[-1] for d in own)
     blank = tuple(f"var{k}" if k.isdigit() else k for k in keys)
     found = guess(blank, tuple(d.shape for d in own), hint or name)
     names = [
-        key if re.fullmatch(r"var\d+", role) else variable_name(found.class_name, role) for key, role in zip(keys, found.roles, strict=True)
+        key if re.fullmatch(r"var\d+", role) else variable_name(found.class_name, role)
+        for key, role in zip(keys, found.roles, strict=True)
     ]
     variables = tuple(Variable(name, role, d) for name, role, d in zip(names, found.roles, own, strict=True))
-    return Stored(name, class_name or found.class_name or class_of_group(hint.rsplit("/", 1)[-1]), variables, parts)
+    return Stored(
+        name, class_name or found.class_name or class_of_group(hint.rsplit("/", 1)[-1]), variables, parts
+    )
 
 
 def _groups(group: Group, names: tuple[str, ...]) -> Iterator[tuple[Group, tuple[str, ...]]]:
-    """All groups below that stand for a layer, with the names on the way to them; state is left out, a cell is its layer."""
+    """All groups below that stand for a layer, with the names on the way to them; state is left out, a cell
+    is its layer.
+    """
     children = [
-        (key, child) for key, child in group.children.items() if isinstance(child, Group) and key != "vars" and not is_state(child.path)
+        (key, child)
+        for key, child in group.children.items()
+        if isinstance(child, Group) and key != "vars" and not is_state(child.path)
     ]
     labels = _labels(children)
     for key, child in saved_order(children):
@@ -136,11 +175,17 @@ def _groups(group: Group, names: tuple[str, ...]) -> Iterator[tuple[Group, tuple
 
 def _adds_no_name(key: str, group: Group, label: str) -> bool:
     """Lists of layers, and what holds the cells of a recurrent layer."""
-    return (key in CONTAINERS and group.group("vars") is None) or key == "cells" or (key == "cell" and bool(CELL.fullmatch(label)))
+    return (
+        (key in CONTAINERS and group.group("vars") is None)
+        or key == "cells"
+        or (key == "cell" and bool(CELL.fullmatch(label)))
+    )
 
 
 def _labels(children: list[tuple[str, Group]]) -> dict[str, str]:
-    """What each group is called: the user's name where the file keeps it and it is the only one, else the group's own."""
+    """What each group is called: the user's name where the file keeps it and it is the only one, else the
+    group's own.
+    """
     told = {key: _told(child) or _projection(key) for key, child in children}
     counts = Counter(told.values())
     return {key: name if name and counts[name] == 1 else key for key, name in told.items()}
@@ -161,8 +206,10 @@ def _told(group: Group) -> str:
 def saved_order(children: list[tuple[str, Group]]) -> list[tuple[str, Group]]:
     """The order in which the groups were written.
 
-    HDF5 lists names by the alphabet. Counters order the layers of one class for sure; across classes the address of a group's
-    header tells, for headers are given out from low to high, except where a freed hole is filled: a header lower than that of
+    HDF5 lists names by the alphabet. Counters order the layers of one class for sure; across classes the
+    address of a group's
+    header tells, for headers are given out from low to high, except where a freed hole is filled: a header
+    lower than that of
     the layer of the same class before it is such a one.
     """
     places: dict[str, tuple[int, int]] = {}

@@ -1,4 +1,6 @@
-"""Recurrent cells that an exporter wrote out in single steps, once or once per time step, as the layer that they are in Keras's layout."""
+"""Recurrent cells that an exporter wrote out in single steps, once or once per time step, as the layer that
+they are in Keras's layout.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +34,9 @@ class Cell:
 
 
 def cell_drafts(site: Site) -> dict[int, Draft]:
-    """Drafts of cells by each node they stand for; the time steps of one layer are one draft where nothing needs them apart."""
+    """Drafts of cells by each node they stand for; the time steps of one layer are one draft where nothing
+    needs them apart.
+    """
     groups: dict[tuple[int, int], list[Cell]] = {}
     for cell in _cells(site):
         groups.setdefault(cell.weights, []).append(cell)
@@ -45,7 +49,9 @@ def cell_drafts(site: Site) -> dict[int, Draft]:
 
 
 def _cells(site: Site) -> Iterator[Cell]:
-    """The cells in topological order: the state that one leaves is where the walk back from the next one ends."""
+    """The cells in topological order: the state that one leaves is where the walk back from the next one
+    ends.
+    """
     if not any(p.is_recurrent for n in range(len(site.net.nodes)) if (p := product_of(site, n)) is not None):
         return
     taken: set[int] = set()
@@ -72,15 +78,19 @@ def _cell(site: Site, steps: Steps, found: Found, states: Mapping[str, int]) -> 
 
 
 def _recurrent(site: Site, steps: Steps, found: Found, states: Mapping[str, int]) -> Product | None:
-    """The product with the state: the same kernel multiplies what this cell gives out, or what it was given by the one before.
+    """The product with the state: the same kernel multiplies what this cell gives out, or what it was given
+    by the one before.
 
-    Failing that, in a cell of gates, by its shape, a state that no data reaches, or the state's origin: both states have the same.
+    Failing that, in a cell of gates, by its shape, a state that no data reaches, or the state's origin: both
+    states have the same.
     """
     hidden = found.outputs[0]
     readers = (product_of(site, n) for n in site.net.consumers.get(hidden, ()))
     read = {id(p.constant.header) for p in readers if p is not None and p.left == hidden}
     fitting = [p for p in steps.products if p.constant.shape == (found.units, p.width)]
-    chained = [p for p in fitting if id(p.constant.header) in read or states.get(p.left) == id(p.constant.header)]
+    chained = [
+        p for p in fitting if id(p.constant.header) in read or states.get(p.left) == id(p.constant.header)
+    ]
     if chained or found.op == "RNN":
         return chained[0] if len(chained) == 1 else None
     if len(fitting) == 1:
@@ -134,11 +144,24 @@ def _draft(site: Site, cells: Sequence[Cell]) -> Draft:
     outputs = tuple(v for cell in reversed(cells) for v in cell.found.outputs)
     read = (v for cell in cells for v in (cell.kernel.left, cell.recurrent.left, *cell.steps.states))
     inputs = tuple(dict.fromkeys(v for v in read if site.net.is_data(v) and v not in outputs))
-    found: dict[str, Any] = {"units": first.found.units, "use_bias": bool(first.found.biases), "gates": GATES[first.found.op]}
+    found: dict[str, Any] = {
+        "units": first.found.units,
+        "use_bias": bool(first.found.biases),
+        "gates": GATES[first.found.op],
+    }
     slots = (
         Slot("kernel", first.kernel.constant, "i g"),
         Slot("recurrent_kernel", first.recurrent.constant, "u g"),
         *(Slot(role, constant) for role, constant in first.found.biases),
     )
     attributes = {**found, "weights": "keras", **first.found.attributes}
-    return Draft(first.found.op, first.found.op, (*sorted(nodes - {anchor}), anchor), inputs, outputs, outputs[0], attributes, slots)
+    return Draft(
+        first.found.op,
+        first.found.op,
+        (*sorted(nodes - {anchor}), anchor),
+        inputs,
+        outputs,
+        outputs[0],
+        attributes,
+        slots,
+    )

@@ -1,4 +1,6 @@
-"""Which recurrent cell a group of steps computes: its values for random products and states against those of LSTM, GRU and simple RNN."""
+"""Which recurrent cell a group of steps computes: its values for random products and states against those of
+LSTM, GRU and simple RNN.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +23,9 @@ CLOSE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """outputs: the values that hold its new hidden state and, of an LSTM, its new cell state. recurrent: where the values tell."""
+    """outputs: the values that hold its new hidden state and, of an LSTM, its new cell state. recurrent:
+    where the values tell.
+    """
 
     op: str
     units: int
@@ -61,7 +65,9 @@ def _step(site: Site, node: Node, known: Mapping[str, Array]) -> dict[str, Array
     """What one node makes of the values known so far; None where they do not fit."""
     try:
         if node.op == "Split":
-            parts = np.array_split(known[node.inputs[0]], _cuts(site, node, len(known[node.inputs[0]][0])), axis=-1)
+            parts = np.array_split(
+                known[node.inputs[0]], _cuts(site, node, len(known[node.inputs[0]][0])), axis=-1
+            )
             return dict(zip(node.outputs, parts, strict=True)) if _axis(node) in (1, -1) else None
         if node.op == "Slice":
             return {node.outputs[0]: known[node.inputs[0]][_slices(site, node)]}
@@ -77,7 +83,9 @@ def _axis(node: Node) -> int:
 
 def _cuts(site: Site, node: Node, width: int) -> Any:
     """The places where a Split cuts."""
-    sizes = node.attributes.get("split") or (site.net.integers(node.inputs[1]) if len(node.inputs) > 1 else None)
+    sizes = node.attributes.get("split") or (
+        site.net.integers(node.inputs[1]) if len(node.inputs) > 1 else None
+    )
     sizes = sizes or (width // len(node.outputs),) * len(node.outputs)
     if sum(sizes) != width:
         raise ValueError(f"{sizes} of {width}")
@@ -87,7 +95,9 @@ def _cuts(site: Site, node: Node, width: int) -> Any:
 def _slices(site: Site, node: Node) -> tuple[slice, ...]:
     """A Slice's cuts, its numbers from inputs or, before opset 10, from attributes."""
     names = ("starts", "ends", "axes", "steps")
-    given = [site.net.integers(v) if v else None for v in node.inputs[1:]] or [node.attributes.get(n) for n in names]
+    given = [site.net.integers(v) if v else None for v in node.inputs[1:]] or [
+        node.attributes.get(n) for n in names
+    ]
     starts, ends, axes, steps = (*given, None, None, None, None)[:4]
     if starts is None or ends is None:
         raise ValueError("cut at places that data decides")
@@ -105,7 +115,9 @@ def _lstm(steps: Steps, known: Mapping[str, Array], given: str) -> Found | None:
         cell = inner(f) * known[steps.states[0]] + inner(i) * outer(c)
         value = next((v for v, a in known.items() if _is_same(a, cell)), None)
         if value is not None and _is_same(known[given], inner(o) * outer(cell)):
-            return Found("LSTM", i.shape[-1], names, (given, value), tuple(("bias", b) for b in steps.vectors.values()))
+            return Found(
+                "LSTM", i.shape[-1], names, (given, value), tuple(("bias", b) for b in steps.vectors.values())
+            )
     return None
 
 
@@ -118,13 +130,18 @@ def _gru(steps: Steps, known: Mapping[str, Array], given: str) -> Found | None:
         if recurrent.left != steps.states[0]:
             continue
         for biases in _shares(steps.vectors):
-            x, h = (np.split(_of(p, b, known), 3, axis=-1) for p, b in zip((kernel, recurrent), biases, strict=True))
+            x, h = (
+                np.split(_of(p, b, known), 3, axis=-1)
+                for p, b in zip((kernel, recurrent), biases, strict=True)
+            )
             for names, inner, outer in _activations():
                 z, r = inner(x[0] + h[0]), inner(x[1] + h[1])
                 if _is_same(known[given], z * state + (1 - z) * outer(x[2] + r * h[2])):
                     roles = (("bias", biases[0]), ("recurrent_bias", biases[1]))
                     named = tuple((role, steps.vectors[v]) for role, v in roles if v)
-                    return Found("GRU", state.shape[-1], {**names, "reset_after": True}, (given,), named, recurrent)
+                    return Found(
+                        "GRU", state.shape[-1], {**names, "reset_after": True}, (given,), named, recurrent
+                    )
     return None
 
 
@@ -132,7 +149,10 @@ def _rnn(steps: Steps, known: Mapping[str, Array], given: str) -> Found | None:
     if steps.states or len(steps.vectors) > 1:
         return None
     before = _sum(steps, known)
-    name = next((n for n, function in OUTER.items() if n != "linear" and _is_same(known[given], function(before))), None)
+    name = next(
+        (n for n, function in OUTER.items() if n != "linear" and _is_same(known[given], function(before))),
+        None,
+    )
     biases = tuple(("bias", b) for b in steps.vectors.values())
     return Found("RNN", before.shape[-1], {"activation": name}, (given,), biases) if name else None
 
@@ -144,7 +164,9 @@ def _of(product: Product, bias: str, known: Mapping[str, Array]) -> Array:
 def _sum(steps: Steps, known: Mapping[str, Array]) -> Array:
     """Before the gates: both products and the bias, which a Gemm has in its product already."""
     total = sum(known[p.value] for p in steps.products)
-    return np.asarray(total + sum(known[v] for v in steps.vectors if v not in {p.bias for p in steps.products}))
+    return np.asarray(
+        total + sum(known[v] for v in steps.vectors if v not in {p.bias for p in steps.products})
+    )
 
 
 def _shares(vectors: Mapping[str, Constant]) -> Sequence[tuple[str, str]]:
@@ -162,7 +184,11 @@ def _shares(vectors: Mapping[str, Constant]) -> Sequence[tuple[str, str]]:
 def _activations() -> Iterator[tuple[dict[str, Any], Function, Function]]:
     for inner, first in INNER.items():
         for outer, second in OUTER.items():
-            named = {"recurrent_activation": ("hard_sigmoid", {"slope": 0.2, "offset": 0.5}) if inner == "older hard_sigmoid" else inner}
+            named = {
+                "recurrent_activation": ("hard_sigmoid", {"slope": 0.2, "offset": 0.5})
+                if inner == "older hard_sigmoid"
+                else inner
+            }
             yield {**named, "activation": outer}, first, second
 
 

@@ -1,4 +1,6 @@
-"""Recurrent weights that an exporter left as torch keeps them and puts into ONNX's order in the graph: slices joined, gate by gate."""
+"""Recurrent weights that an exporter left as torch keeps them and puts into ONNX's order in the graph: slices
+joined, gate by gate.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +36,9 @@ class TorchCell:
 
 
 def torch_cells(site: Site, node: Node) -> tuple[TorchCell, ...]:
-    """The weights of each direction of an LSTM, GRU or RNN node; () where they are not torch's, put in order by the graph."""
+    """The weights of each direction of an LSTM, GRU or RNN node; () where they are not torch's, put in order
+    by the graph.
+    """
     values = (*node.inputs[1:4], "", "")[:3]
     kernels, recurrent = (_directions(site, v) for v in values[:2])
     biases = _directions(site, values[2]) if values[2] else [()] * len(kernels)
@@ -44,7 +48,9 @@ def torch_cells(site: Site, node: Node) -> tuple[TorchCell, ...]:
     return tuple(c for c in cells if c is not None) if None not in cells else ()
 
 
-def _cell(op: str, kernel: Sequence[Rows], recurrent: Sequence[Rows], bias: Sequence[Rows]) -> TorchCell | None:
+def _cell(
+    op: str, kernel: Sequence[Rows], recurrent: Sequence[Rows], bias: Sequence[Rows]
+) -> TorchCell | None:
     matrices = [_whole(op, rows) for rows in (kernel, recurrent)]
     half = sum(r.numbers.size for r in bias) // 2
     first = [r for i, r in enumerate(bias) if sum(x.numbers.size for x in bias[:i]) < half]
@@ -61,13 +67,17 @@ def _whole(op: str, rows: Sequence[Rows]) -> Constant | None:
     numbers = np.concatenate([r.numbers for r in rows])
     gates, constant = len(ORDER[op]), rows[0].constant
     expected = (
-        np.arange(constant.header.dims[0]).reshape(gates, -1)[list(ORDER[op])] if constant.header.dims[0] % gates == 0 else numbers[:0]
+        np.arange(constant.header.dims[0]).reshape(gates, -1)[list(ORDER[op])]
+        if constant.header.dims[0] % gates == 0
+        else numbers[:0]
     )
     return constant if np.array_equal(numbers, expected.reshape(-1)) else None
 
 
 def _directions(site: Site, value: str) -> list[tuple[Rows, ...]]:
-    """The rows of each direction: along the first axis of the value, which an Unsqueeze has added. [] where they cannot be told."""
+    """The rows of each direction: along the first axis of the value, which an Unsqueeze has added. [] where
+    they cannot be told.
+    """
     node = site.net.source(value)
     if node is None or node.domain:
         return []
@@ -93,4 +103,8 @@ def _rows(site: Site, value: str, depth: int) -> tuple[Rows, ...]:
         return tuple(r for part in parts for r in part) if all(parts) else ()
     rows = _rows(site, node.inputs[0], depth - 1) if node.op == "Slice" else ()
     found = bounds(site.net, node) if len(rows) == 1 else None
-    return (Rows(rows[0].constant, rows[0].numbers[found[0]]),) if found is not None and list(found) == [0] else ()
+    return (
+        (Rows(rows[0].constant, rows[0].numbers[found[0]]),)
+        if found is not None and list(found) == [0]
+        else ()
+    )

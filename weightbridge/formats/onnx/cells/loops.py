@@ -1,4 +1,6 @@
-"""Recurrent layers that an exporter wrote as a Loop: one product with the state, one with the step's input, in Keras's own layout."""
+"""Recurrent layers that an exporter wrote as a Loop: one product with the state, one with the step's input,
+in Keras's own layout.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +12,14 @@ from weightbridge.formats.onnx.values.values import Constant
 
 OPS = {1: "RNN", 3: "GRU", 4: "LSTM"}  # by the number of gates
 GATES = {"RNN": "h", "GRU": "z r h", "LSTM": "i f c o"}
-ACTIVATIONS = {"Tanh": "tanh", "Relu": "relu", "Sigmoid": "sigmoid", "Softsign": "softsign", "Elu": "elu", "Selu": "selu"}
+ACTIVATIONS = {
+    "Tanh": "tanh",
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Softsign": "softsign",
+    "Elu": "elu",
+    "Selu": "selu",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +39,45 @@ def loop(site: Site, node: Node, index: int) -> Draft | None:
     weights = _weights(site, node, index, body)
     products = list(_products(body, weights))
     states, steps = ([p for p in products if p.is_state is wanted] for wanted in (True, False))
-    if not states or not steps or len({id(p.constant) for p in states}) != 1 or len({id(p.constant) for p in steps}) != 1:
+    if (
+        not states
+        or not steps
+        or len({id(p.constant) for p in states}) != 1
+        or len({id(p.constant) for p in steps}) != 1
+    ):
         return None
     recurrent, kernel = states[0].constant, steps[0].constant
     (units, width), given = recurrent.shape or (0, 0), kernel.shape or (0, 0)
     if not units or width % units or width // units not in OPS or given[1] != width:
         return None
     op = OPS[width // units]
-    bias = next((c for c in weights.values() if c is not recurrent and c is not kernel and (c.shape or (0,))[-1] == width), None)
-    found = {"units": units, "use_bias": bias is not None, "gates": GATES[op], "weights": "keras", **_activations(op, body)}
+    bias = next(
+        (
+            c
+            for c in weights.values()
+            if c is not recurrent and c is not kernel and (c.shape or (0,))[-1] == width
+        ),
+        None,
+    )
+    found = {
+        "units": units,
+        "use_bias": bias is not None,
+        "gates": GATES[op],
+        "weights": "keras",
+        **_activations(op, body),
+    }
     found["go_backwards"] = _is_reversed(site, node, index)
     if op == "GRU":
         found["reset_after"] = states[0].is_whole
-    slots = (Slot("kernel", kernel, "i g"), Slot("recurrent_kernel", recurrent, "u g"), Slot("bias", bias) if bias else None)
+    slots = (
+        Slot("kernel", kernel, "i g"),
+        Slot("recurrent_kernel", recurrent, "u g"),
+        Slot("bias", bias) if bias else None,
+    )
     made = draft(site, node, index, op, found, *slots)
-    read = [v for v in node.outputs if v and site.net.consumers.get(v)] + [v for v in node.outputs if v in site.net.outputs]
+    read = [v for v in node.outputs if v and site.net.consumers.get(v)] + [
+        v for v in node.outputs if v in site.net.outputs
+    ]
     return replace(made, shown=read[-1] if read else made.shown)
 
 
@@ -71,7 +104,9 @@ def _products(body: Graph, weights: Mapping[str, Constant]) -> Iterator[Product]
 
 
 def _reads_state(value: str, maker: Mapping[str, Node], states: set[str]) -> bool:
-    """Whether the left factor is the state, or the state times a gate; the step's input is gathered from a sequence."""
+    """Whether the left factor is the state, or the state times a gate; the step's input is gathered from a
+    sequence.
+    """
     seen: set[str] = set()
     left = [value]
     while left and len(seen) < 64:

@@ -8,19 +8,32 @@ from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft
 from weightbridge.formats.onnx.proto import Node
 
 DEFAULTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
-NAMES = {"HardSigmoid": "hard_sigmoid", "LeakyRelu": "leaky_relu", "ScaledTanh": "scaled_tanh", "Softsign": "softsign"}
+NAMES = {
+    "HardSigmoid": "hard_sigmoid",
+    "LeakyRelu": "leaky_relu",
+    "ScaledTanh": "scaled_tanh",
+    "Softsign": "softsign",
+}
 
 
 def recurrent(site: Site, node: Node, index: int) -> Draft | None:
-    """One layer, both directions of a bidirectional one along the first axis of its tensors (`direction` says so)."""
+    """One layer, both directions of a bidirectional one along the first axis of its tensors (`direction` says
+    so).
+    """
     weights = [site.constant(v) for v in (*node.inputs[1:4], "", "", "")[:3]]
     kernel, recurrent_kernel, bias = weights
-    if kernel is None or recurrent_kernel is None or (bias is None and len(node.inputs) > 3 and node.inputs[3]):
+    if (
+        kernel is None
+        or recurrent_kernel is None
+        or (bias is None and len(node.inputs) > 3 and node.inputs[3])
+    ):
         return None
     direction = str(node.attributes.get("direction", "forward"))
     given = tuple(node.attributes.get("activations") or DEFAULTS[node.op])
     found: dict[str, Any] = {
-        "units": recurrent_kernel.shape[-1] if recurrent_kernel.shape else int(node.attributes.get("hidden_size", 0)),
+        "units": recurrent_kernel.shape[-1]
+        if recurrent_kernel.shape
+        else int(node.attributes.get("hidden_size", 0)),
         "activation": _name(given[0] if node.op == "RNN" else given[1 % len(given)]),
         "use_bias": bias is not None,
         "direction": direction,
@@ -44,12 +57,22 @@ def recurrent(site: Site, node: Node, index: int) -> Draft | None:
 
 
 def by_direction(site: Site, node: Node, index: int, whole: Draft) -> list[Draft]:
-    """The layer itself; one for each direction, and what joins them, where their weights are torch's, put in order by the graph."""
-    cells = torch_cells(site, node) if whole.op == "Opaque" or "kernel" not in {s.role for s in whole.slots} else ()
-    directions = {"bidirectional": (False, True), "reverse": (True,)}.get(str(node.attributes.get("direction", "forward")), (False,))
+    """The layer itself; one for each direction, and what joins them, where their weights are torch's, put in
+    order by the graph.
+    """
+    cells = (
+        torch_cells(site, node)
+        if whole.op == "Opaque" or "kernel" not in {s.role for s in whole.slots}
+        else ()
+    )
+    directions = {"bidirectional": (False, True), "reverse": (True,)}.get(
+        str(node.attributes.get("direction", "forward")), (False,)
+    )
     if not cells or len(cells) != len(directions):
         return [whole]
-    made = [_of_torch(site, node, index, cell, is_back) for cell, is_back in zip(cells, directions, strict=True)]
+    made = [
+        _of_torch(site, node, index, cell, is_back) for cell, is_back in zip(cells, directions, strict=True)
+    ]
     if len(made) == 1:
         return made
     ends = tuple(f"{node.outputs[0]}/{side}" for side in ("forward", "backward"))

@@ -1,4 +1,6 @@
-"""The steps that a recurrent cell may be written in, found by walking back from its last one to the products with its kernels."""
+"""The steps that a recurrent cell may be written in, found by walking back from its last one to the products
+with its kernels.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +41,9 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """nodes: in order, the last gives the value out. states: values that come in from elsewhere. vectors: constants along the gates."""
+    """nodes: in order, the last gives the value out. states: values that come in from elsewhere. vectors:
+    constants along the gates.
+    """
 
     nodes: tuple[int, ...]
     products: tuple[Product, ...]
@@ -54,26 +58,40 @@ def product_of(site: Site, index: int) -> Product | None:
     if node.op not in ("MatMul", "Gemm") or node.domain or len(node.inputs) < 2 or not node.outputs:
         return None
     attributes = node.attributes
-    if any(attributes.get(k, 0) for k in ("transA", "transB")) or any(attributes.get(k, 1.0) != 1.0 for k in ("alpha", "beta")):
+    if any(attributes.get(k, 0) for k in ("transA", "transB")) or any(
+        attributes.get(k, 1.0) != 1.0 for k in ("alpha", "beta")
+    ):
         return None
     constant = site.constant(node.inputs[1])
     if constant is None or constant.shape is None or len(constant.shape) != 2 or not is_float(constant):
         return None
-    return Product(index, node.outputs[0], node.inputs[0], constant, node.inputs[2] if len(node.inputs) > 2 else "")
+    return Product(
+        index, node.outputs[0], node.inputs[0], constant, node.inputs[2] if len(node.inputs) > 2 else ""
+    )
 
 
 def steps_behind(site: Site, exit_index: int, taken: set[int]) -> Steps | None:
-    """What a value is computed from: two products, at most one state and two biases; None where it is more, or something else."""
+    """What a value is computed from: two products, at most one state and two biases; None where it is more,
+    or something else.
+    """
     walk = _Walk(site, taken)
     walk.enter(exit_index)
     while walk.left:
         if not walk.step() or len(walk.nodes) > MOST or len(walk.states) > 1 or len(walk.products) > 2:
             return None
     products = tuple(sorted(walk.products.values(), key=lambda p: p.node))
-    if len(products) != 2 or len({p.width for p in products}) != 1 or not any(p.is_recurrent for p in products):
+    if (
+        len(products) != 2
+        or len({p.width for p in products}) != 1
+        or not any(p.is_recurrent for p in products)
+    ):
         return None
     is_small = products[0].width <= WIDEST and len(walk.vectors) <= 2
-    return Steps(tuple(sorted(walk.nodes)), products, tuple(walk.states), walk.vectors, walk.scalars) if is_small else None
+    return (
+        Steps(tuple(sorted(walk.nodes)), products, tuple(walk.states), walk.vectors, walk.scalars)
+        if is_small
+        else None
+    )
 
 
 class _Walk:
@@ -117,14 +135,18 @@ class _Walk:
         if product is not None:
             self.products[value] = product
             self.left += [product.bias] if product.bias else []
-        elif not node.domain and (node.op in ELEMENTWISE or (node.op in VIEWS and _is_before_gates(self.site, node.inputs[0], SUMS))):
+        elif not node.domain and (
+            node.op in ELEMENTWISE or (node.op in VIEWS and _is_before_gates(self.site, node.inputs[0], SUMS))
+        ):
             self.enter(index)
         else:
             self.states[value] = None
 
 
 def _is_before_gates(site: Site, value: str, depth: int) -> bool:
-    """Whether a value is a product or a sum with one: what is cut into gates, and no state that is cut out of something."""
+    """Whether a value is a product or a sum with one: what is cut into gates, and no state that is cut out of
+    something.
+    """
     index = site.net.producer.get(value)
     if index is None or product_of(site, index) is not None:
         return index is not None

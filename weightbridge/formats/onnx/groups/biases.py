@@ -26,13 +26,17 @@ def with_biases(site: Site, drafts: Sequence[Draft]) -> list[Draft]:
         changed[owner] = _joined(drafts[owner], shift, value)
         if value != shift.inputs[0]:  # what reshapes between the two stays, and gives the shift's output
             between = maker[shift.inputs[0]]
-            changed[between] = replace(drafts[between], outputs=(*drafts[between].outputs, *shift.outputs), shown=shift.shown)
+            changed[between] = replace(
+                drafts[between], outputs=(*drafts[between].outputs, *shift.outputs), shown=shift.shown
+            )
         changed[n] = None
     result = (changed.get(n, d) for n, d in enumerate(drafts))
     return [d for d in result if d is not None]
 
 
-def _owner(site: Site, drafts: Sequence[Draft], maker: Mapping[str, int], shift: Draft) -> tuple[int, str] | None:
+def _owner(
+    site: Site, drafts: Sequence[Draft], maker: Mapping[str, int], shift: Draft
+) -> tuple[int, str] | None:
     """The layer whose bias this is, and its output."""
     value, constant = shift.inputs[0], shift.slots[0].constant
     for _ in range(BETWEEN_MOST):
@@ -41,7 +45,9 @@ def _owner(site: Site, drafts: Sequence[Draft], maker: Mapping[str, int], shift:
             return None
         before = drafts[n]
         if before.op in OWNERS and before.slot("kernel"):
-            fits = before.slot("bias") is None and _fits(site, before, constant, shift.inputs[0], direct=value == shift.inputs[0])
+            fits = before.slot("bias") is None and _fits(
+                site, before, constant, shift.inputs[0], direct=value == shift.inputs[0]
+            )
             return (n, value) if fits else None
         if not _keeps_channels(before) or before.slots or len(before.inputs) != 1:
             return None
@@ -50,14 +56,20 @@ def _owner(site: Site, drafts: Sequence[Draft], maker: Mapping[str, int], shift:
 
 
 def _keeps_channels(between: Draft) -> bool:
-    """Whether the node leaves every channel as it is, if their number stays; zeros may be added, as a transposed convolution has them."""
+    """Whether the node leaves every channel as it is, if their number stays; zeros may be added, as a
+    transposed convolution has them.
+    """
     return between.op in BETWEEN or (between.op == "Pad" and between.attributes.get("value") == 0.0)
 
 
 def _fits(site: Site, owner: Draft, constant: Constant, read: str, *, direct: bool) -> bool:
     """Whether the constant has one number per output channel, along the channels."""
     kernel = owner.slot("kernel")
-    width = owner.attributes.get("units") or owner.attributes.get("filters") or (kernel.constant.shape or (0,))[0] if kernel else 0
+    width = (
+        owner.attributes.get("units") or owner.attributes.get("filters") or (kernel.constant.shape or (0,))[0]
+        if kernel
+        else 0
+    )
     shape = constant.shape or ()
     if owner.op == "EinsumDense":
         return 0 < len(shape) < 3 and prod(shape) > 1
@@ -81,5 +93,10 @@ def _joined(owner: Draft, shift: Draft, value: str) -> Draft:
         outputs=(*owner.outputs, *shift.outputs) if is_direct else owner.outputs,
         shown=shift.shown,
         attributes={**owner.attributes, "use_bias": True},
-        slots=(*owner.slots, Slot("bias", shift.slots[0].constant, "o" if len(shift.slots[0].constant.shape or ()) == 1 else "")),
+        slots=(
+            *owner.slots,
+            Slot(
+                "bias", shift.slots[0].constant, "o" if len(shift.slots[0].constant.shape or ()) == 1 else ""
+            ),
+        ),
     )

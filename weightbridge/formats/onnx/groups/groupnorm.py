@@ -1,4 +1,6 @@
-"""torch writes GroupNorm as an InstanceNormalization of reshaped groups, then a scale and a shift: one layer again."""
+"""torch writes GroupNorm as an InstanceNormalization of reshaped groups, then a scale and a shift: one layer
+again.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -7,7 +9,9 @@ from weightbridge.formats.onnx.drafts import Draft, Site, Slot
 
 
 def with_group_norms(site: Site, drafts: Sequence[Draft]) -> list[Draft]:
-    """The drafts with every such group of four joined; its own scale and shift are all ones and zeros, one per group."""
+    """The drafts with every such group of four joined; its own scale and shift are all ones and zeros, one
+    per group.
+    """
     reader = _readers(site, drafts)
     gone: set[int] = set()
     changed: dict[int, Draft] = {}

@@ -1,4 +1,6 @@
-"""A fused layer whose output is cut into parts (query-key-value, gate-up): which features each part holds, followed through views."""
+"""A fused layer whose output is cut into parts (query-key-value, gate-up): which features each part holds,
+followed through views.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +12,9 @@ from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.features import Features, cut, viewed
 
 AXES = {"Dense": -1, "Conv": 1}  # of the features among those of the layer's output
-ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "Relu", "Sigmoid", "Tanh", "Gelu", "Cast", "Identity", "Dropout"})
+ELEMENTWISE = frozenset(
+    {"Add", "Sub", "Mul", "Div", "Relu", "Sigmoid", "Tanh", "Gelu", "Cast", "Identity", "Dropout"}
+)
 CUTS = frozenset({"Slice", "Gather", "Split"})
 STEPS = 64  # nodes that may stand between a layer and its parts
 WIDEST = 1 << 18  # features that are followed
@@ -18,7 +22,9 @@ WIDEST = 1 << 18  # features that are followed
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Features `start` to `stop` of each of `groups` equal groups of them; values: what holds them. parts: its own parts, if it has any."""
+    """Features `start` to `stop` of each of `groups` equal groups of them; values: what holds them. parts:
+    its own parts, if it has any.
+    """
 
     groups: int
     start: int
@@ -56,15 +62,26 @@ class _Search:
         pieces = self._pieces(value, features)
         if pieces is None or len(pieces) < 2 or sorted(n for key in pieces for n in key) != held.tolist():
             return ()
-        runs = [self._run(key, values, pieces[key][values[0]]) for key, values in ((k, tuple(v)) for k, v in pieces.items())]
+        runs = [
+            self._run(key, values, pieces[key][values[0]])
+            for key, values in ((k, tuple(v)) for k, v in pieces.items())
+        ]
         return tuple(r for r in runs if r is not None) if None not in runs else ()
 
     def _run(self, key: tuple[int, ...], values: tuple[str, ...], features: Features) -> Run | None:
         found = _regular(np.array(key), self.width)
-        return None if found is None else replace(found, values=values, parts=self.parts(values[0], features) if len(values) == 1 else ())
+        return (
+            None
+            if found is None
+            else replace(
+                found, values=values, parts=self.parts(values[0], features) if len(values) == 1 else ()
+            )
+        )
 
     def _pieces(self, value: str, features: Features) -> dict[tuple[int, ...], dict[str, Features]] | None:
-        """By the features they hold: the values that hold fewer than all. None where a node reads all of them."""
+        """By the features they hold: the values that hold fewer than all. None where a node reads all of
+        them.
+        """
         found: dict[tuple[int, ...], dict[str, Features]] = {}
         waiting = [(value, features)]
         for _ in range(STEPS):
@@ -102,7 +119,9 @@ class _Search:
 
 
 def _regular(numbers: np.ndarray, width: int) -> Run | None:
-    """The run that these features are: the same stretch of each of several equal groups; None for anything else."""
+    """The run that these features are: the same stretch of each of several equal groups; None for anything
+    else.
+    """
     breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
     groups = len(breaks) + 1
     if len(numbers) % groups or width % groups:
@@ -110,4 +129,8 @@ def _regular(numbers: np.ndarray, width: int) -> Run | None:
     length, period = len(numbers) // groups, width // groups
     start = int(numbers[0])
     expected = (np.arange(groups)[:, None] * period + start + np.arange(length)[None]).reshape(-1)
-    return Run(groups, start, start + length, ()) if start + length <= period and np.array_equal(numbers, expected) else None
+    return (
+        Run(groups, start, start + length, ())
+        if start + length <= period and np.array_equal(numbers, expected)
+        else None
+    )

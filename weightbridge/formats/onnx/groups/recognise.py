@@ -1,4 +1,6 @@
-"""What function a group of nodes computes: its values on a few inputs against those of the functions that are known."""
+"""What function a group of nodes computes: its values on a few inputs against those of the functions that are
+known.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +17,22 @@ from weightbridge.formats.onnx.values.views import axes_of
 from weightbridge.model.tensors import Array
 
 NONLINEAR = frozenset(
-    ["Sigmoid", "Erf", "Erfc", "Tanh", "Softplus", "Clip", "Relu", "HardSigmoid", "Exp", "Sqrt", "Pow", "Max", "Min", "Less"]
+    [
+        "Sigmoid",
+        "Erf",
+        "Erfc",
+        "Tanh",
+        "Softplus",
+        "Clip",
+        "Relu",
+        "HardSigmoid",
+        "Exp",
+        "Sqrt",
+        "Pow",
+        "Max",
+        "Min",
+        "Less",
+    ]
 )
 GRID = np.linspace(-7.3, 7.3, 41)
 CLOSE = 1e-4  # constants in files are rounded to float32, and some writers round sqrt(2 / pi) further
@@ -31,9 +48,15 @@ class Function:
 
 
 def recognise(
-    nodes: Sequence[Node], root: str, scalars: Mapping[str, float], constants: Mapping[str, tuple[int, ...]], site: Site
+    nodes: Sequence[Node],
+    root: str,
+    scalars: Mapping[str, float],
+    constants: Mapping[str, tuple[int, ...]],
+    site: Site,
 ) -> Function | None:
-    """The function of `root` that the nodes compute. constants: the shapes of those whose values are not looked at."""
+    """The function of `root` that the nodes compute. constants: the shapes of those whose values are not
+    looked at.
+    """
     if any(n.op in MEANS for n in nodes):
         return _norm(nodes, root, scalars, constants, site)
     if not constants:
@@ -47,7 +70,14 @@ def _activation(nodes: Sequence[Node], root: str, scalars: Mapping[str, float]) 
     got = run(nodes, {root: GRID, **scalars}, {})
     if got is None or got.shape != GRID.shape:
         return None
-    name = next((name for name, function in ACTIVATIONS.items() if np.allclose(got, function(GRID), rtol=CLOSE, atol=CLOSE)), None)
+    name = next(
+        (
+            name
+            for name, function in ACTIVATIONS.items()
+            if np.allclose(got, function(GRID), rtol=CLOSE, atol=CLOSE)
+        ),
+        None,
+    )
     return Function("Activation", {"activation": name}) if name else None
 
 
@@ -62,19 +92,31 @@ def _prelu(nodes: Sequence[Node], root: str, scalars: Mapping[str, float], const
     slope = 0.37
     got = run(nodes, {root: GRID, constant: slope, **scalars}, {})
     for sign in (1, -1):
-        if got is not None and got.shape == GRID.shape and np.allclose(got, np.where(GRID > 0, GRID, sign * slope * GRID), rtol=1e-6):
+        if (
+            got is not None
+            and got.shape == GRID.shape
+            and np.allclose(got, np.where(GRID > 0, GRID, sign * slope * GRID), rtol=1e-6)
+        ):
             negated = {"negated": ("alpha",)} if sign < 0 else {}
             return Function("Activation", {"activation": "prelu", **negated}, (("alpha", constant),))
     return None
 
 
 def _norm(
-    nodes: Sequence[Node], root: str, scalars: Mapping[str, float], constants: Mapping[str, tuple[int, ...]], site: Site
+    nodes: Sequence[Node],
+    root: str,
+    scalars: Mapping[str, float],
+    constants: Mapping[str, tuple[int, ...]],
+    site: Site,
 ) -> Function | None:
     """Layer, RMS or group normalisation over the axes of the mean."""
     rank = max([site.rank(root) or 0, 2, *(len(s) for s in constants.values())])
     reduced = {n.outputs[0]: _axes(n, rank, site) for n in nodes if n.op in MEANS}
-    if None in reduced.values() or len(set(reduced.values())) != 1 or not any(n.op in ("Sqrt", "Pow") for n in nodes):
+    if (
+        None in reduced.values()
+        or len(set(reduced.values())) != 1
+        or not any(n.op in ("Sqrt", "Pow") for n in nodes)
+    ):
         return None
     axes = next(a for a in reduced.values() if a is not None)
     rank = max([rank, *(a + 1 if a >= 0 else -a for a in axes)])
@@ -84,11 +126,20 @@ def _norm(
     got = run(nodes, {root: x, **scalars, **values}, dict.fromkeys(reduced, axes))
     if got is None or got.shape != x.shape:
         return None
-    return next((f for f, expected in _norms(x, axes, values, scalars) if np.allclose(got, expected, rtol=CLOSE, atol=0)), None)
+    return next(
+        (
+            f
+            for f, expected in _norms(x, axes, values, scalars)
+            if np.allclose(got, expected, rtol=CLOSE, atol=0)
+        ),
+        None,
+    )
 
 
 def _axes(node: Node, rank: int, site: Site) -> tuple[int, ...] | None:
-    return tuple(range(2, max(rank, 3))) if node.op == "GlobalAveragePool" else axes_of(node, site.net.numbers)
+    return (
+        tuple(range(2, max(rank, 3))) if node.op == "GlobalAveragePool" else axes_of(node, site.net.numbers)
+    )
 
 
 def _sizes(rank: int, constants: Mapping[str, tuple[int, ...]]) -> list[int]:
@@ -100,7 +151,9 @@ def _sizes(rank: int, constants: Mapping[str, tuple[int, ...]]) -> list[int]:
     return found
 
 
-def _norms(x: Array, axes: tuple[int, ...], values: Mapping[str, Array], scalars: Mapping[str, float]) -> Iterator[tuple[Function, Array]]:
+def _norms(
+    x: Array, axes: tuple[int, ...], values: Mapping[str, Array], scalars: Mapping[str, float]
+) -> Iterator[tuple[Function, Array]]:
     mean = x.mean(axes, keepdims=True)
     positive = tuple(a % x.ndim for a in axes)
     is_grouped = len(axes) > 1 and sorted(positive) != list(range(x.ndim - len(axes), x.ndim))
@@ -121,7 +174,9 @@ def _norms(x: Array, axes: tuple[int, ...], values: Mapping[str, Array], scalars
                     beta = values[names[-1]] if center else 0.0
                     found = {"epsilon": decimal(epsilon), "axis": axis, "scale": scale, "center": center}
                     if is_grouped:
-                        found |= {"groups": next(x.shape[i] for i in range(x.ndim - 1, 0, -1) if i not in positive)}
+                        found |= {
+                            "groups": next(x.shape[i] for i in range(x.ndim - 1, 0, -1) if i not in positive)
+                        }
                     roles = tuple(zip((*("gamma",) * scale, *("beta",) * center), names, strict=True))
                     yield Function("GroupNorm" if is_grouped else op, found, roles), normal * gamma + beta
 

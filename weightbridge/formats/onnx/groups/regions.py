@@ -1,4 +1,6 @@
-"""Functions that an exporter wrote out in single steps (gelu, swish, layer normalisation): found by walking back from their last node."""
+"""Functions that an exporter wrote out in single steps (gelu, swish, layer normalisation): found by walking
+back from their last node.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +17,9 @@ STEPS = 24  # nodes that one function may be written in
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Nodes between one value that goes in (`root`) and one that comes out, with the constants that they read."""
+    """Nodes between one value that goes in (`root`) and one that comes out, with the constants that they
+    read.
+    """
 
     root: str
     nodes: tuple[int, ...]
@@ -24,7 +28,9 @@ class Region:
 
 
 def region_drafts(site: Site, taken: Mapping[int, Draft]) -> dict[int, Draft]:
-    """Drafts of whole regions by each node they stand for, the latest and longest first; with those that nodes are taken by already."""
+    """Drafts of whole regions by each node they stand for, the latest and longest first; with those that
+    nodes are taken by already.
+    """
     claimed = dict(taken)
     for index in reversed(range(len(site.net.nodes))):
         node = site.net.nodes[index]
@@ -42,13 +48,17 @@ def _longest(site: Site, exit_index: int, claimed: Mapping[int, Draft]) -> Draft
         nodes = [site.net.nodes[i] for i in region.nodes]
         if not any(n.op in NONLINEAR for n in nodes):
             continue
-        function = recognise(nodes, region.root, region.scalars, {k: c.shape or () for k, c in region.constants.items()}, site)
+        function = recognise(
+            nodes, region.root, region.scalars, {k: c.shape or () for k, c in region.constants.items()}, site
+        )
         best = best if function is None else _draft(site, region, function)
     return best
 
 
 def _regions(site: Site, exit_index: int, claimed: Mapping[int, Draft]) -> Iterator[Region]:
-    """Growing regions that end at this node: each time a single value remains that all of it is computed from."""
+    """Growing regions that end at this node: each time a single value remains that all of it is computed
+    from.
+    """
     net, taken = site.net, {exit_index}
     constants: dict[str, Constant] = {}
     scalars: dict[str, float] = {}
@@ -76,8 +86,12 @@ def _is_step(site: Site, node: Node) -> bool:
     return node.op in OPERATIONS and not node.domain
 
 
-def _inputs(site: Site, node: Node, constants: dict[str, Constant], scalars: dict[str, float]) -> set[str] | None:
-    """The data values a node reads; its constants are noted. None where it reads something that no function of one value holds."""
+def _inputs(
+    site: Site, node: Node, constants: dict[str, Constant], scalars: dict[str, float]
+) -> set[str] | None:
+    """The data values a node reads; its constants are noted. None where it reads something that no function
+    of one value holds.
+    """
     found: set[str] = set()
     for i, value in enumerate(node.inputs):
         constant, number = site.constant(value), site.net.scalar(value)
@@ -98,4 +112,13 @@ def _draft(site: Site, region: Region, function: Function) -> Draft:
     exit_value = site.net.nodes[region.nodes[-1]].outputs[0]
     slots = tuple(Slot(role, region.constants[value], "") for role, value in function.roles)
     class_name = "+".join(dict.fromkeys(site.net.nodes[i].op for i in region.nodes))
-    return Draft(function.op, class_name, region.nodes, (region.root,), (exit_value,), exit_value, function.attributes, slots)
+    return Draft(
+        function.op,
+        class_name,
+        region.nodes,
+        (region.root,),
+        (exit_value,),
+        exit_value,
+        function.attributes,
+        slots,
+    )

@@ -1,6 +1,8 @@
-"""BatchNorm in single steps whose factor or offset the graph computes from its tensors: one layer again, with all of them.
+"""BatchNorm in single steps whose factor or offset the graph computes from its tensors: one layer again, with
+all of them.
 
-`(x - mean) * (gamma / sqrt(var + eps)) + beta`, `x * f + (beta - mean * f)`, or any other order: told by what comes out.
+`(x - mean) * (gamma / sqrt(var + eps)) + beta`, `x * f + (beta - mean * f)`, or any other order: told by what
+comes out.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,12 +54,19 @@ def _chains(site: Site, end: int, claimed: Mapping[int, Draft]) -> Iterator[_Cha
     nodes: tuple[int, ...] = ()
     constants: dict[str, Constant] = {}
     scalars: set[float] = set()
-    while len(nodes) < LENGTH and index not in claimed and net.nodes[index].op in LINKS and not net.nodes[index].domain:
+    while (
+        len(nodes) < LENGTH
+        and index not in claimed
+        and net.nodes[index].op in LINKS
+        and not net.nodes[index].domain
+    ):
         data = [v for v in net.nodes[index].inputs if net.is_data(v)]
         if len(data) != 1:
             return
         nodes = (index, *nodes)
-        if not all(_gather(site, value, constants, scalars) for value in net.nodes[index].inputs) or len(constants) > len(ROLES[0]):
+        if not all(_gather(site, value, constants, scalars) for value in net.nodes[index].inputs) or len(
+            constants
+        ) > len(ROLES[0]):
             return
         yield _Chain(data[0], nodes, dict(constants), frozenset(scalars))
         before = net.producer.get(data[0])
@@ -67,7 +76,9 @@ def _chains(site: Site, end: int, claimed: Mapping[int, Draft]) -> Iterator[_Cha
 
 
 def _gather(site: Site, value: str, constants: dict[str, Constant], scalars: set[float]) -> bool:
-    """Notes the vectors and the numbers that a fixed value is computed from; whether these are all, within DEPTH nodes."""
+    """Notes the vectors and the numbers that a fixed value is computed from; whether these are all, within
+    DEPTH nodes.
+    """
     waiting, seen = [value], set[str]()
     while waiting and len(seen) < DEPTH:
         one = waiting.pop()
@@ -85,7 +96,9 @@ def _gather(site: Site, value: str, constants: dict[str, Constant], scalars: set
 
 
 def _draft(site: Site, chain: _Chain) -> Draft | None:
-    """The layer, where the steps compute a BatchNorm of these tensors. At least one of its values is not among them, but computed."""
+    """The layer, where the steps compute a BatchNorm of these tensors. At least one of its values is not
+    among them, but computed.
+    """
     nodes = [site.net.nodes[i] for i in chain.nodes]
     is_computed = any(site.net.weights.get(v) for n in nodes for v in n.inputs)
     sizes = {c.size for c in chain.constants.values()}
@@ -118,7 +131,9 @@ def _value(site: Site, value: str, known: dict[str, Any]) -> Array | None:
     """What a fixed value is for these constants."""
     if value not in known:
         number, node = site.net.numbers.get(value), site.net.source(value)
-        known[value] = number if number is not None else _computed(site, node, known) if node is not None else None
+        known[value] = (
+            number if number is not None else _computed(site, node, known) if node is not None else None
+        )
     found: Array | None = known[value]
     return found
 
@@ -137,7 +152,9 @@ def _computed(site: Site, node: Node, known: dict[str, Any]) -> Array | None:
         return None
 
 
-def _roles(x: Array, got: Array, given: Mapping[str, Array], scalars: frozenset[float]) -> tuple[dict[str, str], float] | None:
+def _roles(
+    x: Array, got: Array, given: Mapping[str, Array], scalars: frozenset[float]
+) -> tuple[dict[str, str], float] | None:
     """Which tensor has which role, and the epsilon; None where no order of them gives what comes out."""
     for roles in (r for r in ROLES if len(r) == len(given)):
         for names in permutations(given):
@@ -157,9 +174,23 @@ def _normal(x: Array, values: Mapping[str, Array], epsilon: float) -> Array:
 
 def _layer(site: Site, chain: _Chain, names: Mapping[str, str], epsilon: float, axis: int) -> Draft:
     value = site.net.nodes[chain.nodes[-1]].outputs[0]
-    attributes = {"epsilon": decimal(epsilon), "axis": axis, "scale": "gamma" in names, "center": "beta" in names}
+    attributes = {
+        "epsilon": decimal(epsilon),
+        "axis": axis,
+        "scale": "gamma" in names,
+        "center": "beta" in names,
+    }
     slots = tuple(Slot(role, chain.constants[name], "c") for role, name in names.items())
-    return Draft("BatchNorm", _class_name(site, chain.nodes), chain.nodes, (chain.root,), (value,), value, attributes, slots)
+    return Draft(
+        "BatchNorm",
+        _class_name(site, chain.nodes),
+        chain.nodes,
+        (chain.root,),
+        (value,),
+        value,
+        attributes,
+        slots,
+    )
 
 
 def _class_name(site: Site, nodes: Sequence[int]) -> str:

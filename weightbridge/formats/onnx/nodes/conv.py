@@ -7,7 +7,12 @@ from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.windows import pads_of, spatial
 
 Pairs = tuple[tuple[int, int], ...]
-WEIGHTS = {"Conv": (1, 2), "ConvTranspose": (1, 2), "ConvInteger": (1, 9), "QLinearConv": (3, 8)}  # inputs: kernel, bias
+WEIGHTS = {
+    "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
+    "ConvInteger": (1, 9),
+    "QLinearConv": (3, 8),
+}  # inputs: kernel, bias
 
 
 def convolution(site: Site, node: Node, index: int) -> Draft | None:
@@ -36,14 +41,22 @@ def transposed_convolution(site: Site, node: Node, index: int) -> Draft | None:
     extra = node.attributes.get("output_padding")
     if extra and any(extra):
         found["output_padding"] = tuple(extra)
-    return _with_weights(site, node, index, "ConvTranspose", found, Slot("kernel", kernel, f"i o {SPACE.get(len(size), '')}"))
+    return _with_weights(
+        site, node, index, "ConvTranspose", found, Slot("kernel", kernel, f"i o {SPACE.get(len(size), '')}")
+    )
 
 
 def pool(site: Site, node: Node, index: int) -> Draft | None:
     size = tuple(node.attributes.get("kernel_shape", ()))
     found = _sliding(site, node, size)
-    kept = {"kind": "max" if node.op == "MaxPool" else "average", "rank": len(found["kernel_size"]), "pool_size": found["kernel_size"]}
-    return draft(site, node, index, "Pool", kept | {k: found[k] for k in ("strides", "padding", "data_format")})
+    kept = {
+        "kind": "max" if node.op == "MaxPool" else "average",
+        "rank": len(found["kernel_size"]),
+        "pool_size": found["kernel_size"],
+    }
+    return draft(
+        site, node, index, "Pool", kept | {k: found[k] for k in ("strides", "padding", "data_format")}
+    )
 
 
 def global_pool(site: Site, node: Node, index: int) -> Draft | None:
@@ -56,7 +69,11 @@ def pad(site: Site, node: Node, index: int) -> Draft | None:
     numbers = pads_of(node, site.net)
     found: dict[str, Any] = {"mode": node.attributes.get("mode", "constant")}
     if found["mode"] == "constant":
-        given = site.net.scalar(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else node.attributes.get("value", 0.0)
+        given = (
+            site.net.scalar(node.inputs[2])
+            if len(node.inputs) > 2 and node.inputs[2]
+            else node.attributes.get("value", 0.0)
+        )
         found["value"] = decimal(given) if given is not None else None
     if numbers is not None:
         rank = len(numbers) // 2
@@ -79,7 +96,9 @@ def _with_weights(site: Site, node: Node, index: int, op: str, found: dict[str, 
 
 
 def _sliding(site: Site, node: Node, size: tuple[int, ...]) -> dict[str, Any]:
-    """The window's attributes. A one-dimensional convolution that was written as a two-dimensional one is given as what it is."""
+    """The window's attributes. A one-dimensional convolution that was written as a two-dimensional one is
+    given as what it is.
+    """
     strides, dilation = spatial(node, size, "strides", 1), spatial(node, size, "dilations", 1)
     padding = _padding(node, len(size))
     kept = [i for i in range(len(size)) if i not in _added_axes(site, node, len(size)) or size[i] != 1]
@@ -97,7 +116,11 @@ def _padding(node: Node, rank: int) -> str | Pairs:
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         return "same" if mode == "SAME_UPPER" else "same_lower"
     pads = tuple(node.attributes.get("pads") or (0,) * (2 * rank)) if mode == "NOTSET" else (0,) * (2 * rank)
-    return tuple((int(pads[i]), int(pads[i + rank])) for i in range(rank)) if len(pads) == 2 * rank else "unknown"
+    return (
+        tuple((int(pads[i]), int(pads[i + rank])) for i in range(rank))
+        if len(pads) == 2 * rank
+        else "unknown"
+    )
 
 
 def _added_axes(site: Site, node: Node, rank: int) -> tuple[int, ...]:

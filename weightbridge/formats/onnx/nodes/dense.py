@@ -9,18 +9,32 @@ WEIGHTS = {"MatMul": 1, "MatMulInteger": 1, "QLinearMatMul": 3}
 
 
 def gemm(site: Site, node: Node, index: int) -> Draft | None:
-    """Dense, where the second factor is a constant. alpha, beta and transA are kept where they are not 1, 1 and 0."""
+    """Dense, where the second factor is a constant. alpha, beta and transA are kept where they are not 1, 1
+    and 0.
+    """
     kernel = site.constant(node.inputs[1]) if len(node.inputs) > 1 else None
     if kernel is None or kernel.shape is None or len(kernel.shape) != 2:
         return None
     is_turned = bool(node.attributes.get("transB", 0))
     axes = "o i" if is_turned else "i o"
     bias = site.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    found: dict[str, Any] = {"units": kernel.shape[0 if is_turned else 1], "use_bias": bias is not None, "transposed": is_turned}
+    found: dict[str, Any] = {
+        "units": kernel.shape[0 if is_turned else 1],
+        "use_bias": bias is not None,
+        "transposed": is_turned,
+    }
     found |= {k: float(node.attributes[k]) for k in ("alpha", "beta") if node.attributes.get(k, 1.0) != 1.0}
     if node.attributes.get("transA", 0):
         return None
-    return draft(site, node, index, "Dense", found, Slot("kernel", kernel, axes), Slot("bias", bias, "o") if bias else None)
+    return draft(
+        site,
+        node,
+        index,
+        "Dense",
+        found,
+        Slot("kernel", kernel, axes),
+        Slot("bias", bias, "o") if bias else None,
+    )
 
 
 def matmul(site: Site, node: Node, index: int) -> Draft | None:
@@ -33,7 +47,12 @@ def matmul(site: Site, node: Node, index: int) -> Draft | None:
     if kernel is None or kernel.shape is None or len(kernel.shape) != 2 or not data:
         return None
     return draft(
-        site, node, index, "Dense", {"units": kernel.shape[1], "use_bias": False, "transposed": False}, Slot("kernel", kernel, "i o")
+        site,
+        node,
+        index,
+        "Dense",
+        {"units": kernel.shape[1], "use_bias": False, "transposed": False},
+        Slot("kernel", kernel, "i o"),
     )
 
 
@@ -48,7 +67,14 @@ def einsum(site: Site, node: Node, index: int) -> Draft | None:
     at, kernel = known[0]
     axes = equation.split("->")[0].split(",")[at]
     found = {"equation": equation, "use_bias": False, "transposed": False}
-    return draft(site, node, index, "EinsumDense", found, Slot("kernel", kernel, " ".join(axes) if axes.isalpha() else ""))
+    return draft(
+        site,
+        node,
+        index,
+        "EinsumDense",
+        found,
+        Slot("kernel", kernel, " ".join(axes) if axes.isalpha() else ""),
+    )
 
 
 def gather(site: Site, node: Node, index: int) -> Draft | None:

@@ -11,7 +11,9 @@ ACTIVATIONS: Mapping[str, str] = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax", "LogSoftmax": "log_softmax", "Selu": "selu",
     "Softplus": "softplus", "Softsign": "softsign", "Mish": "mish", "Swish": "swish", "HardSwish": "hard_swish", "Exp": "exponential",
 }  # fmt: skip
-WITH_PARAMETERS: Mapping[str, tuple[str, str, str, float]] = {  # op: (name, attribute, parameter, ONNX's default)
+WITH_PARAMETERS: Mapping[
+    str, tuple[str, str, str, float]
+] = {  # op: (name, attribute, parameter, ONNX's default)
     "LeakyRelu": ("leaky_relu", "alpha", "slope", 0.01),
     "Elu": ("elu", "alpha", "alpha", 1.0),
     "Celu": ("celu", "alpha", "alpha", 1.0),
@@ -28,7 +30,9 @@ def activation(site: Site, node: Node, index: int) -> Draft | None:
 
 def prelu(site: Site, node: Node, index: int) -> Draft | None:
     alpha = site.weight(node.inputs[1])
-    return draft(site, node, index, "Activation", {"activation": "prelu"}, Slot("alpha", alpha) if alpha else None)
+    return draft(
+        site, node, index, "Activation", {"activation": "prelu"}, Slot("alpha", alpha) if alpha else None
+    )
 
 
 def clip(site: Site, node: Node, index: int) -> Draft | None:
@@ -37,7 +41,9 @@ def clip(site: Site, node: Node, index: int) -> Draft | None:
         return draft(site, node, index, "Activation", {"activation": "relu6"})
     if low == 0:
         parameters = {"max_value": high} if high is not None else {}
-        return draft(site, node, index, "Activation", {"activation": ("relu", parameters) if parameters else "relu"})
+        return draft(
+            site, node, index, "Activation", {"activation": ("relu", parameters) if parameters else "relu"}
+        )
     return draft(site, node, index, "Activation", {"activation": ("clip", {"min": low, "max": high})})
 
 
@@ -51,14 +57,18 @@ def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
     number = site.net.scalar(node.inputs[at]) if at is not None else None
     if at == 0 and node.op in ("Sub", "Div"):
         return None
-    if number is not None and not (constant and constant.shape and _is_channel(site, node, data[0], constant.shape)):
+    if number is not None and not (
+        constant and constant.shape and _is_channel(site, node, data[0], constant.shape)
+    ):
         return draft(site, node, index, "Rescaling", _rescaling(node.op, number))
     if constant is None or constant.shape is None or sum(n > 1 for n in constant.shape) > 1:
         return None
     op, role = ("Shift", "shift") if node.op in ("Add", "Sub") else ("Scale", "scale")
     long = next((i for i, n in enumerate(constant.shape) if n > 1), None)
     axis = _channel_axis(constant.shape) if long is None else long - len(constant.shape)
-    return draft(site, node, index, op, {"axis": axis, "is_inverse": node.op in ("Sub", "Div")}, Slot(role, constant))
+    return draft(
+        site, node, index, op, {"axis": axis, "is_inverse": node.op in ("Sub", "Div")}, Slot(role, constant)
+    )
 
 
 def _is_channel(site: Site, node: Node, data: str, constant: tuple[int, ...]) -> bool:
@@ -67,10 +77,18 @@ def _is_channel(site: Site, node: Node, data: str, constant: tuple[int, ...]) ->
 
 
 def _is_affine(site: Site, node: Node, data: str) -> bool:
-    """A product and then a sum, each with a tensor of one number: a BatchNorm of one channel, where the data's shape is not known."""
+    """A product and then a sum, each with a tensor of one number: a BatchNorm of one channel, where the
+    data's shape is not known.
+    """
     before, after = site.net.source(data), site.net.only_reader(node.outputs[0])
-    first, second = (node, site.net.nodes[after]) if node.op == "Mul" and after is not None else (before, node)
-    steps = [s for s in (first, second) if s is not None and any((c := site.constant(v)) is not None and c.shape == (1,) for v in s.inputs)]
+    first, second = (
+        (node, site.net.nodes[after]) if node.op == "Mul" and after is not None else (before, node)
+    )
+    steps = [
+        s
+        for s in (first, second)
+        if s is not None and any((c := site.constant(v)) is not None and c.shape == (1,) for v in s.inputs)
+    ]
     return [s.op for s in steps] == ["Mul", "Add"]
 
 
@@ -78,7 +96,10 @@ def _is_one_channel(data: Shape | None, constant: tuple[int, ...]) -> bool:
     """Whether a single number stands for a channel axis of length one, and does not scale everything."""
     if data is None:
         return len(constant) > 2
-    return len(data) > 1 and 1 in (data[-1], data[_channel_axis(constant)] if len(constant) <= len(data) else None)
+    return len(data) > 1 and 1 in (
+        data[-1],
+        data[_channel_axis(constant)] if len(constant) <= len(data) else None,
+    )
 
 
 def _channel_axis(shape: tuple[int, ...]) -> int:
@@ -92,7 +113,13 @@ def _rescaling(op: str, number: float) -> dict[str, Any]:
 
 
 def _bound(site: Site, node: Node, i: int, name: str) -> float | None:
-    value = node.attributes.get(name) if name in node.attributes else site.net.scalar(node.inputs[i]) if len(node.inputs) > i else None
+    value = (
+        node.attributes.get(name)
+        if name in node.attributes
+        else site.net.scalar(node.inputs[i])
+        if len(node.inputs) > i
+        else None
+    )
     return None if value is None or abs(value) > 3e38 else decimal(value)
 
 
@@ -103,7 +130,11 @@ def _activation(site: Site, node: Node) -> str | tuple[str, dict[str, Any]]:
         return name if (name, value) == ("elu", 1.0) else (name, {parameter: value})
     if node.op == "HardSigmoid":
         alpha, beta = (decimal(node.attributes.get(k, d)) for k, d in (("alpha", 0.2), ("beta", 0.5)))
-        return "hard_sigmoid" if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5 else ("hard_sigmoid", {"alpha": alpha, "beta": beta})
+        return (
+            "hard_sigmoid"
+            if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5
+            else ("hard_sigmoid", {"alpha": alpha, "beta": beta})
+        )
     if node.op == "Gelu":
         return "gelu_tanh" if node.attributes.get("approximate", "none") == "tanh" else "gelu"
     name = ACTIVATIONS[node.op]

@@ -9,17 +9,27 @@ BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
 def batch_norm(site: Site, node: Node, index: int) -> Draft | None:
-    found: dict[str, Any] = {"epsilon": decimal(node.attributes.get("epsilon", 1e-5)), "scale": True, "center": True}
+    found: dict[str, Any] = {
+        "epsilon": decimal(node.attributes.get("epsilon", 1e-5)),
+        "scale": True,
+        "center": True,
+    }
     if "momentum" in node.attributes:
         found["momentum"] = decimal(node.attributes["momentum"])
-    slots = [Slot(role, c, "c") for role, value in zip(BATCH_NORM, node.inputs[1:], strict=False) if (c := site.constant(value))]
+    slots = [
+        Slot(role, c, "c")
+        for role, value in zip(BATCH_NORM, node.inputs[1:], strict=False)
+        if (c := site.constant(value))
+    ]
     if len(slots) != len(BATCH_NORM):
         return None
     return draft(site, node, index, "BatchNorm", found | {"data_format": "channels_first"}, *slots)
 
 
 def layer_norm(site: Site, node: Node, index: int) -> Draft | None:
-    """LayerNormalization and the RMS forms. The extra inputs of fused nodes (a skip connection, its bias) stay with the node."""
+    """LayerNormalization and the RMS forms. The extra inputs of fused nodes (a skip connection, its bias)
+    stay with the node.
+    """
     is_rms = node.op in ("RMSNormalization", "SimplifiedLayerNormalization")
     gamma = site.constant(node.inputs[1]) if len(node.inputs) > 1 else None
     beta = site.constant(node.inputs[2]) if len(node.inputs) > 2 and not is_rms else None
@@ -35,7 +45,11 @@ def layer_norm(site: Site, node: Node, index: int) -> Draft | None:
 
 def group_norm(site: Site, node: Node, index: int) -> Draft | None:
     """GroupNormalization; InstanceNormalization is one group per channel."""
-    found: dict[str, Any] = {"epsilon": decimal(node.attributes.get("epsilon", 1e-5)), "scale": True, "center": True}
+    found: dict[str, Any] = {
+        "epsilon": decimal(node.attributes.get("epsilon", 1e-5)),
+        "scale": True,
+        "center": True,
+    }
     gamma, beta = (site.constant(v) for v in (*node.inputs[1:3], "", "")[:2])
     if gamma is None or beta is None:
         return None

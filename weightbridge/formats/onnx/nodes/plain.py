@@ -24,11 +24,19 @@ def same(site: Site, node: Node, index: int) -> Draft | None:
 
 
 def transpose(site: Site, node: Node, index: int) -> Draft | None:
-    """Permute, in Keras's way of counting (the batch is not counted) where the batch stays; else the order as it is."""
+    """Permute, in Keras's way of counting (the batch is not counted) where the batch stays; else the order as
+    it is.
+    """
     order = tuple(node.attributes.get("perm", ()))
     if not order and (rank := site.rank(node.inputs[0])):
         order = tuple(reversed(range(rank)))
-    return draft(site, node, index, "Permute", {"order": order[1:]} if order[:1] == (0,) else {"order": order, "moves_batch": True})
+    return draft(
+        site,
+        node,
+        index,
+        "Permute",
+        {"order": order[1:]} if order[:1] == (0,) else {"order": order, "moves_batch": True},
+    )
 
 
 def reshape(site: Site, node: Node, index: int) -> Draft | None:
@@ -65,11 +73,19 @@ def reduce(site: Site, node: Node, index: int) -> Draft | None:
     if rank is None:
         rank = len(axes) + 2
     gone = {a % rank for a in axes}
-    is_last_step = rank == 3 and 2 in gone and bool(node.attributes.get("keepdims", 1))  # a mean over features, as in a normalisation
+    is_last_step = (
+        rank == 3 and 2 in gone and bool(node.attributes.get("keepdims", 1))
+    )  # a mean over features, as in a normalisation
     if rank < 3 or 0 in gone or len(gone) != rank - 2 or not {rank - 1, 1} - gone or is_last_step:
         return None
     layout = "channels_last" if rank - 1 not in gone else "channels_first"
-    return draft(site, node, index, "GlobalPool", {"kind": "max" if node.op == "ReduceMax" else "average", "data_format": layout})
+    return draft(
+        site,
+        node,
+        index,
+        "GlobalPool",
+        {"kind": "max" if node.op == "ReduceMax" else "average", "data_format": layout},
+    )
 
 
 def resize(site: Site, node: Node, index: int) -> Draft | None:

@@ -1,4 +1,6 @@
-"""The same ONNX model in float64: every float32 tensor, type and cast changed, for a run that shows how much rounding matters."""
+"""The same ONNX model in float64: every float32 tensor, type and cast changed, for a run that shows how much
+rounding matters.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +12,12 @@ from onnx.reference.op_run import OpRun
 from weightbridge.model.tensors import Array
 
 NARROW = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16}
-ALWAYS_FLOAT = {"Resize": (2,), "Upsample": (1,), "QuantizeLinear": (1,), "DequantizeLinear": (1,)}  # inputs whose type ONNX fixes
+ALWAYS_FLOAT = {
+    "Resize": (2,),
+    "Upsample": (1,),
+    "QuantizeLinear": (1,),
+    "DequantizeLinear": (1,),
+}  # inputs whose type ONNX fixes
 TYPES = {"Cast": "to", "EyeLike": "dtype", "RandomNormal": "dtype", "RandomUniform": "dtype"}
 
 
@@ -26,7 +33,9 @@ class BatchNormalization(OpRun):
 
 
 class LogSoftmax(OpRun):
-    """onnx's reference takes the logarithm of a softmax, which is minus infinity where that is too small for a number."""
+    """onnx's reference takes the logarithm of a softmax, which is minus infinity where that is too small for
+    a number.
+    """
 
     op_domain = ""
 
@@ -48,7 +57,9 @@ def in_double(model: Any) -> Any:
 
 
 def _convert(graph: Any) -> None:
-    kept = {v for node in _nodes(graph) for i in ALWAYS_FLOAT.get(node.op_type, ()) for v in node.input[i : i + 1]}
+    kept = {
+        v for node in _nodes(graph) for i in ALWAYS_FLOAT.get(node.op_type, ()) for v in node.input[i : i + 1]
+    }
     for tensor in graph.initializer:
         if tensor.name not in kept:
             _widen(tensor)
@@ -70,7 +81,9 @@ def _name_type(node: Any) -> None:
     """Constants that stand in a node as plain numbers are float32 by definition: they become a tensor."""
     for attribute in node.attribute if node.op_type == "Constant" else ():
         if attribute.name in ("value_float", "value_floats"):
-            values = np.array(attribute.f if attribute.name == "value_float" else list(attribute.floats), np.float64)
+            values = np.array(
+                attribute.f if attribute.name == "value_float" else list(attribute.floats), np.float64
+            )
             attribute.Clear()
             attribute.name, attribute.type = "value", AttributeProto.TENSOR
             attribute.t.CopyFrom(numpy_helper.from_array(values))

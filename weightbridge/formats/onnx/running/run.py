@@ -1,4 +1,6 @@
-"""Runner for ONNX models by onnxruntime on the CPU: outputs, activations of named layers, logits, and float64 where there are kernels."""
+"""Runner for ONNX models by onnxruntime on the CPU: outputs, activations of named layers, logits, and float64
+where there are kernels.
+"""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -24,25 +26,35 @@ TOO_MANY = 1_000_000_000  # products per item; onnx's reference takes a minute f
 
 
 def runner(model: Path, dtype: str = "float32") -> "OnnxRunner":
-    """A runner for a file. `float64` runs the same graph in that precision; Unsupported where that is not possible.
+    """A runner for a file. `float64` runs the same graph in that precision; Unsupported where that is not
+    possible.
 
-    The file is checked as `read` does before onnxruntime sees it; raises a ModelError where it is not to be trusted.
+    The file is checked as `read` does before onnxruntime sees it; raises a ModelError where it is not to be
+    trusted.
     """
     parsed, found = folded(model)
     if dtype not in ("float32", "float64"):
         raise UsageError(f"a model runs in float32 or float64, not in {dtype}", where=str(model))
     if dtype == "float64" and (work := products(found)) > TOO_MANY:
         fix = "Verification goes by perturbed runs instead"
-        raise Unsupported(f"{work} products per item are too many for a float64 run without kernels", where=str(model), fix=fix)
+        raise Unsupported(
+            f"{work} products per item are too many for a float64 run without kernels",
+            where=str(model),
+            fix=fix,
+        )
     return OnnxRunner(model, onnx.load(model, load_external_data=dtype == "float64"), parsed, found, dtype)
 
 
 def products(found: Folded) -> int:
     """How many products the convolutions of one item take, as far as shapes are known."""
     kernels = (
-        (layer.output_shape, layer.tensor("kernel")) for layer in found.layers if layer.op in ("Conv", "ConvTranspose", "DepthwiseConv")
+        (layer.output_shape, layer.tensor("kernel"))
+        for layer in found.layers
+        if layer.op in ("Conv", "ConvTranspose", "DepthwiseConv")
     )
-    return sum(prod(n or 1 for n in shape) * prod(kernel.shape[1:]) for shape, kernel in kernels if shape and kernel)
+    return sum(
+        prod(n or 1 for n in shape) * prod(kernel.shape[1:]) for shape, kernel in kernels if shape and kernel
+    )
 
 
 class OnnxRunner:
@@ -62,16 +74,21 @@ class OnnxRunner:
         return {output: saturation for output, (_, saturation) in self._last_steps.items()}
 
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
-        """The outputs in their order, then `layer:<name>` for each layer and `logits:<output>` for each such name in `layers`.
+        """The outputs in their order, then `layer:<name>` for each layer and `logits:<output>` for each such
+        name in `layers`.
 
         Raises RunError where the model does not run on these feeds, or has no such layer.
         """
-        wanted = {name if name.startswith("logits:") else f"layer:{name}": self._value(name) for name in layers}
+        wanted = {
+            name if name.startswith("logits:") else f"layer:{name}": self._value(name) for name in layers
+        }
         given = {s.name: np.asarray(feeds[s.name], s.dtype) for s in self.inputs if s.name in feeds}
         extra = tuple(sorted(set(wanted.values()) - set(self.outputs) - given.keys()))
         arrays = self._session(extra)((*self.outputs, *extra), given)
         values = {**given, **dict(zip((*self.outputs, *extra), arrays, strict=True))}
-        return {name: values[name] for name in self.outputs} | {name: values[value] for name, value in wanted.items()}
+        return {name: values[name] for name in self.outputs} | {
+            name: values[value] for name, value in wanted.items()
+        }
 
     def _value(self, name: str) -> str:
         """The value of the graph that shows a layer, or the logits of an output."""
@@ -101,7 +118,9 @@ def _inputs(parsed: Model, found: Folded, dtype: str) -> tuple[InputSpec, ...]:
         if info.name in names:
             own = DTYPES.get(info.elem_type, "float32")
             vocabulary = _vocabulary(names[info.name], found, layers) if "int" in own else None
-            specs.append(InputSpec(info.name, info.shape or (), dtype if own == "float32" else own, vocabulary))
+            specs.append(
+                InputSpec(info.name, info.shape or (), dtype if own == "float32" else own, vocabulary)
+            )
     return tuple(specs)
 
 

@@ -1,4 +1,6 @@
-"""What runs an ONNX graph: onnxruntime; for float64 onnxruntime where it has the kernels, else onnx's own reference."""
+"""What runs an ONNX graph: onnxruntime; for float64 onnxruntime where it has the kernels, else onnx's own
+reference.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,9 +20,13 @@ AGREEMENT = 1e-2  # a float64 run further than this from the float32 run says no
 
 
 def session(proto: Any, path: Path) -> Session:
-    """A session of onnxruntime on the CPU, nothing optimised away. Raises Unsupported; what it returns raises RunError."""
+    """A session of onnxruntime on the CPU, nothing optimised away. Raises Unsupported; what it returns raises
+    RunError.
+    """
     options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # what is asked for is what is computed
+    options.graph_optimization_level = (
+        ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    )  # what is asked for is what is computed
     options.log_severity_level = 4
     options.add_session_config_entry(EXTERNAL, str(path.parent.resolve()))
     try:
@@ -79,12 +85,21 @@ def _evaluated(evaluator: Any, names: Sequence[str], feeds: Mapping[str, Array],
         raise RunError(f"it cannot be run in float64: {_brief(error)}", where=str(path)) from error
 
 
-def _check_agreement(names: Sequence[str], single: Sequence[Array], wide: Sequence[Array], path: Path) -> None:
+def _check_agreement(
+    names: Sequence[str], single: Sequence[Array], wide: Sequence[Array], path: Path
+) -> None:
     """The reference has errors of its own, which must not pass for rounding."""
     for name, a, b in zip(names, single, wide, strict=True):
-        size = float(np.sqrt(np.mean(np.square(a, dtype=np.float64)))) if a.size and np.issubdtype(a.dtype, np.floating) else 0.0
+        size = (
+            float(np.sqrt(np.mean(np.square(a, dtype=np.float64))))
+            if a.size and np.issubdtype(a.dtype, np.floating)
+            else 0.0
+        )
         if a.shape != b.shape or (size and np.sqrt(np.mean(np.square(a - b))) > AGREEMENT * size):
-            raise RunError(f"onnx's reference in float64 gives another {name!r} than onnxruntime: no measure of rounding", where=str(path))
+            raise RunError(
+                f"onnx's reference in float64 gives another {name!r} than onnxruntime: no measure of rounding",
+                where=str(path),
+            )
 
 
 def _brief(error: Exception) -> str:

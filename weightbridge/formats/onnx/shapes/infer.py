@@ -1,4 +1,6 @@
-"""Shapes of an ONNX graph's values, with the batch axis: as the file gives them, else as far as they follow from the inputs."""
+"""Shapes of an ONNX graph's values, with the batch axis: as the file gives them, else as far as they follow
+from the inputs.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,24 +23,59 @@ SAME = frozenset({  # the output has the first input's shape
     "InstanceNormalization", "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "LRN", "LpNormalization",
     "QuantizeLinear", "DequantizeLinear",
 })  # fmt: skip
-BROADCAST = frozenset(["Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Mean", "Sum", "Where", "Equal", "Greater", "Less", "And", "Or"])
+BROADCAST = frozenset(
+    [
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Max",
+        "Min",
+        "Mean",
+        "Sum",
+        "Where",
+        "Equal",
+        "Greater",
+        "Less",
+        "And",
+        "Or",
+    ]
+)
 
 
 def shapes_of(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net]:
-    """By value name; a value whose shape is not known is absent. And the net with the numbers that follow from shapes."""
+    """By value name; a value whose shape is not known is absent. And the net with the numbers that follow
+    from shapes.
+    """
     net = replace(net, numbers=(numbers := dict(net.numbers)))
-    found: dict[str, Shape] = {i.name: i.shape for i in (*graph.inputs, *graph.outputs, *graph.value_infos) if i.shape is not None}
+    found: dict[str, Shape] = {
+        i.name: i.shape for i in (*graph.inputs, *graph.outputs, *graph.value_infos) if i.shape is not None
+    }
     found.update({name: c.shape for name, c in net.constants.items() if c.shape is not None})
     found.update({name: array.shape for name, array in net.numbers.items()})
     facts = Facts(net, found)
     for node in net.nodes:
-        if node.outputs and node.outputs[0] and (node.outputs[0] not in found or None in found[node.outputs[0]][1:]):
+        if (
+            node.outputs
+            and node.outputs[0]
+            and (node.outputs[0] not in found or None in found[node.outputs[0]][1:])
+        ):
             shape = _shape(node, [found.get(v) for v in node.inputs], facts)
             if shape is not None:
                 found[node.outputs[0]] = shape
         if node.op == "Split" and node.inputs and node.inputs[0] in found:
-            found |= {v: s for v, s in shapes_views.split(node, found[node.inputs[0]], facts).items() if v not in found}
-        if node.outputs and node.outputs[0] in net.fixed and node.outputs[0] not in numbers and node.outputs[0] not in net.constants:
+            found |= {
+                v: s
+                for v, s in shapes_views.split(node, found[node.inputs[0]], facts).items()
+                if v not in found
+            }
+        if (
+            node.outputs
+            and node.outputs[0] in net.fixed
+            and node.outputs[0] not in numbers
+            and node.outputs[0] not in net.constants
+        ):
             number = _number(node, facts, read)
             numbers.update({} if number is None else {node.outputs[0]: number})
     return found, net
@@ -77,7 +114,9 @@ def _broadcast(inputs: list[Shape | None]) -> Shape | None:
     rank = max(len(s) for s in known)
     padded = [(1,) * (rank - len(s)) + s for s in known]
     return tuple(
-        next((n for n in axis if n != 1), 1) if None not in axis else max((n for n in axis if n not in (None, 1)), default=None)
+        next((n for n in axis if n != 1), 1)
+        if None not in axis
+        else max((n for n in axis if n not in (None, 1)), default=None)
         for axis in zip(*padded, strict=True)
     )
 

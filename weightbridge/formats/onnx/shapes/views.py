@@ -24,13 +24,23 @@ def reshape(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | Non
         target = [prod(n for n in x if n is not None) // rest if n == -1 else n for n in target]
     elif -1 in target and None in x and [n for n in target if n != -1 and n is not None]:
         inner, rest = prod(n for n in x if n is not None), prod(n for n in target if n is not None and n > 0)
-        if x[0] is None and x.count(None) == 1 and inner and rest and target[0] != -1 and inner % rest == 0 and target[0] is None:
+        if (
+            x[0] is None
+            and x.count(None) == 1
+            and inner
+            and rest
+            and target[0] != -1
+            and inner % rest == 0
+            and target[0] is None
+        ):
             target = [inner // rest if n == -1 else n for n in target]
     return tuple(None if n is None or n < 0 else n for n in target)
 
 
 def reshape_target(node: Node, facts: Facts) -> tuple[int | None, ...] | None:
-    """The shape that a Reshape asks for, None for each part that is not known; None where not even their number is known."""
+    """The shape that a Reshape asks for, None for each part that is not known; None where not even their
+    number is known.
+    """
     if node.attributes.get("shape"):
         return tuple(node.attributes["shape"])
     return None if len(node.inputs) < 2 else parts_of(node.inputs[1], facts)
@@ -61,7 +71,9 @@ def _picked(node: Node, given: tuple[int | None, ...] | None, net: Net) -> tuple
     if not numbers or not numbers[0]:
         return None
     if node.op == "Gather":
-        return tuple(given[i] if given is not None and -len(given) <= i < len(given) else None for i in numbers[0])
+        return tuple(
+            given[i] if given is not None and -len(given) <= i < len(given) else None for i in numbers[0]
+        )
     start, end = numbers[0][0], (numbers[1] or (0,))[0] if len(numbers) > 1 else 0
     if given is not None:
         return given[start:end]
@@ -108,12 +120,19 @@ def cut(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
     """A Slice: the lengths along its axes, where they and its bounds are known."""
     x = list(inputs[0] or ())
     given = [facts.net.integers(v) if v else None for v in (*node.inputs[1:], "", "", "", "")[:4]]
-    starts, ends, axes, steps = (node.attributes.get(k, given[i]) for i, k in enumerate(("starts", "ends", "axes", "steps")))
+    starts, ends, axes, steps = (
+        node.attributes.get(k, given[i]) for i, k in enumerate(("starts", "ends", "axes", "steps"))
+    )
     if len(node.inputs) > 3 and node.inputs[3] and axes is None:
         return None
     for i, axis in enumerate(axes if axes is not None else range(len(x))):
         n = x[axis]
-        known = n is not None and starts is not None and ends is not None and (steps is not None or len(node.inputs) < 5)
+        known = (
+            n is not None
+            and starts is not None
+            and ends is not None
+            and (steps is not None or len(node.inputs) < 5)
+        )
         x[axis] = len(range(n or 0)[slice(starts[i], ends[i], steps[i] if steps else 1)]) if known else None
     return tuple(x)
 

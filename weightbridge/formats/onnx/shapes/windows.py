@@ -24,7 +24,12 @@ def _window(node: Node, size: Shape, kernel: tuple[int, ...]) -> Shape:
         elif mode in ("SAME_UPPER", "SAME_LOWER"):
             found.append(-(-n // strides[i]))
         else:
-            room = n + (0 if mode == "VALID" else pads[i] + pads[i + len(kernel)]) - dilations[i] * (kernel[i] - 1) - 1
+            room = (
+                n
+                + (0 if mode == "VALID" else pads[i] + pads[i + len(kernel)])
+                - dilations[i] * (kernel[i] - 1)
+                - 1
+            )
             found.append((-(-room // strides[i]) if up else room // strides[i]) + 1)
     return tuple(found)
 
@@ -41,7 +46,9 @@ def conv_transpose(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | 
     if x is None or w is None or len(x) != len(w) or w[1] is None:
         return None
     kernel = tuple(int(n or 0) for n in w[2:])
-    strides, dilations, extra = (spatial(node, kernel, k, d) for k, d in (("strides", 1), ("dilations", 1), ("output_padding", 0)))
+    strides, dilations, extra = (
+        spatial(node, kernel, k, d) for k, d in (("strides", 1), ("dilations", 1), ("output_padding", 0))
+    )
     pads = tuple(node.attributes.get("pads") or (0,) * (2 * len(kernel)))
     channels = w[1] * int(node.attributes.get("group", 1))
     if node.attributes.get("output_shape"):
@@ -49,7 +56,16 @@ def conv_transpose(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | 
     same = node.attributes.get("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
     grid = []
     for i, n in enumerate(x[2:]):
-        full = None if n is None else strides[i] * (n - 1) + extra[i] + dilations[i] * (kernel[i] - 1) + 1 - pads[i] - pads[i + len(kernel)]
+        full = (
+            None
+            if n is None
+            else strides[i] * (n - 1)
+            + extra[i]
+            + dilations[i] * (kernel[i] - 1)
+            + 1
+            - pads[i]
+            - pads[i + len(kernel)]
+        )
         grid.append(n * strides[i] if same and n is not None else full)
     return x[0], channels, *grid
 
@@ -73,7 +89,9 @@ def pad(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
 def pads_of(node: Node, net: Net) -> tuple[int, ...] | None:
     """A Pad's numbers: all axes' befores, then all afters."""
     given = node.attributes.get("pads", node.attributes.get("paddings"))
-    return tuple(given) if given is not None else net.integers(node.inputs[1]) if len(node.inputs) > 1 else None
+    return (
+        tuple(given) if given is not None else net.integers(node.inputs[1]) if len(node.inputs) > 1 else None
+    )
 
 
 RULES: Mapping[str, Rule] = {

@@ -10,11 +10,17 @@ from weightbridge.formats.onnx.proto import Node
 from weightbridge.model.tensors import Array
 
 Operation = Callable[..., Any]
-MEANS = frozenset({"ReduceMean", "GlobalAveragePool"})  # of three axes, tf2onnx writes a mean over the last one as pooling
+MEANS = frozenset(
+    {"ReduceMean", "GlobalAveragePool"}
+)  # of three axes, tf2onnx writes a mean over the last one as pooling
 
 
-def run(nodes: Sequence[Node], values: Mapping[str, Any], axes: Mapping[str, tuple[int, ...]]) -> Array | None:
-    """The last node's output, None where the nodes do not fit together. axes: those of each reduction, by its output."""
+def run(
+    nodes: Sequence[Node], values: Mapping[str, Any], axes: Mapping[str, tuple[int, ...]]
+) -> Array | None:
+    """The last node's output, None where the nodes do not fit together. axes: those of each reduction, by its
+    output.
+    """
     known = dict(values)
     try:
         with np.errstate(all="ignore"):
@@ -29,12 +35,20 @@ def run(nodes: Sequence[Node], values: Mapping[str, Any], axes: Mapping[str, tup
 def _one(node: Node, inputs: list[Any], axes: Mapping[str, tuple[int, ...]]) -> Array:
     if node.op in MEANS:
         return np.asarray(
-            np.mean(inputs[0], axis=axes[node.outputs[0]], keepdims=node.op != "ReduceMean" or bool(node.attributes.get("keepdims", 1)))
+            np.mean(
+                inputs[0],
+                axis=axes[node.outputs[0]],
+                keepdims=node.op != "ReduceMean" or bool(node.attributes.get("keepdims", 1)),
+            )
         )
     if node.op == "Clip" and len(inputs) == 1:
-        return np.asarray(np.clip(inputs[0], node.attributes.get("min", -np.inf), node.attributes.get("max", np.inf)))
+        return np.asarray(
+            np.clip(inputs[0], node.attributes.get("min", -np.inf), node.attributes.get("max", np.inf))
+        )
     if node.op == "HardSigmoid":
-        return np.asarray(np.clip(inputs[0] * node.attributes.get("alpha", 0.2) + node.attributes.get("beta", 0.5), 0, 1))
+        return np.asarray(
+            np.clip(inputs[0] * node.attributes.get("alpha", 0.2) + node.attributes.get("beta", 0.5), 0, 1)
+        )
     return np.asarray(OPERATIONS[node.op](*inputs))
 
 

@@ -1,4 +1,6 @@
-"""Small integers that a graph computes from constants alone: shapes, axes, paddings. Weights are never evaluated."""
+"""Small integers that a graph computes from constants alone: shapes, axes, paddings. Weights are never
+evaluated.
+"""
 
 from collections.abc import Callable, Mapping
 from math import prod
@@ -27,17 +29,23 @@ def read_by(node: Node) -> tuple[str, ...]:
 
 
 def evaluate(node: Node, numbers: Mapping[str, Array], read: Callable[[TensorHeader], Array]) -> Array | None:
-    """The node's first output where all its inputs are known and it is one of the simple operations, else None."""
+    """The node's first output where all its inputs are known and it is one of the simple operations, else
+    None.
+    """
     operation = OPERATIONS.get(node.op)
     inputs = read_by(node)
     if operation is None or node.domain or any(v and v not in numbers for v in inputs):
         return None
-    attributes = {k: read(v) if isinstance(v, TensorHeader) and is_small(v) else v for k, v in node.attributes.items()}
+    attributes = {
+        k: read(v) if isinstance(v, TensorHeader) and is_small(v) else v for k, v in node.attributes.items()
+    }
     try:
         with np.errstate(all="ignore"):
             found = operation(attributes, [numbers[v] if v else None for v in inputs])
     except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, MemoryError):
-        return None  # an invalid shape computation: the value stays unknown, and the layer that needs it says so
+        return (
+            None  # an invalid shape computation: the value stays unknown, and the layer that needs it says so
+        )
     return found if found is not None and found.size <= SMALL else None
 
 
@@ -45,7 +53,12 @@ Operation = Callable[[Mapping[str, Any], list[Any]], Array | None]
 
 
 def _constant(attributes: Mapping[str, Any], _: list[Any]) -> Array | None:
-    for name, dtype in (("value_int", "int64"), ("value_ints", "int64"), ("value_float", "float32"), ("value_floats", "float32")):
+    for name, dtype in (
+        ("value_int", "int64"),
+        ("value_ints", "int64"),
+        ("value_float", "float32"),
+        ("value_floats", "float32"),
+    ):
         if name in attributes:
             return np.array(attributes[name], dtype)
     return None
@@ -69,12 +82,16 @@ def _slice(attributes: Mapping[str, Any], inputs: list[Any]) -> Array | None:
     steps = [1] * len(starts) if given[3] is None else given[3].reshape(-1).tolist()
     index = [slice(None)] * array.ndim
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
-        index[int(axis)] = slice(int(start), None if step < 0 and end < -array.shape[int(axis)] else int(end), int(step))
+        index[int(axis)] = slice(
+            int(start), None if step < 0 and end < -array.shape[int(axis)] else int(end), int(step)
+        )
     return np.asarray(array[tuple(index)])
 
 
 def _axes(attributes: Mapping[str, Any], inputs: list[Any]) -> tuple[int, ...] | None:
-    given = attributes.get("axes", inputs[1].reshape(-1).tolist() if len(inputs) > 1 and inputs[1] is not None else None)
+    given = attributes.get(
+        "axes", inputs[1].reshape(-1).tolist() if len(inputs) > 1 and inputs[1] is not None else None
+    )
     return None if given is None else tuple(int(a) for a in given)
 
 
@@ -88,7 +105,11 @@ def _squeeze(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
 
 def _range(_: Mapping[str, Any], inputs: list[Any]) -> Array | None:
     start, end, step = (float(x.reshape(-1)[0]) for x in inputs)
-    return np.arange(start, end, step).astype(inputs[0].dtype) if step and abs((end - start) / step) <= SMALL else None
+    return (
+        np.arange(start, end, step).astype(inputs[0].dtype)
+        if step and abs((end - start) / step) <= SMALL
+        else None
+    )
 
 
 def _divided(_: Mapping[str, Any], inputs: list[Any]) -> Array:
@@ -121,7 +142,9 @@ OPERATIONS: dict[str, Operation] = {
     "Mod": lambda _, x: np.asarray(np.mod(x[0], x[1])),
     "Equal": lambda _, x: np.asarray(x[0] == x[1]),
     "Where": lambda _, x: np.asarray(np.where(x[0], x[1], x[2])),
-    "Expand": lambda _, x: np.broadcast_to(x[0], np.broadcast_shapes(x[0].shape, tuple(x[1].reshape(-1).tolist()))),
+    "Expand": lambda _, x: np.broadcast_to(
+        x[0], np.broadcast_shapes(x[0].shape, tuple(x[1].reshape(-1).tolist()))
+    ),
     "Concat": lambda a, x: np.concatenate(x, axis=int(a["axis"])),
     "Gather": lambda a, x: np.take(x[0], x[1].astype(np.int64), axis=int(a.get("axis", 0))),
     "Transpose": lambda a, x: np.transpose(x[0], a.get("perm")),

@@ -19,14 +19,18 @@ MOST = 1 << 22  # elements
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """array: the numbers of the features, of length one along axes that hold none. shape: the value's own, None for lengths not known."""
+    """array: the numbers of the features, of length one along axes that hold none. shape: the value's own,
+    None for lengths not known.
+    """
 
     array: Array
     shape: Shape
 
     @staticmethod
     def along(shape: Shape, axis: int, width: int) -> "Features":
-        return Features(np.arange(width).reshape([width if i == axis else 1 for i in range(len(shape))]), shape)
+        return Features(
+            np.arange(width).reshape([width if i == axis else 1 for i in range(len(shape))]), shape
+        )
 
     def numbers(self) -> Array:
         return np.sort(self.array, axis=None)
@@ -46,14 +50,24 @@ def viewed(site: Site, node: Node, held: Features) -> Features | None:
         case "Unsqueeze":
             axes = axes_of(node, site.net.numbers)
             rank = held.array.ndim + len(axes or ())
-            return None if axes is None else _reshaped(held, _with_ones(held.shape, {a % rank for a in axes}, rank))
+            return (
+                None
+                if axes is None
+                else _reshaped(held, _with_ones(held.shape, {a % rank for a in axes}, rank))
+            )
         case "Squeeze":
             axes = axes_of(node, site.net.numbers)
-            gone = {a % held.array.ndim for a in axes} if axes else {i for i, n in enumerate(held.shape) if n == 1}
+            gone = (
+                {a % held.array.ndim for a in axes}
+                if axes
+                else {i for i, n in enumerate(held.shape) if n == 1}
+            )
             if any(held.array.shape[i] != 1 for i in gone):
                 return None
             kept = [i for i in range(held.array.ndim) if i not in gone]
-            return Features(held.array.reshape([held.array.shape[i] for i in kept]), tuple(held.shape[i] for i in kept))
+            return Features(
+                held.array.reshape([held.array.shape[i] for i in kept]), tuple(held.shape[i] for i in kept)
+            )
         case "Reshape":
             return _reshaped(held, _target(site, node, held.shape))
     return None
@@ -71,9 +85,13 @@ def _target(site: Site, node: Node, before: Shape) -> Shape | None:
     if asked is None or (known is not None and None not in known):
         return known
     if known is not None and len(known) == len(asked):
-        asked = tuple(k if a in (None, -1) and k is not None else a for k, a in zip(known, asked, strict=True))
+        asked = tuple(
+            k if a in (None, -1) and k is not None else a for k, a in zip(known, asked, strict=True)
+        )
     keeps_zero = bool(node.attributes.get("allowzero", 0))
-    return tuple(before[i] if n == 0 and i < len(before) and not keeps_zero else n for i, n in enumerate(asked))
+    return tuple(
+        before[i] if n == 0 and i < len(before) and not keeps_zero else n for i, n in enumerate(asked)
+    )
 
 
 def _reshaped(held: Features, target: Shape | None) -> Features | None:
@@ -102,8 +120,12 @@ def _common(a: Shape, b: Shape) -> int:
     return n
 
 
-def _block(array: tuple[int, ...], before: Shape, target: Shape) -> tuple[tuple[int, ...], Shape, tuple[int, ...]] | None:
-    """How a block of axes is widened, what it becomes, and the array's own lengths then; None where they do not fit."""
+def _block(
+    array: tuple[int, ...], before: Shape, target: Shape
+) -> tuple[tuple[int, ...], Shape, tuple[int, ...]] | None:
+    """How a block of axes is widened, what it becomes, and the array's own lengths then; None where they do
+    not fit.
+    """
     if prod(array) == 1:
         return array, tuple(None if n == -1 else n for n in target), (1,) * len(target)
     if None in before:
@@ -126,11 +148,16 @@ def cut(site: Site, node: Node, held: Features) -> Mapping[str, Features] | None
         return None
     array = held.array
     for axis, taken in index.items():
-        array = array if array.shape[axis] == 1 and held.shape[axis] != 1 else array[(slice(None),) * axis + (taken,)]
+        array = (
+            array
+            if array.shape[axis] == 1 and held.shape[axis] != 1
+            else array[(slice(None),) * axis + (taken,)]
+        )
         if array.ndim < held.array.ndim:  # one index of a Gather
             return {node.outputs[0]: Features(array, tuple(n for i, n in enumerate(held.shape) if i != axis))}
     shape = tuple(
-        None if i in index and held.array.shape[i] == 1 else array.shape[i] if i in index else n for i, n in enumerate(held.shape)
+        None if i in index and held.array.shape[i] == 1 else array.shape[i] if i in index else n
+        for i, n in enumerate(held.shape)
     )
     return {node.outputs[0]: Features(array, shape)} if array.size else None
 
@@ -151,7 +178,9 @@ def _sliced(site: Site, node: Node, held: Features) -> dict[int, slice] | None:
 def bounds(net: Net, node: Node) -> dict[int, slice] | None:
     """What a Slice takes along each of its axes; None where that is not known, or not every element in a row."""
     given = [net.integers(v) if v else None for v in (*node.inputs[1:], "", "", "", "")[:4]]
-    starts, ends, axes, steps = (node.attributes.get(k, given[i]) for i, k in enumerate(("starts", "ends", "axes", "steps")))
+    starts, ends, axes, steps = (
+        node.attributes.get(k, given[i]) for i, k in enumerate(("starts", "ends", "axes", "steps"))
+    )
     if starts is None or ends is None or (len(node.inputs) > 3 and axes is None):
         return None
     axes = tuple(range(len(starts))) if axes is None else axes

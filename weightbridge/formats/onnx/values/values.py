@@ -17,7 +17,14 @@ from weightbridge.model.tensors import Array
 __all__ = ["Constant", "Net", "Read", "captured_by", "net_of", "subgraphs"]
 PIECES = frozenset({1, 10, 11, 16})  # element types of tensors that may be cut: floats
 SHAPES = ("Shape", "Size")
-RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial")
+RANDOM = (
+    "RandomNormal",
+    "RandomUniform",
+    "RandomNormalLike",
+    "RandomUniformLike",
+    "Bernoulli",
+    "Multinomial",
+)
 Read = Callable[[TensorHeader], Array]
 
 
@@ -25,9 +32,11 @@ Read = Callable[[TensorHeader], Array]
 class Net:
     """One graph with its values sorted out.
 
-    nodes: in topological order. constants: tensors, by the names of the values they give. fixed: values that depend on constants and
+    nodes: in topological order. constants: tensors, by the names of the values they give. fixed: values that
+    depend on constants and
     shapes alone. weights: for fixed values that are no plain constants, the tensors they are computed from.
-    numbers: small constants and what is computed from them, evaluated. captured: values of the outer graph that a node's subgraphs read.
+    numbers: small constants and what is computed from them, evaluated. captured: values of the outer graph
+    that a node's subgraphs read.
     """
 
     nodes: tuple[Node, ...]
@@ -57,13 +66,16 @@ class Net:
         return None if index is None else self.nodes[index]
 
     def only_reader(self, value: str) -> int | None:
-        """The index of the node that alone reads this value, and not its shape; None where there are several, or it is an output."""
+        """The index of the node that alone reads this value, and not its shape; None where there are several,
+        or it is an output.
+        """
         readers = [i for i in self.consumers.get(value, ()) if self.nodes[i].op not in SHAPES]
         return readers[0] if len(readers) == 1 and value not in self.outputs else None
 
 
 def net_of(graph: Graph, read: Read, outer: frozenset[str] = frozenset()) -> Net:
-    """Sorts out one graph. `read` gives a tensor's values; it is called for small constants alone. Raises Corrupt.
+    """Sorts out one graph. `read` gives a tensor's values; it is called for small constants alone. Raises
+    Corrupt.
 
     outer: values of enclosing graphs, known by name alone.
     """
@@ -74,7 +86,9 @@ def net_of(graph: Graph, read: Read, outer: frozenset[str] = frozenset()) -> Net
     captured = {n: captured_values[i] for n, i in enumerate(order) if captured_values[i]}
     _check_names(graph)
     sorter = _Sorter({t.name: Constant(t.name, t, t.dims) for t in graph.initializers}, read)
-    sorter.pieces = pieces_of([t for t in graph.initializers if t.elem_type in PIECES], nodes, _integers(graph, nodes, read))
+    sorter.pieces = pieces_of(
+        [t for t in graph.initializers if t.elem_type in PIECES], nodes, _integers(graph, nodes, read)
+    )
     for n, node in enumerate(nodes):
         sorter.add(node, captured.get(n, ()))
     consumers: dict[str, list[int]] = {}
@@ -95,7 +109,9 @@ def net_of(graph: Graph, read: Read, outer: frozenset[str] = frozenset()) -> Net
 
 
 def _integers(graph: Graph, nodes: Iterable[Node], read: Read) -> Callable[[str], tuple[int, ...] | None]:
-    """The numbers of a small constant, flat, also where the graph computes it from others. Nothing is evaluated before it is asked for."""
+    """The numbers of a small constant, flat, also where the graph computes it from others. Nothing is
+    evaluated before it is asked for.
+    """
 
     @cache
     def numbers() -> Mapping[str, Array]:
@@ -103,7 +119,13 @@ def _integers(graph: Graph, nodes: Iterable[Node], read: Read) -> Callable[[str]
         for node in nodes:
             value = node.attributes.get("value") if node.op == "Constant" else None
             held = isinstance(value, TensorHeader)
-            made = read(value) if isinstance(value, TensorHeader) and is_small(value) else None if held else evaluate(node, found, read)
+            made = (
+                read(value)
+                if isinstance(value, TensorHeader) and is_small(value)
+                else None
+                if held
+                else evaluate(node, found, read)
+            )
             found.update({node.outputs[0]: made} if made is not None and node.outputs else {})
         return found
 
@@ -123,7 +145,9 @@ class _Sorter:
         self.weights: dict[str, tuple[Constant, ...]] = {}
         self.pieces: Mapping[str, TensorHeader] = {}
         self.read = read
-        self.numbers: dict[str, Array] = {name: read(c.header) for name, c in constants.items() if is_small(c.header)}
+        self.numbers: dict[str, Array] = {
+            name: read(c.header) for name, c in constants.items() if is_small(c.header)
+        }
 
     def add(self, node: Node, captured: tuple[str, ...]) -> None:
         output = node.outputs[0] if node.outputs else ""
@@ -179,9 +203,15 @@ def captured_by(node: Node) -> tuple[str, ...]:
     """The values that a node's subgraphs read and do not make."""
     found: dict[str, None] = {}
     for graph in subgraphs(node):
-        made = {i.name for i in graph.inputs} | {t.name for t in graph.initializers} | {v for n in graph.nodes for v in n.outputs}
+        made = (
+            {i.name for i in graph.inputs}
+            | {t.name for t in graph.initializers}
+            | {v for n in graph.nodes for v in n.outputs}
+        )
         read = (v for n in graph.nodes for v in (*n.inputs, *captured_by(n)))
-        found.update(dict.fromkeys(v for v in (*read, *(o.name for o in graph.outputs)) if v and v not in made))
+        found.update(
+            dict.fromkeys(v for v in (*read, *(o.name for o in graph.outputs)) if v and v not in made)
+        )
     return tuple(found)
 
 
@@ -193,7 +223,9 @@ def subgraphs(node: Node) -> Iterator[Graph]:
 
 
 def _sorted(graph: Graph, captured: list[tuple[str, ...]], known: Iterable[str]) -> list[int]:
-    """The nodes' indices in topological order, the file's own where it is one. Raises Corrupt for a cycle or a value that nothing makes."""
+    """The nodes' indices in topological order, the file's own where it is one. Raises Corrupt for a cycle or
+    a value that nothing makes.
+    """
     made = {v for node in graph.nodes for v in node.outputs if v}
     ready = set(known)
     waiting: dict[str, list[int]] = {}
@@ -202,7 +234,10 @@ def _sorted(graph: Graph, captured: list[tuple[str, ...]], known: Iterable[str])
         needs = {v for v in (*node.inputs, *captured[i]) if v and v not in ready}
         absent = sorted(v for v in needs if v not in made and v in node.inputs)
         if absent:
-            raise Corrupt(f"node {node.name or node.op!r} reads {absent[0]!r}, which nothing makes", fix="Export the model again")
+            raise Corrupt(
+                f"node {node.name or node.op!r} reads {absent[0]!r}, which nothing makes",
+                fix="Export the model again",
+            )
         needs &= made
         missing.append(len(needs))
         for value in needs:
@@ -217,7 +252,10 @@ def _sorted(graph: Graph, captured: list[tuple[str, ...]], known: Iterable[str])
                     heappush(queue, reader)
     if len(order) < len(graph.nodes):
         stuck = next(graph.nodes[i] for i, count in enumerate(missing) if count)
-        raise Corrupt(f"the graph is cyclic: node {stuck.name or stuck.op!r} needs what it makes", fix="Export the model again")
+        raise Corrupt(
+            f"the graph is cyclic: node {stuck.name or stuck.op!r} needs what it makes",
+            fix="Export the model again",
+        )
     return order
 
 

@@ -1,4 +1,6 @@
-"""Nodes that only turn or rename a value: what they do to its shape, and how a tensor's own axes follow from a reader's."""
+"""Nodes that only turn or rename a value: what they do to its shape, and how a tensor's own axes follow from
+a reader's.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One step between a tensor and the node that reads it. `numbers`: the permutation, the axes (of the longer side) or the shape."""
+    """One step between a tensor and the node that reads it. `numbers`: the permutation, the axes (of the
+    longer side) or the shape.
+    """
 
     op: str
     numbers: tuple[int, ...]
@@ -45,7 +49,8 @@ def axes_of(node: Node, numbers: Mapping[str, Array]) -> tuple[int, ...] | None:
 
 
 def stored_axes(labels: str, views: tuple[View, ...], shape: Shape) -> str:
-    """The axes of a tensor as it is stored (`i o`), from those that its reader sees (`o i`); "" where they cannot be told.
+    """The axes of a tensor as it is stored (`i o`), from those that its reader sees (`o i`); "" where they
+    cannot be told.
 
     shape: the stored shape. A label is an axis name, `1`, or several names in brackets.
     """
@@ -66,7 +71,9 @@ def stored_axes(labels: str, views: tuple[View, ...], shape: Shape) -> str:
 
 
 def _unreshaped(names: list[str], view: View, shape: Shape) -> list[str]:
-    """Only lengths of one came or went, or an axis of two names was two axes; anything else cannot be told from labels."""
+    """Only lengths of one came or went, or an axis of two names was two axes; anything else cannot be told
+    from labels.
+    """
     if view.shape is None or len(view.shape) != len(names):
         return []
     kept = [(name, n) for name, n in zip(names, view.shape, strict=True) if n > 1]
@@ -84,7 +91,11 @@ def _apart(kept: list[tuple[str, int]], long: list[int]) -> list[tuple[str, int]
         return kept
     inner = kept[at][0].strip("()").split()
     lengths = long[at : at + len(inner)]
-    return [*kept[:at], *zip(inner, lengths, strict=False), *kept[at + 1 :]] if prod(lengths) == kept[at][1] else kept
+    return (
+        [*kept[:at], *zip(inner, lengths, strict=False), *kept[at + 1 :]]
+        if prod(lengths) == kept[at][1]
+        else kept
+    )
 
 
 def _split(labels: str) -> list[str]:
@@ -100,7 +111,9 @@ def _split(labels: str) -> list[str]:
 
 
 def _transposed(node: Node, shape: Shape | None) -> View:
-    order = tuple(node.attributes.get("perm", ())) or (tuple(reversed(range(len(shape)))) if shape is not None else ())
+    order = tuple(node.attributes.get("perm", ())) or (
+        tuple(reversed(range(len(shape)))) if shape is not None else ()
+    )
     if shape is None or sorted(order) != list(range(len(shape))):
         return View("Transpose", order, None)
     return View("Transpose", order, tuple(shape[i] for i in order))
@@ -110,7 +123,11 @@ def _squeezed(node: Node, shape: Shape | None, numbers: Mapping[str, Array]) -> 
     if shape is None:
         return View("Squeeze", (), None)
     axes = axes_of(node, numbers)
-    gone = tuple(sorted(a % len(shape) for a in axes)) if axes and shape else tuple(i for i, n in enumerate(shape) if n == 1)
+    gone = (
+        tuple(sorted(a % len(shape) for a in axes))
+        if axes and shape
+        else tuple(i for i, n in enumerate(shape) if n == 1)
+    )
     return View("Squeeze", gone, tuple(n for i, n in enumerate(shape) if i not in gone))
 
 
@@ -131,7 +148,9 @@ def _target(node: Node, shape: Shape | None, numbers: Mapping[str, Array]) -> Sh
         axis = int(node.attributes.get("axis", 1)) % (len(shape) + 1)
         return prod(shape[:axis]), prod(shape[axis:])
     asked = node.attributes.get("shape") or (
-        numbers[node.inputs[1]].reshape(-1).tolist() if len(node.inputs) > 1 and node.inputs[1] in numbers else None
+        numbers[node.inputs[1]].reshape(-1).tolist()
+        if len(node.inputs) > 1 and node.inputs[1] in numbers
+        else None
     )
     if asked is None or len(asked) > 64:
         return None
