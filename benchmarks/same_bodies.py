@@ -44,13 +44,13 @@ def body_of(function: ast.FunctionDef) -> str:
 class WithoutImports(ast.NodeTransformer):
     """Drops imports, and what a text says of a module's place."""
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802  # the name that ast asks for
+    def visit_Import(self, node: ast.Import) -> None:  # the name that ast asks for
         """Dropped."""
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         """Dropped."""
 
-    def visit_Constant(self, node: ast.Constant) -> ast.Constant:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         """The name of a module is the package's."""
         is_place = isinstance(node.value, str) and node.value.startswith(f"{PACKAGE}.")
         return ast.Constant(PACKAGE) if is_place else node

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from weightbridge.adapters import apply
+from weightbridge.adapters.apply.arithmetic import apply
 from weightbridge.adapters.apply.maps import chosen_channels, even, linear_resize, mapped, matrix
 from weightbridge.adapters.apply.positions import bicubic_resize, grids
 from weightbridge.plan import Step

@@ -14,8 +14,7 @@ from weightbridge import formats
 from weightbridge.commands.rules import rules_of
 from weightbridge.diagnostics import Finding, with_severity
 from weightbridge.formats.hashing import structure_hash
-from weightbridge.matching import check_map, match, with_older_activations
-from weightbridge.matching.differences import older_activations as changed
+from weightbridge.matching import changed, check_map, match, with_older_activations
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan

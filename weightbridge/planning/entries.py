@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite, prod
 from typing import Any, get_args
 
-from weightbridge.adapters import ADAPTERS
+from weightbridge.adapters.apply.arithmetic import ADAPTERS
 from weightbridge.errors import PlanError, RuleError
 from weightbridge.model.axes import parse
 from weightbridge.plan import Contract, Kind, Step, Unused, UnusedReason

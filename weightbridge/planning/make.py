@@ -37,9 +37,8 @@ def make_plan(
     findings: list[Finding] = list(matching.findings)
     left: frozenset[str] = frozenset()
     if options.adapt != "none" and open_targets:
-        from weightbridge.adapters.propose import (
-            choose as propose,
-        )  # thirty modules that an exact match can do without
+        # thirty modules that an exact match can do without
+        from weightbridge.adapters.propose.choose import propose
 
         proposal = propose(source, target, matching, open_targets)
         steps |= {s.target: s for s in proposal.steps if s.target not in fresh}

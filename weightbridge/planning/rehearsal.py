@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from einops import EinopsError
 
-from weightbridge import adapters, transforms
+from weightbridge import transforms
+from weightbridge.adapters.apply.arithmetic import ADAPTERS, apply
 from weightbridge.model.axes import solve
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 from weightbridge.plan import Plan, Step
@@ -151,6 +152,6 @@ def _tried(step: Step, sources: Sequence[Tensor]) -> str:
 
 
 def _carried_out(step: Step, arrays: Sequence[Array]) -> Array:
-    if step.transform in adapters.ADAPTERS:
-        return adapters.apply(step, arrays)[0]
+    if step.transform in ADAPTERS:
+        return apply(step, arrays)[0]
     return transforms.apply(step.transform, step.parameters, arrays)

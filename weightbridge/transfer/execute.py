@@ -52,11 +52,12 @@ def _value(step: Step, given: Mapping[str, Tensor], target: Tensor, ledger: Ledg
     arrays = [_loaded(given[name], step, ledger) for name in step.sources]
     try:
         if is_adapter(step):
-            from weightbridge import adapters  # thirty modules that a copy can do without
+            # modules that a copy can do without
+            from weightbridge.adapters.apply.arithmetic import apply, with_energy
 
-            value, kept = adapters.apply(step, arrays)
+            value, kept = apply(step, arrays)
             if np.isfinite(kept):  # NaN among the source's values has been said already
-                ledger.steps[step.target] = adapters.with_energy(step, kept)
+                ledger.steps[step.target] = with_energy(step, kept)
         else:
             value = transforms.apply(step.transform, step.parameters, arrays)
     except (ValueError, IndexError, KeyError, EinopsError) as error:
