@@ -13,7 +13,7 @@ FUNCTIONS = ("check", "freeze", "inspect", "plan", "read", "stitch", "transfer",
     [
         "pass",
         "import weightbridge.plan, weightbridge.transfer, weightbridge.verify",
-        "from weightbridge import pipeline",
+        "from weightbridge.commands import pipeline",
     ],
     ids=["nothing", "the modules of the same names", "the pipeline"],
 )
