@@ -12,8 +12,8 @@ from keras_files import layer, source
 from network_files import Config, conv, dense, residual, wired, write
 
 import weightbridge as wb
+from weightbridge.adapters.propose.across.stages import convolutions
 from weightbridge.adapters.propose.groups import channel_groups
-from weightbridge.adapters.propose.stages import convolutions
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Plan, Step

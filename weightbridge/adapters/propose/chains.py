@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from weightbridge.adapters.apply.kernels import padding_at
 from weightbridge.adapters.propose.groups import activation_of
-from weightbridge.adapters.propose.letters import letters, taps
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.model.graph import Layer
+from weightbridge.model.layouts import letters, taps
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
 

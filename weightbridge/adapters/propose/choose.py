@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from weightbridge.adapters.propose.cross import propose_cross
+from weightbridge.adapters.propose.across.propose import propose_cross
+from weightbridge.adapters.propose.across.stages import is_staged
 from weightbridge.adapters.propose.heads import WRITERS
 from weightbridge.adapters.propose.same_kind import propose_same_kind
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.adapters.propose.stages import is_staged
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.adapters.propose.widths import Widths, is_explained, source_widths
 from weightbridge.matching.values import Matching

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from weightbridge.adapters.propose.channels import channel_steps
 from weightbridge.adapters.propose.depth import depth_steps
 from weightbridge.adapters.propose.heads import head_findings, head_layers, replaced_heads
-from weightbridge.adapters.propose.letters import letters
 from weightbridge.adapters.propose.losses import loss_findings
 from weightbridge.adapters.propose.position_steps import position_steps
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.stems import stem_findings
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.adapters.propose.widths import Widths, source_widths
+from weightbridge.model.layouts import letters
 from weightbridge.plan import Step
 
 

@@ -8,9 +8,9 @@ from functools import cached_property
 
 from weightbridge.adapters.propose.branches import Branch, residual_branches
 from weightbridge.adapters.propose.groups import Axis, Groups, channel_groups
-from weightbridge.adapters.propose.letters import Letters, letters
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import Letters, letters
 from weightbridge.model.tensors import Tensor
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}

@@ -5,13 +5,13 @@ signals stay healthy.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from weightbridge.adapters.propose.counterparts import counterparts
-from weightbridge.adapters.propose.cross_findings import cross_findings
-from weightbridge.adapters.propose.cross_heads import CrossHeads, cross_heads
-from weightbridge.adapters.propose.cross_kernels import kernel_step, vector_step
-from weightbridge.adapters.propose.cross_norms import statistic_steps
+from weightbridge.adapters.propose.across.counterparts import counterparts
+from weightbridge.adapters.propose.across.findings import cross_findings
+from weightbridge.adapters.propose.across.heads import CrossHeads, cross_heads
+from weightbridge.adapters.propose.across.kernels import kernel_step, vector_step
+from weightbridge.adapters.propose.across.norms import statistic_steps
+from weightbridge.adapters.propose.across.stages import norm_after
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.adapters.propose.stages import norm_after
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Step

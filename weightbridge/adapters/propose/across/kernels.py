@@ -8,10 +8,10 @@ from typing import Any
 from weightbridge.adapters.apply.layout import lengths, pattern
 from weightbridge.adapters.apply.maps import Rule
 from weightbridge.adapters.propose.channels import cost
-from weightbridge.adapters.propose.letters import Letters, letters
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.stems import is_stem
 from weightbridge.model.graph import Layer
+from weightbridge.model.layouts import Letters, letters
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from weightbridge.adapters.propose.across.stages import convolutions, cumulative_strides
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.adapters.propose.stages import convolutions, cumulative_strides
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer
 from weightbridge.plan import Step

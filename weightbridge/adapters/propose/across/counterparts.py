@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import log2
 
-from weightbridge.adapters.propose.stages import Unit, convolutions, norms
+from weightbridge.adapters.propose.across.stages import Unit, convolutions, norms
 from weightbridge.model.graph import Layer, LayerGraph
 
 

@@ -5,11 +5,11 @@ them write.
 from collections.abc import Iterator, Mapping
 
 from weightbridge.adapters.apply.expressions import Expression, Reading, fed, leaf, through_kernel
-from weightbridge.adapters.propose.cross_kernels import statistic_step, vector_step
-from weightbridge.adapters.propose.letters import letters
+from weightbridge.adapters.propose.across.kernels import statistic_step, vector_step
+from weightbridge.adapters.propose.across.stages import CONVOLUTIONS, convolutions, norm_after
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.adapters.propose.stages import CONVOLUTIONS, convolutions, norm_after
 from weightbridge.model.graph import Layer
+from weightbridge.model.layouts import letters
 from weightbridge.plan import Step
 
 STATISTICS = {"moving_mean": "mean", "moving_variance": "variance"}
