@@ -1,6 +1,4 @@
-"""The table of formats: which module reads, writes and runs a model, recognised by content, never by suffix
-alone.
-"""
+"""The table of formats: which module reads, writes and runs a model, recognised by its content."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -45,8 +43,9 @@ UNREAD: dict[str, str] = {
 
 
 def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
-    """The layer graph of a path (str or Path), `py:package.module:callable` or a live model; no weight's
-    bytes are read.
+    """The layer graph of a path, `py:package.module:callable` or a live model.
+
+    No weight's bytes are read.
 
     arguments: keyword arguments for the callable. Raises a ModelError for anything that cannot be read.
     """
@@ -68,8 +67,7 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """Copy the template's file to `output` and replace the bytes of the given tensors, one at a time, in the
-    order given.
+    """Copy the template's file to `output` and replace the bytes of the given tensors in their order.
 
     Shapes and dtypes are the template's; everything else in the file stays as it is.
     """

@@ -1,6 +1,4 @@
-"""Regions of files and zip members: opened in place where stored, spilled to a temporary file where deflated,
-bombs refused.
-"""
+"""Regions of files and of zip members, which are unpacked only where they are deflated."""
 
 import io
 import os
@@ -59,7 +57,7 @@ class RegionReader(io.RawIOBase):
         if not wanted:
             return 0
         self._file.seek(self._start + self._position)
-        got: int = self._file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]  # a raw file has it, IO[bytes] does not say so
+        got: int = self._file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]  # a raw file has it
         self._position += got
         return got
 
@@ -107,8 +105,9 @@ def archive(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def check_sums(path: Path) -> None:
-    """Raises Corrupt where a member's bytes are not those that its checksum was made of. Reads the whole
-    archive.
+    """Raises Corrupt where a member's bytes are not those that its checksum was made of.
+
+    Reads the whole archive.
     """
     with archive(path) as opened:
         damaged = opened.testzip()
@@ -147,9 +146,7 @@ def refuse_bomb(info: zipfile.ZipInfo, where: str) -> None:
 
 
 def member_region(path: Path, opened: zipfile.ZipFile, name: str) -> Region:
-    """Where a member's bytes lie: inside the archive where it is stored, else in a temporary file that goes
-    with the region.
-    """
+    """Where a member's bytes lie: in the archive, or in a temporary file that goes with the region."""
     info = member_info(opened, name, str(path))
     refuse_bomb(info, str(path))
     label = f"{path}: {name}"

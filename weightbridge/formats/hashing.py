@@ -13,9 +13,7 @@ CHUNK = 1 << 20
 
 
 def structure_hash(graph: LayerGraph) -> str:
-    """SHA-256 over names, ops and attributes of the layers, of the tensors (names, shapes, dtypes), and the
-    edges.
-    """
+    """SHA-256 over the layers (names, ops, attributes), tensors (names, shapes, dtypes) and edges."""
     digest = hashlib.sha256(graph.format.encode())
     for layer in graph.layers:
         tensors = [(t.name, t.role, t.shape, t.dtype) for t in layer.tensors]

@@ -1,4 +1,4 @@
-"""The index of a checkpoint in several files: JSON that says which tensor lies in which file beside it."""
+"""The index of a checkpoint in several files: JSON that says which file holds which tensor."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +15,9 @@ LIMIT = 256 << 20  # bytes of JSON
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """weights: name of a tensor -> name of its file. total: the bytes of all tensors, as declared; None where
-    it is not.
+    """The map of a checkpoint in several files.
+
+    weights: name of a tensor -> name of its file. total: the declared bytes of all tensors.
     """
 
     path: Path
@@ -46,8 +47,9 @@ def index_in(path: Path, suffixes: Sequence[str]) -> Path:
 
 
 def read_index(path: Path) -> Index:
-    """The index, its shards checked to lie beside it. Raises ExternalReference, MissingFile or Corrupt; all
-    missing shards are named.
+    """The index, its shards checked to lie beside it.
+
+    Raises ExternalReference, MissingFile or Corrupt; all missing shards are named.
     """
     where = str(path)
     value = _parsed(path)
@@ -121,8 +123,9 @@ def _parsed(path: Path) -> Any:
 
 
 def _is_beside(path: Path, name: str) -> bool:
-    """A plain name; where it is a link, it leads to the folder of the index (which may be reached by a link
-    too, as in download caches).
+    """Whether this is a plain name of a file in the index's folder.
+
+    A link must lead to that folder, which may be reached by a link too, as in download caches.
     """
     if not name or name in (".", "..") or "\0" in name or "\\" in name or Path(name).name != name:
         return False

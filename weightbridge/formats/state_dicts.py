@@ -1,4 +1,4 @@
-"""Tensors with names alone -> LayerGraph: layers by scope; tied and quantised tensors are marked and said."""
+"""Tensors with names alone -> LayerGraph: layers by scope; tied and quantised tensors are marked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,8 +28,10 @@ SIBLINGS = (
 
 @dataclass(frozen=True, slots=True)
 class StateDict:
-    """What a reader has found. scales: by name of a quantised tensor, what it is multiplied with; ties: the
-    earlier tensor that it is.
+    """What a reader has found.
+
+    scales: a quantised tensor's name -> what it is multiplied with.
+    ties: name -> the earlier tensor that it is.
     """
 
     tensors: tuple[Tensor, ...]
@@ -40,7 +42,7 @@ class StateDict:
 
 
 def graph_of(path: str, format: str, producer: str, found: StateDict) -> LayerGraph:
-    """The graph of a state dict: counters and integers are set apart, complex numbers are refused as weights."""
+    """The graph of a state dict; counters and integers are set apart, complex numbers refused."""
     weights = tuple(t for t in found.tensors if not is_state(t.name, t.dtype) and t.dtype not in COMPLEX)
     kept = {t.name for t in weights}
     gone = [Excluded(t.name, "state", t.size) for t in found.tensors if t.name not in kept]
@@ -63,16 +65,12 @@ def graph_of(path: str, format: str, producer: str, found: StateDict) -> LayerGr
 
 
 def _ordered(weights: Sequence[Tensor], format: str) -> Sequence[Tensor]:
-    """PyTorch keeps the order of definition; writers of safetensors sort by name, and `layer.2` belongs
-    before `layer.10`.
-    """
+    """The order of definition, which safetensors lose: `layer.2` belongs before `layer.10`."""
     return sorted(weights, key=lambda t: natural(t.name)) if format == "safetensors" else weights
 
 
 def _scales(found: StateDict) -> dict[str, str]:
-    """name -> name of the scale beside it, "" where there is none; plain bytes without a scale are no weights
-    that were quantised.
-    """
+    """A quantised tensor's name -> the name of the scale beside it, "" where there is none."""
     names = {t.name for t in found.tensors}
     scales: dict[str, str] = {}
     for tensor in found.tensors:

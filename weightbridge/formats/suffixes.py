@@ -58,7 +58,8 @@ def suffix_findings(path: Path, format: str) -> tuple[Finding, ...]:
     suffix = max((s for s in SUFFIXES if name.endswith(s)), key=len, default="")
     if not suffix or format in SUFFIXES[suffix]:
         return ()
-    message = f"{path.name}: the suffix says {suffix}, but the content is {DESCRIBED.get(format, format)} ({format}); read as that"
+    content = f"{DESCRIBED.get(format, format)} ({format})"
+    message = f"{path.name}: the suffix says {suffix}, but the content is {content}; read as that"
     stem = path.name[: -len(suffix)]
     return (
         finding(

@@ -1,6 +1,4 @@
-"""The file that OUTPUT is a copy of: the target itself, or the same model under OUTPUT's suffix, made for the
-occasion.
-"""
+"""The file that OUTPUT is a copy of: the target itself, or the same model under OUTPUT's suffix."""
 
 import shutil
 import tempfile
@@ -31,7 +29,7 @@ WHOLE = ("keras-zip", "keras-h5")  # what Keras can load, and save under another
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What is planned for, and the file to copy: the tensors of both have the same names, shapes and dtypes.
+    """What is planned for, and the file to copy: names, shapes and dtypes of both are the same.
 
     target: the target's graph, with all that its own format says of it; of a target in code its path is the
     template's.
@@ -43,7 +41,9 @@ class Template:
 
 @contextmanager
 def template_of(target: Any, output: Path, arguments: Mapping[str, Any] | None = None) -> Iterator[Template]:
-    """The target and a file of OUTPUT's format with its structure; temporary files go when the context ends.
+    """The target and a file of OUTPUT's format with its structure.
+
+    Temporary files go when the context ends.
 
     Raises UsageError where the target cannot be written under this suffix.
     """
@@ -106,9 +106,7 @@ def _read(path: Path) -> LayerGraph:
 
 
 def _extract(archive: Path, made: Path) -> None:
-    """The reader has refused bombs already: sniffing opened it, reading checks it before anything is written
-    to OUTPUT.
-    """
+    """Unpacks the weights; reading the copy checks it before anything is written to OUTPUT."""
     with zipfile.ZipFile(archive) as opened, opened.open(WEIGHTS) as member, made.open("wb") as file:
         shutil.copyfileobj(member, file, 1 << 20)
 

@@ -1,6 +1,4 @@
-"""Protobuf's wire format, read lazily from a buffer: every length is checked against the message that
-encloses it.
-"""
+"""Protobuf's wire format, read lazily: every length is checked against its message."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,7 +13,10 @@ Buffer = Any  # bytes or mmap.mmap: indexing gives an int, slicing gives bytes
 
 
 class Field(NamedTuple):
-    """One field of a message. `start` and `end` span the payload; `value` is the number of a varint, else 0."""
+    """One field of a message.
+
+    `start` and `end` span the payload; `value` is the number of a varint, else 0.
+    """
 
     number: int
     wire: int

@@ -1,6 +1,4 @@
-"""Copies of zip archives in which one HDF5 member has other arrays: all other members stay byte for byte as
-they are.
-"""
+"""Copies of zip archives in which the arrays of one HDF5 member are replaced, and nothing else."""
 
 import shutil
 import struct

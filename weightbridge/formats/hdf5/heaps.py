@@ -1,6 +1,4 @@
-"""Global heaps, where HDF5 keeps texts of variable length: checked by us first, for the library can loop
-forever over a damaged one.
-"""
+"""Checks of HDF5's global heaps, where texts lie: the library can loop forever over a damaged one."""
 
 import re
 import struct
@@ -17,7 +15,10 @@ Run = tuple[int, int]
 
 
 def check_heaps(region: Region, arrays: Iterable[Run]) -> None:
-    """Looks at the heaps outside of the arrays' bytes. Raises Corrupt for one whose objects do not fill it."""
+    """Looks at the heaps outside of the arrays' bytes.
+
+    Raises Corrupt for one whose objects do not fill it.
+    """
     with region.path.open("rb") as file:
         for start, end in _gaps(region, arrays):
             for place in _signatures(file, start, end):
@@ -25,8 +26,9 @@ def check_heaps(region: Region, arrays: Iterable[Run]) -> None:
 
 
 def _signatures(file: IO[bytes], start: int, end: int) -> Iterator[int]:
-    """Where a heap may begin in a run of the file. The file is read, not mapped: a page that is touched
-    brings fifteen others with it.
+    """Where a heap may begin in a run of the file.
+
+    The file is read, not mapped: a page that is touched brings fifteen others with it.
     """
     while end - start >= len(SIGNATURE):
         file.seek(start)

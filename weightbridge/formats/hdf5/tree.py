@@ -1,6 +1,4 @@
-"""HDF5 headers: every dataset and group of a file by name, read through h5py's low-level calls; links out and
-bombs are refused.
-"""
+"""HDF5 headers: all datasets and groups of a file by name; links out and bombs are refused."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -44,8 +42,9 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group: its children by name, its attributes (texts and lists of texts; others are left out), the
-    address of its header.
+    """A group: its children by name, its attributes, and the address of its header.
+
+    Attributes are texts and lists of texts; others are left out.
     """
 
     path: str
@@ -108,8 +107,9 @@ def hdf5_errors(where: str) -> Iterator[None]:
 
 
 def read_tree(region: Region) -> Group:
-    """All groups and datasets of the file, with what the headers say. Refuses links out of the file, bombs
-    and overlaps.
+    """All groups and datasets of the file, with what the headers say.
+
+    Refuses links out of the file, bombs and overlaps.
     """
     with opened(region) as file:
         walk = _Walk(region)
@@ -123,8 +123,9 @@ def read_tree(region: Region) -> Group:
 
 
 class _Walk:
-    """One pass over a file: counts objects, knows which groups it is inside of, and leaves attributes for
-    when their heaps are checked.
+    """One pass over a file: counts objects and knows which groups it is inside of.
+
+    Attributes wait until their heaps are checked.
     """
 
     def __init__(self, region: Region) -> None:
@@ -234,9 +235,7 @@ def _text(value: Any) -> Any:
 
 
 def _refuse_bombs(root: Group, region: Region) -> None:
-    """Declared sizes against stored ones, dataset by dataset and in sum; runs of bytes beyond the end or on
-    top of each other.
-    """
+    """Compares declared with stored sizes, one by one and in sum; refuses runs that end late or overlap."""
     declared, runs = 0, []
     for dataset in root.datasets():
         declared += dataset.nbytes

@@ -1,6 +1,4 @@
-"""Copies of HDF5 files in which some arrays have other values: same headers, same places, one array in memory
-at a time.
-"""
+"""Copies of HDF5 files with other values in some arrays: same headers, one array in memory at a time."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -48,9 +46,7 @@ def copy_region(region: Region, output: Path) -> None:
 
 
 def patch(region: Region, values: Values, datasets: Datasets) -> None:
-    """Replaces arrays in a file that is ours to change: a copy of the one that the datasets were found in, or
-    a part of it.
-    """
+    """Replaces arrays in a file that is ours to change: the copy of the template, or a part of it."""
     with ExitStack() as stack:
         file = stack.enter_context(region.path.open("r+b", buffering=0))
         through_hdf5: h5py.File | None = None

@@ -1,4 +1,4 @@
-"""safetensors: read from its header alone, written as a patched copy or as a new file, one tensor at a time."""
+"""safetensors: read from its header, written as a patched copy or a new file, tensor by tensor."""
 
 import json
 import shutil
@@ -21,8 +21,9 @@ PRODUCERS = {"pt": "PyTorch", "tf": "TensorFlow", "np": "numpy", "flax": "Flax",
 
 
 def read(path: Path) -> LayerGraph:
-    """The layers of a safetensors file, or of the shards that an index or a folder names, by scopes. Raises a
-    ModelError.
+    """The layers of a safetensors file, or of the shards that an index or a folder names, by scopes.
+
+    Raises a ModelError.
     """
     found = contents(path)
     tensors = tuple(_tensor(one.path, one.entry) for one in found.stored)
@@ -37,6 +38,7 @@ def read(path: Path) -> LayerGraph:
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
     """A copy of the template with the given tensors' bytes replaced; one file, also where it has several.
+
     Raises OutputError.
     """
     if template.files:
@@ -61,8 +63,9 @@ def _merge(path: Path, output: Path) -> None:
 
 
 def write_new(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """A new file with these tensors, loaded and written one after the other. Raises OutputError, or
-    Unsupported for a dtype.
+    """A new file with these tensors, loaded and written one after the other.
+
+    Raises OutputError, or Unsupported for a dtype.
     """
     names = [t.name for t in tensors]
     assert len(set(names)) == len(names), "tensors need unique names"

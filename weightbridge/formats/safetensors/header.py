@@ -1,6 +1,4 @@
-"""The header of a safetensors file: which tensors it declares, checked against the file before anything is
-believed.
-"""
+"""The header of a safetensors file: the tensors that it declares, checked against the file."""
 
 import json
 from collections.abc import Mapping
@@ -60,8 +58,9 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a file. Raises Corrupt or ResourceBomb where it does not fit the file; all tensors are
-    checked.
+    """The header of a file.
+
+    Raises Corrupt or ResourceBomb where it does not fit the file; all tensors are checked.
     """
     try:
         with path.open("rb") as file:
@@ -144,9 +143,7 @@ def _are_counts(values: Any) -> bool:
 
 
 def _check_places(path: Path, entries: tuple[Entry, ...], origin: int, size: int) -> None:
-    """Each tensor holds what its shape needs, they follow each other without gap or overlap, and they fill
-    the file.
-    """
+    """Each tensor has the size of its shape, follows the one before, and the last one ends the file."""
     end = origin
     for entry in entries:
         where = f"{path}: {entry.name}"

@@ -1,4 +1,4 @@
-"""State dicts as layers: by the scopes of their names, with roles and operations from names and shapes."""
+"""State dicts as layers: by the scopes of names, with roles and operations from names and shapes."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -67,8 +67,9 @@ MULTIPLIER = (
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the rest of the file tells: channels of the layer before, and whether square matrices are (out,
-    in).
+    """What the rest of the file tells.
+
+    width: channels of the layer before; is_turned: whether square matrices are (out, in).
     """
 
     width: int
@@ -180,9 +181,7 @@ def _torch(scope: str, shapes: Shapes, known: Known) -> Found:
 
 
 def _experts(shapes: Shapes) -> dict[str, Any]:
-    """Stacks of a fused gate and up and of a down projection tell by each other whether they are (expert,
-    out, in).
-    """
+    """Whether stacks of experts are (expert, out, in), by a fused gate and up beside a down projection."""
     stacks = [shape for shape in shapes.values() if len(shape) == 3]
     if len(stacks) != 2 or stacks[0][0] != stacks[1][0]:
         return {}
@@ -204,9 +203,7 @@ def _is_table(scope: str) -> bool:
 def _linear(
     weight: tuple[int, ...], bias: tuple[int, ...] | None, roles: dict[str, str], known: Known
 ) -> Found:
-    """torch's Linear is (out, in); where only the second axis fits the bias, it is stored the other way
-    round.
-    """
+    """torch's Linear is (out, in), unless only the second axis fits the bias."""
     is_turned = _is_turned(weight, bias)
     is_turned = known.is_turned if is_turned is None else is_turned
     return (
@@ -243,7 +240,7 @@ def _convolution(
 
 
 def _recurrent(shapes: Shapes) -> Found:
-    """One layer of torch's LSTM, GRU or RNN; the number of gates is rows by columns of the recurrent weight."""
+    """One layer of torch's LSTM, GRU or RNN: the recurrent weight has a row for each gate's unit."""
     roles = {part: RECURRENT_ROLES[m[1], m[2]] for part in shapes if (m := RECURRENT.match(part))}
     hidden = next((shapes[part] for part, role in roles.items() if role == "recurrent_kernel"), ())
     gates = hidden[0] // hidden[1] if len(hidden) == 2 and hidden[1] and hidden[0] % hidden[1] == 0 else 0
@@ -287,9 +284,7 @@ def _keras(shapes: Shapes) -> Found:
 def _keras_convolution(
     kernel: tuple[int, ...], bias: tuple[int, ...] | None
 ) -> tuple[str, Callable[[], dict[str, Any]]]:
-    """The bias tells which axis is written: the last one, or of a transposed or depthwise convolution the one
-    before.
-    """
+    """The bias tells which axis is written: the last one, or the one before (transposed, depthwise)."""
     found: dict[str, Any] = {"kernel_size": kernel[:-2], "use_bias": bias is not None}
     if bias is None or len(kernel) < 3 or bias == kernel[-1:]:
         return "Conv", lambda: found | {"filters": kernel[-1]}
@@ -303,9 +298,7 @@ def _keras_convolution(
 
 
 def _keras_recurrent(shapes: Shapes) -> tuple[str, Callable[[], dict[str, Any]]]:
-    """The number of gates is columns by rows of the recurrent kernel; a GRU with reset_after has two rows of
-    biases.
-    """
+    """The recurrent kernel has a column for each gate's unit; reset_after has two rows of biases."""
     hidden, bias = shapes.get("recurrent_kernel", ()), shapes.get("bias")
     gates = hidden[1] // hidden[0] if len(hidden) == 2 and hidden[0] and hidden[1] % hidden[0] == 0 else 0
     op = GATES.get(gates, ("Opaque", ""))[0]

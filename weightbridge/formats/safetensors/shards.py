@@ -1,6 +1,4 @@
-"""safetensors in one file or in several: the entries of all files that hold a checkpoint's tensors, headers
-only.
-"""
+"""safetensors in one file or several: the entries of all files of a checkpoint, headers only."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""What a file is, by its content: signatures first, then the structure that tells formats of one container
-apart.
-"""
+"""What a file is, by its content: signatures first, then the structure inside a container."""
 
 import mmap
 import pickletools
@@ -38,8 +36,9 @@ FOREIGN: dict[bytes, str] = {
 
 
 def sniff(path: Path) -> str:
-    """The format's name as in CONTRACT.md. Raises MissingFile, Corrupt, UnsafeContent or Unsupported where
-    there is none.
+    """The format's name as in CONTRACT.md.
+
+    Raises MissingFile, Corrupt, UnsafeContent or Unsupported where there is none.
     """
     if is_checkpoint(path):
         return "tf-checkpoint"
@@ -183,8 +182,9 @@ def _format_without_signature(path: Path, data: Buffer) -> str:
 
 
 def _holds(known: Mapping[int, int], needed: set[int], data: Buffer) -> bool:
-    """Protobuf has no signature: all fields up to the first broken one must be known, with a version first
-    and one of `needed`.
+    """Whether the bytes are a message with known fields alone, a version and one of `needed`.
+
+    Protobuf has no signature: all fields up to the first broken one are looked at.
     """
     seen: set[int] = set()
     try:
@@ -206,6 +206,6 @@ def _is_pickle(start: bytes) -> bool:
         for count, (opcode, _, _) in enumerate(pickletools.genops(start), 1):
             if opcode.name == "STOP" or count > 50:
                 break
-    except Exception:  # noqa: BLE001  # pickletools raises whatever the bytes provoke; all of it means "no pickle"
+    except Exception:  # noqa: BLE001  # whatever the bytes provoke in pickletools means "no pickle"
         return count > 20
     return count > 2

@@ -16,8 +16,9 @@ MODELS = (".keras", ".h5", ".hdf5", ".onnx", ".safetensors", ".weights.json", ".
 
 
 def folder_format(path: Path) -> str:
-    """`saved-model`, `tf-checkpoint`, or the format of the shards that an index names. Raises MissingFile for
-    another folder.
+    """`saved-model`, `tf-checkpoint`, or the format of the shards that an index names.
+
+    Raises MissingFile for another folder.
     """
     names = sorted(entry.name for entry in path.iterdir())
     if "saved_model.pb" in names or "saved_model.pbtxt" in names:
@@ -33,9 +34,7 @@ def folder_format(path: Path) -> str:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether this is a TensorFlow checkpoint's prefix, one of its data files, which have no signature, or
-    what names the latest one.
-    """
+    """Whether this is a TensorFlow checkpoint: its prefix, a data file, or what names the latest one."""
     prefix = path.name.split(".data-")[0]
     try:
         if path.name == POINTER and path.is_file():

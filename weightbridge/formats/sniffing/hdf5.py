@@ -32,7 +32,7 @@ def hdf5_format(path: Path) -> str:
     )
 
 
-def _has_variables(file: "h5py.File") -> bool:  # type: ignore[name-defined]  # noqa: F821  # imported where it is needed
+def _has_variables(file: "h5py.File") -> bool:  # type: ignore[name-defined]  # noqa: F821  # imported late
     """Whether a group `vars` stands anywhere near the root; links out of the file are not followed."""
     left = iter(range(OBJECTS))
 

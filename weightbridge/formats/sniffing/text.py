@@ -1,6 +1,4 @@
-"""What a text file is: a Keras configuration, an index of shards, or something that was downloaded in a
-model's place.
-"""
+"""What a text file is: a Keras configuration, an index of shards, or a failed download."""
 
 import json
 from pathlib import Path
@@ -13,7 +11,10 @@ LIMIT = 256 << 20  # bytes of JSON; the largest Keras configuration known is und
 
 
 def text_format(path: Path, data: Buffer) -> str:
-    """`keras-json`, or the format whose shards an index names. Raises Corrupt, ResourceBomb or Unsupported."""
+    """`keras-json`, or the format whose shards an index names.
+
+    Raises Corrupt, ResourceBomb or Unsupported.
+    """
     where, start = str(path), bytes(data[:256]).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start.startswith(b"version https://git-lfs"):
         raise Corrupt(

@@ -1,3 +1,1 @@
-"""TensorFlow's checkpoints and SavedModels: bundles of tensors, object graphs, and Keras metadata where it is
-kept.
-"""
+"""TensorFlow's checkpoints and SavedModels: bundles of tensors, object graphs, Keras metadata."""

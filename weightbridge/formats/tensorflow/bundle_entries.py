@@ -12,8 +12,9 @@ MOST_AXES = 254  # TensorFlow's own limit
 BIG_ENDIAN = 1
 STRING = "string"
 DTYPES = {  # tensorflow/core/framework/types.proto; quantized types as what holds them
-    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: STRING, 8: "complex64", 9: "int64", 10: "bool",
-    11: "int8", 12: "uint8", 13: "int32", 14: "bfloat16", 15: "int16", 16: "uint16", 17: "uint16", 18: "complex128", 19: "float16",
+    1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: STRING, 8: "complex64",
+    9: "int64", 10: "bool", 11: "int8", 12: "uint8", 13: "int32", 14: "bfloat16", 15: "int16", 16: "uint16",
+    17: "uint16", 18: "complex128", 19: "float16",
     22: "uint32", 23: "uint64", 24: "float8_e5m2", 25: "float8_e4m3fn",
 }  # fmt: skip
 
@@ -27,8 +28,9 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tensor, or a part of one, and where its bytes lie. slices: the parts of a tensor that has no bytes of
-    its own.
+    """A tensor, or a part of one, and where its bytes lie.
+
+    slices: the parts of a tensor that has no bytes of its own.
 
     dtype: numpy's name, `string`, or "" for a type that is no number.
     """

@@ -1,6 +1,4 @@
-"""The keys under which a checkpoint's index keeps the parts of a partitioned variable
-(tensorflow/core/lib/strings/ordered_code.cc).
-"""
+"""The keys of a partitioned variable's parts (tensorflow/core/lib/strings/ordered_code.cc)."""
 
 from typing import NamedTuple
 

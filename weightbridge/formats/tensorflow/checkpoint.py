@@ -1,6 +1,4 @@
-"""TensorFlow's checkpoints (V2): by names, as TensorFlow 1 and `Saver` write them, or by objects, as
-TensorFlow 2 and Keras 2 do.
-"""
+"""TensorFlow's checkpoints (V2): by names (TensorFlow 1, `Saver`) or by objects (TensorFlow 2)."""
 
 import re
 from collections.abc import Iterable
@@ -23,8 +21,9 @@ LARGEST_POINTER = 1 << 20
 
 
 def read(path: Path) -> LayerGraph:
-    """path: a prefix, its `.index`, one of its data files, a `checkpoint` file, or the folder that holds
-    these. Raises a ModelError.
+    """The layers of a checkpoint. Raises a ModelError.
+
+    path: a prefix, its `.index`, one of its data files, a `checkpoint` file, or the folder that holds these.
     """
     bundle = read_bundle(prefix_of(path))
     objects = tracked_of(bundle)
@@ -83,8 +82,9 @@ def files_of(bundle: Bundle) -> list[Path]:
 
 
 def prefix_of(path: Path) -> Path:
-    """The checkpoint that a path means. Raises Unsupported for a folder of several, ExternalReference for a
-    pointer that leads out.
+    """The checkpoint that a path means.
+
+    Raises Unsupported for a folder of several, ExternalReference for a pointer that leads out.
     """
     if path.is_dir():
         return _in_folder(path)

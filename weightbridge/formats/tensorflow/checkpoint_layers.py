@@ -1,6 +1,4 @@
-"""Variables of a checkpoint -> layers, by the scopes of their names: roles in today's words, operations where
-these tell.
-"""
+"""Variables of a checkpoint -> layers, by the scopes of their names."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -44,8 +42,9 @@ class Part(NamedTuple):
 
 
 def layers_of(bundle: Bundle, weights: Sequence[Named], *, is_sorted: bool) -> tuple[Layer, ...]:
-    """One layer per scope, in the order given, or (is_sorted) in the natural order of names. Raises
-    Unsupported for a dtype.
+    """One layer per scope, in the order given, or (is_sorted) in the natural order of names.
+
+    Raises Unsupported for a dtype.
     """
     parts = [_part(bundle, named) for named in weights]
     if is_sorted:
@@ -59,7 +58,7 @@ def layers_of(bundle: Bundle, weights: Sequence[Named], *, is_sorted: bool) -> t
 
 
 def _part(bundle: Bundle, named: Named) -> Part:
-    """A table of embeddings among other things is a layer of its own; a recurrent layer and its cell are one."""
+    """Where a weight belongs: embeddings among other weights are a layer, a cell is its layer."""
     *scope, last = named.name.removesuffix(f"/{AVERAGE}").split("/")
     entry = bundle.entries[named.key]
     if not NUMBERS.fullmatch(entry.dtype):

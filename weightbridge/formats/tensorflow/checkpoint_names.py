@@ -1,6 +1,4 @@
-"""What a checkpoint's variables are called, and which of them are no weights: by the names alone, or by the
-graph of objects.
-"""
+"""What a checkpoint's variables are called, and which are no weights: by names or by objects."""
 
 import re
 from collections import Counter
@@ -41,8 +39,9 @@ def by_names(entries: Mapping[str, Entry]) -> list[Named]:
 
 
 def by_objects(nodes: Sequence[Tracked], entries: Mapping[str, Entry]) -> list[Named]:
-    """Variables in the order in which objects hold them, by full names where these are unique, then what no
-    object holds.
+    """Variables in the order in which objects hold them, then those that no object holds.
+
+    They are called by their full names where these are unique.
     """
     found = {nodes[r.number].key: r for r in reached(nodes) if nodes[r.number].key in entries}
     reasons = {
@@ -82,8 +81,9 @@ def _unique(named: Iterable[Named]) -> list[Named]:
 
 
 def _reason(name: str, entry: Entry, names: Collection[str]) -> Reason | None:
-    """A variable below another one, as `kernel/Adam` is below `kernel`, is what an optimizer keeps for it, or
-    an average of it.
+    """Why a variable is no weight, by its name.
+
+    One below another one, as `kernel/Adam` is below `kernel`, is an optimizer's or an average of it.
     """
     parent, _, last = name.rpartition("/")
     if parent in names:

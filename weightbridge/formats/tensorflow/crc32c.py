@@ -1,6 +1,4 @@
-"""CRC-32C (Castagnoli) as TensorFlow and LevelDB mask it, over large arrays at once: lanes side by side, then
-joined.
-"""
+"""CRC-32C (Castagnoli), masked as in TensorFlow and LevelDB: lanes side by side, then joined."""
 
 from functools import cache
 
@@ -32,8 +30,9 @@ def crc32c(data: bytes | memoryview | Array) -> int:
 
 
 def _linear(block: Array) -> Array:
-    """The register after a block, from zero: zeros in front change nothing, so the block is filled up to
-    whole lanes.
+    """The register after a block, from zero.
+
+    Zeros in front change nothing, so the block is filled up to whole lanes.
     """
     length = next(lane for size, lane in LANES if block.size <= size)
     lanes = 1 << max(-(-block.size // length) - 1, 0).bit_length()

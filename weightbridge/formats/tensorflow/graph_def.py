@@ -1,6 +1,4 @@
-"""Frozen graphs of TensorFlow 1: weights that are constants, found by the operations that read them; roles
-from there, names their own.
-"""
+"""Frozen graphs of TensorFlow 1: weights are constants, their roles come from their readers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

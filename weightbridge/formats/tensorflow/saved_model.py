@@ -1,6 +1,4 @@
-"""TensorFlow's SavedModel folders: as Keras 2 saves them, with its own metadata, as Keras 3 exports them, or
-as TensorFlow 1 did.
-"""
+"""TensorFlow's SavedModel folders, as Keras 2 saves, Keras 3 exports and TensorFlow 1 made them."""
 
 import mmap
 from collections.abc import Iterable, Mapping
@@ -111,9 +109,7 @@ def _by_names(path: Path, bundle: Bundle, named: Iterable[Named], *, has_objects
 
 
 def _keras(path: Path, objects: Objects, bundle: Bundle) -> LayerGraph:
-    """As the .h5 of the same model; a class of the user's own has no data flow to tell, but what it holds has
-    configs.
-    """
+    """As the .h5 of the same model; a custom model has no data flow, but its layers have configs."""
     where, root = f"{path}: Keras's metadata", objects.metadata[0]
     version = str(root.get("keras_version", "2"))
     model = parse_model(
@@ -136,9 +132,7 @@ def _as_custom(model: ConfigLayer) -> ConfigLayer:
 
 
 def _objects(folder: Path, meta: MetaGraph, tracked: tuple[Tracked, ...], bundle: Bundle) -> Objects:
-    """The objects with their metadata, from the model's file or from one beside it, and the keys of
-    variables.
-    """
+    """The objects, the keys of variables, and the metadata, which may lie in a file of its own."""
     texts: dict[int, str] = {i: node.metadata for i, node in enumerate(meta.objects) if node.metadata}
     file = _inside(folder, METADATA)
     if file.is_file():

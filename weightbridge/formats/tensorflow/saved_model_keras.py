@@ -1,6 +1,4 @@
-"""Keras's metadata in a SavedModel -> the config that an .h5 of the model would hold, and its variables as
-that file would group them.
-"""
+"""Keras's metadata in a SavedModel -> the config and the groups that an .h5 would hold."""
 
 import json
 import re
@@ -27,7 +25,7 @@ ENCODED = ("__tuple__", "TensorShape", "__ellipsis__")
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """A SavedModel's objects, what Keras says of each (decoded), and each variable's key in the checkpoint."""
+    """A SavedModel's objects, Keras's metadata of each, and each variable's key in the checkpoint."""
 
     nodes: Sequence[Tracked]
     metadata: Mapping[int, Mapping[str, Any]]
@@ -59,9 +57,7 @@ def is_layer(node: Tracked) -> bool:
 
 
 def tree_of(objects: Objects, bundle: Bundle, layers: Sequence[tuple[str, int]]) -> Group:
-    """The groups that an .h5 would have: one for each of the layers (name, object), with the weights of all
-    that it holds.
-    """
+    """The groups that an .h5 would have: one for each layer (name, object), with all that it holds."""
     root = Group("", 0, {"layer_names": [name for name, _ in layers]}, {})
     taken: set[int] = set()
     others = {number for _, number in layers}
@@ -76,9 +72,7 @@ def tree_of(objects: Objects, bundle: Bundle, layers: Sequence[tuple[str, int]])
 
 
 def top_layers(objects: Objects) -> list[tuple[str, int]]:
-    """The layers that the root holds, in the model's order; then whatever else it holds that may have
-    weights.
-    """
+    """The layers that the root holds, in the model's order; then what else may have weights."""
     numbered = sorted(
         (int(m[1]), child) for name, child in below(objects.nodes, 0) if (m := LAYER.fullmatch(name))
     )
@@ -117,9 +111,7 @@ Weight = tuple[tuple[str, ...], str, str]  # scope, last part of the name, key
 
 
 def _weights(objects: Objects, number: int, taken: set[int], others: Collection[int]) -> Iterator[Weight]:
-    """The variables below an object that are not in another layer of the list, with the names of what is
-    between; each once.
-    """
+    """The variables below an object, each once, with the names in between; none of another layer."""
     stack: list[tuple[int, tuple[str, ...], str]] = [(number, (), "")]
     while stack:
         current, scope, label = stack.pop()

@@ -1,6 +1,4 @@
-"""A SavedModel of a subclassed Keras model: what it holds has configs, how it is called is in code, so there
-is no data flow.
-"""
+"""A SavedModel of a subclassed Keras model: its layers have configs, its data flow is in code."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -48,9 +46,7 @@ def graph_of_parts(path: Path, format: str, objects: Objects, bundle: Bundle, or
 
 
 def _places(objects: Objects) -> Iterator[tuple[str, int]]:
-    """Layers by the names on the way to them: those of Keras's own and whole models as they are, others
-    opened.
-    """
+    """Layers by the names on the way to them: Keras's own and whole models closed, others opened."""
     seen = {0}
     stack: list[tuple[int, str, int]] = [
         (child, objects.name(child, name), 1) for name, child in reversed(list(below(objects.nodes, 0)))

@@ -1,5 +1,6 @@
-"""A SavedModel's messages (saved_model.proto, meta_graph.proto, saved_object_graph.proto) as values;
-functions are only skipped.
+"""A SavedModel's messages as values; functions are only skipped.
+
+saved_model.proto, meta_graph.proto, saved_object_graph.proto.
 """
 
 from collections.abc import Mapping
@@ -20,8 +21,9 @@ SERVE = "serve"
 
 @dataclass(frozen=True, slots=True)
 class MetaGraph:
-    """One model of a SavedModel: what it is for, TensorFlow's version, its objects (none in TensorFlow 1),
-    its graph of operations.
+    """One model of a SavedModel: its tags, TensorFlow's version, its objects, its operations.
+
+    TensorFlow 1 has no objects.
     """
 
     tags: tuple[str, ...]
@@ -42,9 +44,7 @@ def parse_saved_model(data: Buffer) -> MetaGraph:
 
 
 def parse_keras_metadata(data: Buffer) -> Mapping[int, str]:
-    """An object's number -> its metadata (saved_metadata.proto), which Keras 2.5 and later keep in a file of
-    their own.
-    """
+    """An object's number -> its metadata (saved_metadata.proto), from Keras 2.5's own file."""
     found = {}
     for field in fields(data, Span(0, len(data))):
         if field.number == 1:

@@ -1,6 +1,4 @@
-"""Snappy's raw format (google/snappy, format_description.txt): decompressed within a limit, every copy
-checked.
-"""
+"""Snappy's raw format (google/snappy, format_description.txt), decompressed within a limit."""
 
 from weightbridge.errors import Corrupt, ResourceBomb
 from weightbridge.formats.wire import varint
@@ -10,9 +8,7 @@ EXPANSION = 64  # a copy of three bytes gives at most 64
 
 
 def decompress(data: bytes) -> bytes:
-    """Raises Corrupt for malformed data, ResourceBomb for a length that the data cannot have or that no block
-    has.
-    """
+    """Raises Corrupt for malformed data, ResourceBomb for a length that no data or block can have."""
     length, position = varint(data, 0, len(data))
     if length > MOST or length > EXPANSION * len(data):
         raise ResourceBomb(f"a block of {len(data)} bytes that says it expands to {length}")

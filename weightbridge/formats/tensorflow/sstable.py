@@ -1,6 +1,4 @@
-"""LevelDB's sorted table (doc/table_format.md), which TensorFlow's checkpoint index is: all entries, every
-block checked.
-"""
+"""LevelDB's sorted table (doc/table_format.md), a checkpoint's index: every block is checked."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

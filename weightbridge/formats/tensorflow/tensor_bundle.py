@@ -1,6 +1,4 @@
-"""TensorFlow's tensor bundle, the V2 checkpoint: an index and its data files, all sizes checked before
-anything is loaded.
-"""
+"""TensorFlow's tensor bundle, the V2 checkpoint: an index and its data files, checked."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -125,9 +123,7 @@ def _check(bundle: Bundle) -> None:
 
 
 def _stored(bundle: Bundle) -> Iterator[tuple[str, Entry]]:
-    """All that has bytes of its own, with the parts of partitioned variables, which must be there and fill
-    it.
-    """
+    """All that has bytes of its own; the parts of a partitioned variable must be there and fill it."""
     for name, entry in bundle.entries.items():
         if not entry.slices:
             yield name, entry

@@ -1,5 +1,6 @@
-"""TensorFlow's object graphs (trackable_object_graph.proto): objects, what they hold by which name, and which
-variables are weights.
+"""TensorFlow's object graphs: objects, what they hold by which name, which variables are weights.
+
+The message is trackable_object_graph.proto.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,9 +40,11 @@ REASONS: tuple[Reason | None, ...] = (None, None, "state", "optimizer")
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """One object. children: (name, object's number); key: where a variable's value lies; is_variable,
-    metadata (Keras's own,
-    JSON) and identifier are told by a SavedModel alone."""
+    """One object.
+
+    children: (name, object's number); key: where a variable's value lies.
+    A SavedModel alone tells is_variable, identifier and metadata, which is Keras's own JSON.
+    """
 
     children: tuple[tuple[str, int], ...] = ()
     is_optimizer: bool = False
@@ -54,9 +57,7 @@ class Tracked:
 
 
 class Reached(NamedTuple):
-    """An object, how it is reached (by what, and under which name), and why it is no weight (None: it is
-    one).
-    """
+    """An object, the way on which it is reached, and why it is no weight (None: it is one)."""
 
     number: int
     way: "Way | None"
@@ -110,8 +111,9 @@ def parse_child(data: Buffer, span: Span) -> tuple[str, int]:
 
 
 def reached(nodes: Sequence[Tracked]) -> list[Reached]:
-    """Every object once, depth first, those of the model before what an optimizer or a metric holds. Raises
-    ResourceBomb.
+    """Every object once, depth first, those of the model before what an optimizer or a metric holds.
+
+    Raises ResourceBomb.
     """
     waiting: list[list[tuple[int, Way | None]]] = [[(0, None)] if nodes else [], *([] for _ in REASONS[1:])]
     seen: set[int] = set()

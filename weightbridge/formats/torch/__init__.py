@@ -1,3 +1,1 @@
-"""PyTorch's checkpoints: zip archives, the legacy form and TorchScript's parameters, read by a restricted
-unpickler.
-"""
+"""PyTorch's checkpoints: zip archives, the legacy form, TorchScript; read, never executed."""

@@ -1,5 +1,6 @@
-"""PyTorch's zip archives (`.pt`, `.pth`, `.bin`), TorchScript's too: one pickle and one member per storage;
-nothing is executed.
+"""PyTorch's zip archives, TorchScript's too: one pickle, and one member per storage.
+
+Nothing is executed.
 """
 
 import zipfile
@@ -74,7 +75,10 @@ def _members(path: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 def _byte_order(
     opened: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], name: str, path: Path
 ) -> bool:
-    """Whether the numbers are big-endian. Files of PyTorch before 2.1 have no record, and are little-endian."""
+    """Whether the numbers are big-endian.
+
+    Files of PyTorch before 2.1 have no record, and are little-endian.
+    """
     if name not in members:
         return False
     if members[name].file_size > 16 or (order := opened.read(name)) not in (b"little", b"big"):

@@ -1,5 +1,6 @@
-"""The names that a PyTorch pickle may use, and the inert value that each stands for. Everything else is
-refused.
+"""The names that a PyTorch pickle may use, and the inert value that each stands for.
+
+Everything else is refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -143,8 +144,9 @@ UNSUPPORTED: Mapping[str, str] = {
 
 
 def is_known(text: str, is_script: bool) -> bool:
-    """Whether a name is harmless as a description. is_script: the classes of a TorchScript archive are known
-    too, by their states.
+    """Whether a name is harmless as a description.
+
+    is_script: the classes of a TorchScript archive are known too, by their states.
     """
     return (
         text in CALLS
@@ -156,7 +158,7 @@ def is_known(text: str, is_script: bool) -> bool:
 
 
 def storage_dtype(text: str) -> str:
-    """The dtype of a class of storages (`torch.FloatStorage`, `torch.cuda.HalfStorage`); "" for another name."""
+    """The dtype of a class of storages (`torch.FloatStorage`), "" for another name."""
     home, _, name = text.rpartition(".")
     return STORAGES.get(name, "") if home in ("torch", "torch.storage", "torch.cuda") else ""
 
@@ -173,9 +175,7 @@ def called(name: Name, arguments: Any) -> Any:
 
 
 def persistent(value: Any) -> Any:
-    """The storage that a persistent id names; a whole module's source gives its class, which was refused
-    already.
-    """
+    """The storage that a persistent id names; a module's source gives its class, which was refused."""
     if not isinstance(value, tuple) or len(value) < 2:
         raise Malformed("a persistent id that is no tuple")
     if value[0] == "module":

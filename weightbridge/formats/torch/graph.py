@@ -1,4 +1,4 @@
-"""What a PyTorch file holds -> LayerGraph: the model's tensors checked and read lazily, the rest explained."""
+"""What a PyTorch file holds -> its state dict: tensors checked and read lazily, the rest explained."""
 
 from math import prod
 from typing import Any

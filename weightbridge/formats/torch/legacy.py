@@ -1,4 +1,4 @@
-"""PyTorch's files from before 1.6: five pickles and raw storages, one after the other; nothing is executed."""
+"""PyTorch's files from before 1.6: five pickles, then raw storages; nothing is executed."""
 
 import mmap
 from collections.abc import Iterator, Mapping
@@ -75,8 +75,9 @@ def _listed(keys: Any, storages: Mapping[str, Storage], where: str) -> Iterator[
 def _places(
     path: Path, file: BinaryIO, size: int, storages: Iterator[Storage]
 ) -> Iterator[tuple[str, Place]]:
-    """Where each storage's bytes lie. Raises Corrupt where the file has another size than the pickle says, or
-    ends before them.
+    """Where each storage's bytes lie.
+
+    Raises Corrupt where the file has another size than the pickle says, or ends before them.
     """
     for storage in storages:
         data = file.read(COUNT)

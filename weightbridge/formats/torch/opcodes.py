@@ -1,6 +1,4 @@
-"""What each opcode of a pickle does to the inert machine: containers grow, names stand for themselves, calls
-become descriptions.
-"""
+"""What each opcode of a pickle does to the inert machine: containers grow, calls are described."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,8 +12,9 @@ STEP, PAIR, SLOT = 32, 64, 8  # bytes of any opcode, and besides of an entry in 
 
 @dataclass(slots=True)
 class Machine:
-    """The state of one run: the stack, its marks, the memo, names that were refused (with the byte where),
-    and the memory left.
+    """The state of one run: the stack, its marks, the memo, refused names, and the memory left.
+
+    refused: name -> the byte where it stands.
     """
 
     place: str

@@ -1,5 +1,4 @@
-"""An interpreter of pickles that imports, calls and executes nothing: it makes plain containers and inert
-descriptions.
+"""An interpreter of pickles that executes nothing: it makes containers and inert descriptions.
 
 The opcodes are decoded by pickletools. A name that is not known is noted and stands for itself; when all is
 read, the file is refused with
@@ -65,7 +64,7 @@ def interpret(source: bytes | Reader, place: str, file_size: int, is_script: boo
 
 
 def _run(machine: Machine, source: bytes | Reader) -> Any:
-    for opcode, argument, at in pickletools.genops(source):  # type: ignore[arg-type]  # typed as IO[bytes], needs no more than a Reader
+    for opcode, argument, at in pickletools.genops(source):  # type: ignore[arg-type]  # a Reader will do
         machine.at = at or 0
         machine.left -= STEP
         if opcode.name == "STOP":
@@ -91,10 +90,16 @@ def _unsafe(machine: Machine) -> UnsafeContent:
     if _is_class(first):
         kinds = "a class" if len(names) == 1 else "classes"
         message = f"pickled objects of {kinds} whose code would have to be run: {shown}"
-        fix = "Where its code is, save the weights alone: torch.save(model.state_dict(), path), or safetensors.torch.save_file"
+        fix = (
+            "Where its code is, save the weights alone: torch.save(model.state_dict(), path),"
+            " or safetensors.torch.save_file"
+        )
     else:
         message = f"the pickle calls {shown}: loading it would execute that"
-        fix = "Do not load it in PyTorch unless you trust where it comes from; there, save the weights alone, as safetensors"
+        fix = (
+            "Do not load it in PyTorch unless you trust where it comes from;"
+            " there, save the weights alone, as safetensors"
+        )
     return UnsafeContent(message, where=f"{machine.place}, byte {machine.refused[first]}", fix=fix)
 
 

@@ -1,6 +1,4 @@
-"""Which of a checkpoint's dicts is the model: wrappers are opened; copies, optimizers and counters are set
-apart and named.
-"""
+"""Which of a checkpoint's dicts is the model; copies, optimizers and counters are set apart."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -23,13 +21,15 @@ WHOLE = (
 )  # nothing beside these is the model
 MODELS = (*WHOLE, "model", "module", "net", "network", "params", "weights", "teacher", "student")
 COPY = re.compile(
-    r"(^|[._-])(ema|swa)([._-]|\d*$)|^(averaged?|avg)_(model|state|params|weights)|shadow_(params|weights)|^(best|last)_model_copy",
+    r"(^|[._-])(ema|swa)([._-]|\d*$)|^(averaged?|avg)_(model|state|params|weights)"
+    r"|shadow_(params|weights)|^(best|last)_model_copy",
     re.IGNORECASE,
 )
 OPTIMIZER = re.compile(r"(^|[._-])optim(izers?)?(\d*$|[._-])", re.IGNORECASE)
 MOMENTS = frozenset({"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf", "momentum_buffer", "square_avg"})
 STATE = re.compile(
-    r"(^|[._-])((lr_?)?sched(uler)?s?|(grad_|loss_)?scaler|rng|rng_states?|random_states?|callbacks|loops|hyper_parameters|hparams|metrics)([._-]|$)",
+    r"(^|[._-])((lr_?)?sched(uler)?s?|(grad_|loss_)?scaler|rng|rng_states?|random_states?"
+    r"|callbacks|loops|hyper_parameters|hparams|metrics)([._-]|$)",
     re.IGNORECASE,
 )
 
@@ -53,8 +53,9 @@ class State:
 
 
 def state_of(root: Any, where: str) -> State:
-    """Open the wrappers of a checkpoint. Names are those of the state dict, behind its key where several
-    dicts are read as one.
+    """Open the wrappers of a checkpoint.
+
+    Names are those of the state dict, behind its key where several dicts are read as one.
     """
     value, prefix = root, ""
     left: list[Left] = []
@@ -176,9 +177,7 @@ def _unique(pairs: Sequence[tuple[str, Leaf]]) -> Named:
 
 
 def _without_copies(kept: Named, left: list[Left], said: list[Finding]) -> State:
-    """A state dict that holds moving averages beside the model's weights, under a scope of their own
-    (`model_ema.`).
-    """
+    """Sets apart moving averages beside the weights, under a scope of their own (`model_ema.`)."""
     scopes = {name.partition(".")[0] for name, _ in kept}
     copies = {scope for scope in scopes if COPY.search(scope)}
     if not copies or copies == scopes:

@@ -1,6 +1,4 @@
-"""Tensors as views of storages: checked against the bytes that the file really has, read in place when they
-are wanted.
-"""
+"""Tensors as views of storages, checked against the file's bytes and read when they are wanted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,8 +26,9 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The storages of one file. place: that of a storage's key, None where the file lacks it. is_big:
-    big-endian numbers.
+    """The storages of one file.
+
+    place: that of a storage's key, None where the file lacks it. is_big: big-endian numbers.
     """
 
     path: str

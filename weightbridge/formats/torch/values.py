@@ -1,6 +1,4 @@
-"""What a PyTorch pickle may hold, as inert descriptions: nothing here is a tensor's bytes, and nothing is
-called.
-"""
+"""What a PyTorch pickle may hold, as inert descriptions: no tensor's bytes, no calls."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +20,7 @@ class Name:
 
 @dataclass(slots=True, eq=False)
 class Object:
-    """Something that only code could build: the name of its class, and the state that the file stores for it."""
+    """Something that only code could build: the name of its class, and its stored state."""
 
     kind: str
     state: Any = None
@@ -30,8 +28,9 @@ class Object:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Storage:
-    """A run of numbers in the file. dtype: numpy's name, `untyped` for bytes. start: the first element of a
-    view.
+    """A run of numbers in the file.
+
+    dtype: numpy's name, `untyped` for bytes. start: the first element of a view.
     """
 
     key: str

@@ -1,6 +1,4 @@
-"""The tensors in a nest of dicts, lists and objects, each with its path; deep, cyclic and exploding nests are
-bounded.
-"""
+"""The tensors in a nest of dicts, lists and objects, with their paths; any nest is bounded."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -23,8 +21,9 @@ class Node(NamedTuple):
 
 
 def tensors_in(value: Any, where: str) -> list[tuple[str, Leaf]]:
-    """(dotted path, tensor) in the order of the file. Raises ResourceBomb for a nest that is deeper or larger
-    than any model.
+    """(dotted path, tensor) in the order of the file.
+
+    Raises ResourceBomb for a nest that is deeper or larger than any model.
     """
     found: list[tuple[str, Leaf]] = []
     waiting, seen, repeated = [Node(value, "", None, 0)], set[int](), 0

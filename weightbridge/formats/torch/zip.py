@@ -1,6 +1,4 @@
-"""PyTorch's zip archives, and checkpoints of several files (`pytorch_model.bin.index.json`): the layers of
-the model in them.
-"""
+"""PyTorch's zip archives, and checkpoints of several files (`pytorch_model.bin.index.json`)."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,8 +17,9 @@ READERS = {"torch-zip": read_state, "torch-legacy": read_legacy_state}
 
 
 def read(path: Path) -> LayerGraph:
-    """The layers of the model in an archive, or in the shards that an index or a folder names. Raises a
-    ModelError.
+    """The layers of the model in an archive, or in the shards that an index or a folder names.
+
+    Raises a ModelError.
     """
     if is_index(path):
         return _read_shards(path)

@@ -1,6 +1,4 @@
-"""What a layer is, where no config says: from the names of its variables, else from its group's name and the
-shapes.
-"""
+"""What a layer is where no config says: by its variables' names, else by its group and the shapes."""
 
 import re
 from dataclasses import dataclass
@@ -45,8 +43,9 @@ class Guess:
 
 
 def guess(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
-    """names: the variables' roles where the file has them, else `var0`, ...; hint: the layer's or group's
-    name.
+    """A layer's class and the roles of its variables.
+
+    names: the variables' roles where the file has them, else `var0`, ...; hint: the layer's or group's name.
     """
     if _is_dense(dict(zip(names, shapes, strict=True))):
         names = tuple("kernel" if name == "weight" else name for name in names)
@@ -59,9 +58,7 @@ def guess(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
 
 
 def _is_dense(shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Whether a matrix that a layer of one's own calls `weight` has a bias for each of its columns, as Keras
-    keeps them.
-    """
+    """Whether a custom layer's matrix `weight` has a bias for each of its columns, as in Keras."""
     weight, bias = shapes.get("weight", ()), shapes.get("bias", ())
     return (
         shapes.keys() == {"weight", "bias"} and len(weight) == MATRIX and prod(bias) == bias[-1] == weight[1]
@@ -69,9 +66,7 @@ def _is_dense(shapes: dict[str, tuple[int, ...]]) -> bool:
 
 
 def class_of_group(group: str) -> str:
-    """The class that Keras's automatic name or storage group stands for (`conv2d_1` -> `Conv2D`), "" for
-    none.
-    """
+    """The class that an automatic name or storage group stands for (`conv2d_1` -> `Conv2D`), or ""."""
     return BY_GROUP.get(re.sub(r"_\d+$", "", group.lower()), "")
 
 

@@ -1,6 +1,4 @@
-"""The legacy layout's variables: one group a layer, with the weights of all that is nested in it, told apart
-by their names.
-"""
+"""The legacy layout's variables: one group a layer holds the weights of all that is nested in it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +94,7 @@ def listed(group: Group | None, name: str) -> list[str]:
 
 
 def assigned(nodes: Sequence[Node], weights: Sequence[Weight]) -> Iterable[tuple[str, Weight]]:
-    """(owner, weight) for the weights of one top layer: by the names in theirs, else role by role in order."""
+    """(owner, weight) for the weights of one top layer: by name, else role by role in order."""
     lost = []
     taken: Counter[tuple[str, str]] = Counter()
     for weight in weights:
@@ -116,8 +114,9 @@ def assigned(nodes: Sequence[Node], weights: Sequence[Weight]) -> Iterable[tuple
 
 
 def _named(nodes: Sequence[Node], weight: Weight) -> str | None:
-    """The node whose name stands in the weight's; of several the one with most of its path there, then the
-    longest name.
+    """The node whose name stands in the weight's.
+
+    Of several it is the one with most of its path there, then the one with the longest name.
     """
     scope = f"/{'/'.join(weight.scope)}/"
     found = []

@@ -1,6 +1,4 @@
-"""Convolution kernels of Keras 1 and of the Theano backend in files without architecture: their axes, told by
-the bias, and their flip.
-"""
+"""Convolution kernels of Keras 1 and Theano, where no architecture tells their axes and flip."""
 
 from dataclasses import replace
 
@@ -30,8 +28,9 @@ def with_old_kernels(layer: Layer, origin: Origin) -> Layer:
 
 
 def _is_output_first(kernel: tuple[int, ...], bias: tuple[int, ...] | None) -> bool:
-    """By the bias, which has one value for each output; where both ends fit or there is none, windows are
-    smaller than channels.
+    """By the bias, which has one value for each output.
+
+    Where both ends fit, or there is no bias, windows are taken to be smaller than channels.
     """
     if bias is not None and (bias[0] == kernel[0]) != (bias[0] == kernel[-1]):
         return bias[0] == kernel[0]

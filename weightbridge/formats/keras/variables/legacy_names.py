@@ -1,6 +1,4 @@
-"""Names of weights in the legacy layout -> the parts on the way to them and their roles, for every age of
-Keras.
-"""
+"""Names of weights in the legacy layout -> scopes and roles, for every age of Keras."""
 
 import re
 from dataclasses import dataclass
@@ -37,7 +35,8 @@ ROLES = frozenset(
     ]
 )
 OLD = re.compile(
-    r"(?:^|_)((?:W|U|b)(?:_[ifcozrh])?|gamma|beta|running_(?:mean|std|var)|alphas|moving_(?:mean|variance)|embeddings)$"
+    r"(?:^|_)((?:W|U|b)(?:_[ifcozrh])?|gamma|beta|alphas|embeddings"
+    r"|running_(?:mean|std|var)|moving_(?:mean|variance))$"
 )
 GATE = re.compile(r"(W|U|b)_([ifcozrh])")
 CELL = re.compile(r"(\w*_)?cells?(_\d+)?")
@@ -45,8 +44,9 @@ CELL = re.compile(r"(\w*_)?cells?(_\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """One entry of `weight_names`: the parts of its name (without the layer's own, cells and `:0`), its role,
-    its array.
+    """One entry of `weight_names`: the parts of its name, its role, its array.
+
+    The layer's own name, cells and `:0` are not among the parts.
     """
 
     parts: tuple[str, ...]

@@ -1,6 +1,4 @@
-"""Layers of which a file tells stored variables and no architecture: attributes from shapes, unique names, an
-order for edges.
-"""
+"""Layers of files without architecture: attributes from shapes, unique names, edges by order."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -58,7 +56,7 @@ def chain(layers: tuple[Layer, ...]) -> tuple[tuple[str, str, int], ...]:
 
 
 def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:
-    """What shapes alone tell, and the place of what a Bidirectional layer runs backwards, whatever its name."""
+    """What shapes alone tell, and what a Bidirectional layer runs backwards."""
     shapes = {v.role: v.dataset.shape for v in stored.variables}
     kernel = shapes.get("kernel", ())
     found: dict[str, Any] = {"use_bias": "bias" in shapes} if op in WITH_BIAS and shapes else {}

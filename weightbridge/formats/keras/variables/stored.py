@@ -1,6 +1,4 @@
-"""Stored variables, whatever the layout: what a file holds for each layer, before it is joined with the
-architecture.
-"""
+"""Stored variables of any layout: what a file holds for each layer, apart from the architecture."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,8 +22,9 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What a file holds for one layer. A part is a sub-layer that the config does not tell of; its name is
-    relative to the layer.
+    """What a file holds for one layer.
+
+    A part is a sub-layer that the config does not tell of; its name is relative to the layer.
     """
 
     name: str = ""
@@ -39,9 +38,7 @@ class Store(Protocol):
     """A file's variables, asked for layer by layer; `rest` is what nobody asked for."""
 
     def take(self, node: Node, shapes: Shapes) -> Stored:
-        """The variables of a node's layer (called once a layer, on its first call); shapes: of what it is
-        fed.
-        """
+        """The variables of a node's layer, asked for on its first call; shapes: of what it is fed."""
         ...
 
     def rest(self) -> tuple[Stored, ...]:

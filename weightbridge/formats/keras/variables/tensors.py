@@ -1,6 +1,4 @@
-"""Stored variables -> Tensors, whose bytes are read only when asked for: straight from the file where they
-lie in one run.
-"""
+"""Stored variables -> Tensors, whose bytes are read when asked for, in place where they can be."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""Keras 3's layout: a tree of groups, each with its variables under `vars` as 0, 1, 2, ...; roles by class
-and order.
-"""
+"""Keras 3's layout: groups with variables 0, 1, 2, ... under `vars`; roles by class and order."""
 
 import re
 from collections import Counter
@@ -66,9 +64,7 @@ class VariableStore:
         return tensor_of(layer, variable, trainable)
 
     def rest(self) -> tuple[Stored, ...]:
-        """Layers that no node has taken: attributes of subclassed models, or all of a file without
-        architecture.
-        """
+        """Layers that no node has taken: all of them where there is no architecture."""
         own = of_model(_told(self.root) or "model", own_variables(self.root))
         left = [_without(part, self.taken) for part in (own, *sublayers(self.root))]
         return tuple(part for part in left if part.variables or (not self.taken and part is not left[0]))
@@ -153,8 +149,9 @@ def unnamed(
 
 
 def _groups(group: Group, names: tuple[str, ...]) -> Iterator[tuple[Group, tuple[str, ...]]]:
-    """All groups below that stand for a layer, with the names on the way to them; state is left out, a cell
-    is its layer.
+    """All groups below that stand for a layer, with the names on the way to them.
+
+    State is left out; a cell stands for its layer.
     """
     children = [
         (key, child)
@@ -183,9 +180,7 @@ def _adds_no_name(key: str, group: Group, label: str) -> bool:
 
 
 def _labels(children: list[tuple[str, Group]]) -> dict[str, str]:
-    """What each group is called: the user's name where the file keeps it and it is the only one, else the
-    group's own.
-    """
+    """What each group is called: by the user where that name is stored and unique, else by its key."""
     told = {key: _told(child) or _projection(key) for key, child in children}
     counts = Counter(told.values())
     return {key: name if name and counts[name] == 1 else key for key, name in told.items()}
