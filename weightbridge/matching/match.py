@@ -6,14 +6,14 @@ from functools import cache, partial
 
 from weightbridge.diagnostics import Finding
 from weightbridge.matching.context import Context
-from weightbridge.matching.differences.functions import Difference, differences, is_variant, said
+from weightbridge.matching.differences.functions import differences, is_variant, said
 from weightbridge.matching.differences.name_findings import (
     permuted_storage,
     said_of_pairs,
     said_of_tensors,
     shown,
 )
-from weightbridge.matching.joining.epsilons import equal_epsilons
+from weightbridge.matching.joining.epsilons import equal_epsilons, made_up_for
 from weightbridge.matching.joining.fold_norms import fold_into_targets
 from weightbridge.matching.joining.folded_norms import fold_batchnorms, zero_biases
 from weightbridge.matching.joining.hidden_flatten import doubted_flattens
@@ -78,13 +78,15 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     differing = differences(source, target, paired)
     refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
     joined = _joined(context, joiner, refused)
-    exact, findings = _exact(context, joined, differing, options)
+    exact, findings = _exact(context, joined)
     likely, suspects = doubted_flattens(context, {m.target: m for m in (*roles.matches, *exact)})
     forced = mapped_tensors(joiner, options.map, likely)
     refuted = {target for _, target in forced.misfits}
     matches = {t: m for t, m in likely.items() if t not in refuted} | {
         m.target: m for m in (*told, *forced.matches)
     }
+    if options.adapt != "none":
+        matches |= equal_epsilons(matches, differing, target)
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
         pairs=tuple(
@@ -102,6 +104,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
             *said_of_pairs(context, tuple(context.pairs.values())),
             *said_of_tensors((matches[m.target] for m in roles.matches), context.pairs.values()),
             *findings,
+            *said(differing, target, made_up_for(matches.values(), target)),
             *(f for f in suspects if matches.get(f.target) is likely[f.target]),
             *forced.findings,
             *said_of_ties(context, untied),
@@ -134,22 +137,11 @@ def _joined(context: Context, joiner: Joiner, refused: frozenset[str]) -> Mappin
     return found
 
 
-def _exact(
-    context: Context, joined: Mapping[str, Joined], differing: tuple[Difference, ...], options: Options
-) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
-    """Matches by role, then what folding and epsilon make of them; and what is to be said."""
+def _exact(context: Context, joined: Mapping[str, Joined]) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
+    """Matches by role, then what folding makes of them; and what is to be said."""
     plain = {m.target: m for j in joined.values() for m in j.matches}
     folded, said_folded = fold_batchnorms(context)
     missing = [(context.pairs[name], t) for name, j in joined.items() for t in j.missing]
     zeros, said_zeros = zero_biases(context, missing)
     inward, said_inward = fold_into_targets(context, plain)
-    turned = equal_epsilons(plain, differing, context.target.graph) if options.adapt != "none" else {}
-    handled = frozenset((m.target.rpartition("/")[0], "epsilon") for m in turned.values())
-    affine = frozenset((m.target.rpartition("/")[0], "epsilon") for m in folded)
-    findings = (
-        *said_folded,
-        *said_inward,
-        *said_zeros,
-        *said(differing, context.target.graph, handled | affine),
-    )
-    return (*plain.values(), *turned.values(), *folded, *zeros, *inward), findings
+    return (*plain.values(), *folded, *zeros, *inward), (*said_folded, *said_inward, *said_zeros)
