@@ -31,10 +31,10 @@ from weightbridge.matching.pairing.by_structure import by_structure
 from weightbridge.matching.pairing.doubt import doubted
 from weightbridge.matching.units.if_branches import doubted_branches
 from weightbridge.matching.units.reduce import reduce_both
-from weightbridge.matching.units.units import AFFINE
 from weightbridge.matching.uses.by_uses import by_roles
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.vocabulary import AFFINE
 from weightbridge.options import Options
 from weightbridge.rules.layouts import load_mappings, load_rules
 

@@ -4,10 +4,10 @@ wrote the file.
 
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
+from weightbridge.model.vocabulary import RECURRENT, SINGLE_KERNEL_CONVOLUTIONS
 
 Letters = tuple[str, ...]
 VECTORS = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "alpha"})
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 
 
 def letters(layer: Layer, tensor: Tensor, framework: str) -> Letters:
@@ -54,7 +54,7 @@ def _kernel(layer: Layer, tensor: Tensor, framework: str) -> Letters:
             layer.attributes.get("groups") == tensor.shape[0]
         )  # else channels and multiplier share one axis
         return ("c", "m", *spatial) if single else ()
-    if tensor.role != "kernel" or layer.op not in ("Conv", "ConvTranspose", "DepthwiseConv"):
+    if tensor.role != "kernel" or layer.op not in SINGLE_KERNEL_CONVOLUTIONS:
         return ()
     swapped = layer.op == "ConvTranspose"
     if framework == "keras":

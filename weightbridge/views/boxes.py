@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from weightbridge.model.vocabulary import NORMS, PASSING
 from weightbridge.views.labels import Family, described, family, shape
 
-STACKED = frozenset(
-    ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm", "Activation", "Dropout", "Identity", "Cast", "Noise")
-)
+STACKED = NORMS | PASSING | {"Activation"}
 LAYERS, BOXES = 1500, 400  # of a picture; what has more is summarised
 
 

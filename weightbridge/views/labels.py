@@ -5,6 +5,19 @@ gives it a colour.
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from weightbridge.model.vocabulary import (
+    BORDERS,
+    CONVOLUTIONS,
+    COPIES,
+    DENSE,
+    ELEMENTWISE_MERGES,
+    IN_TRAINING,
+    INPUT_SCALING,
+    NORMS,
+    POOLS,
+    RECURRENT,
+    VIEWS,
+)
 from weightbridge.report.render.sections import dimensions
 
 Json = Mapping[str, Any]
@@ -12,28 +25,17 @@ Family = Literal[
     "convolution", "dense", "recurrent", "attention", "normalization", "activation", "pooling", "merging", "shape", "input", "other"
 ]  # fmt: skip
 
-FAMILIES: dict[Family, tuple[str, ...]] = {
-    "convolution": ("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"),
-    "dense": ("Dense", "EinsumDense", "Embedding"),
-    "recurrent": ("LSTM", "GRU", "RNN"),
-    "attention": ("Attention",),
-    "normalization": ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm", "Normalization", "Rescaling"),
-    "activation": ("Activation", "Dropout", "Noise"),
-    "pooling": ("Pool", "GlobalPool", "Resize"),
-    "merging": ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat"),
-    "shape": (
-        "Flatten",
-        "Reshape",
-        "Permute",
-        "Pad",
-        "Crop",
-        "Repeat",
-        "Identity",
-        "Cast",
-        "Masking",
-        "Slice",
-    ),
-    "input": ("Input",),
+FAMILIES: dict[Family, frozenset[str]] = {
+    "convolution": CONVOLUTIONS,
+    "dense": DENSE | {"Embedding"},
+    "recurrent": RECURRENT,
+    "attention": frozenset({"Attention"}),
+    "normalization": NORMS | INPUT_SCALING,
+    "activation": IN_TRAINING | {"Activation"},
+    "pooling": POOLS | {"Resize"},
+    "merging": ELEMENTWISE_MERGES | {"Concat", "Dot"},
+    "shape": VIEWS | BORDERS | COPIES | {"Masking", "Repeat", "Slice"},
+    "input": frozenset({"Input"}),
 }
 COLORS: dict[Family, str] = {
     "convolution": "#c6dbef",

@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from weightbridge.adapters.propose.groups import MERGES, PASSING, Groups, activation_of
+from weightbridge.adapters.propose.groups import KEEPING_CHANNELS, Groups, activation_of
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import ELEMENTWISE_MERGES
 from weightbridge.plan import Step
 
 Expression = dict[str, Any]
@@ -44,9 +45,9 @@ def written(reading: Reading, name: str, depth: int = DEPTH) -> Expression:
     layer, feeding = reading.graph.by_name[name], reading.graph.parents[name]
     if layer.op == "BatchNorm":
         expression = normal(reading, layer, _width(reading, layer))
-    elif layer.op in MERGES | {"Concat"} and depth > 0:
+    elif layer.op in ELEMENTWISE_MERGES | {"Concat"} and depth > 0:
         expression = _joined(reading, layer, depth - 1)
-    elif layer.op in PASSING and feeding and layer.op != "DepthwiseConv":
+    elif layer.op in KEEPING_CHANNELS and feeding and layer.op != "DepthwiseConv":
         expression = written(reading, feeding[0], depth)
     else:
         expression = {"standard": _width(reading, layer)}

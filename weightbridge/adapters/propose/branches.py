@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 from weightbridge.adapters.propose.groups import activation_of
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import DENSE, FORWARD_CONVOLUTIONS, PASSING
 
 IDEMPOTENT = frozenset(
     {"relu", "None", "linear"}
 )  # f(f(x)) = f(x), so that a block which adds zero changes nothing
 ZERO_KEEPING = frozenset({"None", "linear", "relu", "relu6", "tanh", "swish", "gelu", "gelu_tanh"})
-VIEWS = frozenset({"Identity", "Dropout", "Cast", "Noise"})
-LINEAR = frozenset(
-    {"BatchNorm", "Conv", "Dense", "EinsumDense", "SeparableConv", "DepthwiseConv", "LayerNorm"}
-)
+LINEAR = FORWARD_CONVOLUTIONS | DENSE | {"BatchNorm", "LayerNorm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def _between(graph: LayerGraph, end: str, start: str) -> set[str] | None:
 
 
 def _through_views(graph: LayerGraph, name: str) -> str:
-    while graph.by_name[name].op in VIEWS and len(graph.parents[name]) == 1:
+    while graph.by_name[name].op in PASSING and len(graph.parents[name]) == 1:
         name = graph.parents[name][0]
     return name
 

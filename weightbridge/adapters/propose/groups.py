@@ -11,26 +11,23 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from weightbridge.model.graph import Layer, LayerGraph
-
-MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum"})
-PRODUCERS = frozenset(
-    {
-        "Conv",
-        "ConvTranspose",
-        "SeparableConv",
-        "Dense",
-        "EinsumDense",
-        "Embedding",
-        "LSTM",
-        "GRU",
-        "RNN",
-        "Input",
-    }
+from weightbridge.model.vocabulary import (
+    AFFINE,
+    CONVOLUTIONS,
+    DENSE,
+    ELEMENTWISE_MERGES,
+    INPUT_SCALING,
+    LAYER_STATISTICS_NORMS,
+    NORMS,
+    PASSING,
+    RECURRENT,
+    SPATIAL,
 )
-PASSING = frozenset({
-    "Activation", "BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "Pool", "GlobalPool", "Dropout", "Identity", "Cast", "Masking", "Noise",
-    "Pad", "Crop", "Resize", "Rescaling", "Normalization", "Repeat", "DepthwiseConv", "Shift", "Scale",
-})  # fmt: skip
+
+PRODUCERS = CONVOLUTIONS - {"DepthwiseConv"} | DENSE | RECURRENT | {"Embedding", "Input"}
+KEEPING_CHANNELS = (
+    NORMS | AFFINE | INPUT_SCALING | SPATIAL | PASSING | {"Activation", "DepthwiseConv", "Masking", "Repeat"}
+)
 MIXING = frozenset({"softmax", "log_softmax", "glu"})  # activations that look at all channels together
 
 
@@ -127,7 +124,7 @@ def _written(ties: _Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis | None:
     if not feeding:
         return _fresh(ties, size, rigid=True)
     handler = SPECIAL.get(layer.op) or (
-        _merged if layer.op in MERGES else _passed if layer.op in PASSING else _unknown
+        _merged if layer.op in ELEMENTWISE_MERGES else _passed if layer.op in KEEPING_CHANNELS else _unknown
     )
     return handler(ties, layer, feeding)
 
@@ -140,7 +137,7 @@ def _passed(ties: _Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis:
     axis = feeding[0]
     if activation_of(layer) in MIXING:
         _mark(ties.rigid, ties, axis)
-    if layer.op in ("LayerNorm", "RMSNorm", "GroupNorm"):
+    if layer.op in LAYER_STATISTICS_NORMS:
         _mark(ties.even, ties, axis)
     factor = int(layer.attributes.get("depth_multiplier", 1)) if layer.op == "DepthwiseConv" else 1
     return replace(axis, inner=axis.inner * factor)

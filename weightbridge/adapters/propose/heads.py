@@ -9,25 +9,13 @@ from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.widths import Widths
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import COPIES, DENSE, POOLS, RESHAPES
 
-WRITERS = frozenset({"Dense", "Conv", "EinsumDense"})
+WRITERS = DENSE | {"Conv"}
 FINAL = frozenset(
     {"None", "linear", "softmax", "sigmoid", "log_softmax", "tanh", "softplus"}
 )  # of outputs; features leave through a ReLU
-SHAPING = frozenset(
-    {
-        "Activation",
-        "Flatten",
-        "Reshape",
-        "GlobalPool",
-        "Pool",
-        "Resize",
-        "Identity",
-        "Cast",
-        "Dropout",
-        "Concat",
-    }
-)
+SHAPING = RESHAPES | POOLS | COPIES | {"Activation", "Concat", "Dropout", "Resize"}
 
 
 def replaced_heads(setting: Setting, widths: Widths) -> frozenset[int]:

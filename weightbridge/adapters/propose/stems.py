@@ -6,9 +6,8 @@ from weightbridge.adapters.apply.maps import Rule
 from weightbridge.adapters.propose.setting import Partners, Setting
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer
+from weightbridge.model.vocabulary import CONVOLUTIONS
 from weightbridge.plan import Step
-
-CONVOLUTIONS = frozenset({"Conv", "SeparableConv", "DepthwiseConv", "ConvTranspose"})
 
 
 def is_stem(setting: Setting, layer: Layer, letter: str) -> bool:

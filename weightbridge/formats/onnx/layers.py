@@ -22,7 +22,10 @@ from weightbridge.formats.onnx.values.values import Net, Read, net_of
 from weightbridge.formats.onnx.values.views import stored_axes
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Array, Tensor
+from weightbridge.model.vocabulary import RECURRENT, RESHAPES
 
+# Layers whose output has no channel axis at a known place
+WITHOUT_LAYOUT = RECURRENT | RESHAPES | {"Dense", "MatMul", "Opaque"}
 BUILDERS: Mapping[str, Builder] = {
     **conv.BUILDERS,
     **dense.BUILDERS,
@@ -147,16 +150,7 @@ def _layouts(drafts: Sequence[Draft], net: Net) -> dict[str, str]:
         layout = d.attributes.get("data_format") or (found.get(d.inputs[0]) if d.inputs else None)
         if d.op == "Permute":
             layout = _turned(tuple(d.attributes.get("order", ())), layout)
-        elif d.class_name not in ("Squeeze", "Unsqueeze") and d.op in (
-            "Flatten",
-            "Dense",
-            "Reshape",
-            "LSTM",
-            "GRU",
-            "RNN",
-            "Opaque",
-            "MatMul",
-        ):
+        elif d.class_name not in ("Squeeze", "Unsqueeze") and d.op in WITHOUT_LAYOUT:
             layout = None
         if layout:
             found.update(dict.fromkeys(d.outputs, layout))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from weightbridge.formats.onnx.drafts import Draft
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.model.vocabulary import COPIES
 
 CALLS = (
     "StatefulPartitionedCall",
@@ -18,9 +19,8 @@ STEPS = re.compile(  # scopes inside a layer: TensorFlow's operations, in capita
 )
 CELL = re.compile(r"\w+_cell(_\d+)?$")
 
-VIEWS = frozenset(
-    {"Permute", "Reshape", "Cast", "Identity", "Slice", "Repeat"}
-)  # exporters put them in: they take no layer's name
+# Layers that exporters put in take no layer's name
+PUT_IN = COPIES | {"Permute", "Repeat", "Reshape", "Slice"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _candidates(draft: Draft, nodes: Sequence[Node], scheme: Scheme) -> Iterable
     tensors = [s.constant.name for s in draft.slots]
     if draft.op == "Input":
         yield draft.shown
-    if draft.op in VIEWS and not tensors:
+    if draft.op in PUT_IN and not tensors:
         yield from (_whole(name, scheme) for name in own)
     yield from (_scope(name, scheme) for name in (*tensors[:1], *own[:1], draft.hint, *tensors[1:]))
     yield from (

@@ -7,13 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import zip_longest
 from typing import Any
 
-from weightbridge.matching.units.effective_attributes import ACTIVATED, PADDED, UNKNOWN, is_seen_through
+from weightbridge.matching.units.effective_attributes import NORMED_OR_ACTIVATED, is_seen_through
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import (
+    COPIES,
+    FORWARD_CONVOLUTIONS,
+    IN_TRAINING,
+    INPUT_SCALING,
+    POOLS,
+    RESHAPES,
+    UNKNOWN,
+)
 
-COMPARED = frozenset({"Pool", "GlobalPool"})
-NEUTRAL = frozenset({"Input", "Identity", "Cast", "Masking", "Reshape", "Flatten"})  # what changes no value
-IN_TRAINING = frozenset({"Dropout", "Noise"})
-ON_INPUTS = frozenset({"Rescaling", "Normalization"})
+NEUTRAL = COPIES | RESHAPES | {"Input", "Masking"}  # what changes no value
 UNSAID = frozenset({"data_format", "keepdims", "rank", "shape", "name", "trainable", "dtype", "shared_with"})
 Side = tuple[
     LayerGraph, Layer, tuple[Layer, ...], Layer
@@ -47,7 +53,7 @@ def _behind(graph: LayerGraph, name: str) -> Iterator[Layer]:
         layer = graph.by_name[graph.children[name][0]]
         if layer.tensors or len(graph.parents[layer.name]) != 1:
             return
-        if layer.op in COMPARED:
+        if layer.op in POOLS:
             yield layer
         name = layer.name
 
@@ -61,7 +67,7 @@ def said_between(source: Side, target: Side, is_same: Callable[[Any, Any], bool]
     ends, begins = (source[3].name, target[3].name), target[1].op == "Input"
     if [_kind(x) for x in left] == [_kind(y) for y in right]:
         for x, y in zip(left, right, strict=True):
-            name = "input {}" if begins and x.op in ON_INPUTS else "{}"
+            name = "input {}" if begins and x.op in INPUT_SCALING else "{}"
             yield from (
                 (x.name, y.name, name.format(key), values) for key, values in _attributes(x, y, is_same)
             )
@@ -69,7 +75,7 @@ def said_between(source: Side, target: Side, is_same: Callable[[Any, Any], bool]
     odd = _without(left, right), _without(right, left)
     ops = {layer.op for side in odd for layer in side}
     if ops and not ops & UNKNOWN:
-        name = "input scaling" if begins and ops <= ON_INPUTS else "layers before it"
+        name = "input scaling" if begins and ops <= INPUT_SCALING else "layers before it"
         yield *ends, name, (_listed(odd[0]), _listed(odd[1]))
 
 
@@ -95,18 +101,18 @@ def _acting(side: Side) -> list[Layer]:
         x for x in path if x.op not in NEUTRAL | IN_TRAINING and x.attributes.get("activation") != "linear"
     ]
     own = begins.attributes.get("activation", "linear")
-    taken = begins.op in ACTIVATED and own == "linear" and len(graph.children[begins.name]) == 1
+    taken = begins.op in NORMED_OR_ACTIVATED and own == "linear" and len(graph.children[begins.name]) == 1
     first = next((i for i, x in enumerate(found) if not is_seen_through(x)), None)
     if taken and first is not None and found[first].op == "Activation":
         del found[first]
-    while found and ends.op in PADDED and found[-1].op == "Pad":
+    while found and ends.op in FORWARD_CONVOLUTIONS and found[-1].op == "Pad":
         del found[-1]
     return found
 
 
 def _kind(layer: Layer) -> tuple[str, str]:
     """Two pools of one kind are compared even where one of them covers everything."""
-    if layer.op in COMPARED:
+    if layer.op in POOLS:
         return "Pool", ""
     return layer.op, layer.class_name if layer.op in UNKNOWN else ""
 

@@ -12,8 +12,6 @@ from weightbridge.matching.differences.without_weights import weightless
 from weightbridge.matching.units.effective_attributes import activation_behind, effective, of_unit
 from weightbridge.model.graph import Layer, LayerGraph
 
-CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"})
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 INFERENCE = (
     "epsilon", "padding", "strides", "dilation", "groups", "activation", "recurrent_activation", "go_backwards", "axis", "equation",
     "kind", "pool_size", "kernel_size", "scale", "center", "offset", "interpolation", "mode", "depth_multiplier", "heads", "data_format",

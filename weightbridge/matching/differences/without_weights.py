@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from weightbridge.matching.differences.between_layers import Said, said_between
-from weightbridge.matching.units.units import COMMUTATIVE
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import COMMUTATIVE, ELEMENTWISE_MERGES
 
-JOINING = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concat", "Dot"})
+JOINING = ELEMENTWISE_MERGES | {"Concat", "Dot"}
 MEMORY = 16  # layers without weights in a row that are looked at
 
 

@@ -15,8 +15,9 @@ from weightbridge.matching.values import LayerPair, Match
 from weightbridge.model.axes import parse
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vectors import vector_pattern
+from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 
-FOLDED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "Linear", "Dense"})
+FOLDED = SINGLE_KERNEL_CONVOLUTIONS | {"Dense", "Linear"}
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.matching.context import Context
 from weightbridge.matching.pairing.by_norm_owner import Home, homes
-from weightbridge.matching.units.units import AFFINE, Unit
+from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
+from weightbridge.model.vocabulary import AFFINE
 
 ASSUMED = 0.85  # confidence where the epsilon is not in the file
 NEUTRAL = {"moving_mean": "mean 0", "moving_variance": "variance 1"}

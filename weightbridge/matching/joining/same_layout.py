@@ -7,9 +7,10 @@ from typing import Any
 from weightbridge.matching.joining.stored_axes import stored
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
+from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 
 CHANNELS_FIRST = frozenset({"onnx", "torch"})
-COMMON = frozenset({"Conv", "DepthwiseConv", "ConvTranspose", "Embedding", "Activation"})
+COMMON = SINGLE_KERNEL_CONVOLUTIONS | {"Activation", "Embedding"}
 
 
 def same_layout(

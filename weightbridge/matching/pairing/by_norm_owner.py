@@ -18,9 +18,10 @@ from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.sequences.steady import steady_pairs
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
+from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 from weightbridge.rules.words import words
 
-NORMED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "Linear"})
+NORMED = SINGLE_KERNEL_CONVOLUTIONS | {"Linear"}  # families that norms follow
 LEAST = 0.5  # a norm that may be there counts for less than one that must be
 
 

@@ -17,8 +17,8 @@ from weightbridge.matching.units.reduce import PROJECTIONS
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.tensors import Array
+from weightbridge.model.vocabulary import RECURRENT
 
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
 BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of layers within a class only
 
 

@@ -12,13 +12,11 @@ from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.units.directions import is_backward
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.vocabulary import CHANNEL_AFFINE, POOLS, RECURRENT, SINGLE_KERNEL_CONVOLUTIONS
 
-STEPS = frozenset(
-    {"Activation", "Pool", "GlobalPool", "Flatten"}
-)  # layers without weights that both frameworks write as one
+# Layers without weights that both frameworks write as one
+STEPS = POOLS | {"Activation", "Flatten"}
 Class = tuple[str, bool, str]
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
-NORMED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv"})
 
 
 def is_listed_alike(context: Context) -> bool:
@@ -107,8 +105,8 @@ def _depths(graph: LayerGraph, reduced: Reduced) -> dict[str, int]:
     for layer in reversed(graph.layers):
         reading = graph.children[layer.name]
         length = int(bool(layer.tensors) or layer.name in merges or layer.op in STEPS)
-        has_norm = any(graph.by_name[name].op in ("BatchNorm", "Scale", "Shift") for name in reading)
-        length += layer.op in NORMED and not has_norm
+        has_norm = any(graph.by_name[name].op in CHANNEL_AFFINE for name in reading)
+        length += layer.op in SINGLE_KERNEL_CONVOLUTIONS and not has_norm
         found[layer.name] = length + max((found.get(name, 0) for name in reading), default=0)
     return found
 

@@ -2,12 +2,11 @@
 
 from weightbridge.matching.units.units import Reduced
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import ACTIVATED, COPIES, POOLS
 
-BARRIERS = frozenset(
-    {"Activation", "Pool", "GlobalPool"}
-)  # a norm before them is another function than one behind them
-VIEWS = frozenset({"Permute", "Reshape", "Cast", "Identity", "Dropout"})
-OWNERS = frozenset({"Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose", "Dense", "EinsumDense"})
+# A norm before them is another function than one behind them
+BARRIERS = POOLS | {"Activation"}
+SEEN_THROUGH = COPIES | {"Dropout", "Permute", "Reshape"}
 
 
 def is_placed_alike(source: Reduced, given: str, target: Reduced, wanted: str) -> bool:
@@ -30,6 +29,6 @@ def _before(graph: LayerGraph, layer: Layer) -> str:
         layer = graph.by_name[parents[0]]
         if layer.op in BARRIERS or layer.attributes.get("activation", "linear") not in ("linear", None):
             return "barrier"
-        if layer.op not in VIEWS:
-            return "layer" if layer.op in OWNERS else ""
+        if layer.op not in SEEN_THROUGH:
+            return "layer" if layer.op in ACTIVATED else ""
     return ""

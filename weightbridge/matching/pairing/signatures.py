@@ -12,7 +12,8 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from weightbridge.matching.units.units import COMMUTATIVE, Reduced, Unit
+from weightbridge.matching.units.units import Reduced, Unit
+from weightbridge.model.vocabulary import COMMUTATIVE
 
 Label = Callable[[Unit], str]
 INPUT = -1  # the sign of what comes from outside

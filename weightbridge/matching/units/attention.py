@@ -5,24 +5,22 @@ Keras's own layer.
 from collections.abc import Iterator
 
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import AFFINE, COPIES, PRODUCTS
 
-PRODUCTS = frozenset({"MatMul", "Dot"})
-BETWEEN = frozenset(
-    [
+BETWEEN = (
+    COPIES
+    | AFFINE
+    | {
         "Activation",
-        "Opaque",
         "Add",
-        "Subtract",
-        "Multiply",
         "Dropout",
-        "Reshape",
+        "Multiply",
+        "Opaque",
         "Permute",
         "Rescaling",
-        "Cast",
-        "Identity",
-        "Shift",
-        "Scale",
-    ]
+        "Reshape",
+        "Subtract",
+    }
 )
 STEPS = 12  # layers that may stand between the two products: scale, mask, softmax, dropout
 ATTENDED = "\0attention"

@@ -7,15 +7,18 @@ from weightbridge.matching.units.directions import direction_of
 from weightbridge.matching.units.fused_parts import PART
 from weightbridge.matching.units.units import Unit
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import (
+    ACTIVATED,
+    CHANNEL_AFFINE,
+    COPIES,
+    FORWARD_CONVOLUTIONS,
+    PASSING,
+    UNKNOWN,
+    VIEWS,
+)
 
-PADDED = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
-ACTIVATED = frozenset(
-    {"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Dense", "EinsumDense", "BatchNorm"}
-)
-UNKNOWN = frozenset({"Opaque", "Lambda"})  # may be an activation as well
-SEEN_THROUGH = frozenset(
-    {"Identity", "Dropout", "Cast", "Permute", "BatchNorm", "Scale", "Shift", "Noise", "Reshape", "Flatten"}
-)
+NORMED_OR_ACTIVATED = ACTIVATED | {"BatchNorm"}
+SEEN_THROUGH = PASSING | VIEWS | CHANNEL_AFFINE
 
 
 def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
@@ -23,11 +26,11 @@ def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
     layer itself is linear.
     """
     found = dict(layer.attributes)
-    if layer.op in PADDED and "padding" in found:
+    if layer.op in FORWARD_CONVOLUTIONS and "padding" in found:
         found["padding"] = _padding(graph, layer)
-    if layer.op in ACTIVATED and graph.has_flow:
+    if layer.op in NORMED_OR_ACTIVATED and graph.has_flow:
         found["activation"] = _activation(graph, layer)
-    if layer.op not in PADDED | {"ConvTranspose"}:
+    if layer.op not in FORWARD_CONVOLUTIONS | {"ConvTranspose"}:
         found.pop("padding", None)
     return {k: v for k, v in found.items() if v is not None}
 
@@ -63,8 +66,8 @@ def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]
 def _padding(graph: LayerGraph, layer: Layer) -> Any:
     own = layer.attributes["padding"]
     before = _single(graph.parents[layer.name], graph)
-    passed = {"Identity", "Permute", "Dropout", "Cast"} | (
-        {"Reshape"} if len(own) == 1 else set()
+    passed = (
+        COPIES | {"Dropout", "Permute"} | ({"Reshape"} if len(own) == 1 else set())
     )  # Conv1D in two dimensions
     while before is not None and before.op in passed:
         before = _single(graph.parents[before.name], graph)

@@ -4,27 +4,10 @@ from dataclasses import dataclass
 from math import prod
 
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import BORDERS, CHANNEL_AFFINE, CONVOLUTIONS, PASSING, RESHAPES, VIEWS
 
-THROUGH = frozenset({"Activation", "Dropout", "Identity", "Cast", "Noise", "Masking"})
-CHANNELS = frozenset(
-    {"Conv", "DepthwiseConv", "SeparableConv", "ConvTranspose"}
-)  # what makes a map of channels
-ROUTES = THROUGH | {
-    "BatchNorm",
-    "GroupNorm",
-    "Pool",
-    "MaxPool",
-    "AveragePool",
-    "Add",
-    "Concat",
-    "Multiply",
-    "Pad",
-    "Crop",
-    "Upsample",
-}
-VECTORS = frozenset(
-    {"BatchNorm", "Scale", "Shift"}
-)  # what may stand between a dense layer and the Reshape, one number per unit
+THROUGH = PASSING | {"Activation", "Masking"}
+ROUTES = THROUGH | BORDERS | {"Add", "BatchNorm", "Concat", "GroupNorm", "Multiply", "Pool"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +65,7 @@ def unflattened_output(graph: LayerGraph, layer: Layer) -> Flattened | None:
             reshaped = found
         elif found.op == "Permute" and reshaped is not None:
             turned = not turned
-        elif found.op not in THROUGH | VECTORS:
+        elif found.op not in THROUGH | CHANNEL_AFFINE:
             return None if reshaped is None else _unflattened(graph, found, reshaped.output_shape, turned)
     return None
 
@@ -92,7 +75,7 @@ def _unflattened(
 ) -> Flattened | None:
     """reader: the first layer that tells where it expects channels."""
     told = reader.attributes.get("data_format", "channels_last" if graph.framework == "keras" else None)
-    if shape is None and told is not None and not graph.has_flow and reader.op in CHANNELS:
+    if shape is None and told is not None and not graph.has_flow and reader.op in CONVOLUTIONS:
         return Flattened(
             0, (), (told == "channels_first") != turned
         )  # weights alone: the layers' order tells, no shape does
@@ -136,9 +119,9 @@ def holds_channels(graph: LayerGraph, layer: Layer) -> bool:
             continue
         seen.add(name)
         op = graph.by_name[name].op
-        if op in CHANNELS:
+        if op in CONVOLUTIONS:
             return True
-        if op in ROUTES | {"Flatten", "Reshape", "Permute"}:
+        if op in ROUTES | VIEWS:
             waiting += graph.parents[name]
         elif op == "Input":
             return (
@@ -169,7 +152,7 @@ def flattened_input(graph: LayerGraph, layer: Layer) -> Flattened | None:
     while len(graph.parents[name]) == 1:
         (name,) = graph.parents[name]
         found = graph.by_name[name]
-        if found.op in ("Flatten", "Reshape"):
+        if found.op in RESHAPES:
             turned = turned != (
                 graph.framework == "keras" and found.op == "Flatten" and _is_first(found)
             )  # Keras turns it before

@@ -12,9 +12,6 @@ from weightbridge.matching.units.fused_parts import PART, Part, divided
 from weightbridge.matching.units.if_branches import is_within, left_out, rivals
 from weightbridge.matching.units.single_vectors import with_vectors
 from weightbridge.matching.units.units import (
-    AFFINE,
-    LINEAR,
-    MERGES,
     Reduced,
     Unit,
     bridged,
@@ -23,6 +20,7 @@ from weightbridge.matching.units.units import (
 )
 from weightbridge.matching.units.units import without as without_family
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import AFFINE, DENSE, MERGES
 
 PROJECTIONS = ("query", "key", "value")
 
@@ -224,7 +222,7 @@ def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
             f"{layer.name}{ATTENDED}", "Attention", 0, (layer,)
         )  # what Keras's attention does before its output
         unit = Unit(layer.name, family(layer), main_size(layer), (layer,), tensors)
-        return (attention, unit) if layer.op in LINEAR and len(feeding) > 2 else (unit,)
+        return (attention, unit) if layer.op in DENSE and len(feeding) > 2 else (unit,)
     if layer.op in MERGES and len(feeding) > 1 and (layer.op != "Concat" or len(set(feeding)) > 1):
         return (Unit(layer.name, layer.op, 0, (layer,)),)
     return ()

@@ -5,8 +5,9 @@ positions.
 from collections import Counter
 from dataclasses import replace
 
-from weightbridge.matching.units.units import AFFINE, Reduced, Unit
+from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.model.tensors import Tensor
+from weightbridge.model.vocabulary import AFFINE
 
 VECTOR = "Vector"  # the family of scales and shifts beside a custom layer with one vector
 

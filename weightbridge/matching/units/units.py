@@ -11,13 +11,8 @@ from math import prod
 from weightbridge.matching.units.fused_parts import Part
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
+from weightbridge.model.vocabulary import AFFINE, DENSE
 
-MERGES = frozenset(
-    {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Dot", "Concat", "Attention", "MatMul"}
-)
-COMMUTATIVE = frozenset({"Add", "Multiply", "Average", "Maximum", "Minimum"})
-LINEAR = frozenset({"Dense", "EinsumDense"})
-AFFINE = frozenset({"Scale", "Shift"})
 GATE = re.compile(r"^(kernel|recurrent_kernel|bias)_[ifcozrh]$")
 MAIN_ROLES = ("kernel", "depthwise_kernel", "embeddings", "gamma", "moving_mean", "alpha", "scale", "shift")
 
@@ -92,7 +87,7 @@ class Reduced:
 
 def family(layer: Layer) -> str:
     """What a layer is for the purpose of matching, whoever wrote it."""
-    if layer.op in LINEAR or (layer.op == "Conv" and _is_pointwise(layer)):
+    if layer.op in DENSE or (layer.op == "Conv" and _is_pointwise(layer)):
         return "Linear"
     if layer.op == "BatchNorm" or layer.op in AFFINE:
         return "Norm"

@@ -21,11 +21,11 @@ from weightbridge.matching.uses.shared_tables import shared_tables
 from weightbridge.matching.uses.single import single_matches
 from weightbridge.matching.uses.towers import following, towers
 from weightbridge.matching.values import LayerPair, Match
+from weightbridge.model.vocabulary import CONVOLUTIONS, RECURRENT
 
 IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn", "up", "down"})
 IN_ORDER = frozenset({"keras-zip", "keras-h5", "python"})  # formats that list all layers in one order
-RECURRENT = frozenset({"LSTM", "GRU", "RNN"})
-PLACED = frozenset({"Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv", "Linear", "Norm"})
+PLACED = CONVOLUTIONS | {"Linear", "Norm"}
 FREE = frozenset({"conv", "norm"})  # what position may still match where names say nothing
 
 

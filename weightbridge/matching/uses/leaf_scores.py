@@ -15,8 +15,9 @@ from weightbridge.matching.uses.blocks import Words
 from weightbridge.matching.uses.leaf_uses import GENERIC, SWAPPED, Role
 from weightbridge.matching.uses.leaves import Leaf
 from weightbridge.matching.uses.ranks import ranks_of
+from weightbridge.model.vocabulary import RECURRENT
 
-RECURRENT, BACKWARD = frozenset({"LSTM", "GRU", "RNN"}), frozenset({"backward", "reverse"})
+BACKWARD = frozenset({"backward", "reverse"})
 PLACES = {  # the order in which they are declared, where names are mere numbers
     "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
     "state_step_bias": 0, "state_decay": 1,

@@ -9,6 +9,7 @@ from typing import Literal
 from weightbridge.matching.units.units import MAIN_ROLES, Reduced, Unit, plain_role
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
+from weightbridge.model.vocabulary import CONVOLUTIONS
 from weightbridge.rules.names import function_of
 from weightbridge.rules.words import words
 
@@ -159,7 +160,7 @@ def main_of(tensors: tuple[tuple[str, Tensor], ...]) -> Tensor:
 
 def _kind(unit: Unit, main: Tensor, count: int, path: tuple[str, ...]) -> Kind:
     axes = sum(n > 1 for n in main.shape)
-    if unit.layer.op in ("Conv", "DepthwiseConv", "ConvTranspose", "SeparableConv") and axes > 2:
+    if unit.layer.op in CONVOLUTIONS and axes > 2:
         return "conv"
     if axes > 1:
         return "matrix"

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from weightbridge.adapters.apply.expressions import Expression, Reading, fed, leaf, through_kernel
 from weightbridge.adapters.propose.across.kernels import statistic_step, vector_step
-from weightbridge.adapters.propose.across.stages import CONVOLUTIONS, convolutions, norm_after
+from weightbridge.adapters.propose.across.stages import convolutions, norm_after
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import letters
+from weightbridge.model.vocabulary import FORWARD_CONVOLUTIONS
 from weightbridge.plan import Step
 
 STATISTICS = {"moving_mean": "mean", "moving_variance": "variance"}
@@ -37,7 +38,7 @@ def _normalised(
 ) -> Expression:
     """What the norm reads: a convolution's output, or whatever comes before it."""
     before = setting.target.by_name[setting.target.parents[layer.name][0]]
-    if before.op not in CONVOLUTIONS or not any(t.name in reading.steps for t in before.tensors):
+    if before.op not in FORWARD_CONVOLUTIONS or not any(t.name in reading.steps for t in before.tensors):
         return fed(reading, layer)
     expression = (
         _seen_input(setting, reading, before, taken) if before.name in stems else fed(reading, before)

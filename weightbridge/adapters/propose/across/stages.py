@@ -8,9 +8,9 @@ from fractions import Fraction
 from math import prod
 
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import FORWARD_CONVOLUTIONS, INPUT_SCALING
 
-CONVOLUTIONS = frozenset({"Conv", "DepthwiseConv", "SeparableConv"})
-NORMALISING = frozenset({"Normalization", "Rescaling", "BatchNorm"})
+NORMALISING = INPUT_SCALING | {"BatchNorm"}
 MIN_CONVOLUTIONS, MIN_STAGES = 8, 2
 
 
@@ -30,7 +30,7 @@ class Unit:
 
 def convolutions(graph: LayerGraph) -> tuple[Unit, ...]:
     strides = cumulative_strides(graph)
-    layers = [layer for layer in graph.layers if layer.op in CONVOLUTIONS and layer.tensors]
+    layers = [layer for layer in graph.layers if layer.op in FORWARD_CONVOLUTIONS and layer.tensors]
     places = _places(layers, strides)
     first = _reading_inputs(graph)
     return tuple(
@@ -66,7 +66,7 @@ def cumulative_strides(graph: LayerGraph) -> Mapping[str, Fraction]:
 
 
 def _step(layer: Layer) -> Fraction:
-    if layer.op in (*CONVOLUTIONS, "Pool"):
+    if layer.op in (*FORWARD_CONVOLUTIONS, "Pool"):
         return Fraction(max(layer.attributes.get("strides") or (1,)))
     if layer.op == "ConvTranspose":
         return Fraction(1, max(layer.attributes.get("strides") or (1,)))

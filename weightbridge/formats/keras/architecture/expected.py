@@ -18,6 +18,7 @@ from weightbridge.formats.keras.variables.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.variables.tree import is_custom
 from weightbridge.model.graph import Shape
 from weightbridge.model.tensors import Tensor
+from weightbridge.model.vocabulary import CONVOLUTIONS, NORMS, RECURRENT
 
 Found = Mapping[str, Any]
 Expected = dict[str, tuple[int, ...]]
@@ -187,9 +188,9 @@ def _from_first(output: str, bias: str) -> str:
 
 
 RULES: Mapping[str, Callable[[Found, Shape], dict[str, Any]]] = {
-    **dict.fromkeys(("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"), _conv),
-    **dict.fromkeys(("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm", "Normalization"), _norm),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
+    **dict.fromkeys(CONVOLUTIONS, _conv),
+    **dict.fromkeys(NORMS | {"Normalization"}, _norm),
+    **dict.fromkeys(RECURRENT, _recurrent),
     "Dense": _dense,
     "EinsumDense": _einsum,
     "Activation": _prelu,

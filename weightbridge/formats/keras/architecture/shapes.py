@@ -15,24 +15,19 @@ from weightbridge.formats.keras.architecture.windows import (
     with_channels,
 )
 from weightbridge.model.graph import Shape
+from weightbridge.model.vocabulary import (
+    BORDERS,
+    CONVOLUTIONS,
+    ELEMENTWISE_MERGES,
+    INPUT_SCALING,
+    NORMS,
+    PASSING,
+    RECURRENT,
+)
 
 Attributes = Mapping[str, Any]
 Rule = Callable[[str, Attributes, Shape], Shape | None]
-KEEP = (
-    "BatchNorm",
-    "LayerNorm",
-    "GroupNorm",
-    "RMSNorm",
-    "Activation",
-    "Dropout",
-    "Noise",
-    "Identity",
-    "Masking",
-    "Rescaling",
-    "Cast",
-    "Normalization",
-)
-MERGE = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+KEEPING_SHAPE = NORMS | PASSING | INPUT_SCALING | {"Activation", "Masking"}
 
 
 def output_shape(
@@ -41,14 +36,14 @@ def output_shape(
     """The shape that a layer gives for the shapes it is fed."""
     if not shapes:
         return None
-    if op in MERGE:
+    if op in ELEMENTWISE_MERGES:
         return _broadcast(shapes)
     if op == "Concat":
         return _concatenated(found, shapes)
     first = shapes[0]
     if first is None:
-        return (found["units"],) if op in ("LSTM", "GRU", "RNN") and not found["return_sequences"] else None
-    if op in KEEP:
+        return (found["units"],) if op in RECURRENT and not found["return_sequences"] else None
+    if op in KEEPING_SHAPE:
         return first
     rule = RULES.get(op)
     return rule(class_name, found, first) if rule else None
@@ -202,9 +197,9 @@ def _einsum(_: str, found: Attributes, shape: Shape) -> Shape | None:
 
 
 RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(("Conv", "ConvTranspose", "DepthwiseConv", "SeparableConv"), _conv),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
-    **dict.fromkeys(("Pad", "Crop"), _around),
+    **dict.fromkeys(CONVOLUTIONS, _conv),
+    **dict.fromkeys(RECURRENT, _recurrent),
+    **dict.fromkeys(BORDERS, _around),
     "Pool": _pool,
     "GlobalPool": _global_pool,
     "Dense": _dense,

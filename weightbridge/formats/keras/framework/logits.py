@@ -9,16 +9,9 @@ from typing import Any
 
 from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.running import Saturation
+from weightbridge.model.vocabulary import ACTIVATED
 
-ENDS_IN_ACTIVATION = (
-    "Conv",
-    "ConvTranspose",
-    "DepthwiseConv",
-    "SeparableConv",
-    "Dense",
-    "EinsumDense",
-    "Activation",
-)
+ENDS_IN_ACTIVATION = ACTIVATED | {"Activation"}
 SATURATIONS: dict[str, Saturation] = {
     "softmax": "softmax",
     "sigmoid": "sigmoid",

@@ -7,6 +7,7 @@ from typing import Any
 
 from weightbridge.formats.keras.architecture.classes import BY_GROUP, CLASSES, roles
 from weightbridge.formats.keras.architecture.windows import DIMENSIONS, rank_of
+from weightbridge.model.vocabulary import DENSE, NORMS, RECURRENT, SINGLE_KERNEL_CONVOLUTIONS
 
 Shapes = tuple[tuple[int, ...], ...]
 UNTIED = {"tie_weights": False}
@@ -95,11 +96,7 @@ def _norm(names: frozenset[str], hint: str) -> str:
 def _by_kernel(shapes: dict[str, tuple[int, ...]], hint: str) -> str:
     kernel, bias = shapes["kernel"], shapes.get("bias")
     told = class_of_group(hint.rsplit("/", 1)[-1])
-    if (
-        told
-        and CLASSES[told].op in ("Conv", "ConvTranspose", "DepthwiseConv", "Dense", "EinsumDense")
-        and _agrees(told, kernel)
-    ):
+    if told and CLASSES[told].op in SINGLE_KERNEL_CONVOLUTIONS | DENSE and _agrees(told, kernel):
         return told
     if len(kernel) == 2:  # inputs, units
         return "Dense"
@@ -157,11 +154,11 @@ def _variants(class_name: str) -> tuple[dict[str, Any], ...]:
 
 def _fits(class_name: str, expected: tuple[str, ...], shapes: Shapes) -> bool:
     op, by_role = CLASSES[class_name].op, dict(zip(expected, shapes, strict=True))
-    if op in ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm"):
+    if op in NORMS:
         return len(set(shapes)) == 1
-    if op in ("LSTM", "GRU", "RNN"):
+    if op in RECURRENT:
         return _by_roles(frozenset(expected), by_role, "") == class_name.removesuffix("Cell")
-    if "kernel" in by_role and op in ("Conv", "DepthwiseConv", "ConvTranspose", "Dense"):
+    if "kernel" in by_role and op in SINGLE_KERNEL_CONVOLUTIONS | {"Dense"}:
         return _agrees(class_name, by_role["kernel"])
     return op != "Embedding" or len(shapes[0]) == 2  # a table
 

@@ -9,20 +9,10 @@ from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.keras.variables.stored import Stored, Variable
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
+from weightbridge.model.vocabulary import CONVOLUTIONS, DENSE, NORMS, RECURRENT
 
 MakeTensor = Callable[[str, Variable, bool], Tensor]  # layer's name, variable, trainable
-WITH_BIAS = (
-    "Conv",
-    "Dense",
-    "ConvTranspose",
-    "EinsumDense",
-    "LSTM",
-    "GRU",
-    "RNN",
-    "DepthwiseConv",
-    "SeparableConv",
-)
-NORMS = ("BatchNorm", "LayerNorm", "GroupNorm", "RMSNorm")
+WITH_BIAS = CONVOLUTIONS | DENSE | RECURRENT
 
 
 def stored_layers(stored: Stored, name: str, make: MakeTensor, trainable: bool = True) -> Iterator[Layer]:

@@ -6,10 +6,11 @@ from math import prod
 
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot
 from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.model.vocabulary import COPIES, DENSE, SINGLE_KERNEL_CONVOLUTIONS
 
-OWNERS = frozenset({"Conv", "DepthwiseConv", "ConvTranspose", "Dense", "EinsumDense"})
+OWNERS = SINGLE_KERNEL_CONVOLUTIONS | DENSE
 BETWEEN_MOST = 6
-BETWEEN = frozenset({"Reshape", "Permute", "Cast", "Identity", "Slice"})
+BETWEEN = COPIES | {"Permute", "Reshape", "Slice"}
 
 
 def with_biases(site: Site, drafts: Sequence[Draft]) -> list[Draft]:

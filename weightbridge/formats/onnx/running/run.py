@@ -19,6 +19,7 @@ from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.running import InputSpec, Saturation
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Array
+from weightbridge.model.vocabulary import COPIES, RESHAPES, SINGLE_KERNEL_CONVOLUTIONS
 
 SATURATIONS: Mapping[str, Saturation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 VIEWS = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
@@ -50,7 +51,7 @@ def products(found: Folded) -> int:
     kernels = (
         (layer.output_shape, layer.tensor("kernel"))
         for layer in found.layers
-        if layer.op in ("Conv", "ConvTranspose", "DepthwiseConv")
+        if layer.op in SINGLE_KERNEL_CONVOLUTIONS
     )
     return sum(
         prod(n or 1 for n in shape) * prod(kernel.shape[1:]) for shape, kernel in kernels if shape and kernel
@@ -136,7 +137,7 @@ def _vocabulary(name: str, found: Folded, layers: Mapping[str, Layer]) -> int | 
             layer = layers[target]
             if layer.op == "Embedding":
                 rows.append(int(layer.attributes["input_dim"]))
-            elif layer.op in ("Cast", "Identity", "Reshape", "Flatten", "Slice"):
+            elif layer.op in COPIES | RESHAPES | {"Slice"}:
                 left.append(target)
     return min(rows, default=None)
 
