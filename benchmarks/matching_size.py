@@ -11,7 +11,7 @@ from measuring import Row, finish
 
 from weightbridge.cli.entry import COLLECT_EVERY
 from weightbridge.matching import match
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 from weightbridge.planning.make import make_plan
@@ -80,7 +80,8 @@ def network(size: int, name: str, extra: int | None = None) -> LayerGraph:
             norm(names[3], width),
         ]
         layers.append(Layer(names[4], "Add"))
-        edges += [(a, b, 0) for a, b in zip((last, *names[:4]), names, strict=True)] + [(last, names[4], 1)]
+        edges += [Edge(a, b) for a, b in zip((last, *names[:4]), names, strict=True)]
+        edges.append(Edge(last, names[4], 1))
         channels, last = width, names[4]
     path = name.replace("{", "").replace("}", "")
     return LayerGraph(

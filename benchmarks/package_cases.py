@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from matching_size import network, tensor
 
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Edge, Layer, LayerGraph
 
 LAYERS, MISSING = 40, 4  # eight residual blocks
 AUTOMATIC = {
@@ -81,8 +81,12 @@ def _missing_block() -> Case:
     source = network(LAYERS, "stage/unit{block}/{part}")
     whole = network(LAYERS, "encoder_block_{block}_{part}")
     parts = [layer.name for layer in whole.layers if layer.name.startswith(f"encoder_block_{MISSING}_")]
-    (entry,) = {a for a, b, _ in whole.edges if b in parts and a not in parts}
-    bridged = ((entry if a in parts else a, b, i) for a, b, i in whole.edges if b not in parts)
+    (entry,) = {e.source for e in whole.edges if e.target in parts and e.source not in parts}
+    bridged = (
+        replace(edge, source=entry) if edge.source in parts else edge
+        for edge in whole.edges
+        if edge.target not in parts
+    )
     target = replace(
         whole, layers=tuple(layer for layer in whole.layers if layer.name not in parts), edges=tuple(bridged)
     )
@@ -94,9 +98,13 @@ def _missing_block() -> Case:
 
 def _folded(model: LayerGraph) -> Case:
     """An exported target that has no BatchNorm left: each is part of the convolution before it."""
-    home = {b: a for a, b, _ in model.edges if model.by_name[b].op == "BatchNorm"}
+    home = {e.target: e.source for e in model.edges if model.by_name[e.target].op == "BatchNorm"}
     layers = tuple(_with_bias(layer) for layer in model.layers if layer.op != "BatchNorm")
-    edges = tuple((home.get(a, a), home.get(b, b), i) for a, b, i in model.edges if home.get(b) != a)
+    edges = tuple(
+        replace(e, source=home.get(e.source, e.source), target=home.get(e.target, e.target))
+        for e in model.edges
+        if home.get(e.target) != e.source
+    )
     target = replace(model, path="folded.onnx", format="onnx", framework="onnx", layers=layers, edges=edges)
     norms = {conv: norm for norm, conv in home.items()}
     truth = {t.name: frozenset(_sources(t.name, norms)) for t in target.tensors}
@@ -142,7 +150,7 @@ def _with_head(graph: LayerGraph, classes: int) -> LayerGraph:
         (tensor("head", "kernel", width, classes), tensor("head", "bias", classes)),
     )
     pool = Layer("pool", "GlobalPool", "GlobalAveragePooling2D")
-    edges = (*graph.edges, (last, "pool", 0), ("pool", "head", 0))
+    edges = (*graph.edges, Edge(last, "pool"), Edge("pool", "head"))
     return replace(graph, layers=(*graph.layers, pool, head), edges=edges, outputs=("head",))
 
 
@@ -168,7 +176,7 @@ def _renamed(graph: LayerGraph, name: Callable[[int, Layer], str]) -> LayerGraph
         )
         for layer in graph.layers
     )
-    edges = tuple((names[a], names[b], i) for a, b, i in graph.edges)
+    edges = tuple(replace(e, source=names[e.source], target=names[e.target]) for e in graph.edges)
     ends = tuple(names[n] for n in graph.inputs), tuple(names[n] for n in graph.outputs)
     return replace(
         graph, path=next(iter(names.values())), layers=layers, edges=edges, inputs=ends[0], outputs=ends[1]

@@ -14,7 +14,7 @@ from network_files import Config, conv, dense, residual, wired, write
 import weightbridge as wb
 from weightbridge.adapters.propose.across.stages import convolutions
 from weightbridge.adapters.propose.groups import channel_groups
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Plan, Step
 
@@ -251,13 +251,13 @@ def test_sums_upon_sums_before_the_first_convolution_take_no_time() -> None:
         *(Layer(name, "Add") for name in names[1:-1]),
         Layer("conv", "Conv", tensors=(kernel,)),
     )
-    doubled = [(a, b, i) for a, b in itertools.pairwise(names[:-1]) for i in (0, 1)]
+    doubled = [Edge(a, b, i) for a, b in itertools.pairwise(names[:-1]) for i in (0, 1)]
     graph = LayerGraph(
         "m",
         "python",
         "keras",
         layers=layers,
-        edges=(*doubled, (names[-2], "conv", 0)),
+        edges=(*doubled, Edge(names[-2], "conv")),
         has_flow=True,
         inputs=("image",),
     )

@@ -94,7 +94,7 @@ def test_shapes_and_edges(zoo: Any, tmp_path: Path, name: str, suffix: str) -> N
     assert graph.has_flow
     assert not {f.code for f in graph.findings} & {"WB102", "WB103", "WB105"}
     order = {layer.name: i for i, layer in enumerate(graph.layers)}
-    assert all(order[a] < order[b] for a, b, _ in graph.edges)
+    assert all(order[edge.source] < order[edge.target] for edge in graph.edges)
     assert len(graph.inputs) == len(model.inputs)
     for layer in model.layers:
         shape = (

@@ -10,7 +10,7 @@ import pytest
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Match, Matching
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 from weightbridge.rules.names import function_of
@@ -264,7 +264,7 @@ def flowing(order: tuple[int, ...]) -> LayerGraph:
     ]
     behind = [norms[order.index(n)] for n in range(3)]
     row = [layer for pair in zip(convs, behind, strict=True) for layer in pair]
-    edges = tuple((a.name, b.name, 0) for a, b in pairwise(row))
+    edges = tuple(Edge(a.name, b.name) for a, b in pairwise(row))
     return LayerGraph("target.keras", "keras-zip", "keras", "", (*convs, *norms), edges, has_flow=True)
 
 

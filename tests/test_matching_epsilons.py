@@ -6,7 +6,7 @@ import pytest
 
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Matching
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 
@@ -43,7 +43,7 @@ def graph(framework: str, epsilon: float, roles: tuple[str, ...] = tuple(ROLES["
         Layer("conv", "Conv", "Conv", {"kernel_size": (3, 3)}, (kernel,)),
         Layer("bn", "BatchNorm", "BatchNorm", {"epsilon": epsilon}, norms),
     )
-    edges = (("x", "conv", 0), ("conv", "bn", 0))
+    edges = (Edge("x", "conv"), Edge("conv", "bn"))
     return LayerGraph(f"model.{framework}", framework, framework, "", layers, edges)
 
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from weightbridge.matching.match import match
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 
@@ -34,7 +34,7 @@ def layer(name: str, op: str, key: str = "", **shapes: tuple[int, ...]) -> Layer
 
 def graph(layers: Iterable[Layer], format: str, edges: Sequence[tuple[str, str]] = ()) -> LayerGraph:
     return LayerGraph(
-        "model", format, "keras", "", tuple(layers), tuple((a, b, 0) for a, b in edges), has_flow=bool(edges)
+        "model", format, "keras", "", tuple(layers), tuple(Edge(a, b) for a, b in edges), has_flow=bool(edges)
     )
 
 

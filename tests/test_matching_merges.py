@@ -6,7 +6,7 @@ import pytest
 
 from weightbridge.matching import match
 from weightbridge.matching.units.reduce import reduce
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.options import Options
 
@@ -17,7 +17,7 @@ def graph(edges: Edges, ops: dict[str, str], framework: str = "keras", **attribu
     """Dense layers of four by four, but for those whose op is given."""
     names = list(dict.fromkeys(n for edge in edges for n in edge))
     layers = tuple(_layer(n, ops.get(n, "Dense"), attributes.get(n, {})) for n in names)
-    counted = tuple((a, b, sum(y == b for _, y in edges[:i])) for i, (a, b) in enumerate(edges))
+    counted = tuple(Edge(a, b, sum(y == b for _, y in edges[:i])) for i, (a, b) in enumerate(edges))
     return LayerGraph(
         "m",
         "keras-zip",

@@ -15,7 +15,7 @@ from report_samples import HOSTILE, graph, hostile, layer, tensor
 from test_views_layout import chain, residual
 
 from weightbridge.diagnostics import CODES
-from weightbridge.model.graph import Excluded, Layer, LayerGraph
+from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.report.json import plain
 from weightbridge.views import dot, svg, text
@@ -35,7 +35,7 @@ def test_a_graph_becomes_json_without_reading_a_byte() -> None:
         "conv", "Conv", "Conv2D", {"strides": (2, 2), "epsilon": np.float32(0.5)}, (kernel,), (None, None, 8)
     )
     found = views_json.graph_to_json(
-        LayerGraph("m.h5", "keras-h5", "keras", layers=(Layer("x", "Input"), conv), edges=(("x", "conv", 0),), has_flow=True,
+        LayerGraph("m.h5", "keras-h5", "keras", layers=(Layer("x", "Input"), conv), edges=(Edge("x", "conv"),), has_flow=True,
                    inputs=("x",), outputs=("conv",), excluded=(Excluded("adam/m", "optimizer", 3),))
     )  # fmt: skip
     assert found == json.loads(views_json.render(found)) == {

@@ -18,7 +18,8 @@ def structure_hash(graph: LayerGraph) -> str:
     for layer in graph.layers:
         tensors = [(t.name, t.role, t.shape, t.dtype) for t in layer.tensors]
         digest.update(_canonical([layer.name, layer.op, layer.class_name, dict(layer.attributes), tensors]))
-    digest.update(_canonical(sorted(graph.edges)))
+    edges = sorted((edge.source, edge.target, edge.position) for edge in graph.edges)
+    digest.update(_canonical(edges))
     return digest.hexdigest()
 
 

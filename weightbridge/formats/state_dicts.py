@@ -8,7 +8,7 @@ from typing import Any
 
 from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.formats.safetensors.layers import framework_of, is_state, layers_of, natural
-from weightbridge.model.graph import Excluded, Layer, LayerGraph
+from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 
 COMPLEX = ("complex64", "complex128")
@@ -57,7 +57,7 @@ def graph_of(path: str, format: str, producer: str, found: StateDict) -> LayerGr
         framework=framework,
         producer=producer,
         layers=layers,
-        edges=tuple((a.name, b.name, 0) for a, b in pairwise(layers)),
+        edges=tuple(Edge(a.name, b.name) for a, b in pairwise(layers)),
         has_flow=False,
         excluded=tuple(sorted((*gone, *found.excluded), key=lambda e: e.name)),
         findings=(*found.findings, *_complex(found.tensors), *_quantised(weights, scales)),

@@ -1,7 +1,7 @@
 """Layer and LayerGraph: a model as layers in canonical vocabulary, joined by data flow where the file has it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -26,11 +26,10 @@ class Layer:
     """One layer: op in the canonical vocabulary, attributes in canonical form, its own tensors.
 
     name: path in its scopes (`outer/inner/conv1`), unique in the graph.
-    op: `Input`, `Conv`, `ConvTranspose`, `DepthwiseConv`, `SeparableConv`, `Dense`, `EinsumDense`,
-    `BatchNorm`, `LayerNorm`,
-        `GroupNorm`, `RMSNorm`, `Embedding`, `LSTM`, `GRU`, `RNN`, `Attention`, `Add`, `Multiply`, `Concat`,
-        `Flatten`, `Reshape`,
-        `Pool`, `GlobalPool`, `Pad`, `Activation`, `Dropout`, `Identity`, ...; `Opaque` for an unknown class.
+    op: `Input`, `Conv`, `ConvTranspose`, `DepthwiseConv`, `SeparableConv`, `Dense`, `EinsumDense`, `BatchNorm`,
+        `LayerNorm`, `GroupNorm`, `RMSNorm`, `Embedding`, `LSTM`, `GRU`, `RNN`, `Attention`, `Add`, `Multiply`,
+        `Concat`, `Flatten`, `Reshape`, `Pool`, `GlobalPool`, `Pad`, `Activation`, `Dropout`, `Identity`, ...;
+        `Opaque` for an unknown class.
     class_name: what the format itself calls it (`Conv2D`, `Gemm`).
     attributes: canonical (see docs/attributes.md); values are JSON-like, tuples instead of lists.
     output_shape: without the batch axis, None for unknown lengths; None where it is not known at all.
@@ -49,6 +48,29 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Port:
+    """One output of a layer: an LSTM with its states has several, most layers have output 0 alone."""
+
+    layer: str
+    index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What one layer gives to another.
+
+    position: the index among the inputs of `target`. port: the index among the outputs of `source`.
+    keyword: the argument of `target` where it is not its first (`value`, `mask`, `initial_state.0`), else "".
+    """
+
+    source: str
+    target: str
+    position: int = 0
+    port: int = 0
+    keyword: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Excluded:
     """A stored tensor that is no weight of the model: optimizer state, seed generators, metrics."""
 
@@ -61,7 +83,6 @@ class Excluded:
 class LayerGraph:
     """A model: layers in the file's own order (topological where `has_flow`), edges by layer name.
 
-    An edge is (from, to, position): `position` is the index among the inputs of `to`.
     framework: `keras`, `onnx` or `torch`: whose layouts the tensors have.
     stored_order: names of the tensors in the order in which a legacy Keras file lists them; empty for formats
     without one.
@@ -73,7 +94,7 @@ class LayerGraph:
     framework: str
     producer: str = ""
     layers: tuple[Layer, ...] = ()
-    edges: tuple[tuple[str, str, int], ...] = ()
+    edges: tuple[Edge, ...] = ()
     has_flow: bool = False
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
@@ -108,20 +129,19 @@ class LayerGraph:
     @cached_property
     def parents(self) -> Mapping[str, tuple[str, ...]]:
         """The layers that feed each layer, in the order of its inputs."""
-        return _neighbours(self, ends=(1, 0))
+        return _neighbours(self, ((e.target, e.source, e.position) for e in self.edges))
 
     @cached_property
     def children(self) -> Mapping[str, tuple[str, ...]]:
-        return _neighbours(self, ends=(0, 1))
+        return _neighbours(self, ((e.source, e.target, e.position) for e in self.edges))
 
     @cached_property
     def is_from_keras(self) -> bool:
         """Whether the layers' names and order are Keras's.
 
         A TensorFlow checkpoint has no more of Keras than the layouts of its tensors, unless a model of Keras
-        kept its list of layers in
-        it. Nor have weights of a model in code (Hugging Face's `tf_model.h5`), which are all in one group by
-        the scopes of their variables.
+        kept its list of layers in it. Nor have weights of a model in code (Hugging Face's `tf_model.h5`),
+        which are all in one group by the scopes of their variables.
         """
         if self.format == "tf-checkpoint":
             return all(LISTED.search(t.key) for t in self.tensors)
@@ -135,19 +155,27 @@ class LayerGraph:
 
     @cached_property
     def dag(self) -> "nx.DiGraph[str]":
-        """The graph for networkx: nodes are layer names with a `layer` attribute, edges carry `position`."""
+        """The graph for networkx, frozen: nodes are layer names with a `layer` attribute.
+
+        Edges carry `position`, `port` and `keyword`. It is a MultiDiGraph where two edges join one pair.
+        """
         import networkx as nx  # 0.2 s and 25 MB that a mere check can do without
 
-        dag: nx.DiGraph[str] = nx.DiGraph()
+        pairs = {(edge.source, edge.target) for edge in self.edges}
+        dag: nx.DiGraph[str] = nx.MultiDiGraph() if len(pairs) < len(self.edges) else nx.DiGraph()
         dag.add_nodes_from((layer.name, {"layer": layer}) for layer in self.layers)
-        dag.add_edges_from((a, b, {"position": position}) for a, b, position in self.edges)
+        for edge in self.edges:
+            dag.add_edge(
+                edge.source, edge.target, position=edge.position, port=edge.port, keyword=edge.keyword
+            )
         return nx.freeze(dag)  # type: ignore[no-any-return]  # networkx types freeze as Any
 
 
-def _neighbours(graph: LayerGraph, ends: tuple[int, int]) -> Mapping[str, tuple[str, ...]]:
-    found: dict[str, list[tuple[int, str]]] = {layer.name: [] for layer in graph.layers}
-    for edge in graph.edges:
-        found[str(edge[ends[0]])].append((edge[2], str(edge[ends[1]])))
+def _neighbours(graph: LayerGraph, joined: Iterable[tuple[str, str, int]]) -> Mapping[str, tuple[str, ...]]:
+    """For each layer those that are joined to it, by the positions of their edges."""
+    placed: dict[str, list[tuple[int, str]]] = {layer.name: [] for layer in graph.layers}
+    for name, neighbour, position in joined:
+        placed[name].append((position, neighbour))
     return MappingProxyType(
-        {name: tuple(n for _, n in sorted(pairs, key=lambda p: p[0])) for name, pairs in found.items()}
+        {name: tuple(n for _, n in sorted(pairs, key=lambda p: p[0])) for name, pairs in placed.items()}
     )

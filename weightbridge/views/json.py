@@ -18,7 +18,7 @@ def graph_to_json(graph: LayerGraph) -> dict[str, Any]:
         "inputs": list(graph.inputs),
         "outputs": list(graph.outputs),
         "layers": [_layer(layer) for layer in graph.layers],
-        "edges": [list(edge) for edge in graph.edges],
+        "edges": [[edge.source, edge.target, edge.position] for edge in graph.edges],
         "excluded": [{"name": one.name, "reason": one.reason, "size": one.size} for one in graph.excluded],
     }
 

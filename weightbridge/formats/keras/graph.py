@@ -16,9 +16,8 @@ from weightbridge.formats.keras.architecture.shapes import output_shape
 from weightbridge.formats.keras.variables.loose import MakeTensor, stored_layers
 from weightbridge.formats.keras.variables.stored import Store, Stored
 from weightbridge.formats.keras.variables.tree import is_custom
-from weightbridge.model.graph import Layer, Shape
+from weightbridge.model.graph import Edge, Layer, Shape
 
-Edge = tuple[str, str, int]
 WIDTHS = {  # the tensor that shows how wide a layer is, and what a configuration calls that
     **dict.fromkeys(("Conv", "ConvTranspose"), ("kernel", "filters")),
     "SeparableConv": ("pointwise_kernel", "filters"),
@@ -116,9 +115,9 @@ def _add_parts(built: Built, node: Node, stored: Stored, make: MakeTensor) -> No
         )
         if op_of(node) == "Attention" and part not in last:
             sources = _projected(node, part)
-        built.edges.extend((source, names[id(part)], i) for i, source in enumerate(sources))
+        built.edges.extend(Edge(source, names[id(part)], i) for i, source in enumerate(sources))
     ends = [names[id(p)] for p in (last or parts)] or list(node.inputs)
-    built.edges.extend((end, node.name, i) for i, end in enumerate(ends))
+    built.edges.extend(Edge(end, node.name, i) for i, end in enumerate(ends))
 
 
 def _projection(part: Stored) -> int:

@@ -20,7 +20,7 @@ from weightbridge.formats.onnx.shapes.infer import shapes_of
 from weightbridge.formats.onnx.tensors import DTYPES, dtype_name
 from weightbridge.formats.onnx.values.values import Net, Read, net_of
 from weightbridge.formats.onnx.values.views import stored_axes
-from weightbridge.model.graph import Layer
+from weightbridge.model.graph import Edge, Layer
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.model.vocabulary import RECURRENT, RESHAPES
 
@@ -43,7 +43,7 @@ class Folded:
     """Layers and edges, the tensors' headers by tensor name, and the value that shows each layer's output."""
 
     layers: tuple[Layer, ...]
-    edges: tuple[tuple[str, str, int], ...]
+    edges: tuple[Edge, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     headers: Mapping[str, TensorHeader]
@@ -176,8 +176,8 @@ def _turned(order: tuple[int, ...], layout: str | None) -> str | None:
     return "channels_first" if order == (rank, *range(1, rank)) else None
 
 
-def _edges(draft: Draft, name: str, maker: Mapping[str, str]) -> list[tuple[str, str, int]]:
-    return [(maker[v], name, i) for i, v in enumerate(draft.inputs) if v in maker and maker[v] != name]
+def _edges(draft: Draft, name: str, maker: Mapping[str, str]) -> list[Edge]:
+    return [Edge(maker[v], name, i) for i, v in enumerate(draft.inputs) if v in maker and maker[v] != name]
 
 
 class _Tensors:

@@ -7,7 +7,7 @@ from typing import Any
 
 from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.keras.variables.stored import Stored, Variable
-from weightbridge.model.graph import Layer
+from weightbridge.model.graph import Edge, Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import CONVOLUTIONS, DENSE, NORMS, RECURRENT
 
@@ -40,9 +40,9 @@ def _renamed(layer: Layer, name: str) -> Layer:
     return replace(layer, name=name, tensors=tensors)
 
 
-def chain(layers: tuple[Layer, ...]) -> tuple[tuple[str, str, int], ...]:
+def chain(layers: tuple[Layer, ...]) -> tuple[Edge, ...]:
     """Edges of a graph without data flow: each layer follows the one before it."""
-    return tuple((a.name, b.name, 0) for a, b in pairwise(layers))
+    return tuple(Edge(a.name, b.name) for a, b in pairwise(layers))
 
 
 def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:

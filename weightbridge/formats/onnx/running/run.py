@@ -130,15 +130,15 @@ def _vocabulary(name: str, found: Folded, layers: Mapping[str, Layer]) -> int | 
     rows, left, seen = [], [name], set()
     while left:
         current = left.pop()
-        for source, target, _ in found.edges:
-            if source != current or target in seen:
+        for edge in found.edges:
+            if edge.source != current or edge.target in seen:
                 continue
-            seen.add(target)
-            layer = layers[target]
+            seen.add(edge.target)
+            layer = layers[edge.target]
             if layer.op == "Embedding":
                 rows.append(int(layer.attributes["input_dim"]))
             elif layer.op in COPIES | RESHAPES | {"Slice"}:
-                left.append(target)
+                left.append(edge.target)
     return min(rows, default=None)
 
 
