@@ -13,7 +13,7 @@ import pytest
 import weightbridge as wb
 from weightbridge import formats
 from weightbridge.cli import main
-from weightbridge.commands.pipeline import prepare
+from weightbridge.commands.prepare import prepare
 from weightbridge.options import Options
 from weightbridge.transfer.execute import Ledger, values
 

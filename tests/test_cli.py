@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -277,7 +278,7 @@ def test_a_bug_ends_with_70_and_says_what_to_send(call: Call, monkeypatch: pytes
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug\x1b[31m")
 
-    monkeypatch.setitem(vars(sys.modules["weightbridge.commands.pipeline"]), "inspect", broken)
+    monkeypatch.setitem(vars(import_module("weightbridge.cli.inspect")), "inspect", broken)
     code, _, err = call("inspect", "a.keras")
     assert code == 70
     assert "ZeroDivisionError: a bug\\x1b[31m" in err

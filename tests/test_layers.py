@@ -3,8 +3,10 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,3 +86,43 @@ def test_imports_go_down_the_layers() -> None:
         [Path(sys.executable).parent / "lint-imports"], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_no_file_comes_back_to_itself() -> None:
+    imports: nx.DiGraph[str] = nx.DiGraph(
+        {name: sorted(_of_package(path) & MODULES.keys()) for name, path in MODULES.items()}
+    )
+    assert list(nx.simple_cycles(imports)) == []
+
+
+def test_the_package_has_few_entries_at_its_top() -> None:
+    entries = [path.name for path in PACKAGE.iterdir() if not path.name.startswith(("__pycache__", "."))]
+    assert len(entries) <= 26, sorted(entries)
+
+
+def _module(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _of_package(path: Path) -> set[str]:
+    """The modules that a file imports, but for those that it needs for annotations alone."""
+    found = set()
+    for node in _nodes(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+            case ast.ImportFrom(module=str(module), names=names):
+                parts = {f"{module}.{alias.name}" for alias in names}
+                found |= parts & MODULES.keys() or {module}
+    return found
+
+
+def _nodes(node: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from _nodes(child)
+
+
+MODULES = {_module(path): path for path in PACKAGE.rglob("*.py")}

@@ -15,10 +15,14 @@ from report_samples import write_keras
 
 import weightbridge as wb
 from weightbridge.errors import OutputError, PlanError, UsageError
-from weightbridge.planning.entries import STEP
-from weightbridge.planning.file import dumps, loads
+from weightbridge.plan.entries import STEP
+from weightbridge.plan.file import dumps, fields_of
 
 Edit = Callable[[dict[str, Any]], None]
+
+
+def loads(text: str) -> wb.Plan:
+    return wb.Plan(**fields_of(text))
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ FUNCTIONS = ("check", "freeze", "inspect", "plan", "read", "stitch", "transfer",
     [
         "pass",
         "import weightbridge.plan, weightbridge.transfer, weightbridge.verify",
-        "from weightbridge.commands import pipeline",
+        "from weightbridge.commands import check, plan, transfer",
     ],
-    ids=["nothing", "the modules of the same names", "the pipeline"],
+    ids=["nothing", "the modules of the same names", "the commands"],
 )
 def test_public_names_are_functions(first: str) -> None:
     code = f"{first}\nimport weightbridge as wb\nfor name in {FUNCTIONS} * 2:\n    print(name, callable(getattr(wb, name)))"

@@ -10,8 +10,12 @@ import pytest
 
 from weightbridge.errors import PlanError
 from weightbridge.plan import Plan, Step
-from weightbridge.planning.file import dumps, loads
+from weightbridge.plan.file import dumps, fields_of
 from weightbridge.planning.questions import answered, questions_of
+
+
+def loads(text: str) -> Plan:
+    return Plan(**fields_of(text))
 
 
 def step(target: str, source: str, *runners: str, confidence: float = 0.8) -> Step:

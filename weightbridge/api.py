@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from weightbridge import formats
-from weightbridge.commands import live as inplace
-from weightbridge.commands import pipeline
+from weightbridge.commands.check import check as check_command
+from weightbridge.commands.inspect import inspect as inspect_command
+from weightbridge.commands.live import transfer_live
+from weightbridge.commands.plan import hashed_plan
+from weightbridge.commands.transfer import transfer as transfer_command
+from weightbridge.commands.verify import verify as verify_command
 from weightbridge.errors import UsageError
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Adapt, Evidence, FailOn, Options
@@ -28,19 +32,19 @@ def read(model: Any, **arguments: Any) -> LayerGraph:
 
 def inspect(model: Any, **options: Any) -> Report:
     """What a model is made of; headers only."""
-    return pipeline.inspect(model, make_options(options))
+    return inspect_command(model, make_options(options))
 
 
 def check(source: Any, target: Any, **options: Any) -> Report:
     """Match, plan and report; writes nothing."""
-    return pipeline.check(source, target, make_options(options))
+    return check_command(source, target, make_options(options))
 
 
 def plan(source: Any, target: Any, **options: Any) -> Plan:
     """The plan that `transfer` would carry out. `plan.save(path)` writes it as a lockfile, with the hashes of
     both models.
     """
-    return pipeline.hashed_plan(source, target, make_options(options))
+    return hashed_plan(source, target, make_options(options))
 
 
 def transfer(source: Any, target: Any, output: str | Path | None = None, **options: Any) -> Report:
@@ -50,17 +54,17 @@ def transfer(source: Any, target: Any, output: str | Path | None = None, **optio
     """
     made = make_options(options)
     if output is not None:
-        return pipeline.transfer(source, target, _path("output", output), made)
+        return transfer_command(source, target, _path("output", output), made)
     if isinstance(target, str | Path):
         raise UsageError(
             "a target that is a file needs an output", fix="say output=PATH, or give a live keras.Model"
         )
-    return inplace.transfer(source, target, made)
+    return transfer_live(source, target, made)
 
 
 def verify(a: Any, b: Any, **options: Any) -> Report:
     """Run both on the same probes, compare outputs and every matched layer."""
-    return pipeline.verify(a, b, make_options(options))
+    return verify_command(a, b, make_options(options))
 
 
 def make_options(given: Mapping[str, Any]) -> Options:
@@ -72,7 +76,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
         raise UsageError(
             "adapt='fit' is not in this version yet", fix="use adapt='weights', which needs no data"
         )
-    known = {f.name for f in fields(Options)} - {"explicit"}
+    known = {f.name for f in fields(Options)} - {"explicit", "severities"}
     unknown = sorted(set(given) - known)
     if unknown:
         raise UsageError(f"unknown option {unknown[0]!r}", fix=f"known are {', '.join(sorted(known))}")

@@ -1,37 +1,53 @@
-"""A text file, written atomically: whole or not at all; and the file itself behind a link."""
+"""Files that appear whole or not at all: under a temporary name beside the real one, synced, renamed."""
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from weightbridge.errors import OutputError, UsageError
 
 
 def real_path(path: str | Path) -> Path:
-    """The file itself where `path` is a link; a link that leads to itself stays as it is, where Path.resolve
-    would raise.
-    """
+    """The file itself where `path` is a link; a link to itself stays as it is."""
     return Path(os.path.realpath(path))
 
 
+def beside(path: Path, suffix: str, longest: int = 100) -> Path:
+    """A name that nobody else uses in the folder of `path`, which ends in `suffix`."""
+    return path.with_name(f".{path.name[:longest]}.{secrets.token_hex(8)}{suffix}")
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, which gets the name of `path` where nothing is raised. Raises OSError."""
+    temporary = beside(path, ".part")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
-    """Raises UsageError where the file exists and may not be replaced, OutputError where it cannot be
-    written.
-    """
+    """Raises UsageError for a file that exists and may not be replaced, OutputError where it cannot be written."""
     if path.exists() and not overwrite:
         raise UsageError("exists already", where=str(path), fix="choose another name, or say --overwrite")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with replaced(path) as temporary:
+            temporary.write_bytes(text.encode("utf-8"))
+            sync(temporary)
     except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}",
-            where=str(path),
-            fix="free some space, or choose another folder",
-        ) from error
+        fix = "free some space, or choose another folder"
+        raise OutputError(f"cannot be written: {error.strerror}", where=str(path), fix=fix) from error
+
+
+def sync(path: Path) -> None:
+    """A file or folder on the disk before more happens. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)

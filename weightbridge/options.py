@@ -8,6 +8,7 @@ from typing import Any, Literal
 Adapt = Literal["none", "weights", "fit"]
 FailOn = Literal["error", "warning", "never"]
 Evidence = Literal["quick", "standard", "full"]
+PolicySeverity = Literal["error", "warning", "note", "off"]
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
 
@@ -20,6 +21,7 @@ class Options:
     """map, fresh and unused hold globs over tensor names; `map` pairs are (source, target).
 
     explicit: names of the fields that the user gave, and a policy file does not change.
+    severities: by code, as the policy file says; None before it is read.
     """
 
     map: tuple[tuple[str, str], ...] = ()
@@ -40,3 +42,4 @@ class Options:
     target_arguments: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = silent
     explicit: frozenset[str] = frozenset()
+    severities: Mapping[str, PolicySeverity] | None = None

@@ -6,7 +6,7 @@ import click
 
 from weightbridge.cli.options import PLANNING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
 from weightbridge.cli.running import run
-from weightbridge.commands import pipeline
+from weightbridge.commands.check import check
 
 
 @click.command("check")
@@ -15,4 +15,4 @@ from weightbridge.commands import pipeline
 @with_options(PLANNING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
 def command(source: str, target: str, **given: Any) -> int:
     """Match SOURCE's tensors to TARGET's, plan the transfer and report. Reads headers only, writes no model."""
-    return run("check", given, lambda options: pipeline.check(source, target, options), (source, target))
+    return run("check", given, lambda options: check(source, target, options), (source, target))

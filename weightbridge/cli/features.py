@@ -7,7 +7,7 @@ import click
 
 from weightbridge.cli.options import FILE, OVERWRITE, REPORTING, SOURCE_ARGUMENTS, with_options
 from weightbridge.cli.running import run
-from weightbridge.commands import pipeline
+from weightbridge.commands.features import features_report
 
 
 @click.command("features")
@@ -22,6 +22,6 @@ def command(model: str, layer: str, output: Path, **given: Any) -> int:
     return run(
         "features",
         given,
-        lambda options: pipeline.features(model, layer, output, options),
+        lambda options: features_report(model, layer, output, options),
         (model, str(output)),
     )

@@ -11,7 +11,7 @@ from weightbridge.cli.console import show
 from weightbridge.cli.options import FILE, REPORTING, SOURCE_ARGUMENTS, with_options
 from weightbridge.cli.running import TEXT, run
 from weightbridge.cli.writing import check_writable, write_atomically
-from weightbridge.commands import pipeline
+from weightbridge.commands.inspect import inspect
 from weightbridge.options import Options
 from weightbridge.report.values import Report
 
@@ -43,7 +43,7 @@ def command(model: str, view: str | None, output: Path | None, **given: Any) -> 
         check_writable(output, (model,))
 
     def inspected(options: Options) -> Report:
-        report = pipeline.inspect(model, options)
+        report = inspect(model, options)
         if form and report.graph is not None:
             _draw(form, report.graph, output)
         return report

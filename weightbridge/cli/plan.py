@@ -15,7 +15,7 @@ from weightbridge.cli.options import (
     with_options,
 )
 from weightbridge.cli.running import run
-from weightbridge.commands import pipeline
+from weightbridge.commands.plan import plan
 
 
 @click.command("plan")
@@ -34,6 +34,6 @@ def command(source: str, target: str, output: Path, save_rule: Path | None, **gi
     return run(
         "plan",
         given,
-        lambda options: pipeline.plan(source, target, output, options, save_rule),
+        lambda options: plan(source, target, output, options, save_rule),
         (source, target, str(output)),
     )

@@ -9,7 +9,6 @@ from weightbridge.cli.options import FILE, REPORTING, with_options
 from weightbridge.cli.running import run
 from weightbridge.options import Options
 from weightbridge.report.load import load_report
-from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 
@@ -21,6 +20,6 @@ def command(saved: Path, **given: Any) -> int:
     """Render a saved JSON report, or judge it again under --policy and --fail-on. Runs no model."""
 
     def again(options: Options) -> Report:
-        return judge(load_report(saved), with_policy(options))
+        return judge(load_report(saved), options)
 
     return run("report", given, again, (str(saved),))

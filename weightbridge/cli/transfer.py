@@ -16,7 +16,7 @@ from weightbridge.cli.options import (
     with_options,
 )
 from weightbridge.cli.running import run
-from weightbridge.commands import pipeline
+from weightbridge.commands.transfer import transfer
 
 
 @click.command("transfer")
@@ -33,6 +33,6 @@ def command(source: str, target: str, output: Path, **given: Any) -> int:
     return run(
         "transfer",
         given,
-        lambda options: pipeline.transfer(source, target, output, options),
+        lambda options: transfer(source, target, output, options),
         (source, target, str(output)),
     )

@@ -6,7 +6,7 @@ import click
 
 from weightbridge.cli.options import PROBING, REPORTING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, with_options
 from weightbridge.cli.running import run
-from weightbridge.commands import pipeline
+from weightbridge.commands.verify import verify
 
 
 @click.command("verify")
@@ -17,4 +17,4 @@ def command(a: str, b: str, **given: Any) -> int:
     """Run A and B on the same probes and compare outputs and matched layers; --source-arg is for A,
     --target-arg for B.
     """
-    return run("verify", given, lambda options: pipeline.verify(a, b, options), (a, b))
+    return run("verify", given, lambda options: verify(a, b, options), (a, b))

@@ -1,19 +1,17 @@
 """Reports and pictures to files: whole or not at all, and never over a model."""
 
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from errno import EISDIR
 from pathlib import Path
-from secrets import token_hex
 
 from weightbridge.errors import OutputError, UsageError
-from weightbridge.files import real_path
+from weightbridge.files import beside, real_path, replaced
 
 
 def check_writable(path: Path, models: Iterable[str]) -> None:
-    """Before the work begins: raises UsageError where `path` is one of the models, OutputError where nothing
-    can be written there.
+    """Before the work begins.
+
+    Raises UsageError where `path` is one of the models, OutputError where nothing can be written there.
     """
     if any(real_path(path) == real_path(model) for model in models):
         raise UsageError(
@@ -30,18 +28,14 @@ def check_writable(path: Path, models: Iterable[str]) -> None:
 def write_atomically(path: Path, text: str) -> None:
     """Under a temporary name beside it, then renamed; straight into a pipe or a device. Raises OutputError."""
     data = text.encode("utf-8", "backslashreplace")
-    beside = _beside(path)
     try:
         if _is_special(path):
             path.write_bytes(data)
             return
-        beside.write_bytes(data)
-        os.replace(beside, real_path(path))
+        with replaced(real_path(path)) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
         raise _refused(path, error) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
 
 
 def _try(path: Path) -> None:
@@ -49,20 +43,14 @@ def _try(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(EISDIR, "this is a folder")
     if not _is_special(path):
-        beside = _beside(path)
-        beside.write_bytes(b"")
-        beside.unlink()
+        probe = beside(real_path(path), ".part")
+        probe.write_bytes(b"")
+        probe.unlink()
 
 
 def _refused(path: Path, error: OSError) -> OutputError:
     fix = "Give a path in a folder that exists, may be written to and has room"
     return OutputError(f"cannot be written: {error.strerror}", where=str(path), fix=fix)
-
-
-def _beside(path: Path) -> Path:
-    """A name that nobody else uses, in the folder of the file itself where `path` is a link."""
-    real = real_path(path)
-    return real.with_name(f".{real.name[:100]}.{token_hex(8)}.tmp")
 
 
 def _is_special(path: Path) -> bool:

@@ -10,8 +10,8 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from weightbridge.commands import pipeline
 from weightbridge.commands.demo_digits import Digits, digits, few, linear_head
+from weightbridge.commands.transfer import transfer
 from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Array
 from weightbridge.options import Options
@@ -144,7 +144,7 @@ def _transferred(nets: Any, source: Any, target: Any) -> tuple[Report, Any]:
         paths = tuple(Path(folder) / name for name in ("trained.h5", "target.keras", "output.keras"))
         nets.save(source, paths[0])
         nets.save(target, paths[1])
-        report = pipeline.transfer(paths[0], paths[1], paths[2], Options(adapt="weights"))
+        report = transfer(paths[0], paths[1], paths[2], Options(adapt="weights"))
         report.raise_for_verdict()
         return report, nets.load(paths[2])
 

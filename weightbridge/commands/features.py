@@ -5,9 +5,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from weightbridge import formats
+from weightbridge.commands.reporting import summary
+from weightbridge.commands.rules import rules_of
 from weightbridge.errors import Unsupported
-from weightbridge.formats import sniff
-from weightbridge.transfer.write import check_output, publish, staged
+from weightbridge.options import Options
+from weightbridge.report.values import Report
+from weightbridge.report.verdict import judge
+from weightbridge.transfer.stage import check_output, publish, staged
 
 RUNNABLE = ("keras-zip", "keras-h5")
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")
@@ -21,57 +26,56 @@ def features(
     *,
     overwrite: bool = False,
 ) -> Any:
-    """Write the part of `model` (a path, `py:module:callable`, or a live model) up to `layer` to `output`,
-    and return it.
+    """Write the part of `model` up to `layer` to `output`, and return it.
 
-    The file is an ordinary `.keras` or `.h5` model that Keras opens with no weightbridge installed, and
-    appears whole or not at all.
+    model: a path, `py:module:callable`, or a live model. The file is an ordinary `.keras` or `.h5` model that
+    Keras opens with no weightbridge installed, and appears whole or not at all.
+
     Raises UsageError for a layer that is not there (with the names nearest to it) and for an `output` that
-    exists, unless `overwrite`;
-    Unsupported for what has no graph; OutputError where `output` cannot be written.
+    exists, unless `overwrite`; Unsupported for what has no graph; OutputError where `output` cannot be written.
     """
-    check_features_output(Path(output), overwrite, model)
-    return write_features(model, layer, Path(output), arguments)
+    check_output(Path(output), overwrite, (model,), SUFFIXES)
+    return _write_features(model, layer, Path(output), arguments)
 
 
-def check_features_output(output: Path, overwrite: bool, model: Any) -> None:
-    """Raises UsageError or OutputError before the work begins."""
-    check_output(output, overwrite, (model,), SUFFIXES)
+def features_report(model: Any, layer: str, output: Path, options: Options) -> Report:
+    """The command: the same, and the report of what was written."""
+    check_output(output, options.overwrite, (model,), SUFFIXES)
+    with rules_of(options.rules):
+        graph = formats.read(model, options.source_arguments)
+    _write_features(model, layer, output, options.source_arguments)
+    written = formats.read(output)
+    source, target = summary(graph), summary(written)
+    return judge(Report("features", "pass", source=source, target=target, findings=graph.findings), options)
 
 
-def write_features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None = None) -> Any:
-    """The same as `features`, for an output that has been checked."""
-    live = import_module(
-        "weightbridge.formats.keras.framework.live"
-    )  # a framework, loaded when there is something to cut
-    cut = import_module("weightbridge.formats.keras.framework.cut").cut(
-        live_model(model, arguments), str(layer), _where(model)
-    )
+def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
+    """The Keras model of a path or `py:module:callable`, or the model itself.
+
+    Raises Unsupported for a file that is no Keras model.
+    """
+    if isinstance(model, str) and model.startswith("py:"):
+        live = import_module("weightbridge.formats.keras.framework.live")
+        return live.load_callable(model, dict(arguments or {}))
+    if not isinstance(model, str | Path):
+        return model
+    format = formats.sniff(Path(model))
+    if format not in RUNNABLE:
+        message = f"a {format} file cannot be cut: only Keras models with their architecture can"
+        fix = "Transfer its weights into a Keras model (weightbridge transfer), and cut that"
+        raise Unsupported(message, where=str(model), fix=fix)
+    return import_module("weightbridge.formats.keras.framework.load").load(Path(model))
+
+
+def _write_features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None) -> Any:
+    # a framework, loaded when there is something to cut
+    live = import_module("weightbridge.formats.keras.framework.live")
+    cutting = import_module("weightbridge.formats.keras.framework.cut")
+    cut = cutting.cut(live_model(model, arguments), str(layer), _where(model))
     with staged(output) as temporary:
         live.save(cut, temporary)
         publish(temporary, output)
     return cut
-
-
-def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
-    """The Keras model of a path, `py:module:callable`, or the model itself. Raises Unsupported for a file
-    that is no Keras model.
-    """
-    if isinstance(model, str) and model.startswith("py:"):
-        return import_module("weightbridge.formats.keras.framework.live").load_callable(
-            model, dict(arguments or {})
-        )
-    if not isinstance(model, str | Path):
-        return model
-    format = sniff(Path(model))
-    if format not in RUNNABLE:
-        message = f"a {format} file cannot be cut: only Keras models with their architecture can"
-        raise Unsupported(
-            message,
-            where=str(model),
-            fix="Transfer its weights into a Keras model (weightbridge transfer), and cut that",
-        )
-    return import_module("weightbridge.formats.keras.framework.load").load(Path(model))
 
 
 def _where(model: Any) -> str:

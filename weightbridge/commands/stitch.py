@@ -8,7 +8,7 @@ from typing import Any
 
 from weightbridge.commands.features import live_model
 from weightbridge.errors import UsageError
-from weightbridge.transfer.write import check_output, publish, staged
+from weightbridge.transfer.stage import check_output, publish, staged
 
 
 def stitch(

@@ -8,8 +8,8 @@ from itertools import permutations
 from string import ascii_lowercase
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.errors import PlanError
 from weightbridge.plan import Choice, Plan, Question, Step
+from weightbridge.plan.answers import answered as carried_out
 
 CLAIMED = 0.9  # at and below it the runners-up are named
 MOST = 3  # layers that are asked about together; more are asked about one by one
@@ -28,29 +28,12 @@ def questions_of(steps: Sequence[Step]) -> tuple[Question, ...]:
 
 
 def answered(plan: Plan) -> Plan:
-    """The plan with its answers carried out: those steps are exact, their questions gone. Raises PlanError
-    for an answer that is none.
+    """The plan with its answers carried out: those steps are exact, their questions gone.
+
+    Raises PlanError for an answer that is no choice of its question.
     """
-    chosen: dict[str, Names] = {}
-    for question in plan.questions:
-        if not question.answer:
-            continue
-        choice = next((c for c in question.choices if c.label == question.answer), None)
-        if choice is None:
-            labels = ", ".join(c.label for c in question.choices)
-            raise PlanError(
-                f"the answer {question.answer!r} to {question.ask!r} is none of {labels}",
-                fix="answer with one of them",
-            )
-        chosen |= choice.sources
-    steps = tuple(
-        _decided(step, chosen[step.target]) if step.target in chosen else step for step in plan.steps
-    )
-    return replace(plan, steps=steps, questions=tuple(q for q in plan.questions if not q.answer))
-
-
-def _decided(step: Step, sources: Names) -> Step:
-    return replace(step, sources=sources, confidence=1.0, evidence=("answer",), runners_up=())
+    steps, still_open = carried_out(plan.steps, plan.questions)
+    return replace(plan, steps=steps, questions=still_open)
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
@@ -150,36 +133,3 @@ def _shown(question: Question) -> str:
     now: Choice = next((c for c in question.choices if c.label == question.chosen), question.choices[0])
     target, names = next(iter(now.sources.items()))
     return f"({now.label}) {target} <- {', '.join(names[:2])}"
-
-
-def entries_of(questions: Iterable[Question]) -> list[dict[str, object]]:
-    """The questions as they stand in a plan file."""
-    return [
-        {
-            "ask": q.ask,
-            "chosen": q.chosen,
-            "answer": q.answer,
-            "choices": {c.label: {t: list(n) for t, n in c.sources.items()} for c in q.choices},
-        }
-        for q in questions
-    ]
-
-
-def questions_from(entries: object) -> tuple[Question, ...]:
-    """Raises PlanError for entries that are no questions."""
-    if not isinstance(entries, list):
-        raise PlanError("questions: expected a list")
-    return tuple(_question(n, entry) for n, entry in enumerate(entries))
-
-
-def _question(n: int, entry: object) -> Question:
-    try:
-        assert isinstance(entry, dict)
-        choices = tuple(
-            Choice(str(k), {str(t): tuple(map(str, s)) for t, s in v.items()})
-            for k, v in entry["choices"].items()
-        )
-        question = Question(str(entry["ask"]), str(entry["chosen"]), choices, str(entry["answer"]))
-    except (AssertionError, KeyError, TypeError, AttributeError) as error:
-        raise PlanError(f"questions[{n}]: expected an object with ask, chosen, answer and choices") from error
-    return question

@@ -14,6 +14,7 @@ from einops import EinopsError
 
 from weightbridge import transforms
 from weightbridge.adapters.apply.arithmetic import ADAPTERS, apply
+from weightbridge.checked import objects, whole_numbers
 from weightbridge.model.axes import solve
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 from weightbridge.plan import Plan, Step
@@ -88,12 +89,12 @@ def _misfit(step: Step, given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
 
 def _too_large(parameters: Mapping[str, Any], most: int) -> str:
     """A size that is no number, or would fill the memory: alone, or as what an axis rule makes of several."""
-    found = [str(n) for n in _numbers(parameters) if abs(n) > most]
-    for one in _objects(parameters):
+    found = [str(n) for n in whole_numbers(parameters) if abs(n) > most]
+    for one in objects(parameters):
         keys = (*SIZES, *REPEATS) if "rule" in one else SIZES
         found += [f"{key} {one[key]!r}" for key in keys if key in one and not _is_whole(one[key])]
     found = found or [
-        f"{one['from']} to {one['to']}" for one in _objects(parameters) if not _is_small(one, most)
+        f"{one['from']} to {one['to']}" for one in objects(parameters) if not _is_small(one, most)
     ]
     return f"the parameters hold {found[0][:60]}, which is no size of these tensors" if found else ""
 
@@ -110,30 +111,10 @@ def _is_small(one: Mapping[str, Any], most: int) -> bool:
     """Whether what an axis rule makes stays within the tensors; anything else is."""
     if not {"from", "to"} <= one.keys():
         return True
-    repeats = prod(sum(_numbers(one[key])) for key in REPEATS if key in one)
-    sizes = [sum(_numbers(one[end])) * repeats for end in ("from", "to")]
+    repeats = prod(sum(whole_numbers(one[key])) for key in REPEATS if key in one)
+    sizes = [sum(whole_numbers(one[end])) * repeats for end in ("from", "to")]
     is_matrix = one.get("rule") not in ("take", "share")
     return max(sizes) <= most and (not is_matrix or prod(sizes) <= MATRIX)
-
-
-def _numbers(value: Any) -> Iterator[int]:
-    match value:
-        case bool():
-            return
-        case int():
-            yield value
-        case list() | tuple():
-            yield from (n for one in value for n in _numbers(one))
-        case dict():
-            yield from (n for one in value.values() for n in _numbers(one))
-
-
-def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The value and all that it holds, of what has keys."""
-    if isinstance(value, dict):
-        yield value
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    yield from (found for one in inner for found in _objects(one))
 
 
 def _tried(step: Step, sources: Sequence[Tensor]) -> str:

@@ -4,13 +4,12 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from weightbridge.diagnostics import CODES, Finding, Severity
 from weightbridge.errors import UsageError
-from weightbridge.options import FailOn, Options
+from weightbridge.options import FailOn, Options, PolicySeverity
 
-PolicySeverity = Severity | Literal["off"]
 SEVERITIES: tuple[PolicySeverity, ...] = (*get_args(Severity), "off")
 FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)
 
@@ -42,27 +41,31 @@ def load_policy(path: Path) -> Policy:
     return Policy(table.get("severity", {}), table.get("min_coverage"), table.get("fail_on"))
 
 
-def apply_policy(policy: Policy, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """The findings with the policy's severities; those that it turns off are left out."""
-    return tuple(
-        found if severity is None else replace(found, severity=severity)
-        for found in findings
-        if (severity := policy.severity.get(found.code)) != "off"
-    )
-
-
 def with_policy(options: Options) -> Options:
-    """Options with `fail_on` and `min_coverage` from their policy file, where the user did not give them."""
-    if options.policy is None:
+    """Options with what their policy file says, where the user did not say it; the file is read once."""
+    if options.policy is None or options.severities is not None:
         return options
     policy = load_policy(options.policy)
-    fail_on = options.fail_on if policy.fail_on is None or "fail_on" in options.explicit else policy.fail_on
-    least = (
-        options.min_coverage
-        if policy.min_coverage is None or "min_coverage" in options.explicit
-        else policy.min_coverage
-    )
-    return replace(options, fail_on=fail_on, min_coverage=least)
+    fail_on, least = policy.fail_on, policy.min_coverage
+    if fail_on is None or "fail_on" in options.explicit:
+        fail_on = options.fail_on
+    if least is None or "min_coverage" in options.explicit:
+        least = options.min_coverage
+    return replace(options, fail_on=fail_on, min_coverage=least, severities=policy.severity)
+
+
+def with_severities(
+    findings: tuple[Finding, ...], severities: Mapping[str, PolicySeverity]
+) -> tuple[Finding, ...]:
+    """The findings with these severities by code; those that are off are left out."""
+    kept = (finding for finding in findings if severities.get(finding.code) != "off")
+    return tuple(_with_severity(finding, severities.get(finding.code)) for finding in kept)
+
+
+def _with_severity(finding: Finding, severity: PolicySeverity | None) -> Finding:
+    if severity is None or severity == "off":
+        return finding
+    return replace(finding, severity=severity)
 
 
 def _problems(table: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from weightbridge.diagnostics import CODES, SEVERITIES, Finding, finding, sorted
 from weightbridge.errors import WeightbridgeError
 from weightbridge.options import FailOn, Options
 from weightbridge.report.coverage import coverage
-from weightbridge.report.policy import Policy, apply_policy, load_policy
+from weightbridge.report.policy import with_policy, with_severities
 from weightbridge.report.render.summary import percent
 from weightbridge.report.values import EXIT_CODES, Report, Verdict
 from weightbridge.verification import Verification
@@ -29,12 +29,11 @@ ALWAYS: dict[str, Verdict] = {
 def judge(report: Report, options: Options) -> Report:
     """The report under the options' policy: severities, the coverage gate, the verdict and its exit code.
 
-    `fail_on` and `min_coverage` are the options' own (`with_policy` has filled them in). A verdict `error`
-    stays.
+    A verdict `error` stays.
     """
-    policy = Policy() if options.policy is None else load_policy(options.policy)
+    options = with_policy(options)
     gates = (*_coverage_gate(report, options.min_coverage), *_comparison_gate(report))
-    findings = sorted_findings(apply_policy(policy, (*report.findings, *gates)))
+    findings = sorted_findings(with_severities((*report.findings, *gates), options.severities or {}))
     verdict = (
         "error" if report.verdict == "error" else verdict_of(findings, report.verification, options.fail_on)
     )

@@ -1,0 +1,13 @@
+"""check: match and plan; reads headers only and writes no model."""
+
+from typing import Any
+
+from weightbridge.commands.prepare import prepare
+from weightbridge.commands.reporting import judged
+from weightbridge.options import Options
+from weightbridge.report.values import Report
+
+
+def check(source: Any, target: Any, options: Options) -> Report:
+    """The report of the plan that a transfer would carry out."""
+    return judged("check", prepare(source, target, options), options)

@@ -1,0 +1,20 @@
+"""inspect: what a model is made of; headers only."""
+
+from typing import Any
+
+from weightbridge import formats
+from weightbridge.commands.reporting import summary
+from weightbridge.commands.rules import rules_of
+from weightbridge.options import Options
+from weightbridge.report.values import Report
+from weightbridge.report.verdict import judge
+from weightbridge.views.json import graph_to_json
+
+
+def inspect(model: Any, options: Options) -> Report:
+    """The report with the layer graph of a model."""
+    with rules_of(options.rules):
+        graph = formats.read(model, options.source_arguments)
+    drawn = graph_to_json(graph)
+    report = Report("inspect", "pass", source=summary(graph), findings=graph.findings, graph=drawn)
+    return judge(report, options)

@@ -1,0 +1,36 @@
+"""plan: match and plan, read all values once (hashes, energies, NaN), and write the plan file."""
+
+from pathlib import Path
+from typing import Any
+
+from weightbridge.commands.prepare import measured, prepare
+from weightbridge.commands.reporting import judged
+from weightbridge.files import write_text
+from weightbridge.model.graph import LayerGraph
+from weightbridge.options import Options
+from weightbridge.plan import Plan
+from weightbridge.planning.mapping_text import mapping_of
+from weightbridge.report.values import Report
+
+
+def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | None = None) -> Report:
+    """Write the plan to `output`, whatever was found: a plan with errors is there to be edited.
+
+    rule: where to save what the plan is sure of, for the next model of the family.
+    """
+    prepared = measured(prepare(source, target, options), options)
+    prepared.plan.save(output, overwrite=options.overwrite)
+    if rule is not None:
+        _save_rule(prepared.plan, prepared.source, rule, overwrite=options.overwrite)
+    return judged("plan", prepared, options)
+
+
+def hashed_plan(source: Any, target: Any, options: Options) -> Plan:
+    """The plan with the hashes of both models' bytes and the energies that its adapters keep."""
+    return measured(prepare(source, target, options), options).plan
+
+
+def _save_rule(plan: Plan, source: LayerGraph, path: Path, *, overwrite: bool) -> None:
+    summary = f"Found for {Path(source.path).name}: {len(plan.steps)} tensors"
+    shapes = {tensor.name: tensor.shape for tensor in source.tensors}
+    write_text(path, mapping_of(plan, summary, shapes), overwrite=overwrite)

@@ -1,0 +1,39 @@
+"""The report of a command: the summaries of its models, its findings under the policy, the verdict."""
+
+from weightbridge.commands.prepare import Prepared
+from weightbridge.formats.hashing import structure_hash
+from weightbridge.model.graph import LayerGraph
+from weightbridge.options import Options
+from weightbridge.report.values import ModelSummary, Report
+from weightbridge.report.verdict import judge
+from weightbridge.verification import Verification
+
+
+def judged(
+    command: str, prepared: Prepared, options: Options, verification: Verification | None = None
+) -> Report:
+    """The report of a command that matched two models."""
+    report = Report(
+        command,
+        "pass",
+        source=summary(prepared.source, prepared.plan.source_sha256),
+        target=summary(prepared.target, prepared.plan.target_sha256),
+        plan=prepared.plan,
+        findings=prepared.findings,
+        verification=verification or Verification(),
+    )
+    return judge(report, options)
+
+
+def summary(graph: LayerGraph, sha256: str | None = None) -> ModelSummary:
+    """One side of the report."""
+    return ModelSummary(
+        path=graph.path,
+        format=graph.format,
+        producer=graph.producer,
+        structure=structure_hash(graph),
+        sha256=sha256,
+        layers=len(graph.layers),
+        tensors=len(graph.tensors),
+        parameters=graph.parameters,
+    )

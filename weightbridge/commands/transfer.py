@@ -1,0 +1,61 @@
+"""transfer: plan, write OUTPUT beside itself, read it back, verify it, rename it into place."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from weightbridge import formats
+from weightbridge.commands.claims import NOT_RUN, unproven
+from weightbridge.commands.prepare import Prepared, prepare
+from weightbridge.commands.reporting import judged
+from weightbridge.commands.rules import rules_of
+from weightbridge.diagnostics import Finding
+from weightbridge.options import Options
+from weightbridge.planning.hashes import content_meanwhile
+from weightbridge.report.policy import with_policy
+from weightbridge.report.values import Report
+from weightbridge.transfer.stage import check_output, publish, staged
+from weightbridge.transfer.write import Written, write
+from weightbridge.verification import Verification
+
+
+def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:
+    """OUTPUT appears only where nothing stands against it."""
+    check_output(output, options.overwrite, (source, target))
+    options = with_policy(options)
+    with ExitStack() as stack:
+        stack.enter_context(rules_of(options.rules))
+        temporary = stack.enter_context(staged(output))
+        template = stack.enter_context(formats.template_of(target, output, options.target_arguments))
+        prepared = prepare(source, template.target, options)
+        with_hashes = stack.enter_context(content_meanwhile(prepared.source, prepared.target))
+        if judged("transfer", prepared, options).exit_code:
+            refused = replace(_named(prepared, target), plan=with_hashes(prepared.plan))
+            return judged("transfer", refused, options)
+        written = write(prepared.plan, prepared.source, template, temporary, options.progress)
+        prepared = replace(
+            prepared, plan=with_hashes(written.plan), findings=(*prepared.findings, *written.findings)
+        )
+        verification, said = _verified(source, prepared, written, options)
+        proven = replace(_named(prepared, target), findings=(*prepared.findings, *said))
+        report = judged("transfer", proven, options, verification)
+        if not report.exit_code:
+            publish(temporary, output)
+    return report
+
+
+def _verified(
+    source: Any, prepared: Prepared, written: Written, options: Options
+) -> tuple[Verification, tuple[Finding, ...]]:
+    if not options.verify:
+        return unproven(written, (*prepared.findings, *prepared.source.findings), NOT_RUN), ()
+    from weightbridge.commands.prove import prove  # what proves is not loaded where nothing is to be proven
+
+    return prove(source, prepared.source, prepared.target, written, prepared.findings, options)
+
+
+def _named(prepared: Prepared, target: Any) -> Prepared:
+    """The target by the name that the user gave it: one that was built from code was a temporary file."""
+    name = target if isinstance(target, str | Path) else getattr(target, "name", "model")
+    return replace(prepared, target=replace(prepared.target, path=str(name)))

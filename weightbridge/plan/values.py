@@ -1,0 +1,66 @@
+"""The parts of a plan: one step per target tensor, unused source tensors, and questions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["copy", "transform", "adapt", "fresh", "keep"]
+Contract = Literal["bitwise", "preserving", "lossy", "fresh", "untouched"]
+UnusedReason = Literal["declared", "optimizer", "state", "unexplained"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How one target tensor gets its value.
+
+    transform: an einops pattern (`o i h w -> h w i o`) or the name of a transform or adapter; "" for a
+    plain copy.
+    parameters: what the transform needs besides the arrays: JSON-like (axis lengths, index maps, epsilons).
+    energy_kept: sum of squares kept of the source's, 1.0 where nothing is lost; None before values are read.
+    """
+
+    target: str
+    sources: tuple[str, ...]
+    kind: Kind
+    contract: Contract
+    shape: tuple[int, ...]
+    size: int
+    transform: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    confidence: float = 1.0
+    evidence: tuple[str, ...] = ()
+    runners_up: tuple[str, ...] = ()
+    energy_kept: float | None = 1.0
+    cost: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """A source tensor that no step uses, and why."""
+
+    source: str
+    reason: UnusedReason
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer to a question: the sources that it means for each target tensor.
+
+    label: the letter to answer with.
+    """
+
+    label: str
+    sources: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What names cannot tell.
+
+    chosen: the answer that the plan has now; answer: a person's, "" where there is none yet.
+    """
+
+    ask: str
+    chosen: str
+    choices: tuple[Choice, ...]
+    answer: str = ""
