@@ -11,6 +11,7 @@ from weightbridge.formats.wire import FIXED32, Buffer, Field, Span, fields, sign
 MOST_AXES = 254  # TensorFlow's own limit
 BIG_ENDIAN = 1
 STRING = "string"
+DAMAGED = "The files are truncated, damaged or of two checkpoints: copy all of them again"
 DTYPES = {  # tensorflow/core/framework/types.proto; quantized types as what holds them
     1: "float32", 2: "float64", 3: "int32", 4: "uint8", 5: "int16", 6: "int8", 7: STRING, 8: "complex64",
     9: "int64", 10: "bool", 11: "int8", 12: "uint8", 13: "int32", 14: "bfloat16", 15: "int16", 16: "uint16",
@@ -60,9 +61,11 @@ def parse_header(data: Buffer) -> Header:
 
 
 def parse_entry(data: Buffer) -> Entry:
+    """An entry of the index. Raises Corrupt."""
     numbers = {1: 0, 3: 0, 4: 0, 5: 0}
     shape: tuple[int, ...] = ()
-    crc, slices = 0, []
+    crc = 0
+    slices = []
     for field in fields(data, Span(0, len(data))):
         if field.number in numbers:
             numbers[field.number] = signed(field.value)
@@ -72,11 +75,10 @@ def parse_entry(data: Buffer) -> Entry:
             crc = int.from_bytes(data[field.start : field.end], "little")
         elif field.number == 7:
             slices.append(_slice(data, span_of(field)))
-    if min(numbers.values()) < 0:
-        raise Corrupt(
-            f"an entry with the file {numbers[3]}, the offset {numbers[4]} and the size {numbers[5]}"
-        )
-    return Entry(DTYPES.get(numbers[1], ""), shape, numbers[3], numbers[4], numbers[5], crc, tuple(slices))
+    kind, shard, offset, size = numbers.values()
+    if min(kind, shard, offset, size) < 0:
+        raise Corrupt(f"an entry with the file {shard}, the offset {offset} and the size {size}")
+    return Entry(DTYPES.get(kind, ""), shape, shard, offset, size, crc, tuple(slices))
 
 
 @lru_cache(4096)
@@ -94,8 +96,8 @@ def parse_shape(data: Buffer, span: Span) -> tuple[int, ...]:
 
 
 def _size(data: Buffer, span: Span) -> int:
-    found = {f.number: signed(f.value) for f in fields(data, span)}
-    return found.get(1, 0)
+    numbers = {field.number: signed(field.value) for field in fields(data, span)}
+    return numbers.get(1, 0)
 
 
 def _slice(data: Buffer, span: Span) -> tuple[Extent, ...]:
@@ -103,13 +105,15 @@ def _slice(data: Buffer, span: Span) -> tuple[Extent, ...]:
 
 
 def _extent(data: Buffer, field: Field) -> Extent:
-    found = {f.number: signed(f.value) for f in fields(data, span_of(field))}
-    return Extent(found.get(1, 0), found.get(2, WHOLE))
+    numbers = {part.number: signed(part.value) for part in fields(data, span_of(field))}
+    return Extent(numbers.get(1, 0), numbers.get(2, WHOLE))
 
 
 def _check_version(data: Buffer, span: Span) -> None:
-    found = {f.number: f.value for f in fields(data, span)}
-    if found.get(2, 0) > 1:
+    numbers = {field.number: field.value for field in fields(data, span)}
+    oldest_reader = numbers.get(2, 0)
+    if oldest_reader > 1:
         raise Unsupported(
-            f"a checkpoint that only readers of version {found[2]} may read", fix="Get a newer weightbridge"
+            f"a checkpoint that only readers of version {oldest_reader} may read",
+            fix="Get a newer weightbridge",
         )

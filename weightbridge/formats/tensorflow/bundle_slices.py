@@ -14,8 +14,9 @@ class Extent(NamedTuple):
 
 def slice_key(name: str, extents: tuple[Extent, ...]) -> bytes:
     """The key of a part."""
-    numbers = [n for extent in extents for n in extent]
-    return b"\x00" + _string(name.encode()) + _count(len(extents)) + b"".join(_signed(n) for n in numbers)
+    numbers = [number for extent in extents for number in extent]
+    place = b"".join(map(_signed, numbers))
+    return b"\x00" + _string(name.encode()) + _count(len(extents)) + place
 
 
 def _count(value: int) -> bytes:
@@ -25,8 +26,9 @@ def _count(value: int) -> bytes:
 
 def _string(value: bytes) -> bytes:
     """Zeros and 255s are escaped, so that keys sort as their texts do."""
-    marked = b"".join({0: b"\x00\xff", 255: b"\xff\x00"}.get(byte, bytes([byte])) for byte in value)
-    return marked + b"\x00\x01"
+    escapes = {0: b"\x00\xff", 255: b"\xff\x00"}
+    escaped = b"".join(escapes.get(byte, bytes([byte])) for byte in value)
+    return escaped + b"\x00\x01"
 
 
 def _signed(value: int) -> bytes:

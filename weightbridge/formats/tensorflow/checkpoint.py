@@ -7,16 +7,17 @@ from pathlib import Path
 
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, OutputError, Unsupported
 from weightbridge.formats.keras.variables.loose import chain
-from weightbridge.formats.tensorflow.bundle_entries import Entry
+from weightbridge.formats.tensorflow.bundle_values import load_text
 from weightbridge.formats.tensorflow.checkpoint_layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint_names import OBJECTS, Named, by_names, by_objects
-from weightbridge.formats.tensorflow.tensor_bundle import Bundle, load_text, read_bundle
+from weightbridge.formats.tensorflow.tensor_bundle import Bundle, read_bundle
 from weightbridge.formats.tensorflow.tracked import Tracked, parse_tracked
 from weightbridge.model.graph import Excluded, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "tf-checkpoint"
 POINTER = "checkpoint"
+LATEST = re.compile(r'^model_checkpoint_path: "([^"\\]+)"', re.MULTILINE)
 LARGEST_POINTER = 1 << 20
 
 
@@ -69,16 +70,19 @@ def tracked_of(bundle: Bundle) -> tuple[Tracked, ...]:
 
 def excluded(bundle: Bundle, named: Iterable[Named]) -> tuple[Excluded, ...]:
     """What is stored and no weight."""
-    return tuple(Excluded(n.name, n.reason, _size(bundle.entries[n.key])) for n in named if n.reason)
+    no_weights = [(variable, variable.reason) for variable in named if variable.reason]
+    return tuple(
+        Excluded(variable.name, reason, prod(bundle.entries[variable.key].shape))
+        for variable, reason in no_weights
+    )
 
 
 def files_of(bundle: Bundle) -> list[Path]:
     """The index and the data files that it speaks of."""
-    shards = {e.shard for e in (*bundle.entries.values(), *bundle.parts.values()) if not e.slices}
-    return [
-        bundle.prefix.with_name(f"{bundle.prefix.name}.index"),
-        *(bundle.file(shard) for shard in sorted(shards)),
-    ]
+    stored = (*bundle.entries.values(), *bundle.parts.values())
+    shards = sorted({entry.shard for entry in stored if not entry.slices})
+    index = bundle.prefix.with_name(f"{bundle.prefix.name}.index")
+    return [index, *map(bundle.file, shards)]
 
 
 def prefix_of(path: Path) -> Path:
@@ -110,28 +114,18 @@ def _in_folder(folder: Path) -> Path:
 
 def _pointed(pointer: Path) -> Path:
     """The checkpoint that the text file names as the latest; it must lie beside it."""
+    where, fix = str(pointer), "Give the .index file"
     if pointer.stat().st_size > LARGEST_POINTER:
-        raise Corrupt("no text that names a checkpoint", where=str(pointer), fix="Give the .index file")
-    found = re.search(
-        r'^model_checkpoint_path: "([^"\\]+)"', pointer.read_text("utf-8", "replace"), re.MULTILINE
-    )
-    if found is None:
-        raise Corrupt("no text that names a checkpoint", where=str(pointer), fix="Give the .index file")
-    if Path(found[1]).name != found[1]:
+        raise Corrupt("no text that names a checkpoint", where=where, fix=fix)
+    match = LATEST.search(pointer.read_text("utf-8", "replace"))
+    if match is None:
+        raise Corrupt("no text that names a checkpoint", where=where, fix=fix)
+    name = match[1]
+    if Path(name).name != name:
         raise ExternalReference(
-            f"it names a checkpoint elsewhere: {found[1]!r}",
-            where=str(pointer),
-            fix="Give the .index file itself",
+            f"it names a checkpoint elsewhere: {name!r}", where=where, fix=f"{fix} itself"
         )
-    prefix = pointer.with_name(found[1])
+    prefix = pointer.with_name(name)
     if not prefix.with_name(f"{prefix.name}.index").exists():
-        raise MissingFile(
-            f"it names {prefix.name}, which is not there",
-            where=str(pointer),
-            fix="Give the .index file itself",
-        )
+        raise MissingFile(f"it names {prefix.name}, which is not there", where=where, fix=f"{fix} itself")
     return prefix
-
-
-def _size(entry: Entry) -> int:
-    return prod(entry.shape)

@@ -16,8 +16,9 @@ from weightbridge.formats.keras.variables.loose import stored_layers
 from weightbridge.formats.keras.variables.stored import Stored, Variable
 from weightbridge.formats.keras.variables.tensors import STATISTICS
 from weightbridge.formats.safetensors.layers import natural
+from weightbridge.formats.tensorflow.bundle_values import load
 from weightbridge.formats.tensorflow.checkpoint_names import AVERAGE, Named
-from weightbridge.formats.tensorflow.tensor_bundle import Bundle, load
+from weightbridge.formats.tensorflow.tensor_bundle import Bundle
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor, dtype_of
 
@@ -28,6 +29,18 @@ SYNONYMS: Mapping[str, str] = {
     "depthwise_weights": "depthwise_kernel",
     "pointwise_weights": "pointwise_kernel",
 }
+ORDER = (
+    "depthwise_kernel",
+    "pointwise_kernel",
+    "kernel",
+    "recurrent_kernel",
+    "embeddings",
+    "gamma",
+    "beta",
+    "bias",
+    *STATISTICS,
+)
+NORM_ONLY = frozenset({"offset", "g", "gamma", "moving_mean", "moving_variance"})
 NUMBERS = re.compile(r"(float|bfloat|int|uint)\d.*")
 MATRIX = 2
 
@@ -48,13 +61,15 @@ def layers_of(bundle: Bundle, weights: Sequence[Named], *, is_sorted: bool) -> t
     """
     parts = [_part(bundle, named) for named in weights]
     if is_sorted:
-        parts.sort(key=lambda p: natural(p.named.name))
+        parts.sort(key=lambda part: natural(part.named.name))
     groups: dict[tuple[str, ...], list[Part]] = {}
     for part in parts:
         groups.setdefault(part.scope, []).append(part)
     make = partial(_tensor, bundle)
-    found = [s for scope, members in groups.items() for s in _stored(bundle, scope, members)]
-    return tuple(layer for stored in found for layer in stored_layers(stored, stored.name, make))
+    layers: list[Layer] = []
+    for stored in [s for scope, members in groups.items() for s in _stored(bundle, scope, members)]:
+        layers.extend(stored_layers(stored, stored.name, make))
+    return tuple(layers)
 
 
 def _part(bundle: Bundle, named: Named) -> Part:
@@ -67,55 +82,60 @@ def _part(bundle: Bundle, named: Named) -> Part:
             where=f"{bundle.prefix}: {named.name}",
             fix="Weights are numbers",
         )
-    if len(entry.shape) == MATRIX and "embed" in last.lower() and last not in ROLES:
+    is_table = len(entry.shape) == MATRIX and "embed" in last.lower()
+    if is_table and last not in ROLES:
         return Part(named, (*scope, last), "", "embeddings")
-    inside = [p for i, p in enumerate(scope) if not (CELL.fullmatch(p) and i)]
-    cell = next((p for i, p in enumerate(scope) if CELL.fullmatch(p) and i), "")
-    return Part(named, tuple(inside), cell, last)
+    cells = [part for part in scope[1:] if CELL.fullmatch(part)]
+    outside = [part for part in scope[1:] if not CELL.fullmatch(part)]
+    return Part(named, (*scope[:1], *outside), cells[0] if cells else "", last)
 
 
 def _stored(bundle: Bundle, scope: tuple[str, ...], members: Sequence[Part]) -> list[Stored]:
     """One layer; where roles occur twice (cells of a stack), one for each full scope."""
-    lasts = [m.last for m in members]
+    lasts = [member.last for member in members]
     if len(set(lasts)) == len(lasts):
         return [_layer(bundle, "/".join(scope) or lasts[0], members)]
     groups: dict[str, list[Part]] = {}
     for member in members:
-        groups.setdefault(member.named.name.rpartition("/")[0], []).append(member)
-    return [_layer(bundle, name or "model", found) for name, found in groups.items()]
+        full_scope = member.named.name.rpartition("/")[0]
+        groups.setdefault(full_scope, []).append(member)
+    return [_layer(bundle, name or "model", parts) for name, parts in groups.items()]
 
 
 def _layer(bundle: Bundle, name: str, members: Sequence[Part]) -> Stored:
-    roles = _roles([m.last for m in members])
-    shapes = tuple(bundle.entries[m.named.key].shape for m in members)
-    cell = next((m.cell for m in members if m.cell), "")
+    lasts = tuple(member.last for member in members)
+    roles = _roles(lasts)
     if len(set(roles)) < len(roles):
-        roles = tuple(m.last for m in members)
-    if (
-        cell and "recurrent_kernel" not in roles
-    ):  # TensorFlow 1 keeps both kernels of a cell as one, gates in an order of its own
-        class_name = cell
-    else:
-        hint = (
-            name.lower()
-            if class_of_group(name.rsplit("/", 1)[-1])
-            else re.sub(r"[^a-z0-9/]+", "_", name.lower())
-        )
-        class_name = guess(roles, shapes, hint).class_name
-    today = [_today(class_name, role) for role in roles]
-    variables = [
-        Variable(m.named.name, role, bundle_dataset(bundle, m.named.key))
-        for m, role in zip(members, today, strict=True)
-    ]
+        roles = lasts
+    class_name = _class_name(bundle, name, members, roles)
+    variables = []
+    for member, role in zip(members, roles, strict=True):
+        dataset = bundle_dataset(bundle, member.named.key)
+        variables.append(Variable(member.named.name, _today(class_name, role), dataset))
     return Stored(name, class_name, tuple(sorted(variables, key=_place)))
+
+
+def _class_name(bundle: Bundle, name: str, members: Sequence[Part], roles: tuple[str, ...]) -> str:
+    """The class, or the name of a cell of TensorFlow 1.
+
+    Such a cell keeps both kernels as one, gates in an order of its own.
+    """
+    cell = next((member.cell for member in members if member.cell), "")
+    if cell and "recurrent_kernel" not in roles:
+        return cell
+    hint = name.lower()
+    if not class_of_group(name.rsplit("/", 1)[-1]):
+        hint = re.sub(r"[^a-z0-9/]+", "_", hint)
+    shapes = tuple(bundle.entries[member.named.key].shape for member in members)
+    return guess(roles, shapes, hint).class_name
 
 
 def _roles(lasts: Sequence[str]) -> tuple[str, ...]:
     """What the last parts of names say, seen together: a `scale` beside an `offset`, a `b` beside a `g`."""
     plain = [last.removeprefix("_") or last for last in lasts]
-    is_norm = bool({"offset", "g", "gamma", "moving_mean", "moving_variance"} & set(plain))
-    norm = {"scale": "gamma", "offset": "beta", "b": "beta"} if is_norm else {}
-    return tuple(norm.get(last) or SYNONYMS.get(last) or role_of(last) for last in plain)
+    is_norm = not NORM_ONLY.isdisjoint(plain)
+    in_norm = {"scale": "gamma", "offset": "beta", "b": "beta"} if is_norm else {}
+    return tuple(in_norm.get(last) or SYNONYMS.get(last) or role_of(last) for last in plain)
 
 
 def _today(class_name: str, role: str) -> str:
@@ -123,28 +143,15 @@ def _today(class_name: str, role: str) -> str:
     return TODAY.get((op, role), role)
 
 
-ORDER = (
-    "depthwise_kernel",
-    "pointwise_kernel",
-    "kernel",
-    "recurrent_kernel",
-    "embeddings",
-    "gamma",
-    "beta",
-    "bias",
-    *STATISTICS,
-)
-
-
 def _place(variable: Variable) -> int:
     return ORDER.index(variable.role) if variable.role in ORDER else len(ORDER)
 
 
 def bundle_dataset(bundle: Bundle, key: str) -> Dataset:
+    """A checkpoint's variable in the words of an HDF5 file; its bytes are not there."""
     entry = bundle.entries[key]
-    return Dataset(
-        key, entry.shape, dtype_of(entry.dtype), None, entry.size, Region(bundle.prefix, 0, 0, key)
-    )
+    nowhere = Region(bundle.prefix, 0, 0, key)
+    return Dataset(key, entry.shape, dtype_of(entry.dtype), None, entry.size, nowhere)
 
 
 def _tensor(bundle: Bundle, _: str, variable: Variable, trainable: bool) -> Tensor:
@@ -156,4 +163,5 @@ def bundle_tensor(bundle: Bundle, name: str, variable: Variable, trainable: bool
     key = variable.dataset.path
     entry = bundle.entries[key]
     is_trained = trainable and variable.role not in STATISTICS
-    return Tensor(name, variable.role, entry.shape, entry.dtype, key, partial(load, bundle, key), is_trained)
+    values = partial(load, bundle, key)
+    return Tensor(name, variable.role, entry.shape, entry.dtype, key, values, is_trained)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from weightbridge.formats.tensorflow.bundle_entries import STRING, Entry
@@ -22,6 +22,7 @@ OPTIMIZER_NAMES = re.compile(r"(.*/)?(beta[12]_power(_\d+)?|learning_rate|good_s
 STATE_NAMES = re.compile(r"(.*/)?(global_step|local_step|save_counter|seed_generator_state)")
 AVERAGE = "ExponentialMovingAverage"
 UNNAMED = re.compile(r"(.*/)?Variable(_\d+)?")
+BOOKKEEPING = (STRING, "bool", "int64", "uint64", "")
 COUNTERS = ("bool", "int64", "int32", "uint32", "uint64", "uint8", "int8", "int16", "uint16")
 
 
@@ -38,46 +39,63 @@ def by_names(entries: Mapping[str, Entry]) -> list[Named]:
     return [Named(key, key, _reason(key, entry, entries)) for key, entry in entries.items()]
 
 
+class Held(NamedTuple):
+    """A variable that an object holds: the way to it, its full name, and why it is no weight."""
+
+    way: Reached
+    full_name: str
+    reason: Reason | None
+
+
 def by_objects(nodes: Sequence[Tracked], entries: Mapping[str, Entry]) -> list[Named]:
     """Variables in the order in which objects hold them, then those that no object holds.
 
     They are called by their full names where these are unique.
     """
-    found = {nodes[r.number].key: r for r in reached(nodes) if nodes[r.number].key in entries}
-    reasons = {
-        key: r.reason or _reason_of_key(key, entries[key], nodes[r.number].full_name)
-        for key, r in found.items()
-    }
-    full = {key: re.sub(r":\d+$", "", nodes[r.number].full_name) for key, r in found.items()}
-    counts = Counter(full[key] for key in found if reasons[key] is None)
-    named = [
-        Named(_name(key, full[key], counts, found[key], reasons[key]), key, reasons[key]) for key in found
-    ]
-    rest = [
-        Named(key.removesuffix(SUFFIX), key, _reason_unheld(key, entries[key]))
-        for key in entries
-        if key not in found and key != OBJECTS
-    ]
-    return _unique([*named, *rest])
+    held = _held(nodes, entries)
+    counts = Counter(variable.full_name for variable in held.values() if variable.reason is None)
+    named = [Named(_name(key, variable, counts), key, variable.reason) for key, variable in held.items()]
+    return _unique([*named, *_unheld(entries, held)])
 
 
-def _name(key: str, full: str, counts: Mapping[str, int], way: Reached, reason: Reason | None) -> str:
-    plain = key.removesuffix(SUFFIX)
-    if reason is None and "/" in full and counts[full] == 1 and not UNNAMED.fullmatch(full):
-        return full
-    is_detour = reason is None and bool(set(plain.split("/")) & (LISTS | STATE | OPTIMIZERS))
-    return "/".join(way.path) if is_detour and way.path else plain
+def _held(nodes: Sequence[Tracked], entries: Mapping[str, Entry]) -> dict[str, Held]:
+    """The variables that objects hold, by their keys."""
+    held = {}
+    for way in reached(nodes):
+        node = nodes[way.number]
+        if node.key in entries:
+            reason = way.reason or _reason_of_key(node.key, entries[node.key], node.full_name)
+            held[node.key] = Held(way, re.sub(r":\d+$", "", node.full_name), reason)
+    return held
+
+
+def _unheld(entries: Mapping[str, Entry], held: Container[str]) -> list[Named]:
+    keys = [key for key in entries if key not in held and key != OBJECTS]
+    return [Named(key.removesuffix(SUFFIX), key, _reason_unheld(key, entries[key])) for key in keys]
+
+
+def _name(key: str, variable: Held, counts: Mapping[str, int]) -> str:
+    """A weight's full name, or the names on the way to it; else its key."""
+    plain_key = key.removesuffix(SUFFIX)
+    if variable.reason is not None:
+        return plain_key
+    full_name = variable.full_name
+    if "/" in full_name and counts[full_name] == 1 and not UNNAMED.fullmatch(full_name):
+        return full_name
+    is_detour = not (LISTS | STATE | OPTIMIZERS).isdisjoint(plain_key.split("/"))
+    path = variable.way.path if is_detour else ()
+    return "/".join(path) or plain_key
 
 
 def _unique(named: Iterable[Named]) -> list[Named]:
     """Where two have one name, all but the first are called by their keys."""
     seen: set[str] = set()
-    found = []
-    for one in named:
-        name = one.name if one.name not in seen else one.key
+    unique = []
+    for variable in named:
+        name = variable.key if variable.name in seen else variable.name
         seen.add(name)
-        found.append(one._replace(name=name))
-    return found
+        unique.append(variable._replace(name=name))
+    return unique
 
 
 def _reason(name: str, entry: Entry, names: Collection[str]) -> Reason | None:
@@ -88,7 +106,9 @@ def _reason(name: str, entry: Entry, names: Collection[str]) -> Reason | None:
     parent, _, last = name.rpartition("/")
     if parent in names:
         return "state" if last == AVERAGE else "optimizer"
-    if OPTIMIZER_NAMES.fullmatch(name) or OPTIMIZER_SCOPE.search(name) or (parent and SLOTS.fullmatch(last)):
+    if OPTIMIZER_NAMES.fullmatch(name) or OPTIMIZER_SCOPE.search(name):
+        return "optimizer"
+    if parent and SLOTS.fullmatch(last):
         return "optimizer"
     return "state" if STATE_NAMES.fullmatch(name) or _is_counter(entry) else None
 
@@ -101,13 +121,13 @@ def _reason_of_key(key: str, entry: Entry, full: str) -> Reason | None:
 
 def _reason_unheld(key: str, entry: Entry) -> Reason | None:
     parts = key.split("/")
-    if SLOT in key or set(parts) & OPTIMIZERS:
+    if SLOT in key or not OPTIMIZERS.isdisjoint(parts):
         return "optimizer"
-    return "state" if set(parts) & STATE or _is_counter(entry) or not key.endswith(SUFFIX) else None
+    is_variable = key.endswith(SUFFIX) and STATE.isdisjoint(parts)
+    return None if is_variable and not _is_counter(entry) else "state"
 
 
 def _is_counter(entry: Entry) -> bool:
     """Texts, booleans, 64-bit integers, and single integers of any kind: bookkeeping and no weights."""
-    return entry.dtype in (STRING, "bool", "int64", "uint64", "") or (
-        entry.dtype in COUNTERS and not entry.shape
-    )
+    is_single_integer = entry.dtype in COUNTERS and not entry.shape
+    return is_single_integer or entry.dtype in BOOKKEEPING

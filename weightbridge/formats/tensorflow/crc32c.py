@@ -35,7 +35,8 @@ def _linear(block: Array) -> Array:
     Zeros in front change nothing, so the block is filled up to whole lanes.
     """
     length = next(lane for size, lane in LANES if block.size <= size)
-    lanes = 1 << max(-(-block.size // length) - 1, 0).bit_length()
+    used_lanes = -(-block.size // length)
+    lanes = 1 << max(used_lanes - 1, 0).bit_length()
     filled = np.zeros(lanes * length, np.uint8)
     filled[filled.size - block.size :] = block
     words = np.ascontiguousarray(filled.view("<u4").reshape(lanes, -1).T)
@@ -43,6 +44,11 @@ def _linear(block: Array) -> Array:
     tables = _operator(4)
     for word in words:
         crc = _applied(tables, crc ^ word)
+    return _joined(crc, length)
+
+
+def _joined(crc: Array, length: int) -> Array:
+    """The register over all lanes, which have `length` bytes each."""
     while crc.size > 1:
         crc = _applied(_operator(length), crc[::2]) ^ crc[1::2]
         length *= 2
@@ -59,23 +65,23 @@ def _over_zeros(crc: Array, count: int) -> Array:
 
 def _applied(tables: Array, crc: Array) -> Array:
     """What an operator makes of registers, byte by byte of each."""
-    found: Array = (
-        tables[0][crc & 0xFF]
-        ^ tables[1][crc >> 8 & 0xFF]
-        ^ tables[2][crc >> 16 & 0xFF]
-        ^ tables[3][crc >> 24]
-    )
-    return found
+    first = tables[0][crc & 0xFF]
+    second = tables[1][crc >> 8 & 0xFF]
+    third = tables[2][crc >> 16 & 0xFF]
+    fourth = tables[3][crc >> 24]
+    register: Array = first ^ second ^ third ^ fourth
+    return register
 
 
 @cache
 def _operator(count: int) -> Array:
     """Four tables that take a register over `count` bytes of zero, a power of two: (4, 256)."""
-    if count == 1:
-        crc = np.arange(256, dtype=np.uint32)
-        for _ in range(8):
-            crc = np.where(crc & 1, crc >> 1 ^ np.uint32(POLYNOMIAL), crc >> 1).astype(np.uint32)
-        shifted = np.arange(256, dtype=np.uint32)
-        return np.stack([crc, shifted, shifted << 8, shifted << 16])
-    half = _operator(count // 2)
-    return np.stack([_applied(half, row) for row in half])
+    if count > 1:
+        half = _operator(count // 2)
+        return np.stack([_applied(half, row) for row in half])
+    crc = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        divided = crc >> 1 ^ np.uint32(POLYNOMIAL)
+        crc = np.where(crc & 1, divided, crc >> 1).astype(np.uint32)
+    shifted = np.arange(256, dtype=np.uint32)
+    return np.stack([crc, shifted, shifted << 8, shifted << 16])

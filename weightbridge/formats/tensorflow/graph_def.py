@@ -1,24 +1,19 @@
 """Frozen graphs of TensorFlow 1: weights are constants, their roles come from their readers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from math import prod
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from weightbridge.errors import Corrupt, ModelError, ResourceBomb
+from weightbridge.errors import Corrupt, ModelError
 from weightbridge.formats.keras.variables.loose import chain
-from weightbridge.formats.tensorflow.bundle_entries import DTYPES, parse_shape
-from weightbridge.formats.wire import LENGTH, Buffer, Span, fields, floats, integers, span_of, text
+from weightbridge.formats.tensorflow.constants import Constant, constant_tensor, is_weight
+from weightbridge.formats.wire import Buffer, Span, fields, span_of, text
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.tensors import Array, Tensor, dtype_of
+from weightbridge.model.tensors import Tensor
 
-READS: Mapping[
-    str, tuple[str, Mapping[int, str]]
-] = {  # operation -> canonical op, and the roles of its inputs
+SUMS = ("Add", "AddV2")
+# operation -> canonical op, and the roles of its inputs
+READS: Mapping[str, tuple[str, Mapping[int, str]]] = {
     "Conv2D": ("Conv", {1: "kernel"}),
     "Conv3D": ("Conv", {1: "kernel"}),
     "DepthwiseConv2dNative": ("DepthwiseConv", {1: "kernel"}),
@@ -27,24 +22,15 @@ READS: Mapping[
     "BatchMatMul": ("Dense", {1: "kernel"}),
     "BatchMatMulV2": ("Dense", {1: "kernel"}),
     "BiasAdd": ("Shift", {1: "shift"}),
-    **dict.fromkeys(("Add", "AddV2"), ("Shift", {1: "shift"})),
+    **dict.fromkeys(SUMS, ("Shift", {1: "shift"})),
     **dict.fromkeys(
         ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
         ("BatchNorm", {1: "gamma", 2: "beta", 3: "moving_mean", 4: "moving_variance"}),
     ),
 }
-BIASES = ("BiasAdd", "Add", "AddV2")
+BIASES = ("BiasAdd", *SUMS)
 PASSING = ("Identity", "StopGradient", "CheckNumerics")
-TYPED: Mapping[str, tuple[int, ...]] = {
-    "float32": (5,),
-    "float64": (6,),
-    "int32": (7,),
-    "int64": (10,),
-    "int8": (7,),
-    "uint8": (7,),
-}
-BITS = {"float16": 13, "bfloat16": 13}
-FLOOR, RATIO = 64 << 20, 200
+CONTROL = "^"  # before the name of an input that only has to run first
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +61,44 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
 
 
 def _layers(path: Path, data: Buffer, span: Span) -> tuple[Layer, ...]:
-    found = (_operation(data, span_of(f)) for f in fields(data, span) if f.number == 1)
-    nodes = {node.name: node for node in found}
+    operations = (_operation(data, span_of(f)) for f in fields(data, span) if f.number == 1)
+    nodes = {node.name: node for node in operations}
     used: set[str] = set()
     layers: dict[str, Layer] = {}
     for node in nodes.values():
-        op, roles = READS.get(node.op, ("", {}))
-        constants = [
-            (role, _constant(nodes, node.inputs[i])) for i, role in roles.items() if i < len(node.inputs)
-        ]
-        tensors = tuple(
-            _tensor(path, data, c, role)
-            for role, c in constants
-            if c is not None and c.name not in used and _is_weight(data, c)
-        )
-        used.update(t.name for t in tensors)
-        before = layers.get(_plain(node.inputs[0])) if node.op in BIASES and node.inputs else None
-        if tensors and before is not None and before.tensor("bias") is None:
-            bias = replace(tensors[0], role="bias")
-            layers[before.name] = replace(
-                before, tensors=(*before.tensors, bias), attributes={"use_bias": True}
-            )
-        elif tensors and node.op not in ("Add", "AddV2"):
-            layers[node.name] = Layer(node.name, op, node.op, {"axis": -1} if op == "Shift" else {}, tensors)
+        constants = _weights_of(node, nodes, data, used)
+        tensors = tuple(constant_tensor(path, data, constant, role) for role, constant in constants)
+        used.update(tensor.name for tensor in tensors)
+        if tensors:
+            _add(layers, node, tensors)
     return tuple(layers.values())
+
+
+def _weights_of(
+    node: Operation, nodes: Mapping[str, Operation], data: Buffer, used: Container[str]
+) -> list[tuple[str, Constant]]:
+    """The constants that an operation reads as weights and no operation before it has read, by role."""
+    _, roles = READS.get(node.op, ("", {}))
+    weights = []
+    for i, role in roles.items():
+        constant = _constant(nodes, node.inputs[i]) if i < len(node.inputs) else None
+        if constant is not None and constant.name not in used and is_weight(data, constant):
+            weights.append((role, constant))
+    return weights
+
+
+def _add(layers: dict[str, Layer], node: Operation, tensors: tuple[Tensor, ...]) -> None:
+    """Puts a bias into the layer that it is added to, and other weights into a layer of their own."""
+    is_bias = node.op in BIASES and bool(node.inputs)
+    before = layers.get(_plain(node.inputs[0])) if is_bias else None
+    if before is not None and before.tensor("bias") is None:
+        bias = replace(tensors[0], role="bias")
+        tensors = (*before.tensors, bias)
+        layers[before.name] = replace(before, tensors=tensors, attributes={"use_bias": True})
+    elif node.op not in SUMS:
+        op, _ = READS[node.op]
+        attributes = {"axis": -1} if op == "Shift" else {}
+        layers[node.name] = Layer(node.name, op, node.op, attributes, tensors)
 
 
 def _plain(name: str) -> str:
@@ -107,8 +107,8 @@ def _plain(name: str) -> str:
 
 
 def _operation(data: Buffer, span: Span) -> Operation:
-    name, op, value = "", "", None
-    inputs = []
+    name, op = "", ""
+    inputs, attributes = [], []
     for field in fields(data, span):
         if field.number == 1:
             name = text(data, field)
@@ -117,79 +117,29 @@ def _operation(data: Buffer, span: Span) -> Operation:
         elif field.number == 3:
             inputs.append(text(data, field))
         elif field.number == 5:
-            pair = {f.number: f for f in fields(data, span_of(field))}
-            if 1 in pair and 2 in pair and text(data, pair[1]) == "value":
-                value = next((span_of(f) for f in fields(data, span_of(pair[2])) if f.number == 8), None)
-    return Operation(name, op, tuple(i for i in inputs if not i.startswith("^")), value)
+            attributes.append(span_of(field))
+    data_inputs = tuple(i for i in inputs if not i.startswith(CONTROL))
+    return Operation(name, op, data_inputs, _value(data, attributes))
 
 
-def _constant(nodes: Mapping[str, Operation], name: str) -> Operation | None:
+def _value(data: Buffer, attributes: Sequence[Span]) -> Span | None:
+    """Where the tensor of the attribute `value` lies."""
+    value = None
+    for attribute in attributes:
+        pair = {field.number: field for field in fields(data, attribute)}
+        if 1 in pair and 2 in pair and text(data, pair[1]) == "value":
+            inside = fields(data, span_of(pair[2]))
+            value = next((span_of(field) for field in inside if field.number == 8), None)
+    return value
+
+
+def _constant(nodes: Mapping[str, Operation], name: str) -> Constant | None:
     """The constant that an input is, through operations that only pass it on."""
+    node = nodes.get(_plain(name))
     for _ in range(len(nodes)):
-        node = nodes.get(_plain(name))
         if node is None or node.op not in PASSING or not node.inputs:
-            return node if node is not None and node.op == "Const" and node.value is not None else None
-        name = node.inputs[0]
-    return None
-
-
-def _header(data: Buffer, node: Operation) -> tuple[str, tuple[int, ...]]:
-    assert node.value is not None
-    dtype = ""
-    shape: tuple[int, ...] = ()
-    for field in fields(data, node.value):
-        if field.number == 1:
-            dtype = DTYPES.get(field.value, "")
-        elif field.number == 2:
-            shape = parse_shape(data, span_of(field))
-    return dtype, shape
-
-
-def _is_weight(data: Buffer, node: Operation) -> bool:
-    dtype, shape = _header(data, node)
-    return "float" in dtype and bool(shape) and prod(shape) > 0
-
-
-def _tensor(path: Path, data: Buffer, node: Operation, role: str) -> Tensor:
-    dtype, shape = _header(data, node)
-    needed = prod(shape) * dtype_of(dtype).itemsize
-    if needed > max(FLOOR, RATIO * len(data)):
-        raise ResourceBomb(
-            f"declares {needed} bytes {list(shape)[:8]}, the file has {len(data)}",
-            where=f"{path}: {node.name}",
-        )
-    assert node.value is not None
-    for field in fields(data, node.value):
-        if field.number == 4 and field.end - field.start not in (0, needed):
-            stored = f"{field.end - field.start} bytes are stored"
-            raise Corrupt(f"{stored}, its shape {list(shape)} needs {needed}", where=f"{path}: {node.name}")
-    load = partial(_load, f"{path}: {node.name}", data, node.value, (dtype, shape))
-    return Tensor(
-        node.name, role, shape, dtype, node.name, load, role not in ("moving_mean", "moving_variance")
-    )
-
-
-def _load(where: str, data: Buffer, span: Span, header: tuple[str, tuple[int, ...]]) -> Array:
-    """The values: raw bytes, or a list of numbers whose last one is repeated."""
-    dtype, shape = dtype_of(header[0]), header[1]
-    parts: list[Any] = []
-    for field in fields(data, span):
-        if field.number == 4 and field.wire == LENGTH and field.end > field.start:
-            return (
-                np.frombuffer(bytes(data[field.start : field.end]), dtype.newbyteorder("<"))
-                .astype(dtype)
-                .reshape(shape)
-            )
-        if field.number in TYPED.get(header[0], ()):
-            read: Callable[..., Array] = floats if dtype.kind == "f" else integers
-            parts.append(read(data, field))
-        elif field.number == BITS.get(header[0]):
-            parts.append(integers(data, field).astype(np.uint16).view(dtype))
-    values = np.concatenate(parts).astype(dtype) if parts else np.zeros(1, dtype)
-    if values.size > prod(shape):
-        raise Corrupt(
-            f"{values.size} values, its shape {list(shape)} has {prod(shape)}",
-            where=where,
-            fix="Copy the folder again",
-        )
-    return np.concatenate([values, np.full(prod(shape) - values.size, values[-1], dtype)]).reshape(shape)
+            break
+        node = nodes.get(_plain(node.inputs[0]))
+    if node is None or node.op != "Const" or node.value is None:
+        return None
+    return Constant(node.name, node.value)

@@ -1,11 +1,10 @@
 """TensorFlow's SavedModel folders, as Keras 2 saves, Keras 3 exports and TensorFlow 1 made them."""
 
 import mmap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from weightbridge.errors import (
     Corrupt,
@@ -62,15 +61,11 @@ def read(path: Path) -> LayerGraph:
     try:
         meta = parse_saved_model(data)
     except ModelError as error:
-        raise type(error)(error.message, where=error.where or str(file), fix=error.fix or DAMAGED) from error
+        raise _located(error, file) from error
     graph = _graph(path, folder, meta, data)
-    files = (str(p) for p in _files(folder) if not path.is_dir() and p != path)
-    return replace(
-        graph,
-        path=str(path),
-        producer=graph.producer or f"tensorflow {meta.version}".strip(),
-        files=tuple(files),
-    )
+    producer = graph.producer or f"tensorflow {meta.version}".strip()
+    beside = [] if path.is_dir() else [str(file) for file in _files(folder) if file != path]
+    return replace(graph, path=str(path), producer=producer, files=tuple(beside))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
@@ -78,6 +73,11 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     raise OutputError(
         "SavedModels are read only", where=template.path, fix="Choose an OUTPUT that ends with .safetensors"
     )
+
+
+def _located(error: ModelError, file: Path) -> ModelError:
+    """The same error with the file that it is about."""
+    return type(error)(error.message, where=error.where or str(file), fix=error.fix or DAMAGED)
 
 
 def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGraph:
@@ -94,13 +94,15 @@ def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGrap
         graph = _keras(path, objects, bundle)
     else:
         graph = _by_names(path, bundle, named, has_objects=bool(tracked))
-    used = {t.key for t in graph.tensors}
-    left = [n._replace(reason=n.reason or "state") for n in named if n.key not in used]
-    return replace(graph, excluded=excluded(bundle, left))
+    used = {tensor.key for tensor in graph.tensors}
+    unused = [variable for variable in named if variable.key not in used]
+    no_weights = [variable._replace(reason=variable.reason or "state") for variable in unused]
+    return replace(graph, excluded=excluded(bundle, no_weights))
 
 
 def _by_names(path: Path, bundle: Bundle, named: Iterable[Named], *, has_objects: bool) -> LayerGraph:
-    layers = layers_of(bundle, [n for n in named if n.reason is None], is_sorted=not has_objects)
+    weights = [variable for variable in named if variable.reason is None]
+    layers = layers_of(bundle, weights, is_sorted=not has_objects)
     if not layers:
         raise Corrupt(
             "the SavedModel holds no weights", where=str(path), fix="Build the model before it is saved"
@@ -110,19 +112,18 @@ def _by_names(path: Path, bundle: Bundle, named: Iterable[Named], *, has_objects
 
 def _keras(path: Path, objects: Objects, bundle: Bundle) -> LayerGraph:
     """As the .h5 of the same model; a custom model has no data flow, but its layers have configs."""
-    where, root = f"{path}: Keras's metadata", objects.metadata[0]
-    version = str(root.get("keras_version", "2"))
-    model = parse_model(
-        {"class_name": root.get("class_name"), "config": root.get("config"), "name": root.get("name")}, where
-    )
-    model, findings = normalised(model, Origin(version_of(version), str(root.get("backend", "tensorflow"))))
-    producer = f"{'tf.' if version.endswith('-tf') or version_of(version)[:1] == (2,) else ''}keras {version}"
+    root = objects.metadata[0]
+    text = str(root.get("keras_version", "2"))
+    version = version_of(text)
+    value = {key: root.get(key) for key in ("class_name", "config", "name")}
+    model = parse_model(value, f"{path}: Keras's metadata")
+    model, findings = normalised(model, Origin(version, str(root.get("backend", "tensorflow"))))
+    is_tensorflow = text.endswith("-tf") or version[:1] == (2,)
+    producer = f"tf.keras {text}" if is_tensorflow else f"keras {text}"
     if model.kind == "layer":
-        graph = graph_of_parts(path, FORMAT, objects, bundle, Origin(version_of(version), "tensorflow"))
-        name = custom_name(_as_custom(model))
-        return replace(
-            graph, producer=producer, findings=(custom_finding(name, [model.name]), *graph.findings)
-        )
+        graph = graph_of_parts(path, FORMAT, objects, bundle, Origin(version, "tensorflow"))
+        custom = custom_finding(custom_name(_as_custom(model)), [model.name])
+        return replace(graph, producer=producer, findings=(custom, *graph.findings))
     tree = tree_of(objects, bundle, top_layers(objects))
     return graph_of_model(path, FORMAT, producer, model, partial(SavedStore, tree, bundle), findings)
 
@@ -133,18 +134,14 @@ def _as_custom(model: ConfigLayer) -> ConfigLayer:
 
 def _objects(folder: Path, meta: MetaGraph, tracked: tuple[Tracked, ...], bundle: Bundle) -> Objects:
     """The objects, the keys of variables, and the metadata, which may lie in a file of its own."""
-    texts: dict[int, str] = {i: node.metadata for i, node in enumerate(meta.objects) if node.metadata}
+    texts = {i: node.metadata for i, node in enumerate(meta.objects) if node.metadata}
     file = _inside(folder, METADATA)
     if file.is_file():
         try:
             texts |= parse_keras_metadata(_mapped(file))
         except ModelError as error:
-            raise type(error)(
-                error.message, where=error.where or str(file), fix=error.fix or DAMAGED
-            ) from error
-    metadata: Mapping[int, Mapping[str, Any]] = {
-        i: decoded(text, f"{folder}: object {i}") for i, text in texts.items()
-    }
+            raise _located(error, file) from error
+    metadata = {i: decoded(text, f"{folder}: object {i}") for i, text in texts.items()}
     return Objects(meta.objects, metadata, _keys(meta.objects, tracked, bundle))
 
 
@@ -152,17 +149,24 @@ def _keys(objects: tuple[Tracked, ...], tracked: tuple[Tracked, ...], bundle: Bu
     """The key of each variable: both graphs are walked side by side, by the names of children."""
     if not objects or not tracked:
         return {}
-    pairs, keys, stack = {0}, {}, [(0, 0)]
+    keys = {}
+    seen = {0}
+    stack = [(0, 0)]
     while stack:
         number, twin = stack.pop()
         if tracked[twin].key in bundle.entries:
             keys[number] = tracked[twin].key
-        named = dict(tracked[twin].children)
-        for name, child in objects[number].children:
-            if name in named and child not in pairs:
-                pairs.add(child)
-                stack.append((child, named[name]))
+        for pair in _common_children(objects[number], tracked[twin]):
+            if pair[0] not in seen:
+                seen.add(pair[0])
+                stack.append(pair)
     return keys
+
+
+def _common_children(saved: Tracked, stored: Tracked) -> list[tuple[int, int]]:
+    """What both hold by the same name, as pairs of numbers."""
+    named = dict(stored.children)
+    return [(child, named[name]) for name, child in saved.children if name in named]
 
 
 def _mapped(file: Path) -> Buffer:
@@ -184,14 +188,14 @@ def _mapped(file: Path) -> Buffer:
 
 def _inside(folder: Path, name: str) -> Path:
     """A file of the folder; a link that leads out of it is not followed."""
-    found = folder / name
-    if not found.resolve().is_relative_to(folder.resolve()):
+    file = folder / name
+    if not file.resolve().is_relative_to(folder.resolve()):
         raise ExternalReference(
             "a link out of the folder, which is not followed",
-            where=str(found),
+            where=str(file),
             fix="Copy the file into the folder",
         )
-    return found
+    return file
 
 
 def _files(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from weightbridge.formats.tensorflow.tracked import MAX_DEPTH, below
 from weightbridge.model.graph import LayerGraph
 
 ALONE = "Sequential"
+OWN = "model"  # the layer of the variables that the model itself holds
 
 
 def graph_of_parts(path: Path, format: str, objects: Objects, bundle: Bundle, origin: Origin) -> LayerGraph:
@@ -26,74 +27,83 @@ def graph_of_parts(path: Path, format: str, objects: Objects, bundle: Bundle, or
     parsed = [normalised(_config(objects, name, number, path), origin) for name, number in places]
     nodes = tuple(node for layer, _ in parsed for node in _nodes(layer, path))
     flow = Flow(nodes, (), ())
-    built = build(
-        flow, SavedStore(tree_of(objects, bundle, [*places, ("model", 0)]), bundle, flow), str(path)
-    )
-    layers = unique(layer for layer in built.layers if layer.tensors or layer.name != "model")
+    tree = tree_of(objects, bundle, [*places, (OWN, 0)])
+    built = build(flow, SavedStore(tree, bundle, flow), str(path))
+    layers = unique(layer for layer in built.layers if layer.tensors or layer.name != OWN)
     if not any(layer.tensors for layer in layers):
         raise Corrupt(
             "the SavedModel holds no weights", where=str(path), fix="Build the model before it is saved"
         )
-    findings = (*(f for _, found in parsed for f in found), *code_findings(flow), *built.findings)
+    of_configs = [finding for _, findings in parsed for finding in findings]
     return LayerGraph(
         path=str(path),
         format=format,
         framework="keras",
         layers=layers,
         edges=chain(layers),
-        findings=findings,
+        findings=(*of_configs, *code_findings(flow), *built.findings),
     )
 
 
 def _places(objects: Objects) -> Iterator[tuple[str, int]]:
     """Layers by the names on the way to them: Keras's own and whole models closed, others opened."""
     seen = {0}
-    stack: list[tuple[int, str, int]] = [
-        (child, objects.name(child, name), 1) for name, child in reversed(list(below(objects.nodes, 0)))
-    ]
+    stack = _steps(objects, 0, "", 0)
     while stack:
         number, name, depth = stack.pop()
         if number in seen or depth > MAX_DEPTH:
             continue
         seen.add(number)
-        held = [(child, label) for label, child in reversed(list(below(objects.nodes, number)))]
-        if is_layer(objects.nodes[number]) and _is_known(objects, number):
-            yield name, number
-            continue
-        inner = (
-            f"{name}/"
-            if is_layer(objects.nodes[number])
-            else name.rpartition("/")[0] + "/"
-            if "/" in name
-            else ""
-        )
-        stack.extend((child, f"{inner}{objects.name(child, label)}", depth + 1) for child, label in held)
-        if is_layer(objects.nodes[number]) and any(objects.nodes[child].is_variable for child, _ in held):
+        is_closed = _is_closed(objects, number)
+        if not is_closed:
+            stack += _steps(objects, number, _scope(objects, number, name), depth)
+        if is_closed or _holds_variables(objects, number):
             yield name, number
 
 
-def _is_known(objects: Objects, number: int) -> bool:
-    told = objects.metadata.get(number, {})
-    config = told.get("config")
-    return told.get("class_name") in CLASSES or (
-        isinstance(config, dict) and isinstance(config.get("layers"), list)
-    )
+def _scope(objects: Objects, number: int, name: str) -> str:
+    """What stands before the names of what an object holds: what is no layer adds nothing to it."""
+    if is_layer(objects.nodes[number]):
+        return f"{name}/"
+    above, slash, _ = name.rpartition("/")
+    return above + slash
+
+
+def _holds_variables(objects: Objects, number: int) -> bool:
+    """Whether this is a layer with variables of its own."""
+    nodes = objects.nodes
+    return is_layer(nodes[number]) and any(nodes[child].is_variable for _, child in below(nodes, number))
+
+
+def _steps(objects: Objects, number: int, scope: str, depth: int) -> list[tuple[int, str, int]]:
+    """(object, name, depth) of all that an object holds, the first of them last."""
+    children = reversed(list(below(objects.nodes, number)))
+    return [(child, f"{scope}{objects.name(child, label)}", depth + 1) for label, child in children]
+
+
+def _is_closed(objects: Objects, number: int) -> bool:
+    """Whether this is a layer of Keras's own, or a whole model."""
+    metadata = objects.metadata.get(number, {})
+    config = metadata.get("config")
+    is_model = isinstance(config, dict) and isinstance(config.get("layers"), list)
+    return is_layer(objects.nodes[number]) and (is_model or metadata.get("class_name") in CLASSES)
 
 
 def _config(objects: Objects, name: str, number: int, path: Path) -> ConfigLayer:
-    told = objects.metadata.get(number, {})
-    value = {
-        "class_name": told.get("class_name") or "Layer",
-        "config": told.get("config") or {},
-        "name": name,
-    }
-    return replace(parse_model(value, f"{path}: {name}"), build_shape=told.get("build_input_shape"))
+    metadata = objects.metadata.get(number, {})
+    class_name = metadata.get("class_name") or "Layer"
+    value = {"class_name": class_name, "config": metadata.get("config") or {}, "name": name}
+    layer = parse_model(value, f"{path}: {name}")
+    return replace(layer, build_shape=metadata.get("build_input_shape"))
 
 
 def _nodes(layer: ConfigLayer, path: Path) -> tuple[Node, ...]:
     """The nodes of one layer, fed by nothing."""
-    flow = flow_of(ConfigLayer(ALONE, ALONE, kind="sequential", layers=(layer,)), str(path))
-    fed = set(flow.inputs)
-    return tuple(
-        replace(n, inputs=tuple(i for i in n.inputs if i not in fed)) for n in flow.nodes if n.name not in fed
-    )
+    alone = ConfigLayer(ALONE, ALONE, kind="sequential", layers=(layer,))
+    flow = flow_of(alone, str(path))
+    nodes = []
+    for node in flow.nodes:
+        if node.name not in flow.inputs:
+            inputs = tuple(i for i in node.inputs if i not in flow.inputs)
+            nodes.append(replace(node, inputs=inputs))
+    return tuple(nodes)

@@ -3,8 +3,9 @@
 saved_model.proto, meta_graph.proto, saved_object_graph.proto.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.tensorflow.tracked import (
@@ -37,32 +38,38 @@ def parse_saved_model(data: Buffer) -> MetaGraph:
     spans = [span_of(f) for f in fields(data, Span(0, len(data))) if f.number == 2]
     if not spans:
         raise Corrupt("a SavedModel without a graph")
-    found = [(_information(data, span), span) for span in spans]
-    (tags, version), span = next((one for one in found if SERVE in one[0][0]), found[0])
+    graphs = [(_information(data, span), span) for span in spans]
+    for_serving = (graph for graph in graphs if SERVE in graph[0].tags)
+    information, span = next(for_serving, graphs[0])
     parts = {f.number: span_of(f) for f in fields(data, span) if f.number in (2, 7)}
-    return MetaGraph(tags, version, _objects(data, parts[7]) if 7 in parts else (), parts.get(2))
+    objects = _objects(data, parts[7]) if 7 in parts else ()
+    return MetaGraph(information.tags, information.version, objects, parts.get(2))
 
 
 def parse_keras_metadata(data: Buffer) -> Mapping[int, str]:
     """An object's number -> its metadata (saved_metadata.proto), from Keras 2.5's own file."""
-    found = {}
-    for field in fields(data, Span(0, len(data))):
-        if field.number == 1:
-            parts = {f.number: f for f in fields(data, span_of(field))}
-            found[parts[2].value if 2 in parts else 0] = text(data, parts[5]) if 5 in parts else ""
-    return found
+    return dict(_metadata(data, span_of(f)) for f in fields(data, Span(0, len(data))) if f.number == 1)
 
 
-def _information(data: Buffer, span: Span) -> tuple[tuple[str, ...], str]:
-    tags, version = [], ""
-    for field in fields(data, span):
-        if field.number == 1:
-            for inner in fields(data, span_of(field)):
-                if inner.number == 4:
-                    tags.append(text(data, inner))
-                elif inner.number == 5:
-                    version = text(data, inner)
-    return tuple(tags), version
+def _metadata(data: Buffer, span: Span) -> tuple[int, str]:
+    parts = {field.number: field for field in fields(data, span)}
+    number = parts[2].value if 2 in parts else 0
+    return number, text(data, parts[5]) if 5 in parts else ""
+
+
+class Information(NamedTuple):
+    """A MetaInfoDef: what a graph is for, and TensorFlow's version."""
+
+    tags: tuple[str, ...]
+    version: str
+
+
+def _information(data: Buffer, span: Span) -> Information:
+    spans = [span_of(field) for field in fields(data, span) if field.number == 1]
+    parts = [field for inner in spans for field in fields(data, inner)]
+    tags = tuple(text(data, field) for field in parts if field.number == 4)
+    versions = [text(data, field) for field in parts if field.number == 5]
+    return Information(tags, versions[-1] if versions else "")
 
 
 def _objects(data: Buffer, span: Span) -> tuple[Tracked, ...]:
@@ -74,25 +81,34 @@ def _objects(data: Buffer, span: Span) -> tuple[Tracked, ...]:
 def _object(data: Buffer, span: Span) -> Tracked:
     if span.start == span.end:
         return EMPTY
-    children, has_slots = [], False
-    user: dict[int, str] = {}
-    variable: dict[int, Field] | None = None
+    parts: dict[int, list[Field]] = {}
     for field in fields(data, span):
-        if field.number == 1:
-            children.append(parse_child(data, span_of(field)))
-        elif field.number == 3:
-            has_slots = True
-        elif field.number == 4:
-            user = {f.number: text(data, f) for f in fields(data, span_of(field)) if f.number in (1, 3)}
-        elif field.number == 7:
-            variable = {f.number: f for f in fields(data, span_of(field))}
-    name = text(data, variable[6]) if variable and 6 in variable else ""
+        parts.setdefault(field.number, []).append(field)
+    children = tuple(parse_child(data, span_of(field)) for field in parts.get(1, ()))
+    user = _user_object(data, parts.get(4, ()))
+    variable = _variable(data, parts.get(7, ()))
+    is_optimizer = 3 in parts or looks_like_optimizer(children) or user.get(1) == "optimizer"
     return Tracked(
-        children=tuple(children),
-        is_optimizer=has_slots or looks_like_optimizer(children) or user.get(1) == "optimizer",
-        full_name=name,
-        is_variable=variable is not None,
+        children=children,
+        is_optimizer=is_optimizer,
+        full_name=text(data, variable[6]) if 6 in variable else "",
+        is_variable=7 in parts,
         identifier=user.get(1, ""),
         metadata=user.get(3, ""),
-        trainable=variable is None or bool(variable[3].value if 3 in variable else 0),
+        trainable=7 not in parts or (3 in variable and bool(variable[3].value)),
     )
+
+
+def _user_object(data: Buffer, stored: Sequence[Field]) -> dict[int, str]:
+    """A SavedUserObject: 1 is its identifier, 3 its metadata."""
+    if not stored:
+        return {}
+    inside = fields(data, span_of(stored[-1]))
+    return {field.number: text(data, field) for field in inside if field.number in (1, 3)}
+
+
+def _variable(data: Buffer, stored: Sequence[Field]) -> dict[int, Field]:
+    """A SavedVariable: 3 says whether it is trainable, 6 is its name."""
+    if not stored:
+        return {}
+    return {field.number: field for field in fields(data, span_of(stored[-1]))}

@@ -12,42 +12,50 @@ def decompress(data: bytes) -> bytes:
     length, position = varint(data, 0, len(data))
     if length > MOST or length > EXPANSION * len(data):
         raise ResourceBomb(f"a block of {len(data)} bytes that says it expands to {length}")
-    found = bytearray()
-    while position < len(data):
-        position = _element(data, position, found)
-        if len(found) > length:
-            break
-    if len(found) != length:
-        raise Corrupt(f"a compressed block expands to {len(found)} bytes, expected {length}")
-    return bytes(found)
+    output = bytearray()
+    while position < len(data) and len(output) <= length:
+        position = _element(data, position, output)
+    if len(output) != length:
+        raise Corrupt(f"a compressed block expands to {len(output)} bytes, expected {length}")
+    return bytes(output)
 
 
-def _element(data: bytes, position: int, found: bytearray) -> int:
+def _element(data: bytes, position: int, output: bytearray) -> int:
     """Appends what the element at a position stands for, and returns where the next begins."""
     tag = data[position]
-    kind, position = tag & 3, position + 1
+    kind = tag & 3
+    position += 1
     if kind == 0:
-        return _literal(data, position, tag >> 2, found)
+        return _literal(data, position, tag >> 2, output)
     size = {1: 1, 2: 2, 3: 4}[kind]
     low = int.from_bytes(data[position : position + size], "little")
-    offset = (tag >> 5) << 8 | low if kind == 1 else low
-    length = (tag >> 2 & 7) + 4 if kind == 1 else (tag >> 2) + 1
-    if position + size > len(data) or not 0 < offset <= len(found):
-        raise Corrupt(
-            f"byte {position}: a copy of a compressed block from {offset} bytes before, where {len(found)} are known"
-        )
-    start = len(found) - offset
-    run = bytes(found[start : start + length])
-    found += (run * (length // len(run) + 1))[:length]
+    if kind == 1:
+        offset = (tag >> 5) << 8 | low
+        length = (tag >> 2 & 7) + 4
+    else:
+        offset = low
+        length = (tag >> 2) + 1
+    if position + size > len(data) or not 0 < offset <= len(output):
+        known = f"where {len(output)} are known"
+        raise Corrupt(f"byte {position}: a copy of a compressed block from {offset} bytes before, {known}")
+    _copy(output, offset, length)
     return position + size
 
 
-def _literal(data: bytes, position: int, length: int, found: bytearray) -> int:
+def _copy(output: bytearray, offset: int, length: int) -> None:
+    """Repeats bytes from an offset before the end; a copy may run into what it writes itself."""
+    start = len(output) - offset
+    run = bytes(output[start : start + length])
+    output += (run * (length // len(run) + 1))[:length]
+
+
+def _literal(data: bytes, position: int, length: int, output: bytearray) -> int:
     if length >= 60:
         size = length - 59
-        length, position = int.from_bytes(data[position : position + size], "little"), position + size
+        length = int.from_bytes(data[position : position + size], "little")
+        position += size
     end = position + length + 1
     if end > len(data):
         raise Corrupt(f"byte {position}: a run of {length + 1} bytes ends beyond the compressed block")
-    found += data[position:end]
+    output += data[position:end]
     return end

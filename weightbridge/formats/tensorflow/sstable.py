@@ -1,6 +1,7 @@
 """LevelDB's sorted table (doc/table_format.md), a checkpoint's index: every block is checked."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from weightbridge.errors import Corrupt, ResourceBomb, Unsupported
@@ -24,25 +25,33 @@ class Handle(NamedTuple):
 
 def entries(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values in the order of keys. Raises Corrupt, ResourceBomb or Unsupported (a compression)."""
+    most = max(FLOOR, EXPANSION * len(data))
+    total = 0
+    previous = None
+    for key, value in chain.from_iterable(_pairs(block) for block in _blocks(data)):
+        total += len(key) + len(value)
+        if total > most:
+            raise ResourceBomb(f"an index of {len(data)} bytes that expands to more than {total}")
+        if previous is not None and key <= previous:
+            raise Corrupt(f"keys out of order: {key[:80]!r} after {previous[:80]!r}")
+        yield key, value
+        previous = key
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """The blocks that the table's own index lists; they follow each other."""
     if len(data) < FOOTER or data[-len(MAGIC) :] != MAGIC:
         raise Corrupt("the index does not end as a table does: it may be cut off")
     end = len(data) - FOOTER
-    position = _handle(data, end, len(data))[1]
-    index = _handle(data, position, len(data))[0]
-    last, total, reached = None, 0, 0
+    _, position = _handle(data, end, len(data))  # of an index of filters, which is not needed
+    index, _ = _handle(data, position, len(data))
+    reached = 0
     for _, value in _pairs(_block(data, index, end)):
-        handle = _handle(value, 0, len(value))[0]
+        handle, _ = _handle(value, 0, len(value))
         if handle.offset < reached:
             raise Corrupt(f"byte {handle.offset}: blocks of the table overlap")
         reached = handle.offset + handle.size + TRAILER
-        for key, content in _pairs(_block(data, handle, end)):
-            total += len(key) + len(content)
-            if total > max(FLOOR, EXPANSION * len(data)):
-                raise ResourceBomb(f"an index of {len(data)} bytes that expands to more than {total}")
-            if last is not None and key <= last:
-                raise Corrupt(f"keys out of order: {key[:80]!r} after {last[:80]!r}")
-            yield key, content
-            last = key
+        yield _block(data, handle, end)
 
 
 def _handle(data: bytes, position: int, end: int) -> tuple[Handle, int]:
@@ -56,13 +65,15 @@ def _block(data: bytes, handle: Handle, limit: int) -> bytes:
     end = handle.offset + handle.size
     if end + TRAILER > limit:
         raise Corrupt(f"byte {handle.offset}: a block of {handle.size} bytes ends beyond the table")
-    kind, expected = data[end], int.from_bytes(data[end + 1 : end + TRAILER], "little")
-    if masked_crc32c(data[handle.offset : end + 1]) != expected:
+    kind = data[end]
+    checksum = int.from_bytes(data[end + 1 : end + TRAILER], "little")
+    if masked_crc32c(data[handle.offset : end + 1]) != checksum:
         raise Corrupt(f"byte {handle.offset}: a block's checksum differs from what is stored: it was damaged")
+    content = data[handle.offset : end]
     if kind == PLAIN:
-        return data[handle.offset : end]
+        return content
     if kind == SNAPPY:
-        return decompress(data[handle.offset : end])
+        return decompress(content)
     raise Unsupported(f"byte {end}: a block compressed in the way {kind}, which is none of LevelDB's")
 
 

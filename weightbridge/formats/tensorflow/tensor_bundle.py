@@ -1,22 +1,19 @@
 """TensorFlow's tensor bundle, the V2 checkpoint: an index and its data files, checked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
-
-from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, ResourceBomb, Unsupported
-from weightbridge.formats.tensorflow.bundle_entries import STRING, Entry, parse_entry, parse_header
-from weightbridge.formats.tensorflow.bundle_slices import WHOLE, Extent, slice_key
-from weightbridge.formats.tensorflow.crc32c import masked_crc32c
+from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, ResourceBomb
+from weightbridge.formats.tensorflow.bundle_entries import DAMAGED, STRING, Entry, parse_entry, parse_header
+from weightbridge.formats.tensorflow.bundle_parts import place_of
+from weightbridge.formats.tensorflow.bundle_slices import slice_key
 from weightbridge.formats.tensorflow.sstable import entries
-from weightbridge.formats.wire import varint
-from weightbridge.model.tensors import Array, dtype_of
+from weightbridge.model.tensors import dtype_of
 
-DAMAGED = "The files are truncated, damaged or of two checkpoints: copy all of them again"
 LARGEST_INDEX = 512 << 20
 MOST = 1 << 62
 
@@ -35,6 +32,19 @@ class Bundle:
         """The data file of a number."""
         return self.prefix.with_name(f"{self.prefix.name}.data-{shard:05d}-of-{self.shards:05d}")
 
+    def where(self, name: str) -> str:
+        """What messages call the place of an entry."""
+        return f"{self.prefix}.index: {name}"
+
+
+class Run(NamedTuple):
+    """The bytes of an entry in a data file."""
+
+    shard: int
+    offset: int
+    size: int
+    name: str
+
 
 def read_bundle(prefix: Path) -> Bundle:
     """The index of `prefix.index`, checked against the data files. Raises a ModelError."""
@@ -47,22 +57,6 @@ def read_bundle(prefix: Path) -> Bundle:
         raise type(error)(error.message, where=str(index), fix=error.fix or DAMAGED) from error
     _check(bundle)
     return bundle
-
-
-def load(bundle: Bundle, key: str) -> Array:
-    """A tensor's values, whose checksum must be what the index says; a partitioned one is joined."""
-    entry = bundle.entries[key]
-    return _loaded(bundle, key, entry) if not entry.slices else _joined(bundle, key, entry)
-
-
-def load_text(bundle: Bundle, key: str) -> bytes:
-    """The bytes of a tensor that is a single string: its length, a checksum of that, the bytes."""
-    entry = bundle.entries[key]
-    data = _bytes(bundle, key, entry).tobytes()
-    length, position = varint(data, 0, len(data))
-    if entry.shape or entry.dtype != STRING or position + 4 + length != len(data):
-        raise Corrupt("no single text, or one that is cut off", where=f"{bundle.prefix}: {key}", fix=DAMAGED)
-    return data[position + 4 :]
 
 
 def _index_bytes(index: Path) -> bytes:
@@ -87,14 +81,14 @@ def _parsed(prefix: Path, data: bytes) -> Bundle:
     if key:
         raise Corrupt("the index has no header")
     header = parse_header(value)
-    found: dict[str, Entry] = {}
+    variables: dict[str, Entry] = {}
     parts: dict[bytes, Entry] = {}
     for key, value in pairs:
         if key.startswith(b"\0"):
             parts[key] = parse_entry(value)
         else:
-            found[_text(key)] = parse_entry(value)
-    return Bundle(prefix, header.shards, header.is_big_endian, found, parts)
+            variables[_text(key)] = parse_entry(value)
+    return Bundle(prefix, header.shards, header.is_big_endian, variables, parts)
 
 
 def _text(key: bytes) -> str:
@@ -107,73 +101,41 @@ def _text(key: bytes) -> str:
 def _check(bundle: Bundle) -> None:
     """Every entry lies in a data file that is there, has the size of its shape, and overlaps no other."""
     sizes: dict[int, int] = {}
-    places: list[tuple[int, int, int, str]] = []
+    runs = []
     for name, entry in _stored(bundle):
-        where = _where(bundle, name)
+        where = bundle.where(name)
         if entry.shard >= bundle.shards:
             raise Corrupt(f"data file {entry.shard} of {bundle.shards}", where=where, fix=DAMAGED)
         if entry.shard not in sizes:
             sizes[entry.shard] = _size(bundle.file(entry.shard))
         _check_size(entry, sizes[entry.shard], where)
-        places.append((entry.shard, entry.offset, entry.size, name))
-    places = sorted(p for p in places if p[2])
-    for a, b in pairwise(places):
-        if a[0] == b[0] and a[1] + a[2] > b[1]:
-            raise Corrupt(f"its bytes overlap with those of {b[3]}", where=_where(bundle, a[3]), fix=DAMAGED)
+        runs.append(Run(entry.shard, entry.offset, entry.size, name))
+    _check_overlaps(bundle, [run for run in runs if run.size])
 
 
 def _stored(bundle: Bundle) -> Iterator[tuple[str, Entry]]:
     """All that has bytes of its own; the parts of a partitioned variable must be there and fill it."""
     for name, entry in bundle.entries.items():
-        if not entry.slices:
+        if entry.slices:
+            yield from _parts(bundle, name, entry)
+        else:
             yield name, entry
-            continue
-        filled = 0
-        for extents in entry.slices:
-            part = bundle.parts.get(slice_key(name, extents))
-            if (
-                part is None
-                or part.dtype != entry.dtype
-                or _cut(entry, extents, bundle, name)[1] != part.shape
-            ):
-                raise Corrupt(
-                    "a part of this variable is not there or has another shape",
-                    where=_where(bundle, name),
-                    fix=DAMAGED,
-                )
-            filled += prod(part.shape)
-            yield name, part
-        if filled != prod(entry.shape):
+
+
+def _parts(bundle: Bundle, name: str, entry: Entry) -> Iterator[tuple[str, Entry]]:
+    where = bundle.where(name)
+    filled = 0
+    for extents in entry.slices:
+        part = bundle.parts.get(slice_key(name, extents))
+        if part is None or part.dtype != entry.dtype or place_of(entry, extents, where).shape != part.shape:
             raise Corrupt(
-                f"its parts have {filled} of {prod(entry.shape)} values",
-                where=_where(bundle, name),
-                fix=DAMAGED,
+                "a part of this variable is not there or has another shape", where=where, fix=DAMAGED
             )
-
-
-def _cut(
-    entry: Entry, extents: tuple[Extent, ...], bundle: Bundle, name: str
-) -> tuple[tuple[slice, ...], tuple[int, ...]]:
-    """Where a part lies in the whole, and its shape."""
-    if len(extents) != len(entry.shape):
-        raise Corrupt(
-            f"a part has {len(extents)} axes, the variable {len(entry.shape)}",
-            where=_where(bundle, name),
-            fix=DAMAGED,
-        )
-    lengths = tuple(n if e.length == WHOLE else e.length for e, n in zip(extents, entry.shape, strict=True))
-    if any(
-        e.start < 0 or length < 0 or e.start + length > n
-        for e, length, n in zip(extents, lengths, entry.shape, strict=True)
-    ):
-        raise Corrupt("a part reaches beyond the variable", where=_where(bundle, name), fix=DAMAGED)
-    return tuple(
-        slice(e.start, e.start + length) for e, length in zip(extents, lengths, strict=True)
-    ), lengths
-
-
-def _where(bundle: Bundle, name: str) -> str:
-    return f"{bundle.prefix}.index: {name}"
+        filled += prod(part.shape)
+        yield name, part
+    count = prod(entry.shape)
+    if filled != count:
+        raise Corrupt(f"its parts have {filled} of {count} values", where=where, fix=DAMAGED)
 
 
 def _refuse_link(path: Path) -> None:
@@ -198,53 +160,27 @@ def _size(path: Path) -> int:
 
 
 def _check_size(entry: Entry, size: int, where: str) -> None:
-    needed = (
-        prod(entry.shape) * dtype_of(entry.dtype).itemsize if entry.dtype not in ("", STRING) else entry.size
-    )
-    if max(needed, entry.size) > size or prod(max(n, 1) for n in entry.shape) > MOST:
-        declared = f"declares {max(needed, entry.size)} bytes {list(entry.shape)[:8]}"
-        raise ResourceBomb(f"{declared}, the data file has {size}", where=where, fix=DAMAGED)
+    needed = entry.size
+    if entry.dtype not in ("", STRING):
+        needed = prod(entry.shape) * dtype_of(entry.dtype).itemsize
+    declared = max(needed, entry.size)
+    if declared > size or prod(max(n, 1) for n in entry.shape) > MOST:
+        shape = list(entry.shape)[:8]
+        raise ResourceBomb(
+            f"declares {declared} bytes {shape}, the data file has {size}", where=where, fix=DAMAGED
+        )
     if needed != entry.size:
+        shape = list(entry.shape)
         raise Corrupt(
-            f"{entry.size} bytes are stored, its shape {list(entry.shape)} needs {needed}",
-            where=where,
-            fix=DAMAGED,
+            f"{entry.size} bytes are stored, its shape {shape} needs {needed}", where=where, fix=DAMAGED
         )
-    if entry.offset + entry.size > size:
-        raise Corrupt(
-            f"it ends at byte {entry.offset + entry.size}, the data file at {size}", where=where, fix=DAMAGED
-        )
+    end = entry.offset + entry.size
+    if end > size:
+        raise Corrupt(f"it ends at byte {end}, the data file at {size}", where=where, fix=DAMAGED)
 
 
-def _joined(bundle: Bundle, key: str, entry: Entry) -> Array:
-    whole = np.empty(entry.shape, dtype_of(entry.dtype))
-    for extents in entry.slices:
-        whole[_cut(entry, extents, bundle, key)[0]] = _loaded(
-            bundle, key, bundle.parts[slice_key(key, extents)]
-        )
-    return whole
-
-
-def _loaded(bundle: Bundle, key: str, entry: Entry) -> Array:
-    if entry.dtype in ("", STRING):
-        raise Unsupported(
-            "a tensor that holds no numbers", where=f"{bundle.prefix}: {key}", fix="Leave it out"
-        )
-    dtype = dtype_of(entry.dtype)
-    raw = _bytes(bundle, key, entry).view(dtype.newbyteorder(">" if bundle.is_big_endian else "<"))
-    return raw.astype(dtype, copy=False).reshape(entry.shape)
-
-
-def _bytes(bundle: Bundle, key: str, entry: Entry) -> Array:
-    path = bundle.file(entry.shard)
-    try:
-        found: Array = np.fromfile(path, np.uint8, entry.size, offset=entry.offset)
-    except OSError as error:
-        raise MissingFile(
-            f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions"
-        ) from error
-    if found.size != entry.size:
-        raise Corrupt(f"{entry.size} bytes expected, {found.size} found", where=f"{path}: {key}", fix=DAMAGED)
-    if entry.dtype != STRING and masked_crc32c(found) != entry.crc:
-        raise Corrupt("its checksum differs from what the index says", where=f"{path}: {key}", fix=DAMAGED)
-    return found
+def _check_overlaps(bundle: Bundle, runs: Iterable[Run]) -> None:
+    for run, after in pairwise(sorted(runs)):
+        if run.shard == after.shard and run.offset + run.size > after.offset:
+            where = bundle.where(run.name)
+            raise Corrupt(f"its bytes overlap with those of {after.name}", where=where, fix=DAMAGED)

@@ -3,7 +3,7 @@
 The message is trackable_object_graph.proto.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,18 +22,17 @@ LISTS = frozenset(  # what Keras keeps beside the attributes that hold the same 
     for kind in ("", "trainable_", "non_trainable_")
     for what in ("variables", "weights")
 )
-STATE = frozenset(
-    {
-        "keras_api",
-        "save_counter",
-        "metrics",
-        "_metrics",
-        "compiled_metrics",
-        "_compile_metrics",
-        "_compile_loss",
-    }
+METRICS = frozenset(
+    {"metrics", "_metrics", "compiled_metrics", "_compile_metrics", "loss_tracker", "_loss_tracker"}
 )
-STATE |= {"loss_tracker", "_loss_tracker", "_all_variables", "_loss_scale", "loss_scale"}
+STATE = METRICS | {
+    "keras_api",
+    "save_counter",
+    "_compile_loss",
+    "_all_variables",
+    "_loss_scale",
+    "loss_scale",
+}
 MODEL, LIST, STATES, OPTIMIZER = range(4)  # what is reached first says what a variable is
 REASONS: tuple[Reason | None, ...] = (None, None, "state", "optimizer")
 
@@ -66,7 +65,8 @@ class Reached(NamedTuple):
     @property
     def path(self) -> tuple[str, ...]:
         """The names on the way to it."""
-        names, way = [], self.way
+        names = []
+        way = self.way
         while way is not None:
             names.append(way.name)
             way = way.before
@@ -110,36 +110,54 @@ def parse_child(data: Buffer, span: Span) -> tuple[str, int]:
     return name, number
 
 
+class Step(NamedTuple):
+    """An object that waits, the way to it, and when its turn is: MODEL first, OPTIMIZER last."""
+
+    number: int
+    way: Way | None
+    phase: int
+
+
 def reached(nodes: Sequence[Tracked]) -> list[Reached]:
     """Every object once, depth first, those of the model before what an optimizer or a metric holds.
 
     Raises ResourceBomb.
     """
-    waiting: list[list[tuple[int, Way | None]]] = [[(0, None)] if nodes else [], *([] for _ in REASONS[1:])]
+    waiting: list[list[Step]] = [[] for _ in REASONS]
+    if nodes:
+        waiting[MODEL].append(Step(0, None, MODEL))
     seen: set[int] = set()
-    found = []
+    objects = []
     for phase, stack in enumerate(waiting):
         stack.reverse()
         while stack:
-            number, way = stack.pop()
-            if number in seen:
+            step = stack.pop()
+            if step.number in seen:
                 continue
-            seen.add(number)
-            found.append(Reached(number, way, REASONS[phase]))
-            length = way.length + 1 if way else 1
-            if length > MAX_DEPTH:
-                raise ResourceBomb(f"objects nested more than {MAX_DEPTH} deep")
-            held = [
-                (max(phase, _phase(nodes, name, child)), child, Way(name, way, length))
-                for name, child in nodes[number].children
-            ]
-            stack.extend(
-                (child, step) for at, child, step in reversed(held) if at == phase and child not in seen
-            )
-            for at, child, step in held:
-                if at > phase and child not in seen:
-                    waiting[at].append((child, step))
-    return found
+            seen.add(step.number)
+            objects.append(Reached(step.number, step.way, REASONS[phase]))
+            _queue(waiting, phase, _next_steps(nodes, step, seen))
+    return objects
+
+
+def _next_steps(nodes: Sequence[Tracked], step: Step, seen: Container[int]) -> list[Step]:
+    """What an object holds and no way has reached before."""
+    length = step.way.length + 1 if step.way else 1
+    if length > MAX_DEPTH:
+        raise ResourceBomb(f"objects nested more than {MAX_DEPTH} deep")
+    return [
+        Step(child, Way(name, step.way, length), _phase(nodes, name, child))
+        for name, child in nodes[step.number].children
+        if child not in seen
+    ]
+
+
+def _queue(waiting: list[list[Step]], phase: int, steps: Sequence[Step]) -> None:
+    """Steps of this phase come next; those of a later one wait for it."""
+    waiting[phase].extend(step for step in reversed(steps) if step.phase <= phase)
+    for step in steps:
+        if step.phase > phase:
+            waiting[step.phase].append(step)
 
 
 def below(nodes: Sequence[Tracked], number: int) -> Iterator[tuple[str, int]]:
@@ -160,19 +178,30 @@ def _phase(nodes: Sequence[Tracked], name: str, child: int) -> int:
 def looks_like_optimizer(children: Sequence[tuple[str, int]]) -> bool:
     """Whether an object holds a count of steps and a learning rate."""
     names = {name for name, _ in children}
-    return bool(names & STEPS and names & RATES)
+    has_steps = not names.isdisjoint(STEPS)
+    has_rate = not names.isdisjoint(RATES)
+    return has_steps and has_rate
 
 
 def _tracked(data: Buffer, span: Span) -> Tracked:
     if span.start == span.end:
         return EMPTY
-    children, has_slots, name, key = [], False, "", ""
+    children = []
+    has_slots = False
+    full_name, key = "", ""
     for field in fields(data, span):
         if field.number == 1:
             children.append(parse_child(data, span_of(field)))
         elif field.number == 2:
-            found = {f.number: text(data, f) for f in fields(data, span_of(field)) if f.number in (1, 2, 3)}
-            name, key = (found.get(2, ""), found.get(3, "")) if found.get(1) == VALUE else (name, key)
+            attribute = _attribute(data, span_of(field))
+            if attribute.get(1) == VALUE:
+                full_name, key = attribute.get(2, ""), attribute.get(3, "")
         elif field.number == 3:
             has_slots = True
-    return Tracked(tuple(children), has_slots or looks_like_optimizer(children), name, key)
+    is_optimizer = has_slots or looks_like_optimizer(children)
+    return Tracked(tuple(children), is_optimizer, full_name, key)
+
+
+def _attribute(data: Buffer, span: Span) -> dict[int, str]:
+    """A SerializedTensor: 1 is what it holds, 2 the variable's full name, 3 the key of its value."""
+    return {field.number: text(data, field) for field in fields(data, span) if field.number in (1, 2, 3)}
