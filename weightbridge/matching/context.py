@@ -7,10 +7,6 @@ from functools import cached_property
 from weightbridge.matching.units.units import Reduced, Unit, plain_role
 from weightbridge.matching.values import LayerPair
 
-# How much a kind of evidence is worth. Above 0.9 a mapping is claimed; at or below it the runners-up are
-# named.
-CERTAIN, STRUCTURE, ONE_SIDED, IN_ORDER, TOLD, SYMMETRIC, DOUBTFUL = 1.0, 0.99, 0.95, 0.95, 0.9, 0.85, 0.5
-
 
 @dataclass(frozen=True)
 class Context:

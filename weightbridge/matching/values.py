@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weightbridge.diagnostics import Finding
+from weightbridge.matching.confidence import CERTAIN, is_claimed
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,11 @@ class LayerPair:
     evidence: tuple[str, ...]
     runners_up: tuple[str, ...] = ()
 
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the pair is sure enough not to name what else would fit."""
+        return is_claimed(self.confidence)
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
@@ -33,9 +39,14 @@ class Match:
     transform: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     preserving: bool = False
-    confidence: float = 1.0
+    confidence: float = CERTAIN
     evidence: tuple[str, ...] = ()
     runners_up: tuple[str, ...] = ()
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether the match is sure enough not to name what else would fit."""
+        return is_claimed(self.confidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,19 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from weightbridge.errors import RuleError
+from weightbridge.matching.confidence import is_claimed
 from weightbridge.model.axes import solve
 from weightbridge.plan import Plan, Step
 
 Shape = tuple[int, ...]
 LETTERS = "nmklij"
-SURE = 0.9  # what is at or below it is a question, and no rule
 
 
 def mapping_of(plan: Plan, summary: str, shapes: Mapping[str, Shape]) -> str:
     """The text of a rule file. shapes: of the source's tensors. Raises RuleError where the plan is sure of
     nothing.
     """
-    sure = [s for s in plan.steps if s.sources and s.kind in ("copy", "transform") and s.confidence > SURE]
+    sure = [
+        s for s in plan.steps if s.sources and s.kind in ("copy", "transform") and is_claimed(s.confidence)
+    ]
     if not sure:
         raise RuleError(
             "the plan is sure of no step, so there is nothing to save", fix="answer its questions first"

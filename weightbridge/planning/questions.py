@@ -8,10 +8,10 @@ from itertools import permutations
 from string import ascii_lowercase
 
 from weightbridge.diagnostics import Finding, finding
+from weightbridge.matching.confidence import is_claimed
 from weightbridge.plan import Choice, Plan, Question, Step
 from weightbridge.plan.answers import answered as carried_out
 
-CLAIMED = 0.9  # at and below it the runners-up are named
 MOST = 3  # layers that are asked about together; more are asked about one by one
 Names = tuple[str, ...]
 
@@ -42,7 +42,7 @@ def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
     """
     groups: dict[frozenset[str], list[Step]] = {}
     for step in steps:
-        if step.sources and step.runners_up and step.confidence <= CLAIMED:
+        if step.sources and step.runners_up and not is_claimed(step.confidence):
             groups.setdefault(frozenset(map(layer_of, (step.sources[0], *step.runners_up))), []).append(step)
     yield from groups.values()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from weightbridge.adapters.apply.kernels import padding_at
 from weightbridge.adapters.propose.groups import activation_of
 from weightbridge.adapters.propose.setting import Setting
+from weightbridge.matching.confidence import INSERTED
 from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import letters, taps
 from weightbridge.model.tensors import Tensor
@@ -85,7 +86,7 @@ def _identity_steps(setting: Setting, layer: Layer) -> Iterator[Step]:
 def _step(tensor: Tensor, transform: str, parameters: dict[str, object]) -> Step:
     return Step(
         target=tensor.name, sources=(), kind="adapt", contract="preserving", shape=tensor.shape, size=tensor.size, transform=transform,
-        parameters=parameters, confidence=0.9, evidence=("structure",), cost="identity in a layer that only the target has",
+        parameters=parameters, confidence=INSERTED, evidence=("structure",), cost="identity in a layer that only the target has",
     )  # fmt: skip
 
 

@@ -12,11 +12,11 @@ from weightbridge.adapters.apply.maps import Rule
 from weightbridge.adapters.propose.setting import Partners, Setting
 from weightbridge.adapters.propose.stems import is_stem, stem_rule
 from weightbridge.adapters.propose.widths import Widths, channel_rule
+from weightbridge.matching.confidence import LOSSY
 from weightbridge.model.vectors import is_turned_over
 from weightbridge.plan import Step
 
 CHANNELS = frozenset("iocgu")
-LOSSY_CONFIDENCE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _step(p: Partners, rules: _Rules) -> Step:
     layout = pattern(p.source_letters, p.letters)
     if layout:
         parameters["layout"] = layout
-    sure = p.pair.confidence if rules.exact else min(p.pair.confidence, LOSSY_CONFIDENCE)
+    sure = p.pair.confidence if rules.exact else min(p.pair.confidence, LOSSY)
     return Step(
         target=p.tensor.name, sources=(p.source.name,), kind="transform" if rules.exact else "adapt",
         contract="preserving" if rules.exact else "lossy", shape=p.tensor.shape, size=p.tensor.size, transform="map-axes",

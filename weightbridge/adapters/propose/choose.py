@@ -9,6 +9,7 @@ from weightbridge.adapters.propose.same_kind import propose_same_kind
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.adapters.propose.widths import Widths, is_explained, source_widths
+from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
@@ -20,7 +21,6 @@ from weightbridge.model.tensors import Tensor
 # source, a shallower one is explained by it); ResNet50 against InceptionV3, where only shapes coincide,
 # measures 0.00.
 EXPLAINED = 0.3
-CHANCE = 0.5  # pairs of this confidence and less are coincidences of shape
 
 
 def propose(
@@ -70,10 +70,12 @@ def _sources(setting: Setting, name: str) -> tuple[str, ...]:
 
 def _is_certain(setting: Setting, widths: Widths, name: str) -> bool:
     partners, match = setting.partners.get(name), setting.matches.get(name)
-    if match is not None and match.confidence > CHANCE:
+    if match is not None and match.confidence > DOUBTFUL:
         return True
     return (
-        partners is not None and partners.pair.confidence > CHANCE and is_explained(setting, widths, partners)
+        partners is not None
+        and partners.pair.confidence > DOUBTFUL
+        and is_explained(setting, widths, partners)
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from weightbridge.adapters.propose.branches import Branch
 from weightbridge.adapters.propose.chains import chain_steps
 from weightbridge.adapters.propose.setting import Setting
+from weightbridge.matching.confidence import INSERTED
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
@@ -81,7 +82,7 @@ def _copied(
     assert given is not None
     return Step(
         target=tensor.name, sources=given.sources, kind="adapt", contract="preserving", shape=tensor.shape, size=tensor.size,
-        transform=given.transform, parameters=dict(given.parameters), confidence=0.9, evidence=("structure",),
+        transform=given.transform, parameters=dict(given.parameters), confidence=INSERTED, evidence=("structure",),
         cost=f"starts as a copy of {sibling.name}; the added block it belongs to adds zero",
     )  # fmt: skip
 
@@ -98,5 +99,5 @@ def neutral(layer: Layer, tensor: Tensor) -> Step:
 def filled(tensor: Tensor, value: float, why: str) -> Step:
     return Step(
         target=tensor.name, sources=(), kind="adapt", contract="preserving", shape=tensor.shape, size=tensor.size, transform="fill",
-        parameters={"value": value}, confidence=0.9, evidence=("structure",), cost=why,
+        parameters={"value": value}, confidence=INSERTED, evidence=("structure",), cost=why,
     )  # fmt: skip

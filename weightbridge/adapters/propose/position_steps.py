@@ -6,6 +6,7 @@ from typing import Any
 
 from weightbridge.adapters.apply.positions import grids
 from weightbridge.adapters.propose.setting import Setting
+from weightbridge.matching.confidence import LOSSY
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
@@ -48,6 +49,6 @@ def _step(setting: Setting, layer: Layer, tensor: Tensor, source: Tensor) -> Ste
         parameters["channels"] = {"rule": "take", "from": (width,), "to": (ours,)}
     return Step(
         target=tensor.name, sources=(source.name,), kind="adapt", contract="lossy", shape=tensor.shape, size=tensor.size,
-        transform="resize-positions", parameters=parameters, confidence=min(pair.confidence if pair else 0.8, 0.8),
+        transform="resize-positions", parameters=parameters, confidence=min(pair.confidence, LOSSY) if pair else LOSSY,
         evidence=pair.evidence if pair else ("shape",), energy_kept=None, cost=f"{low} x {low} -> {high} x {high} positions, bicubic",
     )  # fmt: skip

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from weightbridge.adapters.propose.branches import Branch, residual_branches
 from weightbridge.adapters.propose.groups import Axis, Groups, channel_groups
+from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import Letters, letters
@@ -125,7 +126,7 @@ def _joined(
     setting: Setting, layer: Layer, tensor: Tensor, source: Tensor, pair: LayerPair | None
 ) -> Partners:
     owner = setting.source.owner[source.name]
-    pair = pair or LayerPair(owner.name, layer.name, 0.5, ("shape",))
+    pair = pair or LayerPair(owner.name, layer.name, DOUBTFUL, ("shape",))
     ours, theirs = (
         letters(layer, tensor, setting.target.framework),
         letters(owner, source, setting.source.framework),

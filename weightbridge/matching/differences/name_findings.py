@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
 from weightbridge.diagnostics import Finding, finding, listed
-from weightbridge.matching.context import DOUBTFUL, Context, key
+from weightbridge.matching.confidence import DOUBTFUL
+from weightbridge.matching.context import Context, key
 from weightbridge.matching.pairing.names import difference
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair, Match
@@ -14,7 +15,6 @@ from weightbridge.model.graph import LayerGraph
 
 SHOWN = 8
 CELL = re.compile(r"/(lstm|gru|simple_rnn)_cell(_\d+)?$")
-CLAIMED = 0.9
 TIED = "nothing to do where the two are tied; else name the other one's source with --map SOURCE=TARGET or declare it fresh"
 ANSWER = "answer the question in the plan file (`weightbridge plan`), or say which with --map SOURCE=TARGET"
 
@@ -38,7 +38,7 @@ def said_of_tensors(matches: Iterable[Match], pairs: Iterable[LayerPair]) -> Ite
     layers: dict[str, list[Match]] = {}
     for match in matches:
         layer = match.target.rpartition("/")[0] or match.target.rpartition(".")[0]
-        if match.confidence <= CLAIMED and layer not in told:
+        if not match.is_claimed and layer not in told:
             layers.setdefault(layer, []).append(match)
     for group in layers.values():
         first = group[0]
@@ -79,7 +79,7 @@ def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
     """One finding per group of pairs that share their candidates."""
     groups: dict[frozenset[str], list[LayerPair]] = {}
     for pair in pairs:
-        if pair.confidence <= CLAIMED and pair.runners_up:
+        if not pair.is_claimed and pair.runners_up:
             groups.setdefault(frozenset((pair.source, *pair.runners_up)), []).append(pair)
     for candidates, group in groups.items():
         named = ", ".join(f"{shown(p.target)} <- {shown(p.source)}" for p in group[:SHOWN])

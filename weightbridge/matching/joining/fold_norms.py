@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
+from weightbridge.matching.confidence import ASSUMED, CERTAIN
 from weightbridge.matching.context import Context
-from weightbridge.matching.joining.folded_norms import ASSUMED, assumed, epsilon_of
+from weightbridge.matching.joining.folded_norms import assumed, epsilon_of
 from weightbridge.matching.pairing.by_norm_owner import homes
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair, Match
@@ -43,7 +44,7 @@ def fold_into_targets(
         if norm is None:
             continue
         note = assumed(norm, context.source.graph)
-        sure = replace(pair, confidence=min(pair.confidence, confidence, ASSUMED if note else 1.0))
+        sure = replace(pair, confidence=min(pair.confidence, confidence, ASSUMED if note else CERTAIN))
         made = _folded(sure, given, wanted, norm, plain, epsilon_of(norm, context.source.graph))
         matches += made
         findings += [_said(norm, wanted, note)] if made else []

@@ -8,6 +8,7 @@ from math import sqrt
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
+from weightbridge.matching.confidence import ASSUMED
 from weightbridge.matching.context import Context
 from weightbridge.matching.pairing.by_norm_owner import Home, homes
 from weightbridge.matching.units.units import Unit
@@ -16,7 +17,6 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import AFFINE
 
-ASSUMED = 0.85  # confidence where the epsilon is not in the file
 NEUTRAL = {"moving_mean": "mean 0", "moving_variance": "variance 1"}
 DEFAULT_EPSILON = {
     "keras": 1e-3,

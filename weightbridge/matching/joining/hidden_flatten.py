@@ -7,7 +7,8 @@ from dataclasses import replace
 from math import isqrt, prod
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.matching.context import DOUBTFUL, SYMMETRIC, Context
+from weightbridge.matching.confidence import DOUBTFUL, SYMMETRIC
+from weightbridge.matching.context import Context
 from weightbridge.matching.units.flattening import flattened_input, unflattened_output
 from weightbridge.matching.uses.leaves import Leaf, leaves_of
 from weightbridge.matching.values import Match

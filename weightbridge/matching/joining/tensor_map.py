@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.matching.context import CERTAIN
+from weightbridge.matching.confidence import CERTAIN
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.pairing.by_map import Map, mapped
 from weightbridge.matching.values import Match

@@ -5,7 +5,8 @@ only is said (WB211).
 from collections.abc import Iterator, Mapping
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.matching.context import SYMMETRIC, Context, key
+from weightbridge.matching.confidence import SYMMETRIC
+from weightbridge.matching.context import Context, key
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import Layer, LayerGraph

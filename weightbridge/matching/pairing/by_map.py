@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from weightbridge.errors import UsageError
-from weightbridge.matching.context import CERTAIN, Context
+from weightbridge.matching.confidence import CERTAIN
+from weightbridge.matching.context import Context
 from weightbridge.matching.units.units import Reduced
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import LayerGraph

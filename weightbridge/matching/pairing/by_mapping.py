@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from weightbridge.matching.context import CERTAIN, Context
+from weightbridge.matching.confidence import CERTAIN
+from weightbridge.matching.context import Context
 from weightbridge.matching.values import Match
 from weightbridge.model.axes import merges_or_drops, solve
 from weightbridge.model.graph import LayerGraph

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from weightbridge.matching.context import CERTAIN, SYMMETRIC, Context, is_compatible, key
+from weightbridge.matching.confidence import CERTAIN, SYMMETRIC
+from weightbridge.matching.context import Context, is_compatible, key
 from weightbridge.matching.pairing.by_shape import shapes
 from weightbridge.matching.pairing.by_structure import isomorphism
 from weightbridge.matching.pairing.names import is_automatic, same_names, suffix_names

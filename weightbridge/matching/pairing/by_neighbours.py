@@ -5,7 +5,8 @@ the other side.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from weightbridge.matching.context import STRUCTURE, Context, is_compatible, key
+from weightbridge.matching.confidence import SAME_SURROUNDINGS
+from weightbridge.matching.context import Context, is_compatible, key
 from weightbridge.matching.pairing.norm_placement import is_placed_alike
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair
@@ -62,7 +63,7 @@ class _Search:
             source = self._only(feeding, unit)
             if source is not None:
                 found.append(
-                    LayerPair(source.name, unit.name, STRUCTURE, ("structure", "shape", "one-sided"))
+                    LayerPair(source.name, unit.name, SAME_SURROUNDINGS, ("structure", "shape", "one-sided"))
                 )
                 self.candidates[feeding].remove(source)
         self.chosen.update((p.target, p.source) for p in found)

@@ -11,7 +11,8 @@ norms follow in the order of their convolutions.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from weightbridge.matching.context import DOUBTFUL, IN_ORDER, STRUCTURE, Context
+from weightbridge.matching.confidence import DOUBTFUL, IN_ORDER, SAME_SURROUNDINGS
+from weightbridge.matching.context import Context
 from weightbridge.matching.pairing.companions import companions
 from weightbridge.matching.pairing.keras_order import is_listed_alike
 from weightbridge.matching.pairing.names import is_automatic
@@ -163,7 +164,7 @@ def _named(loose: Reduced, norms: Sequence[Unit], places: Sequence[_Place]) -> d
     for i, j in companions([words(u.name) for u in units], kinds).items():
         place = by_layer.get(units[j].name)
         if place and units[i].name in wanted and _width(wanted[units[i].name]) == place.width:
-            found[units[i].name] = Home(place.layer, place.norm, STRUCTURE)
+            found[units[i].name] = Home(place.layer, place.norm, SAME_SURROUNDINGS)
     return found
 
 

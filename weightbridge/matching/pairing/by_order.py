@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from weightbridge.matching.context import DOUBTFUL, IN_ORDER, SYMMETRIC, Context, key
+from weightbridge.matching.confidence import DOUBTFUL, IN_ORDER, SYMMETRIC
+from weightbridge.matching.context import Context, key
 from weightbridge.matching.pairing.by_shape import UNORDERED
 from weightbridge.matching.pairing.doubt import SHOWN
 from weightbridge.matching.pairing.keras_order import in_keras_order, is_listed_alike, listed

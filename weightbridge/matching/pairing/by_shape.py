@@ -4,7 +4,8 @@ each side.
 
 from collections import Counter
 
-from weightbridge.matching.context import IN_ORDER, SYMMETRIC, Context
+from weightbridge.matching.confidence import IN_ORDER, SYMMETRIC
+from weightbridge.matching.context import Context
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair
 

@@ -4,7 +4,8 @@ without.
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 
-from weightbridge.matching.context import ONE_SIDED, STRUCTURE, SYMMETRIC, TOLD, Context, is_compatible, key
+from weightbridge.matching.confidence import ONE_SIDED, SAME_ATTRIBUTES, SAME_SURROUNDINGS, SYMMETRIC
+from weightbridge.matching.context import Context, is_compatible, key
 from weightbridge.matching.pairing.norm_placement import is_placed_alike
 from weightbridge.matching.pairing.same_functions import same_functions
 from weightbridge.matching.pairing.signatures import (
@@ -106,11 +107,15 @@ def _both_sides(
             if not is_compatible(source.by_name[s], target.by_name[t]):
                 continue
             same = key(source.by_name[s]) == key(target.by_name[t])
-            sure = (STRUCTURE if same else ONE_SIDED) if len(names) == 1 else SYMMETRIC
+            sure = (SAME_SURROUNDINGS if same else ONE_SIDED) if len(names) == 1 else SYMMETRIC
             evidence = ("structure", "shape") if same else ("structure",)
             told = () if len(names) == 1 else ("function",) if is_told else ("order",)
             yield LayerPair(
-                s, t, TOLD if is_told else sure, (*evidence, *told), tuple(o for o in others if o != s)
+                s,
+                t,
+                SAME_ATTRIBUTES if is_told else sure,
+                (*evidence, *told),
+                tuple(o for o in others if o != s),
             )
 
 

@@ -5,7 +5,8 @@ over.
 from dataclasses import replace
 from itertools import chain, islice
 
-from weightbridge.matching.context import DOUBTFUL, Context, key
+from weightbridge.matching.confidence import DOUBTFUL
+from weightbridge.matching.context import Context, key
 from weightbridge.matching.values import LayerPair
 
 SHOWN = 5

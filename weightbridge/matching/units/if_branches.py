@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from weightbridge.matching.context import DOUBTFUL
+from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import Layer, LayerGraph

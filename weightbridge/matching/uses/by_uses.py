@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL
 from weightbridge.matching.context import Context
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.pairing.keras_order import is_listed_alike
@@ -14,7 +15,7 @@ from weightbridge.matching.units.units import Reduced
 from weightbridge.matching.uses.block_pairs import BlockPair, paired_blocks
 from weightbridge.matching.uses.blocks import Words
 from weightbridge.matching.uses.fusing import fusions, stacked
-from weightbridge.matching.uses.leaf_pairs import BY_WORDS, TIED, LeafPair, paired_leaves
+from weightbridge.matching.uses.leaf_pairs import LeafPair, paired_leaves
 from weightbridge.matching.uses.leaf_uses import Role, roles_of
 from weightbridge.matching.uses.leaves import Leaf, leaves_of
 from weightbridge.matching.uses.shared_tables import shared_tables
@@ -180,7 +181,7 @@ def _in_block(
     matches = [m for fusion in fused for m in fusion.matches(source, target, joiner)]
     chosen = _cached_pairs(tuple(a), tuple(b))
     for pair in (*chosen, *shared_tables(a, b, chosen)):
-        sure = pair if blocks.sure else replace(pair, confidence=min(pair.confidence, TIED))
+        sure = pair if blocks.sure else replace(pair, confidence=min(pair.confidence, DOUBTFUL))
         one, other = a[pair.source], b[pair.target]
         matches += single_matches(one, other, sure, [a[k] for k in pair.runners_up], joiner)
         if (

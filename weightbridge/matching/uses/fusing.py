@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.units.units import plain_role
-from weightbridge.matching.uses.leaf_pairs import BY_WORDS, TIED
 from weightbridge.matching.uses.leaf_uses import Role
 from weightbridge.matching.uses.leaves import Leaf
 from weightbridge.matching.uses.stacks import is_stack, lies_turned
@@ -97,7 +97,7 @@ def _split(given: Role, wanted: Sequence[Role], joiner: Joiner) -> Iterator[Matc
             if part and found and by_head:
                 found = _by_head(found, part, n, len(wanted), role.leaf)
             if part and found:
-                sure = TIED if by_head else BY_WORDS
+                sure = DOUBTFUL if by_head else BY_WORDS
                 yield Match(tensor.name, (part.name,), *found, False, sure, ("name", "fused"))
 
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL, MISLEADING, ONLY_FIT, SAME_FUNCTION
 from weightbridge.matching.pairing.companions import SAYS_NOTHING, companions, support
 from weightbridge.matching.uses.blocks import Words
 from weightbridge.matching.uses.counting import in_step
@@ -16,7 +17,6 @@ from weightbridge.matching.uses.leaf_scores import Group, groups_of
 from weightbridge.matching.uses.leaf_uses import GENERIC, SWAPPED, Role
 from weightbridge.matching.uses.variants import told_apart
 
-ONLY, BY_FUNCTION, BY_WORDS, MISLEADING, TIED = 0.99, 0.95, 0.85, 0.8, 0.5
 Places = dict[int, int]
 MARGIN = 0.2  # of likeness by words between the chosen one and the next
 
@@ -139,12 +139,12 @@ def _judged(group: Group, source: Sequence[Role], target: Sequence[Role], i: int
         others = [k for k in spare if target[group.columns[k]].function == function]
         if not twins and not others:
             rivals = [k for k in rivals if {source[group.rows[k]].function, function} == SWAPPED]
-            return pair(MISLEADING if rivals else BY_FUNCTION)
+            return pair(MISLEADING if rivals else SAME_FUNCTION)
         rivals, spare = twins, others
     elif one.function and function:
-        return pair(TIED)
+        return pair(DOUBTFUL)
     if not rivals and not spare:
-        return pair(ONLY if same or not (one.function or function) else BY_WORDS)
+        return pair(ONLY_FIT if same or not (one.function or function) else BY_WORDS)
     own = _spelled(one)
     as_well = (*(source[k] for k in group.rows[rivals]), *(target[k] for k in group.columns[spare]))
     if (
@@ -152,6 +152,6 @@ def _judged(group: Group, source: Sequence[Role], target: Sequence[Role], i: int
         and any(map(str.isalpha, own))
         and not any(own == _spelled(role) for role in as_well)
     ):
-        return pair(BY_FUNCTION, "words")
+        return pair(SAME_FUNCTION, "words")
     next_best = np.concatenate((group.scores[rivals, j], group.scores[i, spare])).max()
-    return pair(BY_WORDS, "words") if group.scores[i, j] - next_best >= MARGIN else pair(TIED, "order")
+    return pair(BY_WORDS, "words") if group.scores[i, j] - next_best >= MARGIN else pair(DOUBTFUL, "order")

@@ -5,7 +5,8 @@ What else stands in the layer of such a table is shared with it.
 
 from collections.abc import Iterator, Sequence
 
-from weightbridge.matching.uses.leaf_pairs import BY_WORDS, TIED, LeafPair
+from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL
+from weightbridge.matching.uses.leaf_pairs import LeafPair
 from weightbridge.matching.uses.leaf_uses import Role
 
 TABLES = frozenset({"token_embedding", "position_embedding", "type_embedding"})
@@ -40,7 +41,7 @@ def _second_uses(
             continue
         twins = [p for p in shared if _is_twin(source[p.source], target[p.target], role)]
         if len(twins) == 1:
-            sure = BY_WORDS if role.function else TIED
+            sure = BY_WORDS if role.function else DOUBTFUL
             yield LeafPair(twins[0].source, j, min(sure, twins[0].confidence), ("shape", "name", "tied"))
 
 

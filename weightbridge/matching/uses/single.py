@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from weightbridge.matching.confidence import BY_WORDS, CERTAIN, DOUBTFUL
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.units.units import plain_role
-from weightbridge.matching.uses.leaf_pairs import BY_WORDS, TIED, LeafPair
+from weightbridge.matching.uses.leaf_pairs import LeafPair
 from weightbridge.matching.uses.leaf_uses import Role
 from weightbridge.matching.uses.leaves import Leaf
 from weightbridge.matching.uses.stacks import crosses, is_stack
@@ -48,8 +49,10 @@ def _surest(source: Role, target: Role, given: Tensor, transform: str, joiner: J
     """No state dict says how it flattens, nor which axis of a square matrix without a module is the outputs."""
     is_told = joiner.source.framework == joiner.target.framework or _is_table_of(target)
     if not is_told and _is_square(given) and {source.leaf.layer.op, target.leaf.layer.op} & TABLES:
-        return TIED if crosses(source.leaf, target.leaf) is None or not is_stack(target.leaf) else BY_WORDS
-    return BY_WORDS if "(c " in transform else 1.0
+        return (
+            DOUBTFUL if crosses(source.leaf, target.leaf) is None or not is_stack(target.leaf) else BY_WORDS
+        )
+    return BY_WORDS if "(c " in transform else CERTAIN
 
 
 def _counterpart(source: Leaf, role: str, wanted: int) -> Tensor | None:

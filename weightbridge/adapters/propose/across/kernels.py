@@ -10,12 +10,12 @@ from weightbridge.adapters.apply.maps import Rule
 from weightbridge.adapters.propose.channels import cost
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.stems import is_stem
+from weightbridge.matching.confidence import CHOSEN
 from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import Letters, letters
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
 
-CONFIDENCE = 0.3  # which layer takes from which is a choice here, not a finding
 AS_IT_IS = "as it stands in another architecture"
 NEUTRAL = {"gamma": 1.0, "moving_variance": 1.0}
 SOURCES = {
@@ -91,5 +91,5 @@ def _step(
 ) -> Step:
     return Step(
         target=tensor.name, sources=sources, kind="adapt", contract="lossy", shape=tensor.shape, size=tensor.size, transform=transform,
-        parameters=parameters, confidence=CONFIDENCE, evidence=("stage",), energy_kept=None if sources else 1.0, cost=text or AS_IT_IS,
+        parameters=parameters, confidence=CHOSEN, evidence=("stage",), energy_kept=None if sources else 1.0, cost=text or AS_IT_IS,
     )  # fmt: skip
