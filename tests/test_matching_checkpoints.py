@@ -13,6 +13,7 @@ from weightbridge import formats
 from weightbridge.matching import match
 from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 
@@ -38,7 +39,7 @@ def layer(name: str, op: str, **shapes: tuple[int, ...]) -> Layer:
 
 
 def model(*layers: Layer, format: str = "keras-zip") -> LayerGraph:
-    return LayerGraph("target", format, "keras", layers=layers)
+    return LayerGraph("target", format, "keras", layers=with_axes(layers, "keras"))
 
 
 def attention() -> LayerGraph:

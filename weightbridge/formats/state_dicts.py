@@ -9,6 +9,7 @@ from typing import Any
 from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.formats.safetensors.layers import framework_of, is_state, layers_of, natural
 from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Tensor
 
 COMPLEX = ("complex64", "complex128")
@@ -56,7 +57,7 @@ def graph_of(path: str, format: str, producer: str, found: StateDict) -> LayerGr
         format=format,
         framework=framework,
         producer=producer,
-        layers=layers,
+        layers=with_axes(layers, framework),
         edges=tuple(Edge(a.name, b.name) for a, b in pairwise(layers)),
         has_flow=False,
         excluded=tuple(sorted((*gone, *found.excluded), key=lambda e: e.name)),

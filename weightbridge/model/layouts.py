@@ -1,95 +1,205 @@
-"""Which axis of a tensor means what: `i` (channels in), `o` (channels out), `x0`.. (kernel taps), whoever
-wrote the file.
+"""Which axis of a stored tensor is which: the layouts of every framework, by operation and role.
+
+`o` counts channels out, `i` channels in, `d h w` space; docs/attributes.md lists all names.
 """
 
-from weightbridge.model.graph import Layer
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
-from weightbridge.model.vocabulary import RECURRENT, SINGLE_KERNEL_CONVOLUTIONS
+from weightbridge.model.vocabulary import RECURRENT
 
-Letters = tuple[str, ...]
+Axes = tuple[str, ...]
 VECTORS = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "alpha"})
+MATRICES = {False: "i o", True: "o i"}  # by `transposed`
+STACKS = {False: "x i o", True: "x o i"}  # matrices of several experts
+SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
+
+CHANNELS_LAST_KERNELS = {"Conv": "... i o", "ConvTranspose": "... o i", "DepthwiseConv": "... c m"}
+CHANNELS_FIRST_KERNELS = {"Conv": "o i ...", "ConvTranspose": "i o ...", "DepthwiseConv": "(c m) 1 ..."}
+KERNELS: Mapping[str, Mapping[str, str]] = {
+    "keras": CHANNELS_LAST_KERNELS,
+    "onnx": CHANNELS_FIRST_KERNELS,
+    "torch": CHANNELS_FIRST_KERNELS,
+}
+SEPARABLE = {"depthwise_kernel": "... c m", "pointwise_kernel": "... i o"}  # roles that Keras alone has
+GATES: Mapping[str, Mapping[str, str]] = {
+    "keras": {"kernel": "i g", "recurrent_kernel": "u g", "bias": "g", "recurrent_bias": "g"},
+    "torch": {"kernel": "g i", "recurrent_kernel": "g u", "bias": "g", "recurrent_bias": "g"},
+    "onnx": {"kernel": "r g i", "recurrent_kernel": "r g u", "bias": "r (b g)"},
+}
+AS_DEPTHWISE = {"o": "(c m)", "i": "1"}  # a convolution with one channel a group, where channels come first
+AS_GROUPED = {"(c m)": "o", "1": "i"}
 
 
-def letters(layer: Layer, tensor: Tensor, framework: str) -> Letters:
-    """One letter per axis, () where the tensor's axes are not known."""
+def with_axes(layers: Sequence[Layer], framework: str) -> tuple[Layer, ...]:
+    """The layers of a file with the axes of all their tensors; framework: whose layouts the file has."""
+    return tuple(_with_axes(layer, framework) for layer in layers)
+
+
+def _with_axes(layer: Layer, framework: str) -> Layer:
+    if not layer.tensors:
+        return layer
+    tensors = tuple(replace(t, axes=stored_axes(framework, layer, t)) for t in layer.tensors)
+    return replace(layer, tensors=tensors)
+
+
+def stored_axes(framework: str, layer: Layer, tensor: Tensor) -> str:
+    """The axes of a tensor as its file stores it, "" where they are not known."""
+    layouts = layer.attributes.get("layouts") or {}
+    if tensor.role in layouts and layer.op != "Dense":  # a dense layer says it by `transposed`
+        return _told_axes(layer, tensor, str(layouts[tensor.role]))
+    if "kernel_axes" in layer.attributes and tensor.role == "kernel":
+        return _with_space(str(layer.attributes["kernel_axes"]), len(tensor.shape))
+    return usual_axes(framework, layer, tensor)
+
+
+def _told_axes(layer: Layer, tensor: Tensor, axes: str) -> str:
+    """The axes that a reader found behind a Transpose or Reshape; it names those of some layers otherwise."""
+    if layer.op == "EinsumDense" or layer.op in RECURRENT or len(split(axes)) != len(tensor.shape):
+        return ""
+    return " ".join("o" if name == "c" else name for name in split(axes)) if tensor.role in VECTORS else axes
+
+
+def usual_axes(framework: str, layer: Layer, tensor: Tensor) -> str:
+    """The axes of a tensor as the operation reads it in this framework, "" where they are not known."""
     rank = len(tensor.shape)
-    if layer.attributes.get("layouts", {}).get(tensor.role) is not None and layer.op != "Dense":
-        return ()  # stored in another order than the operation reads: only exact rules know it
     if layer.op == "EinsumDense":
-        return _einsum(layer, tensor)
+        return " ".join(_einsum_axes(layer, tensor))
     if layer.op in RECURRENT:
-        return _recurrent(tensor, framework)
+        return _recurrent_axes(framework, layer, tensor)
     if tensor.role in VECTORS:
-        return (*(f"s{n}" for n in range(rank - 1)), "o") if rank else ()
-    if tensor.role == "embeddings" and rank == 2:
-        return ("v", "o")
-    if layer.op == "Dense" and tensor.role == "kernel" and rank == 2:
-        return _dense(layer, tensor, framework)
-    return _kernel(layer, tensor, framework) if rank >= 3 else ()
+        return " ".join((*(f"s{n}" for n in range(rank - 1)), "o")) if rank else ""
+    if rank == 2:
+        return _matrix_axes(layer, tensor)
+    if layer.op == "Opaque":
+        return _stack_axes(framework, layer) if rank == 3 else ""
+    return _kernel_axes(framework, layer, tensor)
 
 
-def taps(found: Letters) -> Letters:
-    """The spatial letters of a kernel."""
-    return tuple(letter for letter in found if letter.startswith("x"))
+def _matrix_axes(layer: Layer, tensor: Tensor) -> str:
+    if tensor.role == "embeddings":
+        return "v e"
+    if layer.op == "Dense" and tensor.role == "kernel":
+        return MATRICES[bool(layer.attributes.get("transposed"))]
+    return "(p o) i" if tensor.role == "in_proj_kernel" else ""  # query, key and value in one
 
 
-def _dense(layer: Layer, tensor: Tensor, framework: str) -> Letters:
-    units = layer.attributes.get("units")
-    forward, backward = ("i", "o"), ("o", "i")
-    if "transposed" in layer.attributes:
-        return backward if layer.attributes["transposed"] else forward
-    if tensor.shape[0] != tensor.shape[1] and units in tensor.shape:
-        return forward if tensor.shape[1] == units else backward
-    return backward if framework == "torch" else forward
+def _stack_axes(framework: str, layer: Layer) -> str:
+    """Three axes of a layer of unknown class are taken for a stack of matrices, where their order is known."""
+    is_turned = layer.attributes.get("transposed", False if framework == "keras" else None)
+    return "" if is_turned is None else STACKS[bool(is_turned)]
 
 
-def _kernel(layer: Layer, tensor: Tensor, framework: str) -> Letters:
-    spatial = tuple(f"x{n}" for n in range(len(tensor.shape) - 2))
-    if tensor.role == "pointwise_kernel":
-        return (*spatial, "i", "o")
-    if tensor.role == "depthwise_kernel" or (layer.op == "DepthwiseConv" and framework == "keras"):
-        return (*spatial, "c", "m")
-    if layer.op == "DepthwiseConv":
-        single = (
-            layer.attributes.get("groups") == tensor.shape[0]
-        )  # else channels and multiplier share one axis
-        return ("c", "m", *spatial) if single else ()
-    if tensor.role != "kernel" or layer.op not in SINGLE_KERNEL_CONVOLUTIONS:
-        return ()
-    swapped = layer.op == "ConvTranspose"
-    if framework == "keras":
-        return (*spatial, "o", "i") if swapped else (*spatial, "i", "o")
-    return ("i", "o", *spatial) if swapped else ("o", "i", *spatial)
-
-
-def _recurrent(tensor: Tensor, framework: str) -> Letters:
+def _kernel_axes(framework: str, layer: Layer, tensor: Tensor) -> str:
     rank = len(tensor.shape)
-    if framework != "keras" or rank not in (1, 2):
-        return ()
-    names: dict[str, Letters] = {
-        "kernel": ("i", "g"),
-        "recurrent_kernel": ("u", "g"),
-        "bias": ("g",) if rank == 1 else ("b", "g"),
-    }
-    return names.get(tensor.role, ())
+    if tensor.role in SEPARABLE:
+        return _with_space(SEPARABLE[tensor.role], rank)
+    if tensor.role != "kernel":
+        return ""
+    return _with_space(KERNELS.get(framework, {}).get(layer.op, ""), rank)
 
 
-def _einsum(layer: Layer, tensor: Tensor) -> Letters:
-    """From `abc,cde->abde`: kernel axes that the output has are channels out, the others channels in."""
+def _with_space(axes: str, rank: int) -> str:
+    """`o i ...` with its axes of space written out, "" where a tensor of this rank cannot have them."""
+    named = split(axes.replace("...", " "))
+    space = SPACE.get(rank - len(named), "")
+    return axes.replace("...", space) if space else ""
+
+
+def _recurrent_axes(framework: str, layer: Layer, tensor: Tensor) -> str:
+    """A cell that an exporter wrote out may have Keras's layout, or torch's; its reader says so."""
+    writer = str(layer.attributes.get("weights", framework))
+    axes = GATES.get(writer, {}).get(tensor.role, "")
+    if tensor.role == "bias" and len(tensor.shape) == 2 and writer == "keras":
+        axes = "b g"  # input and recurrent biases of a GRU
+    return axes if len(split(axes)) == len(tensor.shape) else ""
+
+
+def _einsum_axes(layer: Layer, tensor: Tensor) -> Axes:
+    """From `abc,cde->abde`: kernel axes that the output has are channels out, the others channels in.
+
+    Of two axes out, the heads `n` come first: `i n o`. Of two axes in, they are `j`: `j i o`.
+    """
     left, arrow, right = str(layer.attributes.get("equation", "")).partition("->")
     _, comma, kernel = left.partition(",")
     if not arrow or not comma:
         return ()
     if tensor.role == "bias":
         rank = sum(axis in kernel for axis in right)
-        return ("h", "o")[-rank:] if len(tensor.shape) == rank <= 2 else ()
+        return ("n", "o")[-rank:] if len(tensor.shape) == rank <= 2 else ()
     if tensor.role != "kernel" or len(kernel) != len(tensor.shape):
         return ()
-    out = [axis for axis in kernel if axis in right]
-    into = [axis for axis in kernel if axis not in right]
-    if not 1 <= len(out) <= 2 or not 1 <= len(into) <= 2:
+    outward = [axis for axis in kernel if axis in right]
+    inward = [axis for axis in kernel if axis not in right]
+    if not 1 <= len(outward) <= 2 or not 1 <= len(inward) <= 2:
         return ()
-    names = dict(zip(reversed(out), ("o", "h"), strict=False)) | dict(
-        zip(reversed(into), ("i", "j"), strict=False)
-    )
+    names = dict(zip(reversed(outward), ("o", "n"), strict=False))
+    names |= dict(zip(reversed(inward), ("i", "j"), strict=False))
     return tuple(names[axis] for axis in kernel)
+
+
+def as_operation(framework: str, layer: Layer, tensor: Tensor, op: str) -> tuple[Layer, Tensor]:
+    """The layer as one of another kind of convolution, and its kernel with the axes of that kind."""
+    renamed = replace(layer, op=op)
+    if tensor.axes == usual_axes(framework, layer, tensor):
+        return renamed, replace(tensor, axes=usual_axes(framework, renamed, tensor))
+    names = AS_DEPTHWISE if op == "DepthwiseConv" else AS_GROUPED
+    return renamed, replace(tensor, axes=" ".join(names.get(name, name) for name in split(tensor.axes)))
+
+
+def split(axes: str) -> Axes:
+    """`(c m) 1 h w` by dimension."""
+    names: list[str] = []
+    for part in axes.replace("(", " ( ").replace(")", " ) ").split():
+        if part == ")":
+            start = names.index("(")
+            names[start:] = [f"({' '.join(names[start + 1 :])})"]
+        else:
+            names.append(part)
+    return tuple(names)
+
+
+def names_within(axis: str) -> Axes:
+    """The names of an axis that is several in one: `(c m)`; () for any other."""
+    return tuple(axis.strip("()").split()) if axis.startswith("(") else ()
+
+
+def length_of(tensor: Tensor, axis: str) -> int | None:
+    """How long an axis of a tensor is, None where the tensor has none of this name."""
+    names = split(tensor.axes)
+    return tensor.shape[names.index(axis)] if axis in names else None
+
+
+def is_turned(tensor: Tensor) -> bool:
+    """Whether a matrix is known to be stored as (out, in)."""
+    return tensor.axes == MATRICES[True]
+
+
+def is_taken_as_turned(graph: LayerGraph, tensor: Tensor) -> bool:
+    """Whether a matrix is (out, in), as those of unknown axes are in torch's modules."""
+    is_known = tensor.axes in MATRICES.values()
+    return is_turned(tensor) if is_known else writes_matrices_turned(graph)
+
+
+def writes_matrices_turned(graph: LayerGraph) -> bool:
+    """Whether matrices of unknown axes are (out, in), as they are in torch's modules."""
+    return graph.framework == "torch"
+
+
+def keeps_channels_first(graph: LayerGraph) -> bool:
+    """Whether the kernels of a file are those of operations that see channels before space."""
+    return KERNELS.get(graph.framework) is CHANNELS_FIRST_KERNELS
+
+
+def has_layouts_of(one: LayerGraph, other: LayerGraph) -> bool:
+    """Whether tensors of unknown axes have the same axes in both files."""
+    return one.framework == other.framework
+
+
+def data_format(graph: LayerGraph, layer: Layer) -> str | None:
+    """`channels_first` or `channels_last`: where the values of a layer have their channels; None if unknown."""
+    usual = None if keeps_channels_first(graph) else "channels_last"
+    told = layer.attributes.get("data_format", usual)
+    return None if told is None else str(told)

@@ -23,6 +23,7 @@ class Tensor:
     shape: in the file's own axis order. dtype: numpy's name (`float32`, `bfloat16`, ...).
     key: the storage address that the format's writer understands (HDF5 dataset path, initializer's name).
     load: reads the bytes; called in transfer and verify only.
+    axes: what its axes are in that order (`h w i o`), "" where it is not known; model/layouts has the names.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Tensor:
     key: str
     load: Callable[[], Array]
     trainable: bool = True
+    axes: str = ""
 
     @property
     def size(self) -> int:

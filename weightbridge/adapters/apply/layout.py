@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from weightbridge.model.layouts import Letters
+from weightbridge.adapters.letters import Letters
 from weightbridge.model.tensors import Array
 
 

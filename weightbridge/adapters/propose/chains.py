@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from weightbridge.adapters.apply.kernels import padding_at
+from weightbridge.adapters.letters import letters, taps
 from weightbridge.adapters.propose.groups import activation_of
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.matching.confidence import INSERTED
 from weightbridge.model.graph import Layer
-from weightbridge.model.layouts import letters, taps
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
 
@@ -44,7 +44,7 @@ def _fits(setting: Setting, layer: Layer) -> bool:
     kernel, attributes = layer.tensor("kernel"), layer.attributes
     if kernel is None or not setting.open_targets.issuperset(t.name for t in layer.tensors):
         return False
-    names = letters(layer, kernel, setting.target.framework)
+    names = letters(layer, kernel)
     if (
         not names
         or any(s != 1 for s in attributes.get("strides") or ())
@@ -71,7 +71,7 @@ def _place(layer: Layer, axis: int, size: int) -> int | None:
 
 def _identity_steps(setting: Setting, layer: Layer) -> Iterator[Step]:
     for tensor in layer.tensors:
-        names = letters(layer, tensor, setting.target.framework)
+        names = letters(layer, tensor)
         places = {
             str(names.index(x)): _place(layer, n, tensor.shape[names.index(x)])
             for n, x in enumerate(taps(names))

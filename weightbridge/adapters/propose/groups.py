@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import keeps_channels_first
 from weightbridge.model.vocabulary import (
     AFFINE,
     CONVOLUTIONS,
@@ -216,7 +217,7 @@ SPECIAL: dict[str, Handler] = {
 
 def channels_first(graph: LayerGraph, layer: Layer) -> bool:
     """Whether the grid comes after the channels in this layer's input."""
-    return graph.framework != "keras" or layer.attributes.get("data_format") == "channels_first"
+    return keeps_channels_first(graph) or layer.attributes.get("data_format") == "channels_first"
 
 
 def _along_channels(graph: LayerGraph, layer: Layer) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from weightbridge.adapters.letters import letters
 from weightbridge.adapters.propose.channels import channel_steps
 from weightbridge.adapters.propose.depth import depth_steps
 from weightbridge.adapters.propose.heads import head_findings, head_layers, replaced_heads
@@ -11,7 +12,6 @@ from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.stems import stem_findings
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.adapters.propose.widths import Widths, source_widths
-from weightbridge.model.layouts import letters
 from weightbridge.plan import Step
 
 
@@ -61,9 +61,6 @@ def _unfilled(setting: Setting, added: frozenset[str]) -> set[int]:
         for tensor in layer.tensors:
             if tensor.name in setting.partners or tensor.name in added or tensor.name in setting.matches:
                 continue
-            axes = [
-                setting.axis(layer, letter)
-                for letter in letters(layer, tensor, setting.target.framework) or ("i", "o")
-            ]
+            axes = [setting.axis(layer, letter) for letter in letters(layer, tensor) or ("i", "o")]
             found |= {g for axis in axes if axis for g in axis.parts}
     return found

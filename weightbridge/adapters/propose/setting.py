@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from weightbridge.adapters.letters import Letters, letters
 from weightbridge.adapters.propose.branches import Branch, residual_branches
 from weightbridge.adapters.propose.groups import Axis, Groups, channel_groups
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.layouts import Letters, letters
 from weightbridge.model.tensors import Tensor
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -128,7 +128,7 @@ def _joined(
     owner = setting.source.owner[source.name]
     pair = pair or LayerPair(owner.name, layer.name, DOUBTFUL, ("shape",))
     ours, theirs = (
-        letters(layer, tensor, setting.target.framework),
-        letters(owner, source, setting.source.framework),
+        letters(layer, tensor),
+        letters(owner, source),
     )
     return Partners(layer, tensor, ours, owner, source, theirs, pair)

@@ -22,6 +22,7 @@ from weightbridge.formats.keras.variables.legacy_kernels import with_old_kernels
 from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 KERAS_2 = (2,)
@@ -79,7 +80,7 @@ def _weights(path: Path, root: Group, group: Group) -> LayerGraph:
         format="keras-h5-weights",
         framework="keras",
         producer=_producer(root, group),
-        layers=layers,
+        layers=with_axes(layers, "keras"),
         edges=chain(layers),
         findings=weight_findings(origin),
     )

@@ -13,6 +13,7 @@ from weightbridge.formats.keras.variables.loose import unique
 from weightbridge.formats.keras.variables.stored import Store
 from weightbridge.formats.keras.variables.tree import is_custom
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.layouts import with_axes
 
 SHOWN = 10
 OPERATIONS_OF_TENSORFLOW = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
@@ -37,7 +38,7 @@ def graph_of_model(
         format=format,
         framework="keras",
         producer=producer,
-        layers=layers,
+        layers=with_axes(layers, "keras"),
         edges=tuple(built.edges),
         has_flow=True,
         inputs=flow.inputs,

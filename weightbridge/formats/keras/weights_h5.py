@@ -13,6 +13,7 @@ from weightbridge.formats.keras.variables.shards import is_shard_map, read_shard
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "keras-weights-h5"
@@ -54,7 +55,7 @@ def graph_of_variables(path: Path, root: Group, format: str, producer: str = "ke
         format=format,
         framework="keras",
         producer=producer,
-        layers=layers,
+        layers=with_axes(layers, "keras"),
         edges=chain(layers),
         excluded=excluded(root),
     )

@@ -12,6 +12,7 @@ from weightbridge.formats.onnx.proto import Model, TensorHeader, parse_model
 from weightbridge.formats.onnx.tensors import check, loader, scaled
 from weightbridge.formats.onnx.write import write_tensors
 from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 __all__ = ["folded", "read", "write"]
@@ -31,7 +32,7 @@ def read(path: Path) -> LayerGraph:
         format="onnx",
         framework="onnx",
         producer=model.producer,
-        layers=found.layers,
+        layers=with_axes(found.layers, "onnx"),
         edges=found.edges,
         has_flow=True,
         inputs=found.inputs,

@@ -13,6 +13,7 @@ from weightbridge.formats.tensorflow.checkpoint_names import OBJECTS, Named, by_
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle, read_bundle
 from weightbridge.formats.tensorflow.tracked import Tracked, parse_tracked
 from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "tf-checkpoint"
@@ -40,7 +41,7 @@ def read(path: Path) -> LayerGraph:
         format=FORMAT,
         framework="keras",
         producer="tensorflow 2" if objects else "tensorflow",
-        layers=layers,
+        layers=with_axes(layers, "keras"),
         edges=chain(layers),
         excluded=excluded(bundle, named),
         files=tuple(str(f) for f in files_of(bundle) if f != path),

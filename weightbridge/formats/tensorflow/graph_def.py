@@ -9,6 +9,7 @@ from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.tensorflow.constants import Constant, constant_tensor, is_weight
 from weightbridge.formats.wire import Buffer, Span, fields, span_of, text
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Tensor
 
 SUMS = ("Add", "AddV2")
@@ -57,7 +58,13 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
             where=str(path),
             fix="Check it",
         )
-    return LayerGraph(path=str(path), format=format, framework="keras", layers=layers, edges=chain(layers))
+    return LayerGraph(
+        path=str(path),
+        format=format,
+        framework="keras",
+        layers=with_axes(layers, "keras"),
+        edges=chain(layers),
+    )
 
 
 def _layers(path: Path, data: Buffer, span: Span) -> tuple[Layer, ...]:

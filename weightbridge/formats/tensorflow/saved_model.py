@@ -41,6 +41,7 @@ from weightbridge.formats.tensorflow.tensor_bundle import Bundle, read_bundle
 from weightbridge.formats.tensorflow.tracked import Tracked
 from weightbridge.formats.wire import Buffer
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "saved-model"
@@ -107,7 +108,13 @@ def _by_names(path: Path, bundle: Bundle, named: Iterable[Named], *, has_objects
         raise Corrupt(
             "the SavedModel holds no weights", where=str(path), fix="Build the model before it is saved"
         )
-    return LayerGraph(path=str(path), format=FORMAT, framework="keras", layers=layers, edges=chain(layers))
+    return LayerGraph(
+        path=str(path),
+        format=FORMAT,
+        framework="keras",
+        layers=with_axes(layers, "keras"),
+        edges=chain(layers),
+    )
 
 
 def _keras(path: Path, objects: Objects, bundle: Bundle) -> LayerGraph:

@@ -16,6 +16,7 @@ from weightbridge.formats.tensorflow.saved_model_keras import Objects, SavedStor
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle
 from weightbridge.formats.tensorflow.tracked import MAX_DEPTH, below
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.layouts import with_axes
 
 ALONE = "Sequential"
 OWN = "model"  # the layer of the variables that the model itself holds
@@ -39,7 +40,7 @@ def graph_of_parts(path: Path, format: str, objects: Objects, bundle: Bundle, or
         path=str(path),
         format=format,
         framework="keras",
-        layers=layers,
+        layers=with_axes(layers, "keras"),
         edges=chain(layers),
         findings=(*of_configs, *code_findings(flow), *built.findings),
     )

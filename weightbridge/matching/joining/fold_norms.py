@@ -13,12 +13,13 @@ from weightbridge.matching.joining.folded_norms import assumed, epsilon_of
 from weightbridge.matching.pairing.by_norm_owner import homes
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair, Match
-from weightbridge.model.axes import parse
+from weightbridge.model.layouts import split
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vectors import vector_pattern
 from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 
 FOLDED = SINGLE_KERNEL_CONVOLUTIONS | {"Dense", "Linear"}
+WRITTEN = frozenset({"o", "(c m)", "c"})  # what a kernel writes: channels out, each with a scale of its own
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
@@ -116,16 +117,11 @@ def _folded(
 
 def _output_axis(match: Match, given: Tensor, wanted: Tensor, width: int) -> int | None:
     """The axis of the source's kernel that is written, None where it is not plain."""
-    if "->" in match.transform:
-        axes = parse(match.transform).source
-        named = [
-            n
-            for n, group in enumerate(axes)
-            if group in (("o",), ("c", "m"), ("c",)) and given.shape[n] == width
-        ]
-    else:
-        named = [n for n, size in enumerate(given.shape) if size == width and not match.transform][:1]
-    return named[0] if named and given.size == wanted.size else None
+    if given.size != wanted.size or (match.transform and "->" not in match.transform):
+        return None
+    names = split(given.axes) or ("o",) * len(given.shape)  # of unknown axes the first that is as long
+    axes = (n for n, name in enumerate(names) if name in WRITTEN and given.shape[n] == width)
+    return next(axes, None)
 
 
 def _match(

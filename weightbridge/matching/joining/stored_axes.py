@@ -1,87 +1,48 @@
-"""Tensors that an exporter keeps in another order of axes than their operation reads them in: rules speak of
-the operation's order.
-"""
+"""Tensors that a file keeps in another order of axes than their operation reads: rules speak of the operation's."""
 
-from dataclasses import replace
 from math import prod
 
+from weightbridge.matching.joining.sides import Side
 from weightbridge.model.axes import is_identity
-from weightbridge.model.graph import Layer
-from weightbridge.model.tensors import Tensor
-
-SPACE = {1: "w", 2: "h w", 3: "d h w"}
-SEEN = {"Conv": "o i", "ConvTranspose": "i o", "DepthwiseConv": "(c m) 1", "Embedding": "v e"}
+from weightbridge.model.layouts import VECTORS, Axes, names_within, split, usual_axes
 
 
-def stored(layer: Layer, role: str) -> tuple[str, ...] | None:
+def stored(side: Side) -> Axes | None:
     """The axes of a stored tensor where they differ from its operation's, () where they cannot be told, None
-    where they are the same.
+    where they are the same or the operation has none to speak of.
     """
-    layouts = layer.attributes.get("layouts") or {}
-    if role not in layouts or layer.op == "Dense":  # a dense layer says it by `transposed`
+    if side.layer.op == "Dense":  # a dense layer says it by `transposed`
         return None
-    labels = _groups(layouts[role])
-    known = seen(layer, len(labels))
-    return labels if set(labels) <= {*known, *(name for label in known for name in inner(label)), "1"} else ()
+    names, seen = split(side.tensor.axes), seen_axes(side)
+    if not seen or names == seen:
+        return None
+    known = {"1", *seen, *(name for axis in seen for name in names_within(axis))}
+    return names if side.tensor.role not in VECTORS and known.issuperset(names) else ()
 
 
-def seen(layer: Layer, rank: int) -> tuple[str, ...]:
-    """The axes that the operation itself reads, () for an operation without any to speak of."""
-    named = _groups(SEEN.get(layer.op, ""))
-    return (*named, *SPACE.get(rank - len(named), "").split()) if layer.op != "Embedding" else named
+def seen_axes(side: Side) -> Axes:
+    """The axes that the operation itself reads."""
+    return split(usual_axes(side.graph.framework, side.layer, side.tensor))
 
 
-def seen_shape(labels: tuple[str, ...], wanted: tuple[str, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+def seen_shape(names: Axes, seen: Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape in the operation's order."""
-    known = dict(zip(labels, shape, strict=True))
-    return tuple(known.get(label, prod(known.get(name, 1) for name in inner(label))) for label in wanted)
+    known = dict(zip(names, shape, strict=True))
+    return tuple(known.get(axis, prod(known.get(name, 1) for name in names_within(axis))) for axis in seen)
 
 
-def inner(label: str) -> list[str]:
-    """The names of an axis that is several in one."""
-    return label.strip("()").split() if label.startswith("(") else []
-
-
-def as_seen(layer: Layer, tensor: Tensor) -> tuple[int, ...]:
-    """A tensor's shape in its operation's order, as it is stored where that cannot be told."""
-    labels = stored(layer, tensor.role)
-    return seen_shape(labels, seen(layer, len(tensor.shape)), tensor.shape) if labels else tensor.shape
-
-
-def as_grouped(layer: Layer) -> Layer:
-    """A convolution by channel as one with groups of one channel: its channels are the output's, and the axis
-    of length one the input's.
-    """
-    layouts = {
-        role: axes.replace("(c m)", "o").replace("1", "i", 1)
-        for role, axes in (layer.attributes.get("layouts") or {}).items()
-    }
-    return replace(layer, op="Conv", attributes={**layer.attributes, "layouts": layouts})
-
-
-def from_stored(pattern: str, labels: tuple[str, ...], wanted: tuple[str, ...]) -> str:
+def from_stored(pattern: str, names: Axes, seen: Axes) -> str:
     """The pattern that starts from the stored order, "" where that already is the target's."""
-    left, _, right = (pattern or f"{' '.join(wanted)} -> {' '.join(wanted)}").partition("->")
-    named = dict(zip(wanted, _groups(left), strict=True))
-    for label, group in tuple(named.items()):
-        named.update(zip(inner(label), inner(group), strict=False))
-    kept = [named.get(label, "1") for label in labels]
-    lost = set(right.split()) - set(
-        " ".join(kept).replace("(", "").replace(")", "").split()
-    )  # an axis of length one that lost its name
-    turned = (
-        f"{' '.join(kept)} -> {' '.join('1' if n in lost and n.isidentifier() else n for n in right.split())}"
-    )
+    left, _, right = (pattern or f"{' '.join(seen)} -> {' '.join(seen)}").partition("->")
+    renamed = dict(zip(seen, split(left), strict=True))
+    for axis, group in tuple(renamed.items()):
+        renamed.update(zip(names_within(axis), names_within(group), strict=False))
+    kept = [renamed.get(name, "1") for name in names]
+    lost = set(right.split()) - _plain_names(kept)  # axes of length one that lost their name
+    ended = ["1" if name in lost and name.isidentifier() else name for name in right.split()]
+    turned = f"{' '.join(kept)} -> {' '.join(ended)}"
     return "" if is_identity(turned) else turned
 
 
-def _groups(text: str) -> tuple[str, ...]:
-    """`(c m) 1 h w` by dimension."""
-    found: list[str] = []
-    for part in text.replace("(", " ( ").replace(")", " ) ").split():
-        if part == ")":
-            at = found.index("(")
-            found[at:] = [f"({' '.join(found[at + 1 :])})"]
-        else:
-            found.append(part)
-    return tuple(found)
+def _plain_names(axes: list[str]) -> set[str]:
+    return set(" ".join(axes).replace("(", "").replace(")", "").split())

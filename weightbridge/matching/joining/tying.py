@@ -3,6 +3,7 @@ only is said (WB211).
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.matching.confidence import SYMMETRIC
@@ -10,6 +11,7 @@ from weightbridge.matching.context import Context, key
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import stored_axes
 from weightbridge.model.tensors import Tensor
 
 FIX = "tie them in both models, or in neither; to keep one apart, name its source with --map SOURCE=TARGET or declare it fresh"
@@ -19,7 +21,11 @@ def tied_tensor(graph: LayerGraph, layer: Layer, role: str) -> Tensor | None:
     """The tensor of an earlier layer that this one reads too (exporters merge equal constants)."""
     name = (layer.attributes.get("tied") or {}).get(role, "")
     owner = graph.owner.get(name)
-    return next((t for t in owner.tensors if t.name == name), None) if owner is not None else None
+    tensor = next((t for t in owner.tensors if t.name == name), None) if owner is not None else None
+    if tensor is None:
+        return None
+    read = replace(tensor, role=role)  # a table of embeddings is the kernel of the head that it is tied to
+    return replace(tensor, axes=stored_axes(graph.framework, layer, read))
 
 
 def untied_pairs(context: Context) -> tuple[LayerPair, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import prod
 
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import data_format, keeps_channels_first, writes_matrices_turned
 from weightbridge.model.vocabulary import BORDERS, CHANNEL_AFFINE, CONVOLUTIONS, PASSING, RESHAPES, VIEWS
 
 THROUGH = PASSING | {"Activation", "Masking"}
@@ -74,7 +75,7 @@ def _unflattened(
     graph: LayerGraph, reader: Layer, shape: tuple[int | None, ...] | None, turned: bool
 ) -> Flattened | None:
     """reader: the first layer that tells where it expects channels."""
-    told = reader.attributes.get("data_format", "channels_last" if graph.framework == "keras" else None)
+    told = data_format(graph, reader)
     if shape is None and told is not None and not graph.has_flow and reader.op in CONVOLUTIONS:
         return Flattened(
             0, (), (told == "channels_first") != turned
@@ -107,7 +108,7 @@ def _both(
 
 
 def _is_state_dict(graph: LayerGraph) -> bool:
-    return graph.framework == "torch" and not graph.has_flow
+    return writes_matrices_turned(graph) and not graph.has_flow
 
 
 def holds_channels(graph: LayerGraph, layer: Layer) -> bool:
@@ -154,7 +155,7 @@ def flattened_input(graph: LayerGraph, layer: Layer) -> Flattened | None:
         found = graph.by_name[name]
         if found.op in RESHAPES:
             turned = turned != (
-                graph.framework == "keras" and found.op == "Flatten" and _is_first(found)
+                not keeps_channels_first(graph) and found.op == "Flatten" and _is_first(found)
             )  # Keras turns it before
             crossed = True
         elif found.op == "Permute":
@@ -169,8 +170,7 @@ def _is_first(layer: Layer) -> bool:
 
 
 def _shape(graph: LayerGraph, layer: Layer, turned: bool) -> Flattened | None:
-    default = "channels_last" if graph.framework == "keras" else None
-    told = layer.attributes.get("data_format", default)
+    told = data_format(graph, layer)
     first = None if told is None else (told == "channels_first") != turned
     shape = layer.output_shape
     if shape is None or any(n is None for n in shape):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.model.graph import Layer
+from weightbridge.model.layouts import split
 from weightbridge.model.tensors import Tensor
 
 PART = "\0part"
@@ -76,12 +77,8 @@ def output_axis(layer: Layer, tensor: Tensor) -> int | None:
     long = [i for i, n in enumerate(tensor.shape) if n > 1]
     if tensor.role != "kernel":
         return long[0] if len(long) == 1 else None
-    labels = str((layer.attributes.get("layouts") or {}).get("kernel", "")).split()
-    if labels and layer.op != "Dense":
-        return labels.index("o") if "o" in labels and len(labels) == len(tensor.shape) else None
-    if layer.op == "Dense":
-        return None if len(tensor.shape) != 2 else 0 if layer.attributes.get("transposed") else 1
-    return 0 if layer.op == "Conv" else None
+    names = split(tensor.axes)
+    return names.index("o") if "o" in names else None
 
 
 def divided(

@@ -14,6 +14,7 @@ from weightbridge.matching.uses.leaf_uses import Role
 from weightbridge.matching.uses.leaves import Leaf
 from weightbridge.matching.uses.stacks import is_stack, lies_turned
 from weightbridge.matching.values import Match
+from weightbridge.model.layouts import MATRICES
 from weightbridge.model.tensors import Tensor
 
 PARTS = {
@@ -109,10 +110,10 @@ def _rows(whole: Leaf, sizes: Sequence[int]) -> list[int]:
 def _axis(whole: Leaf) -> int:
     """The axis of a fused matrix along which its parts lie: the outputs."""
     shape = whole.main.shape
-    is_turned = whole.layer.attributes.get("transposed", whole.layer.op != "Dense")
     if is_stack(whole):
         return 1 if lies_turned(whole) is not False else len(shape) - 1
-    return 0 if is_turned and len(shape) == 2 else len(shape) - 1
+    is_first = len(shape) == 2 and whole.main.axes != MATRICES[False]
+    return 0 if is_first else len(shape) - 1
 
 
 def _part_of(whole: Leaf, role: str) -> Tensor | None:
@@ -133,7 +134,7 @@ def _cut(
     found = (
         _expert_part(whole, part, target, wanted)
         if is_stack(whole)
-        else joiner.transform(_plain(whole), target.layer, part, wanted)
+        else joiner.transform(_plain(whole), target.layer, _plain_part(whole, part), wanted)
     )
     if found is None:
         return None
@@ -160,6 +161,12 @@ def _plain(leaf: Leaf) -> Any:
     if leaf.layer.op == "Dense":
         return leaf.layer
     return replace(leaf.layer, op="Dense", attributes={**leaf.layer.attributes, "transposed": True})
+
+
+def _plain_part(leaf: Leaf, part: Tensor) -> Tensor:
+    """A part of a fused tensor as one of that dense layer."""
+    is_matrix = leaf.layer.op != "Dense" and len(part.shape) == 2
+    return replace(part, axes=MATRICES[True]) if is_matrix else part
 
 
 def _by_head(
@@ -209,7 +216,7 @@ def _into_part(
     return (
         _expert_part(given, source, whole, like)
         if is_stack(whole)
-        else joiner.transform(given.layer, _plain(whole), source, like)
+        else joiner.transform(given.layer, _plain(whole), source, _plain_part(whole, like))
     )
 
 

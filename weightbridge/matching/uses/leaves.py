@@ -8,6 +8,7 @@ from typing import Literal
 
 from weightbridge.matching.units.units import MAIN_ROLES, Reduced, Unit, plain_role
 from weightbridge.model.graph import Layer
+from weightbridge.model.layouts import length_of
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import CONVOLUTIONS
 from weightbridge.rules.names import function_of
@@ -60,9 +61,8 @@ class Leaf:
 def leaves_of(reduced: Reduced, closed: Iterable[str]) -> tuple[Leaf, ...]:
     """All leaves of the units that have weights and are not closed, in the order of the graph."""
     shut = frozenset(closed)
-    is_keras = reduced.graph.framework == "keras"
     holders = _holders(reduced.weighted)
-    found = (leaf for unit in reduced.weighted if unit.name not in shut for leaf in _leaves(unit, is_keras))
+    found = (leaf for unit in reduced.weighted if unit.name not in shut for leaf in _leaves(unit))
     return tuple(
         _without_guess(leaf) if leaf.unit.name in holders and len(leaf.tensors) == 1 else leaf
         for leaf in found
@@ -86,19 +86,19 @@ def _without_guess(leaf: Leaf) -> Leaf:
     return replace(leaf, kind="vector") if leaf.kind == "norm" else leaf
 
 
-def _leaves(unit: Unit, is_keras: bool) -> Iterable[Leaf]:
+def _leaves(unit: Unit) -> Iterable[Leaf]:
     if unit.layer.op == "Opaque" and len(unit.tensors) > 1:
-        return tuple(_leaf(t.name, unit, ((role, t),), is_keras) for role, t in unit.tensors)
+        return tuple(_leaf(t.name, unit, ((role, t),)) for role, t in unit.tensors)
     fused = tuple((role, t) for role, t in unit.tensors if role.startswith("in_proj_"))
     tables = {role for role, _ in unit.tensors} & {"embeddings"} if unit.layer.op == "Embedding" else set()
     apart = tuple((role, t) for role, t in unit.tensors if role in APART or (tables and role not in tables))
     own = tuple(item for item in unit.tensors if item not in fused and item not in apart)
-    found = [_leaf(f"{unit.name}/{role}", unit, ((role, t),), is_keras) for role, t in apart]
-    found += [_leaf(f"{unit.name}/in_proj", unit, fused, is_keras)] if fused else []
-    return ([_leaf(unit.name, unit, own, is_keras)] if own else []) + found
+    found = [_leaf(f"{unit.name}/{role}", unit, ((role, t),)) for role, t in apart]
+    found += [_leaf(f"{unit.name}/in_proj", unit, fused)] if fused else []
+    return ([_leaf(unit.name, unit, own)] if own else []) + found
 
 
-def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_keras: bool) -> Leaf:
+def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...]) -> Leaf:
     main = main_of(tensors)
     path = _with_function(words(_told(name.partition("\0")[0], unit, main)), unit)
     if (
@@ -106,7 +106,7 @@ def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...], is_ker
     ):  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
     kind = _kind(unit, main, len(tensors), path)
-    flow = _flow(unit.layer, main, is_keras) if kind in ("matrix", "conv") else None
+    flow = _flow(unit.layer, main) if kind in ("matrix", "conv") else None
     if unit.part:
         return Leaf(name, unit, path, kind, unit.size, tensors, flow and (flow[0], unit.part.length))
     return Leaf(name, unit, path, kind, main.size, tensors, flow)
@@ -131,22 +131,17 @@ def _told(name: str, unit: Unit, main: Tensor) -> str:
     return main.name if says_more else name
 
 
-def _flow(layer: Layer, main: Tensor, is_keras: bool) -> tuple[int, int] | None:
-    """Keras keeps (in, out), torch (out, in) unless its reader found it turned; torch's stacks are known
-    where they tell.
+def _flow(layer: Layer, main: Tensor) -> tuple[int, int] | None:
+    """(in, out) of a matrix, or of those of a stack, where its axes are known.
 
     What a convolution reads is its window: that of an image's patch may be a matrix on the other side.
     """
-    shape = main.shape
-    if layer.op == "Conv" and len(shape) >= PLANE and "kernel_axes" not in layer.attributes:
-        out = shape[-1] if is_keras else shape[0]
-        return main.size // max(out, 1), out
-    if layer.op == "Dense" and len(shape) == 2:
-        return (shape[1], shape[0]) if layer.attributes.get("transposed") else (shape[0], shape[1])
-    if layer.op != "Opaque" or len(shape) != STACKED:
+    inputs, outputs = length_of(main, "i"), length_of(main, "o")
+    if inputs is None or outputs is None:
         return None
-    is_turned = layer.attributes.get("transposed", None if not is_keras else False)
-    return None if is_turned is None else (shape[2], shape[1]) if is_turned else (shape[1], shape[2])
+    if layer.op == "Conv" and len(main.shape) >= PLANE:
+        return main.size // max(outputs, 1), outputs
+    return (inputs, outputs) if layer.op in ("Dense", "Opaque") else None
 
 
 def main_of(tensors: tuple[tuple[str, Tensor], ...]) -> Tensor:

@@ -14,7 +14,8 @@ from weightbridge.matching.uses.leaf_uses import Role
 from weightbridge.matching.uses.leaves import Leaf
 from weightbridge.matching.uses.stacks import crosses, is_stack
 from weightbridge.matching.values import Match
-from weightbridge.model.graph import Layer
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import as_operation, is_taken_as_turned, is_turned
 from weightbridge.model.tensors import Tensor
 
 OFFSET = 2  # rows before the first position in tables of the fairseq family: padding index + 1
@@ -47,7 +48,7 @@ def single_matches(
 
 def _surest(source: Role, target: Role, given: Tensor, transform: str, joiner: Joiner) -> float:
     """No state dict says how it flattens, nor which axis of a square matrix without a module is the outputs."""
-    is_told = joiner.source.framework == joiner.target.framework or _is_table_of(target)
+    is_told = joiner.has_one_layout or _is_table_of(target)
     if not is_told and _is_square(given) and {source.leaf.layer.op, target.leaf.layer.op} & TABLES:
         return (
             DOUBTFUL if crosses(source.leaf, target.leaf) is None or not is_stack(target.leaf) else BY_WORDS
@@ -74,33 +75,33 @@ def _alias(roles: dict[str, Tensor], role: str) -> Tensor | None:
 def _one(source: Role, target: Role, given: Tensor, wanted: Tensor, joiner: Joiner) -> Found | None:
     if source.leaf.unit.part:
         return joiner.of_part(source.leaf.unit, target.leaf.unit, wanted.role, given, wanted)
-    ends = _of_one_kind(source.leaf.layer, target.leaf.layer, given.shape, wanted.shape)
-    if ends[1].op != target.leaf.layer.op and wanted.role == "depthwise_kernel":
-        wanted = replace(wanted, role="kernel")
-    found = joiner.transform(*ends, given, wanted)
-    return found if found is not None else reshaped(source, target, given, wanted)
+    source_op, target_op = _one_operation(source.leaf.layer.op, target.leaf.layer.op, given, wanted)
+    source_layer, read = _read_as(joiner.source, source.leaf.layer, given, source_op)
+    target_layer, filled = _read_as(joiner.target, target.leaf.layer, wanted, target_op)
+    found = joiner.transform(source_layer, target_layer, read, filled)
+    return found if found is not None else reshaped(source, target, given, filled)
 
 
-def _of_one_kind(
-    source: Layer, target: Layer, given: tuple[int, ...], wanted: tuple[int, ...]
-) -> tuple[Layer, Layer]:
-    """Both as one operation, where one side's is a guess: neither a state dict nor a custom layer says what
+def _one_operation(source: str, target: str, given: Tensor, wanted: Tensor) -> tuple[str, str]:
+    """One operation for both, where one side's is a guess: neither a state dict nor a custom layer says what
     convolves.
     """
-    kinds = source.op, target.op
-    if kinds == ("Conv", "DepthwiseConv"):
-        return (
-            (replace(source, op="DepthwiseConv"), target)
-            if given[1:2] == (1,)
-            else (source, replace(target, op="Conv"))
-        )
-    if kinds == ("DepthwiseConv", "Conv") and given[1:2] == wanted[-2:-1]:
-        return replace(source, op="Conv"), target
-    return (
-        (replace(source, op="ConvTranspose"), target)
-        if kinds == ("Conv", "ConvTranspose")
-        else (source, target)
-    )
+    match source, target:
+        case "Conv", "DepthwiseConv":
+            return (target, target) if given.shape[1:2] == (1,) else (source, source)
+        case "DepthwiseConv", "Conv" if given.shape[1:2] == wanted.shape[-2:-1]:
+            return target, target
+        case "Conv", "ConvTranspose":
+            return target, target
+        case _:
+            return source, target
+
+
+def _read_as(graph: LayerGraph, layer: Layer, tensor: Tensor, op: str) -> tuple[Layer, Tensor]:
+    if layer.op == op:
+        return layer, tensor
+    as_kernel = replace(tensor, role="kernel") if tensor.role == "depthwise_kernel" else tensor
+    return as_operation(graph.framework, layer, as_kernel, op)
 
 
 def reshaped(source: Role, target: Role, given: Tensor, wanted: Tensor) -> Found | None:
@@ -114,12 +115,7 @@ def reshaped(source: Role, target: Role, given: Tensor, wanted: Tensor) -> Found
             if given.shape[0] == wanted.shape[0] and given.size == wanted.size
             else None
         )
-    if (
-        a == b == a[::-1]
-        and len(a) == 2
-        and source.leaf.layer.attributes.get("transposed")
-        and not _is_table_of(target)
-    ):
+    if a == b == a[::-1] and len(a) == 2 and is_turned(given) and not _is_table_of(target):
         return "o i -> i o", {}  # a module's matrix into one that no module holds
     if a == b and (len(b) < 2 or _is_table(source, target, (given.role, wanted.role))):
         return "" if given.shape == wanted.shape else f"{_labels(given)} -> {_labels(wanted)}", {}
@@ -167,9 +163,9 @@ def _stacked(source: Role, given: Tensor, wanted: Tensor, target: Leaf, joiner: 
 
 def _oriented(layer: Any, given: Tensor, wanted: Tensor, target: Leaf, joiner: Joiner) -> Found | None:
     """torch's (out, in) into a plain matrix (in, out) of Keras; as it is between equals."""
-    if joiner.source.framework == joiner.target.framework:
+    if joiner.has_one_layout:
         return ("", {}) if given.shape == wanted.shape else None
-    turned = layer.attributes.get("transposed", joiner.source.framework == "torch")
+    turned = is_taken_as_turned(joiner.source, given)
     if len(given.shape) == 2 and turned and given.shape[::-1] == wanted.shape:
         return "o i -> i o", {}
     return ("", {}) if given.shape == wanted.shape and (len(given.shape) < 2 or not turned) else None
@@ -201,8 +197,8 @@ def _selected(
         return None
     width = given.shape[-1] // parts
     shape = (*given.shape[1:-1], width)
-    turned = member.layer.attributes.get("transposed", False)
-    if len(shape) == 2 and turned and shape[::-1] == wanted.shape and joiner.source.framework == "keras":
+    is_crossed = given.axes.endswith("i o") and is_turned(wanted)
+    if len(shape) == 2 and is_crossed and shape[::-1] == wanted.shape:
         pattern = "i o -> o i"
     elif shape == wanted.shape:
         pattern = ""

@@ -1,6 +1,7 @@
 """Stacks of experts, and matrices that no module holds: which way round they lie."""
 
 from weightbridge.matching.uses.leaves import Leaf
+from weightbridge.model.layouts import STACKS
 
 RANK = 3
 
@@ -12,8 +13,7 @@ def is_stack(leaf: Leaf) -> bool:
 
 def lies_turned(leaf: Leaf) -> bool | None:
     """Whether its last two axes are (out, in); None where nothing tells."""
-    told = leaf.layer.attributes.get("transposed")
-    return bool(told) if told is not None else None if leaf.flow is None else False
+    return next((way for way, axes in STACKS.items() if leaf.main.axes == axes), None)
 
 
 def crosses(source: Leaf, target: Leaf) -> bool | None:

@@ -7,12 +7,12 @@ from typing import Any
 
 from weightbridge.adapters.apply.layout import lengths, pattern
 from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.letters import Letters, letters
 from weightbridge.adapters.propose.channels import cost
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.stems import is_stem
 from weightbridge.matching.confidence import CHOSEN
 from weightbridge.model.graph import Layer
-from weightbridge.model.layouts import Letters, letters
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
 
@@ -28,8 +28,8 @@ SOURCES = {
 def kernel_step(setting: Setting, layer: Layer, tensor: Tensor, other: Layer) -> Step | None:
     """None where the two kernels have another number of taps' axes, or axes that are not known."""
     source = next((t for t in map(other.tensor, SOURCES[tensor.role]) if t is not None), None)
-    ours = letters(layer, tensor, setting.target.framework)
-    theirs = _aligned(letters(other, source, setting.source.framework), ours) if source else ()
+    ours = letters(layer, tensor)
+    theirs = _aligned(letters(other, source), ours) if source else ()
     if source is None or not ours or not theirs or set(theirs) != set(ours):
         return None
     before = lengths(source.shape, theirs, ours)

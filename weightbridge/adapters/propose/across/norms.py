@@ -5,11 +5,11 @@ them write.
 from collections.abc import Iterator, Mapping
 
 from weightbridge.adapters.apply.expressions import Expression, Reading, fed, leaf, through_kernel
+from weightbridge.adapters.letters import letters
 from weightbridge.adapters.propose.across.kernels import statistic_step, vector_step
 from weightbridge.adapters.propose.across.stages import convolutions, norm_after
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.model.graph import Layer
-from weightbridge.model.layouts import letters
 from weightbridge.model.vocabulary import FORWARD_CONVOLUTIONS
 from weightbridge.plan import Step
 
@@ -47,9 +47,7 @@ def _normalised(
         tensor = before.tensor(role)
         step = reading.steps.get(tensor.name) if tensor else None
         if tensor is not None and step is not None:
-            expression = through_kernel(
-                reading, step, letters(before, tensor, setting.target.framework), expression
-            )
+            expression = through_kernel(reading, step, letters(before, tensor), expression)
     size = setting.groups.length(setting.groups.written[before.name])
     bias = {"normal": size, "gamma": 0.0, "beta": leaf(reading, before, "bias", 0.0)}
     return {"sum": [expression, bias]} if before.tensor("bias") else expression
@@ -60,7 +58,7 @@ def _seen_input(setting: Setting, reading: Reading, stem: Layer, taken: Mapping[
     other = taken[stem.name]
     norm, kernel = norm_after(setting.source, other), other.tensor("kernel")
     mean, variance = (norm.tensor(role) if norm else None for role in STATISTICS)
-    names = letters(other, kernel, setting.source.framework) if kernel else ()
+    names = letters(other, kernel) if kernel else ()
     if kernel is None or mean is None or variance is None or not {"i", "o"} <= set(names):
         return {"standard": size}
     numbers = [reading.number(t.name) for t in (kernel, mean, variance)]
