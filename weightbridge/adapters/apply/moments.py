@@ -1,28 +1,18 @@
-"""BatchNorm statistics worked out from weights alone: the mean and variance that a layer's inputs give,
-channel by channel.
+"""BatchNorm statistics worked out from weights alone: the mean and variance of a layer's inputs, by channel.
 
-A norm writes beta and gamma^2; activations are integrated over a Gaussian; sums add; a kernel gives mean =
-sum W mu and
-variance = (1 - r) sum W^2 s^2 + r sum_channels (sum_taps W)^2 s^2, where r is the correlation of neighbouring
-places. For kernels
-without structure both terms agree, for smooth ones the second is right.
+A norm writes beta and gamma^2. Sums add. Kernels: kernel_moments.py. Activations: gaussian.py.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from math import erf
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from weightbridge.adapters.apply.expressions import Expression
+from weightbridge.adapters.apply.gaussian import after_activation
+from weightbridge.adapters.apply.kernel_moments import FLOOR, Moments, after_kernel
 from weightbridge.adapters.apply.maps_of_axes import map_axes
 from weightbridge.model.tensors import Array
-
-Moments = tuple[Array, Array]
-CORRELATION = 0.5
-FLOOR = 1e-6  # of a variance: a channel that never changes is left as it is
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
-WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
 def expected_statistics(
@@ -35,108 +25,62 @@ def expected_statistics(
 
 
 def moments(expression: Expression, arrays: Sequence[Array]) -> Moments:
-    """Mean and variance per channel."""
+    """Mean and variance by channel of what an expression (see expressions.py) stands for."""
     match expression:
         case {"normal": size, "gamma": gamma, "beta": beta}:
-            return _leaf(beta, arrays, size), np.square(_leaf(gamma, arrays, size))
+            return _vector(beta, arrays, size), np.square(_vector(gamma, arrays, size))
         case {"standard": size}:
             return _standard(int(size))
-        case {"input": size, "kernel": kernel, "mean": mean, "variance": variance}:
-            return _input(
-                int(size),
-                [np.asarray(arrays[n], np.float64) for n in (kernel, mean, variance)],
-                expression["letters"].split(),
-            )
+        case {"input": size}:
+            return _input(int(size), expression, arrays)
         case {"activation": name, "of": inner}:
-            return _activated(str(name), moments(inner, arrays))
+            activation = str(name), expression.get("parameters", {})
+            return after_activation(activation, *moments(inner, arrays))
         case {"sum": terms}:
-            found = [moments(term, arrays) for term in terms]
-            return np.sum([m for m, _ in found], axis=0), np.sum([v for _, v in found], axis=0)
+            means, variances = _of_each(terms, arrays)
+            return np.sum(means, axis=0), np.sum(variances, axis=0)
         case {"concat": terms}:
-            found = [moments(term, arrays) for term in terms]
-            return np.concatenate([m for m, _ in found]), np.concatenate([v for _, v in found])
+            means, variances = _of_each(terms, arrays)
+            return np.concatenate(means), np.concatenate(variances)
         case {"kernel": number, "of": inner}:
-            kernel = map_axes([arrays[number]], expression["parameters"], ())[0]
-            return _filtered(kernel, expression["letters"].split(), moments(inner, arrays))
+            kernel, _ = map_axes([arrays[number]], expression["parameters"], ())
+            return after_kernel(kernel, expression["letters"].split(), *moments(inner, arrays))
         case unknown:
             raise ValueError(f"expression {sorted(unknown)} is not known")
+
+
+def _vector(leaf: Any, arrays: Sequence[Array], size: int) -> Array:
+    """The values of a leaf: a number, or a source tensor with rules for its axes."""
+    if not isinstance(leaf, Mapping):
+        return np.full(size, float(leaf))
+    value, _ = map_axes([arrays[int(leaf["source"])]], leaf, ())
+    return value
 
 
 def _standard(size: int) -> Moments:
     return np.zeros(size), np.ones(size)
 
 
-def _leaf(leaf: Any, arrays: Sequence[Array], size: int) -> Array:
-    if isinstance(leaf, Mapping):
-        return map_axes([arrays[int(leaf["source"])]], leaf, ())[0]
-    return np.full(size, float(leaf))
-
-
-def _input(size: int, stem: Sequence[Array], letters: list[str]) -> Moments:
-    """The model's input as the source's first norm has seen it; mean 0 and variance 1 where that norm was
-    never trained.
-    """
-    kernel, mean, variance = stem
+def _input(size: int, expression: Expression, arrays: Sequence[Array]) -> Moments:
+    """The model's input as the source's first norm has seen it; standard where that was never trained."""
+    sources = (arrays[expression[role]] for role in ("kernel", "mean", "variance"))
+    kernel, mean, variance = (np.asarray(array, np.float64) for array in sources)
     if np.ptp(variance) == 0.0:
         return _standard(size)
-    apart = letters.index("o")
-    sums = np.moveaxis(kernel, apart, 0).reshape(kernel.shape[apart], -1).sum(1)
-    _, spread = _filtered(kernel, letters, _standard(kernel.shape[letters.index("i")]))
-    centre = float(mean @ sums / (sums @ sums)) if np.any(sums) else 0.0
-    return np.full(size, centre), np.full(size, float(variance.mean() / max(spread.mean(), FLOOR)))
+    letters = expression["letters"].split()
+    centre = _centre(kernel, letters.index("o"), mean)
+    of_standard = after_kernel(kernel, letters, *_standard(kernel.shape[letters.index("i")]))
+    spread = float(variance.mean() / max(of_standard[1].mean(), FLOOR))
+    return np.full(size, centre), np.full(size, spread)
 
 
-def _filtered(kernel: Array, letters: list[str], fed: Moments) -> Moments:
-    """Depthwise kernels (`c`) keep channels apart; others (`i`, `o`) sum over them."""
-    mean, variance = fed
-    taps = tuple(n for n, letter in enumerate(letters) if letter.startswith("x"))
-    sums, squares = kernel.sum(axis=taps), np.square(kernel).sum(axis=taps)
-    spread = (1 - CORRELATION) * squares + CORRELATION * np.square(sums)
-    rest = [letter for letter in letters if not letter.startswith("x")]
-    if "c" in rest:
-        return (sums * mean[:, None]).reshape(-1), (spread * variance[:, None]).reshape(-1)
-    if rest == ["o", "i"]:
-        sums, spread = sums.T, spread.T
-    return _whole(mean, sums), _whole(variance, spread)
+def _centre(kernel: Array, output_axis: int, mean: Array) -> float:
+    """The input's mean, by least squares: each filter turns it into its own sum times it."""
+    filters = np.moveaxis(kernel, output_axis, 0).reshape(kernel.shape[output_axis], -1)
+    sums = filters.sum(axis=1)
+    return float(mean @ sums / (sums @ sums)) if np.any(sums) else 0.0
 
 
-def _whole(moment: Array, weights: Array) -> Array:
-    """Grouped kernels read a part of the channels each."""
-    split = len(moment) // len(weights)
-    if split <= 1:
-        return np.asarray(moment @ weights)
-    parts = zip(np.split(moment, split), np.split(weights, split, axis=1), strict=True)
-    return np.concatenate([part @ w for part, w in parts])
-
-
-def _activated(name: str, fed: Moments) -> Moments:
-    """Mean and variance after an activation of a Gaussian, by Gauss-Hermite quadrature; an unknown one is
-    taken as ReLU.
-    """
-    mean, variance = fed
-    values = ACTIVATIONS.get(name, _relu)(mean[:, None] + np.sqrt(variance)[:, None] * NODES)
-    first, second = values @ WEIGHTS, np.square(values) @ WEIGHTS
-    return first, np.maximum(second - first**2, 0.0)
-
-
-def _relu(x: Array) -> Array:
-    return np.maximum(x, 0.0)
-
-
-def _sigmoid(x: Array) -> Array:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
-
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
-    "relu": _relu,
-    "relu6": lambda x: np.clip(x, 0.0, 6.0),
-    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
-    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))),
-    "swish": lambda x: x * _sigmoid(x),
-    "gelu": lambda x: np.asarray(0.5 * x * (1.0 + np.vectorize(erf)(x / np.sqrt(2.0)))),
-    "gelu_tanh": lambda x: x * _sigmoid(1.702 * x),
-    "hard_swish": lambda x: x * np.clip(x / 6.0 + 0.5, 0.0, 1.0),
-    "sigmoid": _sigmoid,
-    "tanh": np.tanh,
-    "softplus": lambda x: np.logaddexp(0.0, x),
-}
+def _of_each(terms: Sequence[Expression], arrays: Sequence[Array]) -> tuple[list[Array], list[Array]]:
+    both = [moments(term, arrays) for term in terms]
+    return [mean for mean, _ in both], [variance for _, variance in both]

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding, with_severity
-from weightbridge.formats.keras.architecture.activations import KNOWN, OLD_HARD_SIGMOID
 from weightbridge.matching.units.effective_attributes import effective
+from weightbridge.model.activations import KNOWN, OLD_HARD_SIGMOID
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Step
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-Activation = str | tuple[str, dict[str, Any]]
+from weightbridge.model.activations import OLD_HARD_SIGMOID, Activation
+
 SYNONYMS = {
     "silu": "swish",
     "hard_silu": "hard_swish",
@@ -11,16 +12,7 @@ SYNONYMS = {
     "identity": "linear",
     "linear": "linear",
 }
-OLD_HARD_SIGMOID: Activation = ("hard_sigmoid", {"slope": 0.2, "offset": 0.5})  # Keras 3: 1/6
 OLDER: dict[str, Activation] = {"keras2_hard_sigmoid": OLD_HARD_SIGMOID}
-KNOWN = frozenset(
-    {
-        "linear", "relu", "relu6", "leaky_relu", "prelu", "elu", "celu", "selu", "gelu", "gelu_tanh", "glu", "exponential", "exp", "tanh",
-        "tanh_shrink", "hard_tanh", "hard_shrink", "soft_shrink", "squareplus", "sparse_plus", "sparse_sigmoid", "sigmoid", "log_sigmoid",
-        "hard_sigmoid", "swish", "hard_swish", "softplus", "softsign", "softmax", "log_softmax", "sparsemax", "mish", "threshold",
-        "thresholded_relu",
-    }
-)  # fmt: skip
 SLOPES = {"leaky_relu": 0.2, "LeakyReLU": 0.3}  # Keras's defaults of the function and of the layer
 
 

@@ -2,7 +2,7 @@
 LSTM, GRU and simple RNN.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
@@ -14,9 +14,11 @@ from weightbridge.formats.onnx.drafts import Site
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import run
 from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.model.activations import FUNCTIONS, OLD_HARD_SIGMOID, Activation, Function, function_of
 from weightbridge.model.tensors import Array
 
-Function = Callable[[Array], Array]
+INNER: tuple[Activation, ...] = ("sigmoid", "hard_sigmoid", OLD_HARD_SIGMOID)
+OUTER = ("tanh", "relu", "sigmoid", "linear", "softsign")
 ROWS = 3
 CLOSE = 1e-4
 
@@ -150,7 +152,7 @@ def _rnn(steps: Steps, known: Mapping[str, Array], given: str) -> Found | None:
         return None
     before = _sum(steps, known)
     name = next(
-        (n for n, function in OUTER.items() if n != "linear" and _is_same(known[given], function(before))),
+        (n for n in OUTER if n != "linear" and _is_same(known[given], FUNCTIONS[n](before))),
         None,
     )
     biases = tuple(("bias", b) for b in steps.vectors.values())
@@ -182,33 +184,17 @@ def _shares(vectors: Mapping[str, Constant]) -> Sequence[tuple[str, str]]:
 
 
 def _activations() -> Iterator[tuple[dict[str, Any], Function, Function]]:
-    for inner, first in INNER.items():
-        for outer, second in OUTER.items():
-            named = {
-                "recurrent_activation": ("hard_sigmoid", {"slope": 0.2, "offset": 0.5})
-                if inner == "older hard_sigmoid"
-                else inner
-            }
-            yield {**named, "activation": outer}, first, second
+    for inner in INNER:
+        for outer in OUTER:
+            named = {"recurrent_activation": inner, "activation": outer}
+            yield named, _function(inner), FUNCTIONS[outer]
+
+
+def _function(activation: Activation) -> Function:
+    function = function_of(activation)
+    assert function is not None
+    return function
 
 
 def _is_same(one: Array, other: Array) -> bool:
     return one.shape == other.shape and bool(np.allclose(one, other, rtol=CLOSE, atol=CLOSE))
-
-
-def _sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x)))
-
-
-INNER: Mapping[str, Function] = {
-    "sigmoid": _sigmoid,
-    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
-    "older hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
-}
-OUTER: Mapping[str, Function] = {
-    "tanh": np.tanh,
-    "relu": lambda x: np.maximum(x, 0),
-    "sigmoid": _sigmoid,
-    "linear": lambda x: x,
-    "softsign": lambda x: x / (1 + np.abs(x)),
-}

@@ -3,17 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
+from weightbridge.formats.onnx.cells.gate_activations import cell_activations
 from weightbridge.formats.onnx.cells.gates import TorchCell, torch_cells
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft
 from weightbridge.formats.onnx.proto import Node
-
-DEFAULTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
-NAMES = {
-    "HardSigmoid": "hard_sigmoid",
-    "LeakyRelu": "leaky_relu",
-    "ScaledTanh": "scaled_tanh",
-    "Softsign": "softsign",
-}
 
 
 def recurrent(site: Site, node: Node, index: int) -> Draft | None:
@@ -29,20 +22,17 @@ def recurrent(site: Site, node: Node, index: int) -> Draft | None:
     ):
         return None
     direction = str(node.attributes.get("direction", "forward"))
-    given = tuple(node.attributes.get("activations") or DEFAULTS[node.op])
     found: dict[str, Any] = {
         "units": recurrent_kernel.shape[-1]
         if recurrent_kernel.shape
         else int(node.attributes.get("hidden_size", 0)),
-        "activation": _name(given[0] if node.op == "RNN" else given[1 % len(given)]),
+        **cell_activations(node),
         "use_bias": bias is not None,
         "direction": direction,
         "go_backwards": direction == "reverse",
         "gates": {"LSTM": "i o f c", "GRU": "z r h"}.get(node.op, "h"),
         "weights": "onnx",
     }
-    if node.op != "RNN":
-        found["recurrent_activation"] = _name(given[0])
     if node.op == "GRU":
         found["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
     slots = (
@@ -82,27 +72,20 @@ def by_direction(site: Site, node: Node, index: int, whole: Draft) -> list[Draft
 
 
 def _of_torch(site: Site, node: Node, index: int, cell: TorchCell, is_back: bool) -> Draft:
-    given = tuple(node.attributes.get("activations") or DEFAULTS[node.op])[: len(DEFAULTS[node.op])]
     found: dict[str, Any] = {
         "units": cell.recurrent_kernel.header.dims[1],
-        "activation": _name(given[0] if node.op == "RNN" else given[1]),
+        **cell_activations(node),
         "use_bias": bool(cell.biases),
         "go_backwards": is_back,
         "gates": {"LSTM": "i f g o", "GRU": "r z n"}.get(node.op, "h"),
         "weights": "torch",
     }
-    if node.op != "RNN":
-        found["recurrent_activation"] = _name(given[0])
     if node.op == "GRU":
         found["reset_after"] = bool(node.attributes.get("linear_before_reset", 0))
     biases = [Slot(role, c) for role, c in zip(("bias", "recurrent_bias"), cell.biases, strict=False)]
     outputs = tuple(v for v in node.outputs if v)
     slots = (Slot("kernel", cell.kernel), Slot("recurrent_kernel", cell.recurrent_kernel), *biases)
     return Draft(node.op, node.op, (index,), site.data(node, index)[:1], outputs, outputs[0], found, slots)
-
-
-def _name(activation: str) -> str:
-    return NAMES.get(activation, activation.lower())
 
 
 BUILDERS: dict[str, Builder] = {"LSTM": recurrent, "GRU": recurrent, "RNN": recurrent}

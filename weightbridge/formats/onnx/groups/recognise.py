@@ -2,10 +2,9 @@
 known.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
-from math import erf, sqrt
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from weightbridge.formats.onnx.drafts import Site, decimal
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import MEANS, run
 from weightbridge.formats.onnx.values.views import axes_of
+from weightbridge.model.activations import FUNCTIONS
 from weightbridge.model.tensors import Array
 
 NONLINEAR = frozenset(
@@ -34,6 +34,7 @@ NONLINEAR = frozenset(
         "Less",
     ]
 )
+WRITTEN_OUT = ("swish", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "mish", "softsign")
 GRID = np.linspace(-7.3, 7.3, 41)
 CLOSE = 1e-4  # constants in files are rounded to float32, and some writers round sqrt(2 / pi) further
 
@@ -70,14 +71,8 @@ def _activation(nodes: Sequence[Node], root: str, scalars: Mapping[str, float]) 
     got = run(nodes, {root: GRID, **scalars}, {})
     if got is None or got.shape != GRID.shape:
         return None
-    name = next(
-        (
-            name
-            for name, function in ACTIVATIONS.items()
-            if np.allclose(got, function(GRID), rtol=CLOSE, atol=CLOSE)
-        ),
-        None,
-    )
+    expected = ((name, FUNCTIONS[name](GRID)) for name in WRITTEN_OUT)
+    name = next((name for name, values in expected if np.allclose(got, values, rtol=CLOSE, atol=CLOSE)), None)
     return Function("Activation", {"activation": name}) if name else None
 
 
@@ -179,18 +174,3 @@ def _norms(
                         }
                     roles = tuple(zip((*("gamma",) * scale, *("beta",) * center), names, strict=True))
                     yield Function("GroupNorm" if is_grouped else op, found, roles), normal * gamma + beta
-
-
-def _gelu(x: Array) -> Array:
-    return np.array([0.5 * v * (1 + erf(v / sqrt(2))) for v in x])
-
-
-ACTIVATIONS: Mapping[str, Callable[[Array], Array]] = {
-    "swish": lambda x: x / (1 + np.exp(-x)),
-    "gelu": _gelu,
-    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
-    "hard_sigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
-    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
-    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
-    "softsign": lambda x: x / (1 + np.abs(x)),
-}

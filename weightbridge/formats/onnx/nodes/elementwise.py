@@ -6,6 +6,7 @@ from typing import Any
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, decimal, draft
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Shape
+from weightbridge.model.activations import Activation, named_hard_sigmoid
 
 ACTIVATIONS: Mapping[str, str] = {
     "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax", "LogSoftmax": "log_softmax", "Selu": "selu",
@@ -123,18 +124,14 @@ def _bound(site: Site, node: Node, i: int, name: str) -> float | None:
     return None if value is None or abs(value) > 3e38 else decimal(value)
 
 
-def _activation(site: Site, node: Node) -> str | tuple[str, dict[str, Any]]:
+def _activation(site: Site, node: Node) -> Activation:
     if node.op in WITH_PARAMETERS:
         name, attribute, parameter, default = WITH_PARAMETERS[node.op]
         value = decimal(node.attributes.get(attribute, default))
         return name if (name, value) == ("elu", 1.0) else (name, {parameter: value})
     if node.op == "HardSigmoid":
         alpha, beta = (decimal(node.attributes.get(k, d)) for k, d in (("alpha", 0.2), ("beta", 0.5)))
-        return (
-            "hard_sigmoid"
-            if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5
-            else ("hard_sigmoid", {"alpha": alpha, "beta": beta})
-        )
+        return named_hard_sigmoid(alpha, beta)
     if node.op == "Gelu":
         return "gelu_tanh" if node.attributes.get("approximate", "none") == "tanh" else "gelu"
     name = ACTIVATIONS[node.op]
