@@ -31,7 +31,9 @@ class Layer:
         `Concat`, `Flatten`, `Reshape`, `Pool`, `GlobalPool`, `Pad`, `Activation`, `Dropout`, `Identity`, ...;
         `Opaque` for an unknown class.
     class_name: what the format itself calls it (`Conv2D`, `Gemm`).
-    attributes: canonical (see docs/attributes.md); values are JSON-like, tuples instead of lists.
+    attributes: canonical (see docs/attributes.md); values are JSON-like, tuples instead of lists. These are what
+        matching, the semantic diff, the structure hash and `inspect` know.
+    details: canonical too, under other names: what running or rebuilding the layer needs beyond `attributes`.
     output_shape: without the batch axis, None for unknown lengths; None where it is not known at all.
     """
 
@@ -41,6 +43,12 @@ class Layer:
     attributes: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     tensors: tuple[Tensor, ...] = ()
     output_shape: Shape | None = None
+    details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Attributes and details together: all that is known of the layer beside its tensors."""
+        return MappingProxyType({**self.details, **self.attributes})
 
     def tensor(self, role: str) -> Tensor | None:
         """The tensor of this role, None where the layer has none."""
@@ -83,6 +91,7 @@ class Excluded:
 class LayerGraph:
     """A model: layers in the file's own order (topological where `has_flow`), edges by layer name.
 
+    outputs: the layers that give the model's outputs; output_ports: each output, in the model's own order.
     framework: `keras`, `onnx` or `torch`: whose layouts the tensors have.
     stored_order: names of the tensors in the order in which a legacy Keras file lists them; empty for formats
     without one.
@@ -98,6 +107,7 @@ class LayerGraph:
     has_flow: bool = False
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    output_ports: tuple[Port, ...] = ()
     excluded: tuple[Excluded, ...] = ()
     stored_order: tuple[str, ...] = ()
     files: tuple[str, ...] = ()

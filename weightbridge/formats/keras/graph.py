@@ -2,15 +2,16 @@
 is missing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.errors import Corrupt, WeightbridgeError
 from weightbridge.formats.keras.architecture.attributes import attributes
 from weightbridge.formats.keras.architecture.classes import CLASSES
-from weightbridge.formats.keras.architecture.flow import Flow, Node
+from weightbridge.formats.keras.architecture.details import details
+from weightbridge.formats.keras.architecture.faults import sensible
+from weightbridge.formats.keras.architecture.flow import Flow, Node, Source
 from weightbridge.formats.keras.architecture.ops import function_of, operation_of, wrapper_of
 from weightbridge.formats.keras.architecture.shapes import output_shape
 from weightbridge.formats.keras.variables.loose import MakeTensor, stored_layers
@@ -18,6 +19,7 @@ from weightbridge.formats.keras.variables.stored import Store, Stored
 from weightbridge.formats.keras.variables.tree import is_custom
 from weightbridge.model.graph import Edge, Layer, Shape
 
+PROJECTED = ("", "query", "value", "key")  # the arguments of attention that its projections read
 WIDTHS = {  # the tensor that shows how wide a layer is, and what a configuration calls that
     **dict.fromkeys(("Conv", "ConvTranspose"), ("kernel", "filters")),
     "SeparableConv": ("pointwise_kernel", "filters"),
@@ -41,93 +43,99 @@ def build(flow: Flow, store: Store, where: str) -> Built:
     built = Built()
     shared: dict[Any, str] = {}
     for node in flow.nodes:
-        try:
-            _add_node(built, node, store, shared)
-        except WeightbridgeError:
-            raise
-        except (
-            TypeError,
-            ValueError,
-            KeyError,
-            IndexError,
-            AttributeError,
-            ZeroDivisionError,
-            OverflowError,
-            RecursionError,
-        ) as error:
-            raise Corrupt(
-                f"the configuration of this {node.layer.class_name} makes no sense: {error!r}",
-                where=f"{where}: {node.name}",
-                fix="Save the model again",
-            ) from error
+        with sensible(node, where):
+            described = _described(built, node)
+        _add_node(built, node, described, store, shared)
     for stored in store.rest():
         built.layers.extend(stored_layers(stored, stored.name, store.tensor))
     return built
 
 
-def _add_node(built: Built, node: Node, store: Store, shared: dict[Any, str]) -> None:
-    shapes = tuple(built.shapes.get(n) for n in node.inputs)
-    fed = shapes[0] if shapes and shapes[0] is not None else _built_shape(node)
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What a node's configuration says. fed: the shapes of its inputs, the first as the file gives it otherwise."""
+
+    op: str
+    attributes: dict[str, Any]
+    details: dict[str, Any]
+    output_shape: Shape | None
+    fed: tuple[Shape | None, ...]
+
+
+def _described(built: Built, node: Node) -> _Described:
+    shapes = tuple(built.shapes.get(name) for name in node.inputs)
+    first = shapes[0] if shapes and shapes[0] is not None else _built_shape(node)
+    fed = (first, *shapes[1:])
     op = op_of(node)
-    found = _attributes(node, op, fed)
-    shape = (
-        _input_shape(node)
-        if node.op == "Input"
-        else output_shape(op, node.layer.class_name, found, (fed, *shapes[1:]) if shapes else ())
-    )
-    stored = Stored()
-    first = (
-        shared.setdefault(node.layer.shared_id, node.owner)
-        if node.layer.shared_id is not None
-        else node.owner
-    )
-    if node.name != node.owner:
-        found["shared_with"] = node.owner
+    found = _attributes(node, op, first)
+    if node.op == "Input":
+        shape = _input_shape(node)
     else:
-        stored = store.take(node, (fed, *shapes[1:]))
+        shape = output_shape(op, node.layer.class_name, found, fed if shapes else ())
+    return _Described(op, found, details(op, node.layer, node.call, found), shape, fed)
+
+
+def _add_node(built: Built, node: Node, described: _Described, store: Store, shared: dict[Any, str]) -> None:
+    layer, op = node.layer, described.op
+    attributes, stored = dict(described.attributes), Stored()
+    first = node.owner if layer.shared_id is None else shared.setdefault(layer.shared_id, node.owner)
+    if node.name != node.owner:
+        attributes["shared_with"] = node.owner
+    else:
+        stored = store.take(node, described.fed)
         if first != node.owner and stored.missing:
-            found["shared_with"], stored = first, Stored()
-    trainable = bool(found["trainable"])
+            attributes["shared_with"], stored = first, Stored()
     _add_parts(built, node, stored, store.tensor)
-    tensors = tuple(store.tensor(node.name, v, trainable) for v in stored.variables)
-    built.layers.append(Layer(node.name, op, node.layer.class_name, found, tensors, shape))
+    trainable = bool(attributes["trainable"])
+    tensors = tuple(store.tensor(node.name, variable, trainable) for variable in stored.variables)
+    shape = described.output_shape
+    built.layers.append(Layer(node.name, op, layer.class_name, attributes, tensors, shape, described.details))
     built.shapes[node.name] = shape
     if stored.missing:
         built.findings.append(_missing(node, stored))
-    built.findings.extend(_contradictions(node, op, found, stored))
+    built.findings.extend(_contradictions(node, op, attributes, stored))
 
 
 def _add_parts(built: Built, node: Node, stored: Stored, make: MakeTensor) -> None:
-    """Sub-layers between the node's parents and the node; of attention, the projections first and then the
-    output.
+    """Sub-layers between the node's parents and the node, and the edges of all of them.
+
+    Of attention the projections come first and then the output.
     """
+    is_attention = op_of(node) == "Attention"
     parts = [part for part in stored.parts if part.variables]
-    last = [p for p in parts if p.name.endswith("attention_output")] if op_of(node) == "Attention" else []
-    names = {id(p): f"{node.name}/{p.name}" for p in parts}
-    for part in (*(p for p in parts if p not in last), *last):
-        built.layers.extend(
-            stored_layers(part, names[id(part)], make, bool(node.layer.config.get("trainable", True)))
-        )
-        sources = (
-            [names[id(p)] for p in sorted(parts, key=_projection) if p not in last]
-            if part in last
-            else list(node.inputs)
-        )
-        if op_of(node) == "Attention" and part not in last:
-            sources = _projected(node, part)
-        built.edges.extend(Edge(source, names[id(part)], i) for i, source in enumerate(sources))
-    ends = [names[id(p)] for p in (last or parts)] or list(node.inputs)
-    built.edges.extend(Edge(end, node.name, i) for i, end in enumerate(ends))
+    last = [part for part in parts if is_attention and part.name.endswith("attention_output")]
+    projections = [part for part in parts if part not in last]
+    names = {id(part): f"{node.name}/{part.name}" for part in parts}
+    trainable = bool(node.layer.config.get("trainable", True))
+    for part in (*projections, *last):
+        name = names[id(part)]
+        built.layers.extend(stored_layers(part, name, make, trainable))
+        if part in last:
+            sources = [Source(names[id(p)]) for p in sorted(projections, key=_projection)]
+        else:
+            sources = _projected(node, part) if is_attention else list(node.sources)
+        built.edges.extend(_edges(sources, name))
+    ends = [Source(names[id(part)]) for part in (last or parts)]
+    beside = [source for source in node.sources if is_attention and source.keyword not in PROJECTED]
+    built.edges.extend(_edges([*ends, *beside] if ends else list(node.sources), node.name))
+
+
+def _edges(sources: Sequence[Source], target: str) -> Iterator[Edge]:
+    for i, source in enumerate(sources):
+        yield Edge(source.node, target, i, source.port, source.keyword)
 
 
 def _projection(part: Stored) -> int:
     return ("query", "key", "value", part.name).index(part.name)
 
 
-def _projected(node: Node, part: Stored) -> list[str]:
-    """Attention is called with query, value and key; the key is the value where it is left out."""
-    place = {"query": 0, "value": 1, "key": 2}.get(part.name, 0)
-    return [node.inputs[min(place, len(node.inputs) - 1)]] if node.inputs else []
+def _projected(node: Node, part: Stored) -> list[Source]:
+    """What a projection reads: the key's is the value where no key is given; masks are read by none."""
+    given = {source.keyword: source for source in node.sources if source.keyword in PROJECTED}
+    first = [given.get("", given.get("query"))]
+    wanted = {"value": ("value",), "key": ("key", "value")}.get(part.name, ())
+    named = [given[keyword] for keyword in wanted if keyword in given]
+    return [source for source in (*named, *first) if source is not None][:1]
 
 
 def op_of(node: Node) -> str:

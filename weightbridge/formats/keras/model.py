@@ -12,7 +12,7 @@ from weightbridge.formats.keras.graph import build
 from weightbridge.formats.keras.variables.loose import unique
 from weightbridge.formats.keras.variables.stored import Store
 from weightbridge.formats.keras.variables.tree import is_custom
-from weightbridge.model.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph, Port
 from weightbridge.model.layouts import with_axes
 
 SHOWN = 10
@@ -42,7 +42,8 @@ def graph_of_model(
         edges=tuple(built.edges),
         has_flow=True,
         inputs=flow.inputs,
-        outputs=tuple(dict.fromkeys(flow.outputs)),
+        outputs=tuple(dict.fromkeys(output.node for output in flow.outputs)),
+        output_ports=tuple(Port(output.node, output.port) for output in flow.outputs),
         findings=(*findings, *code_findings(flow), *built.findings),
     )
 

@@ -105,6 +105,6 @@ def _nodes(layer: ConfigLayer, path: Path) -> tuple[Node, ...]:
     nodes = []
     for node in flow.nodes:
         if node.name not in flow.inputs:
-            inputs = tuple(i for i in node.inputs if i not in flow.inputs)
-            nodes.append(replace(node, inputs=inputs))
+            sources = tuple(s for s in node.sources if s.node not in flow.inputs)
+            nodes.append(replace(node, sources=sources))
     return tuple(nodes)

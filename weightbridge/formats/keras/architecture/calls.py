@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from weightbridge.errors import Corrupt
-from weightbridge.formats.keras.architecture.config import Call, ConfigLayer, Reference
+from weightbridge.formats.keras.architecture.arguments import Call, Reference
+from weightbridge.formats.keras.architecture.config import ConfigLayer
 
 
 @dataclass(frozen=True, slots=True)

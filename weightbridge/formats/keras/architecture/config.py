@@ -9,33 +9,14 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from weightbridge.errors import Corrupt
+from weightbridge.formats.keras.architecture.arguments import EMPTY, Call, Reference, call_of, references
 
 Kind = Literal["layer", "functional", "sequential", "operation"]
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 OPERATION_MODULES = ("keras.src.ops", "keras.ops")
 WRAPPED_KEYS = ("layer", "backward_layer", "cell", "cells")
 MAX_DEPTH = 60
 MODELS = ("functional", "sequential")
 WRAPPERS = ("Bidirectional", "TimeDistributed", "RNN", "StackedRNNCells", "Wrapper", "SpectralNormalization")
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """One output of one call of a layer."""
-
-    layer: str
-    node: int
-    tensor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a layer: what it is fed, and its constant arguments."""
-
-    inputs: tuple[Reference, ...]
-    modern: bool = (
-        False  # as Keras 3 writes it: it counts the calls of nested models from 0, older Keras from 1
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +106,11 @@ def _layer(value: Any, where: str, depth: int) -> ConfigLayer:
         registered=_string(value.get("registered_name")),
         build_shape=build.get("input_shape", build.get("shapes_dict")) if isinstance(build, dict) else None,
         shared_id=value.get("shared_object_id"),
-        calls=tuple(_call(node) for node in nodes) if isinstance(nodes, list) else (),
+        calls=tuple(call_of(node, class_name) for node in nodes) if isinstance(nodes, list) else (),
         layers=children,
         wrapped=wrapped,
-        inputs=tuple(_references(settings.get("input_layers"))) if kind == "functional" else (),
-        outputs=tuple(_references(settings.get("output_layers"))) if kind == "functional" else (),
+        inputs=references(settings.get("input_layers")) if kind == "functional" else (),
+        outputs=references(settings.get("output_layers")) if kind == "functional" else (),
         traits=_traits(value, listed),
     )
 
@@ -181,49 +162,6 @@ def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
             where=where,
             fix="Give each layer its own name",
         )
-
-
-def _call(node: Any) -> Call:
-    """One entry of `inbound_nodes`: Keras 1 and 2 nest lists, Keras 3 has args and kwargs with
-    `__keras_tensor__`.
-    """
-    if isinstance(node, dict) and "args" in node:
-        return Call(tuple(_references([node["args"], node.get("kwargs")])), modern=True)
-    return Call(tuple(_references(node)))
-
-
-def _references(value: Any) -> Iterator[Reference]:
-    """Every tensor named in a structure, in order."""
-    if isinstance(value, dict):
-        history = value["config"].get("keras_history") if _is_keras_tensor(value) else None
-        yield from _references(history) if history else _each(value.values())
-    elif isinstance(value, list):
-        if _is_reference(value):
-            yield Reference(value[0], value[1], value[2])
-            yield from _each(value[3:])
-        else:
-            yield from _each(value)
-
-
-def _each(values: Any) -> Iterator[Reference]:
-    for value in values:
-        yield from _references(value)
-
-
-def _is_keras_tensor(value: dict[str, Any]) -> bool:
-    return value.get("class_name") == "__keras_tensor__" and isinstance(value.get("config"), dict)
-
-
-def _is_reference(value: list[Any]) -> bool:
-    """`[layer, node, tensor]`, with a fourth part for keyword arguments; `["_CONSTANT_VALUE", -1, x]` is a
-    constant.
-    """
-    return (
-        3 <= len(value) <= 4
-        and isinstance(value[0], str)
-        and all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in value[1:3])
-        and (len(value) == 3 or isinstance(value[3], dict))
-    )
 
 
 def _traits(value: Mapping[str, Any], listed: bool) -> frozenset[str]:

@@ -13,6 +13,7 @@ from weightbridge.formats.containers import Region
 from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.formats.keras.architecture.attributes import attributes
 from weightbridge.formats.keras.architecture.classes import CLASSES, roles, variable_name
+from weightbridge.formats.keras.architecture.faults import sensible
 from weightbridge.formats.keras.architecture.flow import Node
 from weightbridge.formats.keras.variables.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.variables.tree import is_custom
@@ -23,7 +24,6 @@ from weightbridge.model.vocabulary import CONVOLUTIONS, NORMS, RECURRENT
 Found = Mapping[str, Any]
 Expected = dict[str, tuple[int, ...]]
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-SEVERAL = 2
 
 
 class ExpectedStore:
@@ -36,12 +36,12 @@ class ExpectedStore:
         layer = node.layer
         if is_custom(node) or node.op or layer.kind == "operation":
             return Stored(class_name=layer.class_name)
-        names = roles(layer.class_name, layer.config) or ()
-        if CLASSES[layer.class_name].op == "Attention":
-            return Stored(class_name=layer.class_name, parts=self._projections(node, shapes))
-        found = (
-            expected_shapes(layer.class_name, layer.config, shapes[0] if shapes else None) if names else {}
-        )
+        with sensible(node, self.region.label):
+            if CLASSES[layer.class_name].op == "Attention":
+                return Stored(class_name=layer.class_name, parts=self._projections(node, shapes))
+            names = roles(layer.class_name, layer.config) or ()
+            fed = shapes[0] if shapes else None
+            found = expected_shapes(layer.class_name, layer.config, fed) if names else {}
         variables = tuple(
             self._variable(variable_name(layer.class_name, role), role, found[role])
             for role in names
@@ -70,14 +70,12 @@ class ExpectedStore:
 
     def _projections(self, node: Node, shapes: Shapes) -> tuple[Stored, ...]:
         found = attributes("Attention", node.layer.class_name, node.layer.config, None)
-        heads, last = found["heads"], [s[-1] if s else None for s in shapes]
-        if not last or any(n is None for n in last):
+        heads, sizes = found["heads"], _sizes_by_keyword(node, shapes)
+        query = sizes.get("query", sizes.get(""))
+        value = sizes.get("value", query)
+        key = sizes.get("key", value)
+        if None in (query, value, key):
             return ()
-        query, value, key = (
-            last[0],
-            last[min(1, len(last) - 1)],
-            last[min(2, len(last) - 1) if len(last) > SEVERAL else min(1, len(last) - 1)],
-        )
         kept = found.get("key_value_heads", heads)
         wanted = {
             "query": (query, heads, found["key_dim"]),
@@ -92,6 +90,13 @@ class ExpectedStore:
             [self._variable("bias", "bias", bias)] if found["use_bias"] else []
         )
         return Stored(name, "EinsumDense", tuple(variables))
+
+
+def _sizes_by_keyword(node: Node, shapes: Shapes) -> dict[str, int | None]:
+    """How wide each argument of attention is."""
+    widths = [shape[-1] if shape else None for shape in shapes]
+    keywords = [source.keyword for source in node.sources] or [""]
+    return dict(zip(keywords, widths, strict=False))
 
 
 def expected_shapes(class_name: str, config: Mapping[str, Any], fed: Shape | None) -> Expected:

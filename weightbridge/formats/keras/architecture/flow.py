@@ -7,57 +7,71 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.errors import Corrupt
+from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.calls import calls_of, check_outputs, ordered
 from weightbridge.formats.keras.architecture.classes import STORED_AS, snake_case
-from weightbridge.formats.keras.architecture.config import ConfigLayer, walk
+from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer, walk
 from weightbridge.formats.keras.variables.legacy_names import CELL
 
-Outputs = tuple[str, ...]
+NO_CALL = Call(())
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One output (`port`) of a node, and the argument that it is for the node that it feeds."""
+
+    node: str
+    port: int = 0
+    keyword: str = ""
+
+
+Outputs = tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """One call of a layer.
 
-    name: its path in the scopes, with `#n` for calls after the first; owner: the first call's name, which has
-    the tensors.
-    inputs: names of the nodes that feed it. top: the name of the layer of the outermost model that it is or
-    is in.
-    store: where Keras 3 keeps its variables. parts: for a wrapper, the nodes of what it wraps.
+    name: its path in the scopes, with `#n` for calls after the first.
+    owner: the first call's name, which has the tensors.
+    sources: the outputs of nodes that feed it.
+    top: the name of the layer of the outermost model that it is or is in.
+    store: where Keras 3 keeps its variables.
+    parts: for a wrapper, the nodes of what it wraps.
+    call: what it is called with, in the terms of its own model's config.
     """
 
     name: str
     owner: str
     layer: ConfigLayer
-    inputs: tuple[str, ...]
+    sources: tuple[Source, ...]
     top: str
     store: str
     op: str = ""
     parts: tuple[str, ...] = ()
+    call: Call = NO_CALL
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the nodes that feed it."""
+        return tuple(source.node for source in self.sources)
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """All nodes of a model, each after those that feed it, and the names of its inputs and outputs."""
+    """All nodes of a model, each after those that feed it, the names of its inputs, and its outputs."""
 
     nodes: tuple[Node, ...]
     inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    outputs: Outputs
 
 
 def flow_of(model: ConfigLayer, where: str) -> Flow:
-    """Raises Corrupt for calls that go in a circle or name a layer that is not there."""
+    """Raises Corrupt for calls that go in a circle, or use what is not there."""
     builder = _Builder(where)
     place = _Place("", "", "")
-    try:
-        outputs = builder.model(model, place, ())
-    except IndexError as error:
-        raise Corrupt(
-            "a model or layer that gives nothing is used as if it did",
-            where=where,
-            fix="Save the model again",
-        ) from error
+    outputs = builder.model(model, place, ())
     nodes = tuple(builder.nodes)
     return Flow(nodes, tuple(n.name for n in nodes if n.op == "Input"), outputs)
 
@@ -90,7 +104,7 @@ class _Builder:
 
     def layer(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
         """The nodes of one call. `place.store` is the layer's own."""
-        if layer.kind in ("functional", "sequential"):
+        if layer.kind in MODELS:
             return self.model(layer, replace(place, scope=place.named(layer.name)), inputs)
         if layer.layers and not _is_cell_alone(layer):
             return self._wrapper(layer, place, inputs)
@@ -126,36 +140,50 @@ class _Builder:
         for layer, number, call in ordered(model, calls, self.where):
             inner = _inside(place, layer, stores)
             if layer.class_name == "InputLayer":
-                outer = (fed.get(layer.name, inputs[0]),) if inputs else ()
+                outer = (replace(fed.get(layer.name, inputs[0]), keyword=""),) if inputs else ()
                 made[layer.name, number] = self._add(layer, inner, outer, "Identity" if outer else "Input")
             else:
-                sources = tuple(_output(made[r.layer, calls.number(r)], r.tensor) for r in call.inputs)
+                sources = tuple(self._source(made[r.layer, calls.number(r)], r) for r in call.inputs)
                 made[layer.name, number] = self.layer(layer, inner, sources)
-        return tuple(_output(made[r.layer, calls.number(r, output=True)], r.tensor) for r in model.outputs)
+                if layer.kind not in MODELS:  # the node of the layer itself comes last
+                    self.nodes[-1] = replace(self.nodes[-1], call=call)
+        return tuple(self._source(made[r.layer, calls.number(r, output=True)], r) for r in model.outputs)
 
     def _wrapper(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
         """The wrapped layers between the wrapper's parents and the wrapper: side by side, or one after
         another (cells).
         """
         inner = replace(place, scope=place.named(layer.name))
-        parts: list[str] = []
+        parts: list[Source] = []
         feeding = inputs
         for part, store in wrapped_parts(layer):
             made = self.layer(part, replace(inner, store=f"{place.store}/{store}"), feeding)
             parts.extend(made)
             feeding = made if store.startswith("cell") else inputs
         ends = tuple(parts[-1:]) if layer.class_name != "Bidirectional" else tuple(parts)
-        return self._add(layer, place, ends, "", tuple(parts))
+        return self._add(layer, place, ends, "", tuple(part.node for part in parts))
 
     def _add(
-        self, layer: ConfigLayer, place: _Place, inputs: Outputs, op: str, parts: Outputs = ()
+        self, layer: ConfigLayer, place: _Place, inputs: Outputs, op: str, parts: tuple[str, ...] = ()
     ) -> Outputs:
         owner = place.named(layer.name)
         count = self.calls.get(owner, 0)
         self.calls[owner] = count + 1
         name = f"{owner}#{count}" if count else owner
         self.nodes.append(Node(name, owner, layer, inputs, place.top or layer.name, place.store, op, parts))
-        return (name,)
+        return (Source(name),)
+
+    def _source(self, outputs: Outputs, reference: Reference) -> Source:
+        """A nested model has a source for each output, a layer one node with several ports."""
+        if not outputs:
+            raise Corrupt(
+                "a model or layer that gives nothing is used as if it did",
+                where=self.where,
+                fix="Save the model again",
+            )
+        index = reference.tensor
+        output = outputs[index] if index < len(outputs) else replace(outputs[-1], port=index)
+        return replace(output, keyword=reference.keyword)
 
 
 def storage_names(layers: tuple[ConfigLayer, ...]) -> dict[str, str]:
@@ -181,7 +209,7 @@ def wrapped_parts(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
     for part, key in zip(layer.layers, layer.wrapped, strict=True):
         if part.class_name == "StackedRNNCells":
             stores = storage_names(part.layers)
-            found.extend((cell, f"{key}/cells/{stores[cell.name]}") for cell in part.layers)
+            found.extend((cell, f"{key}/cells/{stores.get(cell.name, '')}") for cell in part.layers)
         else:
             found.append((part, key))
     if layer.class_name != "RNN":
@@ -230,10 +258,6 @@ def _both_ways(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
 def _inside(place: _Place, layer: ConfigLayer, stores: Mapping[str, str]) -> _Place:
     prefix = f"{place.store}/layers" if place.store else "layers"
     return _Place(place.scope, f"{prefix}/{stores.get(layer.name, '')}", place.top or layer.name)
-
-
-def _output(outputs: Outputs, tensor: int) -> str:
-    return outputs[tensor] if tensor < len(outputs) else outputs[-1]
 
 
 def _implied_input(layer: ConfigLayer) -> ConfigLayer:
