@@ -1,6 +1,8 @@
 """Matching by what names say: families' schemes against each other, from names and shapes alone."""
 
+import gc
 from collections.abc import Mapping, Sequence
+from weakref import WeakSet
 
 import pytest
 
@@ -244,6 +246,28 @@ OTHERWISE = {f"{i}.{part}.weight": (WIDTH, WIDTH) for i in range(3) for part in 
 
 def test_anonymous_names_are_never_sure() -> None:
     assert max((m.confidence for m in matched(ANONYMOUS, OTHERWISE).values()), default=0) <= SURE
+
+
+class Loader:
+    """What loads a tensor; alive as long as the tensor is."""
+
+    def __call__(self) -> Array:
+        return refuse()
+
+
+def test_no_cache_keeps_tensors_alive_after_their_matching() -> None:
+    alive: WeakSet[Loader] = WeakSet()
+    sides = []
+    for scheme in (LLAMA, FAIRSCALE):
+        loaders = {name: Loader() for name in layers(scheme, DECODER)}
+        alive.update(loaders.values())
+        shapes = {name: shape for name, (shape, _) in layers(scheme, DECODER).items()}
+        tensors = tuple(Tensor(n, "", s, "float32", n, loaders[n]) for n, s in shapes.items())
+        sides.append(graph_of("model.safetensors", "safetensors", "", StateDict(tensors)))
+    assert len(match(sides[0], sides[1], Options()).matches) == len(sides[1].tensors)
+    del sides, loaders, tensors
+    gc.collect()
+    assert len(alive) == 0
 
 
 TOWERS = {

@@ -31,7 +31,7 @@ from weightbridge.matching.pairing.by_structure import by_structure
 from weightbridge.matching.pairing.doubt import doubted
 from weightbridge.matching.units.if_branches import doubted_branches
 from weightbridge.matching.units.reduce import reduce_both
-from weightbridge.matching.uses.by_uses import by_roles
+from weightbridge.matching.uses.by_uses import by_uses
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.vocabulary import AFFINE
@@ -63,7 +63,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     )
     for matcher in NAMED:
         context = context.with_pairs(matcher(context))
-    roles = by_roles(context, joiner)
+    roles = by_uses(context, joiner)
     context = context.with_pairs(roles.pairs).closing(roles.closed_source, roles.closed_target)
     for matcher in PLACED:
         context = context.with_pairs(matcher(context))

@@ -37,7 +37,7 @@ def doubted_flattens(
         return dict(matches), ()
     if sides["keras"][0].has_flow:
         return {name: _capped(m) for name, m in matches.items()}, ()
-    maps = hidden_maps(leaves_of(sides["torch"][1], ()))
+    maps = hidden_maps(leaves_of(sides["torch"][1]))
     hidden = {name: m for name, m in matches.items() if _reader(m, source, target) in maps}
     turned = {
         name: _turned(m, maps[_reader(m, source, target)], target.framework == "keras")

@@ -13,12 +13,12 @@ from weightbridge.matching.sequences.alignment import align
 from weightbridge.matching.sequences.assignment import assignment
 from weightbridge.matching.uses.blocks import Block, Partition, one_track, partitions
 from weightbridge.matching.uses.leaves import Leaf
+from weightbridge.matching.uses.weights import WEIGHTS
 
 BRANCHES: Mapping[str, str] = {
     "encoder": "encoder", "decoder": "decoder", "vision": "vision", "visual": "vision", "image": "vision",
     "text": "text", "language": "text", "audio": "audio", "cross": "cross", "student": "student", "teacher": "teacher",
 }  # fmt: skip
-ROUGH = 0.5  # blocks whose numbers of parameters are in this ratio may still be one block with other heads or biases
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,13 @@ def _explained(pair: BlockPair) -> float:
     """Parameters that the pair explains: all where the blocks are equally large, less where they differ."""
     sizes = sorted((pair.source.parameters, pair.target.parameters))
     is_alike = _is_alike(pair.source, pair.target)
-    return sizes[0] if is_alike else 0.5 * sizes[0] if _is_rough(pair.source, pair.target) else 0.0
+    return (
+        sizes[0]
+        if is_alike
+        else WEIGHTS.rough_block * sizes[0]
+        if _is_rough(pair.source, pair.target)
+        else 0.0
+    )
 
 
 def _paired(a: Partition, b: Partition) -> tuple[BlockPair, ...]:
@@ -116,7 +122,9 @@ def _paired(a: Partition, b: Partition) -> tuple[BlockPair, ...]:
     scores = np.zeros((len(left), len(right)))
     total = max(sum(block.parameters for blocks in b.tracks.values() for block in blocks), 1)
     for (i, j), pairs in found.items():
-        scores[i, j] = sum(_explained(p) for p in pairs) / total + 0.1 * likeness(left[i], right[j])
+        scores[i, j] = sum(_explained(p) for p in pairs) / total + WEIGHTS.track_name * likeness(
+            left[i], right[j]
+        )
     rows, columns = assignment(scores)
     return tuple(p for i, j in zip(rows, columns, strict=True) for p in found[int(i), int(j)])
 
@@ -125,9 +133,9 @@ def likeness(left: Sequence[str], right: Sequence[str]) -> float:
     """How well two scopes agree in branch (encoder, decoder, vision, ...) and words, -1 to 1."""
     a, b = branches_of(left), branches_of(right)
     if is_elsewhere(a, b):
-        return -1.0
+        return WEIGHTS.track_other_branch
     p, q = ({w for w in side if not w.isdigit()} for side in (left, right))
-    return 0.5 * (a == b and bool(a)) + 0.5 * len(p & q) / max(len(p | q), 1)
+    return WEIGHTS.track_branch * (a == b and bool(a)) + WEIGHTS.track_words * len(p & q) / max(len(p | q), 1)
 
 
 def branches_of(words: Sequence[str]) -> frozenset[str]:
@@ -183,4 +191,4 @@ def _is_alike(source: Block, target: Block) -> bool:
 
 def _is_rough(source: Block, target: Block) -> bool:
     small, large = sorted((source.parameters, target.parameters))
-    return small >= ROUGH * large
+    return small >= WEIGHTS.rough_size * large

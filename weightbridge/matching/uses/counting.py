@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.uses.blocks import Words
-from weightbridge.matching.uses.leaf_uses import Role
+from weightbridge.matching.uses.leaf_uses import Use
 
 Numbers = tuple[int, ...]
 BEFORE = "pre"  # what stands before the first one may have this word in place of a number
 
 
-def in_step(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[Role], list[Role]]:
+def in_step(source: Sequence[Use], target: Sequence[Use]) -> tuple[list[Use], list[Use]]:
     """Both sides with the numbers of equal kinds and sizes counted from 0, where they number as many
     otherwise than each other.
     """
@@ -30,13 +30,13 @@ def in_step(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[Role],
     return found
 
 
-def _count(roles: list[Role], places: Sequence[int], numbers: Sequence[Numbers]) -> None:
+def _count(roles: list[Use], places: Sequence[int], numbers: Sequence[Numbers]) -> None:
     ranks = {number: rank for rank, number in enumerate(sorted(numbers))}
     for i, number in zip(places, numbers, strict=True):
         roles[i] = replace(roles[i], inner=_renumbered(roles[i].inner, ranks[number]))
 
 
-def _groups(roles: Sequence[Role]) -> dict[tuple[str, int], list[int]]:
+def _groups(roles: Sequence[Use]) -> dict[tuple[str, int], list[int]]:
     """Of layers that somebody has numbered: a framework's counter (`conv2d_17`) goes through the whole model."""
     found: dict[tuple[str, int], list[int]] = {}
     for i, role in enumerate(roles):

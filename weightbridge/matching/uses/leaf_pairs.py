@@ -14,11 +14,11 @@ from weightbridge.matching.pairing.companions import SAYS_NOTHING, companions, s
 from weightbridge.matching.uses.blocks import Words
 from weightbridge.matching.uses.counting import in_step
 from weightbridge.matching.uses.leaf_scores import Group, groups_of
-from weightbridge.matching.uses.leaf_uses import GENERIC, SWAPPED, Role
+from weightbridge.matching.uses.leaf_uses import GENERIC, SWAPPED, Use
 from weightbridge.matching.uses.variants import told_apart
+from weightbridge.matching.uses.weights import WEIGHTS
 
 Places = dict[int, int]
-MARGIN = 0.2  # of likeness by words between the chosen one and the next
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class LeafPair:
     runners_up: tuple[int, ...] = ()
 
 
-def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafPair, ...]:
+def paired_leaves(source: Sequence[Use], target: Sequence[Use]) -> tuple[LeafPair, ...]:
     """The best assignment of leaves of equal size and kind, in target order."""
     if not source or not target:
         return ()
@@ -48,7 +48,7 @@ def paired_leaves(source: Sequence[Role], target: Sequence[Role]) -> tuple[LeafP
     return tuple(sorted(pairs, key=lambda pair: pair.target))
 
 
-def _told_by_flow(roles: Sequence[Role]) -> tuple[Places, Places] | None:
+def _told_by_flow(roles: Sequence[Use]) -> tuple[Places, Places] | None:
     """Norm -> the layer that feeds it, and the one that it feeds; None where no data flow is known."""
     if not any(role.behind or role.ahead for role in roles):
         return None
@@ -58,8 +58,8 @@ def _told_by_flow(roles: Sequence[Role]) -> tuple[Places, Places] | None:
 
 
 def _of_companions(
-    source: Sequence[Role],
-    target: Sequence[Role],
+    source: Sequence[Use],
+    target: Sequence[Use],
     flows: Sequence[tuple[Places, Places] | None],
     groups: Sequence[Group],
 ) -> dict[tuple[int, int], float]:
@@ -76,7 +76,7 @@ def _of_companions(
     return {pair: max(behind.get(pair, 0.0), ahead.get(pair, 0.0)) for pair in behind.keys() | ahead.keys()}
 
 
-def _by_their_names(roles: Sequence[Role]) -> tuple[Places, Places]:
+def _by_their_names(roles: Sequence[Use]) -> tuple[Places, Places]:
     """Norm -> the layer of its name; apart, where it stands before that: in scopes where most are of another
     width than it gives.
     """
@@ -99,7 +99,7 @@ def _by_their_names(roles: Sequence[Role]) -> tuple[Places, Places]:
     }
 
 
-def _scope(role: Role) -> Words:
+def _scope(role: Use) -> Words:
     """The words before those that name the norm itself."""
     path = role.leaf.words[:-1] if role.leaf.words[-1].isdigit() else role.leaf.words
     while path and path[-1] in SAYS_NOTHING:
@@ -115,11 +115,11 @@ def _letters(path: Words) -> str:
     return re.sub(r"(?<=[a-z]) (?=[a-z])", "", " ".join(w for w in path if w not in GENERIC))
 
 
-def _spelled(role: Role) -> str:
+def _spelled(role: Use) -> str:
     return _letters(role.leaf.words)
 
 
-def _judged(group: Group, source: Sequence[Role], target: Sequence[Role], i: int, j: int) -> LeafPair:
+def _judged(group: Group, source: Sequence[Use], target: Sequence[Use], i: int, j: int) -> LeafPair:
     """How sure: the only fit; or the only one of its function; or ahead of the next by the words of its name;
     or tied.
     """
@@ -154,4 +154,8 @@ def _judged(group: Group, source: Sequence[Role], target: Sequence[Role], i: int
     ):
         return pair(SAME_FUNCTION, "words")
     next_best = np.concatenate((group.scores[rivals, j], group.scores[i, spare])).max()
-    return pair(BY_WORDS, "words") if group.scores[i, j] - next_best >= MARGIN else pair(DOUBTFUL, "order")
+    return (
+        pair(BY_WORDS, "words")
+        if group.scores[i, j] - next_best >= WEIGHTS.margin
+        else pair(DOUBTFUL, "order")
+    )

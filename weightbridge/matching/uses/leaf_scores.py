@@ -12,9 +12,10 @@ from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.sequences.assignment import assignment
 from weightbridge.matching.uses.block_pairs import branches_of, is_elsewhere
 from weightbridge.matching.uses.blocks import Words
-from weightbridge.matching.uses.leaf_uses import GENERIC, SWAPPED, Role
+from weightbridge.matching.uses.leaf_uses import GENERIC, SWAPPED, Use
 from weightbridge.matching.uses.leaves import Leaf
 from weightbridge.matching.uses.ranks import ranks_of
+from weightbridge.matching.uses.weights import WEIGHTS
 from weightbridge.model.vocabulary import RECURRENT
 
 BACKWARD = frozenset({"backward", "reverse"})
@@ -30,15 +31,9 @@ DECLARED = {
     "beta": 1,
     "shift": 1,
 }  # the same, of vectors that no rule knows
-ONE_KNOWN, ONE_TOLD = (
-    0.3,
-    0.8,
-)  # what it costs to pair a leaf that a rule knows with one that none knows, without and with a telling name
-OF_ONE_KIND = 0.15  # less than the margin of a sure pair: a vector without a telling name may be a norm's
-ABOVE_NONE = 10.0  # added to a score, so that any pair that fits counts more than none
 
 Places = np.ndarray
-Value = Callable[[Role, Role], float]
+Value = Callable[[Use, Use], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +51,11 @@ class Group:
 
     def chosen(self) -> dict[int, int]:
         """Column -> row of the assignment with the highest scores."""
-        rows, columns = assignment(np.where(self.fits, self.scores + ABOVE_NONE, 0.0))
+        rows, columns = assignment(np.where(self.fits, self.scores + WEIGHTS.any_pair, 0.0))
         return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if self.fits[i, j]}
 
 
-def groups_of(source: Sequence[Role], target: Sequence[Role]) -> tuple[Group, ...]:
+def groups_of(source: Sequence[Use], target: Sequence[Use]) -> tuple[Group, ...]:
     """All leaves that fit another one of equal size and kind, with the scores of these pairs."""
     ranks = [np.array(side, float) for side in ranks_of(source, target)]
     (ours, ones), (theirs, others) = (_kinds(roles, _what_fits) for roles in (source, target))
@@ -79,8 +74,8 @@ def groups_of(source: Sequence[Role], target: Sequence[Role]) -> tuple[Group, ..
 
 
 def _group(
-    source: Sequence[Role],
-    target: Sequence[Role],
+    source: Sequence[Use],
+    target: Sequence[Use],
     ranks: Sequence[np.ndarray],
     rows: Places,
     columns: Places,
@@ -88,7 +83,7 @@ def _group(
 ) -> Group:
     sides = [source[i] for i in rows], [target[j] for j in columns]
     apart = np.abs(np.subtract.outer(ranks[0][rows], ranks[1][columns]))
-    return Group(rows, columns, fits[np.ix_(rows, columns)], _scores(*sides) - 1e-3 * apart)
+    return Group(rows, columns, fits[np.ix_(rows, columns)], _scores(*sides) + WEIGHTS.off_rank * apart)
 
 
 def _components(table: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -106,10 +101,10 @@ def _components(table: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         left &= ~rows
 
 
-def _kinds(roles: Iterable[Role], key: Callable[[Role], Hashable]) -> tuple[np.ndarray, list[Role]]:
+def _kinds(roles: Iterable[Use], key: Callable[[Use], Hashable]) -> tuple[np.ndarray, list[Use]]:
     """Per role the number of its kind, and the first of each kind."""
     numbers: dict[Hashable, int] = {}
-    first: list[Role] = []
+    first: list[Use] = []
     found = []
     for role in roles:
         number = numbers.setdefault(key(role), len(numbers))
@@ -120,7 +115,7 @@ def _kinds(roles: Iterable[Role], key: Callable[[Role], Hashable]) -> tuple[np.n
 
 
 def _spread(
-    value: Value, source: Sequence[Role], target: Sequence[Role], key: Callable[[Role], Hashable]
+    value: Value, source: Sequence[Use], target: Sequence[Use], key: Callable[[Use], Hashable]
 ) -> np.ndarray:
     """The value for every pair, worked out once for each two kinds."""
     (ours, ones), (theirs, others) = (_kinds(roles, key) for roles in (source, target))
@@ -128,13 +123,13 @@ def _spread(
     return found
 
 
-def _what_fits(role: Role) -> Hashable:
+def _what_fits(role: Use) -> Hashable:
     leaf = role.leaf
     way = _is_backward(leaf) if leaf.layer.op in RECURRENT else None
     return role.function, leaf.size, leaf.kind, leaf.flow, way
 
 
-def _fits(source: Role, target: Role) -> bool:
+def _fits(source: Use, target: Use) -> bool:
     """The same number of weights in the main tensor, and the same kind; a kernel of one tap is a matrix."""
     a, b = source.function, target.function
     same = source.leaf.size == target.leaf.size or {a, b} == {"position_embedding"}
@@ -158,7 +153,7 @@ def _is_thinkable(a: str, b: str) -> bool:
     return not a or not b or a == b or {a, b} == SWAPPED or (a.startswith("norm_") and b.startswith("norm_"))
 
 
-def _one_way(source: Role, target: Role) -> bool:
+def _one_way(source: Use, target: Use) -> bool:
     """Whether two recurrent layers run in one direction, which their names or attributes tell."""
     if not {source.leaf.layer.op, target.leaf.layer.op} <= RECURRENT:
         return True
@@ -173,46 +168,48 @@ def _run_alike(a: tuple[int, int] | None, b: tuple[int, int] | None) -> bool:
     return a is None or b is None or a == b
 
 
-def _scores(source: Sequence[Role], target: Sequence[Role]) -> np.ndarray:
+def _scores(source: Sequence[Use], target: Sequence[Use]) -> np.ndarray:
     """For every pair, but for their ranks."""
     found: np.ndarray = (
         _spread(_by_function, source, target, lambda role: (role.function, _is_unnamed(role)))
-        + 2.0 * _words_in_common(source, target)
+        + _words_in_common(source, target)
         + _spread(_by_kind, source, target, lambda role: (len(role.leaf.tensors), role.leaf.kind))
         + _spread(_beside_same, source, target, lambda role: role.towers)
-        - 0.1 * _misplaced(source, target)
+        + WEIGHTS.off_place * _misplaced(source, target)
     )
     return found
 
 
-def _by_function(source: Role, target: Role) -> float:
+def _by_function(source: Use, target: Use) -> float:
     a, b = source.function, target.function
     if a and b:
-        return 4.0 if a == b else -4.0
+        return WEIGHTS.same_function if a == b else WEIGHTS.other_function
     other = target if a else source
-    return 0.0 if not (a or b) else -ONE_KNOWN if _is_unnamed(other) else -ONE_TOLD
+    return (
+        0.0 if not (a or b) else WEIGHTS.only_one_function if _is_unnamed(other) else WEIGHTS.untold_function
+    )
 
 
-def _is_unnamed(role: Role) -> bool:
+def _is_unnamed(role: Use) -> bool:
     """Whether its name says nothing; one that does says something that no rule knows."""
     return is_automatic(role.leaf.name) or not any(map(str.isalpha, role.inner))
 
 
-def _by_kind(source: Role, target: Role) -> float:
+def _by_kind(source: Use, target: Use) -> float:
     alike = source.leaf.kind == target.leaf.kind
-    return (0.3 if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0) + (
-        OF_ONE_KIND if alike else 0.0
+    return (WEIGHTS.as_many_tensors if len(source.leaf.tensors) == len(target.leaf.tensors) else 0.0) + (
+        WEIGHTS.same_kind if alike else 0.0
     )
 
 
-def _beside_same(source: Role, target: Role) -> float:
+def _beside_same(source: Use, target: Use) -> float:
     """Whether the two stand beside the same run of blocks."""
     if not source.towers or not target.towers:
         return 0.0
-    return 1.0 if source.towers & target.towers else -2.0
+    return WEIGHTS.same_tower if source.towers & target.towers else WEIGHTS.other_tower
 
 
-def _words_in_common(source: Sequence[Role], target: Sequence[Role]) -> np.ndarray:
+def _words_in_common(source: Sequence[Use], target: Sequence[Use]) -> np.ndarray:
     found = np.zeros((len(source), len(target)))
     placed = [np.array([_usual_place(role) is not None for role in roles]) for roles in (source, target)]
     for ours, theirs in product((False, True), repeat=2):
@@ -226,7 +223,7 @@ def _words_in_common(source: Sequence[Role], target: Sequence[Role]) -> np.ndarr
     return found
 
 
-def _telling(role: Role, beside_placed: bool) -> Words:
+def _telling(role: Use, beside_placed: bool) -> Words:
     """Without a number that is all the name there is (`experts/0`), where the other side says what it is for;
     without a framework's
     counter (`dense_3`)."""
@@ -250,10 +247,12 @@ def alike(left: Sequence[Words], right: Sequence[Words]) -> np.ndarray:
     ours, theirs = (_incidence(side, known) for side in sides)
     sizes = [np.array([len(words) for words in side], float) for side in sides]
     shared = ours @ theirs.T
-    found: np.ndarray = shared / np.maximum(np.add.outer(*sizes) - shared, 1)
+    found: np.ndarray = WEIGHTS.shared_words * shared / np.maximum(np.add.outer(*sizes) - shared, 1)
     branches = [[branches_of(words) for words in side] for side in (left, right)]
     if any(branches[0]) and any(branches[1]):
-        found -= np.array([[is_elsewhere(a, b) for b in branches[1]] for a in branches[0]], float)
+        found += WEIGHTS.other_branch * np.array(
+            [[is_elsewhere(a, b) for b in branches[1]] for a in branches[0]], float
+        )
     return found
 
 
@@ -264,7 +263,7 @@ def _incidence(side: Sequence[frozenset[str]], known: dict[str, int]) -> np.ndar
     return found
 
 
-def _misplaced(source: Sequence[Role], target: Sequence[Role]) -> np.ndarray:
+def _misplaced(source: Sequence[Use], target: Sequence[Use]) -> np.ndarray:
     """How far (squared) a number that is all the name there is stands from the usual place of a function."""
     places = [np.array([_or_nan(_usual_place(role)) for role in roles]) for roles in (source, target)]
     numbers = [
@@ -283,11 +282,11 @@ def _or_nan(number: int | None) -> float:
     return float("nan") if number is None else float(number)
 
 
-def _usual_place(role: Role) -> int | None:
+def _usual_place(role: Use) -> int | None:
     if role.function or role.leaf.kind != "vector":
         return PLACES.get(role.function)
     return DECLARED.get(role.leaf.words[-1])
 
 
-def _is_mere_number(role: Role) -> bool:
+def _is_mere_number(role: Use) -> bool:
     return bool(role.inner) and role.inner[-1].isdigit() and not role.function

@@ -28,7 +28,7 @@ GENERIC = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class Use:
     """A leaf inside its block: what it is for, and the words that name it there."""
 
     leaf: Leaf
@@ -43,7 +43,7 @@ class Role:
     )  # of what belongs to no block: the paired runs of blocks that it stands beside
 
 
-def roles_of(block: Block) -> tuple[Role, ...]:
+def uses_of(block: Block) -> tuple[Use, ...]:
     """The leaves of a block with their functions; what only the others can tell (which norm is meant) is
     settled.
     """
@@ -58,9 +58,7 @@ def roles_of(block: Block) -> tuple[Role, ...]:
     if "norm_after_attention" in found:
         behind = "norm_attention_behind" if "norm_ffn" in found else "norm_ffn"
         found = [behind if f == "norm_after_attention" else f for f in found]
-    return tuple(
-        Role(leaf, f, inner) for leaf, f, inner in zip(block.leaves, found, block.inner, strict=True)
-    )
+    return tuple(Use(leaf, f, inner) for leaf, f, inner in zip(block.leaves, found, block.inner, strict=True))
 
 
 def _is_counted(leaf: Leaf) -> bool:

@@ -58,15 +58,15 @@ class Leaf:
         return sum(t.size for _, t in self.tensors)
 
 
-def leaves_of(reduced: Reduced, closed: Iterable[str]) -> tuple[Leaf, ...]:
-    """All leaves of the units that have weights and are not closed, in the order of the graph."""
-    shut = frozenset(closed)
+def leaves_of(reduced: Reduced) -> tuple[Leaf, ...]:
+    """All leaves of the units that have weights, in the order of the graph."""
     holders = _holders(reduced.weighted)
-    found = (leaf for unit in reduced.weighted if unit.name not in shut for leaf in _leaves(unit))
-    return tuple(
-        _without_guess(leaf) if leaf.unit.name in holders and len(leaf.tensors) == 1 else leaf
-        for leaf in found
-    )
+    leaves: list[Leaf] = []
+    for unit in reduced.weighted:
+        for leaf in _leaves(unit):
+            is_beside_layers = unit.name in holders and len(leaf.tensors) == 1
+            leaves.append(_without_guess(leaf) if is_beside_layers else leaf)
+    return tuple(leaves)
 
 
 def _holders(units: Iterable[Unit]) -> frozenset[str]:

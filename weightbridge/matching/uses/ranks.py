@@ -6,13 +6,13 @@ from itertools import product
 
 from weightbridge.matching.pairing.names import is_automatic, stem
 from weightbridge.matching.sequences.alignment import align
-from weightbridge.matching.uses.leaf_uses import Role
+from weightbridge.matching.uses.leaf_uses import Use
 
 MOST = 2000  # leaves whose orders are compared
 Key = tuple[tuple[float, str], ...]
 
 
-def ranks_of(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[int], list[int]]:
+def ranks_of(source: Sequence[Use], target: Sequence[Use]) -> tuple[list[int], list[int]]:
     """Of both sides. Files that sort by name part convolutions from their norms, so each kind and size is
     counted by itself.
     """
@@ -21,7 +21,7 @@ def ranks_of(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[int],
     return _ranks(source, left, known), _ranks(target, right, known)
 
 
-def _likely_orders(source: Sequence[Role], target: Sequence[Role]) -> tuple[Sequence[int], Sequence[int]]:
+def _likely_orders(source: Sequence[Use], target: Sequence[Use]) -> tuple[Sequence[int], Sequence[int]]:
     """Of the orders that the names allow, those in which the kernels of both sides agree most; the files' own
     where others do no better.
     """
@@ -31,7 +31,7 @@ def _likely_orders(source: Sequence[Role], target: Sequence[Role]) -> tuple[Sequ
     return max(pairs, key=lambda orders: len(align(_sizes(source, orders[0]), _sizes(target, orders[1]))))
 
 
-def _orders(roles: Sequence[Role]) -> list[Sequence[int]]:
+def _orders(roles: Sequence[Use]) -> list[Sequence[int]]:
     """As the file lists them; by their numbers before their words (`block1`, `transition1`, `block2`); as a
     framework has counted them.
     """
@@ -59,7 +59,7 @@ def _as_made(names: Sequence[str]) -> list[int]:
     return order
 
 
-def _by_numbers(roles: Sequence[Role], unnumbered: float) -> Callable[[int], Key]:
+def _by_numbers(roles: Sequence[Use], unnumbered: float) -> Callable[[int], Key]:
     return lambda i: tuple((_number(part, unnumbered), part) for part in roles[i].leaf.name.split("."))
 
 
@@ -68,11 +68,11 @@ def _number(part: str, unnumbered: float) -> float:
     return int(found[0]) if found else unnumbered
 
 
-def _sizes(roles: Sequence[Role], order: Iterable[int]) -> list[str]:
+def _sizes(roles: Sequence[Use], order: Iterable[int]) -> list[str]:
     return [str(roles[i].leaf.size) for i in order if roles[i].leaf.kind in ("conv", "matrix")]
 
 
-def _ranks(roles: Sequence[Role], order: Iterable[int], is_flow_known: bool) -> list[int]:
+def _ranks(roles: Sequence[Use], order: Iterable[int], is_flow_known: bool) -> list[int]:
     groups: dict[tuple[object, ...], list[int]] = {}
     for i in order:
         leaf = roles[i].leaf

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL
 from weightbridge.matching.uses.leaf_pairs import LeafPair
-from weightbridge.matching.uses.leaf_uses import Role
+from weightbridge.matching.uses.leaf_uses import Use
 
 TABLES = frozenset({"token_embedding", "position_embedding", "type_embedding"})
 
 
 def shared_tables(
-    source: Sequence[Role], target: Sequence[Role], pairs: Sequence[LeafPair]
+    source: Sequence[Use], target: Sequence[Use], pairs: Sequence[LeafPair]
 ) -> Iterator[LeafPair]:
     """A second use of a source table for each open one of the target that is like the one it fills; never
     sure.
@@ -32,7 +32,7 @@ def shared_tables(
 
 
 def _second_uses(
-    source: Sequence[Role], target: Sequence[Role], pairs: Sequence[LeafPair], shared: Sequence[LeafPair]
+    source: Sequence[Use], target: Sequence[Use], pairs: Sequence[LeafPair], shared: Sequence[LeafPair]
 ) -> Iterator[LeafPair]:
     used, filled = {p.source for p in pairs}, {p.target for p in pairs}
     spare = {(r.function, r.leaf.main.shape) for i, r in enumerate(source) if i not in used}
@@ -45,7 +45,7 @@ def _second_uses(
             yield LeafPair(twins[0].source, j, min(sure, twins[0].confidence), ("shape", "name", "tied"))
 
 
-def _is_twin(source: Role, filled: Role, spare: Role) -> bool:
+def _is_twin(source: Use, filled: Use, spare: Use) -> bool:
     """Of the same shape and function, or without a name in the same layer (a table, and what was resized from
     it).
     """

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from weightbridge.matching.uses.blocks import Words
-from weightbridge.matching.uses.leaf_uses import Role
+from weightbridge.matching.uses.leaf_uses import Use
 from weightbridge.rules.names import function_of
 
 MOST_WORDS = 2  # behind the name of the function
@@ -18,7 +18,7 @@ Variants = dict[str, dict[int, Words]]  # function -> place -> the words that te
 Translation = set[tuple[str, str]]
 
 
-def told_apart(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[Role], list[Role]]:
+def told_apart(source: Sequence[Use], target: Sequence[Use]) -> tuple[list[Use], list[Use]]:
     """Both sides, with a function of its own for each further norm whose counterpart the words tell."""
     ours, theirs = _variants(source), _variants(target)
     both = [f for f in ours if len(ours[f]) == len(theirs.get(f, ()))]
@@ -38,7 +38,7 @@ def told_apart(source: Sequence[Role], target: Sequence[Role]) -> tuple[list[Rol
     return found
 
 
-def _variants(roles: Sequence[Role]) -> Variants:
+def _variants(roles: Sequence[Use]) -> Variants:
     found: Variants = {}
     for i, role in enumerate(roles):
         function, behind = _apart(role)
@@ -47,7 +47,7 @@ def _variants(roles: Sequence[Role]) -> Variants:
     return found
 
 
-def _apart(role: Role) -> tuple[str, Words]:
+def _apart(role: Use) -> tuple[str, Words]:
     """The function that a norm's name has without the words behind it, and these words."""
     if role.function or role.leaf.kind != "norm":
         return "", ()
