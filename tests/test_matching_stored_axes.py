@@ -12,7 +12,8 @@ from onnx_samples import Op, saved, values
 
 import weightbridge as wb
 from weightbridge import formats
-from weightbridge.formats.onnx.values.views import View, stored_axes
+from weightbridge.formats.onnx.values.stored_axes import stored_axes
+from weightbridge.formats.onnx.values.views import View
 from weightbridge.transforms import apply
 
 TURN: Op = ("Transpose", ["seen"], ["k"], {"perm": [3, 2, 0, 1]})

@@ -8,7 +8,7 @@ from typing import Any
 
 from weightbridge.formats.onnx.drafts import FLOATS, inner_constants
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader, ValueInfo
-from weightbridge.formats.onnx.values.values import captured_by, subgraphs
+from weightbridge.formats.onnx.values.subgraphs import captured_by, subgraphs
 
 BRANCHES = ("then_branch", "else_branch")
 

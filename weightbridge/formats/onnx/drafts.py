@@ -8,7 +8,8 @@ import numpy as np
 
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.shapes.rule import Shape
-from weightbridge.formats.onnx.values.values import Constant, Net, Read, subgraphs
+from weightbridge.formats.onnx.values.net import Constant, Net, Read
+from weightbridge.formats.onnx.values.subgraphs import subgraphs
 
 SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 

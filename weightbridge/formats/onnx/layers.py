@@ -9,8 +9,8 @@ from weightbridge.formats.onnx.cells import loops, recurrent
 from weightbridge.formats.onnx.cells.cells import cell_drafts
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, opaque
 from weightbridge.formats.onnx.groups.biases import with_biases
+from weightbridge.formats.onnx.groups.fused_outputs import Run, divisions
 from weightbridge.formats.onnx.groups.groupnorm import with_group_norms
-from weightbridge.formats.onnx.groups.parts import Run, divisions
 from weightbridge.formats.onnx.groups.regions import region_drafts
 from weightbridge.formats.onnx.groups.unfolded import unfolded_drafts
 from weightbridge.formats.onnx.names import layer_names
@@ -18,8 +18,8 @@ from weightbridge.formats.onnx.nodes import conv, dense, elementwise, norms, pla
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.shapes.infer import shapes_of
 from weightbridge.formats.onnx.tensors import DTYPES, dtype_name
-from weightbridge.formats.onnx.values.values import Net, Read, net_of
-from weightbridge.formats.onnx.values.views import stored_axes
+from weightbridge.formats.onnx.values.net import Net, Read, net_of
+from weightbridge.formats.onnx.values.stored_axes import stored_axes
 from weightbridge.model.graph import Edge, Layer
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.model.vocabulary import RECURRENT, RESHAPES

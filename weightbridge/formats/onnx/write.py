@@ -18,7 +18,7 @@ import numpy as np
 from weightbridge.errors import OutputError, Unsupported
 from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, TensorHeader
 from weightbridge.formats.onnx.tensors import DTYPES, check, loader, stored_bytes
-from weightbridge.formats.onnx.values.values import subgraphs
+from weightbridge.formats.onnx.values.subgraphs import subgraphs
 from weightbridge.formats.wire import LENGTH, Buffer, Span, fields
 from weightbridge.model.tensors import Array, dtype_of
 

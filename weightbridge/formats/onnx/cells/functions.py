@@ -13,7 +13,7 @@ from weightbridge.formats.onnx.cells.steps import Product, Steps
 from weightbridge.formats.onnx.drafts import Site
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import run
-from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.formats.onnx.values.net import Constant
 from weightbridge.model.activations import FUNCTIONS, OLD_HARD_SIGMOID, Activation, Function, function_of
 from weightbridge.model.tensors import Array
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from weightbridge.formats.onnx.drafts import Site
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.formats.onnx.values.features import bounds
-from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.formats.onnx.values.net import Constant
+from weightbridge.formats.onnx.values.slices import slice_bounds
 from weightbridge.formats.onnx.values.views import axes_of
 from weightbridge.model.tensors import Array
 
@@ -102,7 +102,7 @@ def _rows(site: Site, value: str, depth: int) -> tuple[Rows, ...]:
         parts = [_rows(site, v, depth - 1) for v in node.inputs]
         return tuple(r for part in parts for r in part) if all(parts) else ()
     rows = _rows(site, node.inputs[0], depth - 1) if node.op == "Slice" else ()
-    found = bounds(site.net, node) if len(rows) == 1 else None
+    found = slice_bounds(node, site.net.integers) if len(rows) == 1 else None
     return (
         (Rows(rows[0].constant, rows[0].numbers[found[0]]),)
         if found is not None and list(found) == [0]

@@ -8,7 +8,7 @@ from typing import Any
 
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft, is_float
 from weightbridge.formats.onnx.proto import Graph, Node
-from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.formats.onnx.values.net import Constant
 
 OPS = {1: "RNN", 3: "GRU", 4: "LSTM"}  # by the number of gates
 GATES = {"RNN": "h", "GRU": "z r h", "LSTM": "i f c o"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from weightbridge.formats.onnx.drafts import Site, is_float
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import MEANS, OPERATIONS
-from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.formats.onnx.values.net import Constant
 
 ELEMENTWISE = frozenset(OPERATIONS) - MEANS
 VIEWS = frozenset({"Split", "Slice"})

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import prod
 
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot
-from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.formats.onnx.values.net import Constant
 from weightbridge.model.vocabulary import COPIES, DENSE, SINGLE_KERNEL_CONVOLUTIONS
 
 OWNERS = SINGLE_KERNEL_CONVOLUTIONS | DENSE

@@ -9,7 +9,7 @@ from weightbridge.formats.onnx.drafts import Draft, Site, Slot, is_float
 from weightbridge.formats.onnx.groups.recognise import NONLINEAR, Function, recognise
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import MEANS, OPERATIONS
-from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.formats.onnx.values.net import Constant
 
 EXITS = frozenset({"Add", "Sub", "Mul", "Div"})
 STEPS = 24  # nodes that one function may be written in

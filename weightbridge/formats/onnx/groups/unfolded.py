@@ -15,7 +15,7 @@ import numpy as np
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, decimal, is_float
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values import arithmetic, evaluate
-from weightbridge.formats.onnx.values.values import Constant
+from weightbridge.formats.onnx.values.net import Constant
 from weightbridge.model.tensors import Array
 
 LINKS = frozenset({"Add", "Sub", "Mul", "Div", "Identity", "Cast", "CastLike"})

@@ -6,7 +6,7 @@ from typing import Any
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, draft
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Facts
-from weightbridge.formats.onnx.shapes.views import reshape_target
+from weightbridge.formats.onnx.shapes.vectors import requested_shape
 from weightbridge.formats.onnx.values.views import axes_of
 
 SAME = {
@@ -45,7 +45,7 @@ def reshape(site: Site, node: Node, index: int) -> Draft | None:
     rank = len(shape) if shape is not None else None
     if node.op == "Flatten":
         return draft(site, node, index, "Flatten", {}) if int(node.attributes.get("axis", 1)) == 1 else None
-    asked = reshape_target(node, Facts(site.net, site.shapes)) if node.op == "Reshape" else None
+    asked = requested_shape(node, Facts(site.net, site.shapes)) if node.op == "Reshape" else None
     rank = rank if rank is not None else len(asked) if asked is not None else None
     if node.op == "Reshape" and rank == 2 and _keeps_batch(site, node):
         return draft(site, node, index, "Flatten", {})

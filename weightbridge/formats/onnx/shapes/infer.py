@@ -1,6 +1,4 @@
-"""Shapes of an ONNX graph's values, with the batch axis: as the file gives them, else as far as they follow
-from the inputs.
-"""
+"""Shapes of a graph's values with the batch axis: as the file states them, or as they follow from inputs."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,92 +6,64 @@ from dataclasses import replace
 import numpy as np
 
 from weightbridge.formats.onnx.proto import Graph, Node
-from weightbridge.formats.onnx.shapes import views as shapes_views
-from weightbridge.formats.onnx.shapes import windows as shapes_windows
-from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape
+from weightbridge.formats.onnx.shapes import reshaping, windows
+from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape, with_leading_ones
+from weightbridge.formats.onnx.shapes.vectors import vector_elements
 from weightbridge.formats.onnx.values.evaluate import evaluate
-from weightbridge.formats.onnx.values.values import Net, Read
-from weightbridge.formats.onnx.values.views import axes_of
+from weightbridge.formats.onnx.values.net import Net, Read
+from weightbridge.formats.onnx.values.views import axes_of, without_axes
 from weightbridge.model.tensors import Array
 
 SAME = frozenset({  # the output has the first input's shape
-    "Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu", "ThresholdedRelu", "Clip",
-    "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Gelu", "Mish", "Swish", "Erf", "Exp", "Log", "Sqrt", "Neg", "Abs", "Floor",
-    "Ceil", "Round", "Reciprocal", "Not", "Identity", "Cast", "Dropout", "BatchNormalization", "LayerNormalization",
-    "InstanceNormalization", "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "LRN", "LpNormalization",
+    "Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu",
+    "ThresholdedRelu", "Clip", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Gelu", "Mish", "Swish",
+    "Erf", "Exp", "Log", "Sqrt", "Neg", "Abs", "Floor", "Ceil", "Round", "Reciprocal", "Not", "Identity",
+    "Cast", "Dropout", "BatchNormalization", "LayerNormalization", "InstanceNormalization",
+    "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "LRN", "LpNormalization",
     "QuantizeLinear", "DequantizeLinear",
 })  # fmt: skip
-BROADCAST = frozenset(
-    [
-        "Add",
-        "Sub",
-        "Mul",
-        "Div",
-        "Pow",
-        "Max",
-        "Min",
-        "Mean",
-        "Sum",
-        "Where",
-        "Equal",
-        "Greater",
-        "Less",
-        "And",
-        "Or",
-    ]
-)
+BROADCAST = frozenset({
+    "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Mean", "Sum", "Where", "Equal", "Greater", "Less",
+    "And", "Or",
+})  # fmt: skip
 
 
 def shapes_of(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net]:
-    """By value name; a value whose shape is not known is absent. And the net with the numbers that follow
-    from shapes.
-    """
-    net = replace(net, numbers=(numbers := dict(net.numbers)))
-    found: dict[str, Shape] = {
-        i.name: i.shape for i in (*graph.inputs, *graph.outputs, *graph.value_infos) if i.shape is not None
-    }
-    found.update({name: c.shape for name, c in net.constants.items() if c.shape is not None})
-    found.update({name: array.shape for name, array in net.numbers.items()})
-    facts = Facts(net, found)
+    """The known shapes by value name, and the net with the numbers that follow from shapes."""
+    numbers = dict(net.numbers)
+    net = replace(net, numbers=numbers)
+    shapes = _stated_shapes(graph, net)
+    facts = Facts(net, shapes)
     for node in net.nodes:
-        if (
-            node.outputs
-            and node.outputs[0]
-            and (node.outputs[0] not in found or None in found[node.outputs[0]][1:])
-        ):
-            shape = _shape(node, [found.get(v) for v in node.inputs], facts)
-            if shape is not None:
-                found[node.outputs[0]] = shape
-        if node.op == "Split" and node.inputs and node.inputs[0] in found:
-            found |= {
-                v: s
-                for v, s in shapes_views.split(node, found[node.inputs[0]], facts).items()
-                if v not in found
-            }
-        if (
-            node.outputs
-            and node.outputs[0] in net.fixed
-            and node.outputs[0] not in numbers
-            and node.outputs[0] not in net.constants
-        ):
-            number = _number(node, facts, read)
-            numbers.update({} if number is None else {node.outputs[0]: number})
-    return found, net
+        _add_shape(node, shapes, facts)
+        _add_split(node, shapes, facts)
+        _add_number(node, numbers, facts, read)
+    return shapes, net
 
 
-def _number(node: Node, facts: Facts, read: Read) -> Array | None:
-    """What a node computes from the lengths of axes that are known."""
-    if node.op == "Shape":
-        shape = facts.shapes.get(node.inputs[0], (None,))
-        return None if None in shape or node.attributes else np.array(shape, np.int64)
-    index = facts.net.numbers.get(node.inputs[1]) if node.op == "Gather" else None
-    if index is None or index.size != 1:
-        return evaluate(node, facts.net.numbers, read)
-    part = shapes_views.parts_of(node.outputs[0], facts)
-    return None if part is None or None in part else np.array(part, np.int64).reshape(index.shape)
+def _stated_shapes(graph: Graph, net: Net) -> dict[str, Shape]:
+    """What the file states: of inputs and outputs, of constants, of values here and there."""
+    infos = (*graph.inputs, *graph.outputs, *graph.value_infos)
+    shapes: dict[str, Shape] = {info.name: info.shape for info in infos if info.shape is not None}
+    constants = net.constants.items()
+    shapes.update({name: constant.shape for name, constant in constants if constant.shape is not None})
+    shapes.update({name: array.shape for name, array in net.numbers.items()})
+    return shapes
+
+
+def _add_shape(node: Node, shapes: dict[str, Shape], facts: Facts) -> None:
+    output = node.outputs[0] if node.outputs else ""
+    is_known = output in shapes and None not in shapes[output][1:]
+    if not output or is_known:
+        return
+    inputs = [shapes.get(value) for value in node.inputs]
+    shape = _shape(node, inputs, facts)
+    if shape is not None:
+        shapes[output] = shape
 
 
 def _shape(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
+    """The shape of a node's first output; None where it does not follow."""
     if not inputs or inputs[0] is None:
         return None
     if node.op in SAME:
@@ -107,56 +77,100 @@ def _shape(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None
         return None  # shapes that contradict each other: not known
 
 
-def _broadcast(inputs: list[Shape | None]) -> Shape | None:
-    known = [s for s in inputs if s is not None]
-    if len(known) < len(inputs):
+def _add_split(node: Node, shapes: dict[str, Shape], facts: Facts) -> None:
+    if node.op != "Split" or not node.inputs or node.inputs[0] not in shapes:
+        return
+    parts = reshaping.split(node, shapes[node.inputs[0]], facts)
+    for value, shape in parts.items():
+        shapes.setdefault(value, shape)
+
+
+def _add_number(node: Node, numbers: dict[str, Array], facts: Facts, read: Read) -> None:
+    output = node.outputs[0] if node.outputs else None
+    if output is None or output not in facts.net.fixed:
+        return
+    if output in numbers or output in facts.net.constants:
+        return
+    number = _number(node, facts, read)
+    if number is not None:
+        numbers[output] = number
+
+
+def _number(node: Node, facts: Facts, read: Read) -> Array | None:
+    """What a node computes from the lengths of axes that are known."""
+    if node.op == "Shape":
+        shape = facts.shapes.get(node.inputs[0], (None,))
+        is_unknown = None in shape or node.attributes
+        return None if is_unknown else np.array(shape, np.int64)
+    index = facts.net.numbers.get(node.inputs[1]) if node.op == "Gather" else None
+    if index is None or index.size != 1:
+        return evaluate(node, facts.net.numbers, read)
+    elements = vector_elements(node.outputs[0], facts)
+    if elements is None or None in elements:
         return None
-    rank = max(len(s) for s in known)
-    padded = [(1,) * (rank - len(s)) + s for s in known]
-    return tuple(
-        next((n for n in axis if n != 1), 1)
-        if None not in axis
-        else max((n for n in axis if n not in (None, 1)), default=None)
-        for axis in zip(*padded, strict=True)
-    )
+    return np.array(elements, np.int64).reshape(index.shape)
+
+
+def _broadcast(inputs: list[Shape | None]) -> Shape | None:
+    shapes = [s for s in inputs if s is not None]
+    if len(shapes) < len(inputs):
+        return None
+    rank = max(len(s) for s in shapes)
+    padded = [with_leading_ones(s, rank) for s in shapes]
+    return tuple(_broadcast_length(lengths) for lengths in zip(*padded, strict=True))
+
+
+def _broadcast_length(lengths: tuple[int | None, ...]) -> int | None:
+    """The length of an axis that has these in each of the shapes."""
+    longer = [n for n in lengths if n not in (None, 1)]
+    if None in lengths:
+        return max((n for n in longer if n is not None), default=None)
+    return longer[0] if longer else 1
 
 
 def _matmul(_: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
-    a, b = inputs[0], inputs[1]
-    if a is None or b is None or len(b) < 2 or len(a) < 2:
+    left, right = inputs[0], inputs[1]
+    if left is None or right is None or len(left) < 2 or len(right) < 2:
         return None
-    batch = _broadcast([a[:-2], b[:-2]])
-    return None if batch is None else (*batch, a[-2], b[-1])
+    batch = _broadcast([left[:-2], right[:-2]])
+    return None if batch is None else (*batch, left[-2], right[-1])
 
 
 def _gemm(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
-    a, b = inputs[0], inputs[1]
-    if a is None or b is None:
+    left, right = inputs[0], inputs[1]
+    if left is None or right is None:
         return None
-    return a[1 if node.attributes.get("transA") else 0], b[0 if node.attributes.get("transB") else 1]
+    row_axis = 1 if node.attributes.get("transA") else 0
+    column_axis = 0 if node.attributes.get("transB") else 1
+    return left[row_axis], right[column_axis]
 
 
 def _reduce(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
-    x, axes = inputs[0] or (), axes_of(node, facts.net.numbers)
-    gone = {a % len(x) for a in axes} if axes else set(range(len(x)))
-    kept = bool(node.attributes.get("keepdims", 1))
-    return tuple(1 if i in gone else n for i, n in enumerate(x) if kept or i not in gone)
+    shape = inputs[0] or ()
+    axes = axes_of(node, facts.net.numbers) or range(len(shape))
+    reduced = {axis % len(shape) for axis in axes}
+    if not node.attributes.get("keepdims", 1):
+        return without_axes(shape, reduced)
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
 def _gather(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
-    x, index = inputs[0] or (), inputs[1]
-    axis = int(node.attributes.get("axis", 0)) % max(len(x), 1)
-    return None if index is None else (*x[:axis], *index, *x[axis + 1 :])
+    shape, index = inputs[0] or (), inputs[1]
+    axis = int(node.attributes.get("axis", 0)) % max(len(shape), 1)
+    return None if index is None else (*shape[:axis], *index, *shape[axis + 1 :])
 
 
-def _recurrent(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
-    x, r = inputs[0], inputs[2]
-    return None if x is None or r is None else (x[0], r[0], x[1], r[2])
+def _recurrent(_: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
+    """X (steps, batch, inputs) and R (directions, gates, units) -> (steps, directions, batch, units)."""
+    sequence, recurrent_kernel = inputs[0], inputs[2]
+    if sequence is None or recurrent_kernel is None:
+        return None
+    return sequence[0], recurrent_kernel[0], sequence[1], recurrent_kernel[2]
 
 
 RULES: Mapping[str, Rule] = {
-    **shapes_windows.RULES,
-    **shapes_views.RULES,
+    **windows.RULES,
+    **reshaping.RULES,
     "MatMul": _matmul,
     "Gemm": _gemm,
     "ReduceMean": _reduce,

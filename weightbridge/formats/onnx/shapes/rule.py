@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.formats.onnx.values.values import Net
+from weightbridge.formats.onnx.values.net import Net
 
 Shape = tuple[int | None, ...]  # with the batch axis; None for a length that is not known
 
@@ -18,3 +18,9 @@ class Facts:
 
 
 Rule = Callable[[Node, list[Shape | None], Facts], Shape | None]
+
+
+def with_leading_ones(shape: Shape, rank: int) -> Shape:
+    """The shape as one of so many axes: (3, 4) of rank 4 -> (1, 1, 3, 4)."""
+    missing = rank - len(shape)
+    return (1,) * missing + shape

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape
-from weightbridge.formats.onnx.values.values import Net
+from weightbridge.formats.onnx.values.net import Net
+
+SAME = ("SAME_UPPER", "SAME_LOWER")  # the grid keeps its size but for strides
 
 
 def spatial(node: Node, kernel: tuple[int, ...], name: str, default: int) -> tuple[int, ...]:
@@ -12,86 +14,102 @@ def spatial(node: Node, kernel: tuple[int, ...], name: str, default: int) -> tup
     return tuple(node.attributes.get(name) or (default,) * len(kernel))
 
 
+def conv(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
+    shape, weights = inputs[0], inputs[1]
+    if shape is None or weights is None or len(shape) != len(weights):
+        return None
+    grid = _window(node, shape[2:], _kernel(weights))
+    return shape[0], weights[0], *grid
+
+
+def _kernel(weights: Shape) -> tuple[int, ...]:
+    """The spatial lengths of a kernel; 0 for one that is not known."""
+    return tuple(n or 0 for n in weights[2:])
+
+
 def _window(node: Node, size: Shape, kernel: tuple[int, ...]) -> Shape:
     """The grid after a sliding window."""
-    strides, dilations = spatial(node, kernel, "strides", 1), spatial(node, kernel, "dilations", 1)
-    pads = tuple(node.attributes.get("pads") or (0,) * (2 * len(kernel)))
-    mode, up = node.attributes.get("auto_pad", "NOTSET"), bool(node.attributes.get("ceil_mode", 0))
-    found: list[int | None] = []
-    for i, n in enumerate(size):
-        if n is None:
-            found.append(None)
-        elif mode in ("SAME_UPPER", "SAME_LOWER"):
-            found.append(-(-n // strides[i]))
-        else:
-            room = (
-                n
-                + (0 if mode == "VALID" else pads[i] + pads[i + len(kernel)])
-                - dilations[i] * (kernel[i] - 1)
-                - 1
-            )
-            found.append((-(-room // strides[i]) if up else room // strides[i]) + 1)
-    return tuple(found)
+    return tuple(None if n is None else _positions(node, n, kernel, i) for i, n in enumerate(size))
 
 
-def conv(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
-    x, w = inputs[0], inputs[1]
-    if x is None or w is None or len(x) != len(w):
-        return None
-    return x[0], w[0], *_window(node, x[2:], tuple(int(n or 0) for n in w[2:]))
+def _positions(node: Node, length: int, kernel: tuple[int, ...], axis: int) -> int:
+    """How many places the window takes along a spatial axis."""
+    stride = spatial(node, kernel, "strides", 1)[axis]
+    mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode in SAME:
+        return -(-length // stride)
+    dilation = spatial(node, kernel, "dilations", 1)[axis]
+    reach = dilation * (kernel[axis] - 1) + 1
+    padding = 0 if mode == "VALID" else _padding(node, kernel, axis)
+    room = length + padding - reach
+    rounds_up = bool(node.attributes.get("ceil_mode", 0))
+    steps = -(-room // stride) if rounds_up else room // stride
+    return steps + 1
+
+
+def _padding(node: Node, kernel: tuple[int, ...], axis: int) -> int:
+    """How much is added to a spatial axis, before and after it together."""
+    pads = node.attributes.get("pads") or (0,) * (2 * len(kernel))
+    return int(pads[axis] + pads[axis + len(kernel)])
 
 
 def conv_transpose(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
-    x, w = inputs[0], inputs[1]
-    if x is None or w is None or len(x) != len(w) or w[1] is None:
+    shape, weights = inputs[0], inputs[1]
+    if shape is None or weights is None or len(shape) != len(weights) or weights[1] is None:
         return None
-    kernel = tuple(int(n or 0) for n in w[2:])
-    strides, dilations, extra = (
-        spatial(node, kernel, k, d) for k, d in (("strides", 1), ("dilations", 1), ("output_padding", 0))
-    )
-    pads = tuple(node.attributes.get("pads") or (0,) * (2 * len(kernel)))
-    channels = w[1] * int(node.attributes.get("group", 1))
+    kernel = _kernel(weights)
+    channels = weights[1] * int(node.attributes.get("group", 1))
     if node.attributes.get("output_shape"):
-        return x[0], channels, *tuple(node.attributes["output_shape"])[-len(kernel) :]
-    same = node.attributes.get("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER")
-    grid = []
-    for i, n in enumerate(x[2:]):
-        full = (
-            None
-            if n is None
-            else strides[i] * (n - 1)
-            + extra[i]
-            + dilations[i] * (kernel[i] - 1)
-            + 1
-            - pads[i]
-            - pads[i + len(kernel)]
-        )
-        grid.append(n * strides[i] if same and n is not None else full)
-    return x[0], channels, *grid
+        stated = tuple(node.attributes["output_shape"])
+        return shape[0], channels, *stated[-len(kernel) :]
+    grid = [
+        None if length is None else _upsampled(node, length, kernel, i) for i, length in enumerate(shape[2:])
+    ]
+    return shape[0], channels, *grid
+
+
+def _upsampled(node: Node, length: int, kernel: tuple[int, ...], axis: int) -> int:
+    """The length of a spatial axis after a transposed convolution."""
+    stride = spatial(node, kernel, "strides", 1)[axis]
+    if node.attributes.get("auto_pad", "NOTSET") in SAME:
+        return length * stride
+    dilation = spatial(node, kernel, "dilations", 1)[axis]
+    extra = spatial(node, kernel, "output_padding", 0)[axis]
+    reach = dilation * (kernel[axis] - 1) + 1
+    return stride * (length - 1) + extra + reach - _padding(node, kernel, axis)
 
 
 def pool(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
-    x, kernel = inputs[0], tuple(node.attributes.get("kernel_shape", ()))
-    return None if x is None or len(x) != len(kernel) + 2 else (x[0], x[1], *_window(node, x[2:], kernel))
+    shape = inputs[0]
+    kernel = tuple(node.attributes.get("kernel_shape", ()))
+    if shape is None or len(shape) != len(kernel) + 2:
+        return None
+    grid = _window(node, shape[2:], kernel)
+    return shape[0], shape[1], *grid
 
 
 def global_pool(_: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
-    return None if inputs[0] is None else (*inputs[0][:2], *(1,) * (len(inputs[0]) - 2))
+    shape = inputs[0]
+    if shape is None:
+        return None
+    grid = (1,) * (len(shape) - 2)
+    return *shape[:2], *grid
 
 
 def pad(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
-    x, pads = inputs[0], pads_of(node, facts.net)
-    if x is None or pads is None or len(pads) != 2 * len(x):
+    shape, pads = inputs[0], pads_of(node, facts.net)
+    if shape is None or pads is None or len(pads) != 2 * len(shape):
         return None
-    return tuple(None if n is None else n + pads[i] + pads[i + len(x)] for i, n in enumerate(x))
+    added = [pads[i] + pads[i + len(shape)] for i in range(len(shape))]
+    return tuple(None if n is None else n + more for n, more in zip(shape, added, strict=True))
 
 
 def pads_of(node: Node, net: Net) -> tuple[int, ...] | None:
-    """A Pad's numbers: all axes' befores, then all afters."""
-    given = node.attributes.get("pads", node.attributes.get("paddings"))
-    return (
-        tuple(given) if given is not None else net.integers(node.inputs[1]) if len(node.inputs) > 1 else None
-    )
+    """A Pad's numbers: what is added before each axis, then what is added after each."""
+    stated = node.attributes.get("pads", node.attributes.get("paddings"))
+    if stated is not None:
+        return tuple(stated)
+    return net.integers(node.inputs[1]) if len(node.inputs) > 1 else None
 
 
 RULES: Mapping[str, Rule] = {

@@ -10,46 +10,39 @@ from weightbridge.formats.onnx.proto import Node
 from weightbridge.model.tensors import Array
 
 Operation = Callable[..., Any]
-MEANS = frozenset(
-    {"ReduceMean", "GlobalAveragePool"}
-)  # of three axes, tf2onnx writes a mean over the last one as pooling
+# GlobalAveragePool: of three axes, tf2onnx writes a mean over the last one as pooling
+MEANS = frozenset({"ReduceMean", "GlobalAveragePool"})
 
 
 def run(
     nodes: Sequence[Node], values: Mapping[str, Any], axes: Mapping[str, tuple[int, ...]]
 ) -> Array | None:
-    """The last node's output, None where the nodes do not fit together. axes: those of each reduction, by its
-    output.
+    """The last node's output; None where the nodes do not fit together.
+
+    axes: those of each mean, by its output.
     """
     known = dict(values)
     try:
         with np.errstate(all="ignore"):
             for node in nodes:
-                inputs = [known[v] for v in node.inputs if v and v in known]
-                known[node.outputs[0]] = _one(node, inputs, axes)
+                inputs = [known[value] for value in node.inputs if value and value in known]
+                known[node.outputs[0]] = np.asarray(_computed(node, inputs, axes))
     except (ValueError, KeyError, IndexError, TypeError):
         return None
     return np.asarray(known[nodes[-1].outputs[0]])
 
 
-def _one(node: Node, inputs: list[Any], axes: Mapping[str, tuple[int, ...]]) -> Array:
+def _computed(node: Node, inputs: list[Any], axes: Mapping[str, tuple[int, ...]]) -> Any:
+    attributes = node.attributes
     if node.op in MEANS:
-        return np.asarray(
-            np.mean(
-                inputs[0],
-                axis=axes[node.outputs[0]],
-                keepdims=node.op != "ReduceMean" or bool(node.attributes.get("keepdims", 1)),
-            )
-        )
+        keeps_axes = node.op != "ReduceMean" or bool(attributes.get("keepdims", 1))
+        return np.mean(inputs[0], axis=axes[node.outputs[0]], keepdims=keeps_axes)
     if node.op == "Clip" and len(inputs) == 1:
-        return np.asarray(
-            np.clip(inputs[0], node.attributes.get("min", -np.inf), node.attributes.get("max", np.inf))
-        )
+        return np.clip(inputs[0], attributes.get("min", -np.inf), attributes.get("max", np.inf))
     if node.op == "HardSigmoid":
-        return np.asarray(
-            np.clip(inputs[0] * node.attributes.get("alpha", 0.2) + node.attributes.get("beta", 0.5), 0, 1)
-        )
-    return np.asarray(OPERATIONS[node.op](*inputs))
+        slope, shift = attributes.get("alpha", 0.2), attributes.get("beta", 0.5)
+        return np.clip(inputs[0] * slope + shift, 0, 1)
+    return OPERATIONS[node.op](*inputs)
 
 
 def _softplus(x: Array) -> Array:
@@ -57,7 +50,8 @@ def _softplus(x: Array) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-x)))
+    decay = np.exp(-x)
+    return np.asarray(1 / (1 + decay))
 
 
 OPERATIONS: Mapping[str, Operation] = {
@@ -79,10 +73,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "Tanh": np.tanh,
     "Sigmoid": _sigmoid,
     "Softplus": _softplus,
-    "HardSigmoid": _sigmoid,  # with its parameters, in _one
+    "HardSigmoid": _sigmoid,  # with its parameters, in _computed
     "Erf": np.vectorize(erf, otypes=[float]),
     "Erfc": np.vectorize(lambda x: 1 - erf(x), otypes=[float]),
-    "ReduceMean": np.mean,  # with its axes, in _one
+    "ReduceMean": np.mean,  # with its axes, in _computed
     "GlobalAveragePool": np.mean,
     "Less": np.less,
     "Not": np.logical_not,

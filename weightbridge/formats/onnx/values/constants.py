@@ -1,21 +1,20 @@
-"""Constants of an ONNX graph as its nodes see them: through views, and made floats of where they are
-quantised.
-"""
+"""Constants of a graph as its nodes see them: through views, and made floats of where they are quantised."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
 from weightbridge.formats.onnx.proto import Node, Scaling, TensorHeader
 from weightbridge.formats.onnx.tensors import HALF_BYTES, QUARTER_BYTES
 from weightbridge.formats.onnx.values.views import View
+from weightbridge.model.tensors import Array
+
+Read = Callable[[TensorHeader], Array]
 
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A tensor as a node sees it: an initializer or a Constant node's value, through views such as a
-    Transpose.
-    """
+    """An initializer or a Constant node's value as a node sees it, through views such as a Transpose."""
 
     name: str
     header: TensorHeader
@@ -27,22 +26,30 @@ class Constant:
         return prod(self.header.dims)
 
 
-def dequantised(given: Constant, node: Node, known: Mapping[str, Constant]) -> Constant | None:
-    """The floats that are made of a quantised tensor, or its codes if they cannot be read; None where its
-    scales are not known.
+def dequantised(codes: Constant, node: Node, known: Mapping[str, Constant]) -> Constant | None:
+    """The floats that a DequantizeLinear makes of codes; None where its scales are not known.
+
+    Codes of less than a byte cannot be read: they stay what they are.
     """
-    if given.header.elem_type in (*HALF_BYTES, *QUARTER_BYTES):
-        return given
-    scale, *zero = (known.get(v) for v in node.inputs[1:] if v)
+    if codes.header.elem_type in (*HALF_BYTES, *QUARTER_BYTES):
+        return codes
+    scale, *zero_points = (known.get(value) for value in node.inputs[1:] if value)
     axis = int(node.attributes.get("axis", 1))
-    plain = all(c is not None and not c.views for c in (scale, *zero)) and not node.attributes.get(
-        "block_size"
-    )
-    if scale is None or not plain or given.shape is None or (given.views and scale.size > 1):
+    is_plain = all(c is not None and not c.views for c in (scale, *zero_points))
+    if scale is None or not is_plain or node.attributes.get("block_size"):
         return None
-    if scale.size > 1 and not (
-        -len(given.shape) <= axis < len(given.shape) and scale.header.dims == (given.shape[axis],)
-    ):
+    if not _fits(codes, scale, axis):
         return None
-    zeros = next((c.header for c in zero if c is not None), None)
-    return replace(given, header=replace(given.header, scaling=Scaling(scale.header, zeros, axis)))
+    zeros = next((c.header for c in zero_points if c is not None), None)
+    scaling = Scaling(scale.header, zeros, axis)
+    return replace(codes, header=replace(codes.header, scaling=scaling))
+
+
+def _fits(codes: Constant, scale: Constant, axis: int) -> bool:
+    """Whether there is one scale for all codes, or one for each place along the axis."""
+    if codes.shape is None:
+        return False
+    if scale.size <= 1:
+        return True
+    has_axis = -len(codes.shape) <= axis < len(codes.shape)
+    return not codes.views and has_axis and scale.header.dims == (codes.shape[axis],)

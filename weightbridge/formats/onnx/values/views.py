@@ -1,21 +1,24 @@
-"""Nodes that only turn or rename a value: what they do to its shape, and how a tensor's own axes follow from
-a reader's.
-"""
+"""Nodes that only turn, reshape or rename a value, and what they do to its shape."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any, TypeVar
 
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.model.tensors import Array
 
 Shape = tuple[int, ...]
+T = TypeVar("T", int, int | None)
+
+HIGHEST_RANK = 64
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One step between a tensor and the node that reads it. `numbers`: the permutation, the axes (of the
-    longer side) or the shape.
+    """One step between a tensor and the node that reads it.
+
+    numbers: the permutation, the axes (of the longer side) or the shape.
     """
 
     op: str
@@ -36,7 +39,7 @@ def view_of(node: Node, shape: Shape | None, numbers: Mapping[str, Array]) -> Vi
             return _unsqueezed(node, shape, numbers)
         case "Reshape" | "Flatten":
             target = _target(node, shape, numbers)
-            return View("Reshape", target, target) if target is not None else View("Reshape", (), None)
+            return View("Reshape", target or (), target)
     return None
 
 
@@ -44,100 +47,62 @@ def axes_of(node: Node, numbers: Mapping[str, Array]) -> tuple[int, ...] | None:
     """A node's axes, from its attribute or its second input; None where they are not given."""
     if "axes" in node.attributes:
         return tuple(node.attributes["axes"])
-    found = numbers.get(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] else None
-    return None if found is None else tuple(int(n) for n in found.reshape(-1))
+    has_input = len(node.inputs) > 1 and node.inputs[1]
+    axes = numbers.get(node.inputs[1]) if has_input else None
+    if axes is None:
+        return None
+    return tuple(int(axis) for axis in axes.reshape(-1))
 
 
-def stored_axes(labels: str, views: tuple[View, ...], shape: Shape) -> str:
-    """The axes of a tensor as it is stored (`i o`), from those that its reader sees (`o i`); "" where they
-    cannot be told.
-
-    shape: the stored shape. A label is an axis name, `1`, or several names in brackets.
-    """
-    names = _split(labels)
-    for view in reversed(views):
-        if view.op == "Transpose" and len(view.numbers) == len(names):
-            names = [names[view.numbers.index(i)] for i in range(len(names))]
-        elif view.op == "Unsqueeze":
-            names = [n for i, n in enumerate(names) if i not in {a % len(names) for a in view.numbers}]
-        elif view.op == "Squeeze":
-            for axis in sorted(view.numbers):
-                names.insert(axis, "1")
-        elif view.op in ("Reshape", "Transpose"):
-            names = _unreshaped(names, view, shape)
-        if not names and shape:
-            return ""
-    return " ".join(names) if len(names) == len(shape) else ""
+def squeezed_axes(axes: tuple[int, ...] | None, shape: Sequence[int | None]) -> set[int]:
+    """The axes that a Squeeze removes: these, or all of length one."""
+    if axes:
+        return {axis % len(shape) for axis in axes}
+    return {i for i, n in enumerate(shape) if n == 1}
 
 
-def _unreshaped(names: list[str], view: View, shape: Shape) -> list[str]:
-    """Only lengths of one came or went, or an axis of two names was two axes; anything else cannot be told
-    from labels.
-    """
-    if view.shape is None or len(view.shape) != len(names):
-        return []
-    kept = [(name, n) for name, n in zip(names, view.shape, strict=True) if n > 1]
-    long = [n for n in shape if n > 1]
-    if [n for _, n in kept] != long:
-        kept = _apart(kept, long)
-    named = iter(kept)
-    return [next(named)[0] if n > 1 else "1" for n in shape] if [n for _, n in kept] == long else []
+def without_axes(shape: tuple[T, ...], axes: Collection[int]) -> tuple[T, ...]:
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
-def _apart(kept: list[tuple[str, int]], long: list[int]) -> list[tuple[str, int]]:
-    """The one axis of several names (`(c m)`) as an axis for each of them, with the lengths that stand there."""
-    at = next((i for i, (name, _) in enumerate(kept) if name.startswith("(")), None)
-    if at is None:
-        return kept
-    inner = kept[at][0].strip("()").split()
-    lengths = long[at : at + len(inner)]
-    return (
-        [*kept[:at], *zip(inner, lengths, strict=False), *kept[at + 1 :]]
-        if prod(lengths) == kept[at][1]
-        else kept
-    )
+def with_ones(shape: tuple[T, ...], axes: tuple[int, ...]) -> tuple[T | int, ...]:
+    """After an Unsqueeze: (3, 4), axes (0,) -> (1, 3, 4)."""
+    rank = len(shape) + len(axes)
+    added = {axis % rank for axis in axes}
+    lengths = iter(shape)
+    return tuple(1 if i in added else next(lengths, 1) for i in range(rank))
 
 
-def _split(labels: str) -> list[str]:
-    found: list[str] = []
-    for part in labels.replace("(", " ( ").replace(")", " ) ").split():
-        if part == ")":
-            group = found[found.index("(") + 1 :]
-            del found[found.index("(") :]
-            found.append(f"({' '.join(group)})")
-        else:
-            found.append(part)
-    return found
+def with_zeros_kept(requested: Iterable[T], shape: Sequence[T]) -> list[T]:
+    """A Reshape's 0 keeps the length that stands there: (0, -1) of (2, 3) -> (2, -1)."""
+    return [shape[i] if n == 0 and i < len(shape) else n for i, n in enumerate(requested)]
 
 
 def _transposed(node: Node, shape: Shape | None) -> View:
-    order = tuple(node.attributes.get("perm", ())) or (
-        tuple(reversed(range(len(shape)))) if shape is not None else ()
-    )
-    if shape is None or sorted(order) != list(range(len(shape))):
+    order = tuple(node.attributes.get("perm", ()))
+    if shape is None:
         return View("Transpose", order, None)
-    return View("Transpose", order, tuple(shape[i] for i in order))
+    axes = range(len(shape))
+    order = order or tuple(reversed(axes))
+    is_permutation = sorted(order) == list(axes)
+    return View("Transpose", order, tuple(shape[i] for i in order) if is_permutation else None)
 
 
 def _squeezed(node: Node, shape: Shape | None, numbers: Mapping[str, Array]) -> View:
     if shape is None:
         return View("Squeeze", (), None)
-    axes = axes_of(node, numbers)
-    gone = (
-        tuple(sorted(a % len(shape) for a in axes))
-        if axes and shape
-        else tuple(i for i, n in enumerate(shape) if n == 1)
-    )
-    return View("Squeeze", gone, tuple(n for i, n in enumerate(shape) if i not in gone))
+    axes = axes_of(node, numbers) if shape else None
+    removed = sorted(squeezed_axes(axes, shape))
+    return View("Squeeze", tuple(removed), without_axes(shape, removed))
 
 
 def _unsqueezed(node: Node, shape: Shape | None, numbers: Mapping[str, Array]) -> View:
     axes = axes_of(node, numbers)
-    if shape is None or axes is None or len(shape) + len(axes) > 64:
+    if shape is None or axes is None or len(shape) + len(axes) > HIGHEST_RANK:
         return View("Unsqueeze", (), None)
     rank = len(shape) + len(axes)
-    added, rest = tuple(sorted(a % rank for a in axes)), iter(shape)
-    return View("Unsqueeze", added, tuple(1 if i in added else next(rest, 1) for i in range(rank)))
+    added = sorted(axis % rank for axis in axes)
+    return View("Unsqueeze", tuple(added), with_ones(shape, axes))
 
 
 def _target(node: Node, shape: Shape | None, numbers: Mapping[str, Array]) -> Shape | None:
@@ -147,13 +112,23 @@ def _target(node: Node, shape: Shape | None, numbers: Mapping[str, Array]) -> Sh
     if node.op == "Flatten":
         axis = int(node.attributes.get("axis", 1)) % (len(shape) + 1)
         return prod(shape[:axis]), prod(shape[axis:])
-    asked = node.attributes.get("shape") or (
-        numbers[node.inputs[1]].reshape(-1).tolist()
-        if len(node.inputs) > 1 and node.inputs[1] in numbers
-        else None
-    )
-    if asked is None or len(asked) > 64:
+    requested = node.attributes.get("shape") or _second_input(node, numbers)
+    if requested is None or len(requested) > HIGHEST_RANK:
         return None
-    target = [int(shape[i]) if n == 0 and i < len(shape) else int(n) for i, n in enumerate(asked)]
-    known = prod(n for n in target if n > 0)
-    return tuple(prod(shape) // known if n < 0 and known else n for n in target)
+    return _completed([int(n) for n in requested], shape)
+
+
+def _completed(requested: list[int], shape: Shape) -> Shape:
+    """0 keeps the length that stands there, -1 stands for what remains."""
+    target = with_zeros_kept(requested, shape)
+    stated = prod(n for n in target if n > 0)
+    remaining = prod(shape) // stated
+    return tuple(remaining if n < 0 else n for n in target)
+
+
+def _second_input(node: Node, numbers: Mapping[str, Array]) -> list[Any] | None:
+    """The integers of the second input; None where they are not known."""
+    if len(node.inputs) < 2 or node.inputs[1] not in numbers:
+        return None
+    elements: list[Any] = numbers[node.inputs[1]].reshape(-1).tolist()
+    return elements

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from weightbridge.formats.onnx.drafts import Draft, Site
+from weightbridge.formats.onnx.groups.feature_positions import Features, cut, viewed
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.formats.onnx.values.features import Features, cut, viewed
 
 AXES = {"Dense": -1, "Conv": 1}  # of the features among those of the layer's output
 ELEMENTWISE = frozenset(

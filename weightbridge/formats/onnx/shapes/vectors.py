@@ -1,0 +1,74 @@
+"""The elements of integer vectors that hold a shape, as far as they follow from numbers and other shapes."""
+
+from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.onnx.shapes.rule import Facts
+from weightbridge.formats.onnx.values.net import Net
+
+Elements = tuple[int | None, ...]  # None for an element that is not known
+
+DEEPEST = 20  # nodes that are followed
+LONGEST = 64  # elements of a vector whose values are not known
+
+
+def requested_shape(node: Node, facts: Facts) -> Elements | None:
+    """The shape that a Reshape asks for; None where not even the number of its axes is known."""
+    if node.attributes.get("shape"):
+        return tuple(node.attributes["shape"])
+    if len(node.inputs) < 2:
+        return None
+    return vector_elements(node.inputs[1], facts)
+
+
+def vector_elements(value: str, facts: Facts, depth: int = DEEPEST) -> Elements | None:
+    """The elements of an integer vector; None where not even their number is known."""
+    numbers, node = facts.net.integers(value), facts.net.source(value)
+    if numbers is not None:
+        return numbers
+    if node is None or not depth:
+        return None
+    match node.op:
+        case "Shape":
+            return facts.shapes.get(node.inputs[0])
+        case "Concat":
+            return _concatenated(node, facts, depth - 1)
+        case "Cast" | "Identity" | "Unsqueeze" | "Squeeze" | "Reshape":
+            return vector_elements(node.inputs[0], facts, depth - 1)
+        case "Gather" | "Slice":
+            elements = vector_elements(node.inputs[0], facts, depth - 1)
+            return _picked(node, elements, facts.net)
+        case "Mul" | "Div" | "Add" | "Sub":
+            elements = vector_elements(node.inputs[0], facts, depth - 1)
+            return (None,) if elements is not None and len(elements) == 1 else None
+    return None
+
+
+def _concatenated(node: Node, facts: Facts, depth: int) -> Elements | None:
+    joined: list[int | None] = []
+    for value in node.inputs:
+        elements = vector_elements(value, facts, depth)
+        if elements is None:
+            return None
+        joined.extend(elements)
+    return tuple(joined)
+
+
+def _picked(node: Node, elements: Elements | None, net: Net) -> Elements | None:
+    """Elements by index or by range; so many unknown ones where the vector itself is not known."""
+    numbers = [net.integers(v) for v in node.inputs[1:3]]
+    if not numbers or not numbers[0]:
+        return None
+    if node.op == "Gather":
+        return tuple(_element(elements, i) for i in numbers[0])
+    start = numbers[0][0]
+    ends = numbers[1] if len(numbers) > 1 else None
+    end = ends[0] if ends else 0
+    if elements is not None:
+        return elements[start:end]
+    has_length = 0 <= start < end < LONGEST
+    return (None,) * (end - start) if has_length else None
+
+
+def _element(elements: Elements | None, index: int) -> int | None:
+    if elements is None or not -len(elements) <= index < len(elements):
+        return None
+    return elements[index]
