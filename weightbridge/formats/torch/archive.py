@@ -4,7 +4,7 @@ Nothing is executed.
 """
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import Corrupt, ResourceBomb
-from weightbridge.formats.containers import archive, found_region, read_member, refuse_bomb
+from weightbridge.formats.containers import Region, archive, found_region, read_member, refuse_bomb
 from weightbridge.formats.state_dicts import StateDict
 from weightbridge.formats.torch.graph import producer_of, state_dict
 from weightbridge.formats.torch.pickle import DAMAGED, PICKLE_LIMIT, interpret
 from weightbridge.formats.torch.tensors import Place, Source
+
+PICKLE = "data.pkl"
+LONGEST_BYTE_ORDER = 16  # bytes of its record
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,51 +40,56 @@ def read_state(path: Path) -> tuple[StateDict, str]:
 def _opened(path: Path) -> Opened:
     with archive(path) as opened:
         members = _members(path, opened)
-        pickle = next(n for n in members if n == "data.pkl" or n.endswith("/data.pkl"))
-        folder = pickle.removesuffix("data.pkl")
-        if members[pickle].file_size > PICKLE_LIMIT:
-            size = members[pickle].file_size
-            raise ResourceBomb(
-                f"a pickle of {size} bytes",
-                where=f"{path}: {pickle}",
-                fix="Save the state dict alone, as safetensors",
-            )
+        pickle = next(name for name in members if name == PICKLE or name.endswith(f"/{PICKLE}"))
+        folder = pickle.removesuffix(PICKLE)
+        where = f"{path}: {pickle}"
+        _check_pickle_size(members[pickle], where)
         data = read_member(opened, pickle, str(path))
         is_big = _byte_order(opened, members, f"{folder}byteorder", path)
-    is_script = f"{folder}constants.pkl" in members and any(n.startswith(f"{folder}code/") for n in members)
-    root = interpret(data, f"{path}: {pickle}", path.stat().st_size, is_script).value
+    has_code = any(name.startswith(f"{folder}code/") for name in members)
+    is_script = has_code and f"{folder}constants.pkl" in members
+    root = interpret(data, where, path.stat().st_size, is_script).value
     places = partial(_place, path, members, f"{folder}data/")
-    return Opened(root, Source(str(path), places, is_big), "TorchScript" if is_script else producer_of(root))
+    producer = "TorchScript" if is_script else producer_of(root)
+    return Opened(root, Source(str(path), places, is_big), producer)
 
 
 def _members(path: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """The members by name. Raises Corrupt for two of one name, or two that lie over each other."""
     infos = opened.infolist()
-    found = {info.filename: info for info in infos}
-    if len(found) < len(infos):
+    members = {info.filename: info for info in infos}
+    if len(members) < len(infos):
         names = [info.filename for info in infos]
-        twice = next(n for n in found if names.count(n) > 1)
+        twice = next(name for name in members if names.count(name) > 1)
         raise Corrupt(f"the archive has several members called {twice}", where=str(path), fix=DAMAGED)
-    for one, after in pairwise(sorted(infos, key=lambda info: info.header_offset)):
-        if one.header_offset + one.compress_size > after.header_offset:
+    in_order = sorted(infos, key=lambda info: info.header_offset)
+    for info, after in pairwise(in_order):
+        if info.header_offset + info.compress_size > after.header_offset:
             raise Corrupt(
-                f"the members {one.filename} and {after.filename} lie over each other",
+                f"the members {info.filename} and {after.filename} lie over each other",
                 where=str(path),
                 fix=DAMAGED,
             )
-    return found
+    return members
+
+
+def _check_pickle_size(info: zipfile.ZipInfo, where: str) -> None:
+    if info.file_size > PICKLE_LIMIT:
+        raise ResourceBomb(
+            f"a pickle of {info.file_size} bytes",
+            where=where,
+            fix="Save the state dict alone, as safetensors",
+        )
 
 
 def _byte_order(
     opened: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo], name: str, path: Path
 ) -> bool:
-    """Whether the numbers are big-endian.
-
-    Files of PyTorch before 2.1 have no record, and are little-endian.
-    """
+    """Whether the numbers are big-endian; files of PyTorch before 2.1 do not say it, and are not."""
     if name not in members:
         return False
-    if members[name].file_size > 16 or (order := opened.read(name)) not in (b"little", b"big"):
+    order = opened.read(name) if members[name].file_size <= LONGEST_BYTE_ORDER else b""
+    if order not in (b"little", b"big"):
         raise Corrupt("the byte order is neither little nor big", where=f"{path}: {name}", fix=DAMAGED)
     return order == b"big"
 
@@ -91,7 +99,7 @@ def _place(path: Path, members: Mapping[str, zipfile.ZipInfo], folder: str, key:
     if info is None:
         return None
     refuse_bomb(info, str(path))
-    region = partial(found_region, path, info)
-    return Place(
-        info.file_size, region if info.compress_type == zipfile.ZIP_STORED else cache(region)
-    )  # unpacked once
+    region: Callable[[], Region] = partial(found_region, path, info)
+    if info.compress_type != zipfile.ZIP_STORED:
+        region = cache(region)  # unpacked once
+    return Place(info.file_size, region)

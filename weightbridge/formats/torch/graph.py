@@ -18,15 +18,13 @@ def state_dict(root: Any, source: Source) -> StateDict:
     if not state.tensors and not state.left:
         raise Unsupported("there is no tensor in it", where=source.path, fix="Save the model's state_dict()")
     stored = {name: leaf for name, leaf in state.tensors if isinstance(leaf, StoredTensor)}
-    tensors = tuple(tensor_of(source, name, leaf) for name, leaf in stored.items())
-    odd = [(name, leaf.what) for name, leaf in state.tensors if isinstance(leaf, UnsupportedTensor)]
+    unsupported = [(name, leaf.what) for name, leaf in state.tensors if isinstance(leaf, UnsupportedTensor)]
+    unread = [Excluded(name, "state", 0) for name, _ in unsupported]
+    left_out = [Excluded(left.name, left.reason, _size(left)) for left in state.left]
     return StateDict(
-        tensors,
-        excluded=(
-            *(Excluded(name, "state", 0) for name, _ in odd),
-            *(Excluded(one.name, one.reason, _size(one)) for one in state.left),
-        ),
-        findings=(*state.findings, *(_unsupported(name, what) for name, what in odd)),
+        tensors=tuple(tensor_of(source, name, leaf) for name, leaf in stored.items()),
+        excluded=(*unread, *left_out),
+        findings=(*state.findings, *(_unsupported(name, what) for name, what in unsupported)),
         scales={name: leaf.scale for name, leaf in stored.items() if leaf.scale},
         ties=_ties(stored),
     )

@@ -32,20 +32,22 @@ def read_state(path: Path) -> tuple[StateDict, str]:
 
 
 def _opened(path: Path) -> tuple[Any, Source]:
+    where = str(path)
     size = path.stat().st_size
     try:
         with (
             path.open("rb") as file,
             mmap.mmap(file.fileno(), min(size, PICKLE_LIMIT), access=mmap.ACCESS_READ) as data,
         ):
-            is_big = _preamble(data, str(path), size)
-            pickled = interpret(data, f"{path}: the model's pickle", size)
-            keys = interpret(data, f"{path}: the list of storages", size).value
+            is_big = _preamble(data, where, size)
+            pickled = interpret(data, f"{where}: the model's pickle", size)
+            keys = interpret(data, f"{where}: the list of storages", size).value
+            storages = _listed(keys, pickled.storages, where)
             file.seek(data.tell())
-            places = dict(_places(path, file, size, _listed(keys, pickled.storages, str(path))))
+            places = dict(_places(path, file, size, storages))
     except (OSError, ValueError) as error:
-        raise MissingFile(f"cannot be read: {error}", where=str(path), fix="Check its permissions") from error
-    return pickled.value, Source(str(path), places.get, is_big)
+        raise MissingFile(f"cannot be read: {error}", where=where, fix="Check its permissions") from error
+    return pickled.value, Source(where, places.get, is_big)
 
 
 def _preamble(data: mmap.mmap, where: str, size: int) -> bool:
@@ -80,22 +82,27 @@ def _places(
     Raises Corrupt where the file has another size than the pickle says, or ends before them.
     """
     for storage in storages:
-        data = file.read(COUNT)
-        elements, nbytes, start = int.from_bytes(data, "little"), storage_bytes(storage), file.tell()
-        where = f"{path}: storage {storage.key[:80]}"
-        if len(data) < COUNT or start + nbytes > size:
-            raise Corrupt(
-                f"the file ends at byte {size}, its {nbytes} bytes begin at {start}", where=where, fix=DAMAGED
-            )
-        if elements not in (storage.elements, _swapped(storage.elements)):
-            raise Corrupt(
-                f"{elements} elements, the pickle says {storage.elements}", where=where, fix=DAMAGED
-            )
-        region = Region(path, start, nbytes, where)
-        yield storage.key, Place(nbytes, partial(_same, region))
-        file.seek(nbytes, 1)
+        count = file.read(COUNT)
+        region = Region(path, file.tell(), storage_bytes(storage), f"{path}: storage {storage.key[:80]}")
+        _check_storage(storage, count, region, size)
+        yield storage.key, Place(region.size, partial(_same, region))
+        file.seek(region.size, 1)
     if file.read(1):
         raise Corrupt("there are bytes behind the last storage", where=str(path), fix=DAMAGED)
+
+
+def _check_storage(storage: Storage, count: bytes, region: Region, size: int) -> None:
+    """The storage lies inside the file, and has as many elements as the pickle says."""
+    where = region.label
+    if len(count) < COUNT or region.start + region.size > size:
+        raise Corrupt(
+            f"the file ends at byte {size}, its {region.size} bytes begin at {region.start}",
+            where=where,
+            fix=DAMAGED,
+        )
+    elements = int.from_bytes(count, "little")
+    if elements not in (storage.elements, _swapped(storage.elements)):
+        raise Corrupt(f"{elements} elements, the pickle says {storage.elements}", where=where, fix=DAMAGED)
 
 
 def _same(region: Region) -> Region:

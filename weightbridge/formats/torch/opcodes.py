@@ -1,35 +1,11 @@
 """What each opcode of a pickle does to the inert machine: containers grow, calls are described."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from weightbridge.formats.torch.globals import called, is_known, persistent
+from weightbridge.formats.torch.machine import PAIR, SLOT, STEP, Machine, popped_to_mark, spend
 from weightbridge.formats.torch.values import Malformed, Name, Object, Storage
-
-STEP, PAIR, SLOT = 32, 64, 8  # bytes of any opcode, and besides of an entry in a dict, in a list
-
-
-@dataclass(slots=True)
-class Machine:
-    """The state of one run: the stack, its marks, the memo, refused names, and the memory left.
-
-    refused: name -> the byte where it stands.
-    """
-
-    place: str
-    is_script: bool
-    left: int
-    stack: list[Any] = field(default_factory=list)
-    marks: list[int] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
-    refused: dict[str, int] = field(default_factory=dict)
-    storages: dict[str, Storage] = field(default_factory=dict)
-    at: int = 0
-
-
-def _spend(machine: Machine, cost: int) -> None:
-    machine.left -= cost
 
 
 def _nothing(machine: Machine, argument: Any) -> None:
@@ -42,7 +18,7 @@ def _push(value: Any) -> Callable[[Machine, Any], None]:
 
 def _push_new(kind: Callable[[], Any]) -> Callable[[Machine, Any], None]:
     def handler(machine: Machine, _: Any) -> None:
-        _spend(machine, 40)
+        spend(machine, 40)
         machine.stack.append(kind())
 
     return handler
@@ -50,14 +26,6 @@ def _push_new(kind: Callable[[], Any]) -> Callable[[Machine, Any], None]:
 
 def _mark(machine: Machine, _: Any) -> None:
     machine.marks.append(len(machine.stack))
-
-
-def _popped_to_mark(machine: Machine) -> list[Any]:
-    start = machine.marks.pop()
-    found = machine.stack[start:]
-    del machine.stack[start:]
-    _spend(machine, 32 + SLOT * len(found))
-    return found
 
 
 def _pop(machine: Machine, _: Any) -> None:
@@ -68,22 +36,22 @@ def _pop(machine: Machine, _: Any) -> None:
 
 
 def _tuple(machine: Machine, _: Any) -> None:
-    machine.stack.append(tuple(_popped_to_mark(machine)))
+    machine.stack.append(tuple(popped_to_mark(machine)))
 
 
 def _tuple_of(count: int) -> Callable[[Machine, Any], None]:
     def handler(machine: Machine, _: Any) -> None:
         if len(machine.stack) < count:
             raise IndexError
-        found = tuple(machine.stack[-count:])
-        machine.stack[-count:] = [found]
-        _spend(machine, 40)
+        items = tuple(machine.stack[-count:])
+        machine.stack[-count:] = [items]
+        spend(machine, 40)
 
     return handler
 
 
 def _list(machine: Machine, _: Any) -> None:
-    machine.stack.append(_popped_to_mark(machine))
+    machine.stack.append(popped_to_mark(machine))
 
 
 def _append(machine: Machine, _: Any) -> None:
@@ -92,13 +60,13 @@ def _append(machine: Machine, _: Any) -> None:
 
 
 def _appends(machine: Machine, _: Any) -> None:
-    items = _popped_to_mark(machine)
+    items = popped_to_mark(machine)
     _extend(machine, machine.stack[-1], items)
 
 
 def _extend(machine: Machine, target: Any, items: list[Any]) -> None:
     """What an object of an unknown class holds is passed over."""
-    _spend(machine, SLOT * len(items))
+    spend(machine, SLOT * len(items))
     if isinstance(target, list):
         target.extend(items)
     elif not isinstance(target, Object):
@@ -106,25 +74,26 @@ def _extend(machine: Machine, target: Any, items: list[Any]) -> None:
 
 
 def _dict(machine: Machine, _: Any) -> None:
-    items = _popped_to_mark(machine)
+    items = popped_to_mark(machine)
     machine.stack.append({})
     _update(machine, machine.stack[-1], items)
 
 
 def _set_item(machine: Machine, _: Any) -> None:
-    value, key = machine.stack.pop(), machine.stack.pop()
+    value = machine.stack.pop()
+    key = machine.stack.pop()
     _update(machine, machine.stack[-1], [key, value])
 
 
 def _set_items(machine: Machine, _: Any) -> None:
-    items = _popped_to_mark(machine)
+    items = popped_to_mark(machine)
     _update(machine, machine.stack[-1], items)
 
 
 def _update(machine: Machine, target: Any, items: list[Any]) -> None:
     if not isinstance(target, dict | Object) or len(items) % 2:
         raise Malformed("an item is set in no dict")
-    _spend(machine, PAIR * len(items) // 2)
+    spend(machine, PAIR * len(items) // 2)
     if isinstance(target, dict):
         for i in range(0, len(items), 2):
             target[_key(items[i], len(target))] = items[i + 1]
@@ -132,7 +101,9 @@ def _update(machine: Machine, target: Any, items: list[Any]) -> None:
 
 def _key(key: Any, count: int) -> Any:
     """Keys that could be slow or deep to hash are replaced by a number: nobody looks tensors up by them."""
-    return key if type(key) in (str, bool) or (type(key) is int and abs(key) < 1 << 60) else f"#{count}"
+    is_small_number = type(key) is int and abs(key) < 1 << 60
+    is_cheap = is_small_number or type(key) in (str, bool)
+    return key if is_cheap else f"#{count}"
 
 
 def _get(machine: Machine, index: Any) -> None:
@@ -142,7 +113,7 @@ def _get(machine: Machine, index: Any) -> None:
 def _put(machine: Machine, index: Any) -> None:
     if not 0 <= index < 1 << 32:
         raise Malformed("a memo's number that is none")
-    _spend(machine, STEP)
+    spend(machine, STEP)
     machine.memo[index] = machine.stack[-1]
 
 
@@ -155,14 +126,15 @@ def _global(machine: Machine, argument: Any) -> None:
 
 
 def _stack_global(machine: Machine, _: Any) -> None:
-    name, module = machine.stack.pop(), machine.stack.pop()
+    name = machine.stack.pop()
+    module = machine.stack.pop()
     if type(name) is not str or type(module) is not str:
         raise Malformed("a name that is no text")
     _named(machine, f"{module}.{name}")
 
 
 def _named(machine: Machine, text: str) -> None:
-    _spend(machine, 64 + len(text))
+    spend(machine, 64 + len(text))
     if not is_known(text, machine.is_script):
         machine.refused.setdefault(text, machine.at)
     machine.stack.append(Name(text))
@@ -174,18 +146,20 @@ def _extension(machine: Machine, code: Any) -> None:
 
 
 def _reduce(machine: Machine, _: Any) -> None:
-    arguments, function = machine.stack.pop(), machine.stack.pop()
+    arguments = machine.stack.pop()
+    function = machine.stack.pop()
     _call(machine, function, arguments)
 
 
 def _call(machine: Machine, function: Any, arguments: Any) -> None:
-    _spend(machine, PAIR)
-    if isinstance(function, Name) and function.text not in machine.refused:
-        machine.stack.append(called(function, arguments))
-        return
+    spend(machine, PAIR)
     if not isinstance(function, Name):
         machine.refused.setdefault("the result of another call", machine.at)
-    machine.stack.append(Object(function.text if isinstance(function, Name) else ""))
+        machine.stack.append(Object(""))
+    elif function.text in machine.refused:
+        machine.stack.append(Object(function.text))
+    else:
+        machine.stack.append(called(function, arguments))
 
 
 def _new_with_keywords(machine: Machine, _: Any) -> None:
@@ -194,13 +168,13 @@ def _new_with_keywords(machine: Machine, _: Any) -> None:
 
 
 def _instance(machine: Machine, argument: Any) -> None:
-    arguments = tuple(_popped_to_mark(machine))
+    arguments = tuple(popped_to_mark(machine))
     _global(machine, argument)
     _call(machine, machine.stack.pop(), arguments)
 
 
 def _object(machine: Machine, _: Any) -> None:
-    function, *arguments = _popped_to_mark(machine)
+    function, *arguments = popped_to_mark(machine)
     _call(machine, function, tuple(arguments))
 
 
@@ -213,11 +187,11 @@ def _build(machine: Machine, _: Any) -> None:
 
 
 def _persistent(machine: Machine, _: Any) -> None:
-    _spend(machine, PAIR)
-    found = persistent(machine.stack.pop())
-    machine.stack.append(found)
-    if isinstance(found, Storage):
-        machine.storages.setdefault(found.key, found)
+    spend(machine, PAIR)
+    value = persistent(machine.stack.pop())
+    machine.stack.append(value)
+    if isinstance(value, Storage):
+        machine.storages.setdefault(value.key, value)
 
 
 def _refused_kind(machine: Machine, _: Any) -> None:
@@ -235,7 +209,7 @@ HANDLERS: Mapping[str, Callable[[Machine, Any], None]] = {  # all others push th
     "EMPTY_SET": _push_new(list),
     "MARK": _mark,
     "POP": _pop,
-    "POP_MARK": lambda machine, _: _popped_to_mark(machine).clear(),
+    "POP_MARK": lambda machine, _: popped_to_mark(machine).clear(),
     "DUP": lambda machine, _: machine.stack.append(machine.stack[-1]),
     "TUPLE": _tuple,
     **{f"TUPLE{n}": _tuple_of(n) for n in (1, 2, 3)},

@@ -13,16 +13,14 @@ from typing import Any, Protocol
 
 from weightbridge.diagnostics import listed
 from weightbridge.errors import Corrupt, ResourceBomb, UnsafeContent, WeightbridgeError
-from weightbridge.formats.torch.opcodes import HANDLERS, STEP, Machine
+from weightbridge.formats.torch.machine import STEP, Machine
+from weightbridge.formats.torch.opcodes import HANDLERS
 from weightbridge.formats.torch.values import Malformed, Storage
 
 DAMAGED = "The file may be truncated or damaged: copy or download it again"
 PICKLE_LIMIT = 128 << 20  # bytes; half a million tensors
-FLOOR, CEILING, FACTOR = (
-    32 << 20,
-    1 << 29,
-    16,
-)  # bytes of objects: what a small file may make, any file, and per byte of the file
+FLOOR, CEILING = 32 << 20, 1 << 29  # bytes of objects that a small file may make, and any file
+FACTOR = 16  # and for each byte of the file
 
 
 class Reader(Protocol):
@@ -46,18 +44,14 @@ def interpret(source: bytes | Reader, place: str, file_size: int, is_script: boo
 
     place: what messages call it. Raises UnsafeContent (with the names), Corrupt or ResourceBomb.
     """
-    machine = Machine(place, is_script, min(FLOOR + FACTOR * file_size, CEILING))
+    memory = min(FLOOR + FACTOR * file_size, CEILING)
+    machine = Machine(place, is_script, memory)
     try:
         value = _run(machine, source)
     except WeightbridgeError:
         raise
     except Exception as error:  # pickletools raises whatever the bytes provoke
-        if machine.refused:
-            raise _unsafe(machine) from error
-        said = f": {error}" if isinstance(error, Malformed | ValueError) and str(error) else ""
-        raise Corrupt(
-            f"the pickle is malformed{said}"[:300], where=f"{place}, byte {machine.at}", fix=DAMAGED
-        ) from error
+        raise _unsafe(machine) if machine.refused else _malformed(machine, error) from error
     if machine.refused:
         raise _unsafe(machine)
     return Pickled(value, machine.storages)
@@ -81,6 +75,12 @@ def _run(machine: Machine, source: bytes | Reader) -> Any:
                 fix="Do not use it unless you trust where it comes from; there, save the state dict alone",
             )
     raise Malformed("it ends without its last opcode")
+
+
+def _malformed(machine: Machine, error: Exception) -> Corrupt:
+    is_told = isinstance(error, Malformed | ValueError) and str(error)
+    message = f"the pickle is malformed: {error}" if is_told else "the pickle is malformed"
+    return Corrupt(message[:300], where=f"{machine.place}, byte {machine.at}", fix=DAMAGED)
 
 
 def _unsafe(machine: Machine) -> UnsafeContent:

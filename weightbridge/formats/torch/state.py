@@ -1,6 +1,7 @@
 """Which of a checkpoint's dicts is the model; copies, optimizers and counters are set apart."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,13 +13,8 @@ from weightbridge.model.graph import Reason
 
 Purpose = Literal["model", "part", "value", "copy", "optimizer", "state"]
 Named = tuple[tuple[str, Leaf], ...]
-WHOLE = (
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model_weights",
-    "weights_dict",
-)  # nothing beside these is the model
+# nothing beside these is the model
+WHOLE = ("state_dict", "model_state_dict", "model_state", "model_weights", "weights_dict")
 MODELS = (*WHOLE, "model", "module", "net", "network", "params", "weights", "teacher", "student")
 COPY = re.compile(
     r"(^|[._-])(ema|swa)([._-]|\d*$)|^(averaged?|avg)_(model|state|params|weights)"
@@ -59,59 +55,106 @@ def state_of(root: Any, where: str) -> State:
     """
     value, prefix = root, ""
     left: list[Left] = []
-    said: list[Finding] = []
+    findings: list[Finding] = []
     while True:
-        parts = _parts(value, where)
-        purposes = {key: _purpose(key, parts[key]) for key in parts}
-        chosen = _chosen(purposes)
-        dropped = _dropped(purposes, chosen)
-        left += [
-            Left(f"{prefix}{name}", leaf, _reason(purposes[key]))
-            for key in dropped
-            for name, leaf in parts[key]
-        ]
-        said += _said(prefix, chosen, {key: (purposes[key], len(parts[key])) for key in dropped})
-        if chosen is None:
+        level = _level(value, where)
+        left += _left(level, prefix)
+        findings += _left_out(prefix, level)
+        if level.chosen is None:
             break
-        value, prefix = next(v for k, v in value.items() if str(k) == chosen), f"{prefix}{chosen}."
-    kept = _unique([pair for key in parts if key not in dropped for pair in parts[key]])
-    return _without_copies(kept, left, [*said, *_arrays(prefix, value)])
+        value = next(child for key, child in value.items() if str(key) == level.chosen)
+        prefix = f"{prefix}{level.chosen}."
+    findings += _arrays(prefix, value)
+    return _without_copies(_kept(level), left, findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One dict of a checkpoint: the tensors under each key, what each key is, and which one is the model.
+
+    chosen: None where this level is the state dict itself. dropped: keys of what is left out.
+    """
+
+    parts: Mapping[str, Named]
+    purposes: Mapping[str, Purpose]
+    chosen: str | None
+    dropped: Sequence[str]
+
+
+def _level(value: Any, where: str) -> Level:
+    parts = _parts(value, where)
+    purposes = {key: _purpose(key, inside) for key, inside in parts.items()}
+    chosen = _chosen(purposes)
+    return Level(parts, purposes, chosen, _dropped(purposes, chosen))
+
+
+def _left(level: Level, prefix: str) -> list[Left]:
+    """The tensors that are left out on one level."""
+    left = []
+    for key in level.dropped:
+        reason: Reason = "optimizer" if level.purposes[key] == "optimizer" else "state"
+        left += [Left(f"{prefix}{name}", leaf, reason) for name, leaf in level.parts[key]]
+    return left
+
+
+def _left_out(prefix: str, level: Level) -> Sequence[Finding]:
+    dropped = {key: (level.purposes[key], len(level.parts[key])) for key in level.dropped}
+    return _said(prefix, level.chosen, dropped)
+
+
+def _kept(level: Level) -> Named:
+    kept: list[tuple[str, Leaf]] = []
+    for key, inside in level.parts.items():
+        if key not in level.dropped:
+            kept.extend(inside)
+    return _unique(kept)
 
 
 def _parts(value: Any, where: str) -> dict[str, Named]:
     """The tensors under each key that has any, with their dotted names, which begin with the key."""
     if not isinstance(value, dict):
         return {"": tuple((name or "tensor", leaf) for name, leaf in tensors_in(value, where))}
-    found: dict[str, Named] = {}
+    parts: dict[str, Named] = {}
     for key, child in value.items():
-        inside = tuple(
-            (f"{key}.{name}" if name else str(key), leaf) for name, leaf in tensors_in(child, where)
-        )
+        inside = _inside(str(key), child, where)
         if inside:
-            found[str(key)] = (*found.get(str(key), ()), *inside)
-    return found
+            parts[str(key)] = (*parts.get(str(key), ()), *inside)
+    return parts
+
+
+def _inside(key: str, child: Any, where: str) -> Named:
+    return tuple((f"{key}.{name}" if name else key, leaf) for name, leaf in tensors_in(child, where))
 
 
 def _purpose(key: str, inside: Named) -> Purpose:
     if len(inside) == 1 and inside[0][0] == key:
-        return (
-            "optimizer" if key.rpartition(".")[2] in MOMENTS else "state" if "rng_state" in key else "value"
-        )
+        return _purpose_of_tensor(key)
     if COPY.search(key):
         return "copy"
     if OPTIMIZER.search(key):
         return "optimizer"
-    return "state" if STATE.search(key) else "model" if key in MODELS else "part"
+    if STATE.search(key):
+        return "state"
+    return "model" if key in MODELS else "part"
+
+
+def _purpose_of_tensor(key: str) -> Purpose:
+    """The same for a single tensor beside dicts."""
+    if key.rpartition(".")[2] in MOMENTS:
+        return "optimizer"
+    return "state" if "rng_state" in key else "value"
 
 
 def _chosen(purposes: Mapping[str, Purpose]) -> str | None:
     """The key of the one dict that is the model; None where this level is the state dict."""
     kinds = set(purposes.values())
-    models = sorted((key for key, purpose in purposes.items() if purpose == "model"), key=MODELS.index)
-    if models and (models[0] in WHOLE or "part" not in kinds):
-        return models[0]
+    models = [key for key, purpose in purposes.items() if purpose == "model"]
+    first = min(models, key=MODELS.index, default=None)
+    if first is not None and (first in WHOLE or "part" not in kinds):
+        return first
     copies = [key for key, purpose in purposes.items() if purpose == "copy"]
-    return copies[0] if copies and not kinds & {"model", "part", "value"} else None
+    has_weights = bool(kinds & {"model", "part", "value"})
+    return copies[0] if copies and not has_weights else None
 
 
 def _dropped(purposes: Mapping[str, Purpose], chosen: str | None) -> list[str]:
@@ -120,72 +163,75 @@ def _dropped(purposes: Mapping[str, Purpose], chosen: str | None) -> list[str]:
     return [key for key, purpose in purposes.items() if purpose in ("copy", "optimizer", "state")]
 
 
-def _reason(purpose: Purpose) -> Reason:
-    return "optimizer" if purpose == "optimizer" else "state"
-
-
 def _said(prefix: str, chosen: str | None, dropped: Mapping[str, tuple[Purpose, int]]) -> Sequence[Finding]:
     if not dropped:
         return ()
-    names = [
-        f"{prefix}{key} ({count} {'tensor' if count == 1 else 'tensors'})"
-        for key, (_, count) in dropped.items()
-    ]
+    names = [f"{prefix}{key} ({_counted(count)})" for key, (_, count) in dropped.items()]
     read = f"the weights of {prefix}{chosen} are read" if chosen else "the model's own weights are read"
-    found = finding(
+    note = finding(
         "WB108",
         f"{read}; left out: {listed(names, 6)}",
         source=f"{prefix}{chosen or ''}",
         fix="To use another one, save it alone as a file of its own",
     )
-    return (
-        [with_severity(found, "warning")] if {p for p, _ in dropped.values()} & {"model", "part"} else [found]
-    )
+    purposes = {purpose for purpose, _ in dropped.values()}
+    may_be_the_model = bool(purposes & {"model", "part"})
+    return [with_severity(note, "warning") if may_be_the_model else note]
+
+
+def _counted(count: int) -> str:
+    return "1 tensor" if count == 1 else f"{count} tensors"
 
 
 def _arrays(prefix: str, value: Any) -> Sequence[Finding]:
     """What a state dict holds as numpy arrays, whose bytes lie inside the pickle."""
     pairs = value.items() if isinstance(value, dict) else ()
-    names = [
-        f"{prefix}{key}"
-        for key, child in pairs
-        if isinstance(child, Object) and child.kind.endswith("multiarray._reconstruct")
-    ]
+    names = [f"{prefix}{key}" for key, child in pairs if _is_array(child)]
     if not names:
         return ()
-    found = finding(
+    note = finding(
         "WB108",
         f"numpy arrays beside the tensors are not read: {listed(names, 6)}",
         source=names[0],
         fix="Save them as tensors, if they are weights",
     )
-    return [with_severity(found, "warning")]
+    return [with_severity(note, "warning")]
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, Object) and value.kind.endswith("multiarray._reconstruct")
 
 
 def _unique(pairs: Sequence[tuple[str, Leaf]]) -> Named:
     """Names that occur twice (`{"a.b": ..., "a": {"b": ...}}`) get a number."""
-    seen: set[str] = set()
-    found: list[tuple[str, Leaf]] = []
+    leaves: dict[str, Leaf] = {}
     for name, leaf in pairs:
-        number, unique = 1, name
-        while unique in seen:
+        number = 1
+        unique = name
+        while unique in leaves:
             number += 1
             unique = f"{name}#{number}"
-        seen.add(unique)
-        found.append((unique, leaf))
-    return tuple(found)
+        leaves[unique] = leaf
+    return tuple(leaves.items())
 
 
-def _without_copies(kept: Named, left: list[Left], said: list[Finding]) -> State:
+def _without_copies(kept: Named, left: list[Left], findings: list[Finding]) -> State:
     """Sets apart moving averages beside the weights, under a scope of their own (`model_ema.`)."""
-    scopes = {name.partition(".")[0] for name, _ in kept}
+    copies = _copies({_scope(name) for name, _ in kept})
+    if not copies:
+        return State(kept, tuple(left), tuple(findings))
+    weights = tuple(pair for pair in kept if _scope(pair[0]) not in copies)
+    averages = [Left(name, leaf, "state") for name, leaf in kept if _scope(name) in copies]
+    counts = Counter(_scope(average.name) for average in averages)
+    dropped: dict[str, tuple[Purpose, int]] = {scope: ("copy", counts[scope]) for scope in sorted(copies)}
+    return State(weights, (*left, *averages), (*findings, *_said("", None, dropped)))
+
+
+def _copies(scopes: set[str]) -> set[str]:
+    """The scopes of averages; none where there is nothing else."""
     copies = {scope for scope in scopes if COPY.search(scope)}
-    if not copies or copies == scopes:
-        return State(kept, tuple(left), tuple(said))
-    counts = {
-        scope: [name for name, _ in kept if name.partition(".")[0] == scope] for scope in sorted(copies)
-    }
-    gone = {name for names in counts.values() for name in names}
-    found = _said("", None, {scope: ("copy", len(names)) for scope, names in counts.items()})
-    left += [Left(name, leaf, "state") for name, leaf in kept if name in gone]
-    return State(tuple(pair for pair in kept if pair[0] not in gone), tuple(left), (*said, *found))
+    return set() if copies == scopes else copies
+
+
+def _scope(name: str) -> str:
+    return name.partition(".")[0]

@@ -10,7 +10,7 @@ import numpy as np
 
 from weightbridge.errors import Corrupt, MissingFile, ResourceBomb
 from weightbridge.formats.containers import BOMB_FLOOR, Region
-from weightbridge.formats.torch.globals import BYTES, UNTYPED
+from weightbridge.formats.torch.known_names import BYTES
 from weightbridge.formats.torch.pickle import DAMAGED
 from weightbridge.formats.torch.values import MOST, Storage, StoredTensor
 from weightbridge.model.tensors import Array, Tensor, dtype_of
@@ -39,16 +39,14 @@ class Source:
 def tensor_of(source: Source, name: str, stored: StoredTensor) -> Tensor:
     """The tensor, checked. Raises Corrupt or ResourceBomb where it does not fit into its storage."""
     where = f"{source.path}: {name}"
-    place = source.place(stored.storage.key)
+    key = stored.storage.key
+    place = source.place(key)
     if place is None:
-        raise Corrupt(
-            f"the file lacks the storage {stored.storage.key[:80]!r} that holds it", where=where, fix=DAMAGED
-        )
+        raise Corrupt(f"the file lacks the storage {key[:80]!r} that holds it", where=where, fix=DAMAGED)
     _check_storage(stored.storage, place.size, where)
     _check_view(stored, place.size, where)
-    return Tensor(
-        name, "", stored.shape, stored.dtype, name, partial(_load, stored, place, source.is_big, where)
-    )
+    load = partial(_load, stored, place, source.is_big, where)
+    return Tensor(name, "", stored.shape, stored.dtype, name, load)
 
 
 def identity(stored: StoredTensor) -> tuple[Any, ...]:
@@ -59,7 +57,7 @@ def identity(stored: StoredTensor) -> tuple[Any, ...]:
 
 def storage_bytes(storage: Storage) -> int:
     """The size that a storage declares; packed dtypes count as bytes."""
-    return storage.elements * (1 if storage.dtype == UNTYPED else BYTES.get(storage.dtype, 1))
+    return storage.elements * BYTES.get(storage.dtype, 1)
 
 
 def _check_storage(storage: Storage, size: int, where: str) -> None:
@@ -71,22 +69,22 @@ def _check_storage(storage: Storage, size: int, where: str) -> None:
 
 
 def _check_view(stored: StoredTensor, size: int, where: str) -> None:
-    width, count = BYTES[stored.dtype], prod(stored.shape)
+    shape = list(stored.shape)
     if prod(max(n, 1) for n in stored.shape) >= MOST:
         raise ResourceBomb(
-            f"declares the shape {list(stored.shape)}, its storage has {size} bytes", where=where, fix=DAMAGED
+            f"declares the shape {shape}, its storage has {size} bytes", where=where, fix=DAMAGED
         )
-    end = _start(stored) + _span(stored)
-    if count and end * width > size:
-        kind = ResourceBomb if count * width > size else Corrupt
+    width = BYTES[stored.dtype]
+    expanded = prod(stored.shape) * width
+    end = (_start(stored) + _span(stored)) * width
+    if expanded and end > size:
+        kind = ResourceBomb if expanded > size else Corrupt
         raise kind(
-            f"shape {list(stored.shape)} needs {end * width} bytes of its storage, which has {size}",
-            where=where,
-            fix=DAMAGED,
+            f"shape {shape} needs {end} bytes of its storage, which has {size}", where=where, fix=DAMAGED
         )
-    if count * width > max(size, BOMB_FLOOR):
+    if expanded > max(size, BOMB_FLOOR):
         raise ResourceBomb(
-            f"expands to {count * width} bytes from a storage of {size}",
+            f"expands to {expanded} bytes from a storage of {size}",
             where=where,
             fix="Save it with .contiguous()",
         )
@@ -98,31 +96,37 @@ def _start(stored: StoredTensor) -> int:
 
 def _span(stored: StoredTensor) -> int:
     """Elements of the storage from the view's first to its last, both counted."""
-    return (
-        1 + sum((n - 1) * stride for n, stride in zip(stored.shape, stored.strides, strict=True))
-        if prod(stored.shape)
-        else 0
-    )
+    if not prod(stored.shape):
+        return 0
+    steps = zip(stored.shape, stored.strides, strict=True)
+    return 1 + sum((n - 1) * stride for n, stride in steps)
 
 
 def _load(stored: StoredTensor, place: Place, is_big: bool, where: str) -> Array:
-    width, count = BYTES[stored.dtype], _span(stored)
+    dtype = dtype_of(stored.dtype)
+    width = BYTES[stored.dtype]
+    data = _read(place, _start(stored) * width, _span(stored) * width, where)
+    if not data.size:
+        return np.empty(stored.shape, dtype)
+    if is_big:
+        number = width // 2 if dtype.kind == "c" else width
+        data = np.ascontiguousarray(data.reshape(-1, number)[:, ::-1]).reshape(-1)
+    strides = tuple(stride * width for stride in stored.strides)
+    view = np.ndarray(stored.shape, dtype, data.data, 0, strides)
+    return np.array(view, order="C")
+
+
+def _read(place: Place, start: int, size: int, where: str) -> Array:
+    """Bytes of a storage."""
     try:
         region = place.region()
         with region.path.open("rb") as file:
-            file.seek(region.start + _start(stored) * width)
-            found = np.fromfile(file, np.uint8, count * width)
+            file.seek(region.start + start)
+            data = np.fromfile(file, np.uint8, size)
     except OSError as error:
         raise MissingFile(
             f"cannot be read: {error.strerror}", where=where, fix="Check its permissions"
         ) from error
-    if found.size != count * width:
-        raise Corrupt(f"{count * width} bytes expected, {found.size} found", where=where, fix=DAMAGED)
-    dtype = dtype_of(stored.dtype)
-    if is_big:
-        part = width // 2 if dtype.kind == "c" else width
-        found = np.ascontiguousarray(found.reshape(-1, part)[:, ::-1]).reshape(-1)
-    if not count:
-        return np.empty(stored.shape, dtype)
-    strides = tuple(stride * width for stride in stored.strides)
-    return np.array(np.ndarray(stored.shape, dtype, found.data, 0, strides), order="C")
+    if data.size != size:
+        raise Corrupt(f"{size} bytes expected, {data.size} found", where=where, fix=DAMAGED)
+    return data

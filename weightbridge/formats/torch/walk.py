@@ -7,6 +7,8 @@ from weightbridge.errors import ResourceBomb
 from weightbridge.formats.torch.values import Object, StoredTensor, UnsupportedTensor
 
 Leaf = StoredTensor | UnsupportedTensor
+TENSORS = (StoredTensor, UnsupportedTensor)
+CONTAINERS = (dict, list, tuple)
 DEEPEST = 100
 MOST_REPEATED = 200_000  # values in containers that occur more than once
 
@@ -25,34 +27,43 @@ def tensors_in(value: Any, where: str) -> list[tuple[str, Leaf]]:
 
     Raises ResourceBomb for a nest that is deeper or larger than any model.
     """
-    found: list[tuple[str, Leaf]] = []
-    waiting, seen, repeated = [Node(value, "", None, 0)], set[int](), 0
+    tensors: list[tuple[str, Leaf]] = []
+    waiting = [Node(value, "", None, 0)]
+    seen: set[int] = set()
+    repeated = 0
     while waiting:
         node = waiting.pop()
-        if isinstance(node.value, StoredTensor | UnsupportedTensor):
-            found.append((_path(node), node.value))
+        if isinstance(node.value, TENSORS):
+            tensors.append((_path(node), node.value))
             continue
         children = list(_children(node))
-        repeated += len(children) if id(node.value) in seen else 0
+        if id(node.value) in seen:
+            repeated += len(children)
         seen.add(id(node.value))
-        if (node.depth >= DEEPEST and children) or repeated > MOST_REPEATED:
-            raise ResourceBomb(
-                f"containers nested deeper than {DEEPEST}, or one in another so often that they hold over {MOST_REPEATED} values",
-                where=where,
-                fix="Do not use it unless you trust where it comes from; there, save the state dict alone",
-            )
+        is_too_deep = node.depth >= DEEPEST and bool(children)
+        if is_too_deep or repeated > MOST_REPEATED:
+            raise _bomb(where)
         waiting += reversed(children)
-    return found
+    return tensors
+
+
+def _bomb(where: str) -> ResourceBomb:
+    return ResourceBomb(
+        f"containers nested deeper than {DEEPEST}, or one in another so often that they hold over"
+        f" {MOST_REPEATED} values",
+        where=where,
+        fix="Do not use it unless you trust where it comes from; there, save the state dict alone",
+    )
 
 
 def _children(node: Node) -> Iterator[Node]:
     """What may hold tensors; a container inside itself is entered once."""
     value = node.value.state if isinstance(node.value, Object) else node.value
-    if not isinstance(value, dict | list | tuple) or _is_inside_itself(node):
+    if not isinstance(value, CONTAINERS) or _is_inside_itself(node):
         return
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     for key, child in pairs:
-        if isinstance(child, dict | list | tuple | Object | StoredTensor | UnsupportedTensor):
+        if isinstance(child, (*CONTAINERS, *TENSORS, Object)):
             yield Node(child, str(key), node, node.depth + 1)
 
 

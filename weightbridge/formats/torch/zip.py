@@ -30,18 +30,19 @@ def read(path: Path) -> LayerGraph:
 def _read_shards(path: Path) -> LayerGraph:
     index = read_index(index_in(path, INDEXES["torch-zip"]))
     states = {shard: _read_shard(shard) for shard in index.shards}
-    names = {
-        shard: [*(t.name for t in state.tensors), *(e.name for e in state.excluded)]
-        for shard, state in states.items()
-    }
-    said = check_names(index, names)
-    kept = (
-        _listed(state, {name for name, file in index.weights.items() if file == shard.name})
-        for shard, state in states.items()
-    )
+    findings = check_names(index, {shard: _names(state) for shard, state in states.items()})
+    kept = []
+    for shard, state in states.items():
+        names = {name for name, file in index.weights.items() if file == shard.name}
+        kept.append(_listed(state, names))
     joined = _joined(kept)
-    graph = graph_of(str(path), "torch-zip", "PyTorch", replace(joined, findings=(*joined.findings, *said)))
+    joined = replace(joined, findings=(*joined.findings, *findings))
+    graph = graph_of(str(path), "torch-zip", "PyTorch", joined)
     return replace(graph, files=tuple(map(str, index.shards)))
+
+
+def _names(state: StateDict) -> list[str]:
+    return [*(tensor.name for tensor in state.tensors), *(excluded.name for excluded in state.excluded)]
 
 
 def _read_shard(shard: Path) -> StateDict:
@@ -66,13 +67,13 @@ def _listed(state: StateDict, names: set[str]) -> StateDict:
 
 
 def _joined(states: Iterable[StateDict]) -> StateDict:
-    found = StateDict(())
-    for one in states:
-        found = StateDict(
-            (*found.tensors, *one.tensors),
-            (*found.excluded, *one.excluded),
-            (*found.findings, *one.findings),
-            {**found.scales, **one.scales},
-            {**found.ties, **one.ties},
+    joined = StateDict(())
+    for state in states:
+        joined = StateDict(
+            (*joined.tensors, *state.tensors),
+            (*joined.excluded, *state.excluded),
+            (*joined.findings, *state.findings),
+            {**joined.scales, **state.scales},
+            {**joined.ties, **state.ties},
         )
-    return found
+    return joined
