@@ -17,6 +17,7 @@ from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 
+ALIGNMENT = 8  # bytes
 PRODUCERS = {"pt": "PyTorch", "tf": "TensorFlow", "np": "numpy", "flax": "Flax", "mlx": "MLX"}
 
 
@@ -25,15 +26,11 @@ def read(path: Path) -> LayerGraph:
 
     Raises a ModelError.
     """
-    found = contents(path)
-    tensors = tuple(_tensor(one.path, one.entry) for one in found.stored)
-    graph = graph_of(
-        str(path),
-        "safetensors",
-        PRODUCERS.get(found.producer, ""),
-        StateDict(tensors, findings=found.findings),
-    )
-    return replace(graph, files=tuple(map(str, found.files)))
+    held = contents(path)
+    tensors = tuple(_tensor(stored.path, stored.entry) for stored in held.stored)
+    producer = PRODUCERS.get(held.producer, "")
+    graph = graph_of(str(path), "safetensors", producer, StateDict(tensors, findings=held.findings))
+    return replace(graph, files=tuple(map(str, held.files)))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
@@ -41,12 +38,14 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 
     Raises OutputError.
     """
+    path = Path(template.path)
     if template.files:
-        _merge(Path(template.path), output)
-    places = {e.name: e.start for e in read_header(output if template.files else Path(template.path)).entries}
+        _merge(path, output)
+    header = read_header(output if template.files else path)
+    places = {entry.name: entry.start for entry in header.entries}
     try:
         if not template.files:
-            shutil.copyfile(template.path, output)
+            shutil.copyfile(path, output)
         with output.open("r+b") as target:
             for tensor, array in values:
                 target.seek(places[tensor.key])
@@ -57,9 +56,9 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 
 def _merge(path: Path, output: Path) -> None:
     """One file of all the tensors of several."""
-    found = contents(path)
-    metadata = {"format": found.producer} if found.producer else {}
-    write_new(output, [_tensor(one.path, one.entry) for one in found.stored], metadata)
+    held = contents(path)
+    metadata = {"format": held.producer} if held.producer else {}
+    write_new(output, [_tensor(stored.path, stored.entry) for stored in held.stored], metadata)
 
 
 def write_new(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -80,7 +79,7 @@ def write_new(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, st
 
 
 def _header(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str]) -> bytes:
-    found: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    declared: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     end = 0
     for tensor in tensors:
         if tensor.dtype not in NAMES:
@@ -89,14 +88,16 @@ def _header(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str]
                 where=f"{output}: {tensor.name}",
                 fix="Write another format",
             )
-        found[tensor.name] = {
+        start = end
+        end += tensor.nbytes
+        declared[tensor.name] = {
             "dtype": NAMES[tensor.dtype],
             "shape": list(tensor.shape),
-            "data_offsets": [end, end + tensor.nbytes],
+            "data_offsets": [start, end],
         }
-        end += tensor.nbytes
-    text = json.dumps(found, separators=(",", ":")).encode()
-    return text + b" " * (-len(text) % 8)
+    text = json.dumps(declared, separators=(",", ":")).encode()
+    padding = -len(text) % ALIGNMENT
+    return text + b" " * padding
 
 
 def _put(target: BinaryIO, tensor: Tensor, array: Array) -> None:
@@ -104,7 +105,8 @@ def _put(target: BinaryIO, tensor: Tensor, array: Array) -> None:
     assert (array.shape, array.dtype) == (tensor.shape, dtype), (
         f"{tensor.name}: {array.dtype}{array.shape} into {dtype}{tensor.shape}"
     )
-    target.write(np.ascontiguousarray(array, dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data)
+    stored = np.ascontiguousarray(array, dtype.newbyteorder("<"))
+    target.write(stored.reshape(-1).view(np.uint8).data)
 
 
 def _tensor(path: Path, entry: Entry) -> Tensor:
@@ -122,14 +124,15 @@ def _load(path: Path, entry: Entry) -> Array:
     try:
         with path.open("rb") as file:
             file.seek(entry.start)
-            found = np.fromfile(file, np.uint8, entry.nbytes)
+            data = np.fromfile(file, np.uint8, entry.nbytes)
     except OSError as error:
         raise MissingFile(
             f"cannot be read: {error.strerror}", where=str(path), fix="Check its permissions"
         ) from error
-    if found.size != entry.nbytes:
-        raise Corrupt(f"{entry.nbytes} bytes expected, {found.size} found", where=where, fix=DAMAGED)
-    return found.view(dtype_of(entry.dtype).newbyteorder("<")).reshape(entry.shape)
+    if data.size != entry.nbytes:
+        raise Corrupt(f"{entry.nbytes} bytes expected, {data.size} found", where=where, fix=DAMAGED)
+    stored = dtype_of(entry.dtype).newbyteorder("<")
+    return data.view(stored).reshape(entry.shape)
 
 
 def _unwritable(output: Path, error: OSError) -> OutputError:

@@ -1,7 +1,7 @@
 """The header of a safetensors file: the tensors that it declares, checked against the file."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -10,7 +10,10 @@ from typing import Any
 from weightbridge.errors import Corrupt, MissingFile, ModelError, ResourceBomb
 
 HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
+LENGTH = 8  # bytes of the number before the header, which says how long it is
+SMALLEST = 10  # bytes of a file: the number and an empty object
 MOST = 1 << 60  # elements; numpy refuses a larger shape even where it is empty
+MOST_AXES = 64
 DAMAGED = "The file may be truncated or damaged: copy or download it again"
 DTYPES: dict[str, tuple[str, int]] = {  # numpy's name, bits per element
     "BOOL": ("bool", 8),
@@ -58,16 +61,13 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """The header of a file.
-
-    Raises Corrupt or ResourceBomb where it does not fit the file; all tensors are checked.
-    """
+    """The header of a file, all tensors checked. Raises Corrupt or ResourceBomb where it does not fit."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
-            length = int.from_bytes(file.read(8), "little")
-            if size < 10 or length > min(HEADER_LIMIT, size - 8):
+            length = int.from_bytes(file.read(LENGTH), "little")
+            if size < SMALLEST or length > min(HEADER_LIMIT, size - LENGTH):
                 raise _misfit(path, size, length)
             data = file.read(length)
     except OSError as error:
@@ -76,16 +76,13 @@ def read_header(path: Path) -> Header:
         ) from error
     declared = _parsed(path, data)
     metadata = declared.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise Corrupt("__metadata__ must map text to text", where=str(path), fix=DAMAGED)
-    entries = tuple(
-        sorted(
-            (_entry(path, name, value, 8 + length) for name, value in declared.items()),
-            key=lambda e: (e.start, e.nbytes, e.name),
-        )
-    )
-    _check_places(path, entries, 8 + length, size)
-    return Header(entries, metadata)
+    origin = LENGTH + length
+    entries = [_entry(path, name, value, origin) for name, value in declared.items()]
+    entries.sort(key=lambda entry: (entry.start, entry.nbytes, entry.name))
+    _check_places(path, entries, origin, size)
+    return Header(tuple(entries), metadata)
 
 
 def _misfit(path: Path, size: int, length: int) -> ModelError:
@@ -95,20 +92,21 @@ def _misfit(path: Path, size: int, length: int) -> ModelError:
 
 def _parsed(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(data.decode(), object_pairs_hook=_unique)
+        declared = json.loads(data.decode(), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise Corrupt(f"the header is no valid JSON: {error}", where=str(path), fix=DAMAGED) from error
-    if not isinstance(found, dict):
+    if not isinstance(declared, dict):
         raise Corrupt("the header is no JSON object", where=str(path), fix=DAMAGED)
-    return found
+    return declared
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    value = dict(pairs)
+    if len(value) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} occurs twice")
-    return found
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} occurs twice")
+    return value
 
 
 def _entry(path: Path, name: str, value: Any, origin: int) -> Entry:
@@ -117,56 +115,65 @@ def _entry(path: Path, name: str, value: Any, origin: int) -> Entry:
         raise Corrupt(
             "a tensor needs dtype, shape and data_offsets, and nothing else", where=where, fix=DAMAGED
         )
-    shape, offsets = value["shape"], value["data_offsets"]
-    if not isinstance(value["dtype"], str) or value["dtype"] not in DTYPES:
-        raise Corrupt(
-            f"the dtype {str(value['dtype'])[:80]!r} is none of safetensors'", where=where, fix=DAMAGED
-        )
-    if not (
-        _are_counts(shape)
-        and _are_counts(offsets)
-        and len(offsets) == 2
-        and offsets[0] <= offsets[1]
-        and len(shape) <= 64
-    ):
+    code, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
+    if not isinstance(code, str) or code not in DTYPES:
+        raise Corrupt(f"the dtype {str(code)[:80]!r} is none of safetensors'", where=where, fix=DAMAGED)
+    if not _is_shape(shape) or not _is_run(offsets):
         raise Corrupt(
             f"shape {str(shape)[:80]} and data_offsets {str(offsets)[:80]} are no sizes",
             where=where,
             fix=DAMAGED,
         )
-    dtype, bits = DTYPES[value["dtype"]]
-    return Entry(name, dtype, bits, tuple(shape), origin + offsets[0], offsets[1] - offsets[0])
+    dtype, bits = DTYPES[code]
+    start, end = offsets
+    return Entry(name, dtype, bits, tuple(shape), origin + start, end - start)
+
+
+def _is_shape(value: Any) -> bool:
+    return _are_counts(value) and len(value) <= MOST_AXES
+
+
+def _is_run(value: Any) -> bool:
+    """Whether this is a beginning and an end."""
+    return _are_counts(value) and len(value) == 2 and value[0] <= value[1]
 
 
 def _are_counts(values: Any) -> bool:
     return isinstance(values, list) and all(type(n) is int and 0 <= n < 1 << 63 for n in values)
 
 
-def _check_places(path: Path, entries: tuple[Entry, ...], origin: int, size: int) -> None:
+def _check_places(path: Path, entries: Sequence[Entry], origin: int, size: int) -> None:
     """Each tensor has the size of its shape, follows the one before, and the last one ends the file."""
     end = origin
     for entry in entries:
         where = f"{path}: {entry.name}"
-        needed = -(-prod(entry.shape) * entry.bits // 8)
-        if needed > size or prod(max(n, 1) for n in entry.shape) >= MOST:
-            raise ResourceBomb(
-                f"declares {needed} bytes {list(entry.shape)}, the file has {size}", where=where, fix=DAMAGED
-            )
-        if needed != entry.nbytes:
-            raise Corrupt(
-                f"its data_offsets hold {entry.nbytes} bytes, its shape {list(entry.shape)} needs {needed}",
-                where=where,
-                fix=DAMAGED,
-            )
-        if entry.start != end:
-            kind = "overlaps with the tensor before it" if entry.start < end else "leaves a gap before it"
-            raise Corrupt(
-                f"its data begins at byte {entry.start} and {kind}, expected byte {end}",
-                where=where,
-                fix=DAMAGED,
-            )
+        _check_size(entry, size, where)
+        _check_start(entry, end, where)
         end += entry.nbytes
         if end > size:
             raise Corrupt(f"its data ends at byte {end}, the file has {size}", where=where, fix=DAMAGED)
     if end != size:
         raise Corrupt(f"{size - end} bytes behind the last tensor", where=str(path), fix=DAMAGED)
+
+
+def _check_size(entry: Entry, size: int, where: str) -> None:
+    shape = list(entry.shape)
+    needed = -(-prod(entry.shape) * entry.bits // 8)
+    if needed > size or prod(max(n, 1) for n in entry.shape) >= MOST:
+        raise ResourceBomb(f"declares {needed} bytes {shape}, the file has {size}", where=where, fix=DAMAGED)
+    if needed != entry.nbytes:
+        raise Corrupt(
+            f"its data_offsets hold {entry.nbytes} bytes, its shape {shape} needs {needed}",
+            where=where,
+            fix=DAMAGED,
+        )
+
+
+def _check_start(entry: Entry, end: int, where: str) -> None:
+    """end: where the tensor before ends."""
+    if entry.start == end:
+        return
+    kind = "overlaps with the tensor before it" if entry.start < end else "leaves a gap before it"
+    raise Corrupt(
+        f"its data begins at byte {entry.start} and {kind}, expected byte {end}", where=where, fix=DAMAGED
+    )

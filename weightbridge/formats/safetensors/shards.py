@@ -1,12 +1,13 @@
 """safetensors in one file or several: the entries of all files of a checkpoint, headers only."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from weightbridge.diagnostics import Finding, finding, with_severity
 from weightbridge.formats.safetensors.header import Entry, Header, read_header
-from weightbridge.formats.shard_index import Index, check_names, index_in, is_index, read_index
 from weightbridge.formats.sniffing.folders import INDEXES
+from weightbridge.formats.state_dicts.shard_index import Index, check_names, index_in, is_index, read_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,36 +32,38 @@ def contents(path: Path) -> Contents:
     """What a file, an index or a folder with an index holds. Raises a ModelError."""
     if not is_index(path):
         header = read_header(path)
-        return Contents(
-            tuple(Stored(path, entry) for entry in header.entries), header.metadata.get("format", "")
-        )
+        return Contents(tuple(_stored({path: header})), _producer([header]))
     index = read_index(index_in(path, INDEXES["safetensors"]))
     headers = {shard: read_header(shard) for shard in index.shards}
-    said = check_names(index, {shard: [e.name for e in header.entries] for shard, header in headers.items()})
-    stored = tuple(
-        Stored(shard, e)
-        for shard, header in headers.items()
-        for e in header.entries
-        if index.weights.get(e.name) == shard.name
-    )
-    producer = next((h.metadata["format"] for h in headers.values() if "format" in h.metadata), "")
-    return Contents(stored, producer, index.shards, (*said, *_total(index, headers)))
+    names = {shard: [entry.name for entry in header.entries] for shard, header in headers.items()}
+    findings = check_names(index, names)
+    stored = [tensor for tensor in _stored(headers) if _is_listed(tensor, index)]
+    producer = _producer(headers.values())
+    return Contents(tuple(stored), producer, index.shards, (*findings, *_total(index, headers)))
 
 
-def _total(index: Index, headers: dict[Path, Header]) -> tuple[Finding, ...]:
+def _stored(headers: Mapping[Path, Header]) -> list[Stored]:
+    return [Stored(shard, entry) for shard, header in headers.items() for entry in header.entries]
+
+
+def _is_listed(tensor: Stored, index: Index) -> bool:
+    return index.weights.get(tensor.entry.name) == tensor.path.name
+
+
+def _producer(headers: Iterable[Header]) -> str:
+    formats = [header.metadata["format"] for header in headers if "format" in header.metadata]
+    return formats[0] if formats else ""
+
+
+def _total(index: Index, headers: Mapping[Path, Header]) -> tuple[Finding, ...]:
     """A note where the declared total is not what the shards hold: the index may be of another checkpoint."""
-    found = sum(e.nbytes for header in headers.values() for e in header.entries)
-    if index.total is None or index.total == found:
+    total = sum(stored.entry.nbytes for stored in _stored(headers))
+    if index.total is None or index.total == total:
         return ()
-    message = f"the index declares {index.total} bytes of tensors, the shards hold {found}"
-    return (
-        with_severity(
-            finding(
-                "WB108",
-                message,
-                source=str(index.path.name),
-                fix="Check that index and shards belong together",
-            ),
-            "note",
-        ),
+    warning = finding(
+        "WB108",
+        f"the index declares {index.total} bytes of tensors, the shards hold {total}",
+        source=str(index.path.name),
+        fix="Check that index and shards belong together",
     )
+    return (with_severity(warning, "note"),)

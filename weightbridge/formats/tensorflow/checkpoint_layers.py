@@ -15,7 +15,7 @@ from weightbridge.formats.keras.variables.legacy_names import CELL, ROLES, role_
 from weightbridge.formats.keras.variables.loose import stored_layers
 from weightbridge.formats.keras.variables.stored import Stored, Variable
 from weightbridge.formats.keras.variables.tensors import STATISTICS
-from weightbridge.formats.safetensors.layers import natural
+from weightbridge.formats.state_dicts.layers import natural
 from weightbridge.formats.tensorflow.bundle_values import load
 from weightbridge.formats.tensorflow.checkpoint_names import AVERAGE, Named
 from weightbridge.formats.tensorflow.tensor_bundle import Bundle

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from weightbridge.errors import Unsupported
-from weightbridge.formats.shard_index import check_names, index_in, is_index, read_index
 from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.sniffing.folders import INDEXES
 from weightbridge.formats.state_dicts import StateDict, graph_of
+from weightbridge.formats.state_dicts.shard_index import check_names, index_in, is_index, read_index
 from weightbridge.formats.torch.archive import read_state
 from weightbridge.formats.torch.legacy import read_state as read_legacy_state
 from weightbridge.model.graph import LayerGraph

@@ -39,11 +39,9 @@ def is_index(path: Path) -> bool:
 
 def index_in(path: Path, suffixes: Sequence[str]) -> Path:
     """The path itself, or the index of a folder: the one whose name ends with one of the suffixes."""
-    return (
-        path
-        if path.is_file()
-        else next(p for p in sorted(path.iterdir()) if p.name.endswith(tuple(suffixes)))
-    )
+    if path.is_file():
+        return path
+    return next(file for file in sorted(path.iterdir()) if file.name.endswith(tuple(suffixes)))
 
 
 def read_index(path: Path) -> Index:
@@ -51,35 +49,45 @@ def read_index(path: Path) -> Index:
 
     Raises ExternalReference, MissingFile or Corrupt; all missing shards are named.
     """
-    where = str(path)
     value = _parsed(path)
     weights = value.get("weight_map") if isinstance(value, dict) else None
     if not isinstance(weights, dict) or not weights:
         raise Corrupt(
-            "the index has no weight_map", where=where, fix="Get the index that belongs to the shards"
+            "the index has no weight_map", where=str(path), fix="Get the index that belongs to the shards"
         )
-    names = dict.fromkeys(
-        str(name) if isinstance(name, str) else repr(name)[:80] for name in weights.values()
-    )
-    outside = [name for name in names if not _is_beside(path, name)]
-    if outside:
+    _check_shards(path, [_shown(name) for name in weights.values()])
+    return Index(path, weights, _total(value.get("metadata")))
+
+
+def _shown(name: object) -> str:
+    return name if isinstance(name, str) else repr(name)[:80]
+
+
+def _total(metadata: object) -> int | None:
+    """The declared bytes of all tensors; None where there is no such number."""
+    total = metadata.get("total_size") if isinstance(metadata, dict) else None
+    if isinstance(total, int | float) and 0 <= total < 1 << 63:
+        return int(total)
+    return None
+
+
+def _check_shards(path: Path, listed_names: Sequence[str]) -> None:
+    """All shards are there, beside the index."""
+    names = dict.fromkeys(listed_names)
+    outside = next((name for name in names if not _is_beside(path, name)), None)
+    if outside is not None:
         raise ExternalReference(
-            f"a shard outside the folder: {outside[0][:200]!r}",
-            where=where,
+            f"a shard outside the folder: {outside[:200]!r}",
+            where=str(path),
             fix="All shards lie beside the index, under plain names",
         )
     missing = [name for name in names if not path.with_name(name).is_file()]
     if missing:
         raise MissingFile(
             f"{len(missing)} of {len(names)} shards are not there: {listed(missing, 5)}",
-            where=where,
+            where=str(path),
             fix="Copy or download all files that the index names",
         )
-    metadata = value.get("metadata")
-    total = metadata.get("total_size") if isinstance(metadata, dict) else None
-    return Index(
-        path, weights, int(total) if isinstance(total, int | float) and 0 <= total < 1 << 63 else None
-    )
 
 
 def check_names(index: Index, held: Mapping[Path, Iterable[str]]) -> tuple[Finding, ...]:
@@ -87,23 +95,27 @@ def check_names(index: Index, held: Mapping[Path, Iterable[str]]) -> tuple[Findi
     inside = {shard.name: set(names) for shard, names in held.items()}
     lacking = [name for name, shard in index.weights.items() if name not in inside[shard]]
     if lacking:
-        first = lacking[0]
-        more = f", as are {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        raise Corrupt(
-            f"{first} is missing from {index.weights[first]}, where the index has it{more}",
-            where=f"{index.path}: {first}",
-            fix="The shards are of another checkpoint, or damaged: download them again",
-        )
-    return tuple(
-        finding(
-            "WB108",
-            f"{name}: in the shard {shard}, but not in the index for it; left out",
-            source=name,
-            fix="Get the index that belongs to the shards",
-        )
-        for shard in sorted(inside)
-        for name in sorted(inside[shard])
-        if index.weights.get(name) != shard
+        raise _lacking(index, lacking)
+    pairs = [(name, shard) for shard in sorted(inside) for name in sorted(inside[shard])]
+    return tuple(_unlisted(name, shard) for name, shard in pairs if index.weights.get(name) != shard)
+
+
+def _lacking(index: Index, names: Sequence[str]) -> Corrupt:
+    first = names[0]
+    more = f", as are {len(names) - 1} more" if len(names) > 1 else ""
+    return Corrupt(
+        f"{first} is missing from {index.weights[first]}, where the index has it{more}",
+        where=f"{index.path}: {first}",
+        fix="The shards are of another checkpoint, or damaged: download them again",
+    )
+
+
+def _unlisted(name: str, shard: str) -> Finding:
+    return finding(
+        "WB108",
+        f"{name}: in the shard {shard}, but not in the index for it; left out",
+        source=name,
+        fix="Get the index that belongs to the shards",
     )
 
 
@@ -127,7 +139,8 @@ def _is_beside(path: Path, name: str) -> bool:
 
     A link must lead to that folder, which may be reached by a link too, as in download caches.
     """
-    if not name or name in (".", "..") or "\0" in name or "\\" in name or Path(name).name != name:
+    is_plain = name not in ("", ".", "..") and Path(name).name == name
+    if not is_plain or "\0" in name or "\\" in name:
         return False
     shard = path.with_name(name)
     try:

@@ -1,0 +1,5 @@
+"""State dicts: tensors with names alone, in one file or several, as layers of a graph."""
+
+from weightbridge.formats.state_dicts.graph import StateDict, graph_of
+
+__all__ = ["StateDict", "graph_of"]

@@ -1,0 +1,84 @@
+"""Tensors with names alone -> LayerGraph: layers by scope; tied and quantised tensors are marked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from types import MappingProxyType
+
+from weightbridge.diagnostics import Finding, finding
+from weightbridge.formats.state_dicts.layers import framework_of, is_state, layers_of, natural
+from weightbridge.formats.state_dicts.quantised import quantised_findings, scales_of
+from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph
+from weightbridge.model.layouts import with_axes
+from weightbridge.model.tensors import Tensor
+
+COMPLEX = ("complex64", "complex128")
+
+
+@dataclass(frozen=True, slots=True)
+class StateDict:
+    """What a reader has found.
+
+    scales: a quantised tensor's name -> what it is multiplied with.
+    ties: name -> the earlier tensor that it is.
+    """
+
+    tensors: tuple[Tensor, ...]
+    excluded: tuple[Excluded, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    scales: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    ties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def graph_of(path: str, format: str, producer: str, state: StateDict) -> LayerGraph:
+    """The graph of a state dict; counters and integers are set apart, complex numbers refused."""
+    weights = tuple(tensor for tensor in state.tensors if _is_weight(tensor))
+    no_weights = [Excluded(t.name, "state", t.size) for t in state.tensors if not _is_weight(t)]
+    excluded = sorted((*no_weights, *state.excluded), key=lambda tensor: tensor.name)
+    framework = framework_of([tensor.name for tensor in weights])
+    scales = scales_of(state.tensors) | dict(state.scales)
+    layers = layers_of(_ordered(weights, format), framework)
+    marked = tuple(_marked(layer, scales, state.ties) for layer in layers)
+    return LayerGraph(
+        path=path,
+        format=format,
+        framework=framework,
+        producer=producer,
+        layers=with_axes(marked, framework),
+        edges=tuple(Edge(layer.name, after.name) for layer, after in pairwise(marked)),
+        has_flow=False,
+        excluded=tuple(excluded),
+        findings=(*state.findings, *_complex(state.tensors), *quantised_findings(weights, scales)),
+    )
+
+
+def _is_weight(tensor: Tensor) -> bool:
+    return tensor.dtype not in COMPLEX and not is_state(tensor.name, tensor.dtype)
+
+
+def _ordered(weights: Sequence[Tensor], format: str) -> Sequence[Tensor]:
+    """The order of definition, which safetensors lose: `layer.2` belongs before `layer.10`."""
+    if format != "safetensors":
+        return weights
+    return sorted(weights, key=lambda tensor: natural(tensor.name))
+
+
+def _marked(layer: Layer, scales: Mapping[str, str], ties: Mapping[str, str]) -> Layer:
+    """The layer with the roles that are quantised or tied."""
+    quantised = {t.role: scales[t.name] for t in layer.tensors if t.name in scales}
+    tied = {t.role: ties[t.name] for t in layer.tensors if t.name in ties}
+    marks = {name: roles for name, roles in (("quantised", quantised), ("tied", tied)) if roles}
+    return replace(layer, attributes={**layer.attributes, **marks}) if marks else layer
+
+
+def _complex(tensors: Sequence[Tensor]) -> Sequence[Finding]:
+    return [_unsupported(tensor) for tensor in tensors if tensor.dtype in COMPLEX]
+
+
+def _unsupported(tensor: Tensor) -> Finding:
+    return finding(
+        "WB107",
+        f"{tensor.name}: {tensor.dtype} weights are not supported; left out",
+        source=tensor.name,
+        fix="Save its real and imaginary parts",
+    )

@@ -1,0 +1,112 @@
+"""State dicts as layers: by the scopes of names, with roles and operations from names and shapes."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from weightbridge.formats.state_dicts.keras_layers import KERAS_ROLES, keras_module
+from weightbridge.formats.state_dicts.modules import Known, Module, Shapes, stores_turned
+from weightbridge.formats.state_dicts.recurrent import RECURRENT, recurrent_module
+from weightbridge.formats.state_dicts.torch_modules import torch_module
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
+
+ORDER = (
+    "kernel",
+    "recurrent_kernel",
+    "embeddings",
+    "gamma",
+    "bias",
+    "recurrent_bias",
+    "beta",
+    "moving_mean",
+    "moving_variance",
+)
+STATE = frozenset({"num_batches_tracked", "position_ids", "seed_generator_state"})
+
+
+class Named(NamedTuple):
+    """A tensor with the scope and the last part of its name."""
+
+    tensor: Tensor
+    scope: str
+    part: str
+
+
+def is_state(name: str, dtype: str) -> bool:
+    """Whether a stored tensor is a counter or a buffer of integers and no weight."""
+    last = re.split(r"[./]", name)[-1]
+    return last in STATE or dtype in ("int64", "bool")
+
+
+def framework_of(names: Sequence[str]) -> str:
+    """`keras` where names look like `layer/kernel`, else `torch`."""
+    of_keras = [name for name in names if "/" in name and name.rsplit("/", 1)[-1] in KERAS_ROLES]
+    is_keras = bool(names) and len(of_keras) * 2 > len(names)
+    return "keras" if is_keras else "torch"
+
+
+def layers_of(tensors: Sequence[Tensor], framework: str) -> tuple[Layer, ...]:
+    """One layer per scope, in the order in which the scopes begin."""
+    groups: dict[str, list[Named]] = {}
+    for tensor in tensors:
+        named = _named(tensor, framework)
+        groups.setdefault(named.scope, []).append(named)
+    is_turned = stores_turned([_shapes(members) for members in groups.values()])
+    layers: list[Layer] = []
+    width = 0
+    for scope, members in groups.items():
+        layer = _layer(scope, members, framework, Known(width, is_turned))
+        width = _width(layer, width)
+        layers.append(layer)
+    return tuple(layers)
+
+
+def natural(name: str) -> tuple[tuple[int, int, str], ...]:
+    """A key that sorts numbers as numbers."""
+    parts = re.split(r"(\d+)", name)
+    return tuple((0, int(p), p) if p.isdecimal() and p.isascii() else (1, 0, p) for p in parts)
+
+
+def _named(tensor: Tensor, framework: str) -> Named:
+    separator = "/" if framework == "keras" else "."
+    scope, _, part = tensor.name.rpartition(separator)
+    match = RECURRENT.match(part)
+    suffix = f"{match[3] or ''}{match[4] or ''}".strip("_") if match else ""
+    if suffix:  # a layer or direction of torch's recurrent modules
+        scope = f"{scope}.{suffix}".strip(".")
+    return Named(tensor, scope, part)
+
+
+def _shapes(members: Sequence[Named]) -> Shapes:
+    return {member.part: member.tensor.shape for member in members}
+
+
+def _layer(scope: str, members: Sequence[Named], framework: str, known: Known) -> Layer:
+    module = _module(scope, _shapes(members), framework, known)
+    tensors = [_with_role(member.tensor, module.roles.get(member.part, member.part)) for member in members]
+    name = scope or members[0].part
+    return Layer(name, module.op, "", module.attributes, tuple(sorted(tensors, key=_place)))
+
+
+def _module(scope: str, shapes: Shapes, framework: str, known: Known) -> Module:
+    if framework == "keras":
+        return keras_module(shapes)
+    if any(RECURRENT.match(part) for part in shapes):
+        return recurrent_module(shapes)
+    return torch_module(scope, shapes, known)
+
+
+def _width(layer: Layer, before: int) -> int:
+    """The channels behind a layer, given those before it."""
+    default = layer.tensors[0].shape[0] if layer.op == "BatchNorm" else before
+    width: int = layer.attributes.get("filters", default)
+    return width
+
+
+def _place(tensor: Tensor) -> int:
+    return ORDER.index(tensor.role) if tensor.role in ORDER else len(ORDER)
+
+
+def _with_role(tensor: Tensor, role: str) -> Tensor:
+    return Tensor(tensor.name, role, tensor.shape, tensor.dtype, tensor.key, tensor.load)
