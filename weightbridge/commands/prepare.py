@@ -82,5 +82,5 @@ def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prep
     plan = stored_plan(options.plan, source, target)
     declared = {*options.unused, *(u.source for u in plan.unused if u.reason == "declared")}
     unused = unused_of(source, plan.steps, declared)
-    findings = (*said_of_both(source, target, plan), *unexplained(unused), *asked(plan.questions))
+    findings = (*said_of_both(source, target, plan), *unexplained(source, unused), *asked(plan.questions))
     return Prepared(source, target, replace(plan, unused=unused), findings)

@@ -102,7 +102,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         ),
         findings=(
             *said_of_pairs(context, tuple(context.pairs.values())),
-            *said_of_tensors((matches[m.target] for m in roles.matches), context.pairs.values()),
+            *said_of_tensors(target, (matches[m.target] for m in roles.matches), context.pairs.values()),
             *findings,
             *said(differing, target, made_up_for(matches.values(), target)),
             *(f for f in suspects if matches.get(f.target) is likely[f.target]),

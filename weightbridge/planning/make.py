@@ -22,7 +22,7 @@ def make_plan(
     """The plan and what is to be said about it (WB201, WB202, WB203, WB208, WB209 and the adapters'
     findings).
     """
-    fresh = frozenset(t.name for t in target.tensors if is_declared(t.name, options.fresh))
+    fresh = frozenset(t.name for t in target.tensors if is_declared(t.name, target, options.fresh))
     dtypes = {t.name: t.dtype for t in source.tensors}
     steps = {
         m.target: exact_step(target_tensor, m, dtypes)
@@ -50,7 +50,7 @@ def make_plan(
     findings += _unmatched(target, steps, fresh, said)
     findings += _roles(source, target, all_steps)
     unused = unused_of(source, all_steps, options.unused)
-    findings += unexplained(unused)
+    findings += unexplained(source, unused)
     plan = Plan(
         all_steps, unused, structure_hash(source), structure_hash(target), questions=questions_of(all_steps)
     )
@@ -61,9 +61,10 @@ def _refused(target: LayerGraph, matching: Matching) -> frozenset[str]:
     return frozenset(t.name for name in matching.refused for t in target.by_name[name].tensors)
 
 
-def is_declared(name: str, globs: Iterable[str]) -> bool:
+def is_declared(name: str, graph: LayerGraph, globs: Iterable[str]) -> bool:
     """A glob names a tensor, or the layer that it belongs to."""
-    return any(fnmatchcase(name, g) or fnmatchcase(name.rpartition("/")[0], g) for g in globs)
+    layer = graph.owner[name].name
+    return any(fnmatchcase(name, glob) or fnmatchcase(layer, glob) for glob in globs)
 
 
 def _exact(matching: Matching, target: LayerGraph) -> Iterable[tuple[Match, Tensor]]:
@@ -162,7 +163,7 @@ def unused_of(source: LayerGraph, steps: Iterable[Step], declared: Iterable[str]
     used = {s for step in steps for s in step.sources}
     globs = tuple(declared)
     kept = [
-        Unused(t.name, "declared" if is_declared(t.name, globs) else "unexplained")
+        Unused(t.name, "declared" if is_declared(t.name, source, globs) else "unexplained")
         for t in source.tensors
         if t.name not in used
     ]
@@ -170,21 +171,16 @@ def unused_of(source: LayerGraph, steps: Iterable[Step], declared: Iterable[str]
     return (*kept, *(Unused(name, reason) for name, reason in reasons.items()))
 
 
-def unexplained(unused: Iterable[Unused]) -> Iterable[Finding]:
+def unexplained(source: LayerGraph, unused: Iterable[Unused]) -> Iterable[Finding]:
     """One WB203 per layer, naming its tensors."""
     layers: dict[str, list[str]] = {}
     for entry in unused:
         if entry.reason == "unexplained":
-            layers.setdefault(_scope(entry.source), []).append(entry.source)
-    for scope, names in layers.items():
+            layers.setdefault(source.owner[entry.source].name, []).append(entry.source)
+    for layer, names in layers.items():
         yield finding(
             "WB203",
             f"{', '.join(names)}: nothing in the target uses {'it' if len(names) == 1 else 'them'}",
-            source=names[0] if len(names) == 1 else scope,
-            fix=f"declare it with --unused '{names[0] if len(names) == 1 or not scope else scope + '*'}' if that is right",
+            source=names[0] if len(names) == 1 else layer,
+            fix=f"declare it with --unused '{names[0] if len(names) == 1 else layer + '*'}' if that is right",
         )
-
-
-def _scope(name: str) -> str:
-    """The layer part of a tensor's name, in either style of separators."""
-    return name.rpartition("/")[0] if "/" in name else name.rpartition(".")[0]

@@ -30,14 +30,16 @@ def said_of_pairs(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding
     )
 
 
-def said_of_tensors(matches: Iterable[Match], pairs: Iterable[LayerPair]) -> Iterable[Finding]:
+def said_of_tensors(
+    target: LayerGraph, matches: Iterable[Match], pairs: Iterable[LayerPair]
+) -> Iterable[Finding]:
     """WB204 for tensors that are matched by themselves (parts of a fused matrix, stacks, lone tensors), layer
     by layer.
     """
     told = {shown(p.target) for p in pairs}
     layers: dict[str, list[Match]] = {}
     for match in matches:
-        layer = match.target.rpartition("/")[0] or match.target.rpartition(".")[0]
+        layer = target.owner[match.target].name
         if not match.is_claimed and layer not in told:
             layers.setdefault(layer, []).append(match)
     for group in layers.values():

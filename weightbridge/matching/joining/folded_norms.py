@@ -48,7 +48,8 @@ def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding,
 
 def _said(context: Context, unit: Unit, made: list[Match]) -> Finding:
     source = next((s for m in made for s in m.sources), "")
-    given = [m.target.rpartition("/")[2] for m in made if m.transform == "affine"]
+    tensors = context.target.graph.tensor_by_name
+    given = [tensors[m.target].role for m in made if m.transform == "affine"]
     how = (
         f"its affine nodes give {' and '.join(given)}"
         if unit.name in context.pairs
