@@ -1,3 +1,1 @@
-"""Views of one model's graph, made from the JSON object of an inspect report: a layer listing, Graphviz DOT,
-an SVG picture.
-"""
+"""Views of one model's graph, from an inspect report's JSON: a layer listing, Graphviz DOT, an SVG picture."""

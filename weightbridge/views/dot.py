@@ -7,20 +7,17 @@ from weightbridge.report.escape import dot
 from weightbridge.views.labels import COLORS, described, family, shape
 
 Json = Mapping[str, Any]
+HEAD = (
+    "digraph model {",
+    "rankdir=TB;",
+    'node [shape=box style=filled fontname="sans-serif" fontsize=10];',
+)
 
 
 def render(graph: Json) -> str:
     """Nodes are numbered in the graph's own order: names are text alone, and never part of the language."""
-    layers: Sequence[Json] = graph["layers"]
-    place = {layer["name"]: i for i, layer in enumerate(layers)}
-    lines = [
-        "digraph model {",
-        "rankdir=TB;",
-        'node [shape=box style=filled fontname="sans-serif" fontsize=10];',
-    ]
-    lines += _nodes(layers)
-    lines += [f"n{place[a]} -> n{place[b]};" for a, b, _ in graph["edges"] if a in place and b in place]
-    return "\n".join([*lines, "}"]) + "\n"
+    lines = [*HEAD, *_nodes(graph["layers"]), *_edges(graph), "}"]
+    return "\n".join(lines) + "\n"
 
 
 def _nodes(layers: Sequence[Json]) -> Iterator[str]:
@@ -31,19 +28,33 @@ def _nodes(layers: Sequence[Json]) -> Iterator[str]:
         shared = _shared(opened, scope)
         yield from ("}" for _ in opened[shared:])
         for depth in range(shared, len(scope)):
-            yield f"subgraph cluster_{i}_{depth} {{ label={dot('/'.join(scope[: depth + 1]))};"
+            name = "/".join(scope[: depth + 1])
+            yield f"subgraph cluster_{i}_{depth} {{ label={dot(name)};"
         opened = scope
-        yield f"n{i} [label={_label(layer)} fillcolor={dot(COLORS[family(layer['op'])])}];"
+        color = COLORS[family(layer["op"])]
+        yield f"n{i} [label={_label(layer)} fillcolor={dot(color)}];"
     yield from ("}" for _ in opened)
 
 
 def _shared(a: Sequence[str], b: Sequence[str]) -> int:
-    return next(
-        (i for i, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), min(len(a), len(b))
-    )
+    """How many scopes both begin with."""
+    count = 0
+    for one, other in zip(a, b, strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
 
 
 def _label(layer: Json) -> str:
     """Lines are joined by Graphviz's own escape, which no name can contain."""
     lines = [line for line in (layer["name"], described(layer), shape(layer)) if line]
-    return '"' + "\\n".join(dot(line)[1:-1] for line in lines) + '"'
+    unquoted = (dot(line)[1:-1] for line in lines)
+    return '"' + "\\n".join(unquoted) + '"'
+
+
+def _edges(graph: Json) -> Iterator[str]:
+    place = {layer["name"]: i for i, layer in enumerate(graph["layers"])}
+    for source, target, _ in graph["edges"]:
+        if source in place and target in place:
+            yield f"n{place[source]} -> n{place[target]};"

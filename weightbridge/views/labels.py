@@ -1,6 +1,4 @@
-"""What a picture says of a layer: its op with the numbers that matter, its output shape, and the family that
-gives it a colour.
-"""
+"""What a picture says of a layer: its op with the numbers that matter, its output shape and its colour."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -22,8 +20,18 @@ from weightbridge.report.render.sections import dimensions
 
 Json = Mapping[str, Any]
 Family = Literal[
-    "convolution", "dense", "recurrent", "attention", "normalization", "activation", "pooling", "merging", "shape", "input", "other"
-]  # fmt: skip
+    "convolution",
+    "dense",
+    "recurrent",
+    "attention",
+    "normalization",
+    "activation",
+    "pooling",
+    "merging",
+    "shape",
+    "input",
+    "other",
+]
 
 FAMILIES: dict[Family, frozenset[str]] = {
     "convolution": CONVOLUTIONS,
@@ -58,9 +66,7 @@ def family(op: str) -> Family:
 
 
 def described(layer: Json) -> str:
-    """`Conv 3x3/2 relu`, `Opaque Lambda`: the op, or the class where the op is unknown, and what tells it
-    from its like.
-    """
+    """`Conv 3x3/2 relu`, `Opaque Lambda`: the op or the unknown class, and what tells it from its like."""
     attributes = layer["attributes"]
     op = layer["op"] if layer["op"] != "Opaque" else f"Opaque {layer['class_name']}"
     parts = (op, _window(attributes), _activation(attributes))
@@ -77,12 +83,15 @@ def _window(attributes: Json) -> str:
     strides = _lengths(attributes.get("strides"))
     if not size:
         return ""
-    step = (
-        ""
-        if not strides or set(strides) == {"1"}
-        else "/" + (strides[0] if len(set(strides)) == 1 else "x".join(strides))
-    )
-    return "x".join(size) + step
+    return "x".join(size) + _step(strides)
+
+
+def _step(strides: list[str]) -> str:
+    """2, 2 -> /2; nothing where it is 1."""
+    distinct = set(strides)
+    if distinct <= {"1"}:
+        return ""
+    return "/" + (strides[0] if len(distinct) == 1 else "x".join(strides))
 
 
 def _lengths(value: Any) -> list[str]:

@@ -18,46 +18,46 @@ class Scope:
 
 
 def scopes(members: Sequence[Sequence[str]], boxes: Sequence[Box]) -> tuple[Scope, ...]:
-    """Outer ones first. A scope whose frame would hold or cut a box of another is left out: it would say what
-    is not so.
-    """
+    """Outer ones first. A scope whose frame would hold or cut a box of another is left out."""
     inside: dict[str, list[int]] = {}
     for i, names in enumerate(members):
         for scope in _common(names):
             inside.setdefault(scope, []).append(i)
-    found = (
-        _framed(scope, own, boxes)
-        for scope, own in sorted(inside.items())[:MOST]
-        if 1 < len(own) < len(boxes)
-    )
-    return tuple(scope for scope in found if scope is not None)
+    first = sorted(inside.items())[:MOST]
+    framed = (_framed(scope, own, boxes) for scope, own in first if 1 < len(own) < len(boxes))
+    return tuple(scope for scope in framed if scope is not None)
 
 
 def _common(names: Sequence[str]) -> list[str]:
     """The scopes that all layers of a box are in, outer ones first."""
-    prefixes = [_prefixes(name) for name in names]
-    return [scope for scope in prefixes[0] if all(scope in others for others in prefixes[1:])]
+    first, *others = [_prefixes(name) for name in names]
+    return [scope for scope in first if all(scope in prefixes for prefixes in others)]
 
 
 def _prefixes(name: str) -> list[str]:
-    parts = name.split("/")[:-1]
-    return ["/".join(parts[: i + 1]) for i in range(len(parts))]
+    """a/b/c -> a, a/b"""
+    parts = name.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _framed(scope: str, own: Sequence[int], boxes: Sequence[Box]) -> Scope | None:
-    left = min(boxes[i].x - boxes[i].width / 2 for i in own) - PAD
-    right = max(boxes[i].x + boxes[i].width / 2 for i in own) + PAD
-    top = min(boxes[i].y for i in own) - LABEL
-    bottom = max(boxes[i].y + boxes[i].height for i in own) + PAD
-    frame = Box((left + right) / 2, top, right - left, bottom - top)
-    mine = set(own)
-    return (
-        None
-        if any(i not in mine and overlap(frame, box) for i, box in enumerate(boxes))
-        else Scope(scope, frame)
-    )
+    frame = _frame([boxes[i] for i in own])
+    inside = frozenset(own)
+    others = (box for i, box in enumerate(boxes) if i not in inside)
+    return None if any(overlap(frame, box) for box in others) else Scope(scope, frame)
+
+
+def _frame(boxes: Sequence[Box]) -> Box:
+    left = min(box.left for box in boxes) - PAD
+    right = max(box.right for box in boxes) + PAD
+    top = min(box.y for box in boxes) - LABEL
+    bottom = max(box.bottom for box in boxes) + PAD
+    return Box((left + right) / 2, top, right - left, bottom - top)
 
 
 def overlap(a: Box, b: Box) -> bool:
     """Whether two boxes share a point inside."""
-    return abs(a.x - b.x) * 2 < a.width + b.width and a.y < b.y + b.height and b.y < a.y + a.height
+    is_beside = abs(a.x - b.x) * 2 >= a.width + b.width
+    is_above = a.bottom <= b.y
+    is_below = b.bottom <= a.y
+    return not (is_beside or is_above or is_below)
