@@ -8,11 +8,11 @@ from weightbridge.formats.onnx.branches import opened
 from weightbridge.formats.onnx.cells import loops, recurrent
 from weightbridge.formats.onnx.cells.cells import cell_drafts
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, opaque
+from weightbridge.formats.onnx.groups.batchnorm import batchnorm_drafts
 from weightbridge.formats.onnx.groups.biases import with_biases
 from weightbridge.formats.onnx.groups.fused_outputs import Run, divisions
 from weightbridge.formats.onnx.groups.groupnorm import with_group_norms
 from weightbridge.formats.onnx.groups.regions import region_drafts
-from weightbridge.formats.onnx.groups.unfolded import unfolded_drafts
 from weightbridge.formats.onnx.names import layer_names
 from weightbridge.formats.onnx.nodes import conv, dense, elementwise, norms, plain
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
@@ -97,7 +97,7 @@ def _inputs(graph: Graph, net: Net) -> list[Draft]:
 
 
 def _drafts(site: Site) -> list[Draft]:
-    regions = region_drafts(site, unfolded_drafts(site, cell_drafts(site)))
+    regions = region_drafts(site, batchnorm_drafts(site, cell_drafts(site)))
     found = []
     for index, node in enumerate(site.net.nodes):
         region = regions.get(index)

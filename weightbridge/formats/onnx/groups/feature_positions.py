@@ -155,12 +155,14 @@ def _block(array_shape: tuple[int, ...], before: Shape, target: Shape) -> _Block
 
 def _completed(target: Shape, size: int) -> tuple[int, ...] | None:
     """The target with its one open length told by the size; None where they do not fit."""
-    lengths = [n if n is not None and n >= 0 else -1 for n in target]
-    stated = prod(n for n in lengths if n > 0)
-    if lengths.count(-1) > 1 or size % stated:
+    lengths = [-1 if n is None else n for n in target]
+    open_axes = [i for i, n in enumerate(lengths) if n < 0]
+    stated = prod(filter(lambda n: n > 0, lengths))
+    if len(open_axes) > 1 or size % stated:
         return None
-    full = tuple(size // stated if n < 0 else n for n in lengths)
-    return full if prod(full) == size else None
+    for axis in open_axes:
+        lengths[axis] = size // stated
+    return tuple(lengths) if prod(lengths) == size else None
 
 
 def cut(site: Site, node: Node, features: Features) -> Mapping[str, Features] | None:

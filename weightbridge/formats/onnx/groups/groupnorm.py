@@ -1,52 +1,77 @@
-"""torch writes GroupNorm as an InstanceNormalization of reshaped groups, then a scale and a shift: one layer
-again.
-"""
+"""torch's GroupNorm, an InstanceNormalization of reshaped groups, a scale and a shift: one layer again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot
 
+LARGEST = 1024  # numbers of a scale that are looked at
+
+
+@dataclass(frozen=True, slots=True)
+class _Followers:
+    """The drafts behind a normalisation of groups, by index."""
+
+    view: int
+    scale: int
+    shift: int
+
 
 def with_group_norms(site: Site, drafts: Sequence[Draft]) -> list[Draft]:
-    """The drafts with every such group of four joined; its own scale and shift are all ones and zeros, one
-    per group.
+    """The drafts with every such group of four joined.
+
+    The node's own scale and shift are all ones and zeros, one per group.
     """
     reader = _readers(site, drafts)
-    gone: set[int] = set()
+    joined: set[int] = set()
     changed: dict[int, Draft] = {}
     for n, norm in enumerate(drafts):
         if norm.class_name != "InstanceNormalization" or not _is_neutral(site, norm):
             continue
-        view = reader.get(norm.shown)
-        scale = reader.get(drafts[view].shown) if view is not None and drafts[view].op == "Reshape" else None
-        shift = reader.get(drafts[scale].shown) if scale is not None and drafts[scale].op == "Scale" else None
-        if scale is None or shift is None or drafts[shift].op != "Shift":
+        followers = _followers(drafts, reader, norm)
+        if followers is None:
             continue
-        changed[n] = replace(norm, slots=_slots(drafts[scale], drafts[shift]), shown=drafts[shift].shown)
-        made = (*drafts[scale].outputs, *drafts[shift].outputs)
-        view = view if view is not None else n
-        changed[view] = replace(drafts[view], outputs=(*drafts[view].outputs, *made))
-        gone |= {scale, shift}
-    return [changed.get(n, d) for n, d in enumerate(drafts) if n not in gone]
+        view, scale, shift = drafts[followers.view], drafts[followers.scale], drafts[followers.shift]
+        changed[n] = replace(norm, slots=_slots(scale, shift), shown=shift.shown)
+        changed[followers.view] = replace(view, outputs=(*view.outputs, *scale.outputs, *shift.outputs))
+        joined |= {followers.scale, followers.shift}
+    return [changed.get(n, draft) for n, draft in enumerate(drafts) if n not in joined]
 
 
 def _readers(site: Site, drafts: Sequence[Draft]) -> Mapping[str, int]:
     """The draft that alone reads a value."""
-    found: dict[str, int] = {}
-    for n, d in enumerate(drafts):
-        found.update({v: n for v in d.inputs if site.net.only_reader(v) is not None})
-    return found
+    readers: dict[str, int] = {}
+    for n, draft in enumerate(drafts):
+        for value in draft.inputs:
+            if site.net.only_reader(value) is not None:
+                readers[value] = n
+    return readers
 
 
 def _is_neutral(site: Site, norm: Draft) -> bool:
     """Whether the node's own scale is ones and its shift zeros."""
     gamma, beta = norm.slot("gamma"), norm.slot("beta")
-    if gamma is None or beta is None or gamma.constant.size > 1024:
+    if gamma is None or beta is None or gamma.constant.size > LARGEST:
         return False
-    values = [site.read(s.constant.header) for s in (gamma, beta)]
-    return bool((values[0] == 1).all() and (values[1] == 0).all())
+    scale = site.read(gamma.constant.header)
+    shift = site.read(beta.constant.header)
+    return bool((scale == 1).all() and (shift == 0).all())
+
+
+def _followers(drafts: Sequence[Draft], reader: Mapping[str, int], norm: Draft) -> _Followers | None:
+    """The Reshape, Scale and Shift that read the norm's value, one after another."""
+    indices: list[int] = []
+    value = norm.shown
+    for op in ("Reshape", "Scale", "Shift"):
+        n = reader.get(value)
+        if n is None or drafts[n].op != op:
+            return None
+        indices.append(n)
+        value = drafts[n].shown
+    return _Followers(*indices)
 
 
 def _slots(scale: Draft, shift: Draft) -> tuple[Slot, ...]:
-    return Slot("gamma", scale.slots[0].constant), Slot("beta", shift.slots[0].constant)
+    gamma = Slot("gamma", scale.slots[0].constant)
+    beta = Slot("beta", shift.slots[0].constant)
+    return gamma, beta

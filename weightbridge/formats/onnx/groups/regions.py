@@ -1,25 +1,27 @@
-"""Functions that an exporter wrote out in single steps (gelu, swish, layer normalisation): found by walking
-back from their last node.
-"""
+"""Functions written out in single steps (gelu, swish, layer normalisation), found back from their last node."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, is_float
-from weightbridge.formats.onnx.groups.recognise import NONLINEAR, Function, recognise
+from weightbridge.formats.onnx.groups.function import Function, Steps
+from weightbridge.formats.onnx.groups.recognise import recognise
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import MEANS, OPERATIONS
 from weightbridge.formats.onnx.values.net import Constant
 
 EXITS = frozenset({"Add", "Sub", "Mul", "Div"})
+NONLINEAR = frozenset({
+    "Sigmoid", "Erf", "Erfc", "Tanh", "Softplus", "Clip", "Relu", "HardSigmoid", "Exp", "Sqrt", "Pow", "Max",
+    "Min", "Less",
+})  # fmt: skip
 STEPS = 24  # nodes that one function may be written in
+CONSTANTS = 2  # at most, beside plain numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Nodes between one value that goes in (`root`) and one that comes out, with the constants that they
-    read.
-    """
+    """Nodes between one value that goes in (`root`) and one that comes out, with what else they read."""
 
     root: str
     nodes: tuple[int, ...]
@@ -28,55 +30,68 @@ class Region:
 
 
 def region_drafts(site: Site, taken: Mapping[int, Draft]) -> dict[int, Draft]:
-    """Drafts of whole regions by each node they stand for, the latest and longest first; with those that
-    nodes are taken by already.
+    """Drafts of whole regions by each node they stand for, the latest and longest first.
+
+    taken: the drafts of nodes that are taken already; they are among the result.
     """
     claimed = dict(taken)
     for index in reversed(range(len(site.net.nodes))):
         node = site.net.nodes[index]
         if node.op not in EXITS or index in claimed or node.domain:
             continue
-        found = _longest(site, index, claimed)
-        if found is not None:
-            claimed.update(dict.fromkeys(found.nodes, found))
+        draft = _longest(site, index, claimed)
+        if draft is not None:
+            claimed.update(dict.fromkeys(draft.nodes, draft))
     return claimed
 
 
 def _longest(site: Site, exit_index: int, claimed: Mapping[int, Draft]) -> Draft | None:
-    best = None
+    longest = None
     for region in _regions(site, exit_index, claimed):
-        nodes = [site.net.nodes[i] for i in region.nodes]
-        if not any(n.op in NONLINEAR for n in nodes):
+        nodes = tuple(site.net.nodes[i] for i in region.nodes)
+        if not any(node.op in NONLINEAR for node in nodes):
             continue
-        function = recognise(
-            nodes, region.root, region.scalars, {k: c.shape or () for k, c in region.constants.items()}, site
-        )
-        best = best if function is None else _draft(site, region, function)
-    return best
+        shapes = {value: constant.shape or () for value, constant in region.constants.items()}
+        function = recognise(Steps(nodes, region.root, region.scalars, shapes), site)
+        if function is not None:
+            longest = _draft(site, region, function)
+    return longest
+
+
+@dataclass(slots=True)
+class _Reads:
+    """What the nodes of a growing region read. frontier: data values that are computed outside of it."""
+
+    frontier: set[str] = field(default_factory=set)
+    constants: dict[str, Constant] = field(default_factory=dict)
+    scalars: dict[str, float] = field(default_factory=dict)
 
 
 def _regions(site: Site, exit_index: int, claimed: Mapping[int, Draft]) -> Iterator[Region]:
-    """Growing regions that end at this node: each time a single value remains that all of it is computed
-    from.
-    """
-    net, taken = site.net, {exit_index}
-    constants: dict[str, Constant] = {}
-    scalars: dict[str, float] = {}
-    frontier = _inputs(site, net.nodes[exit_index], constants, scalars)
+    """Growing regions that end at this node, each time one value remains that all is computed from."""
+    net, taken, reads = site.net, {exit_index}, _Reads()
+    is_readable = _read(site, net.nodes[exit_index], reads)
     for _ in range(STEPS):
-        if frontier is None:
+        if not is_readable:
             return
-        if len(frontier) == 1 and (len(taken) > 1):
-            yield Region(next(iter(frontier)), tuple(sorted(taken)), dict(constants), dict(scalars))
-        value = max(frontier, key=lambda v: net.producer.get(v, -1), default="")
+        if len(reads.frontier) == 1 and len(taken) > 1:
+            root = next(iter(reads.frontier))
+            yield Region(root, tuple(sorted(taken)), dict(reads.constants), dict(reads.scalars))
+        value = max(reads.frontier, key=lambda v: net.producer.get(v, -1), default="")
         index = net.producer.get(value)
-        if index is None or index in claimed or not _is_step(site, net.nodes[index]):
-            return
-        if value in net.outputs or not taken.issuperset(net.consumers.get(value, ())):
+        if index is None or index in claimed or not _is_inner(site, value, taken):
             return
         taken.add(index)
-        added = _inputs(site, net.nodes[index], constants, scalars)
-        frontier = None if added is None else (frontier - {value}) | added
+        reads.frontier.remove(value)
+        is_readable = _read(site, net.nodes[index], reads)
+
+
+def _is_inner(site: Site, value: str, taken: set[int]) -> bool:
+    """Whether a step makes the value, and the region alone reads it."""
+    node = site.net.source(value)
+    if node is None or not _is_step(site, node) or value in site.net.outputs:
+        return False
+    return taken.issuperset(site.net.consumers.get(value, ()))
 
 
 def _is_step(site: Site, node: Node) -> bool:
@@ -86,39 +101,40 @@ def _is_step(site: Site, node: Node) -> bool:
     return node.op in OPERATIONS and not node.domain
 
 
-def _inputs(
-    site: Site, node: Node, constants: dict[str, Constant], scalars: dict[str, float]
-) -> set[str] | None:
-    """The data values a node reads; its constants are noted. None where it reads something that no function
-    of one value holds.
-    """
-    found: set[str] = set()
+def _read(site: Site, node: Node, reads: _Reads) -> bool:
+    """Notes what a node reads. False where that is something that no function of one value holds."""
+    has_parameter = node.op in (*MEANS, "Reshape")  # axes, or a shape
     for i, value in enumerate(node.inputs):
-        constant, number = site.constant(value), site.net.scalar(value)
-        if not value or (i == 1 and node.op in (*MEANS, "Reshape")):  # axes, or a shape
+        if not value or (i == 1 and has_parameter):
             continue
-        if site.net.is_data(value):
-            found.add(value)
-        elif number is not None:
-            scalars[value] = number
-        elif constant is not None and constant.shape is not None and is_float(constant):
-            constants[value] = constant
-        else:
-            return None
-    return found if len(constants) <= 2 else None
+        if not _note(site, value, reads):
+            return False
+    return len(reads.constants) <= CONSTANTS
+
+
+def _note(site: Site, value: str, reads: _Reads) -> bool:
+    constant, number = site.constant(value), site.net.scalar(value)
+    if site.net.is_data(value):
+        reads.frontier.add(value)
+    elif number is not None:
+        reads.scalars[value] = number
+    elif constant is not None and constant.shape is not None and is_float(constant):
+        reads.constants[value] = constant
+    else:
+        return False
+    return True
 
 
 def _draft(site: Site, region: Region, function: Function) -> Draft:
     exit_value = site.net.nodes[region.nodes[-1]].outputs[0]
-    slots = tuple(Slot(role, region.constants[value], "") for role, value in function.roles)
-    class_name = "+".join(dict.fromkeys(site.net.nodes[i].op for i in region.nodes))
+    ops = dict.fromkeys(site.net.nodes[i].op for i in region.nodes)
     return Draft(
-        function.op,
-        class_name,
-        region.nodes,
-        (region.root,),
-        (exit_value,),
-        exit_value,
-        function.attributes,
-        slots,
+        op=function.op,
+        class_name="+".join(ops),
+        nodes=region.nodes,
+        inputs=(region.root,),
+        outputs=(exit_value,),
+        shown=exit_value,
+        attributes=function.attributes,
+        slots=tuple(Slot(role, region.constants[value]) for role, value in function.roles),
     )
