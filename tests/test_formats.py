@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from onnx_samples import small
 
 from weightbridge import formats
 from weightbridge.errors import Corrupt, MissingFile, ModelError, UnsafeContent, Unsupported, UsageError
-from weightbridge.formats.suffixes import RENAME, SUFFIXES, suffix_findings
+from weightbridge.formats.sniffing.suffixes import RENAME, SUFFIXES, suffix_findings
 
 SEQUENTIAL = json.dumps({"class_name": "Sequential", "config": {"name": "s", "layers": []}}).encode()
 
@@ -81,6 +82,19 @@ def test_content_decides(tmp_path: Path, name: str) -> None:
 
 def test_onnx_is_known_by_its_structure(tmp_path: Path) -> None:
     assert formats.sniff(small(tmp_path / "model.bin")) == "onnx"
+
+
+@pytest.mark.parametrize("age", [0, 3600], ids=["just written", "an hour old"])
+def test_a_file_that_was_changed_is_looked_at_anew(tmp_path: Path, age: int) -> None:
+    path = tmp_path / "model"
+    json_file, safetensors = KNOWN["keras json"][0], header(b"{}").ljust(len(KNOWN["keras json"][0]))
+    written = time.time_ns() - age * 1_000_000_000
+    formats_seen = []
+    for i, content in enumerate((json_file, safetensors)):
+        path.write_bytes(content)
+        os.utime(path, ns=(written, written + i * age))
+        formats_seen += [formats.sniff(path), formats.sniff(path)]
+    assert formats_seen == ["keras-json", "keras-json", "safetensors", "safetensors"]
 
 
 STRANGE: dict[str, tuple[bytes, type[ModelError], str]] = {

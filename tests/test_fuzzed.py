@@ -8,7 +8,7 @@ from keras_files import dense_groups, layer, source, write_weights
 
 import weightbridge as wb
 from weightbridge.formats.containers import whole
-from weightbridge.formats.hdf5.tree import read_tree
+from weightbridge.formats.hdf5.read import read_tree
 
 
 def test_a_nested_model_that_gives_nothing_is_refused(tmp_path: Path) -> None:

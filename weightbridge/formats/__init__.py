@@ -10,7 +10,7 @@ from typing import Any
 from weightbridge.errors import ModelError, Unsupported, UsageError
 from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing.content import sniff
-from weightbridge.formats.suffixes import suffix_findings
+from weightbridge.formats.sniffing.suffixes import suffix_findings
 from weightbridge.formats.templates import template_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
@@ -52,17 +52,16 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     path = _path(model)
     if path is None:
         live = _live(model, arguments)
-        found: LayerGraph = import_module(FORMATS["python"]).read(live)
-        return replace(found, path=model) if isinstance(model, str) else found
+        graph: LayerGraph = import_module(FORMATS["python"]).read(live)
+        return replace(graph, path=model) if isinstance(model, str) else graph
     format = sniff(path)
     try:
-        graph: LayerGraph = _module(FORMATS, format, path).read(path)
+        graph = _module(FORMATS, format, path).read(path)
     except ModelError as error:
         if path.name in error.where:
             raise
-        raise type(error)(
-            error.message, where=f"{path}: {error.where}" if error.where else str(path), fix=error.fix
-        ) from error
+        where = f"{path}: {error.where}" if error.where else str(path)
+        raise type(error)(error.message, where=where, fix=error.fix) from error
     return replace(graph, findings=(*suffix_findings(path, graph.format), *graph.findings))
 
 
@@ -78,10 +77,10 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 def runner(model: Any, dtype: str = "float32", arguments: Mapping[str, Any] | None = None) -> Runner:
     """A runner for a model that has code or a graph to run; Unsupported where the file has weights alone."""
     path = _path(model)
+    format = "python" if path is None else sniff(path)
     target = _live(model, arguments) if path is None else path
-    module = _module(RUNNERS, "python" if path is None else sniff(path), model)
-    found: Runner = module.runner(target, dtype)
-    return found
+    running: Runner = _module(RUNNERS, format, model).runner(target, dtype)
+    return running
 
 
 def _path(model: Any) -> Path | None:

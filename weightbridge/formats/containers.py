@@ -18,6 +18,15 @@ from weightbridge.errors import Corrupt, MissingFile, ResourceBomb, Weightbridge
 BOMB_FLOOR = 64 << 20
 BOMB_RATIO = 200
 _LOCAL_HEADER = 30
+_BROKEN = (  # what zipfile raises over a damaged archive
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +66,10 @@ class RegionReader(io.RawIOBase):
         if not wanted:
             return 0
         self._file.seek(self._start + self._position)
-        got: int = self._file.readinto(memoryview(buffer)[:wanted])  # type: ignore[attr-defined]  # a raw file has it
-        self._position += got
-        return got
+        view = memoryview(buffer)[:wanted]
+        count: int = self._file.readinto(view)  # type: ignore[attr-defined]  # a raw file has it
+        self._position += count
+        return count
 
     def close(self) -> None:
         self._file.close()
@@ -88,15 +98,7 @@ def archive(path: Path) -> Iterator[zipfile.ZipFile]:
         raise
     except FileNotFoundError as error:
         raise MissingFile("there is no such file", where=str(path), fix="Check the path") from error
-    except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        struct.error,
-    ) as error:
+    except _BROKEN as error:
         raise Corrupt(
             f"the zip archive is broken: {error}",
             where=str(path),
@@ -126,14 +128,15 @@ def read_member(opened: zipfile.ZipFile, name: str, where: str) -> bytes:
 
 
 def member_info(opened: zipfile.ZipFile, name: str, where: str) -> zipfile.ZipInfo:
-    found = [info for info in opened.infolist() if info.filename == name]
-    if not found:
+    """The one member of a name. Raises Corrupt."""
+    infos = [info for info in opened.infolist() if info.filename == name]
+    if not infos:
         raise Corrupt(f"the archive has no member {name}", where=where, fix="Save the model again")
-    if len(found) > 1:
+    if len(infos) > 1:
         raise Corrupt(
-            f"the archive has {len(found)} members called {name}", where=where, fix="Save the model again"
+            f"the archive has {len(infos)} members called {name}", where=where, fix="Save the model again"
         )
-    return found[0]
+    return infos[0]
 
 
 def refuse_bomb(info: zipfile.ZipInfo, where: str) -> None:
@@ -150,11 +153,9 @@ def member_region(path: Path, opened: zipfile.ZipFile, name: str) -> Region:
     info = member_info(opened, name, str(path))
     refuse_bomb(info, str(path))
     label = f"{path}: {name}"
-    return (
-        _stored_region(path, info, label)
-        if info.compress_type == zipfile.ZIP_STORED
-        else _spilled(opened, info, label)
-    )
+    if info.compress_type == zipfile.ZIP_STORED:
+        return _stored_region(path, info, label)
+    return _spilled(opened, info, label)
 
 
 def found_region(path: Path, info: zipfile.ZipInfo) -> Region:
@@ -170,15 +171,13 @@ def _stored_region(path: Path, info: zipfile.ZipInfo, label: str) -> Region:
     with path.open("rb") as file:
         file.seek(info.header_offset)
         header = file.read(_LOCAL_HEADER)
-        if len(header) < _LOCAL_HEADER or header[:4] != b"PK\x03\x04":
-            raise Corrupt("the member's local header is malformed", where=label, fix="Get the file again")
-        name_length, extra_length = struct.unpack("<HH", header[26:30])
+    if len(header) < _LOCAL_HEADER or header[:4] != b"PK\x03\x04":
+        raise Corrupt("the member's local header is malformed", where=label, fix="Get the file again")
+    name_length, extra_length = struct.unpack("<HH", header[26:30])
     start = info.header_offset + _LOCAL_HEADER + name_length + extra_length
-    if (
-        start + info.file_size > path.stat().st_size
-        or info.file_size != info.compress_size
-        or info.flag_bits & 1
-    ):
+    reaches_beyond = start + info.file_size > path.stat().st_size
+    is_encrypted = bool(info.flag_bits & 1)
+    if reaches_beyond or is_encrypted or info.file_size != info.compress_size:
         raise Corrupt(
             "the member reaches beyond the end of the archive, or is encrypted",
             where=label,

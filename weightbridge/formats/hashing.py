@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,8 @@ def structure_hash(graph: LayerGraph) -> str:
 
 
 def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode(
-        "utf-8", "surrogatepass"
-    )
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return text.encode("utf-8", "surrogatepass")
 
 
 def content_hash(graph: LayerGraph) -> str:
@@ -35,27 +35,39 @@ def content_hash(graph: LayerGraph) -> str:
     Raises Corrupt where a Keras archive's own checksums do not fit: no header tells that a weight's bytes
     have changed.
     """
-    digest = hashlib.sha256()
     if graph.format == "python":
-        for tensor in graph.tensors:
-            digest.update(tensor.load().tobytes())
-        return digest.hexdigest()
-    root = Path(graph.path)
-    paths = (
-        [root]
-        if root.is_file()
-        else []
-        if graph.files
-        else sorted(p for p in root.rglob("*") if p.is_file() and not p.is_symlink())
-    )
-    paths += [Path(name) for name in graph.files]
+        return _hash_of_values(graph)
+    path = Path(graph.path)
     if graph.format == "keras-zip":  # PyTorch may leave the checksums of its archives out
-        check_sums(root)
+        check_sums(path)
+    digest = hashlib.sha256()
     try:
-        for path in paths:
-            with path.open("rb") as file:
-                while block := file.read(CHUNK):
-                    digest.update(block)
+        for block in _blocks(_files(path, graph)):
+            digest.update(block)
     except OSError as error:
-        raise MissingFile(f"cannot be read: {error.strerror}", where=str(root)) from error
+        raise MissingFile(f"cannot be read: {error.strerror}", where=str(path)) from error
     return digest.hexdigest()
+
+
+def _hash_of_values(graph: LayerGraph) -> str:
+    digest = hashlib.sha256()
+    for tensor in graph.tensors:
+        digest.update(tensor.load().tobytes())
+    return digest.hexdigest()
+
+
+def _files(path: Path, graph: LayerGraph) -> list[Path]:
+    """The file itself, or all files of a folder that names none, and those that lie beside it."""
+    beside = [Path(name) for name in graph.files]
+    if path.is_file():
+        return [path, *beside]
+    if beside:
+        return beside
+    return sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
+
+
+def _blocks(files: Iterable[Path]) -> Iterator[bytes]:
+    for path in files:
+        with path.open("rb") as file:
+            while block := file.read(CHUNK):
+                yield block

@@ -43,87 +43,97 @@ class Template:
 def template_of(target: Any, output: Path, arguments: Mapping[str, Any] | None = None) -> Iterator[Template]:
     """The target and a file of OUTPUT's format with its structure.
 
-    Temporary files go when the context ends.
-
-    Raises UsageError where the target cannot be written under this suffix.
+    Temporary files go when the context ends. Raises UsageError where the target cannot be written under this
+    suffix.
     """
     suffix = next(s for s in WRITABLE if output.name.endswith(s))
-    is_code = not isinstance(target, str | Path) or (isinstance(target, str) and target.startswith("py:"))
-    format = "python" if is_code else sniff(Path(target))
+    format = "python" if _is_code(target) else sniff(Path(target))
     if format in WRITABLE[suffix]:
         graph = _read(Path(target))
         yield Template(graph, graph)
         return
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
-        made = Path(folder) / f"target{suffix}"
-        graph = (
-            _from_code(target, made, arguments) if is_code else _from_file(Path(target), format, made, output)
-        )
-        yield Template(graph, _same(graph, _read(made), output))
+        copy = Path(folder) / f"target{suffix}"
+        if format == "python":
+            graph = _from_code(target, copy, arguments)
+        else:
+            graph = _from_file(Path(target), format, copy, output)
+        yield Template(graph, _same(graph, _read(copy), output))
 
 
-def _from_code(target: Any, made: Path, arguments: Mapping[str, Any] | None) -> LayerGraph:
+def _is_code(target: Any) -> bool:
+    if isinstance(target, str):
+        return target.startswith("py:")
+    return not isinstance(target, Path)
+
+
+def _from_code(target: Any, copy: Path, arguments: Mapping[str, Any] | None) -> LayerGraph:
     """The code is called once: what it builds may be another model every time."""
     live = import_module("weightbridge.formats.keras.framework.live")
     model = live.load_callable(target, dict(arguments or {})) if isinstance(target, str) else target
     graph: LayerGraph = live.read(model)
-    if made.suffix == ".safetensors":
-        _as_safetensors(graph, made)
+    if copy.suffix == ".safetensors":
+        _as_safetensors(graph, copy)
     else:
-        _saved(live, model, made)
-    return replace(graph, path=str(made))
+        _save(live, model, copy)
+    return replace(graph, path=str(copy))
 
 
-def _from_file(target: Path, format: str, made: Path, output: Path) -> LayerGraph:
+def _from_file(target: Path, format: str, copy: Path, output: Path) -> LayerGraph:
     graph = _read(target)
-    if made.suffix == ".safetensors":
-        _as_safetensors(graph, made)
-    elif made.name.endswith(".weights.h5") and format == "keras-zip":
-        _extract(target, made)
-    elif made.suffix in (".h5", ".hdf5", ".keras") and format in WHOLE:
+    if copy.suffix == ".safetensors":
+        _as_safetensors(graph, copy)
+    elif copy.name.endswith(".weights.h5") and format == "keras-zip":
+        _extract(target, copy)
+    elif copy.suffix in (".h5", ".hdf5", ".keras") and format in WHOLE:
         model = import_module("weightbridge.formats.keras.framework.load").load(target)
-        _saved(import_module("weightbridge.formats.keras.framework.live"), model, made)
+        _save(import_module("weightbridge.formats.keras.framework.live"), model, copy)
     else:
-        fix = f"choose an OUTPUT that ends with {' or '.join(s for s, known in WRITABLE.items() if format in known) or '.safetensors'}"
-        raise UsageError(
-            f"a {format} target cannot be written as {made.name.removeprefix('target')}",
-            where=str(output),
-            fix=fix,
-        )
+        raise _unwritable(format, copy, output)
     return graph
 
 
-def _saved(live: Any, model: Any, made: Path) -> None:
+def _unwritable(format: str, copy: Path, output: Path) -> UsageError:
+    suffixes = [suffix for suffix, formats in WRITABLE.items() if format in formats]
+    fitting = " or ".join(suffixes) or ".safetensors"
+    return UsageError(
+        f"a {format} target cannot be written as {copy.name.removeprefix('target')}",
+        where=str(output),
+        fix=f"choose an OUTPUT that ends with {fitting}",
+    )
+
+
+def _save(live: Any, model: Any, copy: Path) -> None:
     """Keras knows `.h5` alone, `.hdf5` is the same."""
-    written = made.with_suffix(".h5") if made.suffix == ".hdf5" else made
+    written = copy.with_suffix(".h5") if copy.suffix == ".hdf5" else copy
     live.save(model, written)
-    written.replace(made)
+    written.replace(copy)
 
 
 def _read(path: Path) -> LayerGraph:
-    found: LayerGraph = import_module("weightbridge.formats").read(path)
-    return found
+    graph: LayerGraph = import_module("weightbridge.formats").read(path)
+    return graph
 
 
-def _extract(archive: Path, made: Path) -> None:
+def _extract(archive: Path, copy: Path) -> None:
     """Unpacks the weights; reading the copy checks it before anything is written to OUTPUT."""
-    with zipfile.ZipFile(archive) as opened, opened.open(WEIGHTS) as member, made.open("wb") as file:
+    with zipfile.ZipFile(archive) as opened, opened.open(WEIGHTS) as member, copy.open("wb") as file:
         shutil.copyfileobj(member, file, 1 << 20)
 
 
-def _as_safetensors(graph: LayerGraph, made: Path) -> None:
-    import_module("weightbridge.formats.safetensors.file").write_new(made, graph.tensors)
+def _as_safetensors(graph: LayerGraph, copy: Path) -> None:
+    import_module("weightbridge.formats.safetensors.file").write_new(copy, graph.tensors)
 
 
 def _same(graph: LayerGraph, file: LayerGraph, output: Path) -> LayerGraph:
-    """Raises UsageError unless every tensor of the target stands in the template."""
-    stored = {t.name: (t.shape, t.dtype) for t in file.tensors}
-    other = [t.name for t in graph.tensors if stored.get(t.name) != (t.shape, t.dtype)]
-    if other:
-        message = (
-            f"{len(other)} of the target's tensors cannot be stored as they are in {output.name} ({other[0]})"
-        )
+    """The file's graph. Raises UsageError unless every tensor of the target stands in it."""
+    stored = {tensor.name: (tensor.shape, tensor.dtype) for tensor in file.tensors}
+    changed = [t.name for t in graph.tensors if stored.get(t.name) != (t.shape, t.dtype)]
+    if changed:
+        tensors = f"{len(changed)} of the target's tensors"
         raise UsageError(
-            message, where=str(output), fix="choose the suffix of the target itself, or .safetensors"
+            f"{tensors} cannot be stored as they are in {output.name} ({changed[0]})",
+            where=str(output),
+            fix="choose the suffix of the target itself, or .safetensors",
         )
     return file

@@ -9,6 +9,7 @@ from weightbridge.errors import Corrupt
 from weightbridge.model.tensors import Array
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
+FIXED = {FIXED64: 8, FIXED32: 4}  # bytes
 Buffer = Any  # bytes or mmap.mmap: indexing gives an int, slicing gives bytes
 
 
@@ -36,21 +37,27 @@ def fields(data: Buffer, span: Span) -> Iterator[Field]:
     """The fields of the message at `span`, in the file's order. Raises Corrupt where one does not fit."""
     position, end = span
     while position < end:
-        tag, position = varint(data, position, end)
-        number, wire = tag >> 3, tag & 7
-        start, value = position, 0
-        if wire == LENGTH:
-            length, start = varint(data, position, end)
-            position = start + length
-        elif wire == VARINT:
-            value, position = varint(data, position, end)
-        elif wire in (FIXED32, FIXED64):
-            position += 4 if wire == FIXED32 else 8
-        else:
-            raise Corrupt(f"byte {start}: wire type {wire} is none of protobuf's")
-        if not number or position > end:
-            raise Corrupt(f"byte {start}: field {number} ends at byte {position}, its message at byte {end}")
-        yield Field(number, wire, start, position, value)
+        tag, start = varint(data, position, end)
+        field = _field(data, tag, start, end)
+        position = field.end
+        if not field.number or position > end:
+            begins = f"byte {field.start}: field {field.number}"
+            raise Corrupt(f"{begins} ends at byte {position}, its message at byte {end}")
+        yield field
+
+
+def _field(data: Buffer, tag: int, start: int, end: int) -> Field:
+    """The field behind a tag; it may end beyond its message."""
+    number, wire = tag >> 3, tag & 7
+    if wire == LENGTH:
+        length, start = varint(data, start, end)
+        return Field(number, wire, start, start + length, 0)
+    if wire == VARINT:
+        value, stop = varint(data, start, end)
+        return Field(number, wire, start, stop, value)
+    if wire in FIXED:
+        return Field(number, wire, start, start + FIXED[wire], 0)
+    raise Corrupt(f"byte {start}: wire type {wire} is none of protobuf's")
 
 
 def varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
@@ -97,16 +104,17 @@ def integers(data: Buffer, field: Field) -> Array:
         return np.array([signed(field.value)], np.int64)
     span = span_of(field)
     raw = np.frombuffer(data[span.start : span.end], np.uint8)
-    last = np.flatnonzero(raw < 0x80)
     if not raw.size:
         return np.empty(0, np.int64)
     if raw[-1] >= 0x80:
         raise Corrupt(f"byte {field.end}: a number is cut off")
+    last = np.flatnonzero(raw < 0x80)  # the last byte of each number
     first = np.concatenate([[0], last[:-1] + 1])
     if int((last - first).max()) > 9:
         raise Corrupt(f"byte {field.start}: a number of more than ten bytes")
-    place = np.arange(raw.size) - np.repeat(first, last - first + 1)
-    parts = (raw & 0x7F).astype(np.uint64) << (7 * place).astype(np.uint64)
+    begins = np.repeat(first, last - first + 1)  # where the number of each byte begins
+    shifts = 7 * (np.arange(raw.size) - begins)
+    parts = (raw & 0x7F).astype(np.uint64) << shifts.astype(np.uint64)
     return np.add.reduceat(parts, first).view(np.int64)
 
 

@@ -20,7 +20,8 @@ HAS_DESCRIPTOR, UTF8_NAMES = 0x08, 0x800
 def patched_archive(template: Path, output: Path, member: str, values: Values, datasets: Datasets) -> None:
     """The template with the given arrays replaced in `member`, in place where it is stored as it is."""
     with archive(template) as opened:
-        info, region = member_info(opened, member, str(template)), member_region(template, opened, member)
+        info = member_info(opened, member, str(template))
+        region = member_region(template, opened, member)
         try:
             if _is_plain(info, datasets):
                 shutil.copyfile(template, output)
@@ -42,8 +43,10 @@ def patched_archive(template: Path, output: Path, member: str, values: Values, d
 
 def _is_plain(info: zipfile.ZipInfo, datasets: Datasets) -> bool:
     """Whether no size changes, so that a new checksum is all that the archive needs."""
-    stored = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & HAS_DESCRIPTOR
-    return stored and all(is_in_place(d) or not d.nbytes for d in datasets.values())
+    is_stored = info.compress_type == zipfile.ZIP_STORED
+    has_descriptor = bool(info.flag_bits & HAS_DESCRIPTOR)
+    is_same_size = all(is_in_place(dataset) or not dataset.nbytes for dataset in datasets.values())
+    return is_stored and not has_descriptor and is_same_size
 
 
 def _renew_checksum(output: Path, info: zipfile.ZipInfo, region: Region, directory: int) -> None:
@@ -57,12 +60,13 @@ def _renew_checksum(output: Path, info: zipfile.ZipInfo, region: Region, directo
 
 def _checksum(file: IO[bytes], region: Region) -> int:
     file.seek(region.start)
-    found, left = 0, region.size
+    checksum = 0
+    left = region.size
     while left:
         chunk = file.read(min(CHUNK, left))
-        found = zlib.crc32(chunk, found)
+        checksum = zlib.crc32(chunk, checksum)
         left -= len(chunk)
-    return found
+    return checksum
 
 
 def _entry(file: IO[bytes], position: int, info: zipfile.ZipInfo) -> int:
@@ -86,14 +90,13 @@ def _entry(file: IO[bytes], position: int, info: zipfile.ZipInfo) -> int:
 def _rebuild(opened: zipfile.ZipFile, output: Path, info: zipfile.ZipInfo, changed: Path) -> None:
     """A new archive with members in the old order and compression, and a file in place of one of them."""
     with zipfile.ZipFile(output, "w") as target:
-        for one in opened.infolist():
-            fresh = zipfile.ZipInfo(one.filename, one.date_time)
-            fresh.compress_type, fresh.external_attr, fresh.comment = (
-                one.compress_type,
-                one.external_attr,
-                one.comment,
-            )
-            fresh.file_size = changed.stat().st_size if one is info else one.file_size
-            source = changed.open("rb") if one is info else opened.open(one)
-            with source, target.open(fresh, "w") as member:
-                shutil.copyfileobj(source, member, CHUNK)
+        for member in opened.infolist():
+            is_changed = member is info
+            copy = zipfile.ZipInfo(member.filename, member.date_time)
+            copy.compress_type = member.compress_type
+            copy.external_attr = member.external_attr
+            copy.comment = member.comment
+            copy.file_size = changed.stat().st_size if is_changed else member.file_size
+            source = changed.open("rb") if is_changed else opened.open(member)
+            with source, target.open(copy, "w") as file:
+                shutil.copyfileobj(source, file, CHUNK)

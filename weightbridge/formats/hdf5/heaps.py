@@ -33,7 +33,8 @@ def _signatures(file: IO[bytes], start: int, end: int) -> Iterator[int]:
     while end - start >= len(SIGNATURE):
         file.seek(start)
         data = file.read(min(CHUNK, end - start))
-        yield from (start + found.start() for found in re.finditer(SIGNATURE, data))
+        for match in re.finditer(SIGNATURE, data):
+            yield start + match.start()
         start += max(len(data) - len(SIGNATURE) + 1, 1)
 
 
@@ -57,9 +58,8 @@ def _check(file: IO[bytes], place: int, region: Region) -> None:
     while position + HEADER <= size:
         file.seek(place + position)
         number, _, _, length = struct.unpack("<HHIQ", file.read(HEADER))
-        step = (
-            HEADER + (length + 7) // 8 * 8 if number else length
-        )  # object 0 is what is free, its header included
+        padded = (length + 7) // 8 * 8
+        step = HEADER + padded if number else length  # object 0 is what is free, its header included
         if not HEADER <= step <= size - position:
             raise _broken(region, place)
         position += step

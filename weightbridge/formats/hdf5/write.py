@@ -81,7 +81,7 @@ def _open(region: Region) -> h5py.File:
 
 def _put_by_hdf5(file: h5py.File, dataset: Dataset, array: Array) -> None:
     """Chunked or compressed arrays, or ones that were never written."""
-    exact = np.asarray(array, dtype=dataset.dtype)
-    file[dataset.path][...] = (
-        exact.view(f"V{exact.dtype.itemsize}") if dataset.dtype.name == "bfloat16" else exact
-    )
+    values = np.asarray(array, dtype=dataset.dtype)
+    if dataset.dtype.name == "bfloat16":
+        values = values.view(f"V{values.dtype.itemsize}")
+    file[dataset.path][...] = values

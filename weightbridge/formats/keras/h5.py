@@ -11,7 +11,8 @@ from typing import Any
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.containers import whole
-from weightbridge.formats.hdf5.tree import Group, read_tree
+from weightbridge.formats.hdf5.read import read_tree
+from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.config import parse_json, parse_model
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of, weight_findings

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from weightbridge.errors import Corrupt, Unsupported
 from weightbridge.formats.containers import whole
-from weightbridge.formats.hdf5.tree import Group, read_tree
+from weightbridge.formats.hdf5.read import read_tree
+from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.variables.shards import is_shard_map, read_shards

@@ -7,7 +7,8 @@ from typing import Any
 
 from weightbridge.formats.containers import archive, member_region, read_member
 from weightbridge.formats.hdf5.archive import patched_archive
-from weightbridge.formats.hdf5.tree import Group, read_tree
+from weightbridge.formats.hdf5.read import read_tree
+from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_json, parse_model
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of

@@ -13,23 +13,31 @@ def hdf5_format(path: Path) -> str:
 
     try:
         with h5py.File(path, "r") as file:
-            attributes, names = set(file.attrs), list(file)
-            if "model_config" in attributes or "model_weights" in names:
-                return "keras-h5"
-            if attributes & {"layer_names", "layer_names0"}:
-                return "keras-h5-weights"
-            if "layers" in names or "_layer_checkpoint_dependencies" in names or _has_variables(file):
-                return "keras-weights-h5"
+            names = list(file)
+            format = _keras_format(file, set(file.attrs), names)
     except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise Corrupt(
             f"an HDF5 file that cannot be opened: {error}",
             where=str(path),
             fix="It may be truncated: copy or download it again",
         ) from error
-    groups = ", ".join(repr(n) for n in names[:5]) or "nothing"
+    if format:
+        return format
+    groups = ", ".join(map(repr, names[:5])) or "nothing"
     raise Unsupported(
         f"an HDF5 file of {groups}, not written by Keras", where=str(path), fix="Give a file that Keras saved"
     )
+
+
+def _keras_format(file: "h5py.File", attributes: set[str], names: list[str]) -> str:  # type: ignore[name-defined]  # noqa: F821
+    """The layout, "" for a file that is none of Keras's."""
+    if "model_config" in attributes or "model_weights" in names:
+        return "keras-h5"
+    if attributes & {"layer_names", "layer_names0"}:
+        return "keras-h5-weights"
+    if "layers" in names or "_layer_checkpoint_dependencies" in names or _has_variables(file):
+        return "keras-weights-h5"
+    return ""
 
 
 def _has_variables(file: "h5py.File") -> bool:  # type: ignore[name-defined]  # noqa: F821  # imported late

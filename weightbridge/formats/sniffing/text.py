@@ -15,37 +15,51 @@ def text_format(path: Path, data: Buffer) -> str:
 
     Raises Corrupt, ResourceBomb or Unsupported.
     """
-    where, start = str(path), bytes(data[:256]).lstrip(b"\xef\xbb\xbf \t\r\n")
+    _refuse_failed_download(path, bytes(data[:256]).lstrip(b"\xef\xbb\xbf \t\r\n"))
+    value = _json(path, data)
+    if not isinstance(value, dict):
+        raise _no_object(path, value)
+    if isinstance(value.get("weight_map"), dict):
+        return _shards(value["weight_map"])
+    if "class_name" in value and "config" in value:
+        return "keras-json"
+    if "modelTopology" in value or "weightsManifest" in value:
+        raise Unsupported(
+            "a TensorFlow.js model", where=str(path), fix="Convert it to .h5 with tensorflowjs_converter"
+        )
+    raise _no_configuration(path, ", ".join(map(repr, list(value)[:5])))
+
+
+def _refuse_failed_download(path: Path, start: bytes) -> None:
     if start.startswith(b"version https://git-lfs"):
         raise Corrupt(
-            "a Git LFS pointer, not the model", where=where, fix="Run `git lfs pull` to get the file itself"
+            "a Git LFS pointer, not the model",
+            where=str(path),
+            fix="Run `git lfs pull` to get the file itself",
         )
     if start.startswith(b"<"):
         raise Corrupt(
             "a web page or XML, not a model",
-            where=where,
+            where=str(path),
             fix="The download failed or needs a login: get the file itself",
         )
-    found = _json(path, data)
-    if isinstance(found, str):
-        raise Unsupported(
+
+
+def _no_object(path: Path, value: Any) -> Unsupported:
+    if isinstance(value, str):
+        return Unsupported(
             "a Keras configuration that was quoted twice",
-            where=where,
+            where=str(path),
             fix="Save it with json.dump(json.loads(text), file)",
         )
-    if isinstance(found, dict) and isinstance(found.get("weight_map"), dict):
-        return _shards(found["weight_map"])
-    if isinstance(found, dict) and "class_name" in found and "config" in found:
-        return "keras-json"
-    if isinstance(found, dict) and ("modelTopology" in found or "weightsManifest" in found):
-        raise Unsupported(
-            "a TensorFlow.js model", where=where, fix="Convert it to .h5 with tensorflowjs_converter"
-        )
-    keys = (
-        ", ".join(repr(key) for key in list(found)[:5]) if isinstance(found, dict) else type(found).__name__
-    )
-    raise Unsupported(
-        f"JSON ({keys}) that is no Keras configuration", where=where, fix="Give what model.to_json() wrote"
+    return _no_configuration(path, type(value).__name__)
+
+
+def _no_configuration(path: Path, content: str) -> Unsupported:
+    return Unsupported(
+        f"JSON ({content}) that is no Keras configuration",
+        where=str(path),
+        fix="Give what model.to_json() wrote",
     )
 
 
@@ -71,6 +85,6 @@ def _shards(weight_map: dict[str, Any]) -> str:
     names = [name for name in weight_map.values() if isinstance(name, str)]
     if any(name.endswith(".safetensors") for name in names):
         return "safetensors"
-    return (
-        "torch-zip" if any(name.endswith((".bin", ".pt", ".pth")) for name in names) else "keras-weights-h5"
-    )
+    if any(name.endswith((".bin", ".pt", ".pth")) for name in names):
+        return "torch-zip"
+    return "keras-weights-h5"

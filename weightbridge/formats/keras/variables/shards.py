@@ -6,7 +6,8 @@ from pathlib import Path
 
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile
 from weightbridge.formats.containers import whole
-from weightbridge.formats.hdf5.tree import Dataset, Group, read_tree
+from weightbridge.formats.hdf5.read import read_tree
+from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.config import parse_json
 
 ADDRESS_BITS = 48

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from weightbridge.errors import Corrupt, Unsupported
-from weightbridge.formats.hdf5.tree import Dataset, opened
+from weightbridge.formats.hdf5.opening import opened
+from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.formats.keras.variables.stored import Variable
 from weightbridge.model.tensors import Array, Tensor
 
