@@ -3,7 +3,7 @@
 import re
 
 from weightbridge.model.graph import Layer
-from weightbridge.model.layouts import split
+from weightbridge.model.layouts import Axes, split
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import RECURRENT
 
@@ -22,13 +22,16 @@ def letters(layer: Layer, tensor: Tensor) -> Letters:
     if layer.op in RECURRENT and "weights" in layer.attributes:
         return ()  # not Keras's order of gates
     names = split(tensor.axes)
-    if "(c m)" in names:
-        if layer.attributes.get("groups") != tensor.shape[0]:
-            return ()  # channels and multiplier share one axis
-        names = tuple(ONE_CHANNEL.get(name, name) for name in names)
-    space = [name for name in names if name in SPACE]
-    found = tuple(f"x{space.index(n)}" if n in SPACE else RENAMED.get(n, n) for n in names)
-    return found if all(letter in KNOWN or NUMBERED.fullmatch(letter) for letter in found) else ()
+    if "(c m)" in names and layer.attributes.get("groups") == tensor.shape[0]:
+        names = tuple(ONE_CHANNEL.get(name, name) for name in names)  # each group has one output
+    renamed = tuple(_letter(name, names) for name in names)
+    return renamed if all(letter in KNOWN or NUMBERED.fullmatch(letter) for letter in renamed) else ()
+
+
+def _letter(name: str, names: Axes) -> str:
+    if name not in SPACE:
+        return RENAMED.get(name, name)
+    return f"x{[n for n in names if n in SPACE].index(name)}"
 
 
 def taps(found: Letters) -> Letters:

@@ -15,11 +15,12 @@ from weightbridge.matching.differences.name_findings import (
 )
 from weightbridge.matching.joining.epsilons import equal_epsilons, made_up_for
 from weightbridge.matching.joining.fold_norms import fold_into_targets
-from weightbridge.matching.joining.folded_norms import fold_batchnorms, zero_biases
+from weightbridge.matching.joining.folded_norms import fold_batchnorms
 from weightbridge.matching.joining.hidden_flatten import doubted_flattens
 from weightbridge.matching.joining.join import Joined, Joiner
 from weightbridge.matching.joining.tensor_map import mapped_tensors
 from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
+from weightbridge.matching.joining.zero_biases import zero_biases
 from weightbridge.matching.pairing.by_map import by_map, mapped
 from weightbridge.matching.pairing.by_mapping import by_mapping, without_told
 from weightbridge.matching.pairing.by_name import by_name, by_suffix

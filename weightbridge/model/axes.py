@@ -9,44 +9,47 @@ from math import prod
 from weightbridge.errors import RuleError
 
 Lengths = dict[str, int]
+Side = tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """A parsed pattern: each side is a tuple of dimensions, each dimension a tuple of axis names or numbers."""
+    """A parsed pattern: each side is a tuple of dimensions, each a tuple of axis names or numbers."""
 
-    source: tuple[tuple[str, ...], ...]
-    target: tuple[tuple[str, ...], ...]
+    source: Side
+    target: Side
 
 
 @lru_cache(maxsize=1024)
 def parse(pattern: str) -> Axes:
-    """`o (c h w) -> (h w c) o` as Axes. Raises RuleError where the sides do not hold the same names, once
-    each.
-    """
+    """`o (c h w) -> (h w c) o` as Axes. Raises RuleError unless both sides hold the same names, once each."""
     left, arrow, right = pattern.partition("->")
-    sides = tuple(_dimensions(side) for side in (left, right))
-    names = [sorted(n for group in side for n in group if not n.isdigit()) for side in sides]
-    numbers = any(n.isdigit() and n != "1" for side in sides for group in side for n in group)
-    if not arrow or names[0] != names[1] or len(set(names[0])) != len(names[0]) or numbers:
+    axes = Axes(_dimensions(left), _dimensions(right))
+    names, target_names = _names(axes.source), _names(axes.target)
+    is_permutation = sorted(names) == sorted(target_names) and len(set(names)) == len(names)
+    if not arrow or not is_permutation or any(name.isdigit() for name in names + target_names):
         raise RuleError(
-            f"axes pattern {pattern!r}: both sides must hold the same axis names, once each, and no number but 1"
+            f"axes pattern {pattern!r}: "
+            "both sides must hold the same axis names, once each, and no number but 1"
         )
-    return Axes(*sides)
+    return axes
 
 
-def _dimensions(side: str) -> tuple[tuple[str, ...], ...]:
+def _dimensions(side: str) -> Side:
     parts = re.findall(r"\(([^()]*)\)|(\w+)", side)
     if re.sub(r"\([\w\s]*\)|\w+|\s", "", side):
         raise RuleError(f"axes pattern: cannot read {side.strip()!r}")
     return tuple(tuple(group.split()) if not single else (single,) for group, single in parts)
 
 
+def _names(side: Side) -> list[str]:
+    """All names of a side but `1`."""
+    return [name for group in side for name in group if name != "1"]
+
+
 @lru_cache(maxsize=1 << 14)
 def expand(pattern: str, source: tuple[int, ...], target: tuple[int, ...] = ()) -> str:
-    """The pattern with `...` written out: as `s0 s1 ...` where both sides have it, as `1 1 ...` where only
-    one has.
-    """
+    """The pattern with `...` written out: `s0 s1 ...` where both sides have it, `1 1 ...` where one has."""
     if "..." not in pattern:
         return pattern
     left, _, right = pattern.partition("->")
@@ -70,8 +73,8 @@ def solve(
     `known` gives lengths that the shapes cannot show (those of a Flatten's input). An axis that stays unknown
     does not fit.
     """
-    found = _solved(pattern, source, target, tuple((known or {}).items()))
-    return None if found is None else dict(found)
+    lengths = _solved(pattern, source, target, tuple((known or {}).items()))
+    return None if lengths is None else dict(lengths)
 
 
 @lru_cache(maxsize=1 << 14)  # large models have few shapes
@@ -81,8 +84,8 @@ def _solved(
     axes = parse(pattern)
     if len(axes.source) != len(source) or len(axes.target) != len(target):
         return None
-    names = {n for group in axes.source for n in group if not n.isdigit()}
-    lengths = {n: size for n, size in known if n in names}
+    names = set(_names(axes.source))
+    lengths = {name: size for name, size in known if name in names}
     groups = [*zip(axes.source, source, strict=True), *zip(axes.target, target, strict=True)]
     for _ in range(len(groups)):
         if not all(_fits(group, size, lengths) for group, size in groups):

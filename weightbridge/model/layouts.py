@@ -122,22 +122,22 @@ def _einsum_axes(layer: Layer, tensor: Tensor) -> Axes:
 
     Of two axes out, the heads `n` come first: `i n o`. Of two axes in, they are `j`: `j i o`.
     """
-    left, arrow, right = str(layer.attributes.get("equation", "")).partition("->")
-    _, comma, kernel = left.partition(",")
-    if not arrow or not comma:
-        return ()
+    inputs, _, output = str(layer.attributes.get("equation", "")).partition("->")
+    kernel = inputs.partition(",")[2]
+    rank = len(tensor.shape)
+    outward = [axis for axis in kernel if axis in output]
+    inward = [axis for axis in kernel if axis not in output]
     if tensor.role == "bias":
-        rank = sum(axis in kernel for axis in right)
-        return ("n", "o")[-rank:] if len(tensor.shape) == rank <= 2 else ()
-    if tensor.role != "kernel" or len(kernel) != len(tensor.shape):
-        return ()
-    outward = [axis for axis in kernel if axis in right]
-    inward = [axis for axis in kernel if axis not in right]
-    if not 1 <= len(outward) <= 2 or not 1 <= len(inward) <= 2:
+        return ("n", "o")[-rank:] if rank == len(outward) and _is_named(outward) else ()
+    if tensor.role != "kernel" or rank != len(kernel) or not (_is_named(outward) and _is_named(inward)):
         return ()
     names = dict(zip(reversed(outward), ("o", "n"), strict=False))
     names |= dict(zip(reversed(inward), ("i", "j"), strict=False))
     return tuple(names[axis] for axis in kernel)
+
+
+def _is_named(axes: Sequence[str]) -> bool:
+    return 1 <= len(axes) <= 2
 
 
 def as_operation(framework: str, layer: Layer, tensor: Tensor, op: str) -> tuple[Layer, Tensor]:

@@ -1,24 +1,30 @@
 """Vectors, whose axes mean the same everywhere: axes of length one come and go, the sign may be the other."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from weightbridge.model.graph import Layer
 
 Transform = tuple[str, dict[str, Any]]
+LETTERS = "abcdefgh"
 
 
 def vector_pattern(source: tuple[int, ...], target: tuple[int, ...]) -> Transform:
     """`1 1 g c -> (g c)`: the longer axes in their order, as one axis of the target, or each as its own where
     it has as many.
     """
-    letters = iter("abcdefgh")
-    names = ["1" if n == 1 else next(letters) for n in source]
-    long = [n for n in names if n != "1"]
-    is_joined = len(long) > sum(n > 1 for n in target)
-    kept = iter([f"({' '.join(long)})"] if is_joined else long)
-    right = " ".join("1" if n == 1 else next(kept) for n in target)
-    lengths = {name: n for name, n in zip(names, source, strict=True) if name != "1"} if is_joined else {}
-    return ("" if source == target else f"{' '.join(names)} -> {right}"), lengths
+    names = labelled(source, LETTERS)
+    lengths = {name: n for name, n in zip(names, source, strict=True) if n != 1}
+    is_joined = len(lengths) > sum(n > 1 for n in target)
+    kept = labelled(target, [f"({' '.join(lengths)})"] if is_joined else list(lengths))
+    pattern = "" if source == target else f"{' '.join(names)} -> {' '.join(kept)}"
+    return pattern, lengths if is_joined else {}
+
+
+def labelled(shape: tuple[int, ...], names: Sequence[str]) -> list[str]:
+    """The axes of a shape: those of length one as `1`, the others by these names in their order."""
+    remaining = iter(names)
+    return ["1" if n == 1 else next(remaining) for n in shape]
 
 
 def signed(found: Transform | None, source: Layer, target: Layer, role: str) -> Transform | None:

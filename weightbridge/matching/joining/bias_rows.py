@@ -15,34 +15,40 @@ Rows = tuple[tuple[str, ...], str, dict[str, Any]]
 
 
 def bias_rows(source: Unit, target: Unit, role: str, wanted: Tensor) -> Rows | None:
-    """The source's tensors, the transform and its parameters; None where both sides keep these biases alike."""
-    one, other = (tuple(unit.roles[r] for r in ROWS if r in unit.roles) for unit in (source, target))
-    if role not in ROWS or source.layer.op != target.layer.op or {len(one), len(other)} != {1, 2}:
+    """The source's tensors, transform and parameters; None where both sides keep these biases alike."""
+    rows, others = _biases(source), _biases(target)
+    if role not in ROWS or source.layer.op != target.layer.op or {len(rows), len(others)} != {1, 2}:
         return None
-    if len(one) == 2 and one[0].shape != one[1].shape:
+    if len({row.shape for row in rows}) > 1:
         return None
+    if source.layer.op == "GRU" and len(rows) == 1:
+        return _apart(rows[0], role, wanted, source, target)
     if source.layer.op == "GRU":
-        return (
-            _joined(one, wanted, _order(source.layer, target.layer))
-            if len(one) == 2
-            else _apart(one[0], role, wanted, source, target)
-        )
+        return _joined(rows, wanted, _order(source.layer, target.layer))
     if source.layer.op not in GATES or "torch" not in (_writer(source.layer), _writer(target.layer)):
         return None
-    return _added(one, role, wanted, GATES[source.layer.op])
+    return _added(rows, role, wanted, GATES[source.layer.op])
+
+
+def _biases(unit: Unit) -> tuple[Tensor, ...]:
+    return tuple(unit.roles[role] for role in ROWS if role in unit.roles)
 
 
 def _joined(given: tuple[Tensor, ...], wanted: Tensor, order: list[int]) -> Rows | None:
-    fits = wanted.shape == (2, *given[0].shape)
-    return (tuple(t.name for t in given), "gate-bias", {"order": order, "join": "stack"}) if fits else None
+    if wanted.shape != (2, *given[0].shape):
+        return None
+    return tuple(t.name for t in given), "gate-bias", {"order": order, "join": "stack"}
 
 
 def _apart(given: Tensor, role: str, wanted: Tensor, source: Unit, target: Unit) -> Rows | None:
     if given.shape != (2, *wanted.shape):
         return None
     order = _order(source.layer, target.layer)
-    inner = ("", {}) if order == SAME else ("gates", {"axis": 0, "order": order})
-    return (given.name,), "select", {"index": ROWS.index(role), "inner": inner[0], "parameters": inner[1]}
+    index = ROWS.index(role)
+    if order == SAME:
+        return (given.name,), "select", {"index": index, "inner": "", "parameters": {}}
+    gates = {"axis": 0, "order": order}
+    return (given.name,), "select", {"index": index, "inner": "gates", "parameters": gates}
 
 
 def _added(given: tuple[Tensor, ...], role: str, wanted: Tensor, gates: int) -> Rows | None:
@@ -51,11 +57,9 @@ def _added(given: tuple[Tensor, ...], role: str, wanted: Tensor, gates: int) -> 
         return None
     if len(given) == 2:
         return tuple(t.name for t in given), "gate-bias", {"order": list(range(gates)), "join": "sum"}
-    return (
-        ((given[0].name,), "", {})
-        if role == "bias"
-        else ((), "constant", {"shape": list(wanted.shape), "value": 0.0})
-    )
+    if role == "bias":
+        return (given[0].name,), "", {}
+    return (), "constant", {"shape": list(wanted.shape), "value": 0.0}
 
 
 def _order(source: Layer, target: Layer) -> list[int]:

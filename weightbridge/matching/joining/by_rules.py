@@ -22,7 +22,10 @@ def _names(rule: Rule, source: tuple[str, str], target: tuple[str, str]) -> bool
 
 
 def by_rules(rules: Sequence[Rule], source: Side, target: Side, known: Lengths) -> Transform | None:
-    """What the first rule that fits says. known: the lengths of a map that is flattened, where the order counts."""
+    """What the first rule that fits says.
+
+    known: the lengths of a map that is flattened, where the two sides read it out in another order.
+    """
     is_backwards = bool(known) and not reads_channels_first(source.place, target.place)
     for rule in rules:
         if bool(rule.lengths) != bool(known):

@@ -1,4 +1,7 @@
-"""BatchNorms of other epsilon: gamma' = gamma sqrt((var + eps_target) / (var + eps_source)) makes them equal."""
+"""BatchNorms of other epsilon, which another gamma makes equal.
+
+gamma' = gamma sqrt((var + eps_target) / (var + eps_source))
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

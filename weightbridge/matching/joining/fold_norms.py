@@ -3,7 +3,7 @@ into the bias.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.diagnostics import Finding, finding
@@ -21,6 +21,15 @@ from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 FOLDED = SINGLE_KERNEL_CONVOLUTIONS | {"Dense", "Linear"}
 WRITTEN = frozenset({"o", "(c m)", "c"})  # what a kernel writes: channels out, each with a scale of its own
 STATISTICS = ("gamma", "beta", "moving_mean", "moving_variance")
+FIX = "nothing to do for inference"
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """A BatchNorm with the epsilon that it has, or is assumed to have."""
+
+    unit: Unit
+    epsilon: float
 
 
 def fold_into_targets(
@@ -35,58 +44,76 @@ def fold_into_targets(
     findings: list[Finding] = []
     behind = _norms_behind(context)
     for pair in context.pairs.values():
-        given, wanted = context.source.by_name[pair.source], context.target.by_name[pair.target]
-        if given.layer.op == "BatchNorm" != wanted.layer.op:
-            made = _written_out(context, pair, given, wanted)
-            matches += made
-            findings += [_said_out(context, given, wanted)] if made else []
+        source, target = context.source.by_name[pair.source], context.target.by_name[pair.target]
+        if source.layer.op == "BatchNorm" != target.layer.op:
+            folded = _written_out(context, pair, source, target)
+            said = _said_out(context, source, target)
+        elif source.family in FOLDED and source.name in behind:
+            norm, confidence = behind[source.name]
+            note = assumed(norm, context.source.graph)
+            sure = min(pair.confidence, confidence, ASSUMED if note else CERTAIN)
+            epsilon = epsilon_of(norm, context.source.graph)
+            folded = _folded(replace(pair, confidence=sure), source, target, Norm(norm, epsilon), plain)
+            said = _said(norm, target, note)
+        else:
             continue
-        norm, confidence = behind.get(given.name, (None, 0.0)) if given.family in FOLDED else (None, 0.0)
-        if norm is None:
-            continue
-        note = assumed(norm, context.source.graph)
-        sure = replace(pair, confidence=min(pair.confidence, confidence, ASSUMED if note else CERTAIN))
-        made = _folded(sure, given, wanted, norm, plain, epsilon_of(norm, context.source.graph))
-        matches += made
-        findings += [_said(norm, wanted, note)] if made else []
+        matches += folded
+        findings += [said] if folded else []
     return tuple(matches), tuple(findings)
 
 
-def _written_out(context: Context, pair: LayerPair, norm: Unit, wanted: Unit) -> tuple[Match, ...]:
+def _written_out(context: Context, pair: LayerPair, norm: Unit, target: Unit) -> tuple[Match, ...]:
     """The values of a product and a sum that are what is left of the BatchNorm."""
-    plain = [m.op for m in wanted.members if not m.attributes.get("is_inverse")]
+    plain = [m.op for m in target.members if not m.attributes.get("is_inverse")]
     if plain != ["Scale", "Shift"] or "moving_variance" not in norm.roles:
         return ()
-    note = assumed(norm, context.source.graph)
-    sure = replace(pair, confidence=min(pair.confidence, ASSUMED)) if note else pair
-    epsilon = epsilon_of(norm, context.source.graph)
-    scale, shift = (tensor for _, tensor in wanted.tensors)
-    given = {r: norm.roles[r] for r in STATISTICS if r in norm.roles}
-    spread = {r: t for r, t in given.items() if r in ("gamma", "moving_variance")}
-    made = [(scale, spread, {"value": "scale"}), (shift, given, {})]
-    patterns = [vector_pattern(norm.roles["moving_variance"].shape, tensor.shape) for tensor, _, _ in made]
-    extras = [
-        {**more, "pattern": p} if p else more for (_, _, more), (p, _) in zip(made, patterns, strict=True)
-    ]
-    return tuple(
-        _match(t, sure, sources, {"epsilon": epsilon, **more})
-        for (t, sources, _), more in zip(made, extras, strict=True)
+    is_assumed = bool(assumed(norm, context.source.graph))
+    sure = replace(pair, confidence=min(pair.confidence, ASSUMED)) if is_assumed else pair
+    epsilon = {"epsilon": epsilon_of(norm, context.source.graph)}
+    scale, shift = (tensor for _, tensor in target.tensors)
+    return (
+        _match(scale, sure, _spread(norm), {**epsilon, "value": "scale", **_as_long(norm, scale)}),
+        _match(shift, sure, _statistics(norm), {**epsilon, **_as_long(norm, shift)}),
     )
 
 
+def _as_long(norm: Unit, tensor: Tensor) -> dict[str, str]:
+    """The pattern of a vector of the norm's as this tensor keeps it, with axes of length one."""
+    pattern, _ = vector_pattern(norm.roles["moving_variance"].shape, tensor.shape)
+    return {"pattern": pattern} if pattern else {}
+
+
+def _statistics(norm: Unit) -> dict[str, Tensor]:
+    return {role: norm.roles[role] for role in STATISTICS if role in norm.roles}
+
+
+def _spread(norm: Unit) -> dict[str, Tensor]:
+    """What scales: gamma and the variance."""
+    return {
+        role: tensor for role, tensor in _statistics(norm).items() if role in ("gamma", "moving_variance")
+    }
+
+
 def _norms_behind(context: Context) -> Mapping[str, tuple[Unit, float]]:
-    """Layer -> the open BatchNorm that alone reads it (whose home it is, where the source has no data flow),
-    and how sure that is.
-    """
+    """Layer -> the open BatchNorm that alone reads it, and how sure that is."""
+    norms = _readers(context) if context.source.graph.has_flow else _norms_at_home(context)
+    return {layer: (norm, sure) for layer, (norm, sure) in norms.items() if _is_whole(context, norm)}
+
+
+def _readers(context: Context) -> dict[str, tuple[Unit, float]]:
+    """Layer -> the only unit that reads it."""
     units = context.source.by_name
-    if context.source.graph.has_flow:
-        alone = ((name, reading[0]) for name, reading in context.source.children.items() if len(reading) == 1)
-        found = {name: (units[norm], 1.0) for name, norm in alone}
-    else:
-        found = {
-            home.layer: (units[name], home.confidence) for name, home in homes(context).items() if home.layer
-        }
-    return {layer: (norm, sure) for layer, (norm, sure) in found.items() if _is_whole(context, norm)}
+    return {
+        name: (units[readers[0]], CERTAIN)
+        for name, readers in context.source.children.items()
+        if len(readers) == 1
+    }
+
+
+def _norms_at_home(context: Context) -> dict[str, tuple[Unit, float]]:
+    """Layer -> the norm whose home it is, where the source has no data flow."""
+    units = context.source.by_name
+    return {home.layer: (units[name], home.confidence) for name, home in homes(context).items() if home.layer}
 
 
 def _is_whole(context: Context, norm: Unit) -> bool:
@@ -95,24 +122,25 @@ def _is_whole(context: Context, norm: Unit) -> bool:
 
 
 def _folded(
-    pair: LayerPair, given: Unit, wanted: Unit, norm: Unit, plain: Mapping[str, Match], epsilon: float
+    pair: LayerPair, source: Unit, target: Unit, norm: Norm, plain: Mapping[str, Match]
 ) -> tuple[Match, ...]:
-    kernel, bias = wanted.roles.get("kernel"), wanted.roles.get("bias")
+    kernel, bias = target.roles.get("kernel"), target.roles.get("bias")
     match = plain.get(kernel.name) if kernel is not None else None
-    width = norm.roles["moving_variance"].size
+    width = norm.unit.roles["moving_variance"].size
     if kernel is None or bias is None or match is None or bias.size != width or len(match.sources) != 1:
         return ()
-    axis = _output_axis(match, given.roles["kernel"], kernel, width)
+    given = source.roles["kernel"]
+    axis = _output_axis(match, given, kernel, width)
     if axis is None:
         return ()
-    scale = {r: norm.roles[r] for r in ("gamma", "moving_variance") if r in norm.roles}
-    shift = {r: norm.roles[r] for r in STATISTICS if r in norm.roles}
-    own = {"bias": given.roles["bias"]} if "bias" in given.roles else {}
-    extra = {"pattern": match.transform, **match.parameters} if match.transform else {}
-    kernels = _match(
-        kernel, pair, {"kernel": given.roles["kernel"], **scale}, {"epsilon": epsilon, "axis": axis, **extra}
+    epsilon = {"epsilon": norm.epsilon}
+    layout = {"pattern": match.transform, **match.parameters} if match.transform else {}
+    of_kernel = {"kernel": given, **_spread(norm.unit)}
+    of_bias = {"bias": source.roles["bias"]} if "bias" in source.roles else {}
+    return (
+        _match(kernel, pair, of_kernel, {**epsilon, "axis": axis, **layout}),
+        _match(bias, pair, {**of_bias, **_statistics(norm.unit)}, epsilon),
     )
-    return kernels, _match(bias, pair, {**own, **shift}, {"epsilon": epsilon})
 
 
 def _output_axis(match: Match, given: Tensor, wanted: Tensor, width: int) -> int | None:
@@ -125,26 +153,28 @@ def _output_axis(match: Match, given: Tensor, wanted: Tensor, width: int) -> int
 
 
 def _match(
-    tensor: Tensor, pair: LayerPair, sources: Mapping[str, Tensor], parameters: dict[str, Any]
+    tensor: Tensor, pair: LayerPair, sources: Mapping[str, Tensor], parameters: Mapping[str, Any]
 ) -> Match:
-    names = tuple(t.name for t in sources.values())
-    made = Match(
+    return Match(
         tensor.name,
-        names,
+        tuple(t.name for t in sources.values()),
         "fold-batchnorm",
         {"roles": list(sources), **parameters},
         True,
         pair.confidence,
-        pair.evidence,
+        (*pair.evidence, "folded"),
     )
-    return replace(made, evidence=(*made.evidence, "folded"))
 
 
-def _said_out(context: Context, norm: Unit, wanted: Unit) -> Finding:
-    message = f"{norm.name}: the target has it written out as a product and a sum{assumed(norm, context.source.graph)}"
-    return finding("WB305", message, source=norm.name, target=wanted.name, fix="nothing to do for inference")
+def _said_out(context: Context, norm: Unit, target: Unit) -> Finding:
+    note = assumed(norm, context.source.graph)
+    message = f"{norm.name}: the target has it written out as a product and a sum{note}"
+    return finding("WB305", message, source=norm.name, target=target.name, fix=FIX)
 
 
-def _said(norm: Unit, wanted: Unit, note: str) -> Finding:
-    message = f"{norm.name}: the target has it folded into {wanted.name}; its scale goes into the kernel, its shift into the bias{note}"
-    return finding("WB305", message, source=norm.name, target=wanted.name, fix="nothing to do for inference")
+def _said(norm: Unit, target: Unit, note: str) -> Finding:
+    message = (
+        f"{norm.name}: the target has it folded into {target.name}; "
+        f"its scale goes into the kernel, its shift into the bias{note}"
+    )
+    return finding("WB305", message, source=norm.name, target=target.name, fix=FIX)

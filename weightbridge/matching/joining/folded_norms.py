@@ -1,8 +1,6 @@
-"""What exporters fold or drop: BatchNorm inside its neighbour's weights or as per-channel affine nodes, and
-all-zero biases.
-"""
+"""BatchNorms that the source's exporter folded into a neighbour, or left as per-channel affine nodes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import sqrt
 from typing import Any
@@ -18,11 +16,9 @@ from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import AFFINE
 
 NEUTRAL = {"moving_mean": "mean 0", "moving_variance": "variance 1"}
-DEFAULT_EPSILON = {
-    "keras": 1e-3,
-    "torch": 1e-5,
-    "onnx": 1e-5,
-}  # where the file does not keep it (weights alone)
+DEFAULT_EPSILON = {"keras": 1e-3, "torch": 1e-5, "onnx": 1e-5}  # where files of weights alone do not keep it
+# operation of Scale and Shift -> what it does, plainly and where the node is its inverse
+OPERATIONS = {"Scale": ("multiply", "divide"), "Shift": ("add", "subtract")}
 
 
 def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
@@ -31,71 +27,68 @@ def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding,
     """
     matches: list[Match] = []
     findings: list[Finding] = []
-    known = homes(context)
+    norm_homes = homes(context)
     for unit in context.target.units:
         if unit.layer.op != "BatchNorm":
             continue
-        made = (
-            _from_affine(context, unit)
-            if unit.name in context.pairs
-            else _from_neighbour(context, unit, known)
-        )
-        matches += made
-        if made:
-            findings.append(_said(context, unit, made))
+        if unit.name in context.pairs:
+            folded = _from_affine(context, unit)
+        else:
+            folded = _from_neighbour(context, unit, norm_homes)
+        matches += folded
+        findings += [_said(context, unit, folded)] if folded else []
     return tuple(matches), tuple(findings)
 
 
-def _said(context: Context, unit: Unit, made: list[Match]) -> Finding:
-    source = next((s for m in made for s in m.sources), "")
+def _said(context: Context, unit: Unit, folded: Sequence[Match]) -> Finding:
+    is_affine = unit.name in context.pairs
     tensors = context.target.graph.tensor_by_name
-    given = [tensors[m.target].role for m in made if m.transform == "affine"]
+    filled = [tensors[match.target].role for match in folded if match.transform == "affine"]
     how = (
-        f"its affine nodes give {' and '.join(given)}"
-        if unit.name in context.pairs
+        f"its affine nodes give {' and '.join(filled)}"
+        if is_affine
         else "the folded kernel and bias stay whole"
     )
-    neutral = [text for role, text in NEUTRAL.items() if unit.name not in context.pairs or role not in given]
+    neutral = [text for role, text in NEUTRAL.items() if not is_affine or role not in filled]
+    statistics = f", the statistics are {' and '.join(neutral)}" if neutral else ""
+    note = assumed(unit, context.target.graph)
     return finding(
         "WB305",
-        f"{unit.name}: the source's BatchNorm is folded by its exporter; {how}"
-        f"{', the statistics are ' + ' and '.join(neutral) if neutral else ''}"
-        f"{assumed(unit, context.target.graph)}",
-        source=source,
+        f"{unit.name}: the source's BatchNorm is folded by its exporter; {how}{statistics}{note}",
+        source=next((source for match in folded for source in match.sources), ""),
         target=unit.name,
         fix="nothing to do for inference; fine-tuning starts with these statistics",
     )
 
 
-def _from_neighbour(context: Context, unit: Unit, known: Mapping[str, Home]) -> list[Match]:
+def _from_neighbour(context: Context, unit: Unit, norm_homes: Mapping[str, Home]) -> list[Match]:
     """The layer before it took the BatchNorm in: identity statistics, its bias in beta where the target's
     layer has none.
     """
-    pair = _layer_before(context, unit, known)
+    pair = _layer_before(context, unit, norm_homes)
     if pair is None:
         return []
     source, before = context.source.by_name[pair.source], context.target.by_name[pair.target]
     bias = source.roles.get("bias")
-    moved = bias is not None and "bias" not in before.roles
-    exported = context.source.graph.framework == "onnx" and bias is not None
-    if not (moved or exported) or _size(unit) != (bias.size if bias else 0):
+    if bias is None or bias.size != _size(unit):
         return []
-    sure = (
-        replace(pair, confidence=min(pair.confidence, ASSUMED))
-        if assumed(unit, context.target.graph)
-        else pair
-    )
-    return _identity(unit, sure, bias if moved else None, epsilon_of(unit, context.target.graph))
+    is_moved = "bias" not in before.roles
+    is_exported = context.source.graph.framework == "onnx"
+    if not (is_moved or is_exported):
+        return []
+    if assumed(unit, context.target.graph):
+        pair = replace(pair, confidence=min(pair.confidence, ASSUMED))
+    return _identity(unit, pair, bias if is_moved else None, epsilon_of(unit, context.target.graph))
 
 
-def _layer_before(context: Context, unit: Unit, known: Mapping[str, Home]) -> LayerPair | None:
+def _layer_before(context: Context, unit: Unit, norm_homes: Mapping[str, Home]) -> LayerPair | None:
     """The pair of the layer that the BatchNorm stands behind; where the target has no data flow, as sure as
     its place is.
     """
     if context.target.graph.has_flow:
         feeding = context.target.parents[unit.name]
         return context.pairs.get(feeding[0]) if len(feeding) == 1 else None
-    home = known.get(unit.name)
+    home = norm_homes.get(unit.name)
     pair = context.pairs.get(home.layer) if home else None
     return replace(pair, confidence=min(pair.confidence, home.confidence)) if home and pair else None
 
@@ -125,25 +118,16 @@ def _identity(unit: Unit, pair: LayerPair, bias: Tensor | None, epsilon: float) 
         "moving_mean": 0.0,
         "moving_variance": 1.0 if "gamma" in roles else 1 - epsilon,
     }
-    made = []
+    as_mean = {"value": "mean", "ops": ["shift"], "epsilon": epsilon}
+    matches = []
     for role, tensor in roles.items():
         if bias is not None and role == "beta":
-            made.append(_match(tensor, pair, (bias.name,), "", {}))
+            matches.append(_match(tensor, pair, (bias.name,), "", {}))
         elif bias is not None and role == "moving_mean" and "beta" not in roles:
-            made.append(
-                _match(
-                    tensor,
-                    pair,
-                    (bias.name,),
-                    "affine",
-                    {"value": "mean", "ops": ["shift"], "epsilon": epsilon},
-                )
-            )
+            matches.append(_match(tensor, pair, (bias.name,), "affine", as_mean))
         else:
-            made.append(
-                _match(tensor, pair, (), "constant", {"shape": list(tensor.shape), "value": values[role]})
-            )
-    return made
+            matches.append(constant_match(tensor, pair, values[role]))
+    return matches
 
 
 def _from_affine(context: Context, unit: Unit) -> list[Match]:
@@ -152,31 +136,24 @@ def _from_affine(context: Context, unit: Unit) -> list[Match]:
     chain = context.source.by_name[pair.source]
     if chain.layer.op not in AFFINE or _is_cut(context.source.graph, chain):
         return []
-    names, ops = zip(*((t.name, _operation(chain, t)) for _, t in chain.tensors), strict=True)
-    roles, epsilon = unit.roles, epsilon_of(unit, context.target.graph)
-    held = {
-        **({"gamma": "scale"} if "gamma" in roles else {"moving_variance": "variance"}),
-        **({"beta": "shift"} if "beta" in roles else {"moving_mean": "mean"}),
-    }
-    made = []
-    for role, tensor in roles.items():
-        if role in held:
-            made.append(
-                _match(
-                    tensor, pair, names, "affine", {"value": held[role], "ops": list(ops), "epsilon": epsilon}
-                )
-            )
+    names = tuple(tensor.name for _, tensor in chain.tensors)
+    operations = [_operation(chain, tensor) for _, tensor in chain.tensors]
+    folded = {"ops": operations, "epsilon": epsilon_of(unit, context.target.graph)}
+    values = _affine_values(unit)
+    matches = []
+    for role, tensor in unit.roles.items():
+        if role in values:
+            matches.append(_match(tensor, pair, names, "affine", {"value": values[role], **folded}))
         else:
-            made.append(
-                _match(
-                    tensor,
-                    pair,
-                    (),
-                    "constant",
-                    {"shape": list(tensor.shape), "value": float(role == "moving_variance")},
-                )
-            )
-    return made
+            matches.append(constant_match(tensor, pair, float(role == "moving_variance")))
+    return matches
+
+
+def _affine_values(unit: Unit) -> dict[str, str]:
+    """Which tensors hold the scale and the shift: the statistics where there is no gamma or no beta."""
+    scale = {"gamma": "scale"} if "gamma" in unit.roles else {"moving_variance": "variance"}
+    shift = {"beta": "shift"} if "beta" in unit.roles else {"moving_mean": "mean"}
+    return scale | shift
 
 
 def _is_cut(graph: LayerGraph, chain: Unit) -> bool:
@@ -188,56 +165,23 @@ def _is_cut(graph: LayerGraph, chain: Unit) -> bool:
 
 
 def _operation(chain: Unit, tensor: Tensor) -> str:
-    layer = next(m for m in chain.members if tensor in m.tensors)
-    inverse = bool(layer.attributes.get("is_inverse"))
-    return (
-        ("divide" if inverse else "multiply") if layer.op == "Scale" else ("subtract" if inverse else "add")
-    )
+    layer = next(member for member in chain.members if tensor in member.tensors)
+    plain, inverse = OPERATIONS["Scale" if layer.op == "Scale" else "Shift"]
+    return inverse if layer.attributes.get("is_inverse") else plain
+
+
+def constant_match(tensor: Tensor, pair: LayerPair, value: float) -> Match:
+    """A tensor that is filled with one value, for which the pair is the evidence."""
+    return _match(tensor, pair, (), "constant", {"shape": list(tensor.shape), "value": value})
 
 
 def _match(
     tensor: Tensor, pair: LayerPair, sources: tuple[str, ...], transform: str, parameters: Mapping[str, Any]
 ) -> Match:
-    return Match(
-        tensor.name,
-        sources,
-        transform,
-        dict(parameters),
-        bool(transform),
-        pair.confidence,
-        (*pair.evidence, "folded"),
-    )
+    evidence = (*pair.evidence, "folded")
+    is_preserving = bool(transform)
+    return Match(tensor.name, sources, transform, dict(parameters), is_preserving, pair.confidence, evidence)
 
 
 def _size(unit: Unit) -> int:
     return max(t.size for _, t in unit.tensors)
-
-
-def zero_biases(
-    context: Context, missing: Iterable[tuple[LayerPair, Tensor]]
-) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:
-    """Biases that a paired layer of a file that is not Keras's own lacks, which is to have one of zero:
-    exporters drop those that are.
-
-    Not where an unused vector could be the bias.
-    """
-    if context.source.graph.is_from_keras:
-        return (), ()
-    spare = {
-        t.size for unit in context.source.units if unit.name not in context.taken for _, t in unit.tensors
-    }
-    known = [
-        (pair, tensor) for pair, tensor in missing if context.source.by_name[pair.source].layer.op != "Opaque"
-    ]
-    dropped = [(pair, tensor) for pair, tensor in known if tensor.role == "bias" and tensor.size not in spare]
-    matches = tuple(_match(t, p, (), "constant", {"shape": list(t.shape), "value": 0.0}) for p, t in dropped)
-    findings = tuple(
-        finding(
-            "WB306",
-            f"{t.name}: {p.source} has no bias in the source, which is a bias of zero, so this one is filled with zeros",
-            source=p.source,
-            target=t.name,
-        )
-        for p, t in dropped
-    )
-    return matches, findings

@@ -13,9 +13,14 @@ from weightbridge.matching.units.flattening import flattened_input, unflattened_
 from weightbridge.matching.uses.leaves import Leaf, leaves_of
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.layouts import keeps_channels_first
 
 Lengths = Mapping[str, int]
-PATTERNS = {1: ("o (c w)", "(w c) o"), 2: ("o (c h w)", "(h w c) o")}  # as torch keeps it, and as Keras does
+PATTERNS = {1: ("o (c w)", "(w c) o"), 2: ("o (c h w)", "(h w c) o")}  # with channels first, and last
+FIX = (
+    "give the target as a .keras file, which tells the map's shape, or verify that both models give the same "
+    "outputs"
+)
 
 
 def doubted_flattens(
@@ -25,29 +30,42 @@ def doubted_flattens(
     them.
     """
     source, target = context.source.graph, context.target.graph
-    if source.framework == "onnx" and source.has_flow and target.framework == "keras" and not target.has_flow:
-        open_maps = {
-            name: replace(m, confidence=min(m.confidence, SYMMETRIC))
-            for name, m in matches.items()
-            if _is_open(m, source)
-        }
-        return {**matches, **open_maps}, tuple(_said(m) for m in open_maps.values())
-    sides = {source.framework: (source, context.source), target.framework: (target, context.target)}
-    if set(sides) != {"torch", "keras"} or sides["torch"][0].has_flow:
+    if keeps_channels_first(source) == keeps_channels_first(target):
         return dict(matches), ()
-    if sides["keras"][0].has_flow:
-        return {name: _capped(m) for name, m in matches.items()}, ()
-    maps = hidden_maps(leaves_of(sides["torch"][1]))
-    hidden = {name: m for name, m in matches.items() if _reader(m, source, target) in maps}
-    turned = {
-        name: _turned(m, maps[_reader(m, source, target)], target.framework == "keras")
-        for name, m in hidden.items()
+    to_last = keeps_channels_first(source)
+    first, last = (source, target) if to_last else (target, source)
+    if first.has_flow:
+        doubted = _open_maps(source, matches) if to_last and not last.has_flow else {}
+    elif last.has_flow:
+        return {name: _capped(match) for name, match in matches.items()}, ()
+    else:
+        doubted = _hidden_maps(context, matches, to_last)
+    return {**matches, **doubted}, tuple(_said(match) for match in doubted.values())
+
+
+def _open_maps(source: LayerGraph, matches: Mapping[str, Match]) -> dict[str, Match]:
+    """The kernels at a map that the source shows and the target, which may keep it otherwise, does not."""
+    return {
+        name: replace(match, confidence=min(match.confidence, SYMMETRIC))
+        for name, match in matches.items()
+        if _is_open(match, source)
     }
-    return {**matches, **turned}, tuple(_said(m) for m in turned.values())
+
+
+def _hidden_maps(context: Context, matches: Mapping[str, Match], to_last: bool) -> dict[str, Match]:
+    """The kernels behind a map that neither file shows, turned over where its lengths can be told."""
+    first = context.source if to_last else context.target
+    maps = hidden_maps(leaves_of(first))
+    readers = {name: _reader(match, first.graph, to_last) for name, match in matches.items()}
+    return {
+        name: _turned(matches[name], maps[reader], to_last)
+        for name, reader in readers.items()
+        if reader in maps
+    }
 
 
 def _capped(match: Match) -> Match:
-    """A kernel turned over for a Flatten that only Keras's side shows is likely, not certain."""
+    """A kernel turned over for a Flatten that only one side shows is likely, not certain."""
     return replace(match, confidence=min(match.confidence, SYMMETRIC)) if "(c " in match.transform else match
 
 
@@ -65,30 +83,33 @@ def _is_open(match: Match, source: LayerGraph) -> bool:
     return any(m is not None and m.channels_first and m.channels > 1 and prod(m.space) > 1 for m in maps)
 
 
-def _reader(match: Match, source: LayerGraph, target: LayerGraph) -> str:
-    """torch's layer, where the match is of a dense layer's kernel."""
+def _reader(match: Match, first: LayerGraph, is_source: bool) -> str:
+    """The layer of the side with channels first, where the match is of a dense layer's kernel."""
     if len(match.sources) != 1:
         return ""
-    name, graph = (match.sources[0], source) if source.framework == "torch" else (match.target, target)
-    layer = graph.owner.get(name)
-    kernel = layer.tensor("kernel") if layer is not None and layer.op == "Dense" else None
-    return layer.name if layer is not None and kernel is not None and kernel.name == name else ""
+    name = match.sources[0] if is_source else match.target
+    layer = first.owner.get(name)
+    if layer is None or layer.op != "Dense":
+        return ""
+    kernel = layer.tensor("kernel")
+    return layer.name if kernel is not None and kernel.name == name else ""
 
 
-def _turned(match: Match, lengths: Lengths, to_keras: bool) -> Match:
+def _turned(match: Match, lengths: Lengths, to_last: bool) -> Match:
     doubted = replace(match, confidence=min(match.confidence, DOUBTFUL))
-    return (
-        replace(doubted, transform=pattern(lengths, to_keras), parameters=dict(lengths))
-        if lengths
-        else doubted
-    )
+    if not lengths:
+        return doubted
+    return replace(doubted, transform=pattern(lengths, to_last), parameters=dict(lengths))
 
 
 def _said(match: Match) -> Finding:
+    source = match.sources[0]
     how = f"taken as {match.transform}" if "(c " in match.transform else "taken as it is"
-    message = f"{match.target}: {match.sources[0]} reads a flattened map, channels first or last; neither file tells, so it is {how}"
-    fix = "give the target as a .keras file, which tells the map's shape, or verify that both models give the same outputs"
-    return finding("WB404", message, source=match.sources[0], target=match.target, fix=fix)
+    message = (
+        f"{match.target}: {source} reads a flattened map, channels first or last; "
+        f"neither file tells, so it is {how}"
+    )
+    return finding("WB404", message, source=source, target=match.target, fix=FIX)
 
 
 def hidden_maps(leaves: Sequence[Leaf]) -> dict[str, Lengths]:
@@ -101,31 +122,42 @@ def hidden_maps(leaves: Sequence[Leaf]) -> dict[str, Lengths]:
     convolutions = [leaf for leaf in leaves if leaf.kind == "conv"]
     if len(convolutions) < 2:
         return {}
-    given = {max(leaf.main.shape, default=1) for leaf in leaves if leaf.kind in ("norm", "vector")}
-    given |= {leaf.flow[1] for leaf in leaves if leaf.flow} | {leaf.main.shape[0] for leaf in convolutions}
     channels = sorted({leaf.main.shape[0] for leaf in convolutions}, reverse=True)
+    widths = _widths(leaves).union(channels)
     rank = len(convolutions[-1].main.shape) - 2
-    inputs = {leaf.unit.name: leaf.flow[0] for leaf in leaves if leaf.flow and leaf.layer.op == "Dense"}
-    fed = {name: n for name, n in inputs.items() if n not in given and any(n % c == 0 for c in channels)}
-    return {name: _lengths(n, channels, rank) for name, n in fed.items()}
+    maps = {}
+    for leaf in leaves:
+        inputs = leaf.flow[0] if leaf.flow and leaf.layer.op == "Dense" else None
+        if inputs is None or inputs in widths:
+            continue
+        if any(inputs % n == 0 for n in channels):
+            maps[leaf.unit.name] = _lengths(inputs, channels, rank)
+    return maps
 
 
-def pattern(lengths: Lengths, to_keras: bool) -> str:
+def _widths(leaves: Sequence[Leaf]) -> set[int]:
+    """How many values the layers give, and the norms and vectors behind them take."""
+    vectors = {max(leaf.main.shape, default=1) for leaf in leaves if leaf.kind in ("norm", "vector")}
+    return vectors.union(leaf.flow[1] for leaf in leaves if leaf.flow)
+
+
+def pattern(lengths: Lengths, to_last: bool) -> str:
     """The kernel from one order into the other."""
-    ours, theirs = PATTERNS[len(lengths) - 1]
-    return f"{ours} -> {theirs}" if to_keras else f"{theirs} -> {ours}"
+    first, last = PATTERNS[len(lengths) - 1]
+    return f"{first} -> {last}" if to_last else f"{last} -> {first}"
 
 
 def _lengths(inputs: int, channels: Sequence[int], rank: int) -> Lengths:
     """Of the widest convolution that leaves a square; nothing where none does, or where the map has three
     axes of space.
     """
-    for c in channels:
-        space = inputs // c
-        if inputs % c or space < 2:
+    for n in channels:
+        space, rest = divmod(inputs, n)
+        if rest or space < 2:
             continue
         if rank == 1:
-            return {"c": c, "w": space}
-        if rank == 2 and isqrt(space) ** 2 == space:
-            return {"c": c, "h": isqrt(space), "w": isqrt(space)}
+            return {"c": n, "w": space}
+        side = isqrt(space)
+        if rank == 2 and side * side == space:
+            return {"c": n, "h": side, "w": side}
     return {}

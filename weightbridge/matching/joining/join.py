@@ -40,7 +40,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Joiner:
-    """The rules (read when the first is needed) and both graphs: what joining needs beside the pair itself."""
+    """What joining needs beside the pair: both graphs, and the rules, read when the first is needed."""
 
     rules: Callable[[], tuple[Rule, ...]]
     source: LayerGraph
@@ -53,21 +53,20 @@ class Joiner:
         misfits: list[tuple[str, str]] = []
         missing: list[Tensor] = []
         for role, tensor in target.tensors:
-            several = bias_rows(source, target, role, tensor)
+            rows = bias_rows(source, target, role, tensor)
+            given = self._counterpart(source, target, role) if rows is None else None
+            several = rows if rows or given else joined_gates(source, role, tensor)
             if several is not None:
                 matches.append(_match(pair, tensor, several))
                 continue
-            given = self._counterpart(source, target, role)
             if given is None:
-                gates = joined_gates(source, role, tensor)
-                matches += [_match(pair, tensor, gates)] if gates else []
-                missing += [] if gates else [tensor]
+                missing.append(tensor)
                 continue
             transform = self.of_part(source, target, role, given, tensor)
             if transform is None:
                 misfits.append((given.name, tensor.name))
-            else:
-                matches.append(_match(pair, tensor, ((given.name,), *transform), self._runners(pair, given)))
+                continue
+            matches.append(_match(pair, tensor, ((given.name,), *transform), self._runners(pair, given)))
         return Joined(tuple(matches), tuple(misfits), tuple(missing))
 
     def _counterpart(self, source: Unit, target: Unit, role: str) -> Tensor | None:

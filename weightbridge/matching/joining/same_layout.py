@@ -29,7 +29,7 @@ def _matrix(source: Side, target: Side) -> Transform | None:
 
 
 def has_other_kernel(source: Side, target: Side) -> bool:
-    """Whether the kernels of two layers of one operation differ in the order of their axes or in direction."""
+    """Whether kernels of one operation differ in the order of their axes, or are turned over on one side."""
     if source.layer.op not in SINGLE_KERNEL_CONVOLUTIONS or source.layer.op != target.layer.op:
         return False
     names, wanted = (split(side.tensor.axes) for side in (source, target))
@@ -38,7 +38,7 @@ def has_other_kernel(source: Side, target: Side) -> bool:
 
 
 def moved_kernel(source: Side, target: Side) -> Transform | None:
-    """The kernel with its axes in the target's order, turned over where one side is; None for other shapes."""
+    """The kernel with its axes in the target's order, and turned over; None where the shapes do not fit."""
     names, wanted = (split(side.tensor.axes) for side in (source, target))
     lengths = dict(zip(names, source.tensor.shape, strict=False))
     if not names or sorted(names) != sorted(wanted):

@@ -1,4 +1,4 @@
-"""Convolutions by channel and convolutions with groups: what is one operation to one side, read so on both."""
+"""Convolutions by channel and convolutions with groups, where both sides may be read as one of them."""
 
 from weightbridge.matching.joining.sides import Side
 from weightbridge.model.layouts import length_of, split

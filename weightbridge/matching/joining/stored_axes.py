@@ -1,4 +1,4 @@
-"""Tensors that a file keeps in another order of axes than their operation reads: rules speak of the operation's."""
+"""Tensors that a file keeps in another order of axes than their operation reads, which is what rules mean."""
 
 from math import prod
 

@@ -2,19 +2,23 @@
 only is said (WB211).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.matching.confidence import SYMMETRIC
 from weightbridge.matching.context import Context, key
-from weightbridge.matching.units.units import Unit
+from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import stored_axes
 from weightbridge.model.tensors import Tensor
 
-FIX = "tie them in both models, or in neither; to keep one apart, name its source with --map SOURCE=TARGET or declare it fresh"
+FIX = (
+    "tie them in both models, or in neither; to keep one apart, name its source with --map SOURCE=TARGET "
+    "or declare it fresh"
+)
 
 
 def tied_tensor(graph: LayerGraph, layer: Layer, role: str) -> Tensor | None:
@@ -32,53 +36,55 @@ def untied_pairs(context: Context) -> tuple[LayerPair, ...]:
     """Open target units of the shape of a source layer that is called more often than its counterpart: they
     get its weights too.
     """
-    found: list[LayerPair] = []
-    for spare, layer in _calls(
-        context,
-        context.source.graph,
-        context.target.graph,
-        {p.source: p.target for p in context.pairs.values()},
-    ):
+    targets = {pair.source: pair.target for pair in context.pairs.values()}
+    pairs: list[LayerPair] = []
+    for spare, unit in _called_more(context.source, context.target, targets):
         alike = [
-            u
-            for u in context.open_target()
-            if u.has_weights and key(u) == key(layer) and u.roles.keys() == layer.roles.keys()
+            u for u in context.open_target() if _is_like(u, unit) and u.roles.keys() == unit.roles.keys()
         ]
         if 0 < len(alike) <= spare:
-            found += [LayerPair(layer.name, u.name, SYMMETRIC, ("structure", "tied")) for u in alike]
-    return tuple(found)
+            pairs += [LayerPair(unit.name, u.name, SYMMETRIC, ("structure", "tied")) for u in alike]
+    return tuple(pairs)
 
 
 def said_of_ties(context: Context, untied: tuple[LayerPair, ...]) -> Iterator[Finding]:
+    """untied: the pairs whose target layers get the weights of a layer that the source calls again."""
     for pair in untied:
-        message = f"{pair.target}: the source calls {pair.source} a second time there: tied there, apart here; both get its weights"
+        message = (
+            f"{pair.target}: the source calls {pair.source} a second time there: "
+            "tied there, apart here; both get its weights"
+        )
         yield finding("WB211", message, source=pair.source, target=pair.target, fix=FIX)
-    for _, layer in _calls(
-        context, context.target.graph, context.source.graph, {t: p.source for t, p in context.pairs.items()}
-    ):
+    sources = {target: pair.source for target, pair in context.pairs.items()}
+    for _, again in _called_more(context.target, context.source, sources):
         for unit in context.open_source():
-            if unit.has_weights and key(unit) == key(layer):
-                message = f"{unit.name}: the target calls {layer.name} a second time there: apart in the source, tied here; one is lost"
-                yield finding("WB211", message, source=unit.name, target=layer.name, fix=FIX)
+            if not _is_like(unit, again):
+                continue
+            message = (
+                f"{unit.name}: the target calls {again.name} a second time there: "
+                "apart in the source, tied here; one is lost"
+            )
+            yield finding("WB211", message, source=unit.name, target=again.name, fix=FIX)
 
 
-def _calls(
-    context: Context, one: LayerGraph, other: LayerGraph, pairs: Mapping[str, str]
-) -> Iterator[tuple[int, Unit]]:
+def _is_like(unit: Unit, other: Unit) -> bool:
+    return unit.has_weights and key(unit) == key(other)
+
+
+def _called_more(side: Reduced, other: Reduced, pairs: Mapping[str, str]) -> Iterator[tuple[int, Unit]]:
     """Units of one side that it calls more often than the other side calls their counterparts, and how much
     more often.
     """
-    left, right = _counts(one), _counts(other)
-    side = context.source if one is context.source.graph else context.target
-    for name, n in left.items():
-        if name in side.by_name and name in pairs and n > right.get(pairs[name], 0):
-            yield n - right.get(pairs[name], 0), side.by_name[name]
+    calls, calls_there = _further_calls(side.graph), _further_calls(other.graph)
+    for name, n in calls.items():
+        if name not in side.by_name or name not in pairs:
+            continue
+        spare = n - calls_there[pairs[name]]
+        if spare > 0:
+            yield spare, side.by_name[name]
 
 
-def _counts(graph: LayerGraph) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for layer in graph.layers:
-        first = layer.attributes.get("shared_with")
-        if isinstance(first, str) and not layer.tensors:
-            found[first] = found.get(first, 0) + 1
-    return found
+def _further_calls(graph: LayerGraph) -> Counter[str]:
+    """How often each layer is called again."""
+    firsts = (layer.attributes.get("shared_with") for layer in graph.layers if not layer.tensors)
+    return Counter(name for name in firsts if isinstance(name, str))
