@@ -12,7 +12,7 @@ from report_samples import HOSTILE, sample, write_keras
 
 from weightbridge.cli import main
 from weightbridge.cli.group import COMMANDS
-from weightbridge.report.json import render
+from weightbridge.report.render.json import render
 from weightbridge.report.render.renderers import RENDERERS
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from weightbridge import WeightbridgeError
-from weightbridge.commands import features
+from weightbridge.commands.features import features, features_report
 from weightbridge.errors import OutputError, RunError, Unsupported, UsageError
 from weightbridge.options import Options
 
@@ -192,7 +192,7 @@ def test_the_command_builds_the_model_with_the_given_arguments(
         "    return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(units, name='wide'), keras.layers.Dense(2)])\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    report = features.features_report(
+    report = features_report(
         "py:built_for_features:make", "wide", tmp_path / "out.keras", Options(source_arguments={"units": 5})
     )
     assert report.target is not None

@@ -13,7 +13,8 @@ from report_samples import graph, hostile, layer, sample, step, tensor
 
 from weightbridge.diagnostics import finding
 from weightbridge.plan import Plan, Unused
-from weightbridge.report.json import plain, render, to_json
+from weightbridge.report.document import plain
+from weightbridge.report.render.json import render
 from weightbridge.report.values import Report
 from weightbridge.verification import Verification
 
@@ -76,7 +77,7 @@ def test_coverage_is_what_the_ledgers_sum_up_to() -> None:
     sources = {"copy": ("s/a",), "transform": ("s/b",), "adapt": ("s/a", "s/b"), "fresh": (), "keep": ()}
     steps = tuple(step(f"t/{kind}", *sources[kind], kind=kind, size=size) for kind, size in sizes.items())
     plan = Plan(steps, (Unused("s/c", "declared"), Unused("iterations", "optimizer")))
-    covered = to_json(Report("check", "pass", plan=plan))["coverage"]
+    covered = Report("check", "pass", plan=plan).to_json()["coverage"]
     assert covered == {
         "parameters": 100, "copied": 10, "transformed": 20, "adapted": 30, "fresh": 25, "kept": 15, "fraction": 0.6,
         "source_tensors": 4, "source_tensors_used": 2,
@@ -84,7 +85,7 @@ def test_coverage_is_what_the_ledgers_sum_up_to() -> None:
 
 
 def test_no_plan_covers_nothing() -> None:
-    assert set(to_json(Report("inspect", "pass"))["coverage"].values()) == {0}
+    assert set(Report("inspect", "pass").to_json()["coverage"].values()) == {0}
 
 
 def test_order_that_means_nothing_does_not_show() -> None:
@@ -101,12 +102,12 @@ def test_order_that_means_nothing_does_not_show() -> None:
 
 def test_steps_stay_in_the_targets_order() -> None:
     report = Report("check", "pass", plan=Plan((step("z", "a"), step("a", "b")), ()))
-    assert [one["target"] for one in to_json(report)["steps"]] == ["z", "a"]
+    assert [one["target"] for one in report.to_json()["steps"]] == ["z", "a"]
 
 
 def test_the_same_finding_twice_is_said_once() -> None:
     twice = (finding("WB203", "unused", source="a"),) * 2
-    assert len(to_json(Report("check", "warn", findings=twice))["findings"]) == 1
+    assert len(Report("check", "warn", findings=twice).to_json()["findings"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -139,4 +140,4 @@ def test_numbers_that_are_not_finite_become_null() -> None:
     report = Report(
         "verify", "fail", verification=Verification("actual", ({"name": "y", "ratio": float("inf")},))
     )
-    assert to_json(report)["verification"]["outputs"] == [{"name": "y", "ratio": None}]
+    assert report.to_json()["verification"]["outputs"] == [{"name": "y", "ratio": None}]

@@ -8,8 +8,8 @@ import pytest
 from report_samples import graph, hostile, layer, sample, tensor
 
 from weightbridge.errors import UsageError
-from weightbridge.report.json import render
 from weightbridge.report.load import load_report
+from weightbridge.report.render.json import render
 from weightbridge.report.values import Report
 
 REPORTS = {

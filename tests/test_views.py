@@ -17,7 +17,7 @@ from test_views_layout import chain, residual
 from weightbridge.diagnostics import CODES
 from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.report.json import plain
+from weightbridge.report.document import plain
 from weightbridge.views import dot, svg, text
 from weightbridge.views import json as views_json
 from weightbridge.views.labels import COLORS, FAMILIES, described, family

@@ -1,11 +1,11 @@
 """A saved report (JSON) -> Report: checked by hand, with every problem named at once."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from weightbridge.checked import listed, strict_json
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan, Step, Unused
@@ -13,56 +13,37 @@ from weightbridge.report.validation import problems
 from weightbridge.report.values import EXIT_CODES, ModelSummary, Report
 from weightbridge.verification import Verification
 
-SHOWN = 5
+FIX = "Give a file that --report json=PATH wrote"
 
 
 def load_report(path: Path) -> Report:
     """Raises UsageError where the file is missing, is no JSON or is no report of this version."""
     where = str(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        data = strict_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(
-            f"the report cannot be read: {error.strerror}",
-            where=where,
-            fix="Check the path and its permissions",
-        ) from error
+        message = f"the report cannot be read: {error.strerror}"
+        raise UsageError(message, where=where, fix="Check the path and its permissions") from error
     except (ValueError, RecursionError) as error:
-        raise UsageError(
-            f"this is no JSON report: {error}", where=where, fix="Give a file that --report json=PATH wrote"
-        ) from error
+        raise UsageError(f"this is no JSON report: {error}", where=where, fix=FIX) from error
     wrong = problems(data)
     if wrong:
-        more = f"; and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
-        raise UsageError(
-            "; ".join(wrong[:SHOWN]) + more,
-            where=where,
-            fix="Give a file that --report json=PATH wrote, unchanged",
-        )
+        raise UsageError(listed(wrong), where=where, fix=f"{FIX}, unchanged")
     return report_from_json(data)
 
 
 def report_from_json(data: Mapping[str, Any]) -> Report:
-    """The Report of a valid object; `to_json` gives the object again."""
-    verification = data["verification"]
+    """The Report of a valid object; its `to_json` gives the object again."""
+    steps = tuple(map(_step, data["steps"]))
+    unused = tuple(Unused(entry["source"], entry["reason"]) for entry in data["unused"])
     return Report(
         command=data["command"],
         verdict=data["verdict"],
         source=_summary(data["source"]),
         target=_summary(data["target"]),
-        plan=Plan(
-            tuple(map(_step, data["steps"])), tuple(Unused(u["source"], u["reason"]) for u in data["unused"])
-        ),
-        findings=tuple(
-            Finding(*(f[key] for key in ("code", "message", "source", "target", "fix", "severity")))
-            for f in data["findings"]
-        ),
-        verification=Verification(
-            verification["mode"],
-            tuple(verification["outputs"]),
-            tuple(verification["layers"]),
-            verification["evidence"],
-        ),
+        plan=Plan(steps, unused),
+        findings=tuple(map(_finding, data["findings"])),
+        verification=_verification(data["verification"]),
         graph=data.get("graph"),
         exit_code=EXIT_CODES[data["verdict"]],
     )
@@ -79,5 +60,9 @@ def _step(step: Mapping[str, Any]) -> Step:
     return Step(**{f.name: values[f.name] for f in fields(Step) if f.name != "parameters"})
 
 
-def _no_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")
+def _finding(entry: Mapping[str, Any]) -> Finding:
+    return Finding(**{key: entry[key] for key in ("code", "message", "source", "target", "fix", "severity")})
+
+
+def _verification(entry: Mapping[str, Any]) -> Verification:
+    return Verification(entry["mode"], tuple(entry["outputs"]), tuple(entry["layers"]), entry["evidence"])

@@ -1,15 +1,13 @@
-"""Report: what one command found, as one JSON object that every renderer reads (schema in
-report/schema.json).
-"""
+"""Report: what one command found, as one JSON object that every renderer reads (see schema.json)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import VerdictError
 from weightbridge.plan import Plan
-from weightbridge.report.json import to_json
+from weightbridge.report.document import HEAD, finding_entries, plain, plan_entries, summary_entry
 from weightbridge.verification import Verification
 
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
@@ -39,10 +37,9 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The result of one command; all formats render `report.to_json()`.
+    """The result of one command.
 
-    `exit_code` follows from the verdict and `fail_on`; `graph` is the layer listing of `inspect`, None
-    elsewhere.
+    exit_code: follows from the verdict and `fail_on`; graph: the layers, for `inspect` alone.
     """
 
     command: str
@@ -56,13 +53,22 @@ class Report:
     exit_code: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object that schema.json describes: the same inputs give the same bytes."""
-        return to_json(self)
+        """The JSON object that schema.json describes and every format renders: no times, NaN and Inf as null."""
+        graph = {} if self.graph is None else {"graph": plain(self.graph)}
+        return {
+            **HEAD,
+            "command": self.command,
+            "verdict": self.verdict,
+            "source": summary_entry(self.source),
+            "target": summary_entry(self.target),
+            **plan_entries(self.plan),
+            "findings": finding_entries(self.findings),
+            "verification": plain(asdict(self.verification)),
+            **graph,
+        }
 
     def raise_for_verdict(self) -> None:
         """Raises VerdictError unless the verdict is `pass` or `warn`."""
         if self.verdict not in ("pass", "warn"):
-            raise VerdictError(
-                f"{self.command}: verdict {self.verdict}"
-                + "".join(f"\n  {f.code} {f.message}" for f in self.findings[:5])
-            )
+            first = "".join(f"\n  {finding.code} {finding.message}" for finding in self.findings[:5])
+            raise VerdictError(f"{self.command}: verdict {self.verdict}{first}")

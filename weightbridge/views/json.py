@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.report.json import plain
-from weightbridge.report.json import render as json_text
+from weightbridge.report.document import plain
+from weightbridge.report.render.json import render as json_text
 
 
 def graph_to_json(graph: LayerGraph) -> dict[str, Any]:

@@ -1,6 +1,4 @@
-"""The table of report formats: each a module with `render(report) -> str` over the JSON object, imported when
-it is asked for.
-"""
+"""The table of report formats: each a module with `render(report) -> str`, imported when it is asked for."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -11,7 +9,7 @@ from weightbridge.errors import UsageError
 Renderer = Callable[[Mapping[str, Any]], str]
 RENDERERS: dict[str, str] = {
     "text": "weightbridge.report.render.text",
-    "json": "weightbridge.report.json",
+    "json": "weightbridge.report.render.json",
     "markdown": "weightbridge.report.render.markdown",
     "junit": "weightbridge.report.render.junit",
 }

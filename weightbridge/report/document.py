@@ -1,0 +1,101 @@
+"""The parts of a report's one JSON object (schema.json describes it): the same for the same inputs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from weightbridge.diagnostics import Finding, sorted_findings
+from weightbridge.plan import Plan, Step
+from weightbridge.report.coverage import coverage
+from weightbridge.version import __version__
+
+if TYPE_CHECKING:
+    from weightbridge.report.values import ModelSummary
+
+SCHEMA_VERSION = 1
+HEAD: dict[str, Any] = {
+    "schema_version": SCHEMA_VERSION,
+    "tool": {"name": "weightbridge", "version": __version__},
+}
+
+
+def summary_entry(model: "ModelSummary | None") -> dict[str, Any]:
+    """One side of the report; empty where there is none."""
+    return {} if model is None else asdict(model)
+
+
+def plan_entries(plan: Plan | None) -> dict[str, Any]:
+    """Coverage, steps in the target's order, and unused source tensors."""
+    steps = () if plan is None else plan.steps
+    unused = () if plan is None else plan.unused
+    in_order = sorted(unused, key=lambda entry: (entry.source, entry.reason))
+    return {
+        "coverage": _coverage(plan),
+        "steps": [_step(step) for step in steps],
+        "unused": [asdict(entry) for entry in in_order],
+    }
+
+
+def finding_entries(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
+    """Errors first, then by code and place."""
+    return [_finding(finding) for finding in sorted_findings(findings)]
+
+
+def plain(value: Any) -> Any:
+    """JSON-like values of any depth as JSON's own, keys sorted.
+
+    Tuples become lists, numpy's scalars numbers, NaN and infinities None.
+    """
+    match value:
+        case None | bool() | str():
+            return value
+        case int():
+            return int(value)
+        case float():
+            return float(value) if isfinite(value) else None
+        case Mapping():
+            return {str(k): plain(v) for k, v in sorted(value.items(), key=lambda item: str(item[0]))}
+        case set() | frozenset():
+            return [plain(v) for v in sorted(value, key=str)]
+        case list() | tuple():
+            return [plain(v) for v in value]
+    is_scalar = hasattr(value, "item") and getattr(value, "size", 1) == 1
+    return plain(value.item()) if is_scalar else str(value)
+
+
+def _coverage(plan: Plan | None) -> dict[str, Any]:
+    covered = coverage(plan)
+    counts = asdict(covered)
+    tensors = {name: counts.pop(name) for name in ("source_tensors", "source_tensors_used")}
+    return {**counts, "fraction": covered.fraction, **tensors}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "target": step.target,
+        "sources": list(step.sources),
+        "kind": step.kind,
+        "contract": step.contract,
+        "transform": step.transform,
+        "shape": list(step.shape),
+        "size": step.size,
+        "confidence": plain(step.confidence),
+        "evidence": list(step.evidence),
+        "runners_up": list(step.runners_up),
+        "energy_kept": plain(step.energy_kept),
+        "cost": step.cost,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity,
+        "message": finding.message,
+        "source": finding.source,
+        "target": finding.target,
+        "fix": finding.fix,
+        "fingerprint": finding.fingerprint,
+    }
