@@ -67,7 +67,7 @@ def _matched_block(
         given, wanted = left_source[sure.source], left_target[sure.target]
         rivals = [left_source[i] for i in sure.runners_up]
         matches += single_matches(given, wanted, sure, rivals, joiner)
-        if _is_whole(given) and _is_whole(wanted) and "tied" not in sure.evidence:
+        if _are_whole(given, wanted, sure):
             pairs.append(_layer_pair(given, wanted, sure, rivals))
         elif _is_whole(given):
             used_in_part.add(given.leaf.unit.name)
@@ -105,6 +105,11 @@ def _key(uses: Sequence[Use]) -> Key:
 def _key_of_use(use: Use) -> Key:
     shapes = tuple((role, tensor.shape) for role, tensor in use.leaf.tensors)
     return use.inner, use.function, use.towers, use.behind, use.ahead, use.leaf.kind, shapes
+
+
+def _are_whole(given: Use, wanted: Use, pair: LeafPair) -> bool:
+    """Whether both are whole units, and the target's does not share the source with another."""
+    return _is_whole(given) and _is_whole(wanted) and "tied" not in pair.evidence
 
 
 def _is_whole(use: Use) -> bool:

@@ -1,8 +1,8 @@
-"""Blocks: the repeated parts of a model, found by the numbers in its names; and which blocks of two models
-correspond.
+"""Blocks: the repeated parts of a model, by the numbers in its names.
+
+`encoder.layer.0.query`, `encoder.layer.1.query` -> blocks 0 and 1 of the track `encoder.layer`.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,19 +12,23 @@ from weightbridge.matching.uses.leaves import Leaf
 Words = tuple[str, ...]
 LEVELS = 3
 ALIKE = 0.5  # share of the names inside that two neighbours of one run have in common
+Place = tuple[int, int, int]  # length of the prefix, start of what is inside, number
+Key = tuple[Words, tuple[int, ...]]  # the words that name a block, and its numbers
 
 
 @dataclass(frozen=True)
 class Block:
-    """The leaves under one numbered scope. `start`: how many of their words name the scope; 0 for what
-    belongs to no run.
+    """The leaves under one numbered scope.
+
+    track: the words before the outermost number; place: the numbers. start: how many of the leaves' words name
+    the scope; 0 for what belongs to no run. first: the place of its first leaf in the model.
     """
 
     track: Words
     place: tuple[int, ...]
     start: int
     leaves: tuple[Leaf, ...]
-    first: int = 0  # the place of its first leaf in the model
+    first: int = 0
 
     @cached_property
     def parameters(self) -> int:
@@ -42,18 +46,10 @@ class Block:
             _without_echo(leaf.words[: self.start], leaf.words[self.start :]) for leaf in self.leaves
         )
 
-    @cached_property
-    def signature(self) -> tuple[object, ...]:
-        """Equal for blocks whose names and shapes inside are the same."""
-        return tuple(
-            (w, tuple((r, t.shape) for r, t in leaf.tensors))
-            for w, leaf in zip(self.inner, self.leaves, strict=True)
-        )
-
 
 @dataclass(frozen=True)
 class Partition:
-    """All leaves as blocks, in order, by track: the outermost run that they belong to."""
+    """One way of cutting a model: its blocks in order, by track, and what belongs to no run as one block."""
 
     tracks: Mapping[Words, tuple[Block, ...]]
     rest: Block
@@ -61,8 +57,10 @@ class Partition:
 
 def _without_echo(scope: Words, inner: Words) -> Words:
     """Without the block's own name, where the names inside begin with it again (`block_4/block_4_conv`)."""
-    echo = next((k for k in range(min(len(scope), len(inner) - 1), 1, -1) if inner[:k] == scope[-k:]), 0)
-    return inner[echo:] if any(w.isdigit() for w in inner[:echo]) else inner
+    longest = min(len(scope), len(inner) - 1)
+    lengths = [n for n in range(longest, 1, -1) if inner[:n] == scope[-n:]]
+    echo = lengths[0] if lengths else 0
+    return inner[echo:] if any(word.isdigit() for word in inner[:echo]) else inner
 
 
 def partitions(leaves: Sequence[Leaf]) -> tuple[Partition, ...]:
@@ -74,33 +72,35 @@ def partitions(leaves: Sequence[Leaf]) -> tuple[Partition, ...]:
 
 
 def one_track(partition: Partition) -> Partition:
-    """The same blocks as one sequence, by where they begin: runs that take turns (`conv_dw_1`, `conv_pw_1`,
-    `conv_dw_2`, ...).
+    """The same blocks as one sequence, by where they begin.
+
+    Runs may take turns (`conv_dw_1`, `conv_pw_1`, `conv_dw_2`, ...).
     """
-    blocks = sorted(
-        (block for track in partition.tracks.values() for block in track), key=lambda block: block.first
-    )
+    blocks = [block for track in partition.tracks.values() for block in track]
+    blocks.sort(key=lambda block: block.first)
     return Partition({(): tuple(blocks)} if blocks else {}, partition.rest)
 
 
 def _runs(leaves: Sequence[Leaf]) -> Mapping[Words, bool]:
-    """Prefix -> whether its numbers leave out 0 because the first block bears no number."""
-    inside: dict[Words, dict[str, set[Words]]] = {}
-    counts: Counter[Words] = Counter()
+    """Prefix of a run -> whether its numbers leave out 0 because the first block bears no number."""
+    runs = {}
+    for prefix, members in _numbered(leaves).items():
+        blocks = {number: {_unnumbered(inner) for inner in inners} for number, inners in members.items()}
+        count = sum(map(len, members.values()))
+        if _is_run(list(blocks.values()), count) or _is_second(leaves, prefix, blocks, count):
+            runs[prefix] = "0" not in blocks and _has_first(leaves, prefix, blocks)
+    return runs
+
+
+def _numbered(leaves: Sequence[Leaf]) -> dict[Words, dict[str, list[Words]]]:
+    """Prefix -> number behind it -> the words of each leaf behind that number."""
+    members: dict[Words, dict[str, list[Words]]] = {}
     for leaf in leaves:
-        for p, word in enumerate(leaf.words):
+        for place, word in enumerate(leaf.words):
             if word.isdigit():
-                counts[leaf.words[:p]] += 1
-                inside.setdefault(leaf.words[:p], {}).setdefault(word, set()).add(
-                    _unnumbered(leaf.words[p + 1 :])
-                )
-    alike = {
-        p
-        for p, blocks in inside.items()
-        if _is_run(list(blocks.values()), counts[p]) or _is_second(leaves, p, blocks, counts[p])
-    }
-    found = {prefix: "0" not in blocks for prefix, blocks in inside.items() if prefix in alike}
-    return {prefix: lacks and _has_first(leaves, prefix, inside[prefix]) for prefix, lacks in found.items()}
+                blocks = members.setdefault(leaf.words[:place], {})
+                blocks.setdefault(word, []).append(leaf.words[place + 1 :])
+    return members
 
 
 def _unnumbered(path: Words) -> Words:
@@ -112,7 +112,10 @@ def _is_run(blocks: Sequence[set[Words]], count: int) -> bool:
     """Two or more alike, of two or more leaves each; two kinds may take turns."""
     if len(blocks) < 2 or count < 2 * len(blocks):
         return False
-    shares = [max(_shared(b, a) for a in blocks[max(i - 2, 0) : i]) for i, b in enumerate(blocks) if i]
+    shares = []
+    for i in range(1, len(blocks)):
+        two_before = blocks[max(i - 2, 0) : i]
+        shares.append(max(_shared(blocks[i], names) for names in two_before))
     return sum(shares) >= ALIKE * len(shares)
 
 
@@ -124,62 +127,52 @@ def _is_second(leaves: Iterable[Leaf], prefix: Words, blocks: Mapping[str, set[W
     """Whether the only numbered block repeats, name by name, one without a number (`stage`, `stage_1`)."""
     if list(blocks) != ["1"] or count < 2:
         return False
-    n = len(prefix)
-    first = {
-        _unnumbered(leaf.words[n:])
-        for leaf in leaves
-        if leaf.words[:n] == prefix and leaf.words[n : n + 1] != ("1",)
-    }
-    return first == blocks["1"]
+    inners = [leaf.words[len(prefix) :] for leaf in leaves if leaf.words[: len(prefix)] == prefix]
+    return {_unnumbered(inner) for inner in inners if inner[:1] != ("1",)} == blocks["1"]
 
 
 def _has_first(leaves: Iterable[Leaf], prefix: Words, blocks: Mapping[str, set[Words]]) -> bool:
+    """Whether a leaf with this prefix and no number repeats one of the blocks'."""
     known = set.union(*blocks.values())
-    return any(
-        leaf.words[: len(prefix)] == prefix and _unnumbered(leaf.words[len(prefix) :]) in known
-        for leaf in leaves
-    )
+    inners = (leaf.words[len(prefix) :] for leaf in leaves if leaf.words[: len(prefix)] == prefix)
+    return any(_unnumbered(inner) in known for inner in inners)
 
 
-def _places(path: Words, runs: Mapping[Words, bool]) -> list[tuple[int, int, int]]:
-    """(length of the prefix, start of what is inside, number) of each run that the path passes, outermost
-    first.
-    """
-    found = []
-    for p in range(len(path)):
-        prefix = path[:p]
+def _places(path: Words, runs: Mapping[Words, bool]) -> list[Place]:
+    """The place in each run that the path passes, outermost first."""
+    places = []
+    for length, word in enumerate(path):
+        prefix = path[:length]
         if prefix not in runs:
             continue
-        if path[p].isdigit():
-            found.append((p, p + 1, int(path[p])))
-        elif runs[prefix] and not path[p].isdigit():
-            found.append((p, p, 0))
-    return found
+        if word.isdigit():
+            places.append((length, length + 1, int(word)))
+        elif runs[prefix]:
+            places.append((length, length, 0))
+    return places
 
 
-def _partition(leaves: Sequence[Leaf], places: Sequence[list[tuple[int, int, int]]], level: int) -> Partition:
-    groups: dict[Words, dict[tuple[Words, tuple[int, ...]], list[Leaf]]] = {}
-    starts: dict[tuple[Words, tuple[int, ...]], int] = {}
+def _partition(leaves: Sequence[Leaf], places: Sequence[list[Place]], level: int) -> Partition:
+    """The blocks of the outermost `level` numbers."""
+    members: dict[Key, list[int]] = {}
+    tracks: dict[Words, dict[Key, int]] = {}  # track -> block -> start of what is inside
     rest = []
-    firsts: dict[tuple[Words, tuple[int, ...]], int] = {}
-    for i, (leaf, found) in enumerate(zip(leaves, places, strict=True)):
-        if not found:
+    for i, (leaf, passed) in enumerate(zip(leaves, places, strict=True)):
+        if not passed:
             rest.append(leaf)
             continue
-        used = found[:level]
-        key = leaf.words[: used[-1][0]], tuple(n for *_, n in used)
-        starts[key] = used[-1][1]
-        firsts.setdefault(key, i)
-        groups.setdefault(leaf.words[: used[0][0]], {}).setdefault(key, []).append(leaf)
-    tracks = {
-        track: tuple(
-            Block(track, key[1], starts[key], tuple(members), firsts[key])
-            for key, members in sorted(blocks.items(), key=_in_order)
-        )
-        for track, blocks in groups.items()
-    }
-    return Partition(tracks, Block((), (), 0, tuple(rest)))
+        used = passed[:level]
+        prefix, start, _ = used[-1]
+        key = leaf.words[:prefix], tuple(number for *_, number in used)
+        members.setdefault(key, []).append(i)
+        tracks.setdefault(leaf.words[: used[0][0]], {})[key] = start
+    blocks_of_tracks = {}
+    for track, starts in tracks.items():
+        keys = sorted(starts, key=lambda key: (key[1], key[0]))
+        blocks_of_tracks[track] = tuple(_block(track, key, starts[key], members[key], leaves) for key in keys)
+    return Partition(blocks_of_tracks, Block((), (), 0, tuple(rest)))
 
 
-def _in_order(item: tuple[tuple[Words, tuple[int, ...]], object]) -> tuple[tuple[int, ...], Words]:
-    return item[0][1], item[0][0]
+def _block(track: Words, key: Key, start: int, members: Sequence[int], leaves: Sequence[Leaf]) -> Block:
+    own = tuple(leaves[i] for i in members)
+    return Block(track, key[1], start, own, members[0])

@@ -67,15 +67,16 @@ def _leaves_told_by_name(context: Context) -> tuple[list[Leaf], list[Leaf]]:
 
 def _without_numbered(leaves: Sequence[Leaf], is_numbered: bool, is_onnx_beside: bool) -> list[Leaf]:
     """Without those that ONNX numbers through (`Conv_3`) and recurrent layers beside it: place says more."""
-    kept = []
-    for leaf in leaves:
-        is_counter = is_numbered and _is_free(leaf) and is_automatic(leaf.name)
-        is_recurrent = is_onnx_beside and leaf.layer.op in RECURRENT  # one side's names tell them in vain
-        if not is_counter and not is_recurrent:
-            kept.append(leaf)
+    kept = [leaf for leaf in leaves if not _is_told_by_place(leaf, is_numbered, is_onnx_beside)]
     if is_numbered and len(kept) < len(leaves):  # norms follow the layers that their place tells
         kept = [leaf for leaf in kept if leaf.layer.op != "BatchNorm"]
     return kept
+
+
+def _is_told_by_place(leaf: Leaf, is_numbered: bool, is_onnx_beside: bool) -> bool:
+    """One side's names tell recurrent layers in vain where the other is ONNX."""
+    is_counter = is_numbered and _is_free(leaf) and is_automatic(leaf.name)
+    return is_counter or (is_onnx_beside and leaf.layer.op in RECURRENT)
 
 
 def _is_free(leaf: Leaf) -> bool:

@@ -1,6 +1,4 @@
-"""Counting from another number: `norm1`, `norm2` beside `0_bn`, `1_bn` are the first and the second, not one
-name in common.
-"""
+"""Counting from another number: `norm1`, `norm2` beside `0_bn`, `1_bn` -> the first and the second."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,48 +12,60 @@ BEFORE = "pre"  # what stands before the first one may have this word in place o
 
 
 def in_step(source: Sequence[Use], target: Sequence[Use]) -> tuple[list[Use], list[Use]]:
-    """Both sides with the numbers of equal kinds and sizes counted from 0, where they number as many
-    otherwise than each other.
+    """Both sides with the numbers of equal kinds and sizes counted from 0, where they count from others."""
+    source_places, target_places = _places(source), _places(target)
+    counted_source, counted_target = list(source), list(target)
+    for key in source_places.keys() & target_places.keys():
+        source_numbers = _numbers([source[i].inner for i in source_places[key]])
+        target_numbers = _numbers([target[i].inner for i in target_places[key]])
+        has_as_many = len(source_numbers) == len(target_numbers) > 1
+        if has_as_many and set(source_numbers) != set(target_numbers):
+            _count(counted_source, source_places[key], source_numbers)
+            _count(counted_target, target_places[key], target_numbers)
+    return counted_source, counted_target
+
+
+def _places(uses: Sequence[Use]) -> dict[tuple[str, int], list[int]]:
+    """Kind and size -> the leaves that somebody has numbered.
+
+    A framework's counter (`conv2d_17`) goes through the whole model and counts nothing.
     """
-    left, right = _groups(source), _groups(target)
-    found = list(source), list(target)
-    for key in left.keys() & right.keys():
-        ours, theirs = (
-            _numbers([roles[i].inner for i in places])
-            for roles, places in ((source, left[key]), (target, right[key]))
-        )
-        if len(ours) == len(theirs) > 1 and set(ours) != set(theirs):
-            _count(found[0], left[key], ours)
-            _count(found[1], right[key], theirs)
-    return found
-
-
-def _count(roles: list[Use], places: Sequence[int], numbers: Sequence[Numbers]) -> None:
-    ranks = {number: rank for rank, number in enumerate(sorted(numbers))}
-    for i, number in zip(places, numbers, strict=True):
-        roles[i] = replace(roles[i], inner=_renumbered(roles[i].inner, ranks[number]))
-
-
-def _groups(roles: Sequence[Use]) -> dict[tuple[str, int], list[int]]:
-    """Of layers that somebody has numbered: a framework's counter (`conv2d_17`) goes through the whole model."""
-    found: dict[tuple[str, int], list[int]] = {}
-    for i, role in enumerate(roles):
-        if is_automatic(role.leaf.name) and any(map(str.isalpha, role.leaf.name)):
-            continue
-        found.setdefault((role.leaf.kind, role.leaf.size), []).append(i)
-    return found
+    places: dict[tuple[str, int], list[int]] = {}
+    for i, use in enumerate(uses):
+        is_counter = is_automatic(use.leaf.name) and any(map(str.isalpha, use.leaf.name))
+        if not is_counter:
+            places.setdefault((use.leaf.kind, use.leaf.size), []).append(i)
+    return places
 
 
 def _numbers(names: Sequence[Words]) -> list[Numbers]:
-    """The numbers of each name; nothing where they do not count: two alike, one without, or several in names
-    that differ in their words.
+    """The numbers of each name; nothing where they do not count.
+
+    They do not where two are alike, one has none, or names that differ in their words have several.
     """
-    found = [tuple(int(w) for w in name if w.isdecimal() and w.isascii()) for name in names]
-    schemes = {tuple("" if w.isdecimal() else w for w in name) for name in names}
-    is_one_count = len(schemes) == 1 or all(
-        len(n) == 1 or (not n and BEFORE in name) for n, name in zip(found, names, strict=True)
-    )
-    return found if is_one_count and len(set(found)) == len(found) else []
+    numbers = [_numbers_in(name) for name in names]
+    if len(set(numbers)) < len(numbers):
+        return []
+    schemes = {tuple("" if word.isdecimal() else word for word in name) for name in names}
+    named = zip(numbers, names, strict=True)
+    if len(schemes) == 1 or all(_is_counted(own, name) for own, name in named):
+        return numbers
+    return []
+
+
+def _numbers_in(name: Words) -> Numbers:
+    return tuple(int(word) for word in name if word.isdecimal() and word.isascii())
+
+
+def _is_counted(numbers: Numbers, name: Words) -> bool:
+    return len(numbers) == 1 or (not numbers and BEFORE in name)
+
+
+def _count(uses: list[Use], places: Sequence[int], numbers: Sequence[Numbers]) -> None:
+    """Replaces the numbers of these leaves by their ranks."""
+    ranks = {number: rank for rank, number in enumerate(sorted(numbers))}
+    for i, number in zip(places, numbers, strict=True):
+        uses[i] = replace(uses[i], inner=_renumbered(uses[i].inner, ranks[number]))
 
 
 def _renumbered(inner: Words, rank: int) -> Words:

@@ -96,14 +96,20 @@ def _split(given: Use, wanted: Sequence[Use], joiner: Joiner) -> Iterator[Match]
     is_by_head = given.inner[-3:] == BY_HEAD and len(set(lengths)) == 1
     confidence = DOUBTFUL if is_by_head else BY_WORDS
     for place, (use, rows) in enumerate(zip(wanted, bounds, strict=True)):
-        for role, tensor in use.leaf.tensors:
-            part = _part_of(given.leaf, role)
-            cut = _cut(given.leaf, part, rows, use.leaf, tensor, joiner) if part else None
-            if part is None or cut is None:
-                continue
-            if is_by_head:
-                cut = _by_head(cut, part, place, len(wanted), use.leaf)
-            yield Match(tensor.name, (part.name,), *cut, False, confidence, EVIDENCE)
+        for tensor, part, cut in _cuts(given.leaf, rows, use.leaf, joiner):
+            gathered = _by_head(cut, part, place, len(wanted), use.leaf) if is_by_head else cut
+            yield Match(tensor.name, (part.name,), *gathered, False, confidence, EVIDENCE)
+
+
+def _cuts(
+    whole: Leaf, rows: tuple[int, int], target: Leaf, joiner: Joiner
+) -> Iterator[tuple[Tensor, Tensor, Transform]]:
+    """Each tensor of a part, the fused one that it is cut from, and how."""
+    for role, tensor in target.tensors:
+        fused = _part_of(whole, role)
+        cut = _cut(whole, fused, rows, target, tensor, joiner) if fused else None
+        if fused and cut:
+            yield tensor, fused, cut
 
 
 def _lengths(whole: Leaf, parts: Sequence[Use]) -> Lengths:
@@ -205,22 +211,24 @@ def _joined(given: Sequence[Use], wanted: Use, joiner: Joiner) -> Iterator[Match
     lengths = _lengths(wanted.leaf, given)
     for role, tensor in wanted.leaf.tensors:
         axis = _axis_of(tensor, wanted.leaf)
-        sources = [_part_of(use.leaf, role.removeprefix("in_proj_")) for use in given]
-        parts = []
-        for use, source, length in zip(given, sources, lengths, strict=True):
+        names, parts = [], []
+        for use, length in zip(given, lengths, strict=True):
+            source = _part_of(use.leaf, role.removeprefix("in_proj_"))
             part = _with_length(tensor, axis, length)
-            transform = _part_to_whole(use.leaf, source, wanted.leaf, part, joiner) if source else None
-            if transform is not None:
+            transform = _part_to_whole(use.leaf, source, wanted.leaf, part, joiner)
+            if source and transform:
+                names.append(source.name)
                 parts.append({"pattern": transform[0], **transform[1]})
         if len(parts) == len(given):
-            names = tuple(source.name for source in sources if source)
             parameters = {"axis": axis, "parts": parts}
-            yield Match(tensor.name, names, "fuse", parameters, False, BY_WORDS, EVIDENCE)
+            yield Match(tensor.name, tuple(names), "fuse", parameters, False, BY_WORDS, EVIDENCE)
 
 
 def _part_to_whole(
-    given: Leaf, source: Tensor, whole: Leaf, part: Tensor, joiner: Joiner
+    given: Leaf, source: Tensor | None, whole: Leaf, part: Tensor, joiner: Joiner
 ) -> Transform | None:
+    if source is None:
+        return None
     if is_stack(whole):
         return _between_stacks(given, source, whole, part)
     return joiner.transform(given.layer, _as_dense(whole), source, _part_of_dense(whole, part))

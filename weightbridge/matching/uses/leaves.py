@@ -1,5 +1,6 @@
-"""Leaves: what is matched where names are all there is. A unit with weights, or one tensor of a layer of
-unknown class.
+"""Leaves: what is matched where names are all there is, a unit with weights or one tensor of a custom layer.
+
+`layers.0.mlp.fc1` with kernel and bias is one leaf; a layer of unknown class has one for each tensor.
 """
 
 from collections.abc import Iterable
@@ -16,12 +17,12 @@ from weightbridge.rules.words import words
 
 PLANE = 4  # axes of a kernel in two dimensions
 APART = frozenset({"reverse_embeddings"})  # an output head that is kept in the layer of the embedding
-PLAIN = frozenset(
-    {"kernel", "weight", "bias", "embeddings", "gamma", "beta", "scale", ""}
-)  # roles that add nothing to a layer's name
+# Roles that add nothing to a layer's name.
+PLAIN = frozenset({"kernel", "weight", "bias", "embeddings", "gamma", "beta", "scale", ""})
 STACKED = 3  # axes of matrices in a stack, and of the kernel of a Conv1D
 ATTENDING = frozenset({"query", "key", "value"})
 Kind = Literal["matrix", "conv", "norm", "vector"]
+Tensors = tuple[tuple[str, Tensor], ...]  # role, tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Leaf:
     """One thing to match by name.
 
     name: the unit's, or the tensor's where it stands alone. words: its whole path. size: elements of its main
-    tensor.
+    tensor. flow: (in, out) of a matrix or convolution whose axes are known.
     """
 
     name: str
@@ -37,8 +38,8 @@ class Leaf:
     words: tuple[str, ...]
     kind: Kind
     size: int
-    tensors: tuple[tuple[str, Tensor], ...]
-    flow: tuple[int, int] | None = None  # (in, out) of a matrix or convolution whose orientation is known
+    tensors: Tensors
+    flow: tuple[int, int] | None = None
 
     @property
     def layer(self) -> Layer:
@@ -75,60 +76,72 @@ def _holders(units: Iterable[Unit]) -> frozenset[str]:
 
 
 def _without_guess(leaf: Leaf) -> Leaf:
-    """A lone tensor of a layer that holds others is no norm's and no convolution's: a class token, a scale, a
-    table of positions.
+    """A lone tensor of a layer that holds others is no norm's and no convolution's.
+
+    It is a class token, a scale, a table of positions.
     """
     if leaf.kind == "conv" and len(leaf.main.shape) == STACKED:
         first, *others = leaf.unit.members
-        return replace(
-            leaf, kind="matrix", unit=replace(leaf.unit, members=(replace(first, op="Opaque"), *others))
-        )
+        unknown = replace(first, op="Opaque")
+        return replace(leaf, kind="matrix", unit=replace(leaf.unit, members=(unknown, *others)))
     return replace(leaf, kind="vector") if leaf.kind == "norm" else leaf
 
 
 def _leaves(unit: Unit) -> Iterable[Leaf]:
+    """The unit as one leaf; tensors that other models keep in layers of their own as leaves beside it."""
     if unit.layer.op == "Opaque" and len(unit.tensors) > 1:
-        return tuple(_leaf(t.name, unit, ((role, t),)) for role, t in unit.tensors)
-    fused = tuple((role, t) for role, t in unit.tensors if role.startswith("in_proj_"))
-    tables = {role for role, _ in unit.tensors} & {"embeddings"} if unit.layer.op == "Embedding" else set()
-    apart = tuple((role, t) for role, t in unit.tensors if role in APART or (tables and role not in tables))
-    own = tuple(item for item in unit.tensors if item not in fused and item not in apart)
-    found = [_leaf(f"{unit.name}/{role}", unit, ((role, t),)) for role, t in apart]
-    found += [_leaf(f"{unit.name}/in_proj", unit, fused)] if fused else []
-    return ([_leaf(unit.name, unit, own)] if own else []) + found
+        return tuple(_leaf(tensor.name, unit, ((role, tensor),)) for role, tensor in unit.tensors)
+    own, apart, fused = _own_apart_fused(unit)
+    named = [(unit.name, own)]
+    named += [(f"{unit.name}/{role}", ((role, tensor),)) for role, tensor in apart]
+    named += [(f"{unit.name}/in_proj", fused)]
+    return tuple(_leaf(name, unit, tensors) for name, tensors in named if tensors)
 
 
-def _leaf(name: str, unit: Unit, tensors: tuple[tuple[str, Tensor], ...]) -> Leaf:
+def _own_apart_fused(unit: Unit) -> tuple[Tensors, Tensors, Tensors]:
+    """The tensors of the unit itself, those that others keep apart, and a fused projection of attention."""
+    fused = tuple(item for item in unit.tensors if item[0].startswith("in_proj_"))
+    apart = tuple(item for item in unit.tensors if _is_apart(item[0], unit))
+    own = tuple(item for item in unit.tensors if item not in (*fused, *apart))
+    return own, apart, fused
+
+
+def _is_apart(role: str, unit: Unit) -> bool:
+    """Whether it is an output head in an embedding, or what else stands beside the table of one."""
+    has_table = unit.layer.op == "Embedding" and any(name == "embeddings" for name, _ in unit.tensors)
+    return role in APART or (has_table and role != "embeddings")
+
+
+def _leaf(name: str, unit: Unit, tensors: Tensors) -> Leaf:
     main = main_of(tensors)
-    path = _with_function(words(_told(name.partition("\0")[0], unit, main)), unit)
-    if (
-        unit.layer.op == "Conv" and len(main.shape) == STACKED and "attention" in path
-    ):  # what a reader without a class took for a Conv1D
-        unit = replace(unit, members=(replace(unit.layer, op="EinsumDense"), *unit.members[1:]))
+    path = _with_function(words(_telling_name(name.partition("\0")[0], unit, main)), unit)
+    if unit.layer.op == "Conv" and len(main.shape) == STACKED and "attention" in path:
+        einsum = replace(unit.layer, op="EinsumDense")  # what a reader without a class took for a Conv1D
+        unit = replace(unit, members=(einsum, *unit.members[1:]))
     kind = _kind(unit, main, len(tensors), path)
     flow = _flow(unit.layer, main) if kind in ("matrix", "conv") else None
     if unit.part:
-        return Leaf(name, unit, path, kind, unit.size, tensors, flow and (flow[0], unit.part.length))
+        flow = (flow[0], unit.part.length) if flow else None
+        return Leaf(name, unit, path, kind, unit.size, tensors, flow)
     return Leaf(name, unit, path, kind, main.size, tensors, flow)
 
 
 def _with_function(path: tuple[str, ...], unit: Unit) -> tuple[str, ...]:
     """The path, with what the graph tells that the unit is for where its name does not say so."""
-    named = function_of(path, "matrix").removeprefix("cross_")
-    return path if not unit.function or (named in ATTENDING and not unit.part) else (*path, unit.function)
+    function = function_of(path, "matrix").removeprefix("cross_")
+    if not unit.function or (function in ATTENDING and not unit.part):
+        return path
+    return (*path, unit.function)
 
 
-def _told(name: str, unit: Unit, main: Tensor) -> str:
-    """The name; that of the tensor where a layer of unknown class has one alone and it says more
-    (`self.relative_position_bias_table`).
+def _telling_name(name: str, unit: Unit, main: Tensor) -> str:
+    """The name, or that of the tensor where a layer of unknown class has one alone and it says more.
+
+    `self.relative_position_bias_table` says more than `self`.
     """
-    says_more = (
-        unit.layer.op == "Opaque"
-        and len(unit.tensors) == 1
-        and main.role not in PLAIN
-        and not main.role.isdigit()
-    )
-    return main.name if says_more else name
+    if unit.layer.op != "Opaque" or len(unit.tensors) != 1:
+        return name
+    return name if main.role in PLAIN or main.role.isdigit() else main.name
 
 
 def _flow(layer: Layer, main: Tensor) -> tuple[int, int] | None:
@@ -144,13 +157,13 @@ def _flow(layer: Layer, main: Tensor) -> tuple[int, int] | None:
     return (inputs, outputs) if layer.op in ("Dense", "Opaque") else None
 
 
-def main_of(tensors: tuple[tuple[str, Tensor], ...]) -> Tensor:
+def main_of(tensors: Tensors) -> Tensor:
     """The kernel, the table or the scale; the largest where the roles say nothing."""
-    roles = {plain_role(role): tensor for role, tensor in tensors}
-    return next(
-        (roles[role] for role in MAIN_ROLES if role in roles),
-        max((t for _, t in tensors), key=lambda t: t.size),
-    )
+    by_role = {plain_role(role): tensor for role, tensor in tensors}
+    for role in MAIN_ROLES:
+        if role in by_role:
+            return by_role[role]
+    return max((tensor for _, tensor in tensors), key=lambda tensor: tensor.size)
 
 
 def _kind(unit: Unit, main: Tensor, count: int, path: tuple[str, ...]) -> Kind:

@@ -14,11 +14,10 @@ def reshaped(source: Use, target: Use, given: Tensor, wanted: Tensor) -> Transfo
     if is_stack(source.leaf) and is_stack(target.leaf) and crosses(source.leaf, target.leaf) is not False:
         has_same_experts = given.shape[0] == wanted.shape[0] and given.size == wanted.size
         return ("e a b -> e b a", {}) if has_same_experts else None
+    pattern = _of_equal_lengths(source, target, given, wanted)
+    if pattern is not None:
+        return pattern, {}
     lengths, wanted_lengths = _longer_axes(given), _longer_axes(wanted)
-    if lengths == wanted_lengths:
-        pattern = _of_equal_lengths(source, target, given, wanted)
-        if pattern is not None:
-            return pattern, {}
     if target.function == "head" and len(lengths) == 2 and lengths == wanted_lengths[::-1]:
         return "o i -> i o", {}
     if target.function == "position_embedding" and _has_offset(lengths, wanted_lengths):
@@ -39,8 +38,10 @@ def _longer_axes(tensor: Tensor) -> Lengths:
 
 
 def _of_equal_lengths(source: Use, target: Use, given: Tensor, wanted: Tensor) -> str | None:
-    """The pattern between tensors whose longer axes are equal; None where they may be turned."""
+    """The pattern between tensors whose longer axes are equal; None where they are not, or may be turned."""
     lengths = _longer_axes(given)
+    if lengths != _longer_axes(wanted):
+        return None
     is_square = len(lengths) == 2 and lengths[0] == lengths[1]
     if is_square and is_turned(given) and not is_table(target):
         return "o i -> i o"  # a module's matrix into one that no module holds

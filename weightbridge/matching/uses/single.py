@@ -18,6 +18,7 @@ from weightbridge.model.layouts import as_operation
 from weightbridge.model.tensors import Tensor
 
 TABLES = frozenset({"Embedding", "Opaque"})  # what a matrix is taken for where no module tells
+Joined = tuple[Tensor, Tensor, Transform | None]  # source, target, and how one becomes the other
 ALIASES: Mapping[str, str] = {"embeddings": "kernel", "kernel": "embeddings"}
 
 
@@ -28,10 +29,7 @@ def single_matches(
     if target.members:
         yield from _expert_matches(source, target, pair, joiner)
         return
-    for role, wanted in target.leaf.tensors:
-        given = counterpart(source.leaf, role, len(target.leaf.tensors))
-        if given is None:
-            continue
+    for role, given, wanted in _counterparts(source.leaf, target.leaf):
         transform = _transform(source, target, given, wanted, joiner)
         if transform is None:
             continue
@@ -43,21 +41,33 @@ def single_matches(
 
 def _expert_matches(source: Use, target: Use, pair: LeafPair, joiner: Joiner) -> Iterator[Match]:
     """A stack into experts one by one, or one list of experts into another."""
+    joined = _from_list(source, target, joiner) if source.members else _from_stack(source.leaf, target)
+    for given, wanted, transform in joined:
+        if transform is not None:
+            yield Match(wanted.name, (given.name,), *transform, False, pair.confidence, pair.evidence)
+
+
+def _from_list(source: Use, target: Use, joiner: Joiner) -> Iterator[Joined]:
+    for given_expert, expert in zip(source.members, target.members, strict=True):
+        for _, given, wanted in _counterparts(given_expert, expert):
+            yield given, wanted, joiner.transform(given_expert.layer, expert.layer, given, wanted)
+
+
+def _from_stack(stack: Leaf, target: Use) -> Iterator[Joined]:
     for place, expert in enumerate(target.members):
-        given_leaf = source.members[place] if source.members else source.leaf
-        for role, wanted in expert.tensors:
-            given = counterpart(given_leaf, role, len(expert.tensors))
-            if given is None:
-                continue
-            if source.members:
-                transform = joiner.transform(given_leaf.layer, expert.layer, given, wanted)
-            else:
-                transform = into_experts(given, wanted, (place, target.parts))
-            if transform is not None:
-                yield Match(wanted.name, (given.name,), *transform, False, pair.confidence, pair.evidence)
+        for _, given, wanted in _counterparts(stack, expert):
+            yield given, wanted, into_experts(given, wanted, (place, target.parts))
 
 
-def counterpart(source: Leaf, role: str, wanted: int) -> Tensor | None:
+def _counterparts(source: Leaf, target: Leaf) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """(role, source tensor, target tensor) for each tensor of the target that has a counterpart."""
+    for role, wanted in target.tensors:
+        given = _counterpart(source, role, len(target.tensors))
+        if given is not None:
+            yield role, given, wanted
+
+
+def _counterpart(source: Leaf, role: str, wanted: int) -> Tensor | None:
     """The source's tensor of this role, or its only one where one of one is `wanted`."""
     by_role = {plain_role(own_role): tensor for own_role, tensor in source.tensors}
     same = by_role.get(plain_role(role))

@@ -40,20 +40,12 @@ def crosses(source: Leaf, target: Leaf) -> bool | None:
 
 def stacked(uses: Sequence[Use], opposite: Sequence[Use]) -> list[Use]:
     """Leaves that differ in one number alone as one, where the opposite side has as much in one tensor."""
-    sizes: Sizes = Counter()
-    for use in opposite:
-        shape = use.leaf.main.shape
-        if len(shape) == RANK:
-            sizes[use.leaf.size, shape[0]] += 1
+    leaves = [use.leaf for use in opposite if len(use.leaf.main.shape) == RANK]
+    sizes: Sizes = Counter((leaf.size, leaf.main.shape[0]) for leaf in leaves)
     if not sizes:
         return list(uses)
-    kept: list[Use] = []
-    for members in _with_fused(_groups(uses), sizes):
-        total = sum(member.leaf.size for member in members)
-        parts = len({member.function for member in members})
-        is_list = len(members) > parts and (total, len(members) // parts) in sizes
-        kept += [_stack(members, total, parts)] if is_list else members
-    return kept
+    groups = _with_fused(_groups(uses), sizes)
+    return [use for members in groups for use in _stack_or_members(members, sizes)]
 
 
 def _groups(uses: Sequence[Use]) -> list[list[Use]]:
@@ -103,6 +95,14 @@ def _are_fused(gates: Sequence[Use], ups: Sequence[Use], sizes: Sizes) -> bool:
     total = sum(use.leaf.size for use in (*gates, *ups))
     is_in_one = len(gates) == len(ups) > 1 and (total, len(gates)) in sizes
     return is_in_one and sizes[total // 2, len(gates)] < len(("gate", "up"))
+
+
+def _stack_or_members(members: list[Use], sizes: Sizes) -> list[Use]:
+    """The members as one leaf where the opposite side has as many in one, as they are else."""
+    total = sum(member.leaf.size for member in members)
+    parts = len({member.function for member in members})
+    is_list = len(members) > parts and (total, len(members) // parts) in sizes
+    return [_stack(members, total, parts)] if is_list else members
 
 
 def _stack(members: Sequence[Use], total: int, parts: int) -> Use:

@@ -1,13 +1,13 @@
-"""Further norms of one function: `pre_ffn_norm_2`, `post_ffn_norm_2` beside `pre_ffn_norm_moe`,
-`post_ffn_norm_moe_path`.
+"""Further norms of one function: `pre_ffn_norm_2`, `post_ffn_norm_2` beside `pre_ffn_norm_moe`, `post_ffn_norm_moe`.
 
-What tells them apart is a word behind the function's name, and each side has words of its own. Where a
-function has one such norm on
-both sides, its words are each other's translation, and hold for the other functions of the block too.
+What tells them apart is a word behind the function's name, and each side has words of its own. Where a function
+has one such norm on both sides, its words are each other's translation, and hold for the other functions of the
+block too: `2` -> `moe`.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 from weightbridge.matching.uses.blocks import Words
 from weightbridge.matching.uses.leaf_uses import Use
@@ -20,22 +20,18 @@ Translation = set[tuple[str, str]]
 
 def told_apart(source: Sequence[Use], target: Sequence[Use]) -> tuple[list[Use], list[Use]]:
     """Both sides, with a function of its own for each further norm whose counterpart the words tell."""
-    ours, theirs = _variants(source), _variants(target)
-    both = [f for f in ours if len(ours[f]) == len(theirs.get(f, ()))]
-    known = {
-        (a, b)
-        for f in both
-        if len(ours[f]) == 1
-        for left in ours[f].values()
-        for a in left
-        for b in next(iter(theirs[f].values()))
-    }
-    found = list(source), list(target)
-    for function in both:
-        for i, j in _pairs(ours[function], theirs[function], known).items():
-            name = "_".join((function, *ours[function][i]))
-            found[0][i], found[1][j] = replace(source[i], function=name), replace(target[j], function=name)
-    return found
+    source_variants, target_variants = _variants(source), _variants(target)
+    told_source, told_target = list(source), list(target)
+    translation = _translation(source_variants, target_variants)
+    for function, ours in source_variants.items():
+        theirs = target_variants.get(function, {})
+        if len(ours) != len(theirs):
+            continue
+        for i, j in _pairs(ours, theirs, translation).items():
+            name = "_".join((function, *ours[i]))
+            told_source[i] = replace(source[i], function=name)
+            told_target[j] = replace(target[j], function=name)
+    return told_source, told_target
 
 
 def _variants(roles: Sequence[Use]) -> Variants:
@@ -58,16 +54,25 @@ def _apart(role: Use) -> tuple[str, Words]:
     return "", ()
 
 
+def _translation(source: Variants, target: Variants) -> Translation:
+    """The words that stand for each other: those of functions with one such norm on both sides."""
+    translation: Translation = set()
+    for function, ours in source.items():
+        theirs = target.get(function, {})
+        if len(ours) == len(theirs) == 1:
+            (source_words,), (target_words,) = ours.values(), theirs.values()
+            translation |= set(product(source_words, target_words))
+    return translation
+
+
 def _pairs(ours: dict[int, Words], theirs: dict[int, Words], known: Translation) -> dict[int, int]:
-    """Source -> target where all are told: by words, the last one because it is left. Nothing, where they are
-    not.
-    """
-    told = {
-        i: [j for j, other in theirs.items() if not known.isdisjoint((a, b) for a in own for b in other)]
-        for i, own in ours.items()
-    }
-    pairs = {i: fitting[0] for i, fitting in told.items() if len(fitting) == 1}
-    left, right = [i for i in ours if i not in pairs], [j for j in theirs if j not in pairs.values()]
-    if len(left) == len(right) == 1:
-        pairs[left[0]] = right[0]
+    """Source -> target by words, the last one because it is left; nothing where not all are told."""
+    pairs = {}
+    for i, own in ours.items():
+        fitting = [j for j, words in theirs.items() if not known.isdisjoint(product(own, words))]
+        if len(fitting) == 1:
+            pairs[i] = fitting[0]
+    left, spare = ours.keys() - pairs.keys(), theirs.keys() - pairs.values()
+    if len(left) == len(spare) == 1:
+        pairs[left.pop()] = spare.pop()
     return pairs if len(pairs) == len(ours) == len(set(pairs.values())) else {}
