@@ -6,7 +6,7 @@ from typing import Any
 
 from weightbridge.formats.onnx.branches import opened
 from weightbridge.formats.onnx.cells import loops, recurrent
-from weightbridge.formats.onnx.cells.cells import cell_drafts
+from weightbridge.formats.onnx.cells.unrolled import cell_drafts
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, opaque
 from weightbridge.formats.onnx.groups.batchnorm import batchnorm_drafts
 from weightbridge.formats.onnx.groups.biases import with_biases

@@ -1,8 +1,9 @@
-"""Recurrent layers that an exporter wrote as a Loop: one product with the state, one with the step's input,
-in Keras's own layout.
+"""Recurrent layers that an exporter wrote as a Loop, in Keras's own layout.
+
+The body has one product with the state and one with the step's input.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +21,9 @@ ACTIVATIONS = {
     "Elu": "elu",
     "Selu": "selu",
 }
+CUTS = ("Slice", "Split")
+COPIES = ("Identity", "Cast")
+MOST = 64  # values of the body that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,107 +35,153 @@ class Product:
     is_whole: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Kernels:
+    """The weights of a loop's body. is_whole: whether the state is multiplied with all gates at once."""
+
+    kernel: Constant
+    recurrent: Constant
+    is_whole: bool
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(units, gates x units)"""
+        units, width = self.recurrent.shape or (0, 0)
+        return units, width
+
+
 def loop(site: Site, node: Node, index: int) -> Draft | None:
     """LSTM, GRU or RNN where the body says so; anything else stays opaque."""
     body = node.attributes.get("body")
     if not isinstance(body, Graph):
         return None
     weights = _weights(site, node, index, body)
-    products = list(_products(body, weights))
-    states, steps = ([p for p in products if p.is_state is wanted] for wanted in (True, False))
-    if (
-        not states
-        or not steps
-        or len({id(p.constant) for p in states}) != 1
-        or len({id(p.constant) for p in steps}) != 1
-    ):
+    kernels = _kernels(list(_products(body, weights)))
+    op = None if kernels is None else _op(kernels)
+    if kernels is None or op is None:
         return None
-    recurrent, kernel = states[0].constant, steps[0].constant
-    (units, width), given = recurrent.shape or (0, 0), kernel.shape or (0, 0)
-    if not units or width % units or width // units not in OPS or given[1] != width:
-        return None
-    op = OPS[width // units]
-    bias = next(
-        (
-            c
-            for c in weights.values()
-            if c is not recurrent and c is not kernel and (c.shape or (0,))[-1] == width
-        ),
-        None,
-    )
-    found = {
-        "units": units,
+    bias = _bias(kernels, weights)
+    attributes = {
+        "units": kernels.shape[0],
         "use_bias": bias is not None,
         "gates": GATES[op],
         "weights": "keras",
         **_activations(op, body),
+        "go_backwards": _is_reversed(site, node, index),
     }
-    found["go_backwards"] = _is_reversed(site, node, index)
     if op == "GRU":
-        found["reset_after"] = states[0].is_whole
+        attributes["reset_after"] = kernels.is_whole
     slots = (
-        Slot("kernel", kernel, "i g"),
-        Slot("recurrent_kernel", recurrent, "u g"),
+        Slot("kernel", kernels.kernel, "i g"),
+        Slot("recurrent_kernel", kernels.recurrent, "u g"),
         Slot("bias", bias) if bias else None,
     )
-    made = draft(site, node, index, op, found, *slots)
-    read = [v for v in node.outputs if v and site.net.consumers.get(v)] + [
-        v for v in node.outputs if v in site.net.outputs
-    ]
-    return replace(made, shown=read[-1] if read else made.shown)
+    layer = draft(site, node, index, op, attributes, *slots)
+    return replace(layer, shown=_last_read(site, node) or layer.shown)
 
 
 def _weights(site: Site, node: Node, index: int, body: Graph) -> dict[str, Constant]:
     """Constants of the outer graph by the names that the body knows them by."""
-    inside = dict(zip((i.name for i in body.inputs), node.inputs, strict=False))
-    inside |= {v: v for v in site.net.captured.get(index, ())}
-    known = {name: site.constant(value) for name, value in inside.items()}
-    return {name: c for name, c in known.items() if c is not None and is_float(c) and c.header.dims}
+    outer_values = dict(zip((info.name for info in body.inputs), node.inputs, strict=False))
+    outer_values |= {value: value for value in site.net.captured.get(index, ())}
+    weights: dict[str, Constant] = {}
+    for name, value in outer_values.items():
+        constant = site.constant(value)
+        if constant is not None and is_float(constant) and constant.header.dims:
+            weights[name] = constant
+    return weights
 
 
 def _products(body: Graph, weights: Mapping[str, Constant]) -> Iterator[Product]:
-    states = {i.name for i in body.inputs[2:]} - weights.keys()
-    maker = {v: n for n in body.nodes for v in n.outputs}
+    """The products of the body with matrices of the outer graph."""
+    states = {info.name for info in body.inputs[2:]} - weights.keys()
+    maker = {value: node for node in body.nodes for value in node.outputs}
     for node in body.nodes:
         if node.op not in ("MatMul", "Gemm") or len(node.inputs) < 2:
             continue
-        value, is_whole = node.inputs[1], True
-        while value in maker and maker[value].op in ("Slice", "Split", "Identity", "Cast"):
-            is_whole = is_whole and maker[value].op in ("Identity", "Cast")
-            value = maker[value].inputs[0]
-        if value in weights and len(weights[value].shape or ()) == 2:
-            yield Product(weights[value], _reads_state(node.inputs[0], maker, states), is_whole)
+        origin, is_whole = _origin(node.inputs[1], maker)
+        weight = weights.get(origin)
+        if weight is not None and len(weight.shape or ()) == 2:
+            yield Product(weight, _reads_state(node.inputs[0], maker, states), is_whole)
+
+
+def _origin(value: str, maker: Mapping[str, Node]) -> tuple[str, bool]:
+    """The value that this one is or is cut from, and whether it is all of it."""
+    is_whole = True
+    while value in maker and maker[value].op in (*CUTS, *COPIES):
+        is_whole = is_whole and maker[value].op in COPIES
+        value = maker[value].inputs[0]
+    return value, is_whole
 
 
 def _reads_state(value: str, maker: Mapping[str, Node], states: set[str]) -> bool:
-    """Whether the left factor is the state, or the state times a gate; the step's input is gathered from a
-    sequence.
+    """Whether the left factor is the state, or the state times a gate.
+
+    The step's input is gathered from a sequence.
     """
     seen: set[str] = set()
-    left = [value]
-    while left and len(seen) < 64:
-        value = left.pop()
+    waiting = [value]
+    while waiting and len(seen) < MOST:
+        value = waiting.pop()
         if value in states:
             return True
         node = maker.get(value)
         if node is not None and node.op != "Gather" and value not in seen:
-            left += node.inputs
+            waiting += node.inputs
         seen.add(value)
     return False
 
 
+def _kernels(products: Sequence[Product]) -> _Kernels | None:
+    """One matrix for the state and one for the input; None for any other number of them."""
+    with_state = [product for product in products if product.is_state]
+    with_input = [product for product in products if not product.is_state]
+    matrices = [{id(product.constant) for product in part} for part in (with_state, with_input)]
+    if any(len(part) != 1 for part in matrices):
+        return None
+    return _Kernels(with_input[0].constant, with_state[0].constant, with_state[0].is_whole)
+
+
+def _op(kernels: _Kernels) -> str | None:
+    """The layer by its number of gates; None where the matrices do not fit."""
+    units, width = kernels.shape
+    kernel_shape = kernels.kernel.shape or (0, 0)
+    if not units or width % units or kernel_shape[1] != width:
+        return None
+    return OPS.get(width // units)
+
+
+def _bias(kernels: _Kernels, weights: Mapping[str, Constant]) -> Constant | None:
+    """The first other weight that is as long as the gates."""
+    width = kernels.shape[1]
+    for constant in weights.values():
+        is_kernel = constant is kernels.recurrent or constant is kernels.kernel
+        if not is_kernel and (constant.shape or (0,))[-1] == width:
+            return constant
+    return None
+
+
 def _activations(op: str, body: Graph) -> dict[str, Any]:
-    used = [ACTIVATIONS[n.op] for n in body.nodes if n.op in ACTIVATIONS]
-    others = [name for name in used if name != "sigmoid"]
+    used = [ACTIVATIONS[node.op] for node in body.nodes if node.op in ACTIVATIONS]
     if op == "RNN":
         return {"activation": used[0]} if len(set(used)) == 1 else {}
-    found = {"recurrent_activation": "sigmoid"} if "sigmoid" in used else {}
-    return found | ({"activation": others[0]} if len(set(others)) == 1 else {})
+    outer = [name for name in used if name != "sigmoid"]
+    names = {"recurrent_activation": "sigmoid"} if "sigmoid" in used else {}
+    if len(set(outer)) == 1:
+        names["activation"] = outer[0]
+    return names
 
 
 def _is_reversed(site: Site, node: Node, index: int) -> bool:
-    made_by = (site.net.source(v) for v in site.data(node, index))
-    return any(n is not None and n.op == "ReverseSequence" for n in made_by)
+    makers = (site.net.source(value) for value in site.data(node, index))
+    return any(maker is not None and maker.op == "ReverseSequence" for maker in makers)
+
+
+def _last_read(site: Site, node: Node) -> str | None:
+    """The last output of the graph, or else the last value that a node reads."""
+    outputs = [value for value in node.outputs if value in site.net.outputs]
+    read = [value for value in node.outputs if value and site.net.consumers.get(value)]
+    return next(reversed([*read, *outputs]), None)
 
 
 BUILDERS: dict[str, Builder] = {"Loop": loop}

@@ -1,6 +1,4 @@
-"""The steps that a recurrent cell may be written in, found by walking back from its last one to the products
-with its kernels.
-"""
+"""The steps that a recurrent cell may be written in, found back from its last one to its kernels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,13 +33,15 @@ class Product:
     @property
     def is_recurrent(self) -> bool:
         """Whether it may be a recurrent kernel: (units, gates x units)."""
-        rows, width = self.constant.shape or (0, 0)
-        return rows > 0 and width % rows == 0 and width // rows in GATES
+        units, width = self.constant.shape or (0, 0)
+        return units > 0 and width % units == 0 and width // units in GATES
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """nodes: in order, the last gives the value out. states: values that come in from elsewhere. vectors:
+    """The nodes of one cell.
+
+    nodes: in order, the last gives the value out. states: values that come in from elsewhere. vectors:
     constants along the gates.
     """
 
@@ -55,43 +55,47 @@ class Steps:
 def product_of(site: Site, index: int) -> Product | None:
     """The product that a node is, with a matrix stored as (inputs, width); None for anything else."""
     node = site.net.nodes[index]
-    if node.op not in ("MatMul", "Gemm") or node.domain or len(node.inputs) < 2 or not node.outputs:
-        return None
-    attributes = node.attributes
-    if any(attributes.get(k, 0) for k in ("transA", "transB")) or any(
-        attributes.get(k, 1.0) != 1.0 for k in ("alpha", "beta")
-    ):
+    if not _is_plain_product(node):
         return None
     constant = site.constant(node.inputs[1])
-    if constant is None or constant.shape is None or len(constant.shape) != 2 or not is_float(constant):
+    if constant is None or len(constant.shape or ()) != 2 or not is_float(constant):
         return None
-    return Product(
-        index, node.outputs[0], node.inputs[0], constant, node.inputs[2] if len(node.inputs) > 2 else ""
-    )
+    bias = node.inputs[2] if len(node.inputs) > 2 else ""
+    return Product(index, node.outputs[0], node.inputs[0], constant, bias)
+
+
+def _is_plain_product(node: Node) -> bool:
+    """Whether a node is a product of two values that it neither turns nor scales."""
+    if node.op not in ("MatMul", "Gemm") or node.domain or len(node.inputs) < 2 or not node.outputs:
+        return False
+    attributes = node.attributes
+    turns = attributes.get("transA", 0) or attributes.get("transB", 0)
+    scales = attributes.get("alpha", 1.0) != 1.0 or attributes.get("beta", 1.0) != 1.0
+    return not turns and not scales
 
 
 def steps_behind(site: Site, exit_index: int, taken: set[int]) -> Steps | None:
-    """What a value is computed from: two products, at most one state and two biases; None where it is more,
-    or something else.
+    """What a value is computed from, where that may be a cell.
+
+    A cell has two products, at most one state and two biases. None where it is more, or something else.
     """
     walk = _Walk(site, taken)
     walk.enter(exit_index)
     while walk.left:
-        if not walk.step() or len(walk.nodes) > MOST or len(walk.states) > 1 or len(walk.products) > 2:
+        walk.step()
+        if walk.is_too_large():
             return None
-    products = tuple(sorted(walk.products.values(), key=lambda p: p.node))
-    if (
-        len(products) != 2
-        or len({p.width for p in products}) != 1
-        or not any(p.is_recurrent for p in products)
-    ):
+    products = tuple(sorted(walk.products.values(), key=lambda product: product.node))
+    if not _may_be_cell(products) or len(walk.vectors) > 2:
         return None
-    is_small = products[0].width <= WIDEST and len(walk.vectors) <= 2
-    return (
-        Steps(tuple(sorted(walk.nodes)), products, tuple(walk.states), walk.vectors, walk.scalars)
-        if is_small
-        else None
-    )
+    return Steps(tuple(sorted(walk.nodes)), products, tuple(walk.states), walk.vectors, walk.scalars)
+
+
+def _may_be_cell(products: tuple[Product, ...]) -> bool:
+    """Whether there are two products of one width, and one may be with the state."""
+    if len(products) != 2 or products[0].width != products[1].width:
+        return False
+    return products[0].width <= WIDEST and any(product.is_recurrent for product in products)
 
 
 class _Walk:
@@ -112,11 +116,15 @@ class _Walk:
         self.nodes.add(index)
         self.left += _read(node)
 
-    def step(self) -> bool:
-        """One value further back. False where it is nothing that a cell reads."""
+    def is_too_large(self) -> bool:
+        """Whether there is more than one cell may have."""
+        return len(self.nodes) > MOST or len(self.states) > 1 or len(self.products) > 2
+
+    def step(self) -> None:
+        """One value further back."""
         value = self.left.pop()
         if value in self.seen:
-            return True
+            return
         self.seen.add(value)
         number, index = self.site.net.scalar(value), self.site.net.producer.get(value)
         constant = self.site.constant(value)
@@ -128,32 +136,41 @@ class _Walk:
             self.states[value] = None
         else:
             self._pass(value, index)
-        return True
 
     def _pass(self, value: str, index: int) -> None:
-        node, product = self.site.net.nodes[index], product_of(self.site, index)
+        product = product_of(self.site, index)
         if product is not None:
             self.products[value] = product
             self.left += [product.bias] if product.bias else []
-        elif not node.domain and (
-            node.op in ELEMENTWISE or (node.op in VIEWS and _is_before_gates(self.site, node.inputs[0], SUMS))
-        ):
+        elif self._is_step(self.site.net.nodes[index]):
             self.enter(index)
         else:
             self.states[value] = None
 
+    def _is_step(self, node: Node) -> bool:
+        if node.domain:
+            return False
+        cuts_gates = node.op in VIEWS and _is_before_gates(self.site, node.inputs[0], SUMS)
+        return node.op in ELEMENTWISE or cuts_gates
+
 
 def _is_before_gates(site: Site, value: str, depth: int) -> bool:
-    """Whether a value is a product or a sum with one: what is cut into gates, and no state that is cut out of
-    something.
+    """Whether a value is a product or a sum with one.
+
+    That is what is cut into gates; a state that is cut out of something is neither.
     """
     index = site.net.producer.get(value)
-    if index is None or product_of(site, index) is not None:
-        return index is not None
+    if index is None:
+        return False
+    if product_of(site, index) is not None:
+        return True
     node = site.net.nodes[index]
-    return depth > 0 and node.op == "Add" and any(_is_before_gates(site, v, depth - 1) for v in node.inputs)
+    if node.op != "Add" or not depth:
+        return False
+    return any(_is_before_gates(site, term, depth - 1) for term in node.inputs)
 
 
 def _read(node: Node) -> tuple[str, ...]:
     """The values that flow into a step: of a Split or a Slice only what is cut."""
-    return tuple(v for v in (node.inputs[:1] if node.op in VIEWS else node.inputs) if v)
+    inputs = node.inputs[:1] if node.op in VIEWS else node.inputs
+    return tuple(value for value in inputs if value)
