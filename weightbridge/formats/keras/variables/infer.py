@@ -1,6 +1,7 @@
 """What a layer is where no config says: by its variables' names, else by its group and the shapes."""
 
 import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -10,18 +11,39 @@ from weightbridge.formats.keras.architecture.windows import DIMENSIONS, rank_of
 from weightbridge.model.vocabulary import DENSE, NORMS, RECURRENT, SINGLE_KERNEL_CONVOLUTIONS
 
 Shapes = tuple[tuple[int, ...], ...]
-UNTIED = {"tie_weights": False}
+Named = Mapping[str, tuple[int, ...]]  # shapes by the names or roles of variables
+# configs that leave optional variables out, the commonest first
+VARIANTS: tuple[dict[str, Any], ...] = (
+    {},
+    {"use_bias": False},
+    {"bias_axes": "x"},
+    {"center": False},
+    {"scale": False},
+    {"scale": False, "center": False},
+    {"rms_scaling": True},
+    {"tie_weights": False},
+)
+BATCH_NORM_VARIANTS = (*VARIANTS[:3], VARIANTS[4], VARIANTS[3], *VARIANTS[5:])
+# roles of vectors of one length, by how many there are
+VECTOR_ROLES: Mapping[int, tuple[str, ...]] = {
+    1: ("gamma",),
+    2: ("gamma", "beta"),
+    4: ("gamma", "beta", "moving_mean", "moving_variance"),
+}
+RECURRENT_ROLES = ("kernel", "recurrent_kernel", "bias")
+KERNEL_RANKS = (2, 3, 4, 5)
 GATES = {4: "LSTM", 3: "GRU", 1: "SimpleRNN"}
 MATRIX = 2
+UNTOLD = re.compile(r"var\d+")
+PROJECTION = re.compile(r"query|key|value|attention|output_dense")
 SIGNATURES: tuple[tuple[frozenset[str], str], ...] = (  # one of these roles tells the class
     (frozenset({"moving_mean", "moving_variance"}), "BatchNormalization"),
     (frozenset({"embeddings"}), "Embedding"),
     (frozenset({"alpha"}), "PReLU"),
     (frozenset({"mean", "variance"}), "Normalization"),
 )
-HINTS: tuple[
-    tuple[str, str], ...
-] = (  # a word in an attribute's name -> what it is called for, if the shapes agree
+# a word in an attribute's name -> what it is called for, if the shapes agree
+HINTS: tuple[tuple[str, str], ...] = (
     ("embed", "Embedding"),
     ("batch_norm", "BatchNormalization"),
     ("layernorm", "LayerNormalization"),
@@ -50,20 +72,19 @@ def guess(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
     """
     if _is_dense(dict(zip(names, shapes, strict=True))):
         names = tuple("kernel" if name == "weight" else name for name in names)
-    known = _by_roles(frozenset(names), dict(zip(names, shapes, strict=True)), hint)
-    if known:
-        return Guess(known, names)
-    if any(not re.fullmatch(r"var\d+", n) for n in names):
-        return Guess("", names)
-    return _by_shapes(names, shapes, hint)
+    class_name = _by_roles(dict(zip(names, shapes, strict=True)), hint)
+    if class_name:
+        return Guess(class_name, names)
+    has_names = any(not UNTOLD.fullmatch(name) for name in names)
+    return Guess("", names) if has_names else _by_shapes(names, shapes, hint)
 
 
-def _is_dense(shapes: dict[str, tuple[int, ...]]) -> bool:
+def _is_dense(shapes: Named) -> bool:
     """Whether a custom layer's matrix `weight` has a bias for each of its columns, as in Keras."""
-    weight, bias = shapes.get("weight", ()), shapes.get("bias", ())
-    return (
-        shapes.keys() == {"weight", "bias"} and len(weight) == MATRIX and prod(bias) == bias[-1] == weight[1]
-    )
+    if shapes.keys() != {"weight", "bias"} or len(shapes["weight"]) != MATRIX:
+        return False
+    weight, bias = shapes["weight"], shapes["bias"]
+    return prod(bias) == bias[-1] == weight[1]
 
 
 def class_of_group(group: str) -> str:
@@ -71,49 +92,74 @@ def class_of_group(group: str) -> str:
     return BY_GROUP.get(re.sub(r"_\d+$", "", group.lower()), "")
 
 
-def _by_roles(names: frozenset[str], shapes: dict[str, tuple[int, ...]], hint: str) -> str:
-    for group, found in SIGNATURES:
-        if names & group:
-            return found
-    if any(n.startswith("recurrent_kernel_") for n in names):
+def _by_roles(shapes: Named, hint: str) -> str:
+    """The class that the roles tell, "" for none."""
+    names = set(shapes)
+    by_mark = next((class_name for marks, class_name in SIGNATURES if names & marks), "")
+    if by_mark:
+        return by_mark
+    if any(name.startswith("recurrent_kernel_") for name in names):
         return "LSTM" if "kernel_c" in names else "GRU"
     if "recurrent_kernel" in names and len(shapes.get("kernel", ())) == MATRIX:
-        return GATES.get(shapes["kernel"][-1] // max(shapes["recurrent_kernel"][0], 1), "")
-    separate = next((n for n in ("pointwise_kernel", "depthwise_kernel") if n in names), "")
-    if separate:
-        return f"{'Separable' if separate[0] == 'p' else 'Depthwise'}Conv{len(shapes[separate]) - MATRIX}D"
+        return _by_gates(shapes)
+    return _by_kernels(shapes, hint)
+
+
+def _by_gates(shapes: Named) -> str:
+    units = max(shapes["recurrent_kernel"][0], 1)
+    return GATES.get(shapes["kernel"][-1] // units, "")
+
+
+def _by_kernels(shapes: Named, hint: str) -> str:
+    """The class of a convolution, a norm, or another layer with one kernel."""
+    names = set(shapes)
+    if "pointwise_kernel" in names:
+        return f"SeparableConv{_windows(shapes['pointwise_kernel'])}D"
+    if "depthwise_kernel" in names:
+        return f"DepthwiseConv{_windows(shapes['depthwise_kernel'])}D"
     if names in ({"gamma", "beta"}, {"gamma"}):
         return _norm(names, hint)
-    return _by_kernel(shapes, hint) if "kernel" in names and names <= {"kernel", "bias"} else ""
+    has_kernel = "kernel" in names and names <= {"kernel", "bias"}
+    return _by_kernel(shapes, hint) if has_kernel else ""
 
 
-def _norm(names: frozenset[str], hint: str) -> str:
+def _windows(kernel: tuple[int, ...]) -> int:
+    """How many axes a convolution's windows have."""
+    return len(kernel) - 2
+
+
+def _norm(names: Container[str], hint: str) -> str:
     if "group" in hint.rsplit("/", 1)[-1]:
         return "GroupNormalization"
     return "RMSNormalization" if "beta" not in names and "rms" in hint else "LayerNormalization"
 
 
-def _by_kernel(shapes: dict[str, tuple[int, ...]], hint: str) -> str:
+def _by_kernel(shapes: Named, hint: str) -> str:
+    """The class of a layer with a kernel, and perhaps a bias."""
     kernel, bias = shapes["kernel"], shapes.get("bias")
-    told = class_of_group(hint.rsplit("/", 1)[-1])
-    if told and CLASSES[told].op in SINGLE_KERNEL_CONVOLUTIONS | DENSE and _agrees(told, kernel):
-        return told
-    if len(kernel) == 2:  # inputs, units
+    by_name = class_of_group(hint.rsplit("/", 1)[-1])
+    if by_name and CLASSES[by_name].op in SINGLE_KERNEL_CONVOLUTIONS | DENSE and _agrees(by_name, kernel):
+        return by_name
+    if len(kernel) == MATRIX:  # inputs, units
         return "Dense"
-    if len(kernel) == 3 and (
-        (bias is not None and len(bias) == MATRIX)
-        or re.search(r"query|key|value|attention|output_dense", hint)
-    ):
+    has_heads = bias is not None and len(bias) == MATRIX
+    if len(kernel) == 3 and (has_heads or PROJECTION.search(hint)):
         return "EinsumDense"
-    if len(kernel) not in (3, 4, 5):
-        return ""
+    return _convolution(kernel, bias, hint) if len(kernel) in KERNEL_RANKS else ""
+
+
+def _convolution(kernel: tuple[int, ...], bias: tuple[int, ...] | None, hint: str) -> str:
     rank = len(kernel) - 2
-    if rank < 3 and ("depthwise" in hint or "dw" in hint.split("_")):
+    is_depthwise = "depthwise" in hint or "dw" in hint.split("_")
+    if rank < 3 and is_depthwise:
         return f"DepthwiseConv{rank}D"
-    turned = "transpose" in hint or (
-        bias is not None and bias[-1:] != kernel[-1:] and bias[-1:] == kernel[-2:-1]
-    )
-    return f"Conv{rank}DTranspose" if turned else f"Conv{rank}D"
+    is_transposed = "transpose" in hint or (bias is not None and _fits_inputs_alone(bias, kernel))
+    return f"Conv{rank}DTranspose" if is_transposed else f"Conv{rank}D"
+
+
+def _fits_inputs_alone(bias: tuple[int, ...], kernel: tuple[int, ...]) -> bool:
+    """Whether a bias has a value for each of the last but one axis, and none for the last."""
+    return bias[-1:] == kernel[-2:-1] and bias[-1:] != kernel[-1:]
 
 
 def _agrees(class_name: str, kernel: tuple[int, ...]) -> bool:
@@ -125,70 +171,74 @@ def _agrees(class_name: str, kernel: tuple[int, ...]) -> bool:
 def _by_shapes(names: tuple[str, ...], shapes: Shapes, hint: str) -> Guess:
     """Variables without names: the class by the group's name, else by the shapes."""
     last = hint.rsplit("/", 1)[-1].lower()
-    for told in (class_of_group(last), *(found for word, found in HINTS if word in last)):
-        for config in _variants(told) if told else ():
-            expected = roles(told, config) or ()
-            if len(expected) == len(shapes) and _fits(told, expected, shapes):
-                return Guess(told, expected)
+    for class_name in _named_classes(last):
+        fitting = _fitting_roles(class_name, shapes)
+        if fitting is not None:
+            return Guess(class_name, fitting)
     expected = _bare(shapes)
-    if expected:
-        found = _by_roles(frozenset(expected), dict(zip(expected, shapes, strict=True)), hint.lower())
-        return Guess(found, expected if found else names)
-    return Guess("", names)
+    if not expected:
+        return Guess("", names)
+    class_name = _by_roles(dict(zip(expected, shapes, strict=True)), hint.lower())
+    return Guess(class_name, expected if class_name else names)
 
 
-def _variants(class_name: str) -> tuple[dict[str, Any], ...]:
-    """Configs that leave optional variables out, the commonest first."""
-    alone: tuple[dict[str, Any], ...] = ({"scale": False}, {"center": False})
-    alone = alone if CLASSES[class_name].op == "BatchNorm" else alone[::-1]
-    return (
-        {},
-        {"use_bias": False},
-        {"bias_axes": "x"},
-        *alone,
-        {"scale": False, "center": False},
-        {"rms_scaling": True},
-        UNTIED,
-    )
+def _named_classes(last: str) -> list[str]:
+    """The classes that a name may stand for."""
+    by_group = class_of_group(last)
+    hinted = [class_name for word, class_name in HINTS if word in last]
+    return [by_group, *hinted] if by_group else hinted
+
+
+def _fitting_roles(class_name: str, shapes: Shapes) -> tuple[str, ...] | None:
+    """The roles of a class's variables, in the first of its variants that has these shapes."""
+    is_batch_norm = CLASSES[class_name].op == "BatchNorm"
+    for config in BATCH_NORM_VARIANTS if is_batch_norm else VARIANTS:
+        expected = roles(class_name, config) or ()
+        if len(expected) == len(shapes) and _fits(class_name, expected, shapes):
+            return expected
+    return None
 
 
 def _fits(class_name: str, expected: tuple[str, ...], shapes: Shapes) -> bool:
-    op, by_role = CLASSES[class_name].op, dict(zip(expected, shapes, strict=True))
+    op = CLASSES[class_name].op
+    by_role = dict(zip(expected, shapes, strict=True))
     if op in NORMS:
         return len(set(shapes)) == 1
     if op in RECURRENT:
-        return _by_roles(frozenset(expected), by_role, "") == class_name.removesuffix("Cell")
+        return _by_roles(by_role, "") == class_name.removesuffix("Cell")
     if "kernel" in by_role and op in SINGLE_KERNEL_CONVOLUTIONS | {"Dense"}:
         return _agrees(class_name, by_role["kernel"])
-    return op != "Embedding" or len(shapes[0]) == 2  # a table
+    return op != "Embedding" or len(shapes[0]) == MATRIX
 
 
 def _bare(shapes: Shapes) -> tuple[str, ...]:
     """Roles of variables of which only shapes and order are known."""
-    ranks = tuple(len(s) for s in shapes)
-    if ranks == (1, 1, 1, 1) and len(set(shapes)) == 1:
-        return ("gamma", "beta", "moving_mean", "moving_variance")
-    if ranks == (1, 1) and len(set(shapes)) == 1:
-        return ("gamma", "beta")
-    if ranks == (1,):
-        return ("gamma",)
-    if (
-        len(shapes) in (2, 3)
-        and ranks[:2] == (2, 2)
-        and shapes[0][-1] == shapes[1][-1]
-        and shapes[1][-1] // max(shapes[1][0], 1) in GATES
-    ):
-        return (
-            ("kernel", "recurrent_kernel", "bias")[: len(shapes)]
-            if shapes[1][-1] % max(shapes[1][0], 1) == 0
-            else ()
-        )
-    if ranks[:1] in ((2,), (3,), (4,), (5,)) and len(shapes) == 1:
+    ranks = tuple(len(shape) for shape in shapes)
+    if set(ranks) == {1}:
+        return VECTOR_ROLES.get(len(shapes), ()) if len(set(shapes)) == 1 else ()
+    if ranks[:2] == (MATRIX, MATRIX) and len(shapes) in (2, 3) and _has_gates(shapes):
+        return _recurrent_roles(shapes)
+    if len(shapes) == 1 and ranks[0] in KERNEL_RANKS:
         return ("kernel",)
-    if (
-        len(shapes) == 2
-        and ranks[0] > ranks[1]
-        and (shapes[0][-ranks[1] :] == shapes[1] or shapes[0][-2:-1] == shapes[1])
-    ):
-        return ("kernel", "bias")
-    return ()
+    return ("kernel", "bias") if _are_kernel_and_bias(shapes) else ()
+
+
+def _recurrent_roles(shapes: Shapes) -> tuple[str, ...]:
+    units, gate_units = shapes[1]
+    return RECURRENT_ROLES[: len(shapes)] if gate_units % max(units, 1) == 0 else ()
+
+
+def _has_gates(shapes: Shapes) -> bool:
+    """Whether two matrices can be the kernels of a recurrent layer."""
+    kernel, recurrent = shapes[:2]
+    return kernel[-1] == recurrent[-1] and recurrent[-1] // max(recurrent[0], 1) in GATES
+
+
+def _are_kernel_and_bias(shapes: Shapes) -> bool:
+    """Whether the second has a value for each output of the first, or for each of its last but one axis."""
+    if len(shapes) != 2:
+        return False
+    kernel, bias = shapes
+    if len(kernel) <= len(bias):
+        return False
+    return kernel[-len(bias) :] == bias or kernel[-2:-1] == bias

@@ -1,18 +1,19 @@
 """The legacy layout's variables: one group a layer holds the weights of all that is nested in it."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.keras.architecture.classes import CLASSES, roles
 from weightbridge.formats.keras.architecture.flow import Flow, Node
+from weightbridge.formats.keras.variables.groups import is_counter
 from weightbridge.formats.keras.variables.infer import class_of_group, guess
 from weightbridge.formats.keras.variables.legacy_names import Weight, is_seed, weight_of
 from weightbridge.formats.keras.variables.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.variables.tensors import tensor_of
-from weightbridge.formats.keras.variables.tree import is_counter, is_custom
+from weightbridge.formats.keras.variables.tree import is_custom
 from weightbridge.model.tensors import Tensor
 
 TODAY = {
@@ -27,47 +28,50 @@ class LegacyStore:
     """The weights of each node, decided once for the whole file; `rest` is what no node has."""
 
     def __init__(self, group: Group, flow: Flow) -> None:
-        self.groups = {
-            name: group_weights(group, name)
-            for name in (*listed(group, "layer_names"), TOP_LEVEL)
-            if group.group(name)
-        }
+        names = (*listed(group, "layer_names"), TOP_LEVEL)
+        self.groups = {name: group_weights(group, name) for name in names if group.group(name)}
         self.owned: dict[str, list[Weight]] = {}
-        nodes: dict[str, dict[str, Node]] = {}
-        for node in flow.nodes:
-            if _holds_weights(node):
-                nodes.setdefault(node.top, {}).setdefault(node.owner, node)
-        for name, found in nodes.items():
-            for owner, weight in assigned(list(found.values()), self.groups.get(name, [])):
+        for name, nodes in _nodes_by_top_layer(flow).items():
+            for owner, weight in assigned(nodes, self.groups.get(name, [])):
                 self.owned.setdefault(owner, []).append(weight)
         self.alone = not flow.nodes
 
     def take(self, node: Node, _: Shapes) -> Stored:
+        class_name = node.layer.class_name
         weights = self.owned.get(node.owner, [])
-        expected = None if is_custom(node) else roles(node.layer.class_name, node.layer.config)
+        expected = None if is_custom(node) else roles(class_name, node.layer.config)
         if not expected:
-            return grouped(node.layer.name, node.layer.class_name, weights)
-        variables = known_variables(node.layer.class_name, expected, weights)
-        return Stored(
-            class_name=node.layer.class_name, variables=variables, missing=() if variables else expected
-        )
+            return grouped(node.layer.name, class_name, weights)
+        variables = known_variables(class_name, expected, weights)
+        missing = () if variables else expected
+        return Stored(class_name=class_name, variables=variables, missing=missing)
 
     def tensor(self, layer: str, variable: Variable, trainable: bool) -> Tensor:
         return tensor_of(layer, variable, trainable)
 
     def rest(self) -> tuple[Stored, ...]:
-        owned = {w.dataset.path for weights in self.owned.values() for w in weights}
-        found = []
+        owned = {weight.dataset.path for weights in self.owned.values() for weight in weights}
+        layers = []
         for name, weights in self.groups.items():
-            left = [w for w in weights if w.dataset.path not in owned]
+            left = [weight for weight in weights if weight.dataset.path not in owned]
             if left or (self.alone and name != TOP_LEVEL):
-                found.append(grouped(name, "", left))
-        return tuple(found)
+                layers.append(grouped(name, "", left))
+        return tuple(layers)
+
+
+def _nodes_by_top_layer(flow: Flow) -> dict[str, list[Node]]:
+    """The nodes with weights below each top layer, each owner once."""
+    nodes: dict[str, dict[str, Node]] = {}
+    for node in flow.nodes:
+        if _holds_weights(node):
+            nodes.setdefault(node.top, {}).setdefault(node.owner, node)
+    return {name: list(owners.values()) for name, owners in nodes.items()}
 
 
 def group_weights(group: Group, name: str) -> list[Weight]:
     """The weights that a layer's group lists. Raises Corrupt where one is not there."""
-    place, found = group.group(name), []
+    place = group.group(name)
+    weights = []
     for weight in listed(place, "weight_names"):
         dataset = place.dataset(weight) if place else None
         if dataset is None:
@@ -77,39 +81,49 @@ def group_weights(group: Group, name: str) -> list[Weight]:
                 fix="Save the model again",
             )
         if not is_seed(weight) and not is_counter(dataset):
-            found.append(weight_of(name, weight, dataset))
-    return found
+            weights.append(weight_of(name, weight, dataset))
+    return weights
 
 
 def listed(group: Group | None, name: str) -> list[str]:
     """An attribute that is a list of names; long ones are split into name0, name1, ..."""
     if group is None:
         return []
-    value = group.attributes.get(name)
-    if value is None:
-        value, i = [], 0
-        while isinstance(part := group.attributes.get(f"{name}{i}"), list):
-            value, i = value + part, i + 1
-    return [str(v) for v in value] if isinstance(value, list) else []
+    names = group.attributes.get(name)
+    if names is None:
+        names = []
+        for i in count():
+            part = group.attributes.get(f"{name}{i}")
+            if not isinstance(part, list):
+                break
+            names += part
+    return [str(value) for value in names] if isinstance(names, list) else []
 
 
-def assigned(nodes: Sequence[Node], weights: Sequence[Weight]) -> Iterable[tuple[str, Weight]]:
+def assigned(nodes: Sequence[Node], weights: Sequence[Weight]) -> list[tuple[str, Weight]]:
     """(owner, weight) for the weights of one top layer: by name, else role by role in order."""
-    lost = []
-    taken: Counter[tuple[str, str]] = Counter()
+    pairs = []
+    unnamed = []
     for weight in weights:
         owner = nodes[0].owner if len(nodes) == 1 else _named(nodes, weight)
         if owner is None:
-            lost.append(weight)
-            continue
-        taken[owner, weight.role] += 1
-        yield owner, weight
-    for weight in lost:
-        owner = next(
-            (n.owner for n in nodes if not taken[n.owner, weight.role] and _expects(n, weight.role)), None
-        )
+            unnamed.append(weight)
+        else:
+            pairs.append((owner, weight))
+    taken = {(owner, weight.role) for owner, weight in pairs}
+    return [*pairs, *_in_order(nodes, unnamed, taken)]
+
+
+def _in_order(
+    nodes: Sequence[Node], weights: Sequence[Weight], taken: set[tuple[str, str]]
+) -> Iterator[tuple[str, Weight]]:
+    """Each weight goes to the first node that still lacks its role."""
+    for weight in weights:
+        role = weight.role
+        free = (node.owner for node in nodes if (node.owner, role) not in taken and _expects(node, role))
+        owner = next(free, None)
         if owner is not None:
-            taken[owner, weight.role] += 1
+            taken.add((owner, role))
             yield owner, weight
 
 
@@ -119,13 +133,14 @@ def _named(nodes: Sequence[Node], weight: Weight) -> str | None:
     Of several it is the one with most of its path there, then the one with the longest name.
     """
     scope = f"/{'/'.join(weight.scope)}/"
-    found = []
+    candidates = []
     for node in nodes:
         name = node.layer.name
-        if f"/{name}/" in scope or (not weight.scope and weight.last.startswith(f"{name}_")):
+        is_prefix = not weight.scope and weight.last.startswith(f"{name}_")
+        if is_prefix or f"/{name}/" in scope:
             shared = sum(f"/{part}/" in scope for part in node.owner.split("/"))
-            found.append((shared, scope.rfind(f"/{name}/"), len(name), node.owner))
-    return max(found)[-1] if found else None
+            candidates.append((shared, scope.rfind(f"/{name}/"), len(name), node.owner))
+    return max(candidates)[-1] if candidates else None
 
 
 def _expects(node: Node, role: str) -> bool:
@@ -136,22 +151,23 @@ def _expects(node: Node, role: str) -> bool:
 def _holds_weights(node: Node) -> bool:
     if node.op or node.layer.kind == "operation":
         return False
-    return (
-        is_custom(node)
-        or bool(roles(node.layer.class_name, node.layer.config))
-        or CLASSES[node.layer.class_name].op == "Attention"
-    )
+    if is_custom(node):
+        return True
+    class_name = node.layer.class_name
+    return bool(roles(class_name, node.layer.config)) or CLASSES[class_name].op == "Attention"
 
 
 def known_variables(
     class_name: str, expected: tuple[str, ...], weights: Sequence[Weight]
 ) -> tuple[Variable, ...]:
     """The variables of a class of Keras's own, in its canonical order."""
-    found = [Variable(w.last, _today(class_name, w.role), w.dataset) for w in weights]
-    if len(found) == len(expected) and not {v.role for v in found} & set(expected):
-        found = [replace(v, role=role) for v, role in zip(found, expected, strict=True)]
+    variables = [Variable(w.last, _today(class_name, w.role), w.dataset) for w in weights]
+    has_known_role = any(variable.role in expected for variable in variables)
+    if len(variables) == len(expected) and not has_known_role:
+        pairs = zip(variables, expected, strict=True)
+        variables = [replace(variable, role=role) for variable, role in pairs]
     order: Mapping[str, int] = {role: i for i, role in enumerate(expected)}
-    return tuple(sorted(found, key=lambda v: order.get(v.role, len(order))))
+    return tuple(sorted(variables, key=lambda variable: order.get(variable.role, len(order))))
 
 
 def _today(class_name: str, role: str) -> str:
@@ -165,22 +181,20 @@ def grouped(name: str, class_name: str, weights: Sequence[Weight]) -> Stored:
     scopes: dict[tuple[str, ...], list[Weight]] = {}
     for weight in weights:
         scopes.setdefault(weight.scope, []).append(weight)
-    parts = tuple(_guessed("/".join(scope), name, found) for scope, found in scopes.items() if scope)
-    own = _guessed(name, "", scopes.get((), []))
-    return replace(
-        own,
-        name=name,
-        class_name=class_name or own.class_name or ("" if parts else class_of_group(name)),
-        parts=parts,
-    )
+    own = _guessed(name, "", scopes.pop((), []))
+    parts = tuple(_guessed("/".join(scope), name, inside) for scope, inside in scopes.items())
+    told = class_name or own.class_name
+    if not told and not parts:
+        told = class_of_group(name)
+    return replace(own, name=name, class_name=told, parts=parts)
 
 
 def _guessed(name: str, above: str, weights: Sequence[Weight]) -> Stored:
-    found = guess(
-        tuple(w.role for w in weights), tuple(w.dataset.shape for w in weights), f"{above}/{name}".lower()
-    )
+    given_roles = tuple(weight.role for weight in weights)
+    shapes = tuple(weight.dataset.shape for weight in weights)
+    layer = guess(given_roles, shapes, f"{above}/{name}".lower())
     variables = tuple(
-        Variable(w.last, _today(found.class_name, r), w.dataset)
-        for w, r in zip(weights, found.roles, strict=True)
+        Variable(weight.last, _today(layer.class_name, role), weight.dataset)
+        for weight, role in zip(weights, layer.roles, strict=True)
     )
-    return Stored(name, found.class_name, variables)
+    return Stored(name, layer.class_name, variables)

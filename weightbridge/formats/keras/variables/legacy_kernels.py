@@ -15,16 +15,15 @@ def with_old_kernels(layer: Layer, origin: Origin) -> Layer:
     kernel, bias = layer.tensor("kernel"), layer.tensor("bias")
     if layer.op != "Conv" or kernel is None:
         return layer
-    found = dict(layer.attributes)
+    attributes = dict(layer.attributes)
     if origin.backend == "theano":
-        found["kernel_flipped"] = True
-    if origin.version < KERAS_2 and _is_output_first(kernel.shape, None if bias is None else bias.shape):
-        found |= {
-            "kernel_axes": KERNEL_AXES,
-            "filters": kernel.shape[0],
-            "kernel_size": kernel.shape[SPATIAL:],
-        }
-    return replace(layer, attributes=found)
+        attributes["kernel_flipped"] = True
+    bias_shape = None if bias is None else bias.shape
+    if origin.version < KERAS_2 and _is_output_first(kernel.shape, bias_shape):
+        attributes["kernel_axes"] = KERNEL_AXES
+        attributes["filters"] = kernel.shape[0]
+        attributes["kernel_size"] = kernel.shape[SPATIAL:]
+    return replace(layer, attributes=attributes)
 
 
 def _is_output_first(kernel: tuple[int, ...], bias: tuple[int, ...] | None) -> bool:

@@ -64,11 +64,11 @@ class Weight:
 
 def weight_of(layer: str, name: str, dataset: Dataset) -> Weight:
     """The weight `name` in the group of a layer."""
-    parts = re.sub(r":\d+$", "", name).split("/")
-    scope = [p for i, p in enumerate(parts[:-1]) if not CELL.fullmatch(p) and parts[i - 1 : i] != [p]]
-    while scope and scope[0] == layer:
-        scope.pop(0)
-    return Weight((*scope, parts[-1]), role_of(parts[-1]), dataset)
+    *scope, last = re.sub(r":\d+$", "", name).split("/")
+    parts = [part for i, part in enumerate(scope) if not CELL.fullmatch(part) and scope[i - 1 : i] != [part]]
+    while parts and parts[0] == layer:
+        parts.pop(0)
+    return Weight((*parts, last), role_of(last), dataset)
 
 
 def role_of(name: str) -> str:

@@ -1,6 +1,6 @@
 """Layers of files without architecture: attributes from shapes, unique names, edges by order."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -12,6 +12,7 @@ from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import CONVOLUTIONS, DENSE, NORMS, RECURRENT
 
 MakeTensor = Callable[[str, Variable, bool], Tensor]  # layer's name, variable, trainable
+Shapes = Mapping[str, tuple[int, ...]]  # by role
 WITH_BIAS = CONVOLUTIONS | DENSE | RECURRENT
 
 
@@ -26,13 +27,13 @@ def stored_layers(stored: Stored, name: str, make: MakeTensor, trainable: bool =
 
 def unique(layers: Iterable[Layer]) -> tuple[Layer, ...]:
     """The layers with names that occur once: a second layer of the same name gets a counter."""
-    seen: dict[str, int] = {}
-    found = []
+    counts: dict[str, int] = {}
+    renamed = []
     for layer in layers:
-        count = seen.get(layer.name, 0)
-        seen[layer.name] = count + 1
-        found.append(layer if not count else _renamed(layer, f"{layer.name}~{count}"))
-    return tuple(found)
+        count = counts.get(layer.name, 0)
+        counts[layer.name] = count + 1
+        renamed.append(_renamed(layer, f"{layer.name}~{count}") if count else layer)
+    return tuple(renamed)
 
 
 def _renamed(layer: Layer, name: str) -> Layer:
@@ -42,29 +43,41 @@ def _renamed(layer: Layer, name: str) -> Layer:
 
 def chain(layers: tuple[Layer, ...]) -> tuple[Edge, ...]:
     """Edges of a graph without data flow: each layer follows the one before it."""
-    return tuple(Edge(a.name, b.name) for a, b in pairwise(layers))
+    return tuple(Edge(layer.name, after.name) for layer, after in pairwise(layers))
 
 
 def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:
     """What shapes alone tell, and what a Bidirectional layer runs backwards."""
-    shapes = {v.role: v.dataset.shape for v in stored.variables}
-    kernel = shapes.get("kernel", ())
-    found: dict[str, Any] = {"use_bias": "bias" in shapes} if op in WITH_BIAS and shapes else {}
-    if op in NORMS and shapes:
-        found = {"scale": "gamma" in shapes, "center": "beta" in shapes}
-    if op == "Conv" and kernel:
-        found |= {"filters": kernel[-1], "kernel_size": kernel[:-2]}
-    if op == "Dense" and kernel:
-        found["units"] = kernel[-1]
-    if "recurrent_kernel" in shapes:
-        found["units"] = shapes["recurrent_kernel"][0]
-        found |= (
-            {"go_backwards": True}
-            if any("backward_layer" in v.dataset.path.split("/") for v in stored.variables)
-            else {}
-        )
+    shapes = {variable.role: variable.dataset.shape for variable in stored.variables}
+    attributes = _switches(op, shapes) | _sizes(op, shapes)
+    if "recurrent_kernel" in shapes and _is_backward(stored):
+        attributes["go_backwards"] = True
     if op == "GRU" and "bias" in shapes:
-        found["reset_after"] = len(shapes["bias"]) > 1  # input and recurrent biases apart
+        attributes["reset_after"] = len(shapes["bias"]) > 1  # input and recurrent biases apart
+    return attributes
+
+
+def _switches(op: str, shapes: Shapes) -> dict[str, Any]:
+    """Which optional variables are there."""
+    if op in NORMS and shapes:
+        return {"scale": "gamma" in shapes, "center": "beta" in shapes}
+    return {"use_bias": "bias" in shapes} if op in WITH_BIAS and shapes else {}
+
+
+def _sizes(op: str, shapes: Shapes) -> dict[str, Any]:
+    kernel = shapes.get("kernel", ())
+    sizes: dict[str, Any] = {}
+    if op == "Conv" and kernel:
+        sizes = {"filters": kernel[-1], "kernel_size": kernel[:-2]}
+    if op == "Dense" and kernel:
+        sizes["units"] = kernel[-1]
+    if "recurrent_kernel" in shapes:
+        sizes["units"] = shapes["recurrent_kernel"][0]
     if "embeddings" in shapes:
-        found |= dict(zip(("input_dim", "output_dim"), shapes["embeddings"], strict=False))
-    return found
+        sizes |= dict(zip(("input_dim", "output_dim"), shapes["embeddings"], strict=False))
+    return sizes
+
+
+def _is_backward(stored: Stored) -> bool:
+    """Whether this is what a Bidirectional layer runs backwards, whatever its name."""
+    return any("backward_layer" in variable.dataset.path.split("/") for variable in stored.variables)

@@ -1,5 +1,6 @@
 """Keras 3's sharded weights: a JSON map, and the HDF5 files beside it, joined into one tree."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -28,14 +29,21 @@ def read_shards(path: Path) -> tuple[Group, tuple[Path, ...]]:
     weights = value.get("weight_map") if isinstance(value, dict) else None
     if not isinstance(weights, dict):
         raise Corrupt("the map of shards has no weight_map", where=str(path), fix="Save the weights again")
-    names = {
-        str(n): n for listed in weights.values() for n in (listed if isinstance(listed, list) else [listed])
-    }
+    names = _names(weights)
     shards = tuple(_shard(path, names[text]) for text in sorted(names))
     if not shards:
         raise Corrupt("the map of shards names no shard", where=str(path), fix="Save the weights again")
     trees = (_moved(read_tree(whole(shard)), i << ADDRESS_BITS) for i, shard in enumerate(shards))
     return reduce(_merged, trees), shards
+
+
+def _names(weights: Mapping[str, object]) -> dict[str, object]:
+    """What the map names as shards, each once; the values are names or lists of names."""
+    names: dict[str, object] = {}
+    for value in weights.values():
+        for name in value if isinstance(value, list) else [value]:
+            names[str(name)] = name
+    return names
 
 
 def _shard(path: Path, name: object) -> Path:
@@ -60,11 +68,12 @@ def _moved(group: Group, by: int) -> Group:
     return replace(group, address=group.address + by, children=children)
 
 
-def _merged(a: Group, b: Group) -> Group:
-    children = dict(a.children)
-    for name, child in b.children.items():
-        mine = children.get(name)
-        children[name] = (
-            _merged(mine, child) if isinstance(mine, Group) and isinstance(child, Group) else child
-        )
-    return replace(a, attributes={**b.attributes, **a.attributes}, children=children)
+def _merged(first: Group, second: Group) -> Group:
+    children = dict(first.children)
+    for name, child in second.children.items():
+        before = children.get(name)
+        if isinstance(before, Group) and isinstance(child, Group):
+            children[name] = _merged(before, child)
+        else:
+            children[name] = child
+    return replace(first, attributes={**second.attributes, **first.attributes}, children=children)

@@ -63,16 +63,15 @@ def load(dataset: Dataset) -> Array:
         with opened(region) as file:
             array = np.asarray(file[dataset.path][()])
         return array.view(dataset.dtype) if array.dtype.kind == "V" else _native(array)
-    if region.path.stat().st_size < region.start + dataset.offset + dataset.nbytes:
+    start = region.start + dataset.offset
+    if region.path.stat().st_size < start + dataset.nbytes:
         raise Corrupt(
             "the file has become shorter since its header was read",
             where=f"{region.label}: {dataset.path}",
             fix="Run it again",
         )
     count = dataset.nbytes // dataset.dtype.itemsize
-    values: Array = np.fromfile(
-        region.path, dtype=dataset.dtype, count=count, offset=region.start + dataset.offset
-    )
+    values: Array = np.fromfile(region.path, dtype=dataset.dtype, count=count, offset=start)
     return _native(values.reshape(dataset.shape))
 
 
