@@ -110,7 +110,8 @@ def _put(target: BinaryIO, tensor: Tensor, array: Array) -> None:
 
 
 def _tensor(path: Path, entry: Entry) -> Tensor:
-    return Tensor(entry.name, "", entry.shape, entry.dtype, entry.name, partial(_load, path, entry))
+    load = partial(_load, path, entry)
+    return Tensor(entry.name, "", entry.shape, entry.dtype, entry.name, load)
 
 
 def _load(path: Path, entry: Entry) -> Array:

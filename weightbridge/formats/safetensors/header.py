@@ -87,7 +87,8 @@ def read_header(path: Path) -> Header:
 
 def _misfit(path: Path, size: int, length: int) -> ModelError:
     kind: type[ModelError] = ResourceBomb if length > HEADER_LIMIT else Corrupt
-    return kind(f"a header of {length} bytes is declared, the file has {size}", where=str(path), fix=DAMAGED)
+    message = f"a header of {length} bytes is declared, the file has {size}"
+    return kind(message, where=str(path), fix=DAMAGED)
 
 
 def _parsed(path: Path, data: bytes) -> dict[str, Any]:
@@ -135,11 +136,18 @@ def _is_shape(value: Any) -> bool:
 
 def _is_run(value: Any) -> bool:
     """Whether this is a beginning and an end."""
-    return _are_counts(value) and len(value) == 2 and value[0] <= value[1]
+    if not _are_counts(value) or len(value) != 2:
+        return False
+    start, end = value
+    return bool(start <= end)
 
 
 def _are_counts(values: Any) -> bool:
-    return isinstance(values, list) and all(type(n) is int and 0 <= n < 1 << 63 for n in values)
+    return isinstance(values, list) and all(map(_is_count, values))
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
 
 
 def _check_places(path: Path, entries: Sequence[Entry], origin: int, size: int) -> None:

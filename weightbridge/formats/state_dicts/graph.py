@@ -65,10 +65,18 @@ def _ordered(weights: Sequence[Tensor], format: str) -> Sequence[Tensor]:
 
 def _marked(layer: Layer, scales: Mapping[str, str], ties: Mapping[str, str]) -> Layer:
     """The layer with the roles that are quantised or tied."""
-    quantised = {t.role: scales[t.name] for t in layer.tensors if t.name in scales}
-    tied = {t.role: ties[t.name] for t in layer.tensors if t.name in ties}
-    marks = {name: roles for name, roles in (("quantised", quantised), ("tied", tied)) if roles}
-    return replace(layer, attributes={**layer.attributes, **marks}) if marks else layer
+    quantised = _by_role(layer, scales)
+    tied = _by_role(layer, ties)
+    attributes = dict(layer.attributes)
+    if quantised:
+        attributes["quantised"] = quantised
+    if tied:
+        attributes["tied"] = tied
+    return replace(layer, attributes=attributes) if quantised or tied else layer
+
+
+def _by_role(layer: Layer, values: Mapping[str, str]) -> dict[str, str]:
+    return {tensor.role: values[tensor.name] for tensor in layer.tensors if tensor.name in values}
 
 
 def _complex(tensors: Sequence[Tensor]) -> Sequence[Finding]:

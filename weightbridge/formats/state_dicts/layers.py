@@ -41,8 +41,9 @@ def is_state(name: str, dtype: str) -> bool:
 
 def framework_of(names: Sequence[str]) -> str:
     """`keras` where names look like `layer/kernel`, else `torch`."""
-    of_keras = [name for name in names if "/" in name and name.rsplit("/", 1)[-1] in KERAS_ROLES]
-    is_keras = bool(names) and len(of_keras) * 2 > len(names)
+    scoped = [name.rsplit("/", 1)[-1] for name in names if "/" in name]
+    of_keras = [last for last in scoped if last in KERAS_ROLES]
+    is_keras = len(of_keras) * 2 > len(names)
     return "keras" if is_keras else "torch"
 
 
@@ -64,8 +65,12 @@ def layers_of(tensors: Sequence[Tensor], framework: str) -> tuple[Layer, ...]:
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
     """A key that sorts numbers as numbers."""
-    parts = re.split(r"(\d+)", name)
-    return tuple((0, int(p), p) if p.isdecimal() and p.isascii() else (1, 0, p) for p in parts)
+    return tuple(_natural_part(part) for part in re.split(r"(\d+)", name))
+
+
+def _natural_part(part: str) -> tuple[int, int, str]:
+    is_number = part.isdecimal() and part.isascii()
+    return (0, int(part), part) if is_number else (1, 0, part)
 
 
 def _named(tensor: Tensor, framework: str) -> Named:
@@ -84,9 +89,13 @@ def _shapes(members: Sequence[Named]) -> Shapes:
 
 def _layer(scope: str, members: Sequence[Named], framework: str, known: Known) -> Layer:
     module = _module(scope, _shapes(members), framework, known)
-    tensors = [_with_role(member.tensor, module.roles.get(member.part, member.part)) for member in members]
+    tensors = []
+    for member in members:
+        role = module.roles.get(member.part, member.part)
+        tensors.append(_with_role(member.tensor, role))
+    tensors.sort(key=_place)
     name = scope or members[0].part
-    return Layer(name, module.op, "", module.attributes, tuple(sorted(tensors, key=_place)))
+    return Layer(name, module.op, "", module.attributes, tuple(tensors))
 
 
 def _module(scope: str, shapes: Shapes, framework: str, known: Known) -> Module:

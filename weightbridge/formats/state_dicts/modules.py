@@ -28,19 +28,25 @@ class Known(NamedTuple):
 
 def stores_turned(groups: Sequence[Shapes]) -> bool:
     """The majority of the matrices that tell; one program writes all of a file's the same way."""
-    matrices = [(group["weight"], group.get("bias")) for group in groups if len(group.get("weight", ())) == 2]
-    answers = [is_turned(weight, bias) for weight, bias in matrices]
-    told = [answer for answer in answers if answer is not None]
+    told = []
+    for group in groups:
+        weight = group.get("weight", ())
+        answer = is_turned(weight, group.get("bias")) if len(weight) == 2 else None
+        if answer is not None:
+            told.append(answer)
     return sum(told) * 2 >= len(told)
 
 
 def is_turned(weight: Shape, bias: Shape | None) -> bool | None:
     """Whether a matrix is (out, in); None where its bias does not tell."""
-    fits_rows, fits_columns = (bias == (size,) for size in weight)
+    rows, columns = weight
+    fits_rows = bias == (rows,)
+    fits_columns = bias == (columns,)
     return None if fits_rows == fits_columns else fits_rows
 
 
 def gates_of(units: int, gate_units: int) -> tuple[str, str]:
     """The operation and the order of gates of a recurrent kernel; Opaque where it has no gates."""
-    count = gate_units // units if units and gate_units % units == 0 else 0
-    return GATES.get(count, ("Opaque", ""))
+    if not units or gate_units % units:
+        return "Opaque", ""
+    return GATES.get(gate_units // units, ("Opaque", ""))

@@ -59,10 +59,15 @@ def _is_quantised(tensor: Tensor) -> bool:
 
 
 def _scale_beside(name: str, names: Container[str]) -> str:
+    """The name of a tensor's scale, "" where there is none."""
     scope = name.rpartition(".")[0]
+    prefix = f"{scope}." if scope else ""
     behind = [name + suffix for suffix in SUFFIXES]
-    siblings = [f"{scope}.{sibling}" if scope else sibling for sibling in SIBLINGS]
-    return next((place for place in (*behind, *siblings) if place in names and place != name), "")
+    siblings = [prefix + sibling for sibling in SIBLINGS]
+    for place in (*behind, *siblings):
+        if place in names and place != name:
+            return place
+    return ""
 
 
 def _described(scale: str) -> str:

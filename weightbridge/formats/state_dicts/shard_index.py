@@ -26,7 +26,8 @@ class Index:
 
     @property
     def shards(self) -> tuple[Path, ...]:
-        return tuple(self.path.with_name(name) for name in sorted(set(self.weights.values())))
+        names = set(self.weights.values())
+        return tuple(self.path.with_name(name) for name in sorted(names))
 
 
 def is_index(path: Path) -> bool:
@@ -96,8 +97,11 @@ def check_names(index: Index, held: Mapping[Path, Iterable[str]]) -> tuple[Findi
     lacking = [name for name, shard in index.weights.items() if name not in inside[shard]]
     if lacking:
         raise _lacking(index, lacking)
-    pairs = [(name, shard) for shard in sorted(inside) for name in sorted(inside[shard])]
-    return tuple(_unlisted(name, shard) for name, shard in pairs if index.weights.get(name) != shard)
+    findings = []
+    for shard in sorted(inside):
+        unlisted = [name for name in inside[shard] if index.weights.get(name) != shard]
+        findings += [_unlisted(name, shard) for name in sorted(unlisted)]
+    return tuple(findings)
 
 
 def _lacking(index: Index, names: Sequence[str]) -> Corrupt:

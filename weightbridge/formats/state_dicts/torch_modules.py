@@ -62,8 +62,11 @@ def _experts(shapes: Shapes) -> dict[str, Any]:
 
 
 def _is_fused_turned(up: Shape, down: Shape) -> bool | None:
-    is_out_in = (up[1], up[2]) == (2 * down[2], down[1])
-    is_in_out = (up[2], up[1]) == (2 * down[1], down[2])
+    """Whether both are (expert, out, in); None where they do not tell."""
+    _, up_first, up_last = up
+    _, down_first, down_last = down
+    is_out_in = up_first == 2 * down_last and up_last == down_first
+    is_in_out = up_last == 2 * down_first and up_first == down_last
     return None if is_out_in == is_in_out else is_out_in
 
 
@@ -112,4 +115,7 @@ def _convolution(scope: str, shapes: Shapes, roles: dict[str, str], width: int) 
 
 def _has_group_for_each(width: int, outputs: int) -> bool:
     """Whether the outputs can be a few of each channel before them."""
-    return width > 1 and outputs in range(width, (MULTIPLIER + 1) * width, width)
+    if width <= 1:
+        return False
+    most = MULTIPLIER * width
+    return outputs % width == 0 and width <= outputs <= most

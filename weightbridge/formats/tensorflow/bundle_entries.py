@@ -89,8 +89,10 @@ def _known_shape(data: bytes) -> tuple[int, ...]:
 
 def parse_shape(data: Buffer, span: Span) -> tuple[int, ...]:
     """A TensorShapeProto whose sizes are all known."""
-    shape = [_size(data, span_of(field)) for field in fields(data, span) if field.number == 2]
-    if len(shape) > MOST_AXES or any(n < 0 for n in shape):
+    axes = [span_of(field) for field in fields(data, span) if field.number == 2]
+    shape = [_size(data, axis) for axis in axes]
+    has_unknown = any(size < 0 for size in shape)
+    if has_unknown or len(shape) > MOST_AXES:
         raise Corrupt(f"a tensor of the shape {shape[:8]}")
     return tuple(shape)
 
@@ -101,12 +103,16 @@ def _size(data: Buffer, span: Span) -> int:
 
 
 def _slice(data: Buffer, span: Span) -> tuple[Extent, ...]:
-    return tuple(_extent(data, field) for field in fields(data, span) if field.number == 1)
+    extents = [field for field in fields(data, span) if field.number == 1]
+    return tuple(_extent(data, extent) for extent in extents)
 
 
 def _extent(data: Buffer, field: Field) -> Extent:
-    numbers = {part.number: signed(part.value) for part in fields(data, span_of(field))}
-    return Extent(numbers.get(1, 0), numbers.get(2, WHOLE))
+    span = span_of(field)
+    numbers = {part.number: signed(part.value) for part in fields(data, span)}
+    start = numbers.get(1, 0)
+    length = numbers.get(2, WHOLE)
+    return Extent(start, length)
 
 
 def _check_version(data: Buffer, span: Span) -> None:

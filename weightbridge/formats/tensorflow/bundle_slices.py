@@ -33,7 +33,10 @@ def _string(value: bytes) -> bytes:
 
 def _signed(value: int) -> bytes:
     """Seven bits a byte; the first bits say how many bytes there are, and turn over for negative numbers."""
-    size = (value if value >= 0 else ~value).bit_length() // 7 + 1
-    plain = int.from_bytes(value.to_bytes(size, "big", signed=True), "big")
-    header = ((1 << size) - 1) << (8 * size - size)
+    magnitude = value if value >= 0 else ~value
+    size = magnitude.bit_length() // 7 + 1
+    complement = value.to_bytes(size, "big", signed=True)
+    plain = int.from_bytes(complement, "big")
+    ones = (1 << size) - 1
+    header = ones << (8 * size - size)
     return (plain ^ header).to_bytes(size, "big")

@@ -80,10 +80,12 @@ def excluded(bundle: Bundle, named: Iterable[Named]) -> tuple[Excluded, ...]:
 
 def files_of(bundle: Bundle) -> list[Path]:
     """The index and the data files that it speaks of."""
+    prefix = bundle.prefix
+    index = prefix.with_name(f"{prefix.name}.index")
     stored = (*bundle.entries.values(), *bundle.parts.values())
-    shards = sorted({entry.shard for entry in stored if not entry.slices})
-    index = bundle.prefix.with_name(f"{bundle.prefix.name}.index")
-    return [index, *map(bundle.file, shards)]
+    shards = {entry.shard for entry in stored if not entry.slices}
+    data_files = [bundle.file(shard) for shard in sorted(shards)]
+    return [index, *data_files]
 
 
 def prefix_of(path: Path) -> Path:

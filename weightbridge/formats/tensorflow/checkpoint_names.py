@@ -36,7 +36,11 @@ class Named(NamedTuple):
 
 def by_names(entries: Mapping[str, Entry]) -> list[Named]:
     """Variables of a checkpoint without objects, in the order of the index."""
-    return [Named(key, key, _reason(key, entry, entries)) for key, entry in entries.items()]
+    named = []
+    for key, entry in entries.items():
+        reason = _reason(key, entry, entries)
+        named.append(Named(key, key, reason))
+    return named
 
 
 class Held(NamedTuple):
@@ -53,8 +57,12 @@ def by_objects(nodes: Sequence[Tracked], entries: Mapping[str, Entry]) -> list[N
     They are called by their full names where these are unique.
     """
     held = _held(nodes, entries)
-    counts = Counter(variable.full_name for variable in held.values() if variable.reason is None)
-    named = [Named(_name(key, variable, counts), key, variable.reason) for key, variable in held.items()]
+    weights = [variable for variable in held.values() if variable.reason is None]
+    counts = Counter(weight.full_name for weight in weights)
+    named = []
+    for key, variable in held.items():
+        name = _name(key, variable, counts)
+        named.append(Named(name, key, variable.reason))
     return _unique([*named, *_unheld(entries, held)])
 
 
@@ -70,8 +78,12 @@ def _held(nodes: Sequence[Tracked], entries: Mapping[str, Entry]) -> dict[str, H
 
 
 def _unheld(entries: Mapping[str, Entry], held: Container[str]) -> list[Named]:
-    keys = [key for key in entries if key not in held and key != OBJECTS]
-    return [Named(key.removesuffix(SUFFIX), key, _reason_unheld(key, entries[key])) for key in keys]
+    unheld = []
+    for key, entry in entries.items():
+        if key not in held and key != OBJECTS:
+            name = key.removesuffix(SUFFIX)
+            unheld.append(Named(name, key, _reason_unheld(key, entry)))
+    return unheld
 
 
 def _name(key: str, variable: Held, counts: Mapping[str, int]) -> str:

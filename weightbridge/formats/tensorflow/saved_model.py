@@ -78,7 +78,9 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 
 def _located(error: ModelError, file: Path) -> ModelError:
     """The same error with the file that it is about."""
-    return type(error)(error.message, where=error.where or str(file), fix=error.fix or DAMAGED)
+    where = error.where or str(file)
+    fix = error.fix or DAMAGED
+    return type(error)(error.message, where=where, fix=fix)
 
 
 def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGraph:
@@ -206,4 +208,5 @@ def _inside(folder: Path, name: str) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return sorted(file for file in files if not file.is_symlink())

@@ -73,13 +73,19 @@ def _scope(objects: Objects, number: int, name: str) -> str:
 def _holds_variables(objects: Objects, number: int) -> bool:
     """Whether this is a layer with variables of its own."""
     nodes = objects.nodes
-    return is_layer(nodes[number]) and any(nodes[child].is_variable for _, child in below(nodes, number))
+    if not is_layer(nodes[number]):
+        return False
+    children = [nodes[child] for _, child in below(nodes, number)]
+    return any(child.is_variable for child in children)
 
 
 def _steps(objects: Objects, number: int, scope: str, depth: int) -> list[tuple[int, str, int]]:
     """(object, name, depth) of all that an object holds, the first of them last."""
-    children = reversed(list(below(objects.nodes, number)))
-    return [(child, f"{scope}{objects.name(child, label)}", depth + 1) for label, child in children]
+    steps = []
+    for label, child in below(objects.nodes, number):
+        name = objects.name(child, label)
+        steps.append((child, f"{scope}{name}", depth + 1))
+    return steps[::-1]
 
 
 def _is_closed(objects: Objects, number: int) -> bool:

@@ -48,13 +48,19 @@ def parse_saved_model(data: Buffer) -> MetaGraph:
 
 def parse_keras_metadata(data: Buffer) -> Mapping[int, str]:
     """An object's number -> its metadata (saved_metadata.proto), from Keras 2.5's own file."""
-    return dict(_metadata(data, span_of(f)) for f in fields(data, Span(0, len(data))) if f.number == 1)
+    metadata = {}
+    for field in fields(data, Span(0, len(data))):
+        if field.number == 1:
+            number, text_of_node = _metadata(data, span_of(field))
+            metadata[number] = text_of_node
+    return metadata
 
 
 def _metadata(data: Buffer, span: Span) -> tuple[int, str]:
     parts = {field.number: field for field in fields(data, span)}
     number = parts[2].value if 2 in parts else 0
-    return number, text(data, parts[5]) if 5 in parts else ""
+    metadata = text(data, parts[5]) if 5 in parts else ""
+    return number, metadata
 
 
 class Information(NamedTuple):

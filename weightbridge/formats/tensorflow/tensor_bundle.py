@@ -30,7 +30,8 @@ class Bundle:
 
     def file(self, shard: int) -> Path:
         """The data file of a number."""
-        return self.prefix.with_name(f"{self.prefix.name}.data-{shard:05d}-of-{self.shards:05d}")
+        name = f"{self.prefix.name}.data-{shard:05d}-of-{self.shards:05d}"
+        return self.prefix.with_name(name)
 
     def where(self, name: str) -> str:
         """What messages call the place of an entry."""

@@ -86,7 +86,9 @@ EMPTY = Tracked()
 
 def parse_tracked(data: Buffer) -> tuple[Tracked, ...]:
     """The objects of a TrackableObjectGraph; the first is the root. Raises Corrupt."""
-    nodes = tuple(_tracked(data, span_of(f)) for f in fields(data, Span(0, len(data))) if f.number == 1)
+    whole = Span(0, len(data))
+    spans = [span_of(field) for field in fields(data, whole) if field.number == 1]
+    nodes = tuple(_tracked(data, span) for span in spans)
     check_children(nodes)
     return nodes
 
@@ -204,4 +206,8 @@ def _tracked(data: Buffer, span: Span) -> Tracked:
 
 def _attribute(data: Buffer, span: Span) -> dict[int, str]:
     """A SerializedTensor: 1 is what it holds, 2 the variable's full name, 3 the key of its value."""
-    return {field.number: text(data, field) for field in fields(data, span) if field.number in (1, 2, 3)}
+    attribute = {}
+    for field in fields(data, span):
+        if field.number in (1, 2, 3):
+            attribute[field.number] = text(data, field)
+    return attribute

@@ -139,7 +139,8 @@ def _mapping(arguments: Arguments) -> dict[Any, Any]:
 
 
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 2 and type(value[0]) is str
+    is_pair = isinstance(value, list | tuple) and len(value) == 2
+    return is_pair and type(value[0]) is str
 
 
 def _sequence(arguments: Arguments) -> Any:

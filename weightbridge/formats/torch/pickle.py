@@ -78,8 +78,9 @@ def _run(machine: Machine, source: bytes | Reader) -> Any:
 
 
 def _malformed(machine: Machine, error: Exception) -> Corrupt:
-    is_told = isinstance(error, Malformed | ValueError) and str(error)
-    message = f"the pickle is malformed: {error}" if is_told else "the pickle is malformed"
+    message = "the pickle is malformed"
+    if isinstance(error, Malformed | ValueError) and str(error):
+        message += f": {error}"
     return Corrupt(message[:300], where=f"{machine.place}, byte {machine.at}", fix=DAMAGED)
 
 

@@ -98,7 +98,9 @@ def _left(level: Level, prefix: str) -> list[Left]:
 
 
 def _left_out(prefix: str, level: Level) -> Sequence[Finding]:
-    dropped = {key: (level.purposes[key], len(level.parts[key])) for key in level.dropped}
+    dropped = {}
+    for key in level.dropped:
+        dropped[key] = (level.purposes[key], len(level.parts[key]))
     return _said(prefix, level.chosen, dropped)
 
 
@@ -123,7 +125,12 @@ def _parts(value: Any, where: str) -> dict[str, Named]:
 
 
 def _inside(key: str, child: Any, where: str) -> Named:
-    return tuple((f"{key}.{name}" if name else key, leaf) for name, leaf in tensors_in(child, where))
+    """The tensors under a key, their names behind it."""
+    inside = []
+    for name, leaf in tensors_in(child, where):
+        full_name = f"{key}.{name}" if name else key
+        inside.append((full_name, leaf))
+    return tuple(inside)
 
 
 def _purpose(key: str, inside: Named) -> Purpose:
@@ -218,13 +225,19 @@ def _unique(pairs: Sequence[tuple[str, Leaf]]) -> Named:
 def _without_copies(kept: Named, left: list[Left], findings: list[Finding]) -> State:
     """Sets apart moving averages beside the weights, under a scope of their own (`model_ema.`)."""
     copies = _copies({_scope(name) for name, _ in kept})
-    if not copies:
-        return State(kept, tuple(left), tuple(findings))
-    weights = tuple(pair for pair in kept if _scope(pair[0]) not in copies)
-    averages = [Left(name, leaf, "state") for name, leaf in kept if _scope(name) in copies]
+    weights = []
+    averages = []
+    for name, leaf in kept:
+        if _scope(name) in copies:
+            averages.append(Left(name, leaf, "state"))
+        else:
+            weights.append((name, leaf))
     counts = Counter(_scope(average.name) for average in averages)
-    dropped: dict[str, tuple[Purpose, int]] = {scope: ("copy", counts[scope]) for scope in sorted(copies)}
-    return State(weights, (*left, *averages), (*findings, *_said("", None, dropped)))
+    dropped: dict[str, tuple[Purpose, int]] = {}
+    for scope in sorted(copies):
+        dropped[scope] = ("copy", counts[scope])
+    said = _said("", None, dropped)
+    return State(tuple(weights), (*left, *averages), (*findings, *said))
 
 
 def _copies(scopes: set[str]) -> set[str]:

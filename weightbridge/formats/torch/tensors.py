@@ -51,7 +51,8 @@ def tensor_of(source: Source, name: str, stored: StoredTensor) -> Tensor:
 
 def identity(stored: StoredTensor) -> tuple[Any, ...]:
     """Equal for tensors that are one: the same elements of the same storage in the same order."""
-    start = (stored.storage.start + stored.offset) * BYTES[stored.dtype]
+    width = BYTES[stored.dtype]
+    start = _start(stored) * width
     return stored.storage.key, start, stored.shape, stored.strides, stored.dtype
 
 

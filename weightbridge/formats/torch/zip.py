@@ -42,7 +42,9 @@ def _read_shards(path: Path) -> LayerGraph:
 
 
 def _names(state: StateDict) -> list[str]:
-    return [*(tensor.name for tensor in state.tensors), *(excluded.name for excluded in state.excluded)]
+    tensors = [tensor.name for tensor in state.tensors]
+    excluded = [tensor.name for tensor in state.excluded]
+    return tensors + excluded
 
 
 def _read_shard(shard: Path) -> StateDict:

@@ -26,9 +26,12 @@ def is_state(path: str) -> bool:
 def own_variables(group: Group | None) -> tuple[Dataset, ...]:
     """The datasets under `vars`, by number."""
     place = group.group("vars") if group else None
-    children = place.children.values() if place else ()
-    variables = [child for child in children if isinstance(child, Dataset) and not is_counter(child)]
-    return tuple(sorted(variables, key=lambda variable: _natural(variable.path)))
+    if place is None:
+        return ()
+    datasets = [child for child in place.children.values() if isinstance(child, Dataset)]
+    variables = [dataset for dataset in datasets if not is_counter(dataset)]
+    variables.sort(key=lambda variable: _natural(variable.path))
+    return tuple(variables)
 
 
 def layer_groups(group: Group, names: tuple[str, ...] = ()) -> Iterator[tuple[Group, tuple[str, ...]]]:
@@ -51,8 +54,11 @@ def layer_groups(group: Group, names: tuple[str, ...] = ()) -> Iterator[tuple[Gr
 
 def _children(group: Group) -> list[tuple[str, Group]]:
     """The groups that may hold layers, by name."""
-    groups = [(key, child) for key, child in group.children.items() if isinstance(child, Group)]
-    return [(key, child) for key, child in groups if key != "vars" and not is_state(child.path)]
+    children = []
+    for key, child in group.children.items():
+        if isinstance(child, Group) and key != "vars" and not is_state(child.path):
+            children.append((key, child))
+    return children
 
 
 def saved_order(children: Sequence[tuple[str, Group]]) -> list[tuple[str, Group]]:
@@ -99,7 +105,11 @@ def _labels(children: Sequence[tuple[str, Group]]) -> dict[str, str]:
     """What each group is called: by the user where that name is stored and unique, else by its key."""
     names = {key: user_name(child) or _projection(key) for key, child in children}
     counts = Counter(names.values())
-    return {key: name if name and counts[name] == 1 else key for key, name in names.items()}
+    labels = {}
+    for key, name in names.items():
+        is_unique = bool(name) and counts[name] == 1
+        labels[key] = name if is_unique else key
+    return labels
 
 
 def _projection(key: str) -> str:
@@ -109,5 +119,6 @@ def _projection(key: str) -> str:
 
 
 def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    parts = re.split(r"(\d+)", text)
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part)
+    parts = [part for part in re.split(r"(\d+)", text) if part]
+    keys = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+    return tuple(keys)

@@ -107,7 +107,8 @@ def _by_roles(shapes: Named, hint: str) -> str:
 
 def _by_gates(shapes: Named) -> str:
     units = max(shapes["recurrent_kernel"][0], 1)
-    return GATES.get(shapes["kernel"][-1] // units, "")
+    gate_units = shapes["kernel"][-1]
+    return GATES.get(gate_units // units, "")
 
 
 def _by_kernels(shapes: Named, hint: str) -> str:
@@ -159,7 +160,9 @@ def _convolution(kernel: tuple[int, ...], bias: tuple[int, ...] | None, hint: st
 
 def _fits_inputs_alone(bias: tuple[int, ...], kernel: tuple[int, ...]) -> bool:
     """Whether a bias has a value for each of the last but one axis, and none for the last."""
-    return bias[-1:] == kernel[-2:-1] and bias[-1:] != kernel[-1:]
+    size = bias[-1:]
+    inputs, outputs = kernel[-2:-1], kernel[-1:]
+    return size == inputs and size != outputs
 
 
 def _agrees(class_name: str, kernel: tuple[int, ...]) -> bool:
@@ -225,13 +228,16 @@ def _bare(shapes: Shapes) -> tuple[str, ...]:
 
 def _recurrent_roles(shapes: Shapes) -> tuple[str, ...]:
     units, gate_units = shapes[1]
-    return RECURRENT_ROLES[: len(shapes)] if gate_units % max(units, 1) == 0 else ()
+    is_whole = gate_units % max(units, 1) == 0
+    return RECURRENT_ROLES[: len(shapes)] if is_whole else ()
 
 
 def _has_gates(shapes: Shapes) -> bool:
     """Whether two matrices can be the kernels of a recurrent layer."""
     kernel, recurrent = shapes[:2]
-    return kernel[-1] == recurrent[-1] and recurrent[-1] // max(recurrent[0], 1) in GATES
+    units, gate_units = recurrent
+    gates = gate_units // max(units, 1)
+    return kernel[-1] == gate_units and gates in GATES
 
 
 def _are_kernel_and_bias(shapes: Shapes) -> bool:

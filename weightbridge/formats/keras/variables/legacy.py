@@ -1,6 +1,6 @@
 """The legacy layout's variables: one group a layer holds the weights of all that is nested in it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -28,13 +28,16 @@ class LegacyStore:
     """The weights of each node, decided once for the whole file; `rest` is what no node has."""
 
     def __init__(self, group: Group, flow: Flow) -> None:
-        names = (*listed(group, "layer_names"), TOP_LEVEL)
-        self.groups = {name: group_weights(group, name) for name in names if group.group(name)}
-        self.owned: dict[str, list[Weight]] = {}
-        for name, nodes in _nodes_by_top_layer(flow).items():
-            for owner, weight in assigned(nodes, self.groups.get(name, [])):
-                self.owned.setdefault(owner, []).append(weight)
         self.alone = not flow.nodes
+        self.groups: dict[str, list[Weight]] = {}
+        self.owned: dict[str, list[Weight]] = {}
+        for name in (*listed(group, "layer_names"), TOP_LEVEL):
+            if group.group(name):
+                self.groups[name] = group_weights(group, name)
+        for name, nodes in _nodes_by_top_layer(flow).items():
+            weights = self.groups.get(name, [])
+            for owner, weight in assigned(nodes, weights):
+                self.owned.setdefault(owner, []).append(weight)
 
     def take(self, node: Node, _: Shapes) -> Stored:
         class_name = node.layer.class_name
@@ -144,8 +147,9 @@ def _named(nodes: Sequence[Node], weight: Weight) -> str | None:
 
 
 def _expects(node: Node, role: str) -> bool:
-    expected = None if is_custom(node) else roles(node.layer.class_name, node.layer.config)
-    return expected is None or _today(node.layer.class_name, role) in expected
+    class_name = node.layer.class_name
+    expected = None if is_custom(node) else roles(class_name, node.layer.config)
+    return expected is None or _today(class_name, role) in expected
 
 
 def _holds_weights(node: Node) -> bool:
@@ -161,13 +165,15 @@ def known_variables(
     class_name: str, expected: tuple[str, ...], weights: Sequence[Weight]
 ) -> tuple[Variable, ...]:
     """The variables of a class of Keras's own, in its canonical order."""
-    variables = [Variable(w.last, _today(class_name, w.role), w.dataset) for w in weights]
-    has_known_role = any(variable.role in expected for variable in variables)
-    if len(variables) == len(expected) and not has_known_role:
-        pairs = zip(variables, expected, strict=True)
-        variables = [replace(variable, role=role) for variable, role in pairs]
-    order: Mapping[str, int] = {role: i for i, role in enumerate(expected)}
-    return tuple(sorted(variables, key=lambda variable: order.get(variable.role, len(order))))
+    known = [_today(class_name, weight.role) for weight in weights]
+    if len(known) == len(expected) and set(known).isdisjoint(expected):
+        known = list(expected)
+    variables = []
+    for weight, role in zip(weights, known, strict=True):
+        variables.append(Variable(weight.last, role, weight.dataset))
+    order = {role: i for i, role in enumerate(expected)}
+    variables.sort(key=lambda variable: order.get(variable.role, len(order)))
+    return tuple(variables)
 
 
 def _today(class_name: str, role: str) -> str:

@@ -31,6 +31,9 @@ def _is_output_first(kernel: tuple[int, ...], bias: tuple[int, ...] | None) -> b
 
     Where both ends fit, or there is no bias, windows are taken to be smaller than channels.
     """
-    if bias is not None and (bias[0] == kernel[0]) != (bias[0] == kernel[-1]):
-        return bias[0] == kernel[0]
-    return max(kernel[SPATIAL:]) < min(kernel[:1])
+    if bias is not None:
+        fits_first = bias[0] == kernel[0]
+        fits_last = bias[0] == kernel[-1]
+        if fits_first != fits_last:
+            return fits_first
+    return max(kernel[SPATIAL:]) < kernel[0]

@@ -65,7 +65,11 @@ class Weight:
 def weight_of(layer: str, name: str, dataset: Dataset) -> Weight:
     """The weight `name` in the group of a layer."""
     *scope, last = re.sub(r":\d+$", "", name).split("/")
-    parts = [part for i, part in enumerate(scope) if not CELL.fullmatch(part) and scope[i - 1 : i] != [part]]
+    parts: list[str] = []
+    for i, part in enumerate(scope):
+        is_repeated = i > 0 and scope[i - 1] == part
+        if not is_repeated and not CELL.fullmatch(part):
+            parts.append(part)
     while parts and parts[0] == layer:
         parts.pop(0)
     return Weight((*parts, last), role_of(last), dataset)

@@ -37,13 +37,17 @@ def unique(layers: Iterable[Layer]) -> tuple[Layer, ...]:
 
 
 def _renamed(layer: Layer, name: str) -> Layer:
-    tensors = tuple(replace(t, name=f"{name}/{t.name.rsplit('/', 1)[-1]}") for t in layer.tensors)
-    return replace(layer, name=name, tensors=tensors)
+    tensors = []
+    for tensor in layer.tensors:
+        last = tensor.name.rsplit("/", 1)[-1]
+        tensors.append(replace(tensor, name=f"{name}/{last}"))
+    return replace(layer, name=name, tensors=tuple(tensors))
 
 
 def chain(layers: tuple[Layer, ...]) -> tuple[Edge, ...]:
     """Edges of a graph without data flow: each layer follows the one before it."""
-    return tuple(Edge(layer.name, after.name) for layer, after in pairwise(layers))
+    names = [layer.name for layer in layers]
+    return tuple(Edge(name, after) for name, after in pairwise(names))
 
 
 def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:
@@ -80,4 +84,5 @@ def _sizes(op: str, shapes: Shapes) -> dict[str, Any]:
 
 def _is_backward(stored: Stored) -> bool:
     """Whether this is what a Bidirectional layer runs backwards, whatever its name."""
-    return any("backward_layer" in variable.dataset.path.split("/") for variable in stored.variables)
+    paths = [variable.dataset.path.split("/") for variable in stored.variables]
+    return any("backward_layer" in path for path in paths)

@@ -56,11 +56,15 @@ class VariableStore:
 
     def rest(self) -> tuple[Stored, ...]:
         """Layers that no node has taken: all of them where there is no architecture."""
-        own = of_model(user_name(self.root) or "model", own_variables(self.root))
-        own_left, *left = [_without(part, self.taken) for part in (own, *sublayers(self.root))]
         has_architecture = bool(self.taken)
-        layers = [part for part in left if part.variables or not has_architecture]
-        return (own_left, *layers) if own_left.variables else tuple(layers)
+        own = of_model(user_name(self.root) or "model", own_variables(self.root))
+        own = _without(own, self.taken)
+        layers = [own] if own.variables else []
+        for part in sublayers(self.root):
+            left = _without(part, self.taken)
+            if left.variables or not has_architecture:
+                layers.append(left)
+        return tuple(layers)
 
 
 def _group_of(root: Group, node: Node) -> tuple[Group | None, tuple[Dataset, ...]]:
@@ -106,8 +110,10 @@ def sublayers(root: Group) -> Iterator[Stored]:
 
 def of_model(name: str, own: Sequence[Dataset]) -> Stored:
     """Variables that the model itself holds: two equal vectors of one that has layers are no norm."""
-    keys = [_key(dataset) for dataset in own]
-    variables = [Variable(key, _untold(key), dataset) for key, dataset in zip(keys, own, strict=True)]
+    variables = []
+    for dataset in own:
+        key = _key(dataset)
+        variables.append(Variable(key, _untold(key), dataset))
     return Stored(name, "", tuple(variables), ())
 
 
