@@ -1,6 +1,4 @@
-"""Health: what can be said of a model that equals no other (adapted, cropped, fresh parts): finite, scaled
-and varying signals.
-"""
+"""Health: what can be said of a model that equals no other: finite, scaled and varying signals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -48,38 +46,25 @@ def health(candidate: Runner, setup: Setup) -> tuple[Verification, tuple[Finding
 
 
 def _measured(probe: Any, result: Mapping[str, Array]) -> Expected:
-    finite = frozenset(name for name, array in result.items() if np.isfinite(array).all())
-    return Expected(
-        probe,
-        {name: np.asarray(array, np.float64) for name, array in result.items()},
-        dict.fromkeys(result, LEAST),
-        finite,
-    )
+    values = {name: np.asarray(array, np.float64) for name, array in result.items()}
+    finite = frozenset(name for name, array in values.items() if np.isfinite(array).all())
+    return Expected(probe, values, dict.fromkeys(values, LEAST), finite)
 
 
 def _entry(name: str, one: Expected) -> Mapping[str, Any]:
-    rms = _rms(one.values[name])
-    passed = name in one.finite and LOW <= rms <= HIGH
-    return {
-        "name": name,
-        "probe": one.probe.name,
-        "rms": rounded(rms),
-        "finite": name in one.finite,
-        "passed": passed,
-    }
+    rms, is_finite = _rms(one.values[name]), name in one.finite
+    return {"name": name, "probe": one.probe.name, **_scale(rms, is_finite)}
+
+
+def _scale(rms: float, is_finite: bool) -> Mapping[str, Any]:
+    return {"rms": rounded(rms), "finite": is_finite, "passed": is_finite and LOW <= rms <= HIGH}
 
 
 def _output_findings(name: str, measured: Sequence[Expected]) -> tuple[Finding, ...]:
     finite = [one for one in measured if name in one.finite]
     if not finite:
-        return (
-            finding(
-                "WB405",
-                f"output {name!r} is NaN or Inf on every probe",
-                target=name,
-                fix="look for NaN among the weights (WB106)",
-            ),
-        )
+        message = f"output {name!r} is NaN or Inf on every probe"
+        return (finding("WB405", message, target=name, fix="look for NaN among the weights (WB106)"),)
     strength = max(_rms(one.values[name]) for one in finite)
     if not LOW <= strength <= HIGH:
         message = f"output {name!r} has an rms of {strength:.2g}, expected {LOW:g} to {HIGH:g}"
@@ -97,17 +82,14 @@ def _layers(candidate: Runner, session: Session) -> tuple[Mapping[str, Any], ...
     for i in range(0, len(names), CHUNK):
         chunk = names[i : i + CHUNK]
         result = candidate.run(feeds, chunk)
-        found += [
-            _layer(name, np.asarray(result[f"layer:{name}"], np.float64))
-            for name in chunk
-            if f"layer:{name}" in result
-        ]
+        shown = (name for name in chunk if f"layer:{name}" in result)
+        found += [_layer(name, result[f"layer:{name}"]) for name in shown]
     return tuple(found)
 
 
 def _layer(name: str, activation: Array) -> Mapping[str, Any]:
-    rms, finite = _rms(activation), bool(np.isfinite(activation).all())
-    return {"target": name, "rms": rounded(rms), "finite": finite, "passed": finite and LOW <= rms <= HIGH}
+    values = np.asarray(activation, np.float64)
+    return {"target": name, **_scale(_rms(values), bool(np.isfinite(values).all()))}
 
 
 def _layer_findings(layers: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
@@ -117,7 +99,8 @@ def _layer_findings(layers: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
         return ()
     first = bad[0]
     what = f"an rms of {first['rms']:.2g}" if first["finite"] else "NaN or Inf"
-    message = f"{len(bad)} of {len(layers)} layers carry an unhealthy signal, expected {LOW:g} to {HIGH:g}: first {first['target']!r} with {what}"
+    count = f"{len(bad)} of {len(layers)} layers carry an unhealthy signal"
+    message = f"{count}, expected {LOW:g} to {HIGH:g}: first {first['target']!r} with {what}"
     return (finding("WB308", message, target=str(first["target"]), fix=FIX),)
 
 

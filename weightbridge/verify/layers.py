@@ -1,4 +1,4 @@
-"""Layers: the activations of matched layers compared from the inputs on, to show where a difference begins."""
+"""Layers: activations of matched layers, compared from the inputs on to show where a difference begins."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,12 +19,11 @@ CHUNK = 16  # pairs of layers in memory at once
 def compare_layers(
     runners: Runners, session: Session, pairs: Sequence[Pair], seed: int
 ) -> tuple[Mapping[str, Any], ...]:
-    """One entry for each matched pair of layers (reference, candidate) that both models can show, in the
-    order given, on the first probe.
+    """One entry for each matched pair of layers (reference, candidate) that both models can show.
 
-    `ratio_cumulative` carries everything before the layer with it. An activation fused into a layer on one
-    side alone makes that
-    boundary differ though the models agree: layers show where to look, outputs decide.
+    In the order given, on the first probe. `ratio_cumulative` carries everything before the layer with it. An
+    activation fused into a layer on one side alone makes that boundary differ though the models agree: layers
+    show where to look, outputs decide.
     """
     shown = _shown(runners.reference, runners.candidate, pairs)
     found: list[Mapping[str, Any]] = []
@@ -42,8 +41,8 @@ def first_difference(layers: Sequence[Mapping[str, Any]]) -> str:
 def _shown(reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> list[Pair]:
     if not (isinstance(reference, Observable) and isinstance(candidate, Observable)):
         return []
-    known = frozenset(reference.layers), frozenset(candidate.layers)
-    return [pair for pair in pairs if pair[0] in known[0] and pair[1] in known[1]]
+    sources, targets = frozenset(reference.layers), frozenset(candidate.layers)
+    return [(source, target) for source, target in pairs if source in sources and target in targets]
 
 
 def _chunk(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int) -> list[Mapping[str, Any]]:
@@ -54,11 +53,8 @@ def _chunk(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int)
     )
     expected = expect(sources, session.probes[0], seed)
     got = _activations(runners.candidate, session, pairs, "candidate")(expected.probe.feeds)
-    compared = (
-        _entry(expected, pair, got[pair[0]], session)
-        for pair in pairs
-        if pair[0] in expected.finite and pair[0] in got
-    )
+    comparable = (pair for pair in pairs if pair[0] in expected.finite and pair[0] in got)
+    compared = (_entry(expected, pair, got[pair[0]], session) for pair in comparable)
     return [entry for entry in compared if entry is not None]
 
 
@@ -74,32 +70,30 @@ def _activations(runner: Runner, session: Session, pairs: Sequence[Pair], side: 
     names = {source: source if side == "reference" else target for source, target in pairs}
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        result = runner.run(fed(feeds, session.inputs, runner, side), tuple(dict.fromkeys(names.values())))
-        return {
-            source: result[f"layer:{name}"] for source, name in names.items() if f"layer:{name}" in result
-        }
+        own_feeds = fed(feeds, session.inputs, runner, side)
+        result = runner.run(own_feeds, tuple(dict.fromkeys(names.values())))
+        shown = {source: f"layer:{name}" for source, name in names.items()}
+        return {source: result[key] for source, key in shown.items() if key in result}
 
     return run
 
 
 def _entry(expected: Expected, pair: Pair, got: Array, session: Session) -> Mapping[str, Any] | None:
     """None where the boundary is not one to one: its shapes differ."""
-    array = aligned(expected.values[pair[0]], got, session.turn)
+    source, target = pair
+    reference = expected.values[source]
+    array = aligned(reference, got, session.turn)
     if array is None:
         return None
-    c = compare(pair[0], expected.probe.name, expected.values[pair[0]], array, expected.floors[pair[0]])
-    numbers = {
-        "ratio_cumulative": c.ratio,
-        "nrmse": c.nrmse,
-        "floor": c.floor,
-        "limit": c.limit,
-        "max_abs": c.max_abs,
-    }
-    passed = c.status not in ("differs", "non-finite")
+    c = compare(source, expected.probe.name, reference, array, expected.floors[source])
     return {
-        "source": pair[0],
-        "target": pair[1],
+        "source": source,
+        "target": target,
         "status": c.status,
-        "passed": passed,
-        **{k: rounded(v) for k, v in numbers.items()},
+        "passed": not c.is_different,
+        "ratio_cumulative": rounded(c.ratio),
+        "nrmse": rounded(c.nrmse),
+        "floor": rounded(c.floor),
+        "limit": rounded(c.limit),
+        "max_abs": rounded(c.max_abs),
     }

@@ -21,8 +21,7 @@ class OutputPair:
     """One output of both models, at these places among the outputs of each.
 
     Two random classifiers have bit-equal softmax outputs, so these are compared as logits where both runners
-    show them, else as
-    log-odds, which the same logits give up to what saturation has destroyed.
+    show them, else as log-odds, which the same logits give up to what saturation has destroyed.
     """
 
     reference: str
@@ -35,19 +34,22 @@ class OutputPair:
 def pair_outputs(
     runners: tuple[Runner, Runner], results: tuple[Mapping[str, Array], Mapping[str, Array]], turn: Turn
 ) -> tuple[tuple[OutputPair, ...], tuple[str, ...]]:
-    """Outputs of the reference and the candidate by name, else position, else the only one that fits; and
-    what is left of both sides.
+    """Outputs of the reference and the candidate by name, else position, else the only one that fits.
+
+    And what is left of both sides.
     """
-    left = list(runners[1].outputs)
+    references, candidates = runners[0].outputs, runners[1].outputs
+    left = list(candidates)
     pairs = []
-    for i, name in enumerate(runners[0].outputs):
-        fitting = [other for other in left if aligned(results[0][name], results[1][other], turn) is not None]
-        chosen = _chosen(name, fitting, runners[1].outputs[i : i + 1])
+    for i, name in enumerate(references):
+        fitting = [o for o in left if aligned(results[0][name], results[1][o], turn) is not None]
+        chosen = _chosen(name, fitting, candidates[i : i + 1])
         if chosen is not None:
             left.remove(chosen)
             pairs.append(_viewed(runners, name, chosen))
     paired = {pair.reference for pair in pairs}
-    return tuple(pairs), (*(name for name in runners[0].outputs if name not in paired), *left)
+    unpaired = (name for name in references if name not in paired)
+    return tuple(pairs), (*unpaired, *left)
 
 
 def wanted(pairs: Sequence[OutputPair], runner: Runner, side: Side) -> tuple[str, ...]:
@@ -81,14 +83,13 @@ def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> st
 
 
 def _viewed(runners: tuple[Runner, Runner], reference: str, candidate: str) -> OutputPair:
-    kinds = tuple(
-        _logits(runner).get(name) for runner, name in zip(runners, (reference, candidate), strict=True)
-    )
     places = runners[0].outputs.index(reference), runners[1].outputs.index(candidate)
-    known = kinds[0] or kinds[1]
+    kind, candidate_kind = _logits(runners[0]).get(reference), _logits(runners[1]).get(candidate)
+    known = kind or candidate_kind
     if known is None:
         return OutputPair(reference, candidate, places)
-    return OutputPair(reference, candidate, places, "logits" if kinds[0] == kinds[1] else "log-odds", known)
+    view: View = "logits" if kind == candidate_kind else "log-odds"
+    return OutputPair(reference, candidate, places, view, known)
 
 
 def _logits(runner: Runner) -> Mapping[str, Saturation]:
@@ -100,7 +101,8 @@ def _centred(logits: Array, probabilities: Array, saturation: Saturation | None)
     if saturation != "softmax" or logits.shape != probabilities.shape:
         return logits
     exact = np.asarray(logits, np.float64)
-    return np.asarray(exact - exact.mean(axis=_class_axis(probabilities), keepdims=True))
+    mean = exact.mean(axis=_class_axis(probabilities), keepdims=True)
+    return np.asarray(exact - mean)
 
 
 def _log_odds(probabilities: Array, saturation: Saturation | None) -> Array:
@@ -108,7 +110,8 @@ def _log_odds(probabilities: Array, saturation: Saturation | None) -> Array:
     if saturation == "sigmoid":
         return np.asarray(np.log(p) - np.log1p(-p))
     logs = np.log(p)
-    return np.asarray(logs - logs.mean(axis=_class_axis(p), keepdims=True))
+    mean = logs.mean(axis=_class_axis(p), keepdims=True)
+    return np.asarray(logs - mean)
 
 
 def _class_axis(p: Array) -> int:

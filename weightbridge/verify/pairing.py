@@ -16,9 +16,9 @@ BACK: dict[Turn, Turn] = {"same": "same", "to-first": "to-last", "to-last": "to-
 
 @dataclass(frozen=True, slots=True)
 class InputPair:
-    """One input of both models. `shape` is what both allow, in the reference's layout; `turn` takes its
-    arrays to the candidate's.
+    """One input of both models.
 
+    shape: what both allow, in the reference's layout. turn: takes its arrays to the candidate's.
     places: its position among the inputs of each side, by which a rebuilt or shuffled model with other names
     is fed too.
     """
@@ -39,30 +39,27 @@ class InputPair:
 def pair_inputs(
     reference: Sequence[InputSpec], candidate: Sequence[InputSpec]
 ) -> tuple[tuple[InputPair, ...], ...]:
-    """All ways to feed both models alike, by position and shape, the plainest first; empty where there is
-    none.
+    """All ways to feed both models alike, by position and shape, the plainest first.
 
     There are several where the shapes do not tell a channel axis from a spatial one (8 x 8 x 8, or dynamic
     lengths).
     """
     if len(reference) != len(candidate):
         return ()
-    found = (_paired(reference, candidate, turn) for turn in TURNS)
-    return tuple(dict.fromkeys(pairs for pairs in found if pairs))
+    ways = (_paired(reference, candidate, turn) for turn in TURNS)
+    return tuple(dict.fromkeys(pairs for pairs in ways if pairs))
 
 
 def turned(array: Array, turn: Turn) -> Array:
     """The array with its channel axis moved; arrays of fewer than three axes have none to move."""
     if turn == "same" or array.ndim < 3:
         return array
-    return np.ascontiguousarray(
-        np.moveaxis(array, -1, 1) if turn == "to-first" else np.moveaxis(array, 1, -1)
-    )
+    before, after = (-1, 1) if turn == "to-first" else (1, -1)
+    return np.ascontiguousarray(np.moveaxis(array, before, after))
 
 
 def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
-    """The candidate's output or activation in the reference's layout; None where their shapes cannot be
-    joined.
+    """The candidate's output or activation in the reference's layout; None where no layout joins the shapes.
 
     Four axes and more follow the inputs' turn where the shape allows both; three axes (sequences, boxes) stay
     as they are.
@@ -80,19 +77,25 @@ def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
 def _paired(
     reference: Sequence[InputSpec], candidate: Sequence[InputSpec], turn: Turn
 ) -> tuple[InputPair, ...]:
-    order = _order(reference, candidate)
-    pairs = [
-        _pair((reference[i], candidate[j]), (i, j), turn if len(reference[i].shape) >= 3 else "same")
-        for i, j in enumerate(order)
-    ]
-    return tuple(pair for pair in pairs if pair is not None) if None not in pairs else ()
+    """All inputs, or none where one of them does not fit."""
+    pairs = []
+    for places in enumerate(_order(reference, candidate)):
+        specs = reference[places[0]], candidate[places[1]]
+        own_turn = turn if len(specs[0].shape) >= 3 else "same"
+        pair = _pair(specs, places, own_turn)
+        if pair is None:
+            return ()
+        pairs.append(pair)
+    return tuple(pairs)
 
 
 def _order(reference: Sequence[InputSpec], candidate: Sequence[InputSpec]) -> Sequence[int]:
     """By position; by name where all names agree and positions do not."""
     places = {spec.name: i for i, spec in enumerate(candidate)}
-    is_named = set(places) == {spec.name for spec in reference}
-    return [places[spec.name] for spec in reference] if is_named else range(len(candidate))
+    names = [spec.name for spec in reference]
+    if set(places) != set(names):
+        return range(len(candidate))
+    return [places[name] for name in names]
 
 
 def _pair(specs: tuple[InputSpec, InputSpec], places: tuple[int, int], turn: Turn) -> InputPair | None:

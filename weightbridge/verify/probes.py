@@ -1,7 +1,8 @@
-"""Probes: seeded inputs of several kinds and sizes, none of them constant alone, plus the user's own samples."""
+"""Probes: seeded inputs of several kinds and sizes, and the user's own samples."""
 
 import hashlib
 from collections.abc import Sequence
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +36,8 @@ SELECTED: dict[Evidence, tuple[str, ...]] = {
 
 def seed_of(reference_structure: str, candidate_structure: str) -> int:
     """The seed of a pair of models, from the hashes of their structures."""
-    return int.from_bytes(
-        hashlib.sha256(f"{reference_structure}\0{candidate_structure}".encode()).digest()[:8], "big"
-    )
+    both = f"{reference_structure}\0{candidate_structure}"
+    return int.from_bytes(hashlib.sha256(both.encode()).digest()[:8], "big")
 
 
 def is_dynamic(pairs: Sequence[InputPair]) -> bool:
@@ -56,21 +56,25 @@ def probes(
     layout.
     """
     made = [probe(pairs, kind, seed, sizes[0]) for kind in SELECTED[evidence]]
-    made += [
-        probe(pairs, "normal", seed, size, f"normal at {'x'.join(map(str, size))}") for size in sizes[1:]
-    ]
+    made += [probe(pairs, "normal", seed, size, f"normal at {_text(size)}") for size in sizes[1:]]
     if samples is not None:
         made.append(Probe("samples", read_samples(samples, pairs)))
     return tuple(made)
 
 
+def _text(size: Size) -> str:
+    """64, 96 -> 64x96"""
+    return "x".join(str(length) for length in size)
+
+
 def probe(pairs: Sequence[InputPair], kind: str, seed: int, size: Size, name: str = "") -> Probe:
-    """One probe; every input and kind draws from a generator of its own, so that adding one changes no other."""
+    """Every input and kind draws from a generator of its own, so that adding one changes no other."""
+    name = name or kind
     feeds = {}
     for i, pair in enumerate(pairs):
-        generator = np.random.default_rng([seed, i, _number(name or kind)])
+        generator = np.random.default_rng([seed, i, _number(name)])
         feeds[pair.reference.name] = _values(pair, kind, _shape(pair, size), generator)
-    return Probe(name or kind, feeds, core=kind not in OTHERS)
+    return Probe(name, feeds, core=kind not in OTHERS)
 
 
 def _number(text: str) -> int:
@@ -78,22 +82,20 @@ def _number(text: str) -> int:
 
 
 def _shape(pair: InputPair, size: Size) -> tuple[int, ...]:
-    lengths = iter((*size, *(size[-1] for _ in pair.shape)))
-    batch = pair.shape[0] if pair.shape else None
-    return tuple(
-        (batch or BATCH) if i == 0 else next(lengths) if n is None else n for i, n in enumerate(pair.shape)
-    )
+    """The free lengths from `size`, whose last one stands for all further ones."""
+    if not pair.shape:
+        return ()
+    batch, *others = pair.shape
+    lengths = chain(size, repeat(size[-1]))
+    return (batch or BATCH, *(next(lengths) if n is None else n for n in others))
 
 
 def _values(pair: InputPair, kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
     dtype = dtype_of(pair.reference.dtype)
     is_integer = pair.vocabulary is not None or dtype.kind in "iub"
-    values = (
-        _integers(kind, shape, pair.vocabulary or 2, generator)
-        if is_integer
-        else _floats(kind, shape, generator)
-    )
-    return values.astype(dtype)
+    if is_integer:
+        return _integers(kind, shape, pair.vocabulary or 2, generator).astype(dtype)
+    return _floats(kind, shape, generator).astype(dtype)
 
 
 def _integers(kind: str, shape: tuple[int, ...], count: int, generator: np.random.Generator) -> Array:
@@ -132,14 +134,21 @@ def _impulses(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
 
 
 def _chirp(shape: tuple[int, ...]) -> Array:
-    """Rising waves, another frequency along each axis and another phase for each item: no two axes can be
-    exchanged unnoticed.
+    """Rising waves, another frequency along each axis and another phase for each item.
+
+    No two axes can be exchanged unnoticed.
     """
     total = np.zeros(shape)
+    item = _along(0, np.arange(shape[0]), len(shape))
     for axis in range(1, len(shape)):
-        place = np.linspace(0.0, 1.0, shape[axis]).reshape(
-            [-1 if i == axis else 1 for i in range(len(shape))]
-        )
-        item = np.arange(shape[0]).reshape([-1, *[1] * (len(shape) - 1)])
-        total = total + np.sin(2 * np.pi * (axis + 0.5) * place * (1 + 2 * place) + 0.7 * item + axis) / axis
+        place = _along(axis, np.linspace(0.0, 1.0, shape[axis]), len(shape))
+        angle = 2 * np.pi * (axis + 0.5) * place * (1 + 2 * place)
+        total = total + np.sin(angle + 0.7 * item + axis) / axis
     return total
+
+
+def _along(axis: int, values: Array, rank: int) -> Array:
+    """The values along one of so many axes."""
+    shape = [1] * rank
+    shape[axis] = -1
+    return values.reshape(shape)

@@ -14,13 +14,12 @@ MOST = 8  # samples that are run; more prove little and take long
 
 
 def read_samples(path: Path, pairs: Sequence[InputPair]) -> dict[str, Array]:
-    """The first samples of each input, by the reference's names; UsageError where the file or a shape is
-    wrong.
-    """
+    """The first samples of each input, by the reference's names. UsageError for a wrong file or shape."""
     arrays = _read(path)
-    found = {pair.reference.name: _of(arrays, pair, path, is_only=len(pairs) == 1) for pair in pairs}
-    count = min(len(array) for array in found.values())
-    return {name: array[: min(count, MOST)] for name, array in found.items()}
+    is_only = len(pairs) == 1
+    samples = {pair.reference.name: _of(arrays, pair, path, is_only) for pair in pairs}
+    count = min(MOST, *(len(array) for array in samples.values()))
+    return {name: array[:count] for name, array in samples.items()}
 
 
 def _read(path: Path) -> dict[str, Array]:
@@ -29,36 +28,38 @@ def _read(path: Path) -> dict[str, Array]:
             return dict(file) if not isinstance(file, np.ndarray) else {"x": file}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         fix = "Write it with numpy.savez(path, x=inputs), batch first"
-        raise UsageError(
-            f"the probe file cannot be read as .npz: {error}", where=str(path), fix=fix
-        ) from error
+        message = f"the probe file cannot be read as .npz: {error}"
+        raise UsageError(message, where=str(path), fix=fix) from error
 
 
 def _of(arrays: dict[str, Array], pair: InputPair, path: Path, is_only: bool) -> Array:
-    name = pair.reference.name
-    array = arrays.get(name, arrays.get(pair.candidate.name, arrays.get("x") if is_only else None))
+    array = _named(arrays, pair, is_only)
     if array is None:
-        raise UsageError(
-            f"no array for input {name!r}, only {sorted(arrays)}",
-            where=str(path),
-            fix="Name one array after each input",
-        )
-    expected = pair.shape
-    fits = array.ndim == len(expected) and all(
-        n is None or n == m for n, m in zip(expected[1:], array.shape[1:], strict=True)
-    )
-    if not fits or not len(array):
-        raise UsageError(
-            f"input {name!r} is {array.shape}, expected {expected}",
-            where=str(path),
-            fix="Put the batch first; None is any length",
-        )
-    if expected[0] is not None:
-        if len(array) < expected[0]:
-            raise UsageError(
-                f"input {name!r} has {len(array)} samples, the model takes {expected[0]} at once",
-                where=str(path),
-                fix="Give more samples",
-            )
-        array = array[: expected[0]]
-    return array.astype(pair.reference.dtype)
+        message = f"no array for input {pair.reference.name!r}, only {sorted(arrays)}"
+        raise UsageError(message, where=str(path), fix="Name one array after each input")
+    if array.ndim != len(pair.shape) or not _fits(array, pair.shape) or not len(array):
+        message = f"input {pair.reference.name!r} is {array.shape}, expected {pair.shape}"
+        raise UsageError(message, where=str(path), fix="Put the batch first; None is any length")
+    return _of_batch(array, pair, path).astype(pair.reference.dtype)
+
+
+def _named(arrays: dict[str, Array], pair: InputPair, is_only: bool) -> Array | None:
+    names = (pair.reference.name, pair.candidate.name, *(("x",) if is_only else ()))
+    return next((arrays[name] for name in names if name in arrays), None)
+
+
+def _fits(array: Array, expected: tuple[int | None, ...]) -> bool:
+    """Whether all lengths but the batch's are those expected."""
+    lengths = zip(expected[1:], array.shape[1:], strict=True)
+    return all(wanted is None or wanted == length for wanted, length in lengths)
+
+
+def _of_batch(array: Array, pair: InputPair, path: Path) -> Array:
+    """As many samples as a model with a fixed batch takes."""
+    batch = pair.shape[0]
+    if batch is None:
+        return array
+    if len(array) < batch:
+        message = f"input {pair.reference.name!r} has {len(array)} samples, the model takes {batch} at once"
+        raise UsageError(message, where=str(path), fix="Give more samples")
+    return array[:batch]

@@ -1,9 +1,8 @@
-"""Session: two runners made comparable: inputs paired, layout settled, outputs paired, probes that both can
-run.
-"""
+"""Session: two runners made comparable: inputs, layout and outputs settled, and probes that both can run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -30,8 +29,9 @@ class Runners:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a comparison of two models runs and compares. `unpaired` are outputs of either side without a
-    partner.
+    """What a comparison of two models runs and compares.
+
+    unpaired: outputs of either side without a partner.
     """
 
     inputs: tuple[InputPair, ...]
@@ -45,39 +45,37 @@ class Session:
 
 
 def layout_of(inputs: Sequence[InputPair]) -> Turn:
-    """How arrays of the reference are turned for the candidate; inputs of one or two axes do not say, and
-    stay.
-    """
+    """How arrays of the reference are turned for the candidate; inputs of one or two axes do not say."""
     return next((pair.turn for pair in inputs if pair.turn != "same"), "same")
 
 
 def prepare(reference: Runner, candidate: Runner, setup: Setup) -> Session | str:
-    """The session, or why there is nothing to compare. Raises RunError where one of the two runs on no probe
-    at all.
-    """
+    """The session, or why there is nothing to compare. RunError where one of them runs on no probe."""
+    runners = reference, candidate
     alternatives = pair_inputs(reference.inputs, candidate.inputs)
     if not alternatives:
         return f"the inputs differ: {_listed(reference.inputs)} against {_listed(candidate.inputs)}"
-    inputs = _settled((reference, candidate), alternatives, setup.seed)
-    sizes = _sizes((reference, candidate), inputs, setup.seed)
-    made = probes(inputs, setup.seed, setup.evidence, sizes, setup.samples)
-    results = _both((reference, candidate), inputs, made[0])
-    outputs, unpaired = pair_outputs((reference, candidate), results, layout_of(inputs))
-    return (
-        Session(inputs, outputs, unpaired, made)
-        if outputs
-        else f"no output of one fits one of the other: {_shapes(results[0])} against {_shapes(results[1])}"
-    )
+    inputs = _settled(runners, alternatives, setup.seed)
+    sizes = _sizes(runners, inputs, setup.seed)
+    selected = probes(inputs, setup.seed, setup.evidence, sizes, setup.samples)
+    results = _both(runners, inputs, selected[0])
+    outputs, unpaired = pair_outputs(runners, results, layout_of(inputs))
+    if not outputs:
+        return f"no output of one fits one of the other: {_shapes(results[0])} against {_shapes(results[1])}"
+    return Session(inputs, outputs, unpaired, selected)
 
 
 def running(runner: Runner, session: Session, side: Side) -> Run:
-    """A function from a probe's feeds to the compared arrays, under the reference's names, in that side's own
-    layout.
+    """A function from a probe's feeds to the compared arrays.
+
+    These have the reference's names, and that side's own layout.
     """
+    outputs = session.outputs
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
-        result = runner.run(fed(feeds, session.inputs, runner, side), wanted(session.outputs, runner, side))
-        return {pair.reference: seen(result, pair, runner, side) for pair in session.outputs}
+        own_feeds = fed(feeds, session.inputs, runner, side)
+        result = runner.run(own_feeds, wanted(outputs, runner, side))
+        return {pair.reference: seen(result, pair, runner, side) for pair in outputs}
 
     return run
 
@@ -86,12 +84,14 @@ def fed(
     feeds: Mapping[str, Array], inputs: Sequence[InputPair], runner: Runner, side: Side
 ) -> dict[str, Array]:
     """A probe's feeds by the runner's own names, in its layout and dtypes."""
-    found = {}
+    own_feeds = {}
     for pair in inputs:
         spec = runner.inputs[pair.places[SIDES.index(side)]]
         array = feeds[pair.reference.name]
-        found[spec.name] = (array if side == "reference" else turned(array, pair.turn)).astype(spec.dtype)
-    return found
+        if side == "candidate":
+            array = turned(array, pair.turn)
+        own_feeds[spec.name] = array.astype(spec.dtype)
+    return own_feeds
 
 
 def _settled(
@@ -108,18 +108,21 @@ def _distance(runners: tuple[Runner, Runner], inputs: tuple[InputPair, ...], see
         sizes = _sizes(runners, inputs, seed)
         a, b = _both(runners, inputs, probe(inputs, "normal", seed, sizes[0]))
     except RunError:
-        return float("inf")
+        return inf
     turn = layout_of(inputs)
-    joined = [
-        (a[x], aligned(a[x], b[y], turn))
-        for x, y in zip(runners[0].outputs, runners[1].outputs, strict=False)
-    ]
-    return max((float("inf") if y is None else relative_error(x, y) for x, y in joined), default=float("inf"))
+    names = zip(runners[0].outputs, runners[1].outputs, strict=False)
+    distances = (_apart(a[x], aligned(a[x], b[y], turn)) for x, y in names)
+    return max(distances, default=inf)
+
+
+def _apart(reference: Array, candidate: Array | None) -> float:
+    return inf if candidate is None else relative_error(reference, candidate)
 
 
 def _sizes(runners: tuple[Runner, Runner], inputs: Sequence[InputPair], seed: int) -> tuple[Size, ...]:
-    """Up to three lengths of the dynamic axes that both models take; what a model refuses is no fault of its
-    weights.
+    """Up to three lengths of the dynamic axes that both models take.
+
+    What a model refuses is no fault of its weights.
     """
     if not is_dynamic(inputs):
         return SIZES[:1]
@@ -139,10 +142,12 @@ def _sizes(runners: tuple[Runner, Runner], inputs: Sequence[InputPair], seed: in
 
 
 def _both(
-    runners: tuple[Runner, Runner], inputs: Sequence[InputPair], first: Probe
+    runners: tuple[Runner, Runner], inputs: Sequence[InputPair], one_probe: Probe
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    a = runners[0].run(fed(first.feeds, inputs, runners[0], "reference"))
-    return a, runners[1].run(fed(first.feeds, inputs, runners[1], "candidate"))
+    reference, candidate = runners
+    expected = reference.run(fed(one_probe.feeds, inputs, reference, "reference"))
+    got = candidate.run(fed(one_probe.feeds, inputs, candidate, "candidate"))
+    return expected, got
 
 
 def _listed(specs: Sequence[InputSpec]) -> str:

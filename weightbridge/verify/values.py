@@ -42,8 +42,9 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Inputs for one run, by the reference's input names and in its layout. `core` probes lie in every
-    model's domain but a few.
+    """Inputs for one run, by the reference's input names and in its layout.
+
+    core: it lies in the domain of nearly every model.
     """
 
     name: str
@@ -53,11 +54,10 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One array of the reference against the candidate's, on one probe. All errors are relative to the
-    reference's own energy.
+    """One array of the reference against the candidate's, on one probe.
 
-    ratio: nrmse / floor; equal iff ratio <= limit. channel_ratio: the worst channel's (last axis), against
-    that channel's energy.
+    All errors are relative to the reference's own energy. ratio: nrmse / floor; equal iff ratio <= limit.
+    channel_ratio: the worst channel's (last axis), against that channel's energy.
     """
 
     name: str
@@ -75,8 +75,14 @@ class Comparison:
     channel_ratio: float = 0.0
     worst_channel: int = 0
 
+    @property
+    def is_different(self) -> bool:
+        """Whether the two are told apart: agreement that proves nothing is no difference."""
+        return self.status in ("differs", "non-finite")
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, rounded to the four digits that mean something; None for a number that is not finite."""
+        numbers = {key: rounded(getattr(self, key)) for key in _NUMBERS}
         return {
             "name": self.name,
             "probe": self.probe,
@@ -85,7 +91,7 @@ class Comparison:
             "elements": self.elements,
             "worst_index": list(self.worst_index),
             "worst_channel": self.worst_channel,
-            **{key: rounded(getattr(self, key)) for key in _NUMBERS},
+            **numbers,
         }
 
 
