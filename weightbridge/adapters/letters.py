@@ -1,9 +1,9 @@
-"""Axes as the maps of adapters name them: `i` and `j` (channels in), `o` and `h` (channels out), `x0`.. (taps)."""
+"""Axes as the maps of adapters name them: channels in `i` and `j`, channels out `o` and `h`, taps `x0`.."""
 
 import re
 
 from weightbridge.model.graph import Layer
-from weightbridge.model.layouts import Axes, split
+from weightbridge.model.layouts import AxisNames, split
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import RECURRENT
 
@@ -17,10 +17,8 @@ KNOWN = frozenset({"i", "j", "o", "h", "c", "m", "v", "g", "u", "b"})
 
 def letters(layer: Layer, tensor: Tensor) -> Letters:
     """One letter per axis, () where no map may change the tensor: its axes are not known, or not plain."""
-    if tensor.role in layer.attributes.get("layouts", {}) and layer.op != "Dense":
-        return ()  # stored in another order than the operation reads: only exact rules know it
-    if layer.op in RECURRENT and "weights" in layer.attributes:
-        return ()  # not Keras's order of gates
+    if not _is_plain(layer, tensor):
+        return ()
     names = split(tensor.axes)
     if "(c m)" in names and layer.attributes.get("groups") == tensor.shape[0]:
         names = tuple(ONE_CHANNEL.get(name, name) for name in names)  # each group has one output
@@ -28,7 +26,14 @@ def letters(layer: Layer, tensor: Tensor) -> Letters:
     return renamed if all(letter in KNOWN or NUMBERED.fullmatch(letter) for letter in renamed) else ()
 
 
-def _letter(name: str, names: Axes) -> str:
+def _is_plain(layer: Layer, tensor: Tensor) -> bool:
+    """Not where only exact rules know the order, of axes that the operation reads otherwise or of gates."""
+    if layer.op in RECURRENT:
+        return "weights" not in layer.attributes  # Keras's order of gates
+    return layer.op == "Dense" or tensor.role not in layer.attributes.get("layouts", {})
+
+
+def _letter(name: str, names: AxisNames) -> str:
     if name not in SPACE:
         return RENAMED.get(name, name)
     return f"x{[n for n in names if n in SPACE].index(name)}"

@@ -10,7 +10,7 @@ from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import RECURRENT
 
-Axes = tuple[str, ...]
+AxisNames = tuple[str, ...]
 VECTORS = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance", "mean", "variance", "alpha"})
 MATRICES = {False: "i o", True: "o i"}  # by `transposed`
 STACKS = {False: "x i o", True: "x o i"}  # matrices of several experts
@@ -117,27 +117,27 @@ def _recurrent_axes(framework: str, layer: Layer, tensor: Tensor) -> str:
     return axes if len(split(axes)) == len(tensor.shape) else ""
 
 
-def _einsum_axes(layer: Layer, tensor: Tensor) -> Axes:
+def _einsum_axes(layer: Layer, tensor: Tensor) -> AxisNames:
     """From `abc,cde->abde`: kernel axes that the output has are channels out, the others channels in.
 
     Of two axes out, the heads `n` come first: `i n o`. Of two axes in, they are `j`: `j i o`.
     """
     inputs, _, output = str(layer.attributes.get("equation", "")).partition("->")
     kernel = inputs.partition(",")[2]
-    rank = len(tensor.shape)
-    outward = [axis for axis in kernel if axis in output]
-    inward = [axis for axis in kernel if axis not in output]
-    if tensor.role == "bias":
-        return ("n", "o")[-rank:] if rank == len(outward) and _is_named(outward) else ()
-    if tensor.role != "kernel" or rank != len(kernel) or not (_is_named(outward) and _is_named(inward)):
+    outward = _named([axis for axis in kernel if axis in output], ("o", "n"))
+    inward = _named([axis for axis in kernel if axis not in output], ("i", "j"))
+    if tensor.role == "bias" and len(tensor.shape) == len(outward):
+        return tuple(outward.values())
+    if tensor.role != "kernel" or len(tensor.shape) != len(kernel) or not (outward and inward):
         return ()
-    names = dict(zip(reversed(outward), ("o", "n"), strict=False))
-    names |= dict(zip(reversed(inward), ("i", "j"), strict=False))
-    return tuple(names[axis] for axis in kernel)
+    return tuple({**outward, **inward}[axis] for axis in kernel)
 
 
-def _is_named(axes: Sequence[str]) -> bool:
-    return 1 <= len(axes) <= 2
+def _named(axes: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """The axes in their order, named from the last one on; {} where there are more of them than names."""
+    if len(axes) > len(names):
+        return {}
+    return dict(zip(axes, reversed(names[: len(axes)]), strict=True))
 
 
 def as_operation(framework: str, layer: Layer, tensor: Tensor, op: str) -> tuple[Layer, Tensor]:
@@ -149,7 +149,7 @@ def as_operation(framework: str, layer: Layer, tensor: Tensor, op: str) -> tuple
     return renamed, replace(tensor, axes=" ".join(names.get(name, name) for name in split(tensor.axes)))
 
 
-def split(axes: str) -> Axes:
+def split(axes: str) -> AxisNames:
     """`(c m) 1 h w` by dimension."""
     names: list[str] = []
     for part in axes.replace("(", " ( ").replace(")", " ) ").split():
@@ -161,7 +161,7 @@ def split(axes: str) -> Axes:
     return tuple(names)
 
 
-def names_within(axis: str) -> Axes:
+def names_within(axis: str) -> AxisNames:
     """The names of an axis that is several in one: `(c m)`; () for any other."""
     return tuple(axis.strip("()").split()) if axis.startswith("(") else ()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weightbridge.adapters.propose.groups import activation_of
+from weightbridge.adapters.propose.layer_channels import activation_of
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import DENSE, FORWARD_CONVOLUTIONS, PASSING
 

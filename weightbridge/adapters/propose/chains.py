@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from weightbridge.adapters.apply.kernels import padding_at
 from weightbridge.adapters.letters import letters, taps
-from weightbridge.adapters.propose.groups import activation_of
+from weightbridge.adapters.propose.layer_channels import activation_of
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.matching.confidence import INSERTED
 from weightbridge.model.graph import Layer

@@ -4,7 +4,8 @@ cropped; said as WB303.
 
 from collections.abc import Iterator
 
-from weightbridge.adapters.propose.groups import Groups, activation_of
+from weightbridge.adapters.propose.groups import Groups
+from weightbridge.adapters.propose.layer_channels import activation_of
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.widths import Widths
 from weightbridge.diagnostics import Finding, finding

@@ -1,6 +1,4 @@
-"""What every proposer is given: both graphs, who is paired with whom, the target's channel groups and their
-sizes in the source.
-"""
+"""What every proposer is given: both graphs, who is paired with whom, and the target's channel groups."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +6,8 @@ from functools import cached_property
 
 from weightbridge.adapters.letters import Letters, letters
 from weightbridge.adapters.propose.branches import Branch, residual_branches
-from weightbridge.adapters.propose.groups import Axis, Groups, channel_groups
+from weightbridge.adapters.propose.groups import Groups, channel_groups
+from weightbridge.adapters.propose.ties import Axis
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import Layer, LayerGraph
@@ -90,36 +89,32 @@ def axis_of(groups: Groups, layer: Layer, letter: str) -> Axis | None:
 
 
 def _partners(setting: Setting) -> Iterator[Partners]:
-    source_of = {target: source for source, target in setting.matching.misfits}
+    misfits = {target: source for source, target in setting.matching.misfits}
     for layer in setting.target.layers:
         pair = setting.pairs.get(layer.name)
-        for tensor in layer.tensors:
-            source = setting.source.tensor_by_name.get(source_of.get(tensor.name, "")) or _same_role(
-                setting, pair, layer, tensor
-            )
-            if source is None or not setting.is_adaptable(tensor):
-                continue
-            found = _joined(setting, layer, tensor, source, pair)
-            if found.letters and found.source_letters and _can_meet(found):
-                yield found
+        for tensor in filter(setting.is_adaptable, layer.tensors):
+            misfit = setting.source.tensor_by_name.get(misfits.get(tensor.name, ""))
+            source = misfit or _same_role(setting, pair, tensor)
+            partners = None if source is None else _joined(setting, layer, tensor, source, pair)
+            if partners is not None and _can_meet(partners):
+                yield partners
 
 
 def _can_meet(p: Partners) -> bool:
-    """Every axis of the source that the target lacks can be dropped: it has length one."""
+    """All axes are known, and those of the source that the target lacks can be dropped: they have length one."""
+    if not p.letters or not p.source_letters:
+        return False
     return all(
         n == 1 for letter, n in zip(p.source_letters, p.source.shape, strict=True) if letter not in p.letters
     )
 
 
-def _same_role(setting: Setting, pair: LayerPair | None, layer: Layer, tensor: Tensor) -> Tensor | None:
+def _same_role(setting: Setting, pair: LayerPair | None, tensor: Tensor) -> Tensor | None:
+    """The one source of a match; of a tensor without a match the one of its role in the paired layer."""
     match = setting.matches.get(tensor.name)
-    if match is not None and len(match.sources) == 1:
-        return setting.source.tensor_by_name.get(match.sources[0])
-    return (
-        setting.source.by_name[pair.source].tensor(tensor.role)
-        if pair is not None and match is None
-        else None
-    )
+    if match is not None:
+        return setting.source.tensor_by_name.get(match.sources[0]) if len(match.sources) == 1 else None
+    return None if pair is None else setting.source.by_name[pair.source].tensor(tensor.role)
 
 
 def _joined(
@@ -127,8 +122,4 @@ def _joined(
 ) -> Partners:
     owner = setting.source.owner[source.name]
     pair = pair or LayerPair(owner.name, layer.name, DOUBTFUL, ("shape",))
-    ours, theirs = (
-        letters(layer, tensor),
-        letters(owner, source),
-    )
-    return Partners(layer, tensor, ours, owner, source, theirs, pair)
+    return Partners(layer, tensor, letters(layer, tensor), owner, source, letters(owner, source), pair)

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 
 from weightbridge.adapters.apply.layout import lengths
 from weightbridge.adapters.apply.maps import Rule
-from weightbridge.adapters.propose.groups import Axis, channels_first
+from weightbridge.adapters.propose.layer_channels import channels_first
 from weightbridge.adapters.propose.setting import Partners, Setting
+from weightbridge.adapters.propose.ties import Axis
 
 WRITING = ("o", "g")
 
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Per group its size in the source; `torn` groups have several, or none that is known: no single map
-    serves them.
-    """
+    """Per group its size in the source; `torn` groups have several, or none: no single map serves them."""
 
     source: Mapping[int, int]
     torn: frozenset[int]
@@ -54,15 +53,20 @@ def is_explained(setting: Setting, widths: Widths, p: Partners) -> bool:
     before = lengths(p.source.shape, p.source_letters, p.letters)
     for letter, size in zip(p.letters, before, strict=True):
         axis = setting.axis(p.layer, letter)
-        if axis is not None and not widths.torn.isdisjoint(axis.parts):
-            return False
-        split = int(p.layer.attributes.get("groups") or 1) if letter == "i" else 1
-        if (
-            axis is not None
-            and axis.outer * axis.inner * sum(widths.source[g] for g in axis.parts) != size * split
-        ):
+        if axis is not None and not _has_length(widths, axis, size * _split(p, letter)):
             return False
     return True
+
+
+def _has_length(widths: Widths, axis: Axis, size: int) -> bool:
+    if not widths.torn.isdisjoint(axis.parts):
+        return False
+    return axis.outer * axis.inner * sum(widths.source[group] for group in axis.parts) == size
+
+
+def _split(p: Partners, letter: str) -> int:
+    """How many groups of a grouped convolution share an axis: each reads its own part of the channels."""
+    return int(p.layer.attributes.get("groups") or 1) if letter == "i" else 1
 
 
 def channel_rule(
@@ -73,18 +77,24 @@ def channel_rule(
     if axis is None:
         return {} if before == after else None
     name = "take" if letter in WRITING or letter == "c" else "share"
-    split = int(p.layer.attributes.get("groups") or 1) if letter == "i" else 1
-    if any(g not in widths.source for g in axis.parts):
+    if not widths.source.keys() >= set(axis.parts):
         return _plain(name, before, after)
-    ours, theirs = (tuple(sizes[g] for g in axis.parts) for sizes in (setting.groups.sizes, widths.source))
+    theirs = tuple(widths.source[group] for group in axis.parts)
+    ours = tuple(setting.groups.sizes[group] for group in axis.parts)
+    split, repeats = _split(p, letter), axis.outer * axis.inner
     if split > 1:
-        return (
-            _split_rule(name, (ours, theirs), before, after, split) if axis.outer * axis.inner == 1 else None
+        is_told = (
+            len(axis.parts) == 1 and _fits(sum(theirs), before, split) and _fits(sum(ours), after, split)
         )
-    repeats = axis.outer * axis.inner
-    if sum(ours) * repeats != after or sum(theirs) * repeats != before:
+        return _plain(name, before, after) if repeats == 1 and (is_told or before == after) else None
+    if (sum(theirs) * repeats, sum(ours) * repeats) != (before, after):
         return _plain(name, before, after)
     return {} if ours == theirs else {"rule": name, "from": theirs, "to": ours, **_repeats(setting, p, axis)}
+
+
+def _fits(channels: int, length: int, split: int) -> bool:
+    """Whether a grouped convolution reads so many channels in equal parts, which stay inside their group."""
+    return divmod(channels, split) == (length, 0)
 
 
 def _plain(name: str, before: int, after: int) -> Rule:
@@ -92,31 +102,12 @@ def _plain(name: str, before: int, after: int) -> Rule:
 
 
 def _repeats(setting: Setting, p: Partners, axis: Axis) -> dict[str, object]:
-    found: dict[str, object] = {
+    repeats: dict[str, object] = {
         name: n for name, n in (("outer", axis.outer), ("inner", axis.inner)) if n > 1
     }
-    grid = p.letters[0] == "i" and p.layer.op == "Dense" and (axis.outer > 1 or axis.inner > 1)
-    ours, theirs = (
-        channels_first(graph, layer)
-        for graph, layer in ((setting.target, p.layer), (setting.source, p.source_layer))
-    )
-    if grid and theirs and not ours:
-        found["source_order"] = "inner"
-    return found
-
-
-def _split_rule(
-    name: str, sizes: tuple[tuple[int, ...], tuple[int, ...]], before: int, after: int, split: int
-) -> Rule | None:
-    """Grouped convolutions read total / groups channels; spread evenly, every group's channels stay inside
-    the group.
-    """
-    ours, theirs = (sum(side) for side in sizes)
-    if (
-        len(sizes[0]) != 1
-        or ours % split
-        or theirs % split
-        or (ours // split, theirs // split) != (after, before)
-    ):
-        return _plain(name, before, after) if before == after else None
-    return _plain(name, before, after)
+    is_grid = p.letters[0] == "i" and p.layer.op == "Dense" and bool(repeats)
+    ours = channels_first(setting.target, p.layer)
+    theirs = channels_first(setting.source, p.source_layer)
+    if is_grid and theirs and not ours:
+        repeats["source_order"] = "inner"
+    return repeats

@@ -34,12 +34,13 @@ def doubted_flattens(
         return dict(matches), ()
     to_last = keeps_channels_first(source)
     first, last = (source, target) if to_last else (target, source)
-    if first.has_flow:
-        doubted = _open_maps(source, matches) if to_last and not last.has_flow else {}
-    elif last.has_flow:
+    if last.has_flow and not first.has_flow:
         return {name: _capped(match) for name, match in matches.items()}, ()
-    else:
+    doubted: dict[str, Match] = {}
+    if not first.has_flow:
         doubted = _hidden_maps(context, matches, to_last)
+    elif to_last and not last.has_flow:
+        doubted = _open_maps(source, matches)
     return {**matches, **doubted}, tuple(_said(match) for match in doubted.values())
 
 
@@ -125,14 +126,16 @@ def hidden_maps(leaves: Sequence[Leaf]) -> dict[str, Lengths]:
     channels = sorted({leaf.main.shape[0] for leaf in convolutions}, reverse=True)
     widths = _widths(leaves).union(channels)
     rank = len(convolutions[-1].main.shape) - 2
-    maps = {}
-    for leaf in leaves:
-        inputs = leaf.flow[0] if leaf.flow and leaf.layer.op == "Dense" else None
-        if inputs is None or inputs in widths:
-            continue
-        if any(inputs % n == 0 for n in channels):
-            maps[leaf.unit.name] = _lengths(inputs, channels, rank)
-    return maps
+    inputs = {leaf.unit.name: leaf.flow[0] for leaf in leaves if leaf.flow and leaf.layer.op == "Dense"}
+    return {
+        name: _lengths(n, channels, rank)
+        for name, n in inputs.items()
+        if n not in widths and _is_multiple(n, channels)
+    }
+
+
+def _is_multiple(inputs: int, channels: Sequence[int]) -> bool:
+    return any(inputs % n == 0 for n in channels)
 
 
 def _widths(leaves: Sequence[Leaf]) -> set[int]:

@@ -4,10 +4,10 @@ from math import prod
 
 from weightbridge.matching.joining.sides import Side
 from weightbridge.model.axes import is_identity
-from weightbridge.model.layouts import VECTORS, Axes, names_within, split, usual_axes
+from weightbridge.model.layouts import VECTORS, AxisNames, names_within, split, usual_axes
 
 
-def stored(side: Side) -> Axes | None:
+def stored(side: Side) -> AxisNames | None:
     """The axes of a stored tensor where they differ from its operation's, () where they cannot be told, None
     where they are the same or the operation has none to speak of.
     """
@@ -20,18 +20,18 @@ def stored(side: Side) -> Axes | None:
     return names if side.tensor.role not in VECTORS and known.issuperset(names) else ()
 
 
-def seen_axes(side: Side) -> Axes:
+def seen_axes(side: Side) -> AxisNames:
     """The axes that the operation itself reads."""
     return split(usual_axes(side.graph.framework, side.layer, side.tensor))
 
 
-def seen_shape(names: Axes, seen: Axes, shape: tuple[int, ...]) -> tuple[int, ...]:
+def seen_shape(names: AxisNames, seen: AxisNames, shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shape in the operation's order."""
     known = dict(zip(names, shape, strict=True))
     return tuple(known.get(axis, prod(known.get(name, 1) for name in names_within(axis))) for axis in seen)
 
 
-def from_stored(pattern: str, names: Axes, seen: Axes) -> str:
+def from_stored(pattern: str, names: AxisNames, seen: AxisNames) -> str:
     """The pattern that starts from the stored order, "" where that already is the target's."""
     left, _, right = (pattern or f"{' '.join(seen)} -> {' '.join(seen)}").partition("->")
     renamed = dict(zip(seen, split(left), strict=True))

@@ -39,12 +39,14 @@ def untied_pairs(context: Context) -> tuple[LayerPair, ...]:
     targets = {pair.source: pair.target for pair in context.pairs.values()}
     pairs: list[LayerPair] = []
     for spare, unit in _called_more(context.source, context.target, targets):
-        alike = [
-            u for u in context.open_target() if _is_like(u, unit) and u.roles.keys() == unit.roles.keys()
-        ]
-        if 0 < len(alike) <= spare:
-            pairs += [LayerPair(unit.name, u.name, SYMMETRIC, ("structure", "tied")) for u in alike]
+        alike = [other for other in context.open_target() if _is_twin(other, unit)]
+        if len(alike) <= spare:
+            pairs += [LayerPair(unit.name, twin.name, SYMMETRIC, ("structure", "tied")) for twin in alike]
     return tuple(pairs)
+
+
+def _is_twin(unit: Unit, other: Unit) -> bool:
+    return _is_like(unit, other) and unit.roles.keys() == other.roles.keys()
 
 
 def said_of_ties(context: Context, untied: tuple[LayerPair, ...]) -> Iterator[Finding]:

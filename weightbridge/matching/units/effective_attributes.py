@@ -48,19 +48,20 @@ def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]
     convolution.
     """
     if PART in unit:  # each part is followed by its own activation, if any
-        return {k: v for k, v in attributes.items() if k != "activation"}
-    if {layer.op, other.op} == {
-        "Conv",
-        "DepthwiseConv",
-    }:  # one writes as groups what is a class of its own to the other
-        return {k: v for k, v in attributes.items() if k not in ("groups", "depth_multiplier")}
+        return _without(attributes, "activation")
+    if {layer.op, other.op} == {"Conv", "DepthwiseConv"}:  # groups to one side are a class to the other
+        return _without(attributes, "groups", "depth_multiplier")
     if direction_of(unit) == 1:
         return {**attributes, "go_backwards": True}
     if layer.op != "SeparableConv" or other.op == layer.op:
         return attributes
     if unit.endswith("\0depthwise"):
-        return {k: v for k, v in attributes.items() if k != "activation"}
-    return {k: v for k, v in attributes.items() if k == "activation"}
+        return _without(attributes, "activation")
+    return {"activation": attributes["activation"]} if "activation" in attributes else {}
+
+
+def _without(attributes: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    return {name: value for name, value in attributes.items() if name not in names}
 
 
 def _padding(graph: LayerGraph, layer: Layer) -> Any:
