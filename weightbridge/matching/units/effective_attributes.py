@@ -18,29 +18,30 @@ from weightbridge.model.vocabulary import (
 )
 
 NORMED_OR_ACTIVATED = ACTIVATED | {"BatchNorm"}
+PASSED = COPIES | {"Dropout", "Permute"}  # between a layer and its padding
 SEEN_THROUGH = PASSING | VIEWS | CHANNEL_AFFINE
 
 
 def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
-    """Attributes; `padding` includes zero padding right before, `activation` the one right behind where the
-    layer itself is linear.
+    """Attributes, with the zero padding right before in `padding`; `activation` is the one right behind where
+    the layer itself is linear.
     """
-    found = dict(layer.attributes)
-    if layer.op in FORWARD_CONVOLUTIONS and "padding" in found:
-        found["padding"] = _padding(graph, layer)
+    attributes = dict(layer.attributes)
+    if layer.op in FORWARD_CONVOLUTIONS and "padding" in attributes:
+        attributes["padding"] = _padding(graph, layer)
     if layer.op in NORMED_OR_ACTIVATED and graph.has_flow:
-        found["activation"] = _activation(graph, layer)
+        attributes["activation"] = _activation(graph, layer)
     if layer.op not in FORWARD_CONVOLUTIONS | {"ConvTranspose"}:
-        found.pop("padding", None)
-    return {k: v for k, v in found.items() if v is not None}
+        attributes.pop("padding", None)
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def effective_of(graph: LayerGraph, unit: Unit) -> Mapping[str, Any]:
     """Those of a unit's layer; a part of a fused one has the activation that follows this part."""
-    found = effective(graph, unit.layer)
+    attributes = effective(graph, unit.layer)
     if unit.part is None or len(unit.part.layers) != 1:
-        return found
-    return {**found, "activation": _activation(graph, graph.by_name[unit.part.layers[0]])}
+        return attributes
+    return {**attributes, "activation": _activation(graph, graph.by_name[unit.part.layers[0]])}
 
 
 def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -66,23 +67,19 @@ def _without(attributes: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
 
 def _padding(graph: LayerGraph, layer: Layer) -> Any:
     own = layer.attributes["padding"]
+    passed = PASSED | {"Reshape"} if len(own) == 1 else PASSED  # Conv1D in two dimensions
     before = _single(graph.parents[layer.name], graph)
-    passed = (
-        COPIES | {"Dropout", "Permute"} | ({"Reshape"} if len(own) == 1 else set())
-    )  # Conv1D in two dimensions
     while before is not None and before.op in passed:
         before = _single(graph.parents[before.name], graph)
-    if (
-        isinstance(own, str)
-        or before is None
-        or before.op != "Pad"
-        or before.attributes.get("mode", "constant") != "constant"
-    ):
-        return own
-    outer = before.attributes.get("padding")
-    if not isinstance(outer, tuple) or len(outer) != len(own) or before.attributes.get("value", 0) != 0:
+    outer = None if before is None or not _pads_zeros(before) else before.attributes.get("padding")
+    if isinstance(own, str) or not isinstance(outer, tuple) or len(outer) != len(own):
         return own
     return tuple((a + c, b + d) for (a, b), (c, d) in zip(own, outer, strict=True))
+
+
+def _pads_zeros(layer: Layer) -> bool:
+    is_constant = layer.attributes.get("mode", "constant") == "constant"
+    return layer.op == "Pad" and is_constant and layer.attributes.get("value", 0) == 0
 
 
 def _activation(graph: LayerGraph, layer: Layer) -> Any:
@@ -96,7 +93,7 @@ def _activation(graph: LayerGraph, layer: Layer) -> Any:
 
 
 def activation_behind(graph: LayerGraph, layer: Layer) -> Layer | None:
-    """The layer of its own that activates a linear one, where what stands between them only passes values on."""
+    """The layer of its own that activates a linear one, where all between them only passes values on."""
     after = _behind(graph, layer)
     return after if after is not None and after.op == "Activation" and not after.tensors else None
 

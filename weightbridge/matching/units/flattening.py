@@ -1,9 +1,10 @@
 """What a dense layer's inputs were before they were flattened: the grid, and which axis runs fastest."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph, Shape
 from weightbridge.model.layouts import data_format, keeps_channels_first, writes_matrices_turned
 from weightbridge.model.vocabulary import BORDERS, CHANNEL_AFFINE, CONVOLUTIONS, PASSING, RESHAPES, VIEWS
 
@@ -29,63 +30,81 @@ class Flattened:
         """Axis lengths for a rule's pattern: c, and w, h w or d h w."""
         return {"c": self.channels, **dict(zip("dhw"[3 - len(self.space) :], self.space, strict=True))}
 
+    @property
+    def is_grid(self) -> bool:
+        """Whether it has several channels and several places, so that their order counts."""
+        return prod(self.space) > 1 and self.channels > 1
+
 
 def flatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> dict[str, int]:
     """The grid behind a Flatten where the two sides read it out in another order, else nothing."""
     if not source[1].op == target[1].op == "Dense":
         return {}
-    a, b = _both(source, target)
-    if a is None or b is None or _first(a, b) == _first(b, a):
+    theirs, ours = _both(source, target)
+    if theirs is None or ours is None or _first(theirs, ours) == _first(ours, theirs):
         return {}
-    known = b if b.channels and b.channels_first is not None else a
-    return known.lengths if prod(known.space) > 1 and known.channels > 1 else {}
+    known = ours if ours.channels and ours.channels_first is not None else theirs
+    return known.lengths if known.is_grid else {}
 
 
 def unflatten_lengths(
     source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]
 ) -> tuple[dict[str, int], bool]:
-    """The grid that a Reshape makes of the layer's outputs where the two sides fill it in another order, and
-    whether the source's is
-    channels first; {} where there is none."""
-    a, b = unflattened_output(*source), unflattened_output(*target)
-    if a is None or b is None or _first(a, b) == _first(b, a):
+    """The grid that a Reshape makes of the layer's outputs, where the two sides fill it in another order.
+
+    Also whether the source's is channels first. {} where there is no such grid.
+    """
+    ours, theirs = unflattened_output(*target), unflattened_output(*source)
+    if theirs is None or ours is None or _first(theirs, ours) == _first(ours, theirs):
         return {}, False
-    known = b if b.channels else a
-    return (known.lengths if prod(known.space) > 1 and known.channels > 1 else {}), bool(_first(a, b))
+    known = ours if ours.channels else theirs
+    return (known.lengths if known.is_grid else {}), bool(_first(theirs, ours))
 
 
 def unflattened_output(graph: LayerGraph, layer: Layer) -> Flattened | None:
     """The map that a vector becomes behind this layer, None where it stays a vector."""
     reshaped: Layer | None = None
-    turned = False
-    name = layer.name
-    while len(graph.children[name]) == 1:
-        (name,) = graph.children[name]
-        found = graph.by_name[name]
-        if found.op == "Reshape" and reshaped is None:
-            reshaped = found
-        elif found.op == "Permute" and reshaped is not None:
-            turned = not turned
-        elif found.op not in THROUGH | CHANNEL_AFFINE:
-            return None if reshaped is None else _unflattened(graph, found, reshaped.output_shape, turned)
+    is_turned = False
+    for after in _chain(graph, layer, graph.children):
+        if after.op == "Reshape" and reshaped is None:
+            reshaped = after
+        elif after.op == "Permute" and reshaped is not None:
+            is_turned = not is_turned
+        elif after.op not in THROUGH | CHANNEL_AFFINE:
+            return None if reshaped is None else _unflattened(graph, after, reshaped.output_shape, is_turned)
     return None
 
 
-def _unflattened(
-    graph: LayerGraph, reader: Layer, shape: tuple[int | None, ...] | None, turned: bool
-) -> Flattened | None:
+def _chain(graph: LayerGraph, layer: Layer, neighbours: Mapping[str, tuple[str, ...]]) -> Iterator[Layer]:
+    """The layers one by one, away from this one, as long as each has a single neighbour."""
+    name = layer.name
+    while len(neighbours[name]) == 1:
+        (name,) = neighbours[name]
+        yield graph.by_name[name]
+
+
+def _unflattened(graph: LayerGraph, reader: Layer, shape: Shape | None, is_turned: bool) -> Flattened | None:
     """reader: the first layer that tells where it expects channels."""
     told = data_format(graph, reader)
-    if shape is None and told is not None and not graph.has_flow and reader.op in CONVOLUTIONS:
-        return Flattened(
-            0, (), (told == "channels_first") != turned
-        )  # weights alone: the layers' order tells, no shape does
-    if told is None or shape is None or not 2 < len(shape) < 5 or any(n is None for n in shape):
+    if told is None:
         return None
-    first = (told == "channels_first") != turned
+    is_first = (told == "channels_first") != is_turned
+    if shape is None:  # weights alone: the layers' order tells, no shape does
+        is_likely = not graph.has_flow and reader.op in CONVOLUTIONS
+        return Flattened(0, (), is_first) if is_likely else None
+    return _grid(shape, is_first, is_first) if len(shape) > 2 and None not in shape else None
+
+
+def _grid(shape: Shape, is_at_front: bool, is_first: bool | None) -> Flattened | None:
+    """A map of known lengths; None where it has too few or too many axes.
+
+    is_at_front: where its channels stand. is_first: whether they are read out first.
+    """
+    if not 1 < len(shape) < 5:
+        return None
     known = tuple(int(n) for n in shape if n is not None)
-    channels, space = (known[0], known[1:]) if first else (known[-1], known[:-1])
-    return Flattened(channels, space, first, known)
+    channels, space = (known[0], known[1:]) if is_at_front else (known[-1], known[:-1])
+    return Flattened(channels, space, is_first, known)
 
 
 def reads_channels_first(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> bool:
@@ -99,12 +118,12 @@ def _both(
     """The maps on both sides. A state dict tells nothing of its own: torch flattens maps of channels with
     these first.
     """
-    a, b = flattened_input(*source), flattened_input(*target)
-    if _is_state_dict(source[0]) and b is not None and holds_channels(*target):
-        return Flattened(0, (), True), b
-    if _is_state_dict(target[0]) and a is not None and holds_channels(*source):
-        return a, Flattened(0, (), True)
-    return a, b
+    theirs, ours = flattened_input(*source), flattened_input(*target)
+    if _is_state_dict(source[0]) and ours is not None and holds_channels(*target):
+        return Flattened(0, (), True), ours
+    if _is_state_dict(target[0]) and theirs is not None and holds_channels(*source):
+        return theirs, Flattened(0, (), True)
+    return theirs, ours
 
 
 def _is_state_dict(graph: LayerGraph) -> bool:
@@ -119,15 +138,13 @@ def holds_channels(graph: LayerGraph, layer: Layer) -> bool:
         if name in seen:
             continue
         seen.add(name)
-        op = graph.by_name[name].op
-        if op in CONVOLUTIONS:
+        before = graph.by_name[name]
+        if before.op in CONVOLUTIONS:
             return True
-        if op in ROUTES | VIEWS:
+        if before.op in ROUTES | VIEWS:
             waiting += graph.parents[name]
-        elif op == "Input":
-            return (
-                len(graph.by_name[name].output_shape or graph.by_name[name].attributes.get("shape") or ()) > 2
-            )
+        elif before.op == "Input":
+            return len(before.output_shape or before.attributes.get("shape") or ()) > 2
     return False
 
 
@@ -137,47 +154,40 @@ def _first(one: Flattened, other: Flattened) -> bool | None:
     """
     if one.channels_first is not None or other.channels_first is None:
         return one.channels_first
-    moved = (
-        (*other.shape[1:], *other.shape[:1])
-        if other.channels_first
-        else (*other.shape[-1:], *other.shape[:-1])
-    )
+    shift = 1 if other.channels_first else -1
+    moved = other.shape[shift:] + other.shape[:shift]
     return other.channels_first != (one.shape == moved != other.shape)
 
 
 def flattened_input(graph: LayerGraph, layer: Layer) -> Flattened | None:
     """The map that was flattened into this layer's input, None where there is none."""
-    crossed = False
-    turned = False
-    name = layer.name
-    while len(graph.parents[name]) == 1:
-        (name,) = graph.parents[name]
-        found = graph.by_name[name]
-        if found.op in RESHAPES:
-            turned = turned != (
-                not keeps_channels_first(graph) and found.op == "Flatten" and _is_first(found)
-            )  # Keras turns it before
-            crossed = True
-        elif found.op == "Permute":
-            turned = crossed != turned
-        elif found.op not in THROUGH:
-            return _shape(graph, found, turned) if crossed else None
+    is_crossed = False
+    is_turned = False
+    for before in _chain(graph, layer, graph.parents):
+        if before.op in RESHAPES:
+            is_turned = is_turned != _turns(graph, before)
+            is_crossed = True
+        elif before.op == "Permute":
+            is_turned = is_crossed != is_turned
+        elif before.op not in THROUGH:
+            return _flattened(graph, before, is_turned) if is_crossed else None
     return None
 
 
-def _is_first(layer: Layer) -> bool:
-    return layer.attributes.get("data_format") == "channels_first"
+def _turns(graph: LayerGraph, layer: Layer) -> bool:
+    """Keras's Flatten puts the channels last before it flattens a map."""
+    is_first = layer.attributes.get("data_format") == "channels_first"
+    return not keeps_channels_first(graph) and layer.op == "Flatten" and is_first
 
 
-def _shape(graph: LayerGraph, layer: Layer, turned: bool) -> Flattened | None:
+def _flattened(graph: LayerGraph, layer: Layer, is_turned: bool) -> Flattened | None:
+    """The map that a layer gives, from which a vector is made."""
     told = data_format(graph, layer)
-    first = None if told is None else (told == "channels_first") != turned
+    is_at_front = told == "channels_first"
+    is_first = None if told is None else is_at_front != is_turned
     shape = layer.output_shape
-    if shape is None or any(n is None for n in shape):
-        return Flattened(0, (), first) if shape is None or len(shape) > 1 else None
-    if not 1 < len(shape) < 5:
-        return None
-    known = tuple(int(n) for n in shape if n is not None)
-    at_front = told == "channels_first"
-    channels, space = (known[0], known[1:]) if at_front else (known[-1], known[:-1])
-    return Flattened(channels, space, first, known)
+    if shape is None:
+        return Flattened(0, (), is_first)
+    if None in shape:
+        return Flattened(0, (), is_first) if len(shape) > 1 else None
+    return _grid(shape, is_at_front, is_first)
