@@ -1,4 +1,4 @@
-"""The table of WB codes, and Finding: one thing that a user should know, with its code, place and way out."""
+"""The table of WB codes, and Finding: one thing that a user should know, with place and way out."""
 
 import hashlib
 from collections.abc import Sequence
@@ -179,8 +179,10 @@ CODES: dict[str, Code] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One diagnostic about one place. `source` and `target` are names of tensors or layers, "" where none is
-    meant.
+    """One diagnostic about one place.
+
+    source, target: names of tensors or layers, "" where none is meant.
+    about: the attribute that is meant, where one is; with code and place it says which finding this is.
     """
 
     code: str
@@ -189,6 +191,7 @@ class Finding:
     target: str = ""
     fix: str = ""
     severity: Severity = "error"
+    about: str = ""
 
     @property
     def name(self) -> str:
@@ -202,14 +205,18 @@ class Finding:
         ).hexdigest()[:16]
 
 
-def finding(code: str, message: str, *, source: str = "", target: str = "", fix: str = "") -> Finding:
+def finding(
+    code: str, message: str, *, source: str = "", target: str = "", fix: str = "", about: str = ""
+) -> Finding:
     """A finding with its code's default severity."""
-    return Finding(code, message, source, target, fix, CODES[code].severity)
+    return Finding(code, message, source, target, fix, CODES[code].severity, about)
 
 
 def listed(names: Sequence[str], shown: int) -> str:
     """The first names, and how many more there are."""
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+    more = len(names) - shown
+    first = ", ".join(names[:shown])
+    return f"{first} and {more} more" if more > 0 else first
 
 
 def with_severity(found: Finding, severity: Severity) -> Finding:

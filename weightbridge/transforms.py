@@ -42,59 +42,81 @@ def _constant(_: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _gates(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Reorders blocks along an axis: `order` says which source block each target block takes; `pattern`
-    rearranges after that.
+    """Blocks along an axis in another order, then `pattern`.
+
+    order: which source block each target block takes.
     """
-    array, axis, order = arrays[0], int(parameters["axis"]), parameters["order"]
-    blocks = np.split(array, len(order), axis=axis)
-    moved = np.concatenate([blocks[i] for i in order], axis=axis)
-    return rearranged(moved, parameters["pattern"], parameters) if parameters.get("pattern") else moved
+    axis, order = int(parameters["axis"]), parameters["order"]
+    blocks = np.split(arrays[0], len(order), axis=axis)
+    return _by(parameters, np.concatenate([blocks[i] for i in order], axis=axis))
 
 
 def _gate_bias(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Input and recurrent biases (halves of one array, or two arrays): gates reordered, then summed or
-    stacked as (2, n).
+    """Input and recurrent biases, gates reordered, then summed or stacked as (2, n).
 
-    Joined with `zeros`, the one array there is has recurrent biases of zero put behind it, as (1, 2 n).
+    They are halves of one array, or two arrays. Joined with `zeros`, the one array there is has recurrent
+    biases of zero put behind it, as (1, 2 n).
     """
     join, order = parameters["join"], parameters["order"]
-    is_one = len(arrays) == 1 and join != "zeros"
-    halves = np.split(arrays[0].reshape(-1), 2) if is_one else [a.reshape(-1) for a in arrays]
-    moved = [np.concatenate([np.split(h, len(order))[i] for i in order]) for h in halves]
-    if join == "zeros":
-        return np.concatenate([moved[0], np.zeros_like(moved[0])])[np.newaxis]
-    return np.stack(moved) if join == "stack" else moved[0] + moved[1]
+    halves = [array.reshape(-1) for array in arrays]
+    if len(arrays) == 1 and join != "zeros":
+        halves = np.split(halves[0], 2)
+    moved = [_reordered(half, order) for half in halves]
+    match join:
+        case "zeros":
+            return np.concatenate([moved[0], np.zeros_like(moved[0])])[np.newaxis]
+        case "stack":
+            return np.stack(moved)
+    return moved[0] + moved[1]
+
+
+def _reordered(bias: Array, order: Sequence[int]) -> Array:
+    blocks = np.split(bias, len(order))
+    return np.concatenate([blocks[i] for i in order])
 
 
 def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """One index along the first axis (a direction of a bidirectional layer), then `inner` with its own
-    parameters.
+    """One index along the first axis (a direction of a bidirectional layer), then `inner`.
+
+    parameters: those of `inner`.
     """
-    chosen = [a[int(parameters["index"])] for a in arrays]
+    chosen = [array[int(parameters["index"])] for array in arrays]
     return apply(parameters["inner"], parameters["parameters"], chosen)
 
 
 def _batchnorm_gamma(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """gamma' = gamma sqrt((var + eps_target) / (var + eps_source)): the same function under another epsilon."""
-    gamma, variance = (a.astype(np.float64) for a in arrays)
-    scaled = gamma * np.sqrt(
-        (variance + parameters["target_epsilon"]) / (variance + parameters["source_epsilon"])
-    )
-    return np.asarray(scaled)
+    """gamma' = gamma sqrt((var + eps_target) / (var + eps_source)): the same function, another epsilon."""
+    gamma, variance = (array.astype(np.float64) for array in arrays)
+    target_variance = variance + parameters["target_epsilon"]
+    source_variance = variance + parameters["source_epsilon"]
+    return np.asarray(gamma * np.sqrt(target_variance / source_variance))
 
 
 def _affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """A chain of per-channel operations as BatchNorm values over mean 0 and variance 1: `scale` is gamma,
-    `shift` is beta.
+    """A chain of per-channel operations as BatchNorm values over mean 0 and variance 1.
 
-    `mean` is the moving mean that has the effect of the shift, for a BatchNorm without beta; `variance` the
-    moving variance that has
-    the effect of the scale, for one without gamma: NaN where the scale is not positive, as none has that
-    effect.
+    `scale` is gamma, `shift` is beta. `mean` is the moving mean that has the effect of the shift, for a
+    BatchNorm without beta; `variance` the moving variance that has the effect of the scale, for one without
+    gamma: NaN where the scale is not positive, as none has that effect.
     """
+    scale, shift = _scale_and_shift(arrays, parameters["ops"])
+    epsilon = float(parameters["epsilon"])
+    match parameters["value"]:
+        case "mean":
+            return np.asarray(-shift / scale)
+        case "variance":
+            is_positive = scale > 0
+            divisor = np.where(is_positive, scale, 1)
+            return np.where(is_positive, 1 / divisor**2 - epsilon, np.nan)
+        case "scale":
+            return np.asarray(scale * np.sqrt(1 + epsilon))
+    return shift
+
+
+def _scale_and_shift(arrays: Sequence[Array], operations: Sequence[str]) -> tuple[Array, Array]:
     scale: Array = np.ones(arrays[0].size)
     shift: Array = np.zeros(arrays[0].size)
-    for operation, array in zip(parameters["ops"], arrays, strict=True):
+    for operation, array in zip(operations, arrays, strict=True):
         value = array.astype(np.float64).reshape(-1)
         match operation:
             case "multiply":
@@ -105,16 +127,7 @@ def _affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
                 shift = shift - value
             case _:
                 shift = shift + value
-    epsilon = float(parameters["epsilon"])
-    match parameters["value"]:
-        case "mean":
-            return np.asarray(-shift / scale)
-        case "variance":
-            return np.where(scale > 0, 1 / np.where(scale > 0, scale, 1) ** 2 - epsilon, np.nan)
-        case "scale":
-            return np.asarray(scale * np.sqrt(1 + epsilon))
-        case _:
-            return shift
+    return scale, shift
 
 
 def _standard_deviation(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
@@ -125,11 +138,7 @@ def _standard_deviation(arrays: Sequence[Array], parameters: Mapping[str, Any]) 
 def _flip(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """Spatial flip of a Theano kernel, then `pattern`."""
     flipped = np.flip(arrays[0], axis=tuple(parameters["axes"]))
-    return (
-        rearranged(flipped, parameters["pattern"], parameters)
-        if parameters.get("pattern")
-        else np.ascontiguousarray(flipped)
-    )
+    return _by(parameters, np.ascontiguousarray(flipped))
 
 
 def _concatenate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
@@ -138,29 +147,24 @@ def _concatenate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Arra
 
 def _split(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """Part `index` of `parts` equal parts along an axis, then `pattern`."""
-    part = np.split(arrays[0], int(parameters["parts"]), axis=int(parameters["axis"]))[
-        int(parameters["index"])
-    ]
-    return rearranged(part, parameters["pattern"], parameters) if parameters.get("pattern") else part
+    parts = np.split(arrays[0], int(parameters["parts"]), axis=int(parameters["axis"]))
+    return _by(parameters, parts[int(parameters["index"])])
 
 
 def _slice(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """A run of rows along an axis (`start` to `stop`), of the array as `before` rearranges it, then
-    `pattern`.
+    """A run of rows along an axis (`start` to `stop`), of the array as `before` rearranges it, then `pattern`.
 
     Where the axis holds several equal `groups`, the same run of each of them.
     """
-    array = rearranged(arrays[0], parameters["before"], parameters) if parameters.get("before") else arrays[0]
+    array = arrays[0]
+    if parameters.get("before"):
+        array = rearranged(array, parameters["before"], parameters)
     axis, groups = int(parameters["axis"]) % array.ndim, int(parameters.get("groups", 1))
+    left, right = array.shape[:axis], array.shape[axis + 1 :]
     rows = slice(int(parameters["start"]), int(parameters["stop"]))
-    grouped = array.reshape(*array.shape[:axis], groups, -1, *array.shape[axis + 1 :])
-    part = grouped[(slice(None),) * (axis + 1) + (rows,)]
-    part = part.reshape(*array.shape[:axis], -1, *array.shape[axis + 1 :])
-    return (
-        rearranged(part, parameters["pattern"], parameters)
-        if parameters.get("pattern")
-        else np.ascontiguousarray(part)
-    )
+    every = (slice(None),) * (axis + 1)
+    part = array.reshape(*left, groups, -1, *right)[(*every, rows)]
+    return _by(parameters, np.ascontiguousarray(part.reshape(*left, -1, *right)))
 
 
 def _fuse(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
@@ -170,13 +174,14 @@ def _fuse(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _stack(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Several arrays of one shape, all by one `pattern`, along a new first axis (the experts of a mixture).
+    """Several arrays of one shape, all by one `pattern`, along a new first axis: the experts of a mixture.
 
     `parts` arrays in a row are first joined along their last axis (gate and up of one expert).
     """
     parts = int(parameters.get("parts", 1))
     moved = [_by(parameters, array) for array in arrays]
-    return np.stack([np.concatenate(moved[i : i + parts], axis=-1) for i in range(0, len(moved), parts)])
+    experts = [moved[i : i + parts] for i in range(0, len(moved), parts)]
+    return np.stack([np.concatenate(expert, axis=-1) for expert in experts])
 
 
 def _by(parameters: Mapping[str, Any], array: Array) -> Array:
@@ -189,18 +194,18 @@ def _negate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _fold_batchnorm(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """What an exporter makes of a BatchNorm: the kernel scaled along `axis`, the bias scaled and shifted, or
-    the scale; then `pattern`.
+    """What an exporter makes of a BatchNorm, then `pattern`.
+
+    The kernel is scaled along `axis`, the bias scaled and shifted; `value` may ask for the scale itself.
     """
     values = {role: a.astype(np.float64) for role, a in zip(parameters["roles"], arrays, strict=True)}
-    scale = values.get("gamma", 1.0) / np.sqrt(values["moving_variance"] + float(parameters["epsilon"]))
+    deviation = np.sqrt(values["moving_variance"] + float(parameters["epsilon"]))
+    scale = values.get("gamma", 1.0) / deviation
     if parameters.get("value") == "scale":
         return _by(parameters, np.asarray(scale))
     if "kernel" not in values:
-        return _by(
-            parameters,
-            np.asarray((values.get("bias", 0.0) - values["moving_mean"]) * scale + values.get("beta", 0.0)),
-        )
+        centred = values.get("bias", 0.0) - values["moving_mean"]
+        return _by(parameters, np.asarray(centred * scale + values.get("beta", 0.0)))
     kernel = values["kernel"]
     shape = [-1 if n == int(parameters["axis"]) else 1 for n in range(kernel.ndim)]
     return _by(parameters, kernel * np.reshape(scale, shape))
@@ -215,7 +220,8 @@ def is_bitwise(transform: str, parameters: Mapping[str, Any]) -> bool:
         return parameters.get("join") == "stack"
     if transform == "select":
         inner = parameters.get("parameters")
-        return is_bitwise(str(parameters.get("inner", "")), inner if isinstance(inner, Mapping) else {})
+        inner_parameters = inner if isinstance(inner, Mapping) else {}
+        return is_bitwise(str(parameters.get("inner", "")), inner_parameters)
     return not transform or "->" in transform or (transform in TRANSFORMS and transform not in COMPUTED)
 
 

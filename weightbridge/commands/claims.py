@@ -1,6 +1,4 @@
-"""What a transfer may claim before any model is run: equality of the whole, or not and why; and that its
-bytes were read back.
-"""
+"""What a transfer may claim before any model is run: that the whole is equal, or why not."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,18 +15,17 @@ DIFFERENT = frozenset({"WB103", "WB105", "WB301", "WB403", "WB404", "WB408"})
 
 def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
     """ "" where the two whole models are claimed to be one function, else why not."""
-    loose = [s for s in plan.steps if s.contract not in EXACT]
-    if not plan.steps or loose:
-        return (
-            f"{len(loose)} of {len(plan.steps)} tensors are not transferred exactly ({loose[0].target})"
-            if loose
-            else "there is no tensor"
-        )
-    differing = [f for f in findings if f.code in DIFFERENT]
-    if differing:
-        return f"{differing[0].code} at {differing[0].target or differing[0].source}"
-    unused = [u for u in plan.unused if u.reason == "unexplained"]
-    return f"the source's {unused[0].source} is not in the target" if unused else ""
+    if not plan.steps:
+        return "there is no tensor"
+    loose = [step for step in plan.steps if step.contract not in EXACT]
+    if loose:
+        count = f"{len(loose)} of {len(plan.steps)}"
+        return f"{count} tensors are not transferred exactly ({loose[0].target})"
+    differing = next((f for f in findings if f.code in DIFFERENT), None)
+    if differing is not None:
+        return f"{differing.code} at {differing.target or differing.source}"
+    unused = next((entry for entry in plan.unused if entry.reason == "unexplained"), None)
+    return f"the source's {unused.source} is not in the target" if unused is not None else ""
 
 
 def evidence_of(written: Written, findings: Iterable[Finding]) -> dict[str, Any]:
@@ -37,7 +34,5 @@ def evidence_of(written: Written, findings: Iterable[Finding]) -> dict[str, Any]
 
 
 def unproven(written: Written, findings: Iterable[Finding], reason: str) -> Verification:
-    """The verification of a file of which no model was run: its bytes stand as they were written, and no more
-    is said.
-    """
+    """The verification where no model was run: the file's bytes stand as they were written, and no more."""
     return Verification("read-back", evidence={**evidence_of(written, findings), "reason": reason})

@@ -11,7 +11,6 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError
-from weightbridge.formats.hashing import structure_hash
 from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
@@ -61,7 +60,7 @@ class _Trial:
         self._reference, self._source, self._target, self._options = reference, source, target, options
         self._path = folder / f"candidate{''.join(Path(target.path).suffixes[-1:])}"
         self._setup = Setup(
-            seed=seed_of(structure_hash(source), structure_hash(target)),
+            seed=seed_of(source.structure, target.structure),
             evidence="quick",
             samples=options.probe,
         )

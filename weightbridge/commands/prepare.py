@@ -14,7 +14,8 @@ from weightbridge.matching import check_map, match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan
-from weightbridge.planning.make import make_plan, unexplained, unused_of
+from weightbridge.planning.findings import unexplained
+from weightbridge.planning.make import make_plan, unused_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
-"""What a transfer may claim, and the proof of it: bytes read back always, whole-model equality where both
-sides run.
-"""
+"""The proof of a transfer: bytes read back always, whole-model equality where both sides run."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,8 +10,8 @@ from weightbridge import formats
 from weightbridge.commands.claims import NOT_RUN, claims_equality, evidence_of, unproven
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
-from weightbridge.formats.hashing import structure_hash
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Tensor
 from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.transfer.write import Written
@@ -21,99 +20,48 @@ from weightbridge.verify import Control, Setup, equality, health, seed_of, shuff
 
 
 def prove(
-    given: Any,
+    model: Any,
     source: LayerGraph,
     target: LayerGraph,
     written: Written,
     findings: tuple[Finding, ...],
     options: Options,
 ) -> tuple[Verification, tuple[Finding, ...]]:
-    """Verification of a written file before it gets its name. The read-back has happened; its count is part
-    of the evidence.
+    """Verification of a written file before it gets its name; it has been read back, which is evidence too.
 
-    given: the source as the user gave it, a path or a live model; `source` is its graph.
+    model: the source as the user gave it, a path or a live model; `source` is its graph.
     """
     if not options.verify:
         return unproven(written, findings, NOT_RUN), ()
-    known = (
-        *findings,
-        *source.findings,
-    )  # what changed since the source was saved: run today, it is no reference
+    # what changed since the source was saved: run today, it is no reference
+    known = (*findings, *source.findings)
     claim = claims_equality(written.plan, known)
-    evidence = evidence_of(written, known)
     try:
         candidate = formats.runner(written.path)
-        reference = None if claim else formats.runner(given, arguments=options.source_arguments)
+        reference = None if claim else formats.runner(model, arguments=options.source_arguments)
     except (RunError, ModelError) as error:
         return unproven(written, findings, f"not run: {error.message}"), ()
-    seed = seed_of(structure_hash(source), structure_hash(target))
-    setup = Setup(seed=seed, evidence=options.evidence, samples=options.probe)
+    setup = _setup(source, target, options)
     try:
-        with TemporaryDirectory(prefix="weightbridge-") as folder:
-            if reference is None:
-                found, said = health(candidate, setup)
-            else:
-                controls = _controls(written.plan, target, written, Path(folder), seed)
-                found, said = equality(reference, candidate, _exact(setup, given, written, options, controls))
+        if reference is None:
+            verification, said = health(candidate, setup)
+        else:
+            with TemporaryDirectory(prefix="weightbridge-") as folder:
+                controls = _controls(target, written, Path(folder), setup.seed)
+                exact = _exact(setup, model, written, options, controls)
+                verification, said = equality(reference, candidate, exact)
     except RunError as error:
-        found, said = _not_run(error)
-    return replace(found, evidence={**evidence, **found.evidence}), said
-
-
-def _not_run(error: RunError | ModelError) -> tuple[Verification, tuple[Finding, ...]]:
-    """What was asked to run and cannot proves nothing."""
-    reason = f"nothing was compared: {error.where}{': ' if error.where else ''}{error.message}"
-    fix = error.fix or "give models that can be run; `weightbridge check` compares what is stored"
-    return Verification("none", evidence={"comparisons": 0, "inconclusive": [reason]}), (
-        finding("WB504", reason, fix=fix),
-    )
-
-
-def _exact(
-    setup: Setup, given: Any, written: Written, options: Options, controls: tuple[Control, ...]
-) -> Setup:
-    return replace(
-        setup,
-        precise=lambda: formats.runner(given, "float64", options.source_arguments),
-        precise_candidate=lambda: formats.runner(written.path, "float64"),
-        controls=controls,
-    )
-
-
-def _controls(
-    plan: Plan, target: LayerGraph, written: Written, folder: Path, seed: int
-) -> tuple[Control, ...]:
-    """The target before the transfer, and the plan shuffled among tensors of one shape; each must fail."""
-    stored = formats.read(written.path)
-    moved = {s.target for s in plan.steps if s.sources}
-    tensors = {t.name: t for t in stored.tensors if t.name in moved}
-    before = target.tensor_by_name
-    same = all(before[n].load().tobytes() == t.load().tobytes() for n, t in tensors.items())
-    first = (
-        Control("target before transfer", reason="the target held these weights already")
-        if same
-        else Control("target before transfer", lambda: formats.runner(target.path))
-    )
-    mapping = shuffled(((n, t.load()) for n, t in tensors.items()), seed)
-    if not mapping:
-        return (
-            first,
-            Control("plan shuffled among same-shape tensors", reason="no two tensors of one shape differ"),
-        )
-
-    def build() -> formats.Runner:
-        path = folder / f"shuffled{''.join(written.path.suffixes[-1:])}"
-        formats.write(stored, path, ((tensors[n], tensors[other].load()) for n, other in mapping.items()))
-        return formats.runner(path)
-
-    return (first, Control("plan shuffled among same-shape tensors", build))
+        verification, said = _not_run(error)
+    evidence = {**evidence_of(written, known), **verification.evidence}
+    return replace(verification, evidence=evidence), said
 
 
 def prove_pair(
     source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options
 ) -> tuple[Verification, tuple[Finding, ...]]:
-    """`verify A B`: both as they are, every matched layer that one step joins compared too. What cannot be
-    run proves nothing: WB504.
+    """`verify A B`: both as they are, every matched layer that one step joins compared too.
+
+    What cannot be run proves nothing: WB504.
     """
     try:
         return _compared(source, target, a, b, plan, options)
@@ -126,17 +74,68 @@ def _compared(
 ) -> tuple[Verification, tuple[Finding, ...]]:
     reference = formats.runner(a, arguments=options.source_arguments)
     candidate = formats.runner(b, arguments=options.target_arguments)
-    pairs = dict.fromkeys(
-        (source.owner[s.sources[0]].name, target.owner[s.target].name)
-        for s in plan.steps
-        if len(s.sources) == 1
-    )
-    setup = Setup(
-        seed=seed_of(structure_hash(source), structure_hash(target)),
-        evidence=options.evidence,
-        samples=options.probe,
+    joined = [step for step in plan.steps if len(step.sources) == 1]
+    pairs = ((source.owner[s.sources[0]].name, target.owner[s.target].name) for s in joined)
+    setup = replace(
+        _setup(source, target, options),
         precise=lambda: formats.runner(a, "float64", options.source_arguments),
         precise_candidate=lambda: formats.runner(b, "float64", options.target_arguments),
-        layers=tuple(pairs),
+        layers=tuple(dict.fromkeys(pairs)),
     )
     return equality(reference, candidate, setup)
+
+
+def _setup(source: LayerGraph, target: LayerGraph, options: Options) -> Setup:
+    seed = seed_of(source.structure, target.structure)
+    return Setup(seed=seed, evidence=options.evidence, samples=options.probe)
+
+
+def _exact(
+    setup: Setup, model: Any, written: Written, options: Options, controls: tuple[Control, ...]
+) -> Setup:
+    return replace(
+        setup,
+        precise=lambda: formats.runner(model, "float64", options.source_arguments),
+        precise_candidate=lambda: formats.runner(written.path, "float64"),
+        controls=controls,
+    )
+
+
+def _controls(target: LayerGraph, written: Written, folder: Path, seed: int) -> tuple[Control, ...]:
+    """The target before the transfer, and the plan shuffled among tensors of one shape; each must fail."""
+    stored = formats.read(written.path)
+    moved = {step.target for step in written.plan.steps if step.sources}
+    tensors = {tensor.name: tensor for tensor in stored.tensors if tensor.name in moved}
+    return _before_transfer(target, tensors), _shuffled_plan(stored, tensors, folder, seed)
+
+
+def _before_transfer(target: LayerGraph, tensors: Mapping[str, Tensor]) -> Control:
+    name = "target before transfer"
+    before = target.tensor_by_name
+    if all(before[n].load().tobytes() == tensor.load().tobytes() for n, tensor in tensors.items()):
+        return Control(name, reason="the target held these weights already")
+    return Control(name, lambda: formats.runner(target.path))
+
+
+def _shuffled_plan(stored: LayerGraph, tensors: Mapping[str, Tensor], folder: Path, seed: int) -> Control:
+    name = "plan shuffled among same-shape tensors"
+    mapping = shuffled(((n, tensor.load()) for n, tensor in tensors.items()), seed)
+    if not mapping:
+        return Control(name, reason="no two tensors of one shape differ")
+
+    def build() -> formats.Runner:
+        path = folder / f"shuffled{Path(stored.path).suffix}"
+        values = ((tensors[n], tensors[source].load()) for n, source in mapping.items())
+        formats.write(stored, path, values)
+        return formats.runner(path)
+
+    return Control(name, build)
+
+
+def _not_run(error: RunError | ModelError) -> tuple[Verification, tuple[Finding, ...]]:
+    """What was asked to run and cannot proves nothing."""
+    place = f"{error.where}: " if error.where else ""
+    reason = f"nothing was compared: {place}{error.message}"
+    fix = error.fix or "give models that can be run; `weightbridge check` compares what is stored"
+    verification = Verification("none", evidence={"comparisons": 0, "inconclusive": [reason]})
+    return verification, (finding("WB504", reason, fix=fix),)

@@ -1,7 +1,6 @@
 """The report of a command: the summaries of its models, its findings under the policy, the verdict."""
 
 from weightbridge.commands.prepare import Prepared
-from weightbridge.formats.hashing import structure_hash
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.report.values import ModelSummary, Report
@@ -31,7 +30,7 @@ def summary(graph: LayerGraph, sha256: str | None = None) -> ModelSummary:
         path=graph.path,
         format=graph.format,
         producer=graph.producer,
-        structure=structure_hash(graph),
+        structure=graph.structure,
         sha256=sha256,
         layers=len(graph.layers),
         tensors=len(graph.tensors),

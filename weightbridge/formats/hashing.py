@@ -1,32 +1,14 @@
-"""Hashes that name a model: of its structure (headers only) and of its content (all bytes)."""
+"""The hash of a model's content, all its bytes; `LayerGraph.structure` is that of its headers."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from weightbridge.errors import MissingFile
 from weightbridge.formats.containers import check_sums
 from weightbridge.model.graph import LayerGraph
 
 CHUNK = 1 << 20
-
-
-def structure_hash(graph: LayerGraph) -> str:
-    """SHA-256 over the layers (names, ops, attributes), tensors (names, shapes, dtypes) and edges."""
-    digest = hashlib.sha256(graph.format.encode())
-    for layer in graph.layers:
-        tensors = [(t.name, t.role, t.shape, t.dtype) for t in layer.tensors]
-        digest.update(_canonical([layer.name, layer.op, layer.class_name, dict(layer.attributes), tensors]))
-    edges = sorted((edge.source, edge.target, edge.position) for edge in graph.edges)
-    digest.update(_canonical(edges))
-    return digest.hexdigest()
-
-
-def _canonical(value: Any) -> bytes:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return text.encode("utf-8", "surrogatepass")
 
 
 def content_hash(graph: LayerGraph) -> str:

@@ -1,5 +1,7 @@
 """Layer and LayerGraph: a model as layers in canonical vocabulary, joined by data flow where the file has it."""
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -164,6 +166,18 @@ class LayerGraph:
         return sum(t.size for t in self.tensors)
 
     @cached_property
+    def structure(self) -> str:
+        """SHA-256 over the layers (names, ops, attributes), tensors (names, shapes, dtypes) and edges."""
+        digest = hashlib.sha256(self.format.encode())
+        for layer in self.layers:
+            tensors = [(t.name, t.role, t.shape, t.dtype) for t in layer.tensors]
+            attributes = dict(layer.attributes)
+            digest.update(_canonical([layer.name, layer.op, layer.class_name, attributes, tensors]))
+        edges = sorted((edge.source, edge.target, edge.position) for edge in self.edges)
+        digest.update(_canonical(edges))
+        return digest.hexdigest()
+
+    @cached_property
     def dag(self) -> "nx.DiGraph[str]":
         """The graph for networkx, frozen: nodes are layer names with a `layer` attribute.
 
@@ -189,3 +203,9 @@ def _neighbours(graph: LayerGraph, joined: Iterable[tuple[str, str, int]]) -> Ma
     return MappingProxyType(
         {name: tuple(n for _, n in sorted(pairs, key=lambda p: p[0])) for name, pairs in placed.items()}
     )
+
+
+def _canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no blanks: equal values give equal bytes."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return text.encode("utf-8", "surrogatepass")

@@ -1,10 +1,10 @@
-"""What names cannot tell and a person can: the ambiguous steps of a plan as questions with lettered answers."""
+"""The ambiguous steps of a plan as questions: what names cannot tell and a person can."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from itertools import permutations
+from itertools import permutations, starmap
 from string import ascii_lowercase
 
 from weightbridge.diagnostics import Finding, finding
@@ -17,14 +17,12 @@ Names = tuple[str, ...]
 
 
 def questions_of(steps: Sequence[Step]) -> tuple[Question, ...]:
-    """One question per group of layers that could change places, asked once for all blocks in which it is the
-    same.
-    """
-    found: dict[tuple[str, ...], list[Question]] = {}
+    """One question per group of layers that could change places, asked once for all blocks that are alike."""
+    by_template: dict[Names, list[Question]] = {}
     for group in _groups(steps):
         for question in _asked(group):
-            found.setdefault(_template(question), []).append(question)
-    return tuple(_together(same) for same in found.values())
+            by_template.setdefault(_template(question), []).append(question)
+    return tuple(_together(same) for same in by_template.values())
 
 
 def answered(plan: Plan) -> Plan:
@@ -37,53 +35,50 @@ def answered(plan: Plan) -> Plan:
 
 
 def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Doubtful steps that share their candidates, layer by layer: kernel and bias of one layer are one
-    matter.
-    """
+    """Doubtful steps that share their candidates: kernel and bias of one layer are one matter."""
     groups: dict[frozenset[str], list[Step]] = {}
     for step in steps:
         if step.sources and step.runners_up and not is_claimed(step.confidence):
-            groups.setdefault(frozenset(map(layer_of, (step.sources[0], *step.runners_up))), []).append(step)
+            candidates = frozenset(map(layer_of, (step.sources[0], *step.runners_up)))
+            groups.setdefault(candidates, []).append(step)
     yield from groups.values()
 
 
 def _asked(group: Sequence[Step]) -> Iterator[Question]:
-    targets = tuple(dict.fromkeys(layer_of(s.target) for s in group))
-    candidates = tuple(
-        dict.fromkeys(
-            [*(layer_of(s.sources[0]) for s in group), *(layer_of(n) for s in group for n in s.runners_up)]
-        )
-    )
-    parts = [targets] if len(targets) <= MOST >= len(candidates) else [(t,) for t in targets]
+    targets = tuple(dict.fromkeys(layer_of(step.target) for step in group))
+    chosen = [layer_of(step.sources[0]) for step in group]
+    others = [layer_of(name) for step in group for name in step.runners_up]
+    candidates = tuple(dict.fromkeys((*chosen, *others)))
+    is_together = len(targets) <= MOST and len(candidates) <= MOST
+    parts = [targets] if is_together else [(target,) for target in targets]
     for part in parts:
-        own = [s for s in group if layer_of(s.target) in part]
-        choices = tuple(_choices(part, candidates, own))
+        steps = [step for step in group if layer_of(step.target) in part]
+        choices = _choices(part, candidates, steps)
         if len(choices) > 1:
             yield Question(f"which source belongs to {' and to '.join(part)}?", choices[0].label, choices)
 
 
-def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> Iterator[Choice]:
+def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> tuple[Choice, ...]:
     """Every way of giving each target layer a source layer of its own; what the plan has comes first."""
-    known = {name for s in steps for name in (*s.sources, *s.runners_up)}
-    stacks = {s.sources[0]: s.sources for s in steps}
-    now = {layer_of(s.target): layer_of(s.sources[0]) for s in steps}
-    ways = [tuple(now[t] for t in targets), *permutations(candidates, len(targets))]
-    labels = iter(ascii_lowercase)
-    for way in dict.fromkeys(ways):
-        place = dict(zip(targets, way, strict=True))
-        sources = {s.target: _moved(s, place[layer_of(s.target)], stacks) for s in steps}
-        if all(names[0] in known for names in sources.values()):
-            label = next(labels, None)
-            if label is None:
-                return
-            yield Choice(label, sources)
+    now = {layer_of(step.target): layer_of(step.sources[0]) for step in steps}
+    ways = dict.fromkeys([tuple(now[target] for target in targets), *permutations(candidates, len(targets))])
+    places = (dict(zip(targets, way, strict=True)) for way in ways)
+    possible = filter(None, (_sources_at(place, steps) for place in places))
+    return tuple(starmap(Choice, zip(ascii_lowercase, possible, strict=False)))
+
+
+def _sources_at(place: Mapping[str, str], steps: Sequence[Step]) -> dict[str, Names] | None:
+    """The sources of each step where its layer stands in this place; None where the source has no such tensor."""
+    known = {name for step in steps for name in (*step.sources, *step.runners_up)}
+    stacks = {step.sources[0]: step.sources for step in steps}
+    sources = {step.target: _moved(step, place[layer_of(step.target)], stacks) for step in steps}
+    return sources if all(names[0] in known for names in sources.values()) else None
 
 
 def _moved(step: Step, layer: str, stacks: Mapping[str, Names]) -> Names:
-    """The step's sources as another layer has them: the same part of its name, or the whole stack that begins
-    there.
-    """
-    first = layer + step.sources[0][len(layer_of(step.sources[0])) :]
+    """The step's sources as another layer has them: the same part of its name, or the stack that begins there."""
+    part = step.sources[0][len(layer_of(step.sources[0])) :]
+    first = layer + part
     if len(step.sources) > 1 and first in stacks:
         return stacks[first]
     return (first,)
@@ -93,19 +88,22 @@ def _together(same: Sequence[Question]) -> Question:
     """One question for all blocks: a letter means the same in each."""
     first = same[0]
     more = f" (and so in {len(same) - 1} more blocks)" if len(same) > 1 else ""
-    merged = tuple(
-        Choice(choice.label, {t: n for q in same for t, n in q.choices[i].sources.items()})
-        for i, choice in enumerate(first.choices)
-    )
-    return Question(first.ask + more, first.chosen, merged)
+    merged = []
+    for i, choice in enumerate(first.choices):
+        sources: dict[str, Names] = {}
+        for question in same:
+            sources |= question.choices[i].sources
+        merged.append(Choice(choice.label, sources))
+    return Question(first.ask + more, first.chosen, tuple(merged))
 
 
-def _template(question: Question) -> tuple[str, ...]:
-    names = [
-        name
-        for c in question.choices
-        for name in (c.label, *(n for target, sources in c.sources.items() for n in (target, *sources)))
-    ]
+def _template(question: Question) -> Names:
+    """All names of a question in order, without their numbers."""
+    names = []
+    for choice in question.choices:
+        names.append(choice.label)
+        for target, sources in choice.sources.items():
+            names += [target, *sources]
     return tuple(re.sub(r"\d+", "#", name) for name in names)
 
 
@@ -130,6 +128,7 @@ def asked(questions: Iterable[Question]) -> tuple[Finding, ...]:
 
 
 def _shown(question: Question) -> str:
-    now: Choice = next((c for c in question.choices if c.label == question.chosen), question.choices[0])
-    target, names = next(iter(now.sources.items()))
-    return f"({now.label}) {target} <- {', '.join(names[:2])}"
+    choices = question.choices
+    chosen = next((c for c in choices if c.label == question.chosen), choices[0])
+    target, names = next(iter(chosen.sources.items()))
+    return f"({chosen.label}) {target} <- {', '.join(names[:2])}"

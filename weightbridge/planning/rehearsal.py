@@ -1,5 +1,4 @@
-"""Rehearsal of a plan that a person may have edited: what it cannot carry out is found from shapes, before
-anything is written.
+"""Rehearsal of a plan that a person may have edited: what cannot be carried out is found from shapes.
 
 Axis patterns are solved; named transforms and adapters run on ones in place of the source's values, one step
 at a time.
@@ -49,87 +48,93 @@ SOURCES: dict[str, tuple[int, ...]] = {
 }
 
 
-def rehearse(plan: Plan, given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:
-    """One sentence for each step that cannot be carried out, or claims more than it can hold. All names must
-    be known already.
+def rehearse(
+    plan: Plan, source_tensors: Mapping[str, Tensor], target_tensors: Mapping[str, Tensor]
+) -> Iterator[str]:
+    """One sentence for each step that cannot be carried out, or claims more than it can hold.
+
+    All names must be known already.
     """
     for step in plan.steps:
         if step.kind in WRITTEN:
-            problem = _problem(step, [given[name] for name in step.sources], wanted[step.target])
+            sources = [source_tensors[name] for name in step.sources]
+            problem = _problem(step, sources, target_tensors[step.target])
             if problem:
                 yield f"{step.target}: {problem}"
 
 
 def _problem(step: Step, sources: Sequence[Tensor], target: Tensor) -> str:
     name = step.transform
-    count = (1,) if "->" in name else SOURCES.get(name)
+    is_pattern = "->" in name
+    count = (1,) if is_pattern else SOURCES.get(name)
     if count is not None and len(sources) not in count:
-        return (
-            f"{name or 'a copy'!r} reads {' or '.join(map(str, count))} tensors, and {len(sources)} are given"
-        )
+        reads = " or ".join(map(str, count))
+        return f"{name or 'a copy'!r} reads {reads} tensors, and {len(sources)} are given"
     if step.contract == "bitwise" and not transforms.is_bitwise(name, step.parameters):
-        return f"the contract 'bitwise' is claimed, but {name!r} computes new values; say 'preserving' or 'lossy'"
-    if "->" in name or not name:
+        claim = f"the contract 'bitwise' is claimed, but {name!r} computes new values"
+        return f"{claim}; say 'preserving' or 'lossy'"
+    if is_pattern or not name:
         return _misfit(step, sources[0].shape, target.shape)
-    too_large = _too_large(step.parameters, max(ROOM, target.size, *(tensor.size for tensor in sources)))
-    return too_large or _tried(step, sources)
+    most = max(ROOM, target.size, *(tensor.size for tensor in sources))
+    return _too_large(step.parameters, most) or _tried(step, sources)
 
 
-def _misfit(step: Step, given: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+def _misfit(step: Step, source: tuple[int, ...], target: tuple[int, ...]) -> str:
+    name = step.sources[0]
     if not step.transform:
-        return "" if given == wanted else f"{step.sources[0]} has the shape {given}, expected {wanted}"
-    lengths = {name: size for name, size in step.parameters.items() if isinstance(size, int)}
-    fits = solve(step.transform, given, wanted, lengths) is not None
-    return (
-        ""
-        if fits
-        else f"{step.transform!r} does not turn the shape {given} of {step.sources[0]} into {wanted}"
-    )
+        return "" if source == target else f"{name} has the shape {source}, expected {target}"
+    lengths = {axis: size for axis, size in step.parameters.items() if isinstance(size, int)}
+    if solve(step.transform, source, target, lengths) is not None:
+        return ""
+    return f"{step.transform!r} does not turn the shape {source} of {name} into {target}"
 
 
 def _too_large(parameters: Mapping[str, Any], most: int) -> str:
     """A size that is no number, or would fill the memory: alone, or as what an axis rule makes of several."""
-    found = [str(n) for n in whole_numbers(parameters) if abs(n) > most]
-    for one in objects(parameters):
-        keys = (*SIZES, *REPEATS) if "rule" in one else SIZES
-        found += [f"{key} {one[key]!r}" for key in keys if key in one and not _is_whole(one[key])]
-    found = found or [
-        f"{one['from']} to {one['to']}" for one in objects(parameters) if not _is_small(one, most)
-    ]
-    return f"the parameters hold {found[0][:60]}, which is no size of these tensors" if found else ""
+    tables = list(objects(parameters))
+    odd = [str(n) for n in whole_numbers(parameters) if abs(n) > most]
+    odd += [size for table in tables for size in _odd_sizes(table)]
+    odd = odd or [f"{table['from']} to {table['to']}" for table in tables if not _is_small(table, most)]
+    return f"the parameters hold {odd[0][:60]}, which is no size of these tensors" if odd else ""
+
+
+def _odd_sizes(table: Mapping[str, Any]) -> list[str]:
+    keys = (*SIZES, *REPEATS) if "rule" in table else SIZES
+    return [f"{key} {table[key]!r}" for key in keys if key in table and not _is_whole(table[key])]
 
 
 def _is_whole(value: Any) -> bool:
-    return (
-        all(map(_is_whole, value))
-        if isinstance(value, list | tuple)
-        else isinstance(value, int) and not isinstance(value, bool)
-    )
+    if isinstance(value, list | tuple):
+        return all(map(_is_whole, value))
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_small(one: Mapping[str, Any], most: int) -> bool:
-    """Whether what an axis rule makes stays within the tensors; anything else is."""
-    if not {"from", "to"} <= one.keys():
+def _is_small(table: Mapping[str, Any], most: int) -> bool:
+    """Whether what an axis rule makes stays within the tensors; anything else is small."""
+    if not {"from", "to"} <= table.keys():
         return True
-    repeats = prod(sum(whole_numbers(one[key])) for key in REPEATS if key in one)
-    sizes = [sum(whole_numbers(one[end])) * repeats for end in ("from", "to")]
-    is_matrix = one.get("rule") not in ("take", "share")
+    repeats = prod(sum(whole_numbers(table[key])) for key in REPEATS if key in table)
+    sizes = [sum(whole_numbers(table[end])) * repeats for end in ("from", "to")]
+    is_matrix = table.get("rule") not in ("take", "share")
     return max(sizes) <= most and (not is_matrix or prod(sizes) <= MATRIX)
 
 
 def _tried(step: Step, sources: Sequence[Tensor]) -> str:
+    """What running the step on ones says, without the values' memory."""
     arrays = [np.broadcast_to(np.ones((), dtype_of(tensor.dtype)), tensor.shape) for tensor in sources]
     try:
         with np.errstate(all="ignore"):
             shape = _carried_out(step, arrays).shape
     except REFUSED as error:
-        reason = (
-            f"{error} is missing"
-            if isinstance(error, KeyError)
-            else str(error).partition("\n")[0] or type(error).__name__
-        )
-        return f"{step.transform!r} cannot be carried out: {reason}"
+        return f"{step.transform!r} cannot be carried out: {_reason(error)}"
     return "" if shape == step.shape else f"{step.transform!r} gives the shape {shape}, expected {step.shape}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    first_line = str(error).partition("\n")[0]
+    return first_line or type(error).__name__
 
 
 def _carried_out(step: Step, arrays: Sequence[Array]) -> Array:

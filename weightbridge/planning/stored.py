@@ -8,7 +8,7 @@ from pathlib import Path
 from weightbridge.adapters.apply.arithmetic import ADAPTERS
 from weightbridge.checked import listed
 from weightbridge.errors import PlanError, RuleError
-from weightbridge.formats.hashing import content_hash, structure_hash
+from weightbridge.formats.hashing import content_hash
 from weightbridge.model.axes import parse
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
@@ -66,7 +66,7 @@ def _refuse_changed_models(plan: Plan, source: LayerGraph, target: LayerGraph) -
 
 def _refuse_changed(graph: LayerGraph, side: str, structure: str, content: str | None) -> None:
     changed = f"the {side} {graph.path} has changed since the plan was made"
-    if structure_hash(graph) != structure:
+    if graph.structure != structure:
         raise PlanError(f"{changed}: other layers, tensors or attributes", fix=MAKE_ANEW)
     if content is not None and content_hash(graph) != content:
         raise PlanError(f"{changed}: the same structure, other bytes", fix=MAKE_ANEW)

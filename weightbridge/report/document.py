@@ -55,13 +55,18 @@ def plain(value: Any) -> Any:
         case float():
             return float(value) if isfinite(value) else None
         case Mapping():
-            return {str(k): plain(v) for k, v in sorted(value.items(), key=lambda item: str(item[0]))}
+            return _plain_object(value)
         case set() | frozenset():
-            return [plain(v) for v in sorted(value, key=str)]
+            return [plain(item) for item in sorted(value, key=str)]
         case list() | tuple():
-            return [plain(v) for v in value]
+            return [plain(item) for item in value]
     is_scalar = hasattr(value, "item") and getattr(value, "size", 1) == 1
     return plain(value.item()) if is_scalar else str(value)
+
+
+def _plain_object(value: Mapping[Any, Any]) -> dict[str, Any]:
+    in_order = sorted(value.items(), key=lambda item: str(item[0]))
+    return {str(key): plain(item) for key, item in in_order}
 
 
 def _coverage(plan: Plan | None) -> dict[str, Any]:

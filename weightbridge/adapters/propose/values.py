@@ -9,6 +9,8 @@ OF_PAIRS = frozenset(
     {"WB204", "WB205", "WB206", "WB301", "WB403", "WB407"}
 )  # what matching says of two layers that correspond
 
+PADDED = ("kernel_size", "padding")  # what padding a kernel makes equal
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
@@ -29,6 +31,5 @@ class Proposal:
 
     def settles(self, found: Finding) -> bool:
         """Whether the steps make a finding of the matching untrue."""
-        said = tuple(f"{found.target}: {attribute} " for attribute in ("kernel_size", "padding"))
-        is_padded = found.code == "WB403" and found.target in self.padded and found.message.startswith(said)
+        is_padded = found.code == "WB403" and found.target in self.padded and found.about in PADDED
         return is_padded or (self.different and found.code in OF_PAIRS)

@@ -157,6 +157,7 @@ def _finding(d: Difference, op: str) -> Finding:
         source=d.source,
         target=d.target,
         fix=fix,
+        about=d.attribute,
     )
 
 
