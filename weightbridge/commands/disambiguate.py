@@ -1,6 +1,4 @@
-"""`--disambiguate`: where names cannot tell and both sides can run, the candidates are tried, and the one
-that verifies is kept.
-"""
+"""`--disambiguate`: where names cannot tell and both sides run, the candidate that verifies is kept."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -25,17 +23,17 @@ ROUNDS = 2  # over all questions: the second sees the answers of the first
 
 
 def disambiguated(
-    plan: Plan, given: Any, source: LayerGraph, target: LayerGraph, options: Options
+    plan: Plan, model: Any, source: LayerGraph, target: LayerGraph, options: Options
 ) -> tuple[Plan, tuple[Finding, ...]]:
-    """The plan with the answers whose outputs are the source's, and what the trial showed (WB204 where it
-    showed nothing).
+    """The plan with the answers whose outputs are the source's, and what the trial showed.
 
-    given: the source as the user gave it, which is run. The target is run from a copy of its file.
+    WB204 where it showed nothing. model: the source as the user gave it, which is run. The target is run from
+    a copy of its file.
     """
     if not plan.questions:
         return plan, ()
     try:
-        reference = formats.runner(given, arguments=options.source_arguments)
+        reference = formats.runner(model, arguments=options.source_arguments)
         with TemporaryDirectory(prefix="weightbridge-") as folder:
             trial = _Trial(reference, source, target, Path(folder), options)
             return trial.decided(plan)
@@ -67,8 +65,9 @@ class _Trial:
         self._known: dict[tuple[tuple[str, str], ...], float] = {}
 
     def decided(self, plan: Plan) -> tuple[Plan, tuple[Finding, ...]]:
-        """Question by question the nearest answer, until nothing changes; exact only if the whole then equals
-        the source.
+        """Question by question the nearest answer, until nothing changes.
+
+        Exact only if the whole then equals the source.
         """
         chosen = {q.ask: q.chosen for q in plan.questions}
         for _ in range(ROUNDS):
@@ -78,7 +77,8 @@ class _Trial:
             if chosen == before:
                 break
         if self._distance(plan, chosen) > 1:
-            said = "--disambiguate: no combination of the candidates gives the source's outputs; nothing was decided"
+            said = "--disambiguate: no combination of the candidates gives the source's outputs"
+            said = f"{said}; nothing was decided"
             return plan, (finding("WB204", said, fix="answer the questions in the plan file"),)
         return self._with(plan, chosen)
 
@@ -107,8 +107,9 @@ class _Trial:
         return any(self._distance(plan, {**chosen, question.ask: label}) <= 1 for label in others)
 
     def _distance(self, plan: Plan, chosen: dict[str, str]) -> float:
-        """The largest ratio of any output to what is allowed, 1 and less where all are equal; infinite where
-        it cannot run.
+        """The largest ratio of any output to what is allowed; infinite where it cannot run.
+
+        1 and less where all are equal.
         """
         key = tuple(sorted(chosen.items()))
         if key not in self._known:
@@ -128,14 +129,16 @@ def _excess(output: Any) -> float:
 
 
 def as_map(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """What the numbers decided, as a user would say it with --map: matching again then tells what follows
-    from it.
+    """What the numbers decided, as a user would say it with --map.
+
+    Matching again then tells what follows from it.
     """
-    decided = [s for s in plan.steps if s.evidence == NUMBERS and len(s.sources) == 1]
-    return tuple(dict.fromkeys((layer_of(s.sources[0]), layer_of(s.target)) for s in decided))
+    decided = [step for step in plan.steps if step.evidence == NUMBERS and len(step.sources) == 1]
+    pairs = ((layer_of(step.sources[0]), layer_of(step.target)) for step in decided)
+    return tuple(dict.fromkeys(pairs))
 
 
 def without_decided(findings: Iterable[Finding], plan: Plan) -> tuple[Finding, ...]:
     """The findings without what is no longer ambiguous."""
-    sure = {layer_of(step.target) for step in plan.steps if step.evidence == NUMBERS}
-    return tuple(f for f in findings if f.code != "WB204" or f.target not in sure)
+    decided = {layer_of(step.target) for step in plan.steps if step.evidence == NUMBERS}
+    return tuple(f for f in findings if f.code != "WB204" or f.target not in decided)

@@ -74,22 +74,40 @@ def _is_edge(value: Any) -> bool:
 
 _texts, _counts, _objects = list_of(is_text), list_of(is_count), list_of(is_object)
 _REPORT: dict[str, Check] = {
-    "command": is_text, "verdict": one_of(get_args(Verdict)), "source": is_object, "target": is_object, "steps": _objects,
-    "unused": _objects, "findings": _objects, "verification": is_object,
-}  # fmt: skip
+    "command": is_text,
+    "verdict": one_of(get_args(Verdict)),
+    "source": is_object,
+    "target": is_object,
+    "steps": _objects,
+    "unused": _objects,
+    "findings": _objects,
+    "verification": is_object,
+}
 _SUMMARY: dict[str, Check] = {
-    "path": is_text, "format": is_text, "producer": is_text, "structure": is_text, "sha256": or_null(is_text),
-    "layers": is_count, "tensors": is_count, "parameters": is_count,
-}  # fmt: skip
+    **dict.fromkeys(("path", "format", "producer", "structure"), is_text),
+    "sha256": or_null(is_text),
+    **dict.fromkeys(("layers", "tensors", "parameters"), is_count),
+}
 _STEP: dict[str, Check] = {
-    "target": is_text, "sources": _texts, "kind": one_of(get_args(Kind)), "contract": one_of(get_args(Contract)),
-    "shape": _counts, "size": is_count, "transform": is_text, "confidence": is_number, "evidence": _texts, "runners_up": _texts,
-    "energy_kept": or_null(is_number), "cost": is_text,
-}  # fmt: skip
+    "target": is_text,
+    "sources": _texts,
+    "kind": one_of(get_args(Kind)),
+    "contract": one_of(get_args(Contract)),
+    "shape": _counts,
+    "size": is_count,
+    "transform": is_text,
+    "confidence": is_number,
+    "evidence": _texts,
+    "runners_up": _texts,
+    "energy_kept": or_null(is_number),
+    "cost": is_text,
+}
 _UNUSED: dict[str, Check] = {"source": is_text, "reason": one_of(get_args(UnusedReason))}
 _FINDING: dict[str, Check] = {
-    "code": one_of(CODES), "severity": one_of(get_args(Severity)), "message": is_text, "source": is_text, "target": is_text, "fix": is_text,
-}  # fmt: skip
+    "code": one_of(CODES),
+    "severity": one_of(get_args(Severity)),
+    **dict.fromkeys(("message", "source", "target", "fix"), is_text),
+}
 _TABLES = {"steps": _STEP, "unused": _UNUSED, "findings": _FINDING}
 _VERIFICATION: dict[str, Check] = {
     "mode": is_text,
@@ -98,18 +116,23 @@ _VERIFICATION: dict[str, Check] = {
     "evidence": is_object,
 }
 _GRAPH: dict[str, Check] = {
-    "framework": is_text, "has_flow": is_flag, "inputs": _texts, "outputs": _texts,
-    "layers": _objects, "edges": list_of(_is_edge), "excluded": _objects,
-}  # fmt: skip
+    "framework": is_text,
+    "has_flow": is_flag,
+    "inputs": _texts,
+    "outputs": _texts,
+    "layers": _objects,
+    "edges": list_of(_is_edge),
+    "excluded": _objects,
+}
 _LAYER: dict[str, Check] = {
-    "name": is_text, "op": is_text, "class_name": is_text, "attributes": is_object,
-    "output_shape": or_null(list_of(or_null(is_count))), "tensors": _objects,
-}  # fmt: skip
+    **dict.fromkeys(("name", "op", "class_name"), is_text),
+    "attributes": is_object,
+    "output_shape": or_null(list_of(or_null(is_count))),
+    "tensors": _objects,
+}
 _TENSOR: dict[str, Check] = {
-    "name": is_text,
-    "role": is_text,
+    **dict.fromkeys(("name", "role", "dtype"), is_text),
     "shape": _counts,
-    "dtype": is_text,
     "trainable": is_flag,
 }
 _EXCLUDED: dict[str, Check] = {"name": is_text, "reason": is_text, "size": is_count}

@@ -1,8 +1,7 @@
-"""A text table's columns: numbers and words are whole where there is room, then names, which cannot be
-searched for where they are broken.
+"""A text table's columns: numbers and words are whole where there is room, then names.
 
-Most cells fit and are only filled up with blanks: a report of hundreds of rows takes less than half the time
-that a general layout does.
+A name that is broken cannot be searched for. Most cells fit and are only filled up with blanks: a report of
+hundreds of rows takes less than half the time that a general layout does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,36 +19,34 @@ NAME, WORD = 8, 14  # what a column gets at least, if it asks for that much
 
 
 def widths(table: Table, width: int) -> list[int]:
-    """One for each column, as many as there is room for; the widest give way first where there is too little."""
-    columns = [
-        [column.title, *map(visible, cells)]
-        for column, cells in zip(table.columns, zip(*table.rows, strict=True), strict=True)
-    ]
+    """One for each column, as many as there is room for; the widest give way first where there is little."""
+    cells = zip(*table.rows, strict=True)
+    columns = [[c.title, *map(visible, column)] for c, column in zip(table.columns, cells, strict=True)]
     wanted = [max(map(len, column)) for column in columns]
     is_name = [column.kind == "name" for column in table.columns]
-    found = [
-        min(most, NAME if name else _word(column))
-        for most, name, column in zip(wanted, is_name, columns, strict=True)
-    ]
-    room = width - GAP * (len(found) - 1)
+    least = [NAME if name else _word(column) for name, column in zip(is_name, columns, strict=True)]
+    widths = list(map(min, wanted, least))
+    room = width - GAP * (len(widths) - 1)
     for kind in (True, False):
-        _give(found, wanted, [i for i, name in enumerate(is_name) if name is kind], room)
-    while sum(found) > room and max(found) > 1:
-        found[found.index(max(found))] -= 1
-    return found
+        _give(widths, wanted, [i for i, name in enumerate(is_name) if name is kind], room)
+    while sum(widths) > room and max(widths) > 1:
+        widths[widths.index(max(widths))] -= 1
+    return widths
 
 
 def _word(column: Sequence[str]) -> int:
-    return min(max(len(word) for cell in column for word in cell.split() or [""]), WORD)
+    """The length of the column's longest word, up to a limit."""
+    lengths = [len(word) for cell in column for word in cell.split()]
+    return min(max(lengths, default=0), WORD)
 
 
-def _give(found: list[int], wanted: Sequence[int], columns: Sequence[int], room: int) -> None:
+def _give(widths: list[int], wanted: Sequence[int], columns: Sequence[int], room: int) -> None:
     """One more character to the narrowest of these columns that wants it, until there is no room."""
-    for _ in range(room - sum(found)):
-        short = [i for i in columns if found[i] < wanted[i]]
+    for _ in range(room - sum(widths)):
+        short = [i for i in columns if widths[i] < wanted[i]]
         if not short:
             return
-        found[min(short, key=found.__getitem__)] += 1
+        widths[min(short, key=widths.__getitem__)] += 1
 
 
 def lines(table: Table, widths: Sequence[int], rows: int) -> Iterator[str]:
@@ -66,9 +63,7 @@ def _row(
 ) -> Iterator[str]:
     wrapped = [_wrapped(cell, width, console) for cell, width in zip(cells, widths, strict=True)]
     for parts in zip_longest(*wrapped, fillvalue=""):
-        filled = (
-            _filled(part, column, width) for part, column, width in zip(parts, columns, widths, strict=True)
-        )
+        filled = map(_filled, parts, columns, widths)
         yield (" " * GAP).join(filled).rstrip()
 
 

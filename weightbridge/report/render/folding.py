@@ -1,5 +1,4 @@
-"""Folding: rows that say the same of repeated blocks become one row, and the braces in its name stand for
-exactly those rows.
+"""Folding: rows that say the same of repeated blocks become one row, whose braces stand for exactly those.
 
 `conv{2..5}/{kernel,bias}` means every combination; the braces of a companion name (a step's source) run in
 step with the row's own.
@@ -20,8 +19,9 @@ _Values = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """names: the row's own, then its companions. details: all else that is shown, hashable; rows fold only
-    where it is equal.
+    """names: the row's own, then its companions.
+
+    details: all else that is shown, hashable; rows fold only where it is equal.
     """
 
     names: tuple[str, ...]
@@ -63,19 +63,27 @@ def _split(name: str) -> tuple[str, _Values]:
 
 
 def _parts(members: list[_Member]) -> list[list[_Member]]:
-    """The fewest parts (greedily, from the left) that are products of their values with companions in step."""
-    if len(members) == 1 or (
-        _is_product(members) and all(_is_linked(members, c) for c in _companions(members))
-    ):
+    """The fewest parts (greedily, from the left) that are products of their values, companions in step."""
+    if len(members) == 1 or _is_foldable(members):
         return [members]
-    varying = [i for i in range(len(members[0].values)) if len({m.values[i] for m in members}) > 1]
-    if not varying:  # the same name twice
+    varying = next((i for i in range(len(members[0].values)) if _varies(members, i)), None)
+    if varying is None:  # the same name twice
         return [[member] for member in members]
+    blocks = _blocks(members, varying)
     alike: defaultdict[Hashable, list[_Member]] = defaultdict(list)
-    for block in _blocks(members, varying[0]):
-        alike[frozenset(_without(m.values, varying[0]) for m in block)].extend(block)
-    blocks = list(alike.values()) if len(alike) > 1 else _blocks(members, varying[0])
+    for block in blocks:
+        alike[frozenset(_without(m.values, varying) for m in block)].extend(block)
+    if len(alike) > 1:
+        blocks = list(alike.values())
     return [part for block in blocks for part in _parts(block)]
+
+
+def _is_foldable(members: list[_Member]) -> bool:
+    return _is_product(members) and all(_is_linked(members, column) for column in _companions(members))
+
+
+def _varies(members: list[_Member], column: int) -> bool:
+    return len({member.values[column] for member in members}) > 1
 
 
 def _blocks(members: list[_Member], column: int) -> list[list[_Member]]:
@@ -86,8 +94,9 @@ def _blocks(members: list[_Member], column: int) -> list[list[_Member]]:
 
 
 def _is_product(members: list[_Member]) -> bool:
-    columns = list(zip(*(m.values for m in members), strict=True))
-    return len({m.values for m in members}) == len(members) == prod(len(set(column)) for column in columns)
+    distinct = {member.values for member in members}
+    sizes = [len(set(column)) for column in zip(*(m.values for m in members), strict=True)]
+    return len(distinct) == len(members) == prod(sizes)
 
 
 def _companions(members: list[_Member]) -> list[_Values]:
@@ -103,28 +112,31 @@ def _is_linked(members: list[_Member], column: _Values) -> bool:
 def _link(members: list[_Member], column: _Values) -> int | None:
     """The part of the own name that decides this column, None where none does."""
     for i in range(len(members[0].values)):
-        if len(set(zip((m.values[i] for m in members), column, strict=True))) == len(
-            {m.values[i] for m in members}
-        ):
+        own = [member.values[i] for member in members]
+        if len(set(zip(own, column, strict=True))) == len(set(own)):
             return i
     return None
 
 
 def _folded(rows: Sequence[Row], members: list[_Member]) -> Folded:
-    first = members[0]
-    names = rows[first.index].names
+    first = members[0].index
     if len(members) == 1:
-        return Folded(names, 1, first.index)
-    order = [_ordered({m.values[i]: None for m in members}) for i in range(len(first.values))]
-    braces = [_brace(values) for values in order]
-    for column in _companions(members):
-        link = _link(members, column) if len(set(column)) > 1 else None
-        mapped = {} if link is None else dict(zip((m.values[link] for m in members), column, strict=True))
-        braces.append(column[0] if link is None else _brace([mapped[value] for value in order[link]]))
+        return Folded(rows[first].names, 1, first)
+    own = [_ordered({m.values[i]: None for m in members}) for i in range(len(members[0].values))]
+    braces = [_brace(values) for values in own]
+    braces += [_companion_brace(members, column, own) for column in _companions(members)]
     parts = iter(braces)
-    return Folded(
-        tuple(_VARIABLE.sub(lambda _: next(parts), name) for name in names), len(members), first.index
-    )
+    names = tuple(_VARIABLE.sub(lambda _: next(parts), name) for name in rows[first].names)
+    return Folded(names, len(members), first)
+
+
+def _companion_brace(members: list[_Member], column: _Values, own: list[list[str]]) -> str:
+    """The brace of a companion's variable part, in the order of the part of the own name that decides it."""
+    link = _link(members, column) if len(set(column)) > 1 else None
+    if link is None:
+        return column[0]
+    mapped = dict(zip((member.values[link] for member in members), column, strict=True))
+    return _brace([mapped[value] for value in own[link]])
 
 
 def _without(values: _Values, column: int) -> _Values:
@@ -132,7 +144,9 @@ def _without(values: _Values, column: int) -> _Values:
 
 
 def _ordered(values: dict[str, None]) -> list[str]:
-    return sorted(values, key=lambda v: (int(v), v)) if all(map(_is_number, values)) else list(values)
+    if all(map(_is_number, values)):
+        return sorted(values, key=lambda value: (int(value), value))
+    return list(values)
 
 
 def _brace(values: list[str]) -> str:
@@ -140,10 +154,11 @@ def _brace(values: list[str]) -> str:
     if len(set(values)) == 1:
         return values[0]
     runs = [list(run) for _, run in groupby(enumerate(values), key=lambda pair: _offset(*pair))]
-    parts = [
-        f"{run[0][1]}..{run[-1][1]}" if len(run) > 2 else ",".join(value for _, value in run) for run in runs
-    ]
-    return "{" + ",".join(parts) + "}"
+    return "{" + ",".join(_run([value for _, value in run]) for run in runs) + "}"
+
+
+def _run(values: list[str]) -> str:
+    return f"{values[0]}..{values[-1]}" if len(values) > 2 else ",".join(values)
 
 
 def _offset(index: int, value: str) -> Hashable:
