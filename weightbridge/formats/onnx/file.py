@@ -8,7 +8,8 @@ from pathlib import Path
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import MissingFile, ModelError, Unsupported
 from weightbridge.formats.onnx.layers import Folded, fold
-from weightbridge.formats.onnx.proto import Model, TensorHeader, parse_model
+from weightbridge.formats.onnx.parse import parse_model
+from weightbridge.formats.onnx.proto import Model, TensorHeader
 from weightbridge.formats.onnx.tensors import check, loader, scaled
 from weightbridge.formats.onnx.write import write_tensors
 from weightbridge.model.graph import Excluded, LayerGraph

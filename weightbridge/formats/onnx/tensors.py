@@ -1,16 +1,14 @@
-"""The bytes of ONNX tensors: where they lie, checked before anything is read, and read one tensor at a time."""
+"""The bytes of ONNX tensors: where they lie, checked before anything is read; read one at a time."""
 
-import os
-import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from math import prod
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 
-from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, ResourceBomb, Unsupported
+from weightbridge.errors import Corrupt, MissingFile, ResourceBomb, Unsupported
+from weightbridge.formats.onnx.external import DAMAGED, Place, external_place
 from weightbridge.formats.onnx.proto import (
     DOUBLE_DATA,
     FLOAT_DATA,
@@ -58,17 +56,9 @@ FIELD_OF: dict[int, int] = {
     13: UINT64_DATA,
     8: STRING_DATA,
 }
+COMPLEX = (14, 15)
+PACKED = (1, 11, *COMPLEX)  # element types whose packed fields are laid out as raw bytes are
 MOST = 1 << 60  # elements
-DAMAGED = "The file may be truncated or damaged: copy or export it again"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """`nbytes` raw bytes of a file from `start` on."""
-
-    path: Path
-    start: int
-    nbytes: int
 
 
 def dtype_name(header: TensorHeader) -> str:
@@ -92,48 +82,63 @@ def stored_bytes(header: TensorHeader) -> int:
 
 
 def check(path: Path, header: TensorHeader, file_size: int) -> Place | None:
-    """Where the raw bytes are, None where the values stand in typed fields. Raises a ModelError where they
-    cannot be there.
+    """Where the raw bytes are, None where the values stand in typed fields.
+
+    Raises a ModelError where they cannot be there.
     """
     if header.rows is not None:
-        found = check(path, header.whole, file_size)
-        size = dtype_of(DTYPES[header.elem_type]).itemsize
-        return (
-            None
-            if found is None
-            else Place(found.path, found.start + header.skipped * size, prod(header.dims) * size)
-        )
+        whole = check(path, header.whole, file_size)
+        return None if whole is None else _place_of_rows(whole, header)
     dtype_name(header)
-    expected, where = stored_bytes(header), f"{path}: {header.name}"
+    where = f"{path}: {header.name}"
     if prod(max(n, 1) for n in header.dims) >= MOST:  # numpy refuses such a shape even where it is empty
         raise ResourceBomb(f"declares the shape {list(header.dims)}", where=where, fix=DAMAGED)
     if header.elem_type == STRING:
         return None
     if header.external is not None:
-        return _external(path, header, expected)
-    held = header.raw.end - header.raw.start if header.raw else sum(f.end - f.start for f in header.typed)
+        return external_place(path, header, stored_bytes(header))
+    return _embedded_place(path, header, file_size)
+
+
+def _place_of_rows(whole: Place, header: TensorHeader) -> Place:
+    size = dtype_of(DTYPES[header.elem_type]).itemsize
+    return Place(whole.path, whole.start + header.skipped * size, prod(header.dims) * size)
+
+
+def _embedded_place(path: Path, header: TensorHeader, file_size: int) -> Place | None:
+    """The place of a tensor that the model's own file holds; None where it stands in typed fields."""
+    expected, where, dims = stored_bytes(header), f"{path}: {header.name}", list(header.dims)
+    held = _held_bytes(header)
     if expected > max(file_size, held):
-        raise ResourceBomb(
-            f"declares {expected} bytes {list(header.dims)}, the file holds {file_size}",
-            where=where,
-            fix=DAMAGED,
-        )
+        message = f"declares {expected} bytes {dims}, the file holds {file_size}"
+        raise ResourceBomb(message, where=where, fix=DAMAGED)
     if header.raw:
         if held != expected:
-            raise Corrupt(
-                f"holds {held} bytes, its shape {list(header.dims)} needs {expected}",
-                where=where,
-                fix=DAMAGED,
-            )
+            raise Corrupt(f"holds {held} bytes, its shape {dims} needs {expected}", where=where, fix=DAMAGED)
         return Place(path, header.raw.start, expected)
-    fewest = (
-        prod(header.dims) if header.elem_type in DTYPES else expected
-    )  # a number takes a byte at least; small types are packed first
-    if fewest > held or (not header.typed and expected):
-        raise Corrupt(
-            f"holds {held} bytes, too few for its shape {list(header.dims)}", where=where, fix=DAMAGED
-        )
+    # a number takes a byte at least; small types are packed first
+    fewest = prod(header.dims) if header.elem_type in DTYPES else expected
+    is_absent = expected > 0 and not header.typed
+    if fewest > held or is_absent:
+        raise Corrupt(f"holds {held} bytes, too few for its shape {dims}", where=where, fix=DAMAGED)
     return _packed_place(path, header, expected)
+
+
+def _held_bytes(header: TensorHeader) -> int:
+    if header.raw:
+        return header.raw.end - header.raw.start
+    return sum(field.end - field.start for field in header.typed)
+
+
+def _packed_place(path: Path, header: TensorHeader, expected: int) -> Place | None:
+    """One packed run of floats is laid out as raw bytes are."""
+    if header.elem_type not in PACKED or len(header.typed) != 1:
+        return None
+    run = header.typed[0]
+    has_length = run.wire == LENGTH and run.end - run.start == expected
+    if not has_length or run.number != FIELD_OF[header.elem_type]:
+        return None
+    return Place(path, run.start, expected)
 
 
 def loader(path: Path, header: TensorHeader, place: Place | None) -> Callable[[], Array]:
@@ -143,151 +148,71 @@ def loader(path: Path, header: TensorHeader, place: Place | None) -> Callable[[]
 
 def scaled(values: Array, scale: Array, zero: Array | None, axis: int) -> Array:
     """What DequantizeLinear makes of a tensor."""
-    shape = (
-        [1] * values.ndim
-        if scale.size == 1
-        else [-1 if i == axis % values.ndim else 1 for i in range(values.ndim)]
-    )
-    moved = (
-        values.astype(np.float32)
-        if zero is None
-        else values.astype(np.float32) - zero.astype(np.float32).reshape(shape)
-    )
-    return np.asarray(moved * scale.astype(np.float32).reshape(shape), scale.dtype)
-
-
-def _packed_place(path: Path, header: TensorHeader, expected: int) -> Place | None:
-    """One packed run of floats is laid out as raw bytes are."""
-    if header.elem_type in (1, 11, 14, 15) and len(header.typed) == 1 and header.typed[0].wire == LENGTH:
-        run = header.typed[0]
-        if run.end - run.start == expected and run.number == FIELD_OF[header.elem_type]:
-            return Place(path, run.start, expected)
-    return None
+    shape = [1] * values.ndim
+    if scale.size != 1:
+        shape[axis % values.ndim] = -1
+    moved = values.astype(np.float32)
+    if zero is not None:
+        moved = moved - zero.astype(np.float32).reshape(shape)
+    factor = scale.astype(np.float32).reshape(shape)
+    return np.asarray(moved * factor, scale.dtype)
 
 
 def _from_place(place: Place, header: TensorHeader) -> Array:
-    if header.elem_type not in DTYPES:
-        fix = "Export the model with float or 8-bit weights"
-        raise Unsupported(
-            f"the type {dtype_name(header)} is not supported", where=f"{place.path}: {header.name}", fix=fix
-        )
+    where = f"{place.path}: {header.name}"
+    _check_supported(header, where)
     dtype = dtype_of(DTYPES[header.elem_type]).newbyteorder("<")
     try:
         with place.path.open("rb") as file:
             file.seek(place.start)
             values = np.fromfile(file, np.uint8, place.nbytes)
     except OSError as error:
-        raise MissingFile(
-            f"cannot be read: {error.strerror}", where=str(place.path), fix="Check its permissions"
-        ) from error
+        message, fix = f"cannot be read: {error.strerror}", "Check its permissions"
+        raise MissingFile(message, where=str(place.path), fix=fix) from error
     if values.size != place.nbytes:
-        raise Corrupt(
-            f"{place.nbytes} bytes expected, {values.size} found",
-            where=f"{place.path}: {header.name}",
-            fix=DAMAGED,
-        )
+        raise Corrupt(f"{place.nbytes} bytes expected, {values.size} found", where=where, fix=DAMAGED)
     return values.view(dtype).reshape(header.dims)
+
+
+def _check_supported(header: TensorHeader, where: str) -> None:
+    if header.elem_type not in DTYPES:
+        fix = "Export the model with float or 8-bit weights"
+        raise Unsupported(f"the type {dtype_name(header)} is not supported", where=where, fix=fix)
 
 
 def _from_fields(path: Path, header: TensorHeader) -> Array:
     """Values that are not stored as raw bytes: varints, or floats one by one."""
     if header.rows is not None:
-        return _from_fields(path, header.whole)[header.rows[0] : header.rows[0] + header.dims[0]]
+        first, count = header.rows[0], header.dims[0]
+        return _from_fields(path, header.whole)[first : first + count]
     where = f"{path}: {header.name}"
-    if header.elem_type not in DTYPES:
-        raise Unsupported(
-            f"the type {dtype_name(header)} is not supported",
-            where=where,
-            fix="Export the model with float or 8-bit weights",
-        )
+    _check_supported(header, where)
+    values = _typed(_stored_numbers(path, header), header.elem_type)
+    count = prod(header.dims)
+    if values.size != count:
+        message = f"holds {values.size} values, its shape {list(header.dims)} needs {count}"
+        raise Corrupt(message, where=where, fix=DAMAGED)
+    return values.reshape(header.dims)
+
+
+def _stored_numbers(path: Path, header: TensorHeader) -> Array:
+    """The numbers in the field of the tensor's type, as the file has them."""
     with path.open("rb") as file:
         file.seek(header.span.start)
         data = file.read(header.span.end - header.span.start)
     number = FIELD_OF.get(header.elem_type, INT32_DATA)
     read = floats if number in (FLOAT_DATA, DOUBLE_DATA) else integers
-    parts = [read(data, f) for f in fields(data, Span(0, len(data))) if f.number == number]
-    values = np.concatenate(parts) if parts else np.empty(0)
-    dtype = dtype_of(DTYPES[header.elem_type])
-    if header.elem_type in (14, 15):
-        values = values.view(dtype)
-    elif (
-        dtype.kind not in "iubf" or dtype.itemsize < 4
-    ):  # half floats and 8-bit types are stored as the integer of their bits
-        values = values.astype(f"u{dtype.itemsize}").view(dtype)
-    if values.size != prod(header.dims):
-        raise Corrupt(
-            f"holds {values.size} values, its shape {list(header.dims)} needs {prod(header.dims)}",
-            where=where,
-            fix=DAMAGED,
-        )
-    return values.astype(dtype, copy=False).reshape(header.dims)
+    whole = Span(0, len(data))
+    parts = [read(data, field) for field in fields(data, whole) if field.number == number]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _external(path: Path, header: TensorHeader, expected: int) -> Place:
-    """The place in another file, which must lie inside the model's folder and hold what is declared."""
-    where = f"{path}: {header.name}"
-    entries = header.external or {}
-    file = external_file(path, entries.get("location", ""), where)
-    try:
-        size = os.stat(file, follow_symlinks=False)
-    except OSError as error:
-        fix = "Put the external data beside the model"
-        raise MissingFile(
-            f"its data is in {file.name}, which cannot be read: {error.strerror}", where=where, fix=fix
-        ) from error
-    if not stat.S_ISREG(size.st_mode):
-        raise ExternalReference(
-            f"its data is in {file.name}, which is no regular file",
-            where=where,
-            fix="Put the data itself there",
-        )
-    try:
-        start = int(entries.get("offset") or 0)
-        length = int(entries.get("length") or size.st_size - start)
-    except ValueError as error:
-        raise Corrupt(
-            "the offset or the length of its external data is no number", where=where, fix=DAMAGED
-        ) from error
-    if start < 0 or length < 0 or start + length > size.st_size:
-        kind: type[ModelError] = ResourceBomb if expected > size.st_size else Corrupt
-        raise kind(
-            f"bytes {start} to {start + length} of {file.name}, which holds {size.st_size}",
-            where=where,
-            fix=DAMAGED,
-        )
-    if length != expected and not (entries.get("length") in (None, "", "0") and length >= expected):
-        raise Corrupt(
-            f"{length} bytes in {file.name}, its shape {list(header.dims)} needs {expected}",
-            where=where,
-            fix=DAMAGED,
-        )
-    return Place(file, start, expected)
-
-
-def external_file(path: Path, location: str, where: str) -> Path:
-    """The file of external data. Raises ExternalReference unless it lies in the model's folder, no link
-    followed.
-    """
-    posix, windows = PurePosixPath(location), PureWindowsPath(location)
-    outside = (
-        posix.is_absolute()
-        or windows.is_absolute()
-        or windows.drive
-        or ".." in posix.parts
-        or ".." in windows.parts
-    )
-    if not location or outside or "\0" in location:
-        message = f"its data is said to be in {location!r}, outside the model's folder"
-        raise ExternalReference(
-            message, where=where, fix="Put the data into the model's folder and name it there"
-        )
-    file = path.parent
-    for part in posix.parts:
-        file = file / part
-        if file.is_symlink():
-            raise ExternalReference(
-                f"its data is in {location!r}, reached by a link",
-                where=where,
-                fix="Put the data itself there",
-            )
-    return file
+def _typed(numbers: Array, elem_type: int) -> Array:
+    """Half floats and 8-bit types are stored as the integer of their bits, complex ones as two floats."""
+    dtype = dtype_of(DTYPES[elem_type])
+    if elem_type in COMPLEX:
+        return numbers.view(dtype)
+    are_bits = dtype.kind not in "iubf" or dtype.itemsize < 4
+    if are_bits:
+        return numbers.astype(f"u{dtype.itemsize}").view(dtype)
+    return numbers.astype(dtype, copy=False)

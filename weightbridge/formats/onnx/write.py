@@ -1,8 +1,7 @@
 """Writing ONNX: a copy of a file in which tensors have other bytes.
 
 Tensors that are stored as plain bytes are patched where they are. External data and values that are stored
-one by one become
-raw bytes of the copy, so that one file is all that has to be renamed into place.
+one by one become raw bytes of the copy, so that one file is all that has to be renamed into place.
 """
 
 import mmap
@@ -44,22 +43,19 @@ Piece = bytes | Span | Insert
 def write_tensors(
     path: Path, model: Model, weights: Iterable[TensorHeader], output: Path, values: Iterable[Given]
 ) -> None:
-    """Copies `path` to `output` and puts the values in, one at a time; `weights` are those that may be among
-    them.
+    """Copies `path` to `output` and puts the values in, one at a time.
 
-    Raises OutputError, or Unsupported beyond protobuf's 2 GB.
+    weights: the tensors that may be among the values. Raises OutputError, or Unsupported beyond protobuf's 2 GB.
     """
     try:
         with path.open("rb") as source, output.open("w+b") as target:
-            starts = _copy(path, model, {h.span for h in weights}, source, target)
+            spans = {header.span for header in weights}
+            starts = _copy(path, model, spans, source, target)
             for header, name, array in values:
                 _patch(target, starts[header.span], header, name, array)
     except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}",
-            where=str(output),
-            fix="Check the space and the permissions there",
-        ) from error
+        message, fix = f"cannot be written: {error.strerror}", "Check the space and the permissions there"
+        raise OutputError(message, where=str(output), fix=fix) from error
 
 
 def all_tensors(graph: Graph) -> Iterator[TensorHeader]:
@@ -67,24 +63,23 @@ def all_tensors(graph: Graph) -> Iterator[TensorHeader]:
     yield from graph.initializers
     for node in graph.nodes:
         for value in node.attributes.values():
-            yield from (
-                v for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, TensorHeader)
-            )
+            candidates = value if isinstance(value, tuple) else (value,)
+            yield from (tensor for tensor in candidates if isinstance(tensor, TensorHeader))
         for inner in subgraphs(node):
             yield from all_tensors(inner)
 
 
 def _patch(target: BinaryIO, start: int, header: TensorHeader, name: str, array: Array) -> None:
     dtype = dtype_of(DTYPES[header.elem_type])
-    assert (array.shape, array.dtype) == (header.dims, dtype), (
-        f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
-    )
+    is_fitting = (array.shape, array.dtype) == (header.dims, dtype)
+    assert is_fitting, f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
     target.seek(start + header.skipped * dtype.itemsize)
     target.write(_bytes(array, dtype))
 
 
 def _bytes(array: Array, dtype: np.dtype[Any]) -> bytes:
-    return np.ascontiguousarray(array, dtype.newbyteorder("<")).tobytes()
+    little_endian = dtype.newbyteorder("<")
+    return np.ascontiguousarray(array, little_endian).tobytes()
 
 
 def _copy(
@@ -92,42 +87,48 @@ def _copy(
 ) -> dict[Span, int]:
     """Makes the copy; returns where in it each tensor's bytes begin, by the tensor's span in the source."""
     size = source.seek(0, 2)
-    places = {h.span: (h, check(path, h, size)) for h in all_tensors(model.graph) if h.elem_type in DTYPES}
-    moved = {
-        span: h for span, (h, place) in places.items() if (place.path != path if place else span in weights)
-    }
-    kept = {
-        span: place.start for span, (_, place) in places.items() if place is not None and span not in moved
-    }
+    moved: dict[Span, TensorHeader] = {}
+    kept: dict[Span, int] = {}
+    readable = (header for header in all_tensors(model.graph) if header.elem_type in DTYPES)
+    for header in readable:
+        place = check(path, header, size)
+        if place is not None and place.path == path:
+            kept[header.span] = place.start
+        elif place is not None or header.span in weights:
+            moved[header.span] = header
     source.seek(0)
     if not moved:
         shutil.copyfileobj(source, target, CHUNK)
         return kept
     with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        pieces = list(_pieces(data, Span(0, size), moved, sorted(span.start for span in moved)))
-        if _length(pieces) > LIMIT:
-            fix = "Transfer into .safetensors, or save the target without external data"
-            raise Unsupported(
-                "the model is larger than 2 GB, too large for one ONNX file", where=str(path), fix=fix
-            )
+        starts = sorted(span.start for span in moved)
+        pieces = list(_pieces(data, Span(0, size), moved, starts))
+        _check_length(path, pieces)
         return _written(path, data, pieces, target, kept)
+
+
+def _check_length(path: Path, pieces: Iterable[Piece]) -> None:
+    if _length(pieces) > LIMIT:
+        message = "the model is larger than 2 GB, too large for one ONNX file"
+        fix = "Transfer into .safetensors, or save the target without external data"
+        raise Unsupported(message, where=str(path), fix=fix)
 
 
 def _pieces(
     data: Buffer, span: Span, moved: Mapping[Span, TensorHeader], starts: list[int]
 ) -> Iterator[Piece]:
-    """The message at `span`, with the moved tensors' bytes inside it and all lengths around them made right."""
+    """The message at `span` with the moved tensors' bytes inside it, and all lengths made right."""
     done = span.start
     for field in fields(data, span):
         inner = Span(field.start, field.end)
-        if field.wire == LENGTH and (inner in moved or _holds(inner, starts)):
-            changed = list(
-                _tensor(data, inner, moved[inner]) if inner in moved else _pieces(data, inner, moved, starts)
-            )
+        if field.wire != LENGTH or not (inner in moved or _holds(inner, starts)):
+            yield Span(done, field.end)
+        else:
+            is_tensor = inner in moved
+            parts = _tensor(data, inner, moved[inner]) if is_tensor else _pieces(data, inner, moved, starts)
+            changed = list(parts)
             yield _varint(field.number << 3 | LENGTH) + _varint(_length(changed))
             yield from changed
-        else:
-            yield Span(done, field.end)
         done = field.end
 
 
@@ -158,8 +159,7 @@ def _written(
         match piece:
             case Span():
                 copied.append((piece.start, target.tell()))
-                for start in range(piece.start, piece.end, CHUNK):
-                    target.write(data[start : min(start + CHUNK, piece.end)])
+                _write_run(data, piece, target)
             case Insert(header=header):
                 starts[header.span] = target.tell()
                 array = loader(path, header, check(path, header, len(data)))()
@@ -172,17 +172,30 @@ def _written(
     return starts
 
 
+def _write_run(data: Buffer, run: Span, target: BinaryIO) -> None:
+    for start in range(run.start, run.end, CHUNK):
+        end = min(start + CHUNK, run.end)
+        target.write(data[start:end])
+
+
 def _length(pieces: Iterable[Piece]) -> int:
-    return sum(
-        p.end - p.start if isinstance(p, Span) else p.nbytes if isinstance(p, Insert) else len(p)
-        for p in pieces
-    )
+    return sum(_piece_length(piece) for piece in pieces)
+
+
+def _piece_length(piece: Piece) -> int:
+    match piece:
+        case Span():
+            return piece.end - piece.start
+        case Insert():
+            return piece.nbytes
+        case _:
+            return len(piece)
 
 
 def _varint(value: int) -> bytes:
-    found = bytearray()
+    encoded = bytearray()
     while value > 0x7F:
-        found.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    found.append(value)
-    return bytes(found)
+    encoded.append(value)
+    return bytes(encoded)

@@ -1,4 +1,4 @@
-"""The activations of ONNX's recurrent nodes, with the numbers that the node keeps for them in lists of their own.
+"""The activations of ONNX's recurrent nodes, with the numbers that the node keeps for them.
 
 https://onnx.ai/onnx/operators/onnx__LSTM.html: `activation_alpha` and `activation_beta` have one number for
 each of the activations that take one, in their order; without them the defaults of the operators hold.

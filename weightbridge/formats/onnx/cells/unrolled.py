@@ -1,4 +1,4 @@
-"""Recurrent cells written out in single steps, once or once per time step, as layers in Keras's layout."""
+"""Recurrent cells written out in single steps, once or once per time step, as layers of Keras."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""BatchNorm in single steps whose factor or offset the graph computes from its tensors: one layer again.
+"""BatchNorm in single steps whose factor or offset the graph computes from tensors: one layer again.
 
 `(x - mean) * (gamma / sqrt(var + eps)) + beta`, `x * f + (beta - mean * f)`, or any other order: told by the
 values that come out for random tensors.

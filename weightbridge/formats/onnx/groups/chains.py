@@ -62,7 +62,7 @@ def _gather(site: Site, node: Node, tensors: _Tensors) -> bool:
 
 
 def _gather_value(site: Site, value: str, tensors: _Tensors) -> bool:
-    """Notes the vectors and numbers that a value is computed from; whether these are all, within DEPTH nodes."""
+    """Notes the vectors and numbers that a value is computed from. False where it takes too many nodes."""
     waiting, seen = [value], set[str]()
     while waiting and len(seen) < DEPTH:
         value = waiting.pop()

@@ -1,4 +1,4 @@
-"""What is known about a group of nodes: the steps from one value to another, and the function that they are."""
+"""A group of nodes that computes one value from another, and the known function that it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""torch's GroupNorm, an InstanceNormalization of reshaped groups, a scale and a shift: one layer again."""
+"""torch's GroupNorm: an InstanceNormalization of groups, a scale and a shift become one layer again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

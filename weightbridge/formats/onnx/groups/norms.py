@@ -1,4 +1,4 @@
-"""Layer, RMS and group normalisation written out in single steps, told by their values on random inputs."""
+"""Layer, RMS and group normalisation in single steps, told by their values on random inputs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

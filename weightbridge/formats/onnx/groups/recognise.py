@@ -1,4 +1,4 @@
-"""What function a group of nodes computes: its values on a few inputs against those of known functions."""
+"""What function a group of nodes computes: its values on a few inputs against known functions."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Functions written out in single steps (gelu, swish, layer normalisation), found back from their last node."""
+"""Functions in single steps (gelu, swish, layer normalisation), found back from their last node."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

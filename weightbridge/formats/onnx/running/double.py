@@ -1,6 +1,4 @@
-"""The same ONNX model in float64: every float32 tensor, type and cast changed, for a run that shows how much
-rounding matters.
-"""
+"""The same ONNX model in float64, with every float32 tensor, type and cast changed."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -29,12 +27,14 @@ class BatchNormalization(OpRun):
     def _run(self, x: Array, *parameters: Array, epsilon: float | None = None, **_: Any) -> tuple[Array]:
         shape = (-1, *(1,) * (x.ndim - 2))
         scale, bias, mean, variance = (p.reshape(shape) for p in parameters)
-        return ((x - mean) / np.sqrt(variance + (1e-5 if epsilon is None else epsilon)) * scale + bias,)
+        deviation = np.sqrt(variance + (1e-5 if epsilon is None else epsilon))
+        return ((x - mean) / deviation * scale + bias,)
 
 
 class LogSoftmax(OpRun):
-    """onnx's reference takes the logarithm of a softmax, which is minus infinity where that is too small for
-    a number.
+    """onnx's reference takes the logarithm of a softmax.
+
+    That is minus infinity where the softmax is too small for a number.
     """
 
     op_domain = ""
@@ -42,7 +42,8 @@ class LogSoftmax(OpRun):
     def _run(self, x: Array, axis: int | None = None, **_: Any) -> tuple[Array]:
         along = -1 if axis is None else axis
         moved = x - x.max(along, keepdims=True)
-        return (moved - np.log(np.exp(moved).sum(along, keepdims=True)),)
+        total = np.exp(moved).sum(along, keepdims=True)
+        return (moved - np.log(total),)
 
 
 OWN = (BatchNormalization, LogSoftmax)
@@ -57,9 +58,7 @@ def in_double(model: Any) -> Any:
 
 
 def _convert(graph: Any) -> None:
-    kept = {
-        v for node in _nodes(graph) for i in ALWAYS_FLOAT.get(node.op_type, ()) for v in node.input[i : i + 1]
-    }
+    kept = _kept(graph)
     for tensor in graph.initializer:
         if tensor.name not in kept:
             _widen(tensor)
@@ -68,22 +67,36 @@ def _convert(graph: Any) -> None:
             info.type.tensor_type.elem_type = TensorProto.DOUBLE
     for node in graph.node:
         for attribute in node.attribute:
-            if attribute.type == AttributeProto.TENSOR and not kept.intersection(node.output):
-                _widen(attribute.t)
-            elif attribute.type == AttributeProto.GRAPH:
-                _convert(attribute.g)
-            elif attribute.name == TYPES.get(node.op_type) and attribute.i in NARROW:
-                attribute.i = TensorProto.DOUBLE
+            _convert_attribute(node, attribute, kept)
         _name_type(node)
+
+
+def _kept(graph: Any) -> set[str]:
+    """The values whose type ONNX fixes."""
+    kept: set[str] = set()
+    for node in _nodes(graph):
+        for i in ALWAYS_FLOAT.get(node.op_type, ()):
+            kept.update(node.input[i : i + 1])
+    return kept
+
+
+def _convert_attribute(node: Any, attribute: Any, kept: set[str]) -> None:
+    if attribute.type == AttributeProto.TENSOR and not kept.intersection(node.output):
+        _widen(attribute.t)
+    elif attribute.type == AttributeProto.GRAPH:
+        _convert(attribute.g)
+    elif attribute.name == TYPES.get(node.op_type) and attribute.i in NARROW:
+        attribute.i = TensorProto.DOUBLE
 
 
 def _name_type(node: Any) -> None:
     """Constants that stand in a node as plain numbers are float32 by definition: they become a tensor."""
-    for attribute in node.attribute if node.op_type == "Constant" else ():
+    if node.op_type != "Constant":
+        return
+    for attribute in node.attribute:
         if attribute.name in ("value_float", "value_floats"):
-            values = np.array(
-                attribute.f if attribute.name == "value_float" else list(attribute.floats), np.float64
-            )
+            numbers = attribute.f if attribute.name == "value_float" else list(attribute.floats)
+            values = np.array(numbers, np.float64)
             attribute.Clear()
             attribute.name, attribute.type = "value", AttributeProto.TENSOR
             attribute.t.CopyFrom(numpy_helper.from_array(values))
@@ -91,8 +104,8 @@ def _name_type(node: Any) -> None:
 
 def _widen(tensor: Any) -> None:
     if tensor.data_type in NARROW:
-        name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), name))
+        values = numpy_helper.to_array(tensor).astype(np.float64)
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 
 
 def _nodes(graph: Any) -> Iterator[Any]:

@@ -1,6 +1,4 @@
-"""Runner for ONNX models by onnxruntime on the CPU: outputs, activations of named layers, logits, and float64
-where there are kernels.
-"""
+"""Runner for ONNX models by onnxruntime: outputs, activations of named layers, logits, float64."""
 
 from collections.abc import Mapping, Sequence
 from math import prod
@@ -13,7 +11,7 @@ import onnx
 from weightbridge.errors import RunError, Unsupported, UsageError
 from weightbridge.formats.onnx.file import folded
 from weightbridge.formats.onnx.layers import Folded
-from weightbridge.formats.onnx.proto import Model
+from weightbridge.formats.onnx.proto import Model, Node
 from weightbridge.formats.onnx.running.sessions import Session, double_session, session
 from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.running import InputSpec, Saturation
@@ -23,39 +21,35 @@ from weightbridge.model.vocabulary import COPIES, RESHAPES, SINGLE_KERNEL_CONVOL
 
 SATURATIONS: Mapping[str, Saturation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 VIEWS = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
+PASSED = COPIES | RESHAPES | {"Slice"}
 TOO_MANY = 1_000_000_000  # products per item; onnx's reference takes a minute for them
 
 
 def runner(model: Path, dtype: str = "float32") -> "OnnxRunner":
-    """A runner for a file. `float64` runs the same graph in that precision; Unsupported where that is not
-    possible.
+    """A runner for a file. `float64` runs the same graph in that precision.
 
-    The file is checked as `read` does before onnxruntime sees it; raises a ModelError where it is not to be
-    trusted.
+    Raises Unsupported where that is not possible. The file is checked as `read` does before onnxruntime sees
+    it: raises a ModelError where it is not to be trusted.
     """
-    parsed, found = folded(model)
+    parsed, layers = folded(model)
     if dtype not in ("float32", "float64"):
         raise UsageError(f"a model runs in float32 or float64, not in {dtype}", where=str(model))
-    if dtype == "float64" and (work := products(found)) > TOO_MANY:
-        fix = "Verification goes by perturbed runs instead"
-        raise Unsupported(
-            f"{work} products per item are too many for a float64 run without kernels",
-            where=str(model),
-            fix=fix,
-        )
-    return OnnxRunner(model, onnx.load(model, load_external_data=dtype == "float64"), parsed, found, dtype)
+    is_double = dtype == "float64"
+    if is_double and (work := products(layers)) > TOO_MANY:
+        message = f"{work} products per item are too many for a float64 run without kernels"
+        raise Unsupported(message, where=str(model), fix="Verification goes by perturbed runs instead")
+    proto = onnx.load(model, load_external_data=is_double)
+    return OnnxRunner(model, proto, parsed, layers, dtype)
 
 
-def products(found: Folded) -> int:
+def products(layers: Folded) -> int:
     """How many products the convolutions of one item take, as far as shapes are known."""
-    kernels = (
-        (layer.output_shape, layer.tensor("kernel"))
-        for layer in found.layers
-        if layer.op in SINGLE_KERNEL_CONVOLUTIONS
-    )
-    return sum(
-        prod(n or 1 for n in shape) * prod(kernel.shape[1:]) for shape, kernel in kernels if shape and kernel
-    )
+    total = 0
+    for layer in layers.layers:
+        kernel, shape = layer.tensor("kernel"), layer.output_shape
+        if layer.op in SINGLE_KERNEL_CONVOLUTIONS and shape and kernel:
+            total += prod(n or 1 for n in shape) * prod(kernel.shape[1:])
+    return total
 
 
 class OnnxRunner:
@@ -75,21 +69,20 @@ class OnnxRunner:
         return {output: saturation for output, (_, saturation) in self._last_steps.items()}
 
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
-        """The outputs in their order, then `layer:<name>` for each layer and `logits:<output>` for each such
-        name in `layers`.
+        """The outputs in their order, then `layer:<name>` or `logits:<output>` for each name in `layers`.
 
         Raises RunError where the model does not run on these feeds, or has no such layer.
         """
-        wanted = {
-            name if name.startswith("logits:") else f"layer:{name}": self._value(name) for name in layers
+        shown = {_key(name): self._value(name) for name in layers}
+        inputs = {
+            spec.name: np.asarray(feeds[spec.name], spec.dtype) for spec in self.inputs if spec.name in feeds
         }
-        given = {s.name: np.asarray(feeds[s.name], s.dtype) for s in self.inputs if s.name in feeds}
-        extra = tuple(sorted(set(wanted.values()) - set(self.outputs) - given.keys()))
-        arrays = self._session(extra)((*self.outputs, *extra), given)
-        values = {**given, **dict(zip((*self.outputs, *extra), arrays, strict=True))}
-        return {name: values[name] for name in self.outputs} | {
-            name: values[value] for name, value in wanted.items()
-        }
+        extra = tuple(sorted(set(shown.values()) - set(self.outputs) - inputs.keys()))
+        names = (*self.outputs, *extra)
+        arrays = self._session(extra)(names, inputs)
+        values = {**inputs, **dict(zip(names, arrays, strict=True))}
+        outputs = {name: values[name] for name in self.outputs}
+        return outputs | {key: values[value] for key, value in shown.items()}
 
     def _value(self, name: str) -> str:
         """The value of the graph that shows a layer, or the logits of an output."""
@@ -111,45 +104,59 @@ class OnnxRunner:
         return self._sessions[extra]
 
 
+def _key(name: str) -> str:
+    """The key of an activation or of logits among the outputs."""
+    return name if name.startswith("logits:") else f"layer:{name}"
+
+
 def _inputs(parsed: Model, found: Folded, dtype: str) -> tuple[InputSpec, ...]:
     layers = {layer.name: layer for layer in found.layers}
     names = {found.shown[name]: name for name in found.inputs}
     specs = []
     for info in parsed.graph.inputs:
-        if info.name in names:
-            own = DTYPES.get(info.elem_type, "float32")
-            vocabulary = _vocabulary(names[info.name], found, layers) if "int" in own else None
-            specs.append(
-                InputSpec(info.name, info.shape or (), dtype if own == "float32" else own, vocabulary)
-            )
+        if info.name not in names:
+            continue
+        stored = DTYPES.get(info.elem_type, "float32")
+        vocabulary = _vocabulary(names[info.name], found, layers) if "int" in stored else None
+        input_dtype = dtype if stored == "float32" else stored
+        specs.append(InputSpec(info.name, info.shape or (), input_dtype, vocabulary))
     return tuple(specs)
 
 
 def _vocabulary(name: str, found: Folded, layers: Mapping[str, Layer]) -> int | None:
     """The rows of the smallest table that this input looks up, straight or through casts and reshapes."""
-    rows, left, seen = [], [name], set()
-    while left:
-        current = left.pop()
-        for edge in found.edges:
-            if edge.source != current or edge.target in seen:
-                continue
-            seen.add(edge.target)
-            layer = layers[edge.target]
+    rows: list[int] = []
+    waiting, seen = [name], set[str]()
+    while waiting:
+        readers = _readers(found, waiting.pop()) - seen
+        seen |= readers
+        for reader in sorted(readers):
+            layer = layers[reader]
             if layer.op == "Embedding":
                 rows.append(int(layer.attributes["input_dim"]))
-            elif layer.op in COPIES | RESHAPES | {"Slice"}:
-                left.append(edge.target)
+            elif layer.op in PASSED:
+                waiting.append(reader)
     return min(rows, default=None)
+
+
+def _readers(found: Folded, source: str) -> set[str]:
+    return {edge.target for edge in found.edges if edge.source == source}
 
 
 def _last_steps(parsed: Model) -> dict[str, tuple[str, Saturation]]:
     """What goes into the softmax or sigmoid that an output ends in, and which of them it is."""
     makers = {value: node for node in parsed.graph.nodes for value in node.outputs}
-    found: dict[str, tuple[str, Saturation]] = {}
+    last_steps: dict[str, tuple[str, Saturation]] = {}
     for output in parsed.graph.outputs:
-        node = makers.get(output.name)
-        while node is not None and node.op in VIEWS and node.inputs:
-            node = makers.get(node.inputs[0])
+        node = _before_views(output.name, makers)
         if node is not None and node.op in SATURATIONS and not node.domain:
-            found[output.name] = (node.inputs[0], SATURATIONS[node.op])
-    return found
+            last_steps[output.name] = (node.inputs[0], SATURATIONS[node.op])
+    return last_steps
+
+
+def _before_views(value: str, makers: Mapping[str, Node]) -> Node | None:
+    """The node that computes a value, behind what only turns or renames it."""
+    node = makers.get(value)
+    while node is not None and node.op in VIEWS and node.inputs:
+        node = makers.get(node.inputs[0])
+    return node

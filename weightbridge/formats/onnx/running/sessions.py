@@ -1,6 +1,4 @@
-"""What runs an ONNX graph: onnxruntime; for float64 onnxruntime where it has the kernels, else onnx's own
-reference.
-"""
+"""What runs an ONNX graph: onnxruntime, or onnx's own reference where that has no kernels for float64."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,24 +18,24 @@ AGREEMENT = 1e-2  # a float64 run further than this from the float32 run says no
 
 
 def session(proto: Any, path: Path) -> Session:
-    """A session of onnxruntime on the CPU, nothing optimised away. Raises Unsupported; what it returns raises
-    RunError.
+    """A session of onnxruntime on the CPU, nothing optimised away.
+
+    Raises Unsupported; what it returns raises RunError.
     """
     options = ort.SessionOptions()
-    options.graph_optimization_level = (
-        ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    )  # what is asked for is what is computed
+    # what is asked for is what is computed
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     options.add_session_config_entry(EXTERNAL, str(path.parent.resolve()))
     try:
-        made = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        loaded = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no class of their own
         fix = "Export it for an opset that onnxruntime knows, or run without verification (--no-verify)"
         raise Unsupported(f"onnxruntime cannot load it: {_brief(error)}", where=str(path), fix=fix) from error
 
     def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
         try:
-            return list(made.run(list(names), dict(feeds)))
+            return list(loaded.run(list(names), dict(feeds)))
         except Exception as error:
             fix = "Check the names and shapes of the inputs"
             raise RunError(f"onnxruntime cannot run it: {_brief(error)}", where=str(path), fix=fix) from error
@@ -48,26 +46,43 @@ def session(proto: Any, path: Path) -> Session:
 def double_session(proto: Any, path: Path) -> Session:
     """The graph in float64. Raises Unsupported where neither onnxruntime nor onnx's reference can be had."""
     wide, single = in_double(proto), session(proto, path)
-    try:
-        native = session(wide, path)
-    except Unsupported:
-        native = None
+    native = _native(wide, path)
     reference: list[Any] = []
 
     def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
-        if native is not None and not reference:
-            try:
-                return native(names, feeds)
-            except RunError:
-                pass  # kernels that load and then refuse float64; the reference is tried
+        arrays = native(names, feeds) if native is not None and not reference else None
+        if arrays is not None:
+            return arrays
         if not reference:
             reference.append(_reference(wide, path))
-        found = _evaluated(reference[0], names, feeds, path)
-        narrow = {k: v.astype(np.float32) if v.dtype == np.float64 else v for k, v in feeds.items()}
-        _check_agreement(names, single(names, narrow), found, path)
-        return found
+        arrays = _evaluated(reference[0], names, feeds, path)
+        narrow = {name: _narrowed(array) for name, array in feeds.items()}
+        _check_agreement(names, single(names, narrow), arrays, path)
+        return arrays
 
     return run
+
+
+def _native(
+    wide: Any, path: Path
+) -> Callable[[Sequence[str], Mapping[str, Array]], list[Array] | None] | None:
+    """onnxruntime in float64; None, at once or when it is run, where it has no kernels."""
+    try:
+        loaded = session(wide, path)
+    except Unsupported:
+        return None
+
+    def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array] | None:
+        try:
+            return loaded(names, feeds)
+        except RunError:
+            return None  # kernels that load and then refuse float64
+
+    return run
+
+
+def _narrowed(array: Array) -> Array:
+    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def _reference(wide: Any, path: Path) -> Any:
@@ -90,17 +105,17 @@ def _check_agreement(
 ) -> None:
     """The reference has errors of its own, which must not pass for rounding."""
     for name, a, b in zip(names, single, wide, strict=True):
-        size = (
-            float(np.sqrt(np.mean(np.square(a, dtype=np.float64))))
-            if a.size and np.issubdtype(a.dtype, np.floating)
-            else 0.0
-        )
+        has_numbers = a.size > 0 and np.issubdtype(a.dtype, np.floating)
+        size = _mean_square_root(a) if has_numbers else 0.0
         if a.shape != b.shape or (size and np.sqrt(np.mean(np.square(a - b))) > AGREEMENT * size):
-            raise RunError(
-                f"onnx's reference in float64 gives another {name!r} than onnxruntime: no measure of rounding",
-                where=str(path),
-            )
+            message = f"onnx's reference in float64 gives another {name!r} than onnxruntime"
+            raise RunError(f"{message}: no measure of rounding", where=str(path))
+
+
+def _mean_square_root(array: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
 
 
 def _brief(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:300]
+    first_line = str(error).split("\n", 1)[0]
+    return first_line[:300]

@@ -1,4 +1,4 @@
-"""Shapes of a graph's values with the batch axis: as the file states them, or as they follow from inputs."""
+"""Shapes of a graph's values with the batch axis: as the file states them, or as they follow."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The elements of integer vectors that hold a shape, as far as they follow from numbers and other shapes."""
+"""Elements of integer vectors that hold a shape, as they follow from numbers and other shapes."""
 
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Facts

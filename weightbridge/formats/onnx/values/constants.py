@@ -1,4 +1,4 @@
-"""Constants of a graph as its nodes see them: through views, and made floats of where they are quantised."""
+"""Constants of a graph as its nodes see them: through views, and as floats where they are quantised."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

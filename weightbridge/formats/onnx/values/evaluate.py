@@ -1,4 +1,4 @@
-"""Small integers that a graph computes from constants: shapes, axes, paddings. Weights are not evaluated."""
+"""Small integers that a graph computes from constants: shapes, axes, paddings; never weights."""
 
 from collections.abc import Callable, Iterable, Mapping
 from math import prod

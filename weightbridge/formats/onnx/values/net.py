@@ -1,4 +1,4 @@
-"""Net: a graph's values sorted out. Which are constants, which follow from shapes alone, which carry data."""
+"""Net: which values of a graph are constants, which follow from shapes alone, which carry data."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Tensors that a graph cuts into runs of rows and never reads whole: each run becomes a tensor of its own.
+"""Tensors that a graph reads only in runs of rows: each run becomes a tensor of its own.
 
 Rows lie one after another in the file, so a run's bytes do too. torch's attention keeps the projections of
 query, key and value in one matrix, and splits it where they read different values.

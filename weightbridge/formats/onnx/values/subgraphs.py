@@ -1,4 +1,4 @@
-"""The graphs inside a node (the branches of an If, the body of a Loop), and the outer values they read."""
+"""The graphs inside a node (branches of an If, the body of a Loop), and the outer values they read."""
 
 from collections.abc import Iterator
 
