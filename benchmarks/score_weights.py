@@ -1,5 +1,6 @@
-"""Which tests each hand-set weight of matching by names decides: every weight is set to nothing and halved, and
-the tests that then fail are listed.
+"""Which tests each hand-set weight of matching by names decides.
+
+Every weight is set to nothing and halved, and the tests that then fail are listed.
 
     python benchmarks/score_weights.py [--weight NAME ...] [TESTS ...]
 

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from weightbridge.commands import rules as rulebook
-from weightbridge.formats.keras.architecture import dialects
+from weightbridge.rules import dialects, mappings
 from weightbridge.rules import layouts as rules
-from weightbridge.rules import mappings
 from weightbridge.rules import names as functions
 from weightbridge.rules.folders import rules_folder
 

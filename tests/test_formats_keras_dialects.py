@@ -12,14 +12,8 @@ from weightbridge import formats
 from weightbridge.errors import RuleError
 from weightbridge.formats.keras import h5 as keras_h5
 from weightbridge.formats.keras.architecture.dialect_cases import failing
-from weightbridge.formats.keras.architecture.dialects import (
-    Dialect,
-    admits,
-    dialects,
-    load_dialect,
-    version_of,
-)
 from weightbridge.model.graph import LayerGraph
+from weightbridge.rules.dialects import Dialect, admits, dialects, read_dialect, version_of
 
 CASES = [pytest.param(rule, i, id=f"{rule.id}-{i}") for rule in dialects() for i in range(len(rule.cases))]
 KERAS2 = json.loads((FIXTURES / "keras2" / "expected.json").read_text())
@@ -40,21 +34,21 @@ def test_a_case_that_says_the_opposite_fails(rule: Dialect, i: int) -> None:
     ("text", "what"),
     [
         pytest.param("summary = ", "cannot be read", id="no-toml"),
-        pytest.param('summary = "x"\nsurprise = 1', "unknown key surprise", id="unknown-key"),
-        pytest.param('summary = "x"', "cause is missing", id="missing-key"),
+        pytest.param('summary = "x"\nsurprise = 1', "unknown key 'surprise'", id="unknown-key"),
+        pytest.param('summary = "x"', "'cause' is missing", id="missing-key"),
         pytest.param(
             'summary="x"\nversions="<3"\ncode="WB999"\ncause="x"\nfix="x"\nmatch={trait="x"}\ncase=[{matches=true}]',
             "does not",
             id="one-sided",
         ),
-        pytest.param('match = { colour = "red" }', "unknown key colour", id="unknown-match"),
+        pytest.param('match = { colour = "red" }', "unknown key 'colour'", id="unknown-match"),
     ],
 )
 def test_wrong_rule_files_are_refused(tmp_path: Path, text: str, what: str) -> None:
     path = tmp_path / "rule.toml"
     path.write_text(text)
     with pytest.raises(RuleError, match=what):
-        load_dialect(path)
+        read_dialect(path)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,16 @@
 """All rule files, whatever their kind: what each is about, and what is wrong with its own cases."""
 
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from weightbridge.errors import RuleError, UsageError
-from weightbridge.rules.folders import Kind, kind_of, rules_folder, with_rules
+from weightbridge.errors import UsageError
+from weightbridge.rules.dialects import dialects
+from weightbridge.rules.folders import rules_folder, with_rules
 from weightbridge.rules.mappings import failing_mapping_cases, read_mapping
-
-FIX = "docs/rules.md has the schema"
+from weightbridge.rules.names import failing_name_cases, name_rules, read_name_rule
+from weightbridge.rules.reading import Kind, faults_of, kind_of, parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +32,20 @@ def rule_files(folders: Iterable[Path] = ()) -> tuple[RuleFile, ...]:
 
 
 def _rule_file(path: Path) -> RuleFile:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    data = parsed(path)
+    with faults_of(path):
         summary = str(data["summary"])
-    except (OSError, ValueError, KeyError) as error:
-        reason = "the key 'summary' is missing" if isinstance(error, KeyError) else error
-        raise RuleError(f"the rule cannot be read: {reason}", where=str(path), fix=FIX) from error
     return RuleFile(path.stem, path, summary, kind_of(data))
 
 
 @contextmanager
 def rules_of(folders: Sequence[Path]) -> Iterator[None]:
-    """Inside, the user's rules of all kinds count; wrong ones are said even where none is needed. Raises
-    RuleError.
+    """Inside, the user's rules of all kinds count; wrong ones are said even where none is needed.
+
+    Raises RuleError.
     """
     with with_rules(folders):
         if folders:
-            from weightbridge.formats.keras.architecture.dialects import (
-                dialects,
-            )  # loads numpy, which `rules list` does without
-            from weightbridge.rules.names import name_rules
-
             dialects(tuple(folders))
             name_rules(tuple(folders))
         yield
@@ -95,8 +88,6 @@ def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
         mapping = read_mapping(rule.path)
         return len(mapping.cases), failing_mapping_cases(mapping)
     if rule.kind == "name":
-        from weightbridge.rules.names import failing_name_cases, read_name_rule
-
         named = read_name_rule(rule.path)
         return len(named.cases), failing_name_cases(named)
     from weightbridge.rules.layouts import failing_cases, read_rule

@@ -37,7 +37,8 @@ from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.vocabulary import AFFINE
 from weightbridge.options import Options
-from weightbridge.rules.layouts import load_mappings, load_rules
+from weightbridge.rules.layouts import load_rules
+from weightbridge.rules.mappings import load_mappings
 
 Matcher = Callable[[Context], tuple[LayerPair, ...]]
 NAMED: tuple[Matcher, ...] = (by_map, by_name)

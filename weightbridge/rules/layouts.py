@@ -1,14 +1,11 @@
-"""Rules: TOML files, one rule each, that say which tensors of two frameworks correspond and how their axes
-do.
+"""Layout rules: which tensors of two frameworks correspond, and how their axes do.
 
 A rule file holds `summary`, `axes` (an einops pattern), a `transform` with its `parameters` (and `ratio`:
-source elements per
-target element), the two sides (`framework`, `op`, `role`, each a list), and `case` tables: at least one that
-fits and one that
-does not. The file's stem is the rule's id. docs/rules.md has the schema.
+source elements per target element), the two sides (`framework`, `op`, `role`, each a list), and `case`
+tables: at least one that fits and one that does not. The file's stem is the rule's id. docs/rules.md has the
+schema.
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
@@ -17,14 +14,24 @@ from typing import Any
 
 from weightbridge.errors import RuleError
 from weightbridge.model.axes import expand, inverse, is_identity, merges_or_drops, parse, solve
-from weightbridge.rules.folders import rules_folder, user_files
-from weightbridge.rules.mappings import MappingRule, read_mapping
+from weightbridge.rules.folders import rules_folder
+from weightbridge.rules.reading import (
+    Table,
+    faults_of,
+    one_sided,
+    parsed,
+    refuse,
+    unknown_keys,
+    user_files,
+)
 
 KEYS = frozenset(
     {"summary", "axes", "transform", "parameters", "ratio", "source", "target", "case", "lengths"}
 )
 SIDE_KEYS = frozenset({"framework", "op", "role", "attributes"})
 CASE_KEYS = frozenset({"source", "target", "fits", "lengths"})
+Shape = tuple[int, ...]
+Transform = tuple[str, dict[str, Any]]  # its name or pattern, and its parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,8 @@ class Side:
 class Case:
     """Two shapes, the lengths known from elsewhere, and whether the rule joins them."""
 
-    source: tuple[int, ...]
-    target: tuple[int, ...]
+    source: Shape
+    target: Shape
     fits: bool
     lengths: Mapping[str, int] = field(default_factory=dict)
 
@@ -56,9 +63,8 @@ class Rule:
     """A correspondence of tensors.
 
     axes: the shape test, and the transform itself where no other is named; a named transform gets it as its
-    `pattern`.
-    ratio: the shape test of a transform without axes. lengths: axes whose length only the graph knows (a
-    Flatten's input).
+    `pattern`. ratio: the shape test of a transform without axes. lengths: axes whose length only the graph
+    knows (a Flatten's input).
     """
 
     id: str
@@ -73,32 +79,30 @@ class Rule:
     lengths: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
 
-    def joins(
-        self, source: tuple[int, ...], target: tuple[int, ...], known: Mapping[str, int]
-    ) -> tuple[str, dict[str, Any]] | None:
-        """The transform and its parameters where these shapes fit, else None. `known` must hold the rule's
-        `lengths`.
+    def joins(self, source: Shape, target: Shape, known: Mapping[str, int]) -> Transform | None:
+        """The transform and its parameters where these shapes fit, else None.
+
+        `known` must hold the rule's `lengths`.
         """
         if not self.axes:
-            return (
-                (self.transform, dict(self.parameters)) if prod(source) == self.ratio * prod(target) else None
-            )
-        pattern = expand(self.axes, source, target)
-        lengths = solve(pattern, source, target, {n: known[n] for n in self.lengths if n in known})
-        if lengths is None or not known.keys() >= set(self.lengths):
+            fits = prod(source) == self.ratio * prod(target)
+            return (self.transform, dict(self.parameters)) if fits else None
+        if not known.keys() >= set(self.lengths):
             return None
+        pattern = expand(self.axes, source, target)
+        lengths = solve(pattern, source, target, {name: known[name] for name in self.lengths})
+        if lengths is None:
+            return None
+        needed = lengths if merges_or_drops(pattern) else {}
         if self.transform:
-            return self.transform, {
-                **self.parameters,
-                "pattern": pattern,
-                **(lengths if merges_or_drops(pattern) else {}),
-            }
-        return ("" if is_identity(pattern) else pattern), (lengths if merges_or_drops(pattern) else {})
+            return self.transform, {**self.parameters, "pattern": pattern, **needed}
+        return ("" if is_identity(pattern) else pattern), needed
 
 
 def load_rules(folders: Sequence[Path] = ()) -> tuple[Rule, ...]:
-    """The shipped layout rules and those of the user's folders, by id. All problems of a folder are reported
-    together.
+    """The shipped layout rules and those of the user's folders, by id.
+
+    All problems of a folder are reported together.
 
     Raises RuleError: unreadable or wrong files, a missing case, two rules with one id.
     """
@@ -119,79 +123,66 @@ def load_rules(folders: Sequence[Path] = ()) -> tuple[Rule, ...]:
     return tuple(rules[k] for k in sorted(rules))
 
 
-def load_mappings(folders: Sequence[Path] = ()) -> tuple[MappingRule, ...]:
-    """The mapping rules of the user's folders, by id. Raises RuleError for a wrong one."""
-    return tuple(read_mapping(path) for path in user_files(folders, "mapping"))
-
-
 def read_rule(path: Path) -> Rule:
     """One rule from one file. Raises RuleError with the file and the key at fault."""
-    try:
-        data = tomllib.loads(path.read_text())
-        _check_keys(data, KEYS, "the rule")
-        rule = Rule(
+    data = parsed(path)
+    with faults_of(path):
+        refuse(_problems(data))
+        axes = data.get("axes", "")
+        if axes:
+            parse(expand(axes, tuple(range(8)), tuple(range(8))))
+        return Rule(
             id=path.stem,
             path=str(path),
             summary=str(data["summary"]),
             source=_side(data["source"]),
             target=_side(data["target"]),
-            axes=data.get("axes", ""),
+            axes=axes,
             transform=data.get("transform", ""),
             parameters=data.get("parameters", {}),
             ratio=float(data.get("ratio", 1)),
             lengths=tuple(data.get("lengths", ())),
-            cases=tuple(_case(c) for c in data.get("case", [])),
+            cases=tuple(_case(case) for case in data.get("case", ())),
         )
-        _check(rule)
-    except (KeyError, TypeError, ValueError, OSError, RuleError) as error:
-        raise RuleError(
-            f"{path}: {f'the key {error} is missing' if isinstance(error, KeyError) else error}",
-            fix="docs/rules.md has the schema",
-        ) from error
-    return rule
 
 
-def _check_keys(data: Mapping[str, Any], known: frozenset[str], what: str) -> None:
-    unknown = sorted(set(data) - known)
-    if unknown:
-        raise RuleError(f"{what} has the unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+def _problems(data: Table) -> list[str]:
+    problems = unknown_keys(data, KEYS, "the rule")
+    for side in ("source", "target"):
+        problems += unknown_keys(data[side], SIDE_KEYS, f"`{side}`")
+    cases = data.get("case", ())
+    for case in cases:
+        problems += unknown_keys(case, CASE_KEYS, "a case")
+    problems += one_sided(case["fits"] for case in cases)
+    if not data.get("axes") and not data.get("transform"):
+        problems.append("give `axes`, or a `transform`")
+    return problems
 
 
-def _side(data: Mapping[str, Any]) -> Side:
-    _check_keys(data, SIDE_KEYS, "a side")
+def _side(data: Table) -> Side:
     return Side(tuple(data["framework"]), tuple(data["op"]), tuple(data["role"]), data.get("attributes", {}))
 
 
-def _case(data: Mapping[str, Any]) -> Case:
-    _check_keys(data, CASE_KEYS, "a case")
+def _case(data: Table) -> Case:
     return Case(tuple(data["source"]), tuple(data["target"]), bool(data["fits"]), data.get("lengths", {}))
 
 
-def _check(rule: Rule) -> None:
-    if not rule.axes and not rule.transform:
-        raise RuleError("give `axes`, or a `transform`")
-    if rule.axes:
-        parse(expand(rule.axes, tuple(range(8)), tuple(range(8))))
-    if {c.fits for c in rule.cases} != {True, False}:
-        raise RuleError("give at least one case that fits and one that does not")
-
-
 def failing_cases(rule: Rule) -> tuple[str, ...]:
-    """What is wrong with the rule's own cases, one sentence each; empty where all hold, forwards and
-    backwards.
+    """What is wrong with the rule's own cases, one sentence each.
+
+    Empty where all hold, forwards and backwards.
     """
     wrong = []
     for case in rule.cases:
         fits = rule.joins(case.source, case.target, case.lengths) is not None
-        pattern = expand(rule.axes, case.source, case.target)
-        returns = (
-            not fits
-            or not pattern
-            or solve(inverse(pattern), case.target, case.source, case.lengths) is not None
-        )
-        if fits != case.fits or not returns:
+        if fits != case.fits or (fits and not _returns(rule, case)):
             verb = "should fit" if case.fits else "should not fit"
-            wrong.append(
-                f"{rule.id}: {list(case.source)} -> {list(case.target)} {verb} {rule.axes or rule.transform!r}"
-            )
+            shapes = f"{list(case.source)} -> {list(case.target)}"
+            wrong.append(f"{rule.id}: {shapes} {verb} {rule.axes or rule.transform!r}")
     return tuple(wrong)
+
+
+def _returns(rule: Rule, case: Case) -> bool:
+    """Whether the target's shape gives the source's again."""
+    pattern = expand(rule.axes, case.source, case.target)
+    return not pattern or solve(inverse(pattern), case.target, case.source, case.lengths) is not None

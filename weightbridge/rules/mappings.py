@@ -1,24 +1,28 @@
-"""A found mapping as a rule file: which tensors of one family's checkpoints fill which of a model, with
-numbers as variables.
+"""Mapping rules: which tensors of one family's checkpoints fill which of a model.
 
-A mapping rule holds `summary`, `map` tables (`source`: a list of names, `target`, and, where it is no plain
-copy, `transform` with its
-`parameters` and the `shapes` it was found for) and `case` tables. `{n}` stands for a number, `{n+1}` for one
-more.
+`encoder.layer.{n}.query.weight` -> `block_{n+1}/query/kernel`. A rule holds `summary`, `map` tables
+(`source`: a list of names, `target`, and, where it is no plain copy, `transform` with its `parameters` and
+the `shapes` it was found for) and `case` tables. `{n}` stands for a number, `{n+1}` for one more.
 docs/rules.md has the schema.
 """
 
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from weightbridge.errors import RuleError
+from weightbridge.rules.reading import (
+    Table,
+    faults_of,
+    one_sided,
+    parsed,
+    refuse,
+    unknown_keys,
+    user_files,
+)
 
-FIX = "docs/rules.md has the schema"
 KEYS = frozenset({"summary", "map", "case"})
 MAP_KEYS = frozenset({"source", "target", "transform", "parameters", "shapes"})
 CASE_KEYS = frozenset({"source", "target", "fits"})
@@ -28,8 +32,9 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a mapping. shapes: those of the sources, then the target's; empty where the transform fits
-    any.
+    """One line of a mapping.
+
+    shapes: those of the sources, then the target's; empty where the transform fits any.
     """
 
     sources: tuple[str, ...]
@@ -50,10 +55,10 @@ class Entry:
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         seen: set[str] = set()
-        parts = re.split(r"(\{[a-z](?:[+-]\d+)?\})", self.target)
-        return re.compile(
-            "".join(_group(part, seen) if SLOT.fullmatch(part) else re.escape(part) for part in parts)
-        )
+        pattern = ""
+        for part in re.split(r"(\{[a-z](?:[+-]\d+)?\})", self.target):
+            pattern += _group(part, seen) if SLOT.fullmatch(part) else re.escape(part)
+        return re.compile(pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,11 @@ class MappingRule:
 
     def find(self, target: str) -> tuple[Entry, tuple[str, ...]] | None:
         """The first entry about this target tensor, with the names of its sources."""
-        found = ((entry, entry.sources_for(target)) for entry in self.entries)
-        return next(((entry, names) for entry, names in found if names is not None), None)
+        for entry in self.entries:
+            names = entry.sources_for(target)
+            if names is not None:
+                return entry, names
+        return None
 
 
 def _group(slot: str, seen: set[str]) -> str:
@@ -90,37 +98,34 @@ def _value(slot: re.Match[str], numbers: Mapping[str, int]) -> int | None:
     return value if value >= 0 else None
 
 
+def load_mappings(folders: Sequence[Path] = ()) -> tuple[MappingRule, ...]:
+    """The mapping rules of the user's folders, by folder and name. Raises RuleError for a wrong one."""
+    return tuple(read_mapping(path) for path in user_files(folders, "mapping"))
+
+
 def read_mapping(path: Path) -> MappingRule:
     """One rule from one file. Raises RuleError with the file and the key at fault."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    data = parsed(path)
+    with faults_of(path):
+        refuse(_problems(data))
         entries = tuple(_entry(table) for table in data["map"])
-        cases = tuple(data["case"])
-        wrong = [k for k in data if k not in KEYS] + [k for case in cases for k in case if k not in CASE_KEYS]
-        rule = MappingRule(path.stem, str(path), str(data["summary"]), entries, cases)
-    except (OSError, KeyError, TypeError, ValueError, re.error) as error:
-        reason = f"the key {error} is missing" if isinstance(error, KeyError) else error
-        raise RuleError(f"the rule cannot be read: {reason}", where=str(path), fix=FIX) from error
-    if wrong or {bool(case.get("fits")) for case in cases} != {True, False}:
-        problem = (
-            f"unknown key {wrong[0]!r}" if wrong else "give at least one case that fits and one that does not"
-        )
-        raise RuleError(problem, where=str(path), fix=FIX)
-    return rule
+        return MappingRule(path.stem, str(path), str(data["summary"]), entries, tuple(data["case"]))
 
 
-def _entry(table: Mapping[str, Any]) -> Entry:
-    unknown = sorted(set(table) - MAP_KEYS)
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r} in a map table")
+def _problems(data: Table) -> list[str]:
+    problems = unknown_keys(data, KEYS, "the rule")
+    for table in data["map"]:
+        problems += unknown_keys(table, MAP_KEYS, "a map table")
+    for case in data["case"]:
+        problems += unknown_keys(case, CASE_KEYS, "a case")
+    return problems + one_sided(case.get("fits") for case in data["case"])
+
+
+def _entry(table: Table) -> Entry:
     shapes = tuple(tuple(map(int, shape)) for shape in table.get("shapes", ()))
-    return Entry(
-        tuple(map(str, table["source"])),
-        str(table["target"]),
-        table.get("transform", ""),
-        table.get("parameters", {}),
-        shapes,
-    )
+    sources = tuple(map(str, table["source"]))
+    transform, parameters = table.get("transform", ""), table.get("parameters", {})
+    return Entry(sources, str(table["target"]), transform, parameters, shapes)
 
 
 def failing_mapping_cases(rule: MappingRule) -> tuple[str, ...]:

@@ -1,29 +1,41 @@
-"""What a leaf is for (`query`, `up`, `norm_ffn`, `token_embedding`), by the rules in rules/names/."""
+"""Name rules (rules/names/*.toml): what a leaf is for, by the words of its path: `q_proj` -> `query`."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from weightbridge.errors import RuleError
-from weightbridge.rules.folders import Folders, rules_folder, user_files, users
+from weightbridge.rules.folders import Folders, rules_folder, users
+from weightbridge.rules.reading import (
+    Table,
+    faults_of,
+    one_sided,
+    parsed,
+    refuse,
+    unknown_keys,
+    user_files,
+)
 from weightbridge.rules.words import words
 
 KEYS = frozenset({"summary", "function", "kinds", "words", "within", "without", "priority", "case"})
 CASE_KEYS = frozenset({"name", "kind", "fits"})
-CROSS = ("cross", "encoder attention", "enc dec attention", "encoder decoder attention", "crossattention")
+CROSS = (  # what a path has where a leaf attends to another sequence
+    ("cross",),
+    ("encoder", "attention"),
+    ("enc", "dec", "attention"),
+    ("encoder", "decoder", "attention"),
+    ("crossattention",),
+)
 WRAPPED = frozenset({"layer", "linear", "dense"})  # words that only say that something is a layer
 CROSSED = frozenset({"query", "key", "value", "qkv", "kv", "attention_output", "norm_query", "norm_key"})
 
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """A leaf of one of `kinds` whose path ends with one of `words` (any, where empty), has one of `within`
-    and none of `without`.
+    """What leaves of some `kinds` are for, by words that their path ends with, has and has not.
 
-    The rule with the lowest priority number that fits decides.
+    Empty `words` and `within` fit any path. The rule with the lowest priority number that fits decides.
     """
 
     id: str
@@ -42,39 +54,55 @@ class NameRule:
 
 
 def function_of(path: tuple[str, ...], kind: str) -> str:
-    """The function of a leaf with this path, "" where no rule knows it. Cross-attention has functions of its
-    own (`cross_query`).
+    """The function of a leaf with this path, "" where no rule knows it.
+
+    Cross-attention has functions of its own (`cross_query`).
     """
     folders = users()
-    told = _told_numbers(folders)
-    return _function_of(tuple("" if w.isdigit() and w not in told else w for w in path), kind, folders)
+    asked = _asked_numbers(folders)
+    plain = tuple("" if word.isdigit() and word not in asked else word for word in path)
+    return _function_of(plain, kind, folders)
 
 
 @lru_cache(maxsize=1 << 16)
 def _function_of(path: tuple[str, ...], kind: str, folders: Folders) -> str:
-    """The same for a path without the numbers that no rule asks for: the blocks of a model are judged once."""
+    """The same for a path without the numbers that no rule asks for: equal blocks are judged once."""
+    function = _function_by_rule(path, kind, folders)
+    is_cross = function in CROSSED and any(_holds(path, part) for part in CROSS)
+    return f"cross_{function}" if is_cross else function
+
+
+def _function_by_rule(path: tuple[str, ...], kind: str, folders: Folders) -> str:
+    """By the first rule that fits; by the words before a last one that only says that it is a layer."""
     rule = next((rule for rule in name_rules(folders) if rule.fits(path, kind)), None)
-    found = rule.function if rule else ""
-    is_wrapped = path[-1:] == ("layer",) or (kind == "matrix" and bool(path) and path[-1] in WRAPPED)
-    if is_wrapped and (rule is None or path[-1:] in rule.words):  # `q_proj.linear`, `query_dense_layer`
-        found = _function_of(path[: -2 if path[-2:] == ("base", "layer") else -1], kind, folders) or found
-    is_cross = found in CROSSED and any(_holds(path, tuple(c.split())) for c in CROSS)
-    return f"cross_{found}" if is_cross else found
+    function = rule.function if rule else ""
+    is_told_by_last = rule is not None and path[-1:] not in rule.words
+    if is_told_by_last or not _is_wrapped(path, kind):
+        return function
+    inner = path[:-2] if path[-2:] == ("base", "layer") else path[:-1]
+    return _function_of(inner, kind, folders) or function
+
+
+def _is_wrapped(path: tuple[str, ...], kind: str) -> bool:
+    """Whether its last word only says that it is a layer (`q_proj.linear`, `query_dense_layer`)."""
+    return path[-1:] == ("layer",) or (kind == "matrix" and path[-1:] != () and path[-1] in WRAPPED)
 
 
 @cache
-def _told_numbers(folders: Folders) -> frozenset[str]:
+def _asked_numbers(folders: Folders) -> frozenset[str]:
     """The numbers that rules ask for (`norm 1`)."""
-    asked = (
-        w for rule in name_rules(folders) for group in (rule.words, rule.within, rule.without) for w in group
-    )
-    return frozenset(word for words_asked in asked for word in words_asked if word.isdigit())
+    asked: set[str] = set()
+    for rule in name_rules(folders):
+        for part in (*rule.words, *rule.within, *rule.without):
+            asked.update(word for word in part if word.isdigit())
+    return frozenset(asked)
 
 
 @cache
 def name_rules(folders: Folders = ()) -> tuple[NameRule, ...]:
-    """The shipped rules and the user's, in the order in which they are asked. Raises RuleError for a file
-    that is wrong.
+    """The shipped rules and the user's, in the order in which they are asked.
+
+    Raises RuleError for a wrong one.
     """
     shipped = sorted((rules_folder() / "names").glob("*.toml"))
     rules = [read_name_rule(path) for path in (*shipped, *user_files(folders, "name"))]
@@ -83,9 +111,10 @@ def name_rules(folders: Folders = ()) -> tuple[NameRule, ...]:
 
 def read_name_rule(path: Path) -> NameRule:
     """One rule from one file. Raises RuleError with the file and the key at fault."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        rule = NameRule(
+    data = parsed(path)
+    with faults_of(path):
+        refuse(_problems(data))
+        return NameRule(
             path.stem,
             str(data["function"]),
             tuple(data["kinds"]),
@@ -95,38 +124,31 @@ def read_name_rule(path: Path) -> NameRule:
             int(data["priority"]),
             tuple(data["case"]),
         )
-        unknown = sorted(
-            {k for k in data if k not in KEYS}
-            | {k for case in rule.cases for k in case if k not in CASE_KEYS}
-        )
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        reason = f"the key {error} is missing" if isinstance(error, KeyError) else error
-        raise RuleError(
-            f"the rule cannot be read: {reason}", where=str(path), fix="docs/rules.md has the schema"
-        ) from error
-    if unknown or {bool(c.get("fits")) for c in rule.cases} != {True, False}:
-        wrong = (
-            f"unknown key {unknown[0]!r}"
-            if unknown
-            else "give at least one case that fits and one that does not"
-        )
-        raise RuleError(wrong, where=str(path), fix="docs/rules.md has the schema")
-    return rule
 
 
-def _sequences(data: Mapping[str, Any], key: str) -> tuple[tuple[str, ...], ...]:
+def _problems(data: Table) -> list[str]:
+    problems = unknown_keys(data, KEYS, "the rule")
+    for case in data["case"]:
+        problems += unknown_keys(case, CASE_KEYS, "a case")
+    return problems + one_sided(case.get("fits") for case in data["case"])
+
+
+def _sequences(data: Table, key: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(str(w).split()) for w in data.get(key, ()))
 
 
 def failing_name_cases(rule: NameRule) -> tuple[str, ...]:
-    """What is wrong with the rule's own cases, one sentence each: judged by the function that all rules
-    together give.
+    """What is wrong with the rule's own cases, one sentence each.
+
+    A case is judged by the function that all rules together give.
     """
-    return tuple(
-        f"{rule.id}: {case['name']} as a {case['kind']} should {'' if case['fits'] else 'not '}be {rule.function!r}"
-        for case in rule.cases
-        if (function_of(words(case["name"]), case["kind"]) == rule.function) is not case["fits"]
-    )
+    wrong = []
+    for case in rule.cases:
+        fits = function_of(words(case["name"]), case["kind"]) == rule.function
+        if fits is not case["fits"]:
+            verb = "should be" if case["fits"] else "should not be"
+            wrong.append(f"{rule.id}: {case['name']} as a {case['kind']} {verb} {rule.function!r}")
+    return tuple(wrong)
 
 
 def _holds(path: Sequence[str], part: tuple[str, ...]) -> bool:

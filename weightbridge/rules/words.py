@@ -1,6 +1,4 @@
-"""A layer's path as words: `encoder.layer.0.attention.self.query` and
-`transformer_layer_0/self_attention/query` can be compared.
-"""
+"""A layer's path as words: `transformer_layer_0/LayerNorm` -> transformer layer 0 layer norm."""
 
 import re
 from functools import lru_cache
@@ -47,12 +45,11 @@ JOINED = {
 
 @lru_cache(maxsize=1 << 18)
 def words(name: str) -> tuple[str, ...]:
-    """The lower-case words and numbers of a name, common spellings joined (`LayerNorm`, `layernorm`,
-    `layer_norm`).
-    """
-    plain = LETTERED.sub(lambda found: f"{found[1]}_{ord(found[2]) - ord('a')}", DIMENSIONS.sub("", name))
-    found: list[str] = []
+    """The lower-case words and numbers of a name, common spellings joined (`LayerNorm`, `layernorm`)."""
+    without_dimensions = DIMENSIONS.sub("", name)
+    plain = LETTERED.sub(lambda match: f"{match[1]}_{ord(match[2]) - ord('a')}", without_dimensions)
+    parts: list[str] = []
     for part in PARTS.findall(plain):
         low = part.lower()
-        found.extend(JOINED.get(low, (low,)))
-    return tuple(found)
+        parts.extend(JOINED.get(low, (low,)))
+    return tuple(parts)

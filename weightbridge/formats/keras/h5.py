@@ -15,7 +15,7 @@ from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.config import parse_json, parse_model
-from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of, weight_findings
+from weightbridge.formats.keras.architecture.dialects import Origin, normalised, weight_findings
 from weightbridge.formats.keras.architecture.flow import Flow
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.legacy import LegacyStore, listed
@@ -25,6 +25,7 @@ from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.model.graph import Excluded, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
+from weightbridge.rules.dialects import version_of
 
 KERAS_2 = (2,)
 WEIGHTS = "model_weights"

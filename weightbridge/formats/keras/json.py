@@ -10,11 +10,12 @@ from weightbridge.diagnostics import finding
 from weightbridge.errors import Corrupt, OutputError
 from weightbridge.formats.containers import whole
 from weightbridge.formats.keras.architecture.config import parse_json, parse_model
-from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of
+from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.architecture.expected import ExpectedStore
 from weightbridge.formats.keras.model import graph_of_model
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
+from weightbridge.rules.dialects import version_of
 
 FIX = "Give the file with the weights (.weights.h5, .h5), or save the whole model as .keras"
 LARGEST = 256 << 20

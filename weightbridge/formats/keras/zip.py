@@ -11,13 +11,14 @@ from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_json, parse_model
-from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of
+from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.tensors import datasets_of
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
+from weightbridge.rules.dialects import version_of
 
 FORMAT = "keras-zip"
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"

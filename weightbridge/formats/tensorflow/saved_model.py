@@ -16,7 +16,7 @@ from weightbridge.errors import (
     Unsupported,
 )
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_model
-from weightbridge.formats.keras.architecture.dialects import Origin, normalised, version_of
+from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.tensorflow.checkpoint import excluded, files_of, tracked_of
@@ -43,6 +43,7 @@ from weightbridge.formats.wire import Buffer
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
+from weightbridge.rules.dialects import version_of
 
 FORMAT = "saved-model"
 MODEL, METADATA, VARIABLES = "saved_model.pb", "keras_metadata.pb", "variables/variables"

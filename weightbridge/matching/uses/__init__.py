@@ -1,1 +1,1 @@
-"""State dicts, which have no graph: layers are found by what their names say they are for, block by block."""
+"""State dicts, which have no graph: layers are matched by what their names say they are for."""

@@ -1,4 +1,4 @@
-"""What two paired blocks give: pairs of whole units, and matches of tensors that no pair of units gives."""
+"""What two paired blocks give: pairs of whole units, and matches of other tensors."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,7 @@
 """Which blocks of two models correspond: `encoder.layer.3` -> `transformer.layers.3`.
 
-Of all ways to cut both models into blocks, the one that explains most parameters counts; tracks (runs of blocks)
-are paired by names and sizes, and their blocks in order.
+Of all ways to cut both models into blocks, the one that explains most parameters counts; tracks (runs of
+blocks) are paired by names and sizes, and their blocks in order.
 """
 
 from collections import Counter
@@ -19,7 +19,8 @@ from weightbridge.matching.uses.weights import WEIGHTS
 
 BRANCHES: Mapping[str, str] = {
     "encoder": "encoder", "decoder": "decoder", "vision": "vision", "visual": "vision", "image": "vision",
-    "text": "text", "language": "text", "audio": "audio", "cross": "cross", "student": "student", "teacher": "teacher",
+    "text": "text", "language": "text", "audio": "audio", "cross": "cross",
+    "student": "student", "teacher": "teacher",
 }  # fmt: skip
 Cut = tuple[Partition, Partition, bool]  # of both models; whether the order of merged runs is known
 
@@ -38,8 +39,8 @@ def paired_blocks(
 ) -> tuple[BlockPair, ...]:
     """All pairs of blocks, the rests (what belongs to no run) last.
 
-    listed: whether a side's leaves are in the model's own order. One run may be several that take turns on the
-    other side, where that side's order says in which turns.
+    listed: whether a side's leaves are in the model's own order. One run may be several that take turns on
+    the other side, where that side's order says in which turns.
     """
     best_score = (0.0, 0)
     best_cuts: tuple[Partition, Partition] | None = None
@@ -61,7 +62,7 @@ def _one_block(leaves: Sequence[Leaf]) -> Block:
 
 
 def _cuts(source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bool]) -> Iterator[Cut]:
-    """Both models cut into blocks in all ways, with the runs of one or both sides apart or merged into one."""
+    """Both models cut into blocks in all ways, the runs of each side apart or merged into one."""
     source_cuts, target_cuts = partitions(source), partitions(target)
     source_merged = [one_track(cut) for cut in source_cuts]
     target_merged = [one_track(cut) for cut in target_cuts]
@@ -79,7 +80,7 @@ def _cuts(source: Sequence[Leaf], target: Sequence[Leaf], listed: tuple[bool, bo
 
 
 def _pairs_of_cuts(source: Partition, target: Partition) -> tuple[BlockPair, ...]:
-    """The blocks of both, track by track: those tracks together that explain most and are named most alike."""
+    """The blocks of both, track by track: tracks pair that explain most and are named alike."""
     if not source.tracks or not target.tracks:
         return ()
     total = max(sum(block.parameters for blocks in target.tracks.values() for block in blocks), 1)

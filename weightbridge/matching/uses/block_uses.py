@@ -1,4 +1,4 @@
-"""What the leaves of paired blocks are for, by all that their model tells: data flow, and the blocks beside."""
+"""What the leaves of paired blocks are for, by the data flow and the blocks beside them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,7 +17,10 @@ UsesOfPair = tuple[Sequence[Use], Sequence[Use]]  # of a source block and of its
 
 
 def uses_of_pairs(blocks: Sequence[BlockPair], context: Context) -> list[UsesOfPair]:
-    """The uses of both blocks of each pair; the last pair is what belongs to no block, where there are others."""
+    """The uses of both blocks of each pair.
+
+    The last pair is what belongs to no block, where there are others.
+    """
     uses: list[UsesOfPair] = []
     for pair in blocks:
         source = _with_flow(uses_of(pair.source), context.source)
@@ -61,7 +64,8 @@ def _outside_blocks(
 ) -> list[Use]:
     """With the towers that each stands beside.
 
-    Outside of all blocks nothing is of a feed-forward layer, whatever its name (`final_layer_norm`, `output`).
+    Outside of all blocks nothing is of a feed-forward layer, whatever its name (`final_layer_norm`,
+    `output`).
     """
     beside = towers(blocks, [use.leaf for use in uses], is_source)
     if side.graph.format in IN_ORDER:

@@ -20,8 +20,8 @@ Key = tuple[Words, tuple[int, ...]]  # the words that name a block, and its numb
 class Block:
     """The leaves under one numbered scope.
 
-    track: the words before the outermost number; place: the numbers. start: how many of the leaves' words name
-    the scope; 0 for what belongs to no run. first: the place of its first leaf in the model.
+    track: the words before the outermost number; place: the numbers. start: how many of the leaves' words
+    name the scope; 0 for what belongs to no run. first: the place of its first leaf in the model.
     """
 
     track: Words
@@ -104,7 +104,7 @@ def _numbered(leaves: Sequence[Leaf]) -> dict[Words, dict[str, list[Words]]]:
 
 
 def _unnumbered(path: Words) -> Words:
-    """Without numbers: some writers number the parts of a block throughout the model (`layer_1/moe_block_1`)."""
+    """Without numbers: some writers count parts through the whole model (`layer_1/moe_block_1`)."""
     return tuple(w for w in path if not w.isdigit())
 
 

@@ -32,7 +32,9 @@ def _pattern(given: Tensor, wanted: Tensor, joiner: Joiner) -> str | None:
 
 
 def into_experts(given: Tensor, wanted: Tensor, place: tuple[int, int]) -> Transform | None:
-    """One expert of a stack; one of `parts` equal runs of its columns, where gates and ups lie in one tensor.
+    """One expert of a stack.
+
+    One of `parts` equal runs of its columns, where gates and ups lie in one tensor.
 
     place: which of the list of experts is wanted, and the parts.
     """

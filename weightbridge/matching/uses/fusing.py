@@ -44,7 +44,7 @@ class Fusion:
 
 
 def fusions(source: Sequence[Use], target: Sequence[Use]) -> tuple[Fusion, ...]:
-    """Every fused leaf of one side whose parts the other has: one of each function, as many weights in all."""
+    """Every fused leaf of one side whose parts the other has, one of each function."""
     splits = [Fusion((i,), parts) for i, parts in _fused(source, target)]
     joins = [Fusion(parts, (j,)) for j, parts in _fused(target, source)]
     return (*splits, *joins)

@@ -35,7 +35,7 @@ class Group:
     scores: np.ndarray
 
     def chosen(self) -> dict[int, int]:
-        """Column -> row of the assignment with the highest scores; any pair that fits counts more than none."""
+        """Column -> row of the assignment with the highest scores; any pair counts more than none."""
         values = np.where(self.fits, self.scores + WEIGHTS.any_pair, 0.0)
         rows, columns = assignment(values)
         return {int(j): int(i) for i, j in zip(rows, columns, strict=True) if self.fits[i, j]}
@@ -100,7 +100,7 @@ def _are_kinds_alike(source: Use, target: Use) -> bool:
 
 
 def _may_be_one(a: str, b: str) -> bool:
-    """Whether two functions may be one under another name: norms have many names, gates and ups are swapped."""
+    """Whether two functions may be one: norms have many names, gates and ups are swapped."""
     if not a or not b or a == b:
         return True
     return {a, b} == SWAPPED or (a.startswith("norm_") and b.startswith("norm_"))

@@ -22,7 +22,7 @@ from weightbridge.matching.uses.weights import WEIGHTS
 
 @dataclass(frozen=True, slots=True)
 class LeafPair:
-    """Positions of a source and a target leaf in their blocks, with the source leaves that would fit as well."""
+    """Places of a source and a target leaf in their blocks, and the source leaves that fit as well."""
 
     source: int
     target: int

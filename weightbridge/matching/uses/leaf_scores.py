@@ -13,8 +13,8 @@ from weightbridge.matching.uses.leaf_uses import GENERIC, Use
 from weightbridge.matching.uses.weights import WEIGHTS
 
 PLACES = {  # the order in which they are declared, where names are mere numbers
-    "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3, "class_token": 0, "distillation_token": 1,
-    "state_step_bias": 0, "state_decay": 1,
+    "gate": 0, "up": 1, "down": 2, "query": 0, "key": 1, "value": 2, "attention_output": 3,
+    "class_token": 0, "distillation_token": 1, "state_step_bias": 0, "state_decay": 1,
 }  # fmt: skip
 DECLARED = {
     "scale": 0,
@@ -98,7 +98,7 @@ def _telling_name(use: Use, is_beside_placed: bool) -> Words:
 
 
 def _name_scores(source: Sequence[Words], target: Sequence[Words]) -> np.ndarray:
-    """For every pair, the share of telling words and numbers in common, and what another branch takes away."""
+    """For every pair, by the share of telling words in common, and by the branches."""
     source_words = [frozenset(name).difference(SAYS_NOTHING) for name in source]
     target_words = [frozenset(name).difference(SAYS_NOTHING) for name in target]
     shared = _counts_in_common(source_words, target_words)

@@ -1,4 +1,4 @@
-"""Leaves: what is matched where names are all there is, a unit with weights or one tensor of a custom layer.
+"""Leaves: what is matched by name, a unit with weights or one tensor of a custom layer.
 
 `layers.0.mlp.fc1` with kernel and bias is one leaf; a layer of unknown class has one for each tensor.
 """

@@ -48,7 +48,10 @@ def _paired_so_far(groups: Sequence[Group]) -> dict[int, tuple[int, bool]]:
 
 
 def _layers_by_names(uses: Sequence[Use]) -> NormLayers:
-    """By names; a norm stands before its layer in scopes where most are of another width than theirs gives."""
+    """By names.
+
+    A norm stands before its layer in scopes where most are of another width than theirs gives.
+    """
     layers = companions([use.inner for use in uses], [use.leaf.kind for use in uses])
     flows = _flows_of_layers(uses, layers)
     scopes_before = _scopes_before(uses, flows)

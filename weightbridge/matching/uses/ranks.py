@@ -13,8 +13,9 @@ Key = tuple[tuple[float, str], ...]
 
 
 def ranks_of(source: Sequence[Use], target: Sequence[Use]) -> tuple[list[int], list[int]]:
-    """Of both sides. Files that sort by name part convolutions from their norms, so each kind and size is
-    counted by itself.
+    """Of both sides.
+
+    Files that sort by name part convolutions from their norms, so each kind and size is counted by itself.
     """
     known = all(role.leaf.flow for role in (*source, *target) if role.leaf.kind in ("conv", "matrix"))
     left, right = _likely_orders(source, target)
@@ -22,8 +23,9 @@ def ranks_of(source: Sequence[Use], target: Sequence[Use]) -> tuple[list[int], l
 
 
 def _likely_orders(source: Sequence[Use], target: Sequence[Use]) -> tuple[Sequence[int], Sequence[int]]:
-    """Of the orders that the names allow, those in which the kernels of both sides agree most; the files' own
-    where others do no better.
+    """Of the orders that the names allow, those in which the kernels of both sides agree most.
+
+    The files' own where others do no better.
     """
     if len(source) + len(target) > MOST:
         return range(len(source)), range(len(target))
@@ -32,8 +34,9 @@ def _likely_orders(source: Sequence[Use], target: Sequence[Use]) -> tuple[Sequen
 
 
 def _orders(roles: Sequence[Use]) -> list[Sequence[int]]:
-    """As the file lists them; by their numbers before their words (`block1`, `transition1`, `block2`); as a
-    framework has counted them.
+    """As the file lists them; by their numbers before their words (`block1`, `transition1`, `block2`).
+
+    As a framework has counted them.
     """
     plain = range(len(roles))
     if any("." in role.leaf.name for role in roles):

@@ -1,4 +1,4 @@
-"""Tables, vectors and matrices that no rule joins: `(1, 77, 512)` -> `(77, 512)`, where axes mean the same."""
+"""Tables, vectors and matrices that no rule joins: `(1, 77, 512)` -> `(77, 512)`."""
 
 from weightbridge.matching.uses.leaf_uses import Use
 from weightbridge.matching.uses.stacks import Transform, crosses, is_stack

@@ -53,7 +53,7 @@ def _without_source(
 
 
 def _is_twin(source: Use, filled: Use, spare: Use) -> bool:
-    """Of the same shape and function, or a mere number in the same layer (a table, and one resized from it)."""
+    """Of one shape and function, or a mere number in one layer (a table, and one resized from it)."""
     if spare.leaf.main.shape != filled.leaf.main.shape:
         return False
     if spare.function:

@@ -128,7 +128,7 @@ def _names_of_role(leaf: Leaf, role: str) -> tuple[str, ...]:
 
 
 def _highest_confidence(source: Use, target: Use, given: Tensor, transform: str, joiner: Joiner) -> float:
-    """No state dict says how it flattens, nor which axis of a square matrix without a module is the outputs."""
+    """No state dict says how it flattens, nor which axis of a square matrix is the outputs."""
     is_guess = not {source.leaf.layer.op, target.leaf.layer.op}.isdisjoint(TABLES)
     if is_guess and _is_square(given) and not joiner.has_one_layout and not is_table(target):
         is_known = is_stack(target.leaf) and crosses(source.leaf, target.leaf) is not None

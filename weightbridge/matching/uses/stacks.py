@@ -1,4 +1,4 @@
-"""Stacks of experts: lists of them as one (`experts.0.w`, `experts.1.w` -> `experts.w`), and how they lie."""
+"""Stacks of experts: lists of them as one (`experts.0.w`, `experts.1.w` -> `experts.w`)."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,7 +28,10 @@ def lies_turned(leaf: Leaf) -> bool | None:
 
 
 def crosses(source: Leaf, target: Leaf) -> bool | None:
-    """Whether the last two axes change places between the two; None where they are square and nothing tells."""
+    """Whether the last two axes change places between the two.
+
+    None where they are square and nothing tells.
+    """
     a, b = source.main.shape[-2:], target.main.shape[-2:]
     if a != b or a[0] != a[1]:
         return a != b

@@ -22,7 +22,7 @@ def towers(pairs: Sequence[BlockPair], leaves: Sequence[Leaf], is_source: bool) 
 def following(
     pairs: Sequence[BlockPair], names: Sequence[str], position: Mapping[str, int], is_source: bool
 ) -> tuple[frozenset[int], ...]:
-    """For each unit the pair of tracks of the block before it, in a file that keeps the order of its layers."""
+    """For each unit the pair of tracks of the block before it, in a file that keeps its order."""
     number = _numbers_of_tracks(pairs)
     places: list[tuple[int, int]] = []
     for pair in pairs:

@@ -1,7 +1,8 @@
-"""Further norms of one function: `pre_ffn_norm_2`, `post_ffn_norm_2` beside `pre_ffn_norm_moe`, `post_ffn_norm_moe`.
+"""Further norms of one function: `pre_ffn_norm_2` -> `pre_ffn_norm_moe`.
 
-What tells them apart is a word behind the function's name, and each side has words of its own. Where a function
-has one such norm on both sides, its words are each other's translation, and hold for the other functions of the
+What tells them apart is a word behind the function's name, and each side has words of its own. Where a
+function has one such norm on both sides, its words are each other's translation, and hold for the other
+functions of the
 block too: `2` -> `moe`.
 """
 

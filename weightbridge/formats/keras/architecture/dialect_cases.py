@@ -6,22 +6,15 @@ from types import MappingProxyType
 from typing import Any
 
 from weightbridge.formats.keras.architecture.config import ConfigLayer
-from weightbridge.formats.keras.architecture.dialects import (
-    Dialect,
-    Origin,
-    admits,
-    applies,
-    changed,
-    load_dialect,
-    version_of,
-)
+from weightbridge.formats.keras.architecture.dialects import Origin, applies, changed
+from weightbridge.rules.dialects import Dialect, admits, read_dialect, version_of
 
 
 def tested(path: Path) -> tuple[int, tuple[str, ...]]:
     """How many cases the rule in this file has, and one sentence for each that does not hold. Raises
     RuleError.
     """
-    rule = load_dialect(path)
+    rule = read_dialect(path)
     return len(rule.cases), tuple(
         problem for i, case in enumerate(rule.cases) for problem in failing(rule, case, i)
     )

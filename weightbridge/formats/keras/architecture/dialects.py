@@ -1,45 +1,19 @@
-"""Keras dialects: rules in rules/dialects/*.toml turn what Keras 1, 2 and tf.keras wrote into today's terms,
-and say what it costs.
+"""Keras dialects applied: a config of Keras 1, 2 or tf.keras in today's terms, by the rules of rules/dialects.
 
-A rule has `summary`, `versions` (`<3`, `>=2,<2.3`), `code` (WB102 or WB103), `cause`, `fix`, `match`,
-`normalise` and `case` tables.
-It is for a class, an attribute or a structure, never for one model. Files of Keras 3 have no dialect: no rule
-is read for them.
+Files of Keras 3 have no dialect: no rule is read for them.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from weightbridge.diagnostics import CODES, Finding, finding, listed
-from weightbridge.errors import RuleError
+from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.formats.keras.architecture.config import ConfigLayer
-from weightbridge.rules.folders import Folders, rules_folder, user_files, users
+from weightbridge.rules.dialects import Dialect, admits, dialects
+from weightbridge.rules.folders import users
 
-KEYS = frozenset({"summary", "versions", "code", "cause", "fix", "match", "normalise", "case"})
-MATCH_KEYS = frozenset(
-    {
-        "class",
-        "has",
-        "lacks",
-        "where",
-        "either",
-        "listed",
-        "several",
-        "trait",
-        "backend",
-        "weights",
-        "unless_class",
-        "unless_trait",
-    }
-)
-NORMALISE_KEYS = frozenset({"classes", "class_by", "rename", "collect", "values", "set", "drop"})
-CASE_KEYS = frozenset({"matches", "version", "backend", "layer", "becomes", "weights"})
 MODERN = (3,)
 SHOWN = 10
 
@@ -53,21 +27,6 @@ class Origin:
     version: tuple[int, ...]
     backend: str = ""
     weights: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    """One rule. match and normalise are the TOML tables, checked."""
-
-    id: str
-    summary: str
-    versions: str
-    code: str
-    cause: str
-    fix: str
-    match: Mapping[str, Any]
-    normalise: Mapping[str, Any]
-    cases: tuple[Mapping[str, Any], ...]
 
 
 def normalised(model: ConfigLayer, origin: Origin) -> tuple[ConfigLayer, tuple[Finding, ...]]:
@@ -90,61 +49,6 @@ def weight_findings(origin: Origin) -> tuple[Finding, ...]:
         if "weights" in rule.match and admits(rule.versions, origin.version)
     ]
     return tuple(_finding(rule, _named(rule, origin)) for rule in rules if _named(rule, origin))
-
-
-@cache
-def dialects(folders: Folders = ()) -> tuple[Dialect, ...]:
-    """The shipped rules, by id, then the user's. Raises RuleError for a file that is wrong."""
-    shipped = sorted((rules_folder() / "dialects").glob("*.toml"))
-    return tuple(load_dialect(path) for path in (*shipped, *user_files(folders, "dialect")))
-
-
-def load_dialect(path: Path) -> Dialect:
-    """One rule file, checked whole."""
-    try:
-        value = tomllib.loads(path.read_text(encoding="utf8"))
-    except (OSError, ValueError) as error:
-        raise RuleError(
-            f"the rule cannot be read: {error}", where=str(path), fix="Correct the TOML"
-        ) from error
-    problems = [f"unknown key {k}" for k in sorted(set(value) - KEYS)]
-    problems += [
-        f"{k} is missing"
-        for k in ("summary", "versions", "code", "cause", "fix", "match", "case")
-        if not value.get(k)
-    ]
-    problems += _unknown(value.get("match", {}), MATCH_KEYS) + _unknown(
-        value.get("normalise", {}), NORMALISE_KEYS
-    )
-    cases = tuple(value.get("case", ()))
-    problems += [p for case in cases for p in _unknown(case, CASE_KEYS)]
-    problems += (
-        []
-        if {bool(c.get("matches")) for c in cases} == {True, False}
-        else ["it needs a case that matches and one that does not"]
-    )
-    problems += [] if value.get("code") in CODES else [f"unknown code {value.get('code')}"]
-    if problems:
-        raise RuleError("; ".join(problems), where=str(path), fix="Correct the rule file")
-    texts = {k: value[k] for k in ("summary", "versions", "code", "cause", "fix")}
-    return Dialect(
-        id=path.stem, **texts, match=value["match"], normalise=value.get("normalise", {}), cases=cases
-    )
-
-
-def admits(versions: str, version: tuple[int, ...]) -> bool:
-    """Whether a version is in a range such as `>=2,<2.3`."""
-    return all(_compares(part.strip(), version) for part in versions.split(","))
-
-
-def version_of(text: Any) -> tuple[int, ...]:
-    """The numbers of `2.2.4-tf`; () for no version."""
-    numbers: list[int] = []
-    for part in str(text or "").split("-")[0].split("."):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers)
 
 
 def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
@@ -219,20 +123,3 @@ def _named(rule: Dialect, origin: Origin) -> list[str]:
 
 def _finding(rule: Dialect, names: list[str]) -> Finding:
     return finding(rule.code, f"{rule.cause}: {listed(names, SHOWN)}", source=names[0], fix=rule.fix)
-
-
-def _unknown(table: Mapping[str, Any], known: frozenset[str]) -> list[str]:
-    return [f"unknown key {k}" for k in sorted(set(table) - known)]
-
-
-def _compares(test: str, version: tuple[int, ...]) -> bool:
-    sign = test.rstrip("0123456789.")
-    bound = version_of(test[len(sign) :])
-    match sign:
-        case "<":
-            return version < bound
-        case ">=":
-            return version >= bound
-        case "" if test == "*":
-            return True
-    return test == "*"
