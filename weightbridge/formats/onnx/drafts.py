@@ -1,7 +1,8 @@
 """Draft: a layer in the making, with the nodes it stands for and the constants it owns, before it has a name."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.shapes.rule import Shape
 from weightbridge.formats.onnx.values.net import Constant, Net, Read
 from weightbridge.formats.onnx.values.subgraphs import subgraphs
+from weightbridge.formats.onnx.wellformed import operation_of
 
 SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 
@@ -27,9 +29,12 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """inputs: the data values it reads. outputs: the values it makes. shown: the value that is its
-    activation. nodes: what it stands for.
+    """A layer before it has a name.
 
+    nodes: the nodes that it stands for, the last one at its place.
+    inputs: the data values it reads; keywords: the arguments that they are, "" for the first one.
+    outputs: the values it makes; ports: which outputs of the node they are, 0 where nothing is said.
+    shown: the value that is its activation.
     hint: a value or node whose name may tell the layer's.
     """
 
@@ -42,6 +47,9 @@ class Draft:
     attributes: Mapping[str, Any]
     slots: tuple[Slot, ...] = ()
     hint: str = ""
+    details: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    keywords: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
 
     @property
     def place(self) -> int:
@@ -105,14 +113,20 @@ def draft(
     shown = outputs[0] if outputs else ""
     return Draft(
         op,
-        node.op,
+        operation_of(node),
         (index,),
         site.data(node, index),
         outputs,
         shown,
         attributes,
         (*given, *_others(site, node, index, given)),
+        ports=ports_of(node),
     )
+
+
+def ports_of(node: Node) -> tuple[int, ...]:
+    """The places of the outputs that a node gives: an LSTM may leave out its sequence."""
+    return tuple(place for place, value in enumerate(node.outputs) if value)
 
 
 def _others(site: Site, node: Node, index: int, given: tuple[Slot, ...]) -> tuple[Slot, ...]:

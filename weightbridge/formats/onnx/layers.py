@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from weightbridge.formats.onnx.branches import opened
+from weightbridge.formats.onnx.branches import Opened, opened
 from weightbridge.formats.onnx.cells import loops, recurrent
 from weightbridge.formats.onnx.cells.unrolled import cell_drafts
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, opaque
@@ -15,12 +15,15 @@ from weightbridge.formats.onnx.groups.groupnorm import with_group_norms
 from weightbridge.formats.onnx.groups.regions import region_drafts
 from weightbridge.formats.onnx.names import layer_names
 from weightbridge.formats.onnx.nodes import conv, dense, elementwise, norms, plain
+from weightbridge.formats.onnx.nodes.details import details, part_of_split
+from weightbridge.formats.onnx.nodes.operands import name_of
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.shapes.infer import shapes_of
 from weightbridge.formats.onnx.tensors import DTYPES, dtype_name
 from weightbridge.formats.onnx.values.net import Net, Read, net_of
 from weightbridge.formats.onnx.values.stored_axes import stored_axes
-from weightbridge.model.graph import Edge, Layer
+from weightbridge.formats.onnx.wellformed import with_marks
+from weightbridge.model.graph import Edge, Layer, Port
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.model.vocabulary import RECURRENT, RESHAPES
 
@@ -45,45 +48,58 @@ class Folded:
     layers: tuple[Layer, ...]
     edges: tuple[Edge, ...]
     inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    output_ports: tuple[Port, ...]
     headers: Mapping[str, TensorHeader]
     shown: Mapping[str, str]
 
 
 def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     """The layers of a graph. read: the values of a small constant; loader: what will read a weight."""
-    opening = opened(graph)
-    graph = opening.graph
-    shapes, net = shapes_of(graph, net_of(graph, read), read)
+    opening = opened(with_marks(graph))
+    shapes, net = shapes_of(opening.graph, net_of(opening.graph, read), read)
     site = Site(net, shapes, opset, read)
-    drafts = [*_inputs(graph, net), *_drafts(site)]
+    drafts = [*_inputs(opening.graph, net), *_drafts(site)]
     names = layer_names(drafts, net.nodes)
-    layouts = _layouts(drafts, net)
-    tensors = _Tensors(loader)
-    layers = tuple(
-        tensors.layer(site, d, n, layouts.get(_own_value(d))) for d, n in zip(drafts, names, strict=True)
-    )
-    maker = {value: name for d, name in zip(drafts, names, strict=True) for value in d.outputs}
-    edges = (_edges(d, name, maker) for d, name in zip(drafts, names, strict=True))
-    more: dict[str, dict[str, Any]] = {
-        n: {"branch": b} for d, n in zip(drafts, names, strict=True) if (b := opening.branch(d.outputs))
-    }
-    for n, runs in divisions(site, drafts).items():
-        more.setdefault(names[n], {})["parts"] = tuple(_part(run, maker) for run in runs)
+    maker = _makers(drafts, names)
+    named = list(zip(drafts, names, strict=True))
+    layouts, tensors, added = _layouts(drafts, net), _Tensors(loader), _added(site, opening, named, maker)
+    layers = []
+    for draft, name in named:
+        layer = tensors.layer(site, draft, name, layouts.get(_own_value(draft)))
+        more = added.get(name)
+        layers.append(replace(layer, attributes={**layer.attributes, **more}) if more else layer)
     return Folded(
-        layers=tuple(
-            replace(x, attributes={**x.attributes, **more[x.name]}) if x.name in more else x for x in layers
-        ),
-        edges=tuple(e for found in edges for e in found),
-        inputs=tuple(n for d, n in zip(drafts, names, strict=True) if d.op == "Input"),
-        outputs=tuple(dict.fromkeys(maker[v] for v in net.outputs if v in maker)),
+        layers=tuple(layers),
+        edges=tuple(edge for draft, name in named for edge in _edges(draft, name, maker)),
+        inputs=tuple(name for draft, name in named if draft.op == "Input"),
+        output_ports=tuple(maker[value] for value in net.outputs if value in maker),
         headers=tensors.headers,
-        shown={
-            n: d.shown
-            for d, n in zip(drafts, names, strict=True)
-            if d.shown and d.shown not in opening.branches
-        },
+        shown={n: d.shown for d, n in named if d.shown and d.shown not in opening.branches},
     )
+
+
+def _makers(drafts: Sequence[Draft], names: Sequence[str]) -> dict[str, Port]:
+    """Each value as an output of the layer that makes it."""
+    maker: dict[str, Port] = {}
+    for draft, name in zip(drafts, names, strict=True):
+        ports = (*draft.ports, *(0 for _ in draft.outputs[len(draft.ports) :]))
+        maker |= {value: Port(name, port) for value, port in zip(draft.outputs, ports, strict=False)}
+    return maker
+
+
+def _added(
+    site: Site, opening: Opened, named: Sequence[tuple[Draft, str]], maker: Mapping[str, Port]
+) -> dict[str, dict[str, Any]]:
+    """By layer: the branch of an If that it stands in, and the parts that its output is cut into."""
+    added: dict[str, dict[str, Any]] = {}
+    for draft, name in named:
+        branch = opening.branch(draft.outputs)
+        if branch:
+            added[name] = {"branch": branch}
+    for place, runs in divisions(site, [draft for draft, _ in named]).items():
+        parts = tuple(_part(run, maker) for run in runs)
+        added.setdefault(named[place][1], {})["parts"] = parts
+    return added
 
 
 def _inputs(graph: Graph, net: Net) -> list[Draft]:
@@ -110,37 +126,39 @@ def _drafts(site: Site) -> list[Draft]:
 
 
 def _by_output(site: Site, node: Node, index: int) -> list[Draft]:
-    """A node is one layer; a Split as many as it makes parts, as each is read by others, a recurrent one may
-    be one for each direction.
-    """
-    made = _draft(site, node, index)
+    """A node is one layer; a Split is one for each part, a recurrent one may be one for each direction."""
+    whole = _draft(site, node, index)
     if node.op == "Split":
-        return [replace(made, outputs=(v,), shown=v) for v in made.outputs]
-    return (
-        recurrent.by_direction(site, node, index, made)
-        if node.op in recurrent.BUILDERS and not node.domain
-        else [made]
-    )
-
-
-def _part(run: Run, maker: Mapping[str, str]) -> dict[str, Any]:
-    """A part as an attribute: its features, and the layers that hold it."""
-    layers = tuple(maker[v] for v in run.values)
-    found = {"groups": run.groups, "start": run.start, "stop": run.stop, "layers": layers}
-    return found | ({"parts": tuple(_part(r, maker) for r in run.parts)} if run.parts else {})
+        return [
+            replace(whole, outputs=(value,), shown=value, ports=(0,), details=part_of_split(site, node, port))
+            for value, port in zip(whole.outputs, whole.ports, strict=True)
+        ]
+    drafts = [whole]
+    if node.op in recurrent.BUILDERS and not node.domain:
+        drafts = recurrent.by_direction(site, node, index, whole)
+    return [_with_details(site, node, draft) for draft in drafts]
 
 
 def _draft(site: Site, node: Node, index: int) -> Draft:
-    builder = (
-        BUILDERS.get(node.op)
-        if node.domain in ("", "com.microsoft") and node.inputs and node.outputs
-        else None
-    )
-    try:
-        found = builder(site, node, index) if builder else None
-    except (IndexError, KeyError, ValueError, TypeError, AttributeError):
-        found = None  # attributes or inputs that contradict the operation: kept as an opaque layer
-    return found or opaque(site, node, index)
+    is_known = node.domain in ("", "com.microsoft") and node.inputs and node.outputs
+    builder = BUILDERS.get(node.op) if is_known else None
+    built = builder(site, node, index) if builder else None
+    return built or opaque(site, node, index)
+
+
+def _with_details(site: Site, node: Node, draft: Draft) -> Draft:
+    """What a node says of itself belongs to the layer that does its work."""
+    if draft.op == "Concat" and node.op != "Concat":  # it joins two directions
+        return draft
+    names = [name_of(node, place) for place, value in enumerate(node.inputs) if site.net.is_data(value)]
+    return replace(draft, details=details(site, node, draft), keywords=tuple(names))
+
+
+def _part(run: Run, maker: Mapping[str, Port]) -> dict[str, Any]:
+    """A part as an attribute: its features, and the layers that hold it."""
+    layers = tuple(maker[v].layer for v in run.values)
+    found = {"groups": run.groups, "start": run.start, "stop": run.stop, "layers": layers}
+    return found | ({"parts": tuple(_part(r, maker) for r in run.parts)} if run.parts else {})
 
 
 def _layouts(drafts: Sequence[Draft], net: Net) -> dict[str, str]:
@@ -176,8 +194,14 @@ def _turned(order: tuple[int, ...], layout: str | None) -> str | None:
     return "channels_first" if order == (rank, *range(1, rank)) else None
 
 
-def _edges(draft: Draft, name: str, maker: Mapping[str, str]) -> list[Edge]:
-    return [Edge(maker[v], name, i) for i, v in enumerate(draft.inputs) if v in maker and maker[v] != name]
+def _edges(draft: Draft, name: str, maker: Mapping[str, Port]) -> list[Edge]:
+    edges = []
+    keywords = (*draft.keywords, *("" for _ in draft.inputs[len(draft.keywords) :]))
+    for position, (value, keyword) in enumerate(zip(draft.inputs, keywords, strict=False)):
+        made = maker.get(value)
+        if made is not None and made.layer != name:
+            edges.append(Edge(made.layer, name, position, made.index, keyword))
+    return edges
 
 
 class _Tensors:
@@ -212,9 +236,8 @@ class _Tensors:
             attributes["tied"] = tied
         if tied and not own:
             attributes["shared_with"] = self.owners[next(id(s.constant.header) for s in draft.slots)]
-        return Layer(
-            name, draft.op, draft.class_name, attributes, tuple(own), shape[1:] if shape is not None else None
-        )
+        shown = shape[1:] if shape is not None else None
+        return Layer(name, draft.op, draft.class_name, attributes, tuple(own), shown, draft.details)
 
     def _tensor(self, role: str, name: str, header: TensorHeader, layer: str) -> Tensor:
         unique = name or f"{layer}/{role}"

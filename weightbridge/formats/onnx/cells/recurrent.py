@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.formats.onnx.cells.gate_activations import cell_activations
 from weightbridge.formats.onnx.cells.torch_weights import TorchCell, torch_cells
-from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft
+from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft, ports_of
 from weightbridge.formats.onnx.proto import Node
 
 ONNX_GATES = {"LSTM": "i o f c", "GRU": "z r h", "RNN": "h"}
@@ -64,7 +64,9 @@ def by_direction(site: Site, node: Node, index: int, whole: Draft) -> list[Draft
     if len(layers) == 1:
         return layers
     ends = tuple(f"{node.outputs[0]}/{side}" for side in ("forward", "backward"))
-    halves = [replace(layer, outputs=(end,), shown="") for layer, end in zip(layers, ends, strict=True)]
+    halves = [
+        replace(layer, outputs=(end,), shown="", ports=(0,)) for layer, end in zip(layers, ends, strict=True)
+    ]
     joined = replace(whole, op="Concat", inputs=ends, attributes={"axis": 1}, slots=())
     return [*halves, joined]
 
@@ -94,6 +96,7 @@ def _of_torch(site: Site, node: Node, index: int, cell: TorchCell, is_back: bool
             Slot("recurrent_kernel", cell.recurrent_kernel),
             *(Slot(role, constant) for role, constant in biases),
         ),
+        ports=ports_of(node),
     )
 
 

@@ -5,8 +5,12 @@ from typing import Any
 from weightbridge.formats.onnx.drafts import SPACE, Builder, Draft, Site, Slot, decimal, draft
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.windows import pads_of, spatial
+from weightbridge.formats.onnx.values.constants import Constant
+from weightbridge.formats.onnx.values.views import axes_of
 
 Pairs = tuple[tuple[int, int], ...]
+VIEWS_BEFORE = 4  # nodes that may stand between an Unsqueeze and its convolution
+PASSING = frozenset({"Pad", "Cast", "Identity", "Relu"})
 WEIGHTS = {
     "Conv": (1, 2),
     "ConvTranspose": (1, 2),
@@ -17,46 +21,61 @@ WEIGHTS = {
 
 def convolution(site: Site, node: Node, index: int) -> Draft | None:
     """Conv and its quantised forms; DepthwiseConv where every group has one input channel."""
-    at = WEIGHTS[node.op][0]
-    kernel = site.constant(node.inputs[at]) if len(node.inputs) > at else None
-    if kernel is None or kernel.shape is None or len(kernel.shape) < 3:
+    kernel = _kernel(site, node)
+    if kernel is None:
         return None
-    groups, size = int(node.attributes.get("group", 1)), kernel.shape[2:]
-    found = _sliding(site, node, size) | {"groups": groups, "filters": kernel.shape[0]}
-    op, axes = "Conv", f"o i {SPACE.get(len(size), '')}"
-    if groups > 1 and kernel.shape[1] == 1 and kernel.shape[0] % groups == 0:
-        op, axes = "DepthwiseConv", f"(c m) 1 {SPACE.get(len(size), '')}"
-        found |= {"groups": 1, "depth_multiplier": kernel.shape[0] // groups}
-        del found["filters"]
-    return _with_weights(site, node, index, op, found, Slot("kernel", kernel, axes))
+    constant, shape = kernel
+    groups, size = int(node.attributes.get("group", 1)), shape[2:]
+    window = _sliding(site, node, size)
+    if window is None:
+        return None
+    space = SPACE.get(len(size), "")
+    if groups > 1 and shape[1] == 1 and shape[0] % groups == 0:
+        found = window | {"groups": 1, "depth_multiplier": shape[0] // groups}
+        return _with_weights(
+            site, node, index, "DepthwiseConv", found, Slot("kernel", constant, f"(c m) 1 {space}")
+        )
+    found = window | {"groups": groups, "filters": shape[0]}
+    return _with_weights(site, node, index, "Conv", found, Slot("kernel", constant, f"o i {space}"))
 
 
 def transposed_convolution(site: Site, node: Node, index: int) -> Draft | None:
-    at = WEIGHTS[node.op][0]
-    kernel = site.constant(node.inputs[at]) if len(node.inputs) > at else None
-    if kernel is None or kernel.shape is None or len(kernel.shape) < 3:
+    kernel = _kernel(site, node)
+    if kernel is None:
         return None
-    groups, size = int(node.attributes.get("group", 1)), kernel.shape[2:]
-    found = _sliding(site, node, size) | {"groups": groups, "filters": kernel.shape[1] * groups}
+    constant, shape = kernel
+    groups, size = int(node.attributes.get("group", 1)), shape[2:]
+    window = _sliding(site, node, size)
+    if window is None:
+        return None
+    found = window | {"groups": groups, "filters": shape[1] * groups}
     extra = node.attributes.get("output_padding")
     if extra and any(extra):
         found["output_padding"] = tuple(extra)
-    return _with_weights(
-        site, node, index, "ConvTranspose", found, Slot("kernel", kernel, f"i o {SPACE.get(len(size), '')}")
-    )
+    slot = Slot("kernel", constant, f"i o {SPACE.get(len(size), '')}")
+    return _with_weights(site, node, index, "ConvTranspose", found, slot)
+
+
+def _kernel(site: Site, node: Node) -> tuple[Constant, tuple[int, ...]] | None:
+    """The kernel and its shape; None where it is no constant with spatial axes."""
+    place = WEIGHTS[node.op][0]
+    kernel = site.constant(node.inputs[place]) if len(node.inputs) > place else None
+    if kernel is None or kernel.shape is None or len(kernel.shape) < 3:
+        return None
+    return kernel, kernel.shape
 
 
 def pool(site: Site, node: Node, index: int) -> Draft | None:
-    size = tuple(node.attributes.get("kernel_shape", ()))
-    found = _sliding(site, node, size)
-    kept = {
+    window = _sliding(site, node, tuple(node.attributes.get("kernel_shape", ())))
+    if window is None:
+        return None
+    found = {
         "kind": "max" if node.op == "MaxPool" else "average",
-        "rank": len(found["kernel_size"]),
-        "pool_size": found["kernel_size"],
+        "rank": len(window["kernel_size"]),
+        "pool_size": window["kernel_size"],
+        **{key: window[key] for key in ("strides", "padding", "data_format")},
     }
-    return draft(
-        site, node, index, "Pool", kept | {k: found[k] for k in ("strides", "padding", "data_format")}
-    )
+    return draft(site, node, index, "Pool", found)
 
 
 def global_pool(site: Site, node: Node, index: int) -> Draft | None:
@@ -69,12 +88,9 @@ def pad(site: Site, node: Node, index: int) -> Draft | None:
     numbers = pads_of(node, site.net)
     found: dict[str, Any] = {"mode": node.attributes.get("mode", "constant")}
     if found["mode"] == "constant":
-        given = (
-            site.net.scalar(node.inputs[2])
-            if len(node.inputs) > 2 and node.inputs[2]
-            else node.attributes.get("value", 0.0)
-        )
-        found["value"] = decimal(given) if given is not None else None
+        has_value = len(node.inputs) > 2 and node.inputs[2]
+        value = site.net.scalar(node.inputs[2]) if has_value else node.attributes.get("value", 0.0)
+        found["value"] = None if value is None else decimal(value)
     if numbers is not None:
         rank = len(numbers) // 2
         pairs = [(numbers[i], numbers[i + rank]) for i in range(1, rank)]
@@ -95,13 +111,16 @@ def _with_weights(site: Site, node: Node, index: int, op: str, found: dict[str, 
     return draft(site, node, index, op, {**found, "use_bias": bias is not None}, *slots)
 
 
-def _sliding(site: Site, node: Node, size: tuple[int, ...]) -> dict[str, Any]:
-    """The window's attributes. A one-dimensional convolution that was written as a two-dimensional one is
-    given as what it is.
+def _sliding(site: Site, node: Node, size: tuple[int, ...]) -> dict[str, Any] | None:
+    """The window's attributes; None where they contradict each other.
+
+    A one-dimensional convolution that was written as a two-dimensional one is given as what it is.
     """
     strides, dilation = spatial(node, size, "strides", 1), spatial(node, size, "dilations", 1)
-    padding = _padding(node, len(size))
-    kept = [i for i in range(len(size)) if i not in _added_axes(site, node, len(size)) or size[i] != 1]
+    if len(strides) != len(size) or len(dilation) != len(size):
+        return None
+    padding, added = _padding(node, len(size)), _added_axes(site, node, len(size))
+    kept = [i for i in range(len(size)) if i not in added or size[i] != 1]
     return {
         "kernel_size": tuple(size[i] for i in kept),
         "strides": tuple(strides[i] for i in kept),
@@ -115,28 +134,28 @@ def _padding(node: Node, rank: int) -> str | Pairs:
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         return "same" if mode == "SAME_UPPER" else "same_lower"
-    pads = tuple(node.attributes.get("pads") or (0,) * (2 * rank)) if mode == "NOTSET" else (0,) * (2 * rank)
-    return (
-        tuple((int(pads[i]), int(pads[i + rank])) for i in range(rank))
-        if len(pads) == 2 * rank
-        else "unknown"
-    )
+    none = (0,) * (2 * rank)
+    pads = tuple(node.attributes.get("pads") or none) if mode == "NOTSET" else none
+    if len(pads) != 2 * rank:
+        return "unknown"
+    return tuple((int(pads[i]), int(pads[i + rank])) for i in range(rank))
 
 
 def _added_axes(site: Site, node: Node, rank: int) -> tuple[int, ...]:
     """The spatial axes of length one that exist only because an Unsqueeze, or a Reshape, put them there."""
     value, order = node.inputs[0], tuple(range(rank + 2))
-    for _ in range(4):
+    for _ in range(VIEWS_BEFORE):
         source = site.net.source(value)
         if source is None:
             return ()
-        if source.op == "Transpose" and len(source.attributes.get("perm", ())) == rank + 2:
-            order = tuple(source.attributes["perm"][i] for i in order)
+        turned = source.attributes.get("perm", ())
+        if source.op == "Transpose" and len(turned) == rank + 2:
+            order = tuple(turned[i] for i in order)
         elif source.op == "Unsqueeze":
-            axes = source.attributes.get("axes") or site.net.integers(source.inputs[1]) or ()
-            added = {a % (rank + 2) for a in axes}
-            return tuple(i - 2 for i in range(2, rank + 2) if order[i] in added)
-        elif source.op not in ("Pad", "Cast", "Identity", "Relu"):
+            axes = axes_of(source, site.net.numbers) or ()
+            unsqueezed = {axis % (rank + 2) for axis in axes}
+            return tuple(i - 2 for i in range(2, rank + 2) if order[i] in unsqueezed)
+        elif source.op not in PASSING:
             return ()
         value = source.inputs[0]
     return ()

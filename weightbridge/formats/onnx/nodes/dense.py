@@ -65,6 +65,8 @@ def einsum(site: Site, node: Node, index: int) -> Draft | None:
     if len(known) != 1 or "->" not in equation or equation.count(",") != 1:
         return None
     at, kernel = known[0]
+    if at > 1:
+        return None
     axes = equation.split("->")[0].split(",")[at]
     found = {"equation": equation, "use_bias": False, "transposed": False}
     return draft(

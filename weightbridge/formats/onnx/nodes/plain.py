@@ -72,6 +72,8 @@ def reduce(site: Site, node: Node, index: int) -> Draft | None:
         return None
     if rank is None:
         rank = len(axes) + 2
+    if not rank:
+        return None
     gone = {a % rank for a in axes}
     is_last_step = (
         rank == 3 and 2 in gone and bool(node.attributes.get("keepdims", 1))

@@ -87,7 +87,7 @@ def concat(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     if len(shapes) < len(inputs):
         return None
     first = shapes[0]
-    axis = int(node.attributes["axis"]) % len(first)
+    axis = int(node.attributes.get("axis", 1)) % len(first)
     lengths = [s[axis] for s in shapes]
     known = [n for n in lengths if n is not None]
     joined = sum(known) if len(known) == len(lengths) else None

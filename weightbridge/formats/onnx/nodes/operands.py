@@ -1,0 +1,133 @@
+"""The inputs of an ONNX node by name: data come on edges, small constants are details of the layer."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weightbridge.formats.onnx.drafts import Draft, Site, decimal
+from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.onnx.values.constants import Constant
+from weightbridge.model.tensors import Array
+
+REDUCTIONS = (
+    "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
+    "ReduceLogSumExp", "ReduceSumSquare",
+)  # fmt: skip
+WEIGHTS = ("", "kernel", "bias")
+RECURRENT = ("", "kernel", "recurrent_kernel", "bias", "sequence_lengths", "initial_state.0",
+             "initial_state.1", "peepholes")  # fmt: skip
+NAMES: Mapping[str, tuple[str, ...]] = {  # op -> canonical names of its inputs, "" for what it works on
+    "Slice": ("", "starts", "ends", "axes", "steps"),
+    "Gather": ("", "indices"),
+    "GatherElements": ("", "indices"),
+    "GatherND": ("", "indices"),
+    "ScatterElements": ("", "indices", "updates"),
+    "ScatterND": ("", "indices", "updates"),
+    "Resize": ("", "roi", "scales", "sizes"),
+    "Upsample": ("", "scales"),
+    "Pad": ("", "pads", "value", "axes"),
+    "Clip": ("", "min", "max"),
+    "Expand": ("", "target"),
+    "Reshape": ("", "target"),
+    "Tile": ("", "repeats"),
+    "Squeeze": ("", "axes"),
+    "Unsqueeze": ("", "axes"),
+    "TopK": ("", "k"),
+    "Split": ("", "lengths"),
+    "Dropout": ("", "rate", "training_mode"),
+    "OneHot": ("", "depth", "values"),
+    "CumSum": ("", "axis"),
+    "Trilu": ("", "k"),
+    "Range": ("start", "limit", "delta"),
+    "Where": ("condition", "x", "y"),
+    "QuantizeLinear": ("", "scale", "zero_point"),
+    "DequantizeLinear": ("", "scale", "zero_point"),
+    "Attention": ("", "key", "value", "mask", "past_key", "past_value"),
+    "Conv": WEIGHTS,
+    "ConvTranspose": WEIGHTS,
+    "PRelu": ("", "alpha"),
+    "BatchNormalization": ("", "gamma", "beta", "moving_mean", "moving_variance"),
+    **dict.fromkeys(
+        ("LayerNormalization", "InstanceNormalization", "GroupNormalization"), ("", "gamma", "beta")
+    ),
+    **dict.fromkeys(REDUCTIONS, ("", "axes")),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), RECURRENT),
+}
+SINGLE = frozenset({"k", "axis", "depth", "value", "min", "max", "rate", "training_mode"})
+FACTORS = frozenset({"scales", "roi"})
+MOST_FACTORS = 16
+POSITIONAL = frozenset({
+    "Opaque", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "MatMul", "Dot", "Concat",
+})  # fmt: skip
+
+
+def name_of(node: Node, place: int) -> str:
+    """The canonical name of an input, "" where it is what the node works on, or has no name."""
+    names = NAMES.get(node.op, ()) if not node.domain else ()
+    return names[place] if place < len(names) else ""
+
+
+def operands(site: Site, node: Node, draft: Draft) -> dict[str, Any]:
+    """The constant inputs of a node: by their names, else `arguments` with all inputs in order."""
+    named: dict[str, Any] = {}
+    has_unnamed = False
+    for place, value in enumerate(node.inputs):
+        if not value or site.net.is_data(value):
+            continue
+        name = name_of(node, place)
+        if name:
+            constant = _factors(site, value) if name in FACTORS else _constant(site, value, draft)
+            named |= {} if constant is None else {name: _single(constant) if name in SINGLE else constant}
+        has_unnamed = has_unnamed or not name
+    if has_unnamed and draft.op in POSITIONAL:
+        named["arguments"] = _arguments(site, node, draft)
+    return named
+
+
+def _factors(site: Site, value: str) -> Any:
+    """The numbers of a short vector of floats, which no other reader asks for."""
+    tensor = site.constant(value)
+    if tensor is None or tensor.views or not 0 < tensor.size <= MOST_FACTORS:
+        return None
+    return numbers_of(site.read(tensor.header))
+
+
+def _arguments(site: Site, node: Node, draft: Draft) -> tuple[Any, ...]:
+    """All inputs: `{"input": n}` for data, numbers, `{"tensor": role}`, None for what is left out or not known."""
+    arguments: list[Any] = []
+    count = 0
+    for value in node.inputs:
+        if site.net.is_data(value):
+            arguments.append({"input": count})
+            count += 1
+        else:
+            arguments.append(_constant(site, value, draft))
+    return tuple(arguments)
+
+
+def _constant(site: Site, value: str, draft: Draft) -> Any:
+    """Numbers, or the role of one of the layer's tensors; None where it has a role by its name, or is not known."""
+    tensor = site.constant(value)
+    role = None if tensor is None else _role(tensor, draft)
+    if role is not None:
+        return {"tensor": role} if role.isdigit() else None
+    array = site.net.numbers.get(value)
+    return None if array is None else numbers_of(array)
+
+
+def _role(tensor: Constant, draft: Draft) -> str | None:
+    return next((slot.role for slot in draft.slots if slot.constant.header is tensor.header), None)
+
+
+def numbers_of(array: Array) -> Any:
+    """A number, or tuples of numbers as deep as the array has axes; floats as short as float32 allows."""
+    if array.ndim:
+        return tuple(numbers_of(part) for part in array)
+    number = array.item()
+    return decimal(number) if isinstance(number, float) else number
+
+
+def _single(value: Any) -> Any:
+    """A number that some exporters write as a vector of one."""
+    while isinstance(value, tuple) and len(value) == 1:
+        value = value[0]
+    return value
