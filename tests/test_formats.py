@@ -1,4 +1,4 @@
-"""Formats are recognised by content; what is no model, or none that is read, says what it is and what to do."""
+"""Formats are recognised by content; what cannot be read says what it is and what to do."""
 
 import io
 import json

@@ -37,7 +37,8 @@ def test_a_case_that_says_the_opposite_fails(rule: Dialect, i: int) -> None:
         pytest.param('summary = "x"\nsurprise = 1', "unknown key 'surprise'", id="unknown-key"),
         pytest.param('summary = "x"', "'cause' is missing", id="missing-key"),
         pytest.param(
-            'summary="x"\nversions="<3"\ncode="WB999"\ncause="x"\nfix="x"\nmatch={trait="x"}\ncase=[{matches=true}]',
+            'summary="x"\nversions="<3"\ncode="WB999"\ncause="x"\nfix="x"\n'
+            'match={trait="x"}\ncase=[{matches=true}]',
             "does not",
             id="one-sided",
         ),

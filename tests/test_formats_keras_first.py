@@ -15,7 +15,7 @@ OLD: dict[str, Any] = {"module": ""}
 
 
 def _recurrent(folder: Path, op: str, gates: str) -> tuple[Path, dict[str, np.ndarray]]:
-    """A recurrent layer in Keras 1's order of weights (i, c, f, o), and the joined arrays in today's order."""
+    """A recurrent layer in Keras 1's order of weights (i, c, f, o), and arrays joined in today's."""
     first = layer(
         op,
         "rec",

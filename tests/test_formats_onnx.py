@@ -393,9 +393,12 @@ def test_a_shared_tensor_is_given_once(tmp_path: Path) -> None:
 
 def test_constant_nodes_and_inner_graphs_hold_tensors_too(tmp_path: Path) -> None:
     branch = helper.make_graph(
-        [helper.make_node("Mul", ["x", "inner"], ["z"])], "b", [], [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)],
+        [helper.make_node("Mul", ["x", "inner"], ["z"])],
+        "b",
+        [],
+        [helper.make_tensor_value_info("z", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(V, "inner")],
-    )  # fmt: skip
+    )
     ops: list[Op] = [
         ("Constant", [], ["w"], {"value": numpy_helper.from_array(W)}),
         ("MatMul", ["x", "w"], ["m"], {}),

@@ -3,6 +3,7 @@ Keras's.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,19 +32,25 @@ def ordered(name: str, order: tuple[int, ...]) -> list[Op]:
     return [*cuts, ("Concat", [f"{name}_{g}" for g in order], [f"{name}_o"], {"axis": 0})]
 
 
+JOINED = ("k", "r", "bc")
+
+
 def recurrent(path: Path, op: str, order: tuple[int, ...], sides: tuple[str, ...] = ("",)) -> Path:
     ops: list[Op] = [o for side in sides for n in SHAPES for o in ordered(f"{n}{side}", order)]
     for side in sides:
         ops += [("Concat", [f"b{side}_o", f"c{side}_o"], [f"bc{side}_o"], {"axis": 0})]
-        ops += [("Unsqueeze", [f"{n}{side}_o", "at0"], [f"{n}{side}_u"], {}) for n in ("k", "r", "bc")]
-    ops += [
-        ("Concat", [f"{n}{side}_u" for side in sides], [n.upper()], {"axis": 0}) for n in ("k", "r", "bc")
-    ]
-    options = {"hidden_size": UNITS, "direction": "bidirectional" if len(sides) > 1 else "forward"}
-    ops += [(op, ["x", "K", "R", "BC"], ["y"], options | ({"linear_before_reset": 1} if op == "GRU" else {}))]
-    numbers = {f"at{i}": np.array([i * UNITS]) for i in range(5)}
-    given = {k: v for side in sides for k, v in tensors(op, side).items()}
-    return saved(path, ops, given | numbers, {"x": [5, "n", WIDTH]}, ["y"])
+        ops += [("Unsqueeze", [f"{n}{side}_o", "at0"], [f"{n}{side}_u"], {}) for n in JOINED]
+    for n in JOINED:
+        ops += [("Concat", [f"{n}{side}_u" for side in sides], [n.upper()], {"axis": 0})]
+    options: dict[str, Any] = {"hidden_size": UNITS}
+    options["direction"] = "bidirectional" if len(sides) > 1 else "forward"
+    if op == "GRU":
+        options["linear_before_reset"] = 1
+    ops += [(op, ["x", "K", "R", "BC"], ["y"], options)]
+    values = {f"at{i}": np.array([i * UNITS]) for i in range(5)}
+    for side in sides:
+        values = tensors(op, side) | values
+    return saved(path, ops, values, {"x": [5, "n", WIDTH]}, ["y"])
 
 
 @pytest.mark.parametrize("op", ORDER)

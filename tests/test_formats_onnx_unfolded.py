@@ -25,7 +25,11 @@ FACTOR: list[Op] = [
     ("Mul", ["r", "gamma"], ["f"], {}),
 ]
 FORMS: dict[str, list[Op]] = {
-    "mean first": [("Sub", ["c", "m"], ["d"], {}), ("Mul", ["d", "f"], ["p"], {}), ("Add", ["p", "beta"], ["y"], {})],
+    "mean first": [
+        ("Sub", ["c", "m"], ["d"], {}),
+        ("Mul", ["d", "f"], ["p"], {}),
+        ("Add", ["p", "beta"], ["y"], {}),
+    ],
     "one offset": [
         ("Mul", ["m", "f"], ["mf"], {}),
         ("Sub", ["beta", "mf"], ["o"], {}),
@@ -39,8 +43,12 @@ FORMS: dict[str, list[Op]] = {
         ("Add", ["beta", "p"], ["y"], {}),
     ],
     "no beta": [("Sub", ["c", "m"], ["d"], {}), ("Mul", ["d", "f"], ["y"], {})],
-    "no gamma": [("Sub", ["c", "m"], ["d"], {}), ("Mul", ["d", "r"], ["p"], {}), ("Add", ["p", "beta"], ["y"], {})],
-}  # fmt: skip
+    "no gamma": [
+        ("Sub", ["c", "m"], ["d"], {}),
+        ("Mul", ["d", "r"], ["p"], {}),
+        ("Add", ["p", "beta"], ["y"], {}),
+    ],
+}
 LIKE: dict[str, list[Op]] = {
     "the factor twice": [
         ("Mul", ["c", "f"], ["d"], {}),
@@ -110,8 +118,11 @@ def _target(folder: Path) -> Path:
 def test_its_tensors_arrive_as_they_are(tmp_path: Path) -> None:
     steps = wb.plan(_saved(tmp_path, FORMS["mean first"]), _target(tmp_path)).steps
     assert {s.target: s.sources for s in steps if s.target.startswith("u2")} == {
-        "u2/gamma": ("gamma",), "u2/beta": ("beta",), "u2/moving_mean": ("mean",), "u2/moving_variance": ("v0",)
-    }  # fmt: skip
+        "u2/gamma": ("gamma",),
+        "u2/beta": ("beta",),
+        "u2/moving_mean": ("mean",),
+        "u2/moving_variance": ("v0",),
+    }
 
 
 def test_a_factor_that_is_not_understood_is_said(tmp_path: Path) -> None:
@@ -178,5 +189,7 @@ def test_a_layer_without_gamma_takes_affine_nodes(tmp_path: Path) -> None:
     }
     chain = ("mean", "gamma", "beta")
     assert {k: v for k, v in found.items() if k.startswith("u2")} == {
-        "u2/beta": (chain, "affine"), "u2/moving_variance": (chain, "affine"), "u2/moving_mean": ((), "constant")
-    }  # fmt: skip
+        "u2/beta": (chain, "affine"),
+        "u2/moving_variance": (chain, "affine"),
+        "u2/moving_mean": ((), "constant"),
+    }

@@ -82,26 +82,27 @@ def test_a_sharded_template_is_written_as_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["zip", "legacy"])
 @pytest.mark.parametrize("given", ["index", "folder"])
 def test_shards_of_torch(tmp_path: Path, name: str, given: str) -> None:
+    weight_map = {}
     for i, part in enumerate(PARTS):
-        value, data = held(part)
-        if name == "zip":
-            zip_file(tmp_path / shard(i, "bin"), value, data)
-        else:
-            counts = [a.size for a in part.values()]
-            legacy_file(
-                tmp_path / shard(i, "bin"),
-                value,
-                dict(zip(data, zip(counts, data.values(), strict=True), strict=True)),
-            )
-    path = index(
-        tmp_path, {n: shard(i, "bin") for i, part in enumerate(PARTS) for n in part}, name=TORCH_INDEX
-    )
+        write_shard(tmp_path / shard(i, "bin"), part, name)
+        weight_map |= dict.fromkeys(part, shard(i, "bin"))
+    path = index(tmp_path, weight_map, name=TORCH_INDEX)
     graph = formats.read(path if given == "index" else tmp_path)
     assert (graph.format, graph.findings, len(graph.files)) == ("torch-zip", (), 2)
     assert {t.name: t.load().tolist() for t in graph.tensors} == {
         n: a.tolist() for n, a in ALL.items() if n != "ids"
     }
     assert [e.name for e in graph.excluded] == ["ids"]
+
+
+def write_shard(path: Path, part: dict[str, Any], name: str) -> None:
+    value, data = held(part)
+    if name == "zip":
+        zip_file(path, value, data)
+        return
+    counts = [array.size for array in part.values()]
+    storages = zip(counts, data.values(), strict=True)
+    legacy_file(path, value, dict(zip(data, storages, strict=True)))
 
 
 def test_a_shard_of_torch_that_is_another_format(tmp_path: Path) -> None:
@@ -255,7 +256,8 @@ def sparse(folder: Path, shards: int, width: int) -> Path:
 
 
 PROGRAM = (
-    "import sys, time\nfrom pathlib import Path\nfrom weightbridge import formats\nimport weightbridge.formats.safetensors.file\n"
+    "import sys, time\nfrom pathlib import Path\nfrom weightbridge import formats\n"
+    "import weightbridge.formats.safetensors.file\n"
     "start = time.process_time()\n"
     "graph = formats.read(Path(sys.argv[1]))\ntaken = time.process_time() - start\n"
     "print(graph.parameters, taken, Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"

@@ -107,16 +107,18 @@ def weights(shift: float = 0) -> dict[str, np.ndarray]:
 def saved(path: Path, value: dict[str, Any]) -> LayerGraph:
     """A checkpoint whose arrays became storages; dicts of arrays are state dicts."""
     storages: dict[str, bytes] = {}
+    pickled = stored(value, storages)
+    return formats.read(zip_file(path, pickled, storages))
 
-    def stored(part: Any) -> Any:
-        if isinstance(part, np.ndarray):
-            storages[str(len(storages))] = part.tobytes()
-            return tensor(str(len(storages) - 1), str(part.dtype), part.shape)
-        if isinstance(part, dict):
-            return {key: stored(child) for key, child in part.items()}
-        return [stored(child) for child in part] if isinstance(part, list) else part
 
-    return formats.read(zip_file(path, stored(value), storages))
+def stored(part: Any, storages: dict[str, bytes]) -> Any:
+    """A value whose arrays became tensors; their bytes are put into the storages."""
+    if isinstance(part, np.ndarray):
+        storages[str(len(storages))] = part.tobytes()
+        return tensor(str(len(storages) - 1), str(part.dtype), part.shape)
+    if isinstance(part, dict):
+        return {key: stored(child, storages) for key, child in part.items()}
+    return [stored(child, storages) for child in part] if isinstance(part, list) else part
 
 
 ONE, TWO, THREE = weights(), weights(10), weights(20)

@@ -278,9 +278,11 @@ def test_bombs_are_harmless_in_memory(tmp_path: Path) -> None:
     for i, name in enumerate(BOMBS):
         zip_file(tmp_path / f"{i}.pt", BOMBS[name][0], {}, deflated=True)
     program = (
-        "import sys\nfrom pathlib import Path\nfrom weightbridge import formats\nfrom weightbridge.errors import ModelError\n"
-        "for path in sorted(Path(sys.argv[1]).iterdir()):\n    try: formats.read(path)\n    except ModelError: pass\n"
-        "    else: raise SystemExit(path)\nprint(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
+        "import sys\nfrom pathlib import Path\nfrom weightbridge import formats\n"
+        "from weightbridge.errors import ModelError\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()):\n"
+        "    try: formats.read(path)\n    except ModelError: pass\n    else: raise SystemExit(path)\n"
+        "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
