@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from weightbridge.formats.tensorflow.crc32c import masked_crc32c
+from weightbridge.formats.tensorflow.bundle.crc32c import masked_crc32c
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "tensorflow"
 FLOAT, STRING = 1, 7

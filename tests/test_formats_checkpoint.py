@@ -27,8 +27,8 @@ from tensorflow_files import (
 from weightbridge import formats
 from weightbridge.errors import ModelError, OutputError
 from weightbridge.formats.hashing import content_hash
-from weightbridge.formats.tensorflow.crc32c import crc32c, masked_crc32c
-from weightbridge.formats.tensorflow.snappy import decompress
+from weightbridge.formats.tensorflow.bundle.crc32c import crc32c, masked_crc32c
+from weightbridge.formats.tensorflow.bundle.snappy import decompress
 from weightbridge.model.graph import LayerGraph
 
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text())

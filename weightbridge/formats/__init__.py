@@ -27,8 +27,8 @@ FORMATS: dict[str, str] = {
     "safetensors": "weightbridge.formats.safetensors.file",
     "torch-zip": "weightbridge.formats.torch.zip",
     "torch-legacy": "weightbridge.formats.torch.legacy",
-    "tf-checkpoint": "weightbridge.formats.tensorflow.checkpoint",
-    "saved-model": "weightbridge.formats.tensorflow.saved_model",
+    "tf-checkpoint": "weightbridge.formats.tensorflow.checkpoint.file",
+    "saved-model": "weightbridge.formats.tensorflow.saved_model.file",
     "python": "weightbridge.formats.keras.framework.live",
 }
 RUNNERS: dict[str, str] = {

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, OutputError, Unsupported
 from weightbridge.formats.keras.variables.loose import chain
-from weightbridge.formats.tensorflow.bundle_values import load_text
-from weightbridge.formats.tensorflow.checkpoint_layers import layers_of
-from weightbridge.formats.tensorflow.checkpoint_names import OBJECTS, Named, by_names, by_objects
-from weightbridge.formats.tensorflow.tensor_bundle import Bundle, read_bundle
+from weightbridge.formats.tensorflow.bundle.read import Bundle, read_bundle
+from weightbridge.formats.tensorflow.bundle.values import load_text
+from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
+from weightbridge.formats.tensorflow.checkpoint.names import OBJECTS, Named, by_names, by_objects
 from weightbridge.formats.tensorflow.tracked import Tracked, parse_tracked
 from weightbridge.model.graph import Excluded, LayerGraph
 from weightbridge.model.layouts import with_axes

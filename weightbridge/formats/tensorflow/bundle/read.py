@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, ResourceBomb
-from weightbridge.formats.tensorflow.bundle_entries import DAMAGED, STRING, Entry, parse_entry, parse_header
-from weightbridge.formats.tensorflow.bundle_parts import place_of
-from weightbridge.formats.tensorflow.bundle_slices import slice_key
-from weightbridge.formats.tensorflow.sstable import entries
+from weightbridge.formats.tensorflow.bundle.entries import DAMAGED, STRING, Entry, parse_entry, parse_header
+from weightbridge.formats.tensorflow.bundle.parts import place_of
+from weightbridge.formats.tensorflow.bundle.slices import slice_key
+from weightbridge.formats.tensorflow.bundle.sstable import entries
 from weightbridge.model.tensors import dtype_of
 
 LARGEST_INDEX = 512 << 20

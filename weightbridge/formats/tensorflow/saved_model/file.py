@@ -19,11 +19,12 @@ from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_mo
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.loose import chain
-from weightbridge.formats.tensorflow.checkpoint import excluded, files_of, tracked_of
-from weightbridge.formats.tensorflow.checkpoint_layers import layers_of
-from weightbridge.formats.tensorflow.checkpoint_names import Named, by_names, by_objects
-from weightbridge.formats.tensorflow.graph_def import constants_graph
-from weightbridge.formats.tensorflow.saved_model_keras import (
+from weightbridge.formats.tensorflow.bundle.read import Bundle, read_bundle
+from weightbridge.formats.tensorflow.checkpoint.file import excluded, files_of, tracked_of
+from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
+from weightbridge.formats.tensorflow.checkpoint.names import Named, by_names, by_objects
+from weightbridge.formats.tensorflow.saved_model.graph_def import constants_graph
+from weightbridge.formats.tensorflow.saved_model.keras import (
     Objects,
     SavedStore,
     decoded,
@@ -31,13 +32,12 @@ from weightbridge.formats.tensorflow.saved_model_keras import (
     top_layers,
     tree_of,
 )
-from weightbridge.formats.tensorflow.saved_model_loose import graph_of_parts
-from weightbridge.formats.tensorflow.saved_model_proto import (
+from weightbridge.formats.tensorflow.saved_model.loose import graph_of_parts
+from weightbridge.formats.tensorflow.saved_model.proto import (
     MetaGraph,
     parse_keras_metadata,
     parse_saved_model,
 )
-from weightbridge.formats.tensorflow.tensor_bundle import Bundle, read_bundle
 from weightbridge.formats.tensorflow.tracked import Tracked
 from weightbridge.formats.wire import Buffer
 from weightbridge.model.graph import LayerGraph

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from weightbridge.errors import Corrupt, ResourceBomb
-from weightbridge.formats.tensorflow.bundle_entries import DTYPES, parse_shape
+from weightbridge.formats.tensorflow.bundle.entries import DTYPES, parse_shape
 from weightbridge.formats.wire import LENGTH, Buffer, Span, fields, floats, integers, span_of
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 

@@ -11,9 +11,9 @@ from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.flow import Flow
 from weightbridge.formats.keras.variables.legacy import LegacyStore
 from weightbridge.formats.keras.variables.stored import Variable
-from weightbridge.formats.tensorflow.checkpoint_layers import bundle_dataset, bundle_tensor
-from weightbridge.formats.tensorflow.checkpoint_names import UNNAMED
-from weightbridge.formats.tensorflow.tensor_bundle import Bundle
+from weightbridge.formats.tensorflow.bundle.read import Bundle
+from weightbridge.formats.tensorflow.checkpoint.layers import bundle_dataset, bundle_tensor
+from weightbridge.formats.tensorflow.checkpoint.names import UNNAMED
 from weightbridge.formats.tensorflow.tracked import MAX_DEPTH, Tracked, below
 from weightbridge.model.tensors import Tensor
 

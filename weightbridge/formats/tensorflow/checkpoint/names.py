@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from weightbridge.formats.tensorflow.bundle_entries import STRING, Entry
+from weightbridge.formats.tensorflow.bundle.entries import STRING, Entry
 from weightbridge.formats.tensorflow.tracked import LISTS, OPTIMIZERS, STATE, Reached, Tracked, reached
 from weightbridge.model.graph import Reason
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from weightbridge.errors import Corrupt, ModelError
 from weightbridge.formats.keras.variables.loose import chain
-from weightbridge.formats.tensorflow.constants import Constant, constant_tensor, is_weight
+from weightbridge.formats.tensorflow.saved_model.constants import Constant, constant_tensor, is_weight
 from weightbridge.formats.wire import Buffer, Span, fields, span_of, text
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import with_axes

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from weightbridge.errors import Corrupt
-from weightbridge.formats.tensorflow.bundle_entries import DAMAGED, Entry
-from weightbridge.formats.tensorflow.bundle_slices import WHOLE, Extent
+from weightbridge.formats.tensorflow.bundle.entries import DAMAGED, Entry
+from weightbridge.formats.tensorflow.bundle.slices import WHOLE, Extent
 
 
 class Place(NamedTuple):

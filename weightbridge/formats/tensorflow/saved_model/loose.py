@@ -12,8 +12,8 @@ from weightbridge.formats.keras.architecture.flow import Flow, Node, flow_of
 from weightbridge.formats.keras.graph import build
 from weightbridge.formats.keras.model import code_findings
 from weightbridge.formats.keras.variables.loose import chain, unique
-from weightbridge.formats.tensorflow.saved_model_keras import Objects, SavedStore, is_layer, tree_of
-from weightbridge.formats.tensorflow.tensor_bundle import Bundle
+from weightbridge.formats.tensorflow.bundle.read import Bundle
+from weightbridge.formats.tensorflow.saved_model.keras import Objects, SavedStore, is_layer, tree_of
 from weightbridge.formats.tensorflow.tracked import MAX_DEPTH, below
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.layouts import with_axes

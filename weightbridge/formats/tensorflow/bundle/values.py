@@ -3,11 +3,11 @@
 import numpy as np
 
 from weightbridge.errors import Corrupt, MissingFile, Unsupported
-from weightbridge.formats.tensorflow.bundle_entries import DAMAGED, STRING, Entry
-from weightbridge.formats.tensorflow.bundle_parts import place_of
-from weightbridge.formats.tensorflow.bundle_slices import slice_key
-from weightbridge.formats.tensorflow.crc32c import masked_crc32c
-from weightbridge.formats.tensorflow.tensor_bundle import Bundle
+from weightbridge.formats.tensorflow.bundle.crc32c import masked_crc32c
+from weightbridge.formats.tensorflow.bundle.entries import DAMAGED, STRING, Entry
+from weightbridge.formats.tensorflow.bundle.parts import place_of
+from weightbridge.formats.tensorflow.bundle.read import Bundle
+from weightbridge.formats.tensorflow.bundle.slices import slice_key
 from weightbridge.formats.wire import varint
 from weightbridge.model.tensors import Array, dtype_of
 

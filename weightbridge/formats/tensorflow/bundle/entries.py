@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from weightbridge.errors import Corrupt, Unsupported
-from weightbridge.formats.tensorflow.bundle_slices import WHOLE, Extent
+from weightbridge.formats.tensorflow.bundle.slices import WHOLE, Extent
 from weightbridge.formats.wire import FIXED32, Buffer, Field, Span, fields, signed, span_of
 
 MOST_AXES = 254  # TensorFlow's own limit

@@ -5,8 +5,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from weightbridge.errors import Corrupt, ResourceBomb, Unsupported
-from weightbridge.formats.tensorflow.crc32c import masked_crc32c
-from weightbridge.formats.tensorflow.snappy import decompress
+from weightbridge.formats.tensorflow.bundle.crc32c import masked_crc32c
+from weightbridge.formats.tensorflow.bundle.snappy import decompress
 from weightbridge.formats.wire import varint
 
 FOOTER, MAGIC = 48, b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"

@@ -16,9 +16,9 @@ from weightbridge.formats.keras.variables.loose import stored_layers
 from weightbridge.formats.keras.variables.stored import Stored, Variable
 from weightbridge.formats.keras.variables.tensors import STATISTICS
 from weightbridge.formats.state_dicts.layers import natural
-from weightbridge.formats.tensorflow.bundle_values import load
-from weightbridge.formats.tensorflow.checkpoint_names import AVERAGE, Named
-from weightbridge.formats.tensorflow.tensor_bundle import Bundle
+from weightbridge.formats.tensorflow.bundle.read import Bundle
+from weightbridge.formats.tensorflow.bundle.values import load
+from weightbridge.formats.tensorflow.checkpoint.names import AVERAGE, Named
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor, dtype_of
 

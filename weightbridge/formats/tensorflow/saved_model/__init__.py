@@ -1,0 +1,1 @@
+"""TensorFlow's SavedModel folders: Keras's metadata, loose parts, frozen graphs."""
