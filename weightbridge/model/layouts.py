@@ -87,7 +87,7 @@ def _matrix_axes(layer: Layer, tensor: Tensor) -> str:
 
 
 def _stack_axes(framework: str, layer: Layer) -> str:
-    """Three axes of a layer of unknown class are taken for a stack of matrices, where their order is known."""
+    """Three axes of a layer of unknown class are taken for a stack of matrices of known order."""
     is_turned = layer.attributes.get("transposed", False if framework == "keras" else None)
     return "" if is_turned is None else STACKS[bool(is_turned)]
 
@@ -199,7 +199,7 @@ def has_layouts_of(one: LayerGraph, other: LayerGraph) -> bool:
 
 
 def data_format(graph: LayerGraph, layer: Layer) -> str | None:
-    """`channels_first` or `channels_last`: where the values of a layer have their channels; None if unknown."""
+    """`channels_first` or `channels_last`: where a layer's values have their channels; None if unknown."""
     usual = None if keeps_channels_first(graph) else "channels_last"
     told = layer.attributes.get("data_format", usual)
     return None if told is None else str(told)

@@ -17,6 +17,7 @@ from weightbridge.model.vectors import is_turned_over
 from weightbridge.plan import Step
 
 CHANNELS = frozenset("iocgu")
+HOW = {"sum": ", summed", "tile": ", tiled and scaled", "mean": ", averaged", "resample": ", resampled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def _rule(setting: Setting, widths: Widths, p: Partners, axis: tuple[str, int, i
     if letter in CHANNELS:
         if is_stem(setting, p.layer, letter) and before != after:
             return stem_rule(p, before, after)
-        return channel_rule(setting, widths, p, letter, before, after)
+        return channel_rule(setting, widths, p, letter, (before, after))
     if letter.startswith("x"):
         return tap_rule(p, int(letter[1:]), before, after)
     return {} if before == after else None
@@ -86,16 +87,21 @@ def _step(p: Partners, rules: _Rules) -> Step:
     layout = pattern(p.source_letters, p.letters)
     if layout:
         parameters["layout"] = layout
-    sure = p.pair.confidence if rules.exact else min(p.pair.confidence, LOSSY)
     return Step(
-        target=p.tensor.name, sources=(p.source.name,), kind="transform" if rules.exact else "adapt",
-        contract="preserving" if rules.exact else "lossy", shape=p.tensor.shape, size=p.tensor.size, transform="map-axes",
-        parameters=parameters, confidence=sure, evidence=p.pair.evidence, runners_up=p.pair.runners_up,
-        energy_kept=1.0 if rules.exact else None, cost=cost(p.letters, rules.axes),
-    )  # fmt: skip
-
-
-HOW = {"sum": ", summed", "tile": ", tiled and scaled", "mean": ", averaged", "resample": ", resampled"}
+        target=p.tensor.name,
+        sources=(p.source.name,),
+        kind="transform" if rules.exact else "adapt",
+        contract="preserving" if rules.exact else "lossy",
+        shape=p.tensor.shape,
+        size=p.tensor.size,
+        transform="map-axes",
+        parameters=parameters,
+        confidence=p.pair.confidence if rules.exact else min(p.pair.confidence, LOSSY),
+        evidence=p.pair.evidence,
+        runners_up=p.pair.runners_up,
+        energy_kept=1.0 if rules.exact else None,
+        cost=cost(p.letters, rules.axes),
+    )
 
 
 def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:
@@ -104,8 +110,13 @@ def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:
 
 
 def _axis_cost(letter: str, rule: Rule) -> str:
-    before, after = (sum(rule[end]) if isinstance(rule[end], tuple) else rule[end] for end in ("from", "to"))
-    side = {"i": "input channels", "c": "input channels"}.get(
-        letter, "taps" if letter.startswith("x") else "channels"
-    )
-    return f"{before} -> {after} {side}{HOW.get(rule['rule'], '')}"
+    before, after = (_total(rule[end]) for end in ("from", "to"))
+    if letter.startswith("x"):
+        what = "taps"
+    else:
+        what = "input channels" if letter in ("i", "c") else "channels"
+    return f"{before} -> {after} {what}{HOW.get(rule['rule'], '')}"
+
+
+def _total(length: int | tuple[int, ...]) -> int:
+    return sum(length) if isinstance(length, tuple) else length

@@ -63,7 +63,7 @@ class Setting:
         """By target tensor; only tensors that a step may be proposed for, of layers that are paired and of
         known axes.
         """
-        return {p.tensor.name: p for p in _partners(self)}
+        return {p.tensor.name: p for p in _partners(self) if _can_meet(p)}
 
     def axis(self, layer: Layer, letter: str) -> Axis | None:
         """The groups along one axis of a tensor of this target layer, None where the letter is no channel
@@ -95,13 +95,12 @@ def _partners(setting: Setting) -> Iterator[Partners]:
         for tensor in filter(setting.is_adaptable, layer.tensors):
             misfit = setting.source.tensor_by_name.get(misfits.get(tensor.name, ""))
             source = misfit or _same_role(setting, pair, tensor)
-            partners = None if source is None else _joined(setting, layer, tensor, source, pair)
-            if partners is not None and _can_meet(partners):
-                yield partners
+            if source is not None:
+                yield _joined(setting, layer, tensor, source, pair)
 
 
 def _can_meet(p: Partners) -> bool:
-    """All axes are known, and those of the source that the target lacks can be dropped: they have length one."""
+    """All axes are known; those of the source that the target lacks have length one, and can be dropped."""
     if not p.letters or not p.source_letters:
         return False
     return all(

@@ -10,6 +10,8 @@ from weightbridge.adapters.propose.setting import Partners, Setting
 from weightbridge.adapters.propose.ties import Axis
 
 WRITING = ("o", "g")
+Ends = tuple[int, int]  # the lengths of an axis: the source's and the target's
+TAKEN = (*WRITING, "c")  # letters of channels that are chosen, not shared out
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,35 +71,46 @@ def _split(p: Partners, letter: str) -> int:
     return int(p.layer.attributes.get("groups") or 1) if letter == "i" else 1
 
 
-def channel_rule(
-    setting: Setting, widths: Widths, p: Partners, letter: str, before: int, after: int
-) -> Rule | None:
+def channel_rule(setting: Setting, widths: Widths, p: Partners, letter: str, ends: Ends) -> Rule | None:
     """The rule for a channel axis, {} where nothing changes, None where no rule joins the two lengths."""
     axis = setting.axis(p.layer, letter)
+    name = "take" if letter in TAKEN else "share"
+    plain = _plain(name, ends)
     if axis is None:
-        return {} if before == after else None
-    name = "take" if letter in WRITING or letter == "c" else "share"
+        return _unless_needed(plain)
     if not widths.source.keys() >= set(axis.parts):
-        return _plain(name, before, after)
+        return plain
     theirs = tuple(widths.source[group] for group in axis.parts)
     ours = tuple(setting.groups.sizes[group] for group in axis.parts)
-    split, repeats = _split(p, letter), axis.outer * axis.inner
+    repeats, split = axis.outer * axis.inner, _split(p, letter)
     if split > 1:
-        is_told = (
-            len(axis.parts) == 1 and _fits(sum(theirs), before, split) and _fits(sum(ours), after, split)
-        )
-        return _plain(name, before, after) if repeats == 1 and (is_told or before == after) else None
-    if (sum(theirs) * repeats, sum(ours) * repeats) != (before, after):
-        return _plain(name, before, after)
-    return {} if ours == theirs else {"rule": name, "from": theirs, "to": ours, **_repeats(setting, p, axis)}
+        return _split_rule(plain, (theirs, ours), ends, split) if repeats == 1 else None
+    if (sum(theirs) * repeats, sum(ours) * repeats) != ends:
+        return plain
+    by_group: Rule = {"rule": name, "from": theirs, "to": ours, **_repeats(setting, p, axis)}
+    return by_group if ours != theirs else {}
 
 
-def _fits(channels: int, length: int, split: int) -> bool:
-    """Whether a grouped convolution reads so many channels in equal parts, which stay inside their group."""
-    return divmod(channels, split) == (length, 0)
+def _split_rule(
+    plain: Rule, sizes: tuple[tuple[int, ...], tuple[int, ...]], ends: Ends, split: int
+) -> Rule | None:
+    """Grouped convolutions read total / groups channels; spread evenly, every group's channels stay inside
+    the group.
+    """
+    is_even = all(
+        len(groups) == 1 and divmod(groups[0], split) == (length, 0)
+        for groups, length in zip(sizes, ends, strict=True)
+    )
+    return plain if is_even else _unless_needed(plain)
 
 
-def _plain(name: str, before: int, after: int) -> Rule:
+def _unless_needed(plain: Rule) -> Rule | None:
+    """No rule where the lengths differ."""
+    return None if plain else plain
+
+
+def _plain(name: str, ends: Ends) -> Rule:
+    before, after = ends
     return {} if before == after else {"rule": name, "from": (before,), "to": (after,)}
 
 

@@ -46,20 +46,27 @@ def fold_into_targets(
     for pair in context.pairs.values():
         source, target = context.source.by_name[pair.source], context.target.by_name[pair.target]
         if source.layer.op == "BatchNorm" != target.layer.op:
-            folded = _written_out(context, pair, source, target)
-            said = _said_out(context, source, target)
+            folded, said = _written_out(context, pair, source, target), _said_out(context, source, target)
         elif source.family in FOLDED and source.name in behind:
-            norm, confidence = behind[source.name]
-            note = assumed(norm, context.source.graph)
-            sure = min(pair.confidence, confidence, ASSUMED if note else CERTAIN)
-            epsilon = epsilon_of(norm, context.source.graph)
-            folded = _folded(replace(pair, confidence=sure), source, target, Norm(norm, epsilon), plain)
-            said = _said(norm, target, note)
+            folded, said = _into_layer(context, pair, behind[source.name], plain)
         else:
             continue
         matches += folded
         findings += [said] if folded else []
     return tuple(matches), tuple(findings)
+
+
+def _into_layer(
+    context: Context, pair: LayerPair, behind: tuple[Unit, float], plain: Mapping[str, Match]
+) -> tuple[tuple[Match, ...], Finding]:
+    """The layer's kernel and bias with the norm behind it taken in."""
+    norm, confidence = behind
+    source, target = context.source.by_name[pair.source], context.target.by_name[pair.target]
+    note = assumed(norm, context.source.graph)
+    sure = min(pair.confidence, confidence, ASSUMED if note else CERTAIN)
+    epsilon = epsilon_of(norm, context.source.graph)
+    folded = _folded(replace(pair, confidence=sure), source, target, Norm(norm, epsilon), plain)
+    return folded, _said(norm, target, note)
 
 
 def _written_out(context: Context, pair: LayerPair, norm: Unit, target: Unit) -> tuple[Match, ...]:

@@ -53,20 +53,18 @@ class Joiner:
         misfits: list[tuple[str, str]] = []
         missing: list[Tensor] = []
         for role, tensor in target.tensors:
-            rows = bias_rows(source, target, role, tensor)
-            given = self._counterpart(source, target, role) if rows is None else None
-            several = rows if rows or given else joined_gates(source, role, tensor)
+            given = self._counterpart(source, target, role)
+            several = bias_rows(source, target, role, tensor)
+            if several is None and given is None:
+                several = joined_gates(source, role, tensor)
             if several is not None:
                 matches.append(_match(pair, tensor, several))
-                continue
-            if given is None:
+            elif given is None:
                 missing.append(tensor)
-                continue
-            transform = self.of_part(source, target, role, given, tensor)
-            if transform is None:
+            elif transform := self.of_part(source, target, role, given, tensor):
+                matches.append(_match(pair, tensor, ((given.name,), *transform), self._runners(pair, given)))
+            else:
                 misfits.append((given.name, tensor.name))
-                continue
-            matches.append(_match(pair, tensor, ((given.name,), *transform), self._runners(pair, given)))
         return Joined(tuple(matches), tuple(misfits), tuple(missing))
 
     def _counterpart(self, source: Unit, target: Unit, role: str) -> Tensor | None:

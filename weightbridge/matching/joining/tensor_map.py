@@ -1,8 +1,6 @@
-"""The user's map over single tensors: forced matches, whatever the layers' pairs say; two sources for one
-target collide.
-"""
+"""The user's map over single tensors: forced matches, whatever the layers' pairs say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from weightbridge.diagnostics import Finding, finding
@@ -27,42 +25,49 @@ def mapped_tensors(joiner: Joiner, user_map: Map, found: Mapping[str, Match]) ->
     """found: the matches without the map, by target. Where one of them says the same, it is how the tensor
     gets there.
     """
-    claims = _claims(joiner, user_map)
-    told = {t: _told(joiner, s[0], t, found.get(t)) for t, s in claims.items() if len(s) == 1}
-    collisions = (
-        finding(
-            "WB209",
-            f"{t}: the map sends {' and '.join(s)} here",
-            source=s[1],
-            target=t,
-            fix="make the patterns of --map disjoint",
-        )
-        for t, s in claims.items()
-        if len(s) > 1
+    matches: list[Match] = []
+    misfits: list[tuple[str, str]] = []
+    collisions: list[Finding] = []
+    for target, sources in _claims(joiner, user_map).items():
+        if len(sources) > 1:
+            collisions.append(_collision(target, sources))
+            continue
+        match = _told(joiner, sources[0], target, found.get(target))
+        if match is None:
+            misfits.append((sources[0], target))
+        else:
+            matches.append(match)
+    return Told(tuple(matches), tuple(misfits), tuple(collisions))
+
+
+def _collision(target: str, sources: Sequence[str]) -> Finding:
+    message = f"{target}: the map sends {' and '.join(sources)} here"
+    return finding(
+        "WB209", message, source=sources[1], target=target, fix="make the patterns of --map disjoint"
     )
-    misfits = tuple((claims[t][0], t) for t, match in told.items() if match is None)
-    return Told(tuple(match for match in told.values() if match), misfits, tuple(collisions))
 
 
 def _claims(joiner: Joiner, user_map: Map) -> dict[str, list[str]]:
     """The sources that the map sends to each target tensor."""
     claims: dict[str, list[str]] = {}
     for left, right in user_map:
-        for s, t in mapped(left, right, joiner.source.owner):
-            if t in joiner.target.owner and s not in claims.setdefault(t, []):
-                claims[t].append(s)
+        for source, target in mapped(left, right, joiner.source.owner):
+            if target in joiner.target.owner and source not in claims.setdefault(target, []):
+                claims[target].append(source)
     return claims
 
 
-def _told(joiner: Joiner, s: str, t: str, found: Match | None) -> Match | None:
+def _told(joiner: Joiner, source: str, target: str, found: Match | None) -> Match | None:
     """By the layout of the two layers, which a shape may hide (a square kernel); by the shape alone where
     none is known.
     """
-    if found is not None and found.sources == (s,):
+    if found is not None and found.sources == (source,):
         return replace(found, confidence=CERTAIN, evidence=("map",), runners_up=())
-    layers = joiner.source.owner[s], joiner.target.owner[t]
-    given, wanted = joiner.source.tensor_by_name[s], joiner.target.tensor_by_name[t]
-    how = joiner.transform(*layers, given, wanted)
-    if how is None and given.shape == wanted.shape:
-        how = ("", {})
-    return None if how is None else Match(t, (s,), *how, confidence=CERTAIN, evidence=("map",))
+    layers = joiner.source.owner[source], joiner.target.owner[target]
+    given, wanted = joiner.source.tensor_by_name[source], joiner.target.tensor_by_name[target]
+    transform = joiner.transform(*layers, given, wanted)
+    if transform is None and given.shape == wanted.shape:
+        transform = ("", {})
+    if transform is None:
+        return None
+    return Match(target, (source,), *transform, confidence=CERTAIN, evidence=("map",))

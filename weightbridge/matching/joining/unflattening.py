@@ -12,35 +12,38 @@ LETTERS = {"c": "k", "d": "z", "h": "y", "w": "x"}  # other than those of a Flat
 
 
 def with_output_order(
-    found: Transform | None,
+    plain: Transform | None,
     source: tuple[LayerGraph, Layer],
     target: tuple[LayerGraph, Layer],
     shape: tuple[int, ...],
 ) -> Transform | None:
-    """The transform with its output axis put into the target's order; shape: the target's."""
-    if found is None or source[1].op != target[1].op or target[1].op not in WRITERS:
-        return found
+    """A transform with its output axis put into the target's order; shape: the target's.
+
+    None where no pattern can say it.
+    """
+    if plain is None or source[1].op != target[1].op or target[1].op not in WRITERS:
+        return plain
     lengths, is_first = unflatten_lengths(source, target)
-    transform, parameters = found
-    if not lengths or (transform and "->" not in transform):
-        return found if not lengths else None
-    pattern = transform or ("i o -> i o" if len(shape) == 2 else "o -> o")
+    if not lengths:
+        return plain
+    transform, parameters = plain
+    if transform and "->" not in transform:
+        return None
+    copy = "i o -> i o" if len(shape) == 2 else "o -> o"
+    pattern = transform or copy
     left, right = _split(pattern, lengths, is_first)
-    return f"{left} -> {right}", {
-        **parameters,
-        **{LETTERS[n]: size for n, size in lengths.items()},
-        **_rest(pattern, shape),
-    }
+    of_map = {LETTERS[name]: length for name, length in lengths.items()}
+    return f"{left} -> {right}", {**parameters, **of_map, **_rest(pattern, shape)}
 
 
 def _split(pattern: str, lengths: dict[str, int], is_first: bool) -> tuple[str, str]:
     """The output axis, the last one of the target, as the map's axes in either order."""
     space = [LETTERS[n] for n in lengths if n != "c"]
-    orders = f"({' '.join(['k', *space])})", f"({' '.join([*space, 'k'])})"
+    first, last = f"({' '.join(['k', *space])})", f"({' '.join([*space, 'k'])})"
+    before, after = (first, last) if is_first else (last, first)
     axis = parse(pattern).target[-1][0]
     left, right = (side.strip() for side in pattern.split("->"))
-    one, other = orders if is_first else orders[::-1]
-    return _replaced(left, axis, one), _replaced(right, axis, other)
+    return _replaced(left, axis, before), _replaced(right, axis, after)
 
 
 def _replaced(side: str, axis: str, by: str) -> str:
