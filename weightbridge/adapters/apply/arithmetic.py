@@ -1,6 +1,4 @@
-"""Adapters at transfer time: the target's value, in float64, from the source's arrays and the numbers-free
-decisions of a step.
-"""
+"""Adapters at transfer time: the target's value, in float64, from the source's arrays and a step's decisions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -19,14 +17,9 @@ Adapter = Callable[[Sequence[Array], Mapping[str, Any], tuple[int, ...]], tuple[
 
 
 def apply(step: Step, arrays: Sequence[Array]) -> tuple[Array, float]:
-    """The step's value (float64, of the step's shape) and the share of the source's energy that it keeps, 1.0
-    where nothing is lost.
-    """
-    adapter = ADAPTERS.get(step.transform)
-    if adapter is None:
-        value, kept = np.asarray(transformed(step.transform, step.parameters, arrays)), 1.0
-    else:
-        value, kept = adapter(arrays, step.parameters, step.shape)
+    """The step's value (float64, of the step's shape), and the share of the source's energy that it keeps."""
+    adapter = ADAPTERS.get(step.transform, _exact(step.transform))
+    value, kept = adapter(arrays, step.parameters, step.shape)
     if value.shape != step.shape:
         raise ValueError(f"{step.target}: {step.transform} gives {value.shape}, expected {step.shape}")
     return value, kept
@@ -34,21 +27,32 @@ def apply(step: Step, arrays: Sequence[Array]) -> tuple[Array, float]:
 
 def with_energy(step: Step, kept: float) -> Step:
     """The step with what it cost, now that values are known."""
+    if kept >= 1.0 - 1e-12:
+        return replace(step, energy_kept=kept)
     lost = f"{100 * (1 - kept):.2g} % of the energy"
-    cost = step.cost if kept >= 1.0 - 1e-12 else f"{lost}, {step.cost}" if step.cost else lost
+    cost = f"{lost}, {step.cost}" if step.cost else lost
     return replace(step, energy_kept=kept, cost=cost)
+
+
+def _exact(transform: str) -> Adapter:
+    """A transform that loses nothing."""
+
+    def run(
+        arrays: Sequence[Array], parameters: Mapping[str, Any], _: tuple[int, ...]
+    ) -> tuple[Array, float]:
+        return np.asarray(transformed(transform, parameters, arrays)), 1.0
+
+    return run
 
 
 def _identity(
     _: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]
 ) -> tuple[Array, float]:
-    """A kernel that passes its input on: ones where `in` and `out` meet, at the tap that sees the place
-    itself.
-    """
+    """A kernel that passes its input on: ones where `in` and `out` meet, at the tap of the place itself."""
     value = np.zeros(shape)
-    axes = {int(n): int(tap) for n, tap in parameters["taps"].items()}
-    centre = value[tuple(axes.get(n, slice(None)) for n in range(len(shape)))]
-    np.fill_diagonal(centre, 1.0)
+    taps = {int(axis): int(tap) for axis, tap in parameters["taps"].items()}
+    at_centre = tuple(taps.get(axis, slice(None)) for axis in range(len(shape)))
+    np.fill_diagonal(value[at_centre], 1.0)
     return value, 1.0
 
 

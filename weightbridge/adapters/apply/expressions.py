@@ -1,4 +1,4 @@
-"""What a layer is fed, as an expression over source tensors that gives its mean and variance (see moments.py).
+"""What a layer is fed, as an expression over source tensors that moments.py takes means and variances of.
 
 {"normal": n, "gamma": leaf, "beta": leaf}  a norm's output: leaf = number, or {"source": k, "axes": rules}
 {"standard": n}                             mean 0 and variance 1: what a kernel of He variance writes

@@ -14,17 +14,19 @@ def pattern(source: Letters, target: Letters) -> str:
 
 
 def arranged(array: Array, layout: str) -> Array:
-    """The array with its axes in the order of the layout's right side. Raises ValueError where an axis to be
-    dropped is longer than one.
+    """The array with its axes in the order of the layout's right side.
+
+    Raises ValueError where an axis to be dropped is longer than one.
     """
     if not layout:
         return array
     left, right = (side.split() for side in layout.split("->"))
     dropped = tuple(n for n, letter in enumerate(left) if letter not in right)
+    added = tuple(n for n, letter in enumerate(right) if letter not in left)
     kept = [letter for letter in left if letter in right]
+    order = [kept.index(letter) for letter in right if letter in kept]
     squeezed = np.squeeze(array, axis=dropped)
-    moved = np.transpose(squeezed, [kept.index(letter) for letter in right if letter in kept])
-    return np.expand_dims(moved, tuple(n for n, letter in enumerate(right) if letter not in kept))
+    return np.expand_dims(np.transpose(squeezed, order), added)
 
 
 def lengths(shape: Sequence[int], source: Letters, target: Letters) -> tuple[int, ...]:

@@ -16,8 +16,9 @@ LINEAR = FORWARD_CONVOLUTIONS | DENSE | {"BatchNorm", "LayerNorm"}
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """The layers with weights between a shortcut and the Add it joins again; `last` is the one whose zeros
-    silence it.
+    """The layers with weights between a shortcut and the Add it joins again.
+
+    last: the one whose zeros silence the branch.
     """
 
     merge: str
@@ -35,17 +36,14 @@ def residual_branches(graph: LayerGraph) -> Iterator[Branch]:
     for merge in graph.layers:
         feeding = graph.parents[merge.name]
         if merge.op == "Add" and len(feeding) == 2 and _keeps_after(graph, merge):
-            for branch, shortcut in (feeding, feeding[::-1]):
-                found = _branch(graph, merge.name, branch, shortcut)
-                if found is not None:
-                    yield found
-                    break
+            ways = (_branch(graph, merge.name, *ends) for ends in (feeding, feeding[::-1]))
+            branch = next((branch for branch in ways if branch is not None), None)
+            if branch is not None:
+                yield branch
 
 
 def _branch(graph: LayerGraph, merge: str, branch: str, shortcut: str) -> Branch | None:
-    """None where the shortcut is no ancestor of the branch, something else reads inside, or nothing can
-    silence it.
-    """
+    """None where the shortcut is no ancestor of the branch, or nothing can silence it."""
     start = _through_views(graph, shortcut)
     inside = _between(graph, branch, start)
     last = graph.by_name[_through_views(graph, branch)]
@@ -64,16 +62,12 @@ def _branch(graph: LayerGraph, merge: str, branch: str, shortcut: str) -> Branch
 
 
 def _is_silent(layer: Layer) -> bool:
-    """All zeros in, zeros out: what the layer adds is a tensor that can be zero, and its activation keeps
-    zero.
-    """
+    """All zeros in, zeros out: the activation keeps what tensors of zero give."""
     return activation_of(layer) in ZERO_KEEPING
 
 
 def _between(graph: LayerGraph, end: str, start: str) -> set[str] | None:
-    """All layers on paths from `start` to `end`; None where a path misses `start`: what stands before it does
-    not come from it.
-    """
+    """All layers on paths from `start` to `end`; None where a path misses `start`."""
     inside: set[str] = set()
     todo = [end]
     while todo:

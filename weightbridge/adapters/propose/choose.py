@@ -15,11 +15,9 @@ from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 
 # Below this share of parameters that a pair explains, on the side that is explained better, two convolutional
-# networks are different
-# architectures. Members of one family that differ in width, depth, kernel or head measure 0.9 and more (a
-# deeper one explains all of its
-# source, a shallower one is explained by it); ResNet50 against InceptionV3, where only shapes coincide,
-# measures 0.00.
+# networks are different architectures. Members of one family that differ in width, depth, kernel or head
+# measure 0.9 and more (a deeper one explains all of its source, a shallower one is explained by it); ResNet50
+# against InceptionV3, where only shapes coincide, measures 0.00.
 EXPLAINED = 0.3
 
 
@@ -27,9 +25,9 @@ def propose(
     source: LayerGraph, target: LayerGraph, matching: Matching, open_targets: frozenset[str]
 ) -> Proposal:
     """Steps for target tensors without an exact match, and for exact matches whose channel group changes.
-    Reads no values.
 
-    Without data flow on the target's side nothing is proposed: which axes belong together would be a guess.
+    Reads no values. Without data flow on the target's side nothing is proposed: which axes belong together
+    would be a guess.
     """
     if not target.has_flow or not open_targets:
         return Proposal()
@@ -38,24 +36,38 @@ def propose(
 
 
 def is_cross(setting: Setting) -> bool:
-    """Two convolutional networks with stages that matching could hardly join: layers are then taken from
-    stage to stage.
+    """Two convolutional networks with stages that matching could hardly join.
+
+    Layers are then taken from stage to stage.
     """
     return is_staged(setting.source) and is_staged(setting.target) and explained(setting) < EXPLAINED
 
 
 def explained(setting: Setting) -> float:
-    """The share of parameters, heads apart, that belong to a certain enough pair which fits up to widths and
-    taps.
-    """
+    """The share of parameters, heads apart, of certain enough pairs which fit up to widths and taps."""
     widths = source_widths(setting)
-    ours = [t for layer in setting.target.layers if not _is_head(setting, layer) for t in layer.tensors]
+    of_heads, ours = _by_head(setting)
     certain = [t for t in ours if _is_certain(setting, widths, t.name)]
-    used = {name for t in certain for name in _sources(setting, t.name)}
-    replaced = [t for layer in setting.target.layers if _is_head(setting, layer) for t in layer.tensors]
-    heads = {name for t in replaced for name in _sources(setting, t.name)}
+    used = _used(setting, certain)
+    heads = _used(setting, of_heads)
     theirs = [t for t in setting.source.tensors if t.name not in heads]
-    return max(_share(certain, ours), _share([t for t in theirs if t.name in used], theirs))
+    explaining = [t for t in theirs if t.name in used]
+    return max(_share(certain, ours), _share(explaining, theirs))
+
+
+def _by_head(setting: Setting) -> tuple[list[Tensor], list[Tensor]]:
+    """The target's tensors of heads, and the others."""
+    of_heads: list[Tensor] = []
+    others: list[Tensor] = []
+    for layer in setting.target.layers:
+        side = of_heads if _is_head(setting, layer) else others
+        side.extend(layer.tensors)
+    return of_heads, others
+
+
+def _used(setting: Setting, tensors: Sequence[Tensor]) -> frozenset[str]:
+    """The source tensors that these come from."""
+    return frozenset(name for t in tensors for name in _sources(setting, t.name))
 
 
 def _share(some: Sequence[Tensor], whole: Sequence[Tensor]) -> float:
@@ -65,7 +77,9 @@ def _share(some: Sequence[Tensor], whole: Sequence[Tensor]) -> float:
 
 def _sources(setting: Setting, name: str) -> tuple[str, ...]:
     match, partners = setting.matches.get(name), setting.partners.get(name)
-    return match.sources if match else (partners.source.name,) if partners else ()
+    if match:
+        return match.sources
+    return (partners.source.name,) if partners else ()
 
 
 def _is_certain(setting: Setting, widths: Widths, name: str) -> bool:

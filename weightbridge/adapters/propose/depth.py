@@ -1,11 +1,9 @@
-"""Layers that only the target has: extra residual blocks get a branch of zero, a deeper chain gets identity
-kernels.
+"""Layers that only the target has: extra residual blocks add zero, a deeper chain gets identity kernels.
 
 A single inserted layer is an edit that its author must decide on; it stays without a source (WB202). What
-tells a deeper member of a
-family from an edit: a residual branch that can be silenced (the function is kept whatever the branch holds),
-or counters of names
-that go on in two or more places (`block3_conv3` after `block3_conv2`, `block4_conv3` after `block4_conv2`).
+tells a deeper member of a family from an edit: a residual branch that can be silenced (the function is kept
+whatever the branch holds), or counters of names that go on in two or more places (`block3_conv3` after
+`block3_conv2`, `block4_conv3` after `block4_conv2`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +15,9 @@ from weightbridge.matching.confidence import INSERTED
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
+
+SILENCING = frozenset({"gamma", "beta", "kernel", "bias"})
+SILENT = "the last layer of an added residual branch is zero, so that the function is kept"
 
 
 def depth_steps(setting: Setting, found: Mapping[str, Step]) -> Iterator[Step]:
@@ -41,9 +42,7 @@ def _extra(setting: Setting) -> Iterator[Branch]:
 
 
 def _siblings(setting: Setting, branch: Branch, lenders: Sequence[Branch]) -> Mapping[str, Layer]:
-    """Per layer of the branch the layer at its place in the nearest branch of the same form whose layers have
-    a source.
-    """
+    """Per layer of the branch that at its place in the nearest lender."""
     if not lenders:
         return {}
     place = setting.target.place
@@ -54,19 +53,12 @@ def _siblings(setting: Setting, branch: Branch, lenders: Sequence[Branch]) -> Ma
 def _silenced(
     setting: Setting, branch: Branch, origin: Mapping[str, Layer], found: Mapping[str, Step]
 ) -> Iterator[Step]:
-    """The last layer of the branch is zero; the others start as copies of the nearest block of the same form,
-    so that they can learn.
-    """
+    """The last layer of the branch is zero; the others start as copies of their siblings, so that they learn."""
     for layer in branch.layers:
-        for tensor in layer.tensors:
-            if tensor.name not in setting.open_targets:
-                continue
-            if layer.name == branch.last.name and tensor.role in ("gamma", "beta", "kernel", "bias"):
-                yield filled(
-                    tensor,
-                    0.0,
-                    "the last layer of an added residual branch is zero, so that the function is kept",
-                )
+        is_last = layer.name == branch.last.name
+        for tensor in (t for t in layer.tensors if t.name in setting.open_targets):
+            if is_last and tensor.role in SILENCING:
+                yield filled(tensor, 0.0, SILENT)
             else:
                 yield _copied(setting, layer, tensor, origin.get(layer.name), found)
 

@@ -15,20 +15,17 @@ NAMED = re.compile(r"(^|[^a-z])pos(ition|itional)?(s)?([^a-z]|emb|enc|$)", re.IG
 
 
 def position_steps(setting: Setting) -> Iterator[Step]:
-    """Learned tables (1, N, D) or (N, D) whose number of places differs and is a square grid on both sides."""
+    """Learned tables (1, N, D) or (N, D) of another number of places, a square grid on both sides."""
     tables = setting.source.tensor_by_name
     source_of = {target: source for source, target in setting.matching.misfits}
-    for layer in setting.target.layers:
-        for tensor in layer.tensors:
-            source = tables.get(source_of.get(tensor.name, ""))
-            if (
-                source is not None
-                and tensor.name in setting.open_targets
-                and _is_table(layer, tensor, source)
-            ):
-                step = _step(setting, layer, tensor, source)
-                if step is not None:
-                    yield step
+    for tensor in setting.target.tensors:
+        source = tables.get(source_of.get(tensor.name, ""))
+        layer = setting.target.owner[tensor.name]
+        if source is None or tensor.name not in setting.open_targets or not _is_table(layer, tensor, source):
+            continue
+        step = _step(setting, layer, tensor, source)
+        if step is not None:
+            yield step
 
 
 def _is_table(layer: Layer, tensor: Tensor, source: Tensor) -> bool:
@@ -48,7 +45,16 @@ def _step(setting: Setting, layer: Layer, tensor: Tensor, source: Tensor) -> Ste
     if width != ours:
         parameters["channels"] = {"rule": "take", "from": (width,), "to": (ours,)}
     return Step(
-        target=tensor.name, sources=(source.name,), kind="adapt", contract="lossy", shape=tensor.shape, size=tensor.size,
-        transform="resize-positions", parameters=parameters, confidence=min(pair.confidence, LOSSY) if pair else LOSSY,
-        evidence=pair.evidence if pair else ("shape",), energy_kept=None, cost=f"{low} x {low} -> {high} x {high} positions, bicubic",
-    )  # fmt: skip
+        target=tensor.name,
+        sources=(source.name,),
+        kind="adapt",
+        contract="lossy",
+        shape=tensor.shape,
+        size=tensor.size,
+        transform="resize-positions",
+        parameters=parameters,
+        confidence=min(pair.confidence, LOSSY) if pair else LOSSY,
+        evidence=pair.evidence if pair else ("shape",),
+        energy_kept=None,
+        cost=f"{low} x {low} -> {high} x {high} positions, bicubic",
+    )

@@ -45,22 +45,27 @@ def _in_order(setting: Setting, found: Mapping[str, Step]) -> list[Step]:
 
 
 def _clean_groups(setting: Setting, widths: Widths, added: frozenset[str]) -> frozenset[int]:
-    """Groups that keep the function when they grow: one width in the source, nothing that mixes channels,
-    every tensor on them filled.
+    """Groups that keep the function when they grow.
+
+    They have one width in the source, nothing mixes their channels, and every tensor on them is filled.
     """
     groups = setting.groups
     grown = {g for g, size in groups.sizes.items() if g not in widths.torn and widths.source[g] <= size}
-    even = {g for g in grown & groups.even if groups.sizes[g] % widths.source[g]}
+    uneven = {g for g in grown & groups.even if groups.sizes[g] % widths.source[g]}
     resized = {g for g in grown if widths.source[g] != groups.sizes[g]}
-    return frozenset(grown - even - ((groups.rigid | groups.entering) & resized) - _unfilled(setting, added))
+    fixed = (groups.rigid | groups.entering) & resized
+    return frozenset(grown - uneven - fixed - _unfilled(setting, added))
 
 
 def _unfilled(setting: Setting, added: frozenset[str]) -> set[int]:
-    found: set[int] = set()
-    for layer in setting.target.layers:
-        for tensor in layer.tensors:
-            if tensor.name in setting.partners or tensor.name in added or tensor.name in setting.matches:
-                continue
-            axes = [setting.axis(layer, letter) for letter in letters(layer, tensor) or ("i", "o")]
-            found |= {g for axis in axes if axis for g in axis.parts}
-    return found
+    """The groups of tensors that nothing fills."""
+    filled = setting.partners.keys() | setting.matches.keys() | added
+    groups: set[int] = set()
+    for tensor in setting.target.tensors:
+        if tensor.name in filled:
+            continue
+        layer = setting.target.owner[tensor.name]
+        for letter in letters(layer, tensor) or ("i", "o"):
+            axis = setting.axis(layer, letter)
+            groups.update(axis.parts if axis else ())
+    return groups

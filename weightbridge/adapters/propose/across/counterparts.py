@@ -1,6 +1,4 @@
-"""Across architectures: which source layer each target layer takes from: same stage, nearest kernel, nearest
-place.
-"""
+"""Across architectures: the source layer of each target layer: same stage, nearest kernel, nearest place."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -12,18 +10,23 @@ from weightbridge.model.graph import Layer, LayerGraph
 
 def counterparts(source: LayerGraph, target: LayerGraph) -> Mapping[str, Layer]:
     """By target layer, for every convolution and norm that finds one."""
-    found: dict[str, Layer] = {}
     theirs, ours = convolutions(source), convolutions(target)
     stages = stage_map([u.stride for u in theirs], [u.stride for u in ours])
+    taken = dict(_free_norms(source, target))
     for unit in ours:
-        candidates = _candidates(unit, [u for u in theirs if _rank(u) == _rank(unit)], stages[unit.stride])
-        if not candidates:
-            continue
-        best = _nearest(unit, candidates)
-        found[unit.layer.name] = best.layer
-        if unit.norm is not None and best.norm is not None:
-            found[unit.norm.name] = best.norm
-    return {**_free_norms(source, target), **found}
+        of_rank = [u for u in theirs if _rank(u) == _rank(unit)]
+        candidates = _candidates(unit, of_rank, stages[unit.stride])
+        if candidates:
+            taken |= _with_norm(unit, _nearest(unit, candidates))
+    return taken
+
+
+def _with_norm(unit: Unit, best: Unit) -> Mapping[str, Layer]:
+    """The convolution, and the norm behind it where both have one."""
+    pairs = {unit.layer.name: best.layer}
+    if unit.norm is not None and best.norm is not None:
+        pairs[unit.norm.name] = best.norm
+    return pairs
 
 
 def stage_map(theirs: Sequence[Fraction], ours: Sequence[Fraction]) -> Mapping[Fraction, Fraction]:
@@ -51,24 +54,26 @@ def _rank(unit: Unit) -> int:
 
 
 def _nearest(unit: Unit, candidates: Sequence[Unit]) -> Unit:
-    return min(
-        candidates,
-        key=lambda u: (
-            abs(log2(u.taps / unit.taps)) + abs(u.place - unit.place),
-            abs(u.stride - unit.stride),
-        ),
-    )
+    def distance(candidate: Unit) -> tuple[float, Fraction]:
+        taps = abs(log2(candidate.taps / unit.taps))
+        place = abs(candidate.place - unit.place)
+        return taps + place, abs(candidate.stride - unit.stride)
+
+    return min(candidates, key=distance)
 
 
 def _free_norms(source: LayerGraph, target: LayerGraph) -> Mapping[str, Layer]:
-    """Norms that follow no convolution (pre-activation, DenseNet) take from the norm at their place in the
-    stage.
-    """
+    """Norms that follow no convolution (pre-activation, DenseNet) take from that at their place in the stage."""
     theirs, ours = norms(source), norms(target)
     if not theirs:
         return {}
     stages = stage_map([u.stride for u in theirs], [u.stride for u in ours])
-    near = {s: [u for u in theirs if u.stride == s] for s in set(stages.values())}
-    return {
-        u.layer.name: min(near[stages[u.stride]], key=lambda v: abs(v.place - u.place)).layer for u in ours
-    }
+    taken = {}
+    for unit in ours:
+        of_stage = [u for u in theirs if u.stride == stages[unit.stride]]
+        taken[unit.layer.name] = _at_place(unit.place, of_stage).layer
+    return taken
+
+
+def _at_place(place: float, units: Sequence[Unit]) -> Unit:
+    return min(units, key=lambda unit: abs(unit.place - place))

@@ -1,6 +1,4 @@
-"""Heads across architectures: of equal classes they are taken over, exactly where shapes allow; of other
-classes they stay fresh.
-"""
+"""Heads across architectures: those of equal classes are taken over, exactly where shapes allow."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +12,9 @@ from weightbridge.model.graph import Layer, LayerGraph
 
 @dataclass(frozen=True, slots=True)
 class CrossHeads:
-    """pairs: source head by target head; exact: tensors whose match stays; fresh: tensors left alone;
-    findings: why.
+    """pairs: source head by target head. exact: tensors whose match stays. fresh: tensors left alone.
+
+    findings: why these are left fresh.
     """
 
     pairs: Mapping[str, Layer]
@@ -25,36 +24,36 @@ class CrossHeads:
 
 
 def cross_heads(setting: Setting) -> CrossHeads:
+    """Heads in the order of the outputs' writers; those of other classes stay fresh."""
     pairs: dict[str, Layer] = {}
     fresh: list[str] = []
     findings: list[Finding] = []
     for ours, theirs in zip(_heads(setting.target), _heads(setting.source), strict=False):
-        n, m = (_classes(layer) for layer in (theirs, ours))
-        if n == m:
+        before, after = _classes(theirs), _classes(ours)
+        if before == after:
             pairs[ours.name] = theirs
         else:
-            fresh += [t.name for t in ours.tensors]
-            findings.append(head_finding(ours.name, theirs.name, n, m))
-    exact = {
-        t.name for name in pairs for t in setting.target.by_name[name].tensors if t.name in setting.matches
-    }
-    return CrossHeads(pairs, frozenset(exact), frozenset(fresh), tuple(findings))
+            fresh += [tensor.name for tensor in ours.tensors]
+            findings.append(head_finding(ours.name, theirs.name, before, after))
+    taken_over = (t.name for name in pairs for t in setting.target.by_name[name].tensors)
+    exact = frozenset(name for name in taken_over if name in setting.matches)
+    return CrossHeads(pairs, exact, frozenset(fresh), tuple(findings))
 
 
 def _heads(graph: LayerGraph) -> Iterator[Layer]:
     groups = channel_groups(graph)
     for layer in graph.layers:
         axis = groups.written.get(layer.name)
-        if (
-            layer.op in WRITERS
-            and layer.tensors
-            and axis
-            and any(g in groups.leaving and is_head(graph, groups, g) for g in axis.parts)
-        ):
+        if layer.op not in WRITERS or not layer.tensors or not axis:
+            continue
+        leaving = (group for group in axis.parts if group in groups.leaving)
+        if any(is_head(graph, groups, group) for group in leaving):
             yield layer
 
 
 def _classes(layer: Layer) -> int:
-    bias, kernel = layer.tensor("bias"), layer.tensor("kernel")
     size = layer.attributes.get("units") or layer.attributes.get("filters")
-    return int(size or (bias.shape[-1] if bias else kernel.shape[-1] if kernel else 0))
+    if size:
+        return int(size)
+    tensor = layer.tensor("bias") or layer.tensor("kernel")
+    return tensor.shape[-1] if tensor else 0

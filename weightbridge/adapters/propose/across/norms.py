@@ -1,6 +1,4 @@
-"""Moving means and variances across architectures: what the adapted weights make of what the norms before
-them write.
-"""
+"""Moving means and variances across architectures, worked out from what norms write and weights make of it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,6 +8,7 @@ from weightbridge.adapters.propose.across.kernels import statistic_step, vector_
 from weightbridge.adapters.propose.across.stages import convolutions, norm_after
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import FORWARD_CONVOLUTIONS
 from weightbridge.plan import Step
 
@@ -21,16 +20,20 @@ def statistic_steps(
 ) -> Iterator[Step]:
     stems = {u.layer.name for u in convolutions(setting.target) if u.is_stem}
     for layer in setting.target.layers:
-        for tensor in layer.tensors if layer.op == "BatchNorm" else ():
+        if layer.op != "BatchNorm":
+            continue
+        for tensor in layer.tensors:
             if tensor.role in STATISTICS and tensor.name in steps:
                 reading = Reading(setting.target, setting.groups, steps)
                 of = _normalised(setting, reading, layer, stems, taken)
-                parameters = {"statistic": STATISTICS[tensor.role], "of": of}
-                yield (
-                    statistic_step(tensor, tuple(reading.names), parameters)
-                    if reading.names
-                    else vector_step(tensor, None)
-                )
+                yield _step(tensor, reading, of)
+
+
+def _step(tensor: Tensor, reading: Reading, of: Expression) -> Step:
+    if not reading.names:
+        return vector_step(tensor, None)
+    parameters = {"statistic": STATISTICS[tensor.role], "of": of}
+    return statistic_step(tensor, tuple(reading.names), parameters)
 
 
 def _normalised(
@@ -40,17 +43,24 @@ def _normalised(
     before = setting.target.by_name[setting.target.parents[layer.name][0]]
     if before.op not in FORWARD_CONVOLUTIONS or not any(t.name in reading.steps for t in before.tensors):
         return fed(reading, layer)
-    expression = (
-        _seen_input(setting, reading, before, taken) if before.name in stems else fed(reading, before)
-    )
-    for role in ("depthwise_kernel", "pointwise_kernel", "kernel"):
-        tensor = before.tensor(role)
-        step = reading.steps.get(tensor.name) if tensor else None
-        if tensor is not None and step is not None:
-            expression = through_kernel(reading, step, letters(before, tensor), expression)
+    is_stem = before.name in stems
+    expression = _seen_input(setting, reading, before, taken) if is_stem else fed(reading, before)
+    expression = _convolved(reading, before, expression)
+    if not before.tensor("bias"):
+        return expression
     size = setting.groups.length(setting.groups.written[before.name])
     bias = {"normal": size, "gamma": 0.0, "beta": leaf(reading, before, "bias", 0.0)}
-    return {"sum": [expression, bias]} if before.tensor("bias") else expression
+    return {"sum": [expression, bias]}
+
+
+def _convolved(reading: Reading, layer: Layer, expression: Expression) -> Expression:
+    """Through each of the layer's kernels that has a step."""
+    for role in ("depthwise_kernel", "pointwise_kernel", "kernel"):
+        tensor = layer.tensor(role)
+        step = reading.steps.get(tensor.name) if tensor else None
+        if tensor is not None and step is not None:
+            expression = through_kernel(reading, step, letters(layer, tensor), expression)
+    return expression
 
 
 def _seen_input(setting: Setting, reading: Reading, stem: Layer, taken: Mapping[str, Layer]) -> Expression:
@@ -61,9 +71,10 @@ def _seen_input(setting: Setting, reading: Reading, stem: Layer, taken: Mapping[
     names = letters(other, kernel) if kernel else ()
     if kernel is None or mean is None or variance is None or not {"i", "o"} <= set(names):
         return {"standard": size}
-    numbers = [reading.number(t.name) for t in (kernel, mean, variance)]
     return {
         "input": size,
         "letters": " ".join(names),
-        **dict(zip(("kernel", "mean", "variance"), numbers, strict=True)),
+        "kernel": reading.number(kernel.name),
+        "mean": reading.number(mean.name),
+        "variance": reading.number(variance.name),
     }

@@ -1,9 +1,6 @@
-"""Across architectures: every convolution takes from one of its stage, norms are worked out again, so that
-signals stay healthy.
-"""
+"""Across architectures: every convolution takes from one of its stage, and norms are worked out again."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from weightbridge.adapters.propose.across.counterparts import counterparts
 from weightbridge.adapters.propose.across.findings import cross_findings
@@ -14,65 +11,68 @@ from weightbridge.adapters.propose.across.stages import norm_after
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
 
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 
 def propose_cross(setting: Setting) -> Proposal:
-    """A step for every tensor of the target's convolutions, norms and equal heads; a head of other classes is
-    left fresh.
-    """
+    """A step for every tensor of the target's convolutions, norms and equal heads; other heads stay fresh."""
     taken = counterparts(setting.source, setting.target)
     heads = cross_heads(setting)
     steps = {s.target: s for s in _weights(setting, taken, heads)}
     steps |= {s.target: s for s in _without_source(setting, taken, steps)}
     steps |= {s.target: s for s in statistic_steps(setting, taken, steps)}
-    kept = tuple(steps[t.name] for t in setting.target.tensors if t.name in steps and setting.is_adaptable(t))
-    return Proposal(
-        kept, (*heads.findings, *cross_findings(setting, taken, kept)), heads.fresh, different=True
-    )
+    adaptable = (t.name for t in setting.target.tensors if setting.is_adaptable(t))
+    kept = tuple(steps[name] for name in adaptable if name in steps)
+    findings = (*heads.findings, *cross_findings(setting, taken, kept))
+    return Proposal(kept, findings, heads.fresh, different=True)
 
 
 def _weights(setting: Setting, taken: Mapping[str, Layer], heads: CrossHeads) -> Iterator[Step]:
+    settled = heads.fresh | heads.exact
     for layer in setting.target.layers:
-        other = heads.pairs.get(layer.name) or taken.get(layer.name)
-        for tensor in layer.tensors:
-            if other is None or tensor.name in heads.fresh or tensor.name in heads.exact:
-                continue
-            if tensor.role in KERNELS:
-                step = kernel_step(setting, layer, tensor, other)
-            else:
-                step = vector_step(tensor, _vector_source(setting.source, other, tensor.role))
-            if step is not None:
-                yield step
+        source_layer = heads.pairs.get(layer.name) or taken.get(layer.name)
+        if source_layer is None:
+            continue
+        open_tensors = (tensor for tensor in layer.tensors if tensor.name not in settled)
+        steps = (_step(setting, layer, tensor, source_layer) for tensor in open_tensors)
+        yield from (step for step in steps if step is not None)
+
+
+def _step(setting: Setting, layer: Layer, tensor: Tensor, source_layer: Layer) -> Step | None:
+    if tensor.role in KERNELS:
+        return kernel_step(setting, layer, tensor, source_layer)
+    return vector_step(tensor, _vector_source(setting.source, source_layer, tensor.role))
+
+
+def _vector_source(graph: LayerGraph, layer: Layer, role: str) -> Tensor | None:
+    """The source's vector of this role; a bias may also come from the norm behind the source's convolution."""
+    own = layer.tensor(role)
+    if own is not None or role != "bias":
+        return own
+    norm = norm_after(graph, layer)
+    return norm.tensor("beta") if norm else None
 
 
 def _without_source(
     setting: Setting, taken: Mapping[str, Layer], steps: Mapping[str, Step]
 ) -> Iterator[Step]:
-    """Norms behind adapted convolutions start neutral; how the target normalises its own input stays as it
-    is.
-    """
+    """Norms behind adapted convolutions start neutral; the target keeps its way to normalise its input."""
     for layer in setting.target.layers:
-        before = [setting.target.by_name[name] for name in setting.target.parents[layer.name]]
-        follows = any(t.name in steps for above in before for t in above.tensors)
-        for tensor in layer.tensors:
-            if layer.op == "BatchNorm" and layer.name not in taken and follows:
-                yield vector_step(tensor, None)
-            elif layer.op == "Normalization":
-                yield Step(
-                    tensor.name,
-                    (),
-                    "keep",
-                    "untouched",
-                    tensor.shape,
-                    tensor.size,
-                    cost="the target's own way to normalise its input",
-                )
+        is_open = layer.op == "BatchNorm" and layer.name not in taken
+        if is_open and _follows_a_step(setting, layer, steps):
+            yield from (vector_step(tensor, None) for tensor in layer.tensors)
+        elif layer.op == "Normalization":
+            yield from (_kept(tensor) for tensor in layer.tensors)
 
 
-def _vector_source(graph: LayerGraph, layer: Layer, role: str) -> Any:
-    """The source's vector of this role; a bias may also come from the norm behind the source's convolution."""
-    norm = norm_after(graph, layer)
-    return layer.tensor(role) or (norm.tensor("beta") if role == "bias" and norm else None)
+def _follows_a_step(setting: Setting, layer: Layer, steps: Mapping[str, Step]) -> bool:
+    before = (setting.target.by_name[name] for name in setting.target.parents[layer.name])
+    return any(tensor.name in steps for above in before for tensor in above.tensors)
+
+
+def _kept(tensor: Tensor) -> Step:
+    cost = "the target's own way to normalise its input"
+    return Step(tensor.name, (), "keep", "untouched", tensor.shape, tensor.size, cost=cost)
