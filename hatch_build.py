@@ -1,4 +1,7 @@
-"""Compiles the modules of an editable install, as pip does for any other: where Python may not write them, every start would."""
+"""Compiles the modules of an editable install, as pip does for any other.
+
+Where Python may not write compiled files, every start would compile them again.
+"""
 
 import compileall
 from pathlib import Path

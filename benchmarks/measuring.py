@@ -103,7 +103,8 @@ def finish(title: str, rows: Sequence[Row], command: str) -> None:
     for row in rows:
         sign = "at least" if row.at_least else "at most"
         print(
-            f"| {row.name} | {row.ours} | {row.theirs} | {row.ratio:.2f} | {sign} {row.bound:g} | {'yes' if row.is_kept else '**no**'} |"
+            f"| {row.name} | {row.ours} | {row.theirs} | {row.ratio:.2f} | {sign} {row.bound:g} "
+            f"| {'yes' if row.is_kept else '**no**'} |"
         )
     print(f"\nPrinted by `{command}` on {os.cpu_count()} cores.")
     sys.exit(0 if all(row.is_kept for row in rows) else 1)

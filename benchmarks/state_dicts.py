@@ -38,7 +38,7 @@ def torch_state(blocks: int, prefix: str = "model.layers") -> Shapes:
 
 
 def keras_state(blocks: int) -> Shapes:
-    """The same model with the names and layouts of Keras, in the same order; a table of words is not turned."""
+    """The same model with the names and layouts of Keras in the same order; word tables are not turned."""
     inside = {f"transformer_layer_{n}/{name}": shape[::-1] for n in range(blocks) for _, name, shape in BLOCK}
     return inside | {name: shape if name.endswith("/embeddings") else shape[::-1] for _, name, shape in ENDS}
 

@@ -45,7 +45,7 @@ def extractor(model: Path) -> keras.Model:
 
 
 def score(model: keras.Model, data: Digits) -> float:
-    """The accuracy of a linear model on the features, the mean of three draws of 5 labelled images per digit."""
+    """The mean accuracy of a linear model on the features, in three draws of 5 labelled images a digit."""
     seen, unseen = (np.asarray(model(x, training=False)) for x in (data.x, data.x_test))
     draws = [few(data.y, per_class=5, seed=seed) for seed in SEEDS]
     return mean(float((linear_head(seen[i], data.y[i] % 2, unseen) == data.y_test % 2).mean()) for i in draws)

@@ -24,7 +24,8 @@ def _loaded() -> set[str]:
 def pytest_collection_finish(session: pytest.Session) -> None:
     if _loaded() and not any(item.get_closest_marker("framework") for item in session.items):
         pytest.exit(
-            f"collecting the tests imported {', '.join(sorted(_loaded()))}: import frameworks inside the tests marked framework",
+            f"collecting the tests imported {', '.join(sorted(_loaded()))}: "
+            "import frameworks inside the tests marked framework",
             3,
         )
 

@@ -1,4 +1,4 @@
-"""The command line end to end: exit codes, reports in several formats at once, messages without a traceback."""
+"""The command line end to end: exit codes, several reports at once, messages without a traceback."""
 
 import json
 import subprocess

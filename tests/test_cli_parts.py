@@ -60,10 +60,12 @@ def test_pairs() -> None:
 
 
 def test_options_are_what_was_given() -> None:
-    given = {"pairs": ("a=b",), "fresh": ("f*",), "adapt": "none", "fail_on": "never", "min_coverage": None, "no_verify": True,
+    given = {"pairs": ("a=b",), "fresh": ("f*",), "adapt": "none", "fail_on": "never", "min_coverage": None,
+             "no_verify": True,
              "source_arg": ("n=2",), "quiet": True}  # fmt: skip
     assert options_from(given) == Options(
-        map=(("a", "b"),), fresh=("f*",), adapt="none", fail_on="never", verify=False, source_arguments={"n": 2},
+        map=(("a", "b"),), fresh=("f*",), adapt="none", fail_on="never", verify=False,
+        source_arguments={"n": 2},
         explicit=frozenset(["fail_on"]),
     )  # fmt: skip
 

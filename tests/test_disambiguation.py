@@ -1,4 +1,4 @@
-"""--disambiguate: the numbers decide where names and structure cannot; where they cannot either, it is said."""
+"""--disambiguate: numbers decide where names and structure cannot; else it is said that they cannot."""
 
 from pathlib import Path
 

@@ -33,7 +33,7 @@ assert all(type(layer).__module__.startswith("keras") for layer in model.layers)
 
 
 def network() -> Any:
-    """A nested trunk, a shared layer that is called twice, and a second input that the trunk does not need."""
+    """A nested trunk, a shared layer called twice, and a second input that the trunk does not need."""
     import keras
     from keras import layers
 
@@ -189,7 +189,8 @@ def test_the_command_builds_the_model_with_the_given_arguments(
     (tmp_path / "built_for_features.py").write_text(
         "import keras\n\n"
         "def make(units):\n"
-        "    return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(units, name='wide'), keras.layers.Dense(2)])\n"
+        "    return keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(units, name='wide'), "
+        "keras.layers.Dense(2)])\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     report = features_report(

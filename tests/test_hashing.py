@@ -24,7 +24,8 @@ def shards(path: Path) -> Path:
         with h5py.File(path.with_name(f"m_{number}.weights.h5"), "w") as file:
             file[f"layers/{layer}/vars/0"] = np.arange(6, dtype="f4").reshape(2, 3)
     path.write_text(
-        '{"metadata": {}, "weight_map": {"/layers/dense": "m_0.weights.h5", "/layers/dense_1": "m_1.weights.h5"}}'
+        '{"metadata": {}, "weight_map": {"/layers/dense": "m_0.weights.h5", '
+        '"/layers/dense_1": "m_1.weights.h5"}}'
     )
     return path
 

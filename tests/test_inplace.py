@@ -249,7 +249,7 @@ def test_a_step_that_cannot_be_carried_out_leaves_the_old_values(tmp_path: Path)
 
 
 def test_a_model_that_reads_its_own_weights_gets_them_as_they_were(tmp_path: Path) -> None:
-    """Source and target are one model, whose plan swaps two kernels: none is read after it was overwritten."""
+    """The plan of one model with itself swaps two kernels: none is read after it was overwritten."""
     model = sequential(0)
     plan = wb.plan(model, model)
     other = {"a/kernel": "b/kernel", "b/kernel": "a/kernel"}

@@ -1,4 +1,4 @@
-"""Norms of a file without data flow: each goes behind its own layer, whatever stands before it in the file."""
+"""Norms of a file without data flow: each goes behind its own layer, whatever the file's order."""
 
 from pathlib import Path
 

@@ -17,7 +17,8 @@ WIDTH, HEADS = 4, 2
 KERNEL, BIAS = values((WIDTH, 12), 1), values((12,), 2)
 SHAPES = {"by_part": [0, -1, 3, HEADS, 2], "by_head": [0, -1, HEADS, 6]}
 NUMBERS = {
-    "four": np.array([0, -1, WIDTH]), "sizes": np.array([4, 4, 4]), **{k: np.array(v) for k, v in SHAPES.items()},
+    "four": np.array([0, -1, WIDTH]), "sizes": np.array([4, 4, 4]),
+    **{k: np.array(v) for k, v in SHAPES.items()},
     "heads": np.array([0, -1, HEADS, 2]), "last": np.array([-1]),
     "zero": np.array(0), "one": np.array(1), "two": np.array(2),
     **{f"at{n}": np.array([n]) for n in (0, 4, 8, 12)},
@@ -179,8 +180,10 @@ def test_parts_are_told_apart_by_what_follows_them(tmp_path: Path) -> None:
 
 WHOLE: dict[str, list[Op]] = {
     "something reads all of it": [*SPLIT, ("Relu", ["f"], ["y"], {})],
-    "a part is missing": [("Slice", ["f", "at0", "at4", "last"], ["q"], {}), ("Slice", ["f", "at8", "at12", "last"], ["y"], {})],
-    "the parts overlap": [("Slice", ["f", "at0", "at8", "last"], ["q"], {}), ("Slice", ["f", "at4", "at12", "last"], ["y"], {})],
+    "a part is missing": [("Slice", ["f", "at0", "at4", "last"], ["q"], {}),
+        ("Slice", ["f", "at8", "at12", "last"], ["y"], {})],
+    "the parts overlap": [("Slice", ["f", "at0", "at8", "last"], ["q"], {}),
+        ("Slice", ["f", "at4", "at12", "last"], ["y"], {})],
     "rows are cut, not features": [("Split", ["f"], ["q", "y"], {"axis": 0})],
 }  # fmt: skip
 

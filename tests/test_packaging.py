@@ -117,7 +117,8 @@ def test_it_starts_without_a_framework(installed: Path, tmp_path: Path) -> None:
 
 
 def test_the_version_is_the_same_everywhere(installed: Path, tmp_path: Path) -> None:
-    code = "import weightbridge.version as v, importlib.metadata as m; print(v.__version__ == m.version('weightbridge-toolkit'))"
+    code = "import weightbridge.version as v, importlib.metadata as m; "
+    code += "print(v.__version__ == m.version('weightbridge-toolkit'))"
     assert run(installed / "python", "-c", code, cwd=tmp_path).strip() == "True"
 
 

@@ -25,14 +25,16 @@ def names(*texts: str) -> list[tuple[tuple[str, ...], str]]:
         (names("bn/gamma", "bn/beta"), [("bn/{gamma,beta}", 2)]),
         (names("s1_b1", "s1_b2", "s2_b1", "s2_b2"), [("s{1,2}_b{1,2}", 4)]),
         (names("s1_b1", "s1_b2", "s2_b1"), [("s1_b{1,2}", 2), ("s2_b1", 1)]),
-        (names("s2_b1", "s2_b2", "s3_b1", "s3_b2", "s3_b3", "s4_b1", "s4_b2"), [("s{2,4}_b{1,2}", 4), ("s3_b{1..3}", 3)]),
+        (names("s2_b1", "s2_b2", "s3_b1", "s3_b2", "s3_b3", "s4_b1", "s4_b2"),
+            [("s{2,4}_b{1,2}", 4), ("s3_b{1..3}", 3)]),
         (names("a1", "a1"), [("a1", 1), ("a1", 1)]),
         (names("dense", "dense_1"), [("dense", 1), ("dense_1", 1)]),
         (names("²/a", "³/a"), [("²/a", 1), ("³/a", 1)]),
         (names("x" + "9" * 5000, "x" + "8" * 5000), [("x" + "9" * 5000, 1), ("x" + "8" * 5000, 1)]),
         ([], []),
     ],
-    ids=["one", "range", "two", "gap", "sorted", "padded", "roles", "product", "not-a-product", "alike-stages", "twice", "counter",
+    ids=["one", "range", "two", "gap", "sorted", "padded", "roles", "product", "not-a-product",
+        "alike-stages", "twice", "counter",
          "digits", "huge", "none"],
 )  # fmt: skip
 def test_names(given: list[tuple[tuple[str, ...], str]], patterns: list[tuple[str, int]]) -> None:

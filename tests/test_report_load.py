@@ -16,8 +16,10 @@ REPORTS = {
     "full": sample(),
     "hostile": hostile(),
     "error": Report("check", "error", exit_code=4),
-    "graph": Report("inspect", "pass", graph=graph((layer("a", tensors=[tensor("a/kernel")]), layer("b")), [("a", "b", 0)],
-                                                   excluded=[{"name": "adam/m", "reason": "optimizer", "size": 1}])),
+    "graph": Report("inspect", "pass", graph=graph((layer("a", tensors=[tensor("a/kernel")]), layer("b")),
+    [("a", "b", 0)],
+                                                   excluded=[{"name": "adam/m", "reason": "optimizer",
+                                                       "size": 1}])),
 }  # fmt: skip
 
 

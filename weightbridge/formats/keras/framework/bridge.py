@@ -53,26 +53,32 @@ def _to_rank(x: Any, shape: Sequence[int | None], named: Naming) -> Any:
 
 
 def _to_grid(x: Any, grid: tuple[int | None, ...], named: Naming) -> Any:
-    """Whole ratios by pooling or repeating, others by bilinear resizing; a size that is free on the target's
-    side stays as it is.
+    """Whole ratios by pooling or repeating, others by bilinear resizing.
+
+    A size that is free on the target's side stays as it is.
     """
     before = tuple(x.shape[1:-1])
-    wanted = tuple(n if n is not None else m for n, m in zip(grid, before, strict=True))
+    wanted = tuple(m if n is None else n for n, m in zip(grid, before, strict=True))
     if before == wanted:
         return x
     if None in before:
         raise _unknown(x, (None, *grid, None))
-    if all(n % m == 0 for n, m in zip(before, wanted, strict=True)):
-        return POOL[len(x.shape)](_factors(before, wanted), name=named("stitch_pool"))(x)
-    if all(m % n == 0 for n, m in zip(before, wanted, strict=True)):
-        smooth = {"interpolation": "bilinear"} if len(x.shape) == 4 and min(before) > 1 else {}
-        return GROW[len(x.shape)](_factors(wanted, before), name=named("stitch_upsample"), **smooth)(x)
+    rank = len(x.shape)
+    if _are_multiples(before, wanted):
+        return POOL[rank](_factors(before, wanted), name=named("stitch_pool"))(x)
+    if _are_multiples(wanted, before):
+        smooth = {"interpolation": "bilinear"} if rank == 4 and min(before) > 1 else {}
+        return GROW[rank](_factors(wanted, before), name=named("stitch_upsample"), **smooth)(x)
     return _resized(x, wanted, named)
 
 
+def _are_multiples(large: Sequence[int], small: Sequence[int]) -> bool:
+    return all(n % m == 0 for n, m in zip(large, small, strict=True))
+
+
 def _factors(large: Sequence[int], small: Sequence[int]) -> int | tuple[int, ...]:
-    found = tuple(n // m for n, m in zip(large, small, strict=True))
-    return found[0] if len(found) == 1 else found
+    factors = tuple(n // m for n, m in zip(large, small, strict=True))
+    return factors[0] if len(factors) == 1 else factors
 
 
 def _resized(x: Any, wanted: tuple[int, ...], named: Naming) -> Any:

@@ -89,8 +89,9 @@ def _output(model: Any, layer: str, call: int, where: str) -> Any:
 
 
 def _nearest(model: Any, layer: str) -> tuple[Any, str]:
-    """The layer of this model that the name begins with, and the rest of the name. Names may hold slashes
-    themselves.
+    """The layer of this model that the name begins with, and the rest of the name.
+
+    Names may hold slashes themselves.
     """
     fitting = [one for one in model.layers if layer == one.name or layer.startswith(f"{one.name}/")]
     found = max(fitting, key=lambda one: len(one.name))

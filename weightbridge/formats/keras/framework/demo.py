@@ -1,4 +1,4 @@
-"""The small Keras networks of `weightbridge demo` and of the examples, and the few things done with them."""
+"""The small Keras networks of `weightbridge demo` and of the examples, and what is done with them."""
 
 import logging
 from pathlib import Path
@@ -17,8 +17,9 @@ INCEPTION = ((8, 8, 16, 4, 8, 8), (16, 12, 24, 6, 12, 12))
 def resnet(
     shape: tuple[int, ...], classes: int, seed: int, widths: tuple[int, ...] = (16, 32), blocks: int = 2
 ) -> Any:
-    """A residual network: a stem, then `blocks` blocks of each width, the first of all but the first width
-    with stride 2.
+    """A residual network: a stem, then `blocks` blocks of each width.
+
+    The first block of every width but the first has stride 2.
     """
     keras.utils.set_random_seed(seed)
     image = layers.Input(shape, name="image")

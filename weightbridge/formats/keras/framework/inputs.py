@@ -1,4 +1,4 @@
-"""The inputs of a Keras model: names, shapes, dtypes, and the vocabulary where an Embedding reads them."""
+"""The inputs of a Keras model: names, shapes, dtypes, and the vocabulary that an Embedding reads."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Keras files loaded by Keras itself, after a look at the config: nothing in a file is executed or imported."""
+"""Keras files loaded by Keras, after a look at the config: nothing in a file is executed or imported."""
 
 import os
 import tempfile
@@ -45,14 +45,19 @@ def load(path: Path) -> Any:
         try:
             return keras.saving.load_model(link, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises whatever a layer's constructor does
-            fix = "weightbridge inspect names the cause; save the model again in a current Keras, or give it as py:package.module:callable"
-            raise RunError(
-                f"this Keras ({keras.__version__}) cannot load it: {_reason(error)}", where=str(path), fix=fix
-            ) from error
+            message = f"this Keras ({keras.__version__}) cannot load it: {_reason(error)}"
+            fix = (
+                "weightbridge inspect names the cause; save the model again in a current Keras, "
+                "or give it as py:package.module:callable"
+            )
+            raise RunError(message, where=str(path), fix=fix) from error
 
 
 def config_of(path: Path) -> Any:
-    """The architecture as the file has it, still JSON-like. Raises Unsupported for a file of weights alone."""
+    """The architecture as the file has it, still JSON-like.
+
+    Raises Unsupported for a file of weights alone.
+    """
     if zipfile.is_zipfile(path):
         with archive(path) as opened:
             return parse_json(read_member(opened, "config.json", str(path)), str(path))
@@ -99,8 +104,9 @@ def _parts(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_keras(module: str) -> bool:
-    """`builtins` is where Keras says that its own functions (`relu`) live; it looks them up by name in a
-    fixed list.
+    """`builtins` is where Keras says that its own functions (`relu`) live.
+
+    It looks them up by name in a fixed list.
     """
     parts = module.split(".")
     return module in ("builtins", "keras") or (parts[0] == "keras" and len(parts) > 1 and parts[1] in MODULES)

@@ -30,8 +30,9 @@ class FinalStep:
 
 
 def final_step(tensor: Any) -> FinalStep | None:
-    """The saturating last step of a symbolic output, looked for inside nested models; None where there is
-    none, or it runs twice.
+    """The saturating last step of a symbolic output, looked for inside nested models.
+
+    None where there is none, or it runs twice.
     """
     operation, _, index = tensor._keras_history
     while getattr(operation, "outputs", None) and hasattr(operation, "layers"):

@@ -37,8 +37,9 @@ def runner(model: Any, dtype: str = "float32") -> "KerasRunner":
 
 
 class KerasRunner:
-    """A built Keras model in inference mode. Its layers are observed while they run; the model itself is
-    never changed.
+    """A built Keras model in inference mode.
+
+    Its layers are observed while they run; the model itself is never changed.
     """
 
     def __init__(self, model: Any, dtype: str, where: str) -> None:

@@ -1,4 +1,4 @@
-"""What Keras works out once from the weights it loads has to be worked out again when they are set otherwise."""
+"""What Keras works out once from the weights it loads is worked out again when they are set otherwise."""
 
 from typing import Any
 
@@ -6,8 +6,9 @@ import keras
 
 
 def settle(model: Any) -> None:
-    """A Normalization computes with constants made from its weights; Keras makes them when it loads a file,
-    not in `set_weights`.
+    """A Normalization computes with constants made from its weights.
+
+    Keras makes them when it loads a file, not in `set_weights`.
     """
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Normalization) and layer.built:

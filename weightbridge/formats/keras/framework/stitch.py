@@ -78,7 +78,8 @@ def _part(model: Any, inputs: Any, outputs: Any, what: str) -> Any:
     try:
         return keras.Model(inputs, outputs)
     except ValueError as error:
-        fix = f"Cut where a single tensor passes: {', '.join(_cut_points(model)) or 'this model has no such layer'}"
+        places = ", ".join(_cut_points(model)) or "this model has no such layer"
+        fix = f"Cut where a single tensor passes: {places}"
         raise UsageError(f"{what} cannot stand alone: other layers feed it too", fix=fix) from error
 
 

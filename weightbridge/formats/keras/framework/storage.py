@@ -3,7 +3,7 @@ file has, unsaved.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ class Storage:
 
 
 def storage_of(model: Any) -> Storage:
-    """Walks the model as Keras does when it saves; nothing is copied. Layers that were never built have no
-    variables.
+    """Walks the model as Keras does when it saves; nothing is copied.
+
+    Layers that were never built have no variables.
     """
     found = Storage()
     for address, (path, saveable) in enumerate(_saveables(model, "", set()), 1):
@@ -59,14 +60,19 @@ def _below(child: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
         yield from _saveables(child, path, seen)
     elif isinstance(child, list | dict | tuple) and id(child) not in seen:
         seen.add(id(child))
-        used: dict[str, int] = {}
-        for one in child.values() if isinstance(child, dict) else child:
-            if isinstance(one, KerasSaveable | list | dict | tuple):
-                kind = snake_case(type(one).__name__) if isinstance(one, KerasSaveable) else "container"
-                used[kind] = used.get(kind, -1) + 1
-                yield from _below(
-                    one, f"{path}/{kind}_{used[kind]}" if used[kind] else f"{path}/{kind}", seen
-                )
+        parts = child.values() if isinstance(child, dict) else child
+        for part, name in _numbered(parts):
+            yield from _below(part, f"{path}/{name}", seen)
+
+
+def _numbered(parts: Iterable[Any]) -> Iterator[tuple[Any, str]]:
+    """The parts that are saved, with their names: dense, dense_1, ..."""
+    used: dict[str, int] = {}
+    for part in parts:
+        if isinstance(part, KerasSaveable | list | dict | tuple):
+            kind = snake_case(type(part).__name__) if isinstance(part, KerasSaveable) else "container"
+            used[kind] = used.get(kind, -1) + 1
+            yield part, f"{kind}_{used[kind]}" if used[kind] else kind
 
 
 def _add(storage: Storage, path: str, own: dict[str, Any], attributes: dict[str, str], address: int) -> None:

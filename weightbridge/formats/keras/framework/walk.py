@@ -41,7 +41,10 @@ def _walk(layer: Any, scope: str, seen: set[int]) -> Iterator[LiveLayer]:
 
 
 def _children(layer: Any) -> Iterator[tuple[str, Any]]:
-    """What a layer holds directly, and what it is called there. A recurrent layer and its cell are one layer."""
+    """What a layer holds directly, and what it is called there.
+
+    A recurrent layer and its cell are one layer.
+    """
     if layer._obj_type() in ("Functional", "Sequential"):
         yield from ((inner.name, inner) for inner in layer.layers)
     elif isinstance(layer, keras.layers.RNN):
@@ -51,8 +54,9 @@ def _children(layer: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _held(layer: Any) -> Iterator[tuple[str, Any]]:
-    """By attribute, in Keras's order of saving, the first where two name one thing; in a list or dict, the
-    attribute's name comes first.
+    """By attribute, in Keras's order of saving, the first where two name one thing.
+
+    In a list or dict the attribute's name comes first.
     """
     parts = list(
         {id(part): (attribute, part) for attribute, part in reversed(list(_walk_saveable(layer)))}.values()
