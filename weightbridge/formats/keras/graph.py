@@ -97,27 +97,39 @@ def _add_node(built: Built, node: Node, described: _Described, store: Store, sha
 
 
 def _add_parts(built: Built, node: Node, stored: Stored, make: MakeTensor) -> None:
-    """Sub-layers between the node's parents and the node, and the edges of all of them.
-
-    Of attention the projections come first and then the output.
-    """
-    is_attention = op_of(node) == "Attention"
+    """Sub-layers between the node's parents and the node, and the edges of all of them."""
     parts = [part for part in stored.parts if part.variables]
-    last = [part for part in parts if is_attention and part.name.endswith("attention_output")]
-    projections = [part for part in parts if part not in last]
-    names = {id(part): f"{node.name}/{part.name}" for part in parts}
+    if op_of(node) == "Attention":
+        _add_projections(built, node, parts, make)
+        return
+    names = [_add_part(built, node, part, make) for part in parts]
+    for name in names:
+        built.edges.extend(_edges(node.sources, name))
+    ends = [Source(name) for name in names] or node.sources
+    built.edges.extend(_edges(ends, node.name))
+
+
+def _add_projections(built: Built, node: Node, parts: Sequence[Stored], make: MakeTensor) -> None:
+    """The projections of attention and then its output; a mask goes to the attention itself."""
+    last = [part for part in parts if part.name.endswith("attention_output")]
+    first = [part for part in parts if part not in last]
+    for part in first:
+        name = _add_part(built, node, part, make)
+        built.edges.extend(_edges(_projected(node, part), name))
+    projections = [Source(f"{node.name}/{part.name}") for part in sorted(first, key=_projection)]
+    outputs = [Source(_add_part(built, node, part, make)) for part in last]
+    for output in outputs:
+        built.edges.extend(_edges(projections, output.node))
+    ends = outputs or [Source(f"{node.name}/{part.name}") for part in first]
+    beside = [source for source in node.sources if source.keyword not in PROJECTED]
+    built.edges.extend(_edges([*ends, *beside] if ends else node.sources, node.name))
+
+
+def _add_part(built: Built, node: Node, part: Stored, make: MakeTensor) -> str:
+    name = f"{node.name}/{part.name}"
     trainable = bool(node.layer.config.get("trainable", True))
-    for part in (*projections, *last):
-        name = names[id(part)]
-        built.layers.extend(stored_layers(part, name, make, trainable))
-        if part in last:
-            sources = [Source(names[id(p)]) for p in sorted(projections, key=_projection)]
-        else:
-            sources = _projected(node, part) if is_attention else list(node.sources)
-        built.edges.extend(_edges(sources, name))
-    ends = [Source(names[id(part)]) for part in (last or parts)]
-    beside = [source for source in node.sources if is_attention and source.keyword not in PROJECTED]
-    built.edges.extend(_edges([*ends, *beside] if ends else list(node.sources), node.name))
+    built.layers.extend(stored_layers(part, name, make, trainable))
+    return name
 
 
 def _edges(sources: Sequence[Source], target: str) -> Iterator[Edge]:

@@ -1,12 +1,12 @@
 """The calls of a functional model in an order in which each comes after those that it needs."""
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
-from weightbridge.formats.keras.architecture.config import ConfigLayer
+from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,16 @@ class Calls:
 def calls_of(model: ConfigLayer) -> Calls:
     """The numbering of a functional model's calls."""
     count = {layer.name: len(layer.calls) or 1 for layer in model.layers}
-    nested = {layer.name: layer for layer in model.layers if layer.kind in ("functional", "sequential")}
-    inside = [r for layer in model.layers for call in layer.calls for r in call.inputs if r.layer in nested]
-    modern = any(call.modern for layer in model.layers for call in layer.calls)
-    zero = {r.layer for r in inside if r.node == 0}
-    older = {name: 1 for name in nested if name not in zero and not modern}
+    nested = {layer.name: layer for layer in model.layers if layer.kind in MODELS}
+    calls = [call for layer in model.layers for call in layer.calls]
+    from_zero = {r.layer for call in calls for r in call.inputs if r.node == 0}
+    is_modern = any(call.modern for call in calls)
+    older = {} if is_modern else {name: 1 for name in nested if name not in from_zero}
     ends = {name: 1 for name, layer in nested.items() if name in older or layer.kind == "functional"}
     return Calls(count, older, ends)
 
 
-def ordered(model: ConfigLayer, calls: Calls, where: str) -> Iterator[tuple[ConfigLayer, int, Call]]:
+def ordered(model: ConfigLayer, calls: Calls, where: str) -> list[tuple[ConfigLayer, int, Call]]:
     """(layer, number, call), each after those that it needs, else in the file's order (Kahn's algorithm).
 
     Raises Corrupt for a call of a layer that is not there, and for calls that go in a circle.
@@ -51,25 +51,33 @@ def ordered(model: ConfigLayer, calls: Calls, where: str) -> Iterator[tuple[Conf
     listed = [(layer, n, call) for layer in model.layers for n, call in enumerate(layer.calls or (Call(()),))]
     index = {(layer.name, n): i for i, (layer, n, _) in enumerate(listed)}
     needed = [[_place(index, calls, layer, r, where) for r in call.inputs] for layer, _, call in listed]
-    users = [list[int]() for _ in listed]
-    for i, places in enumerate(needed):
-        for place in places:
-            users[place].append(i)
-    waiting = [len(places) for places in needed]
-    ready, done = [i for i, n in enumerate(waiting) if not n], 0
-    while ready:
-        i = heapq.heappop(ready)
-        done += 1
-        yield listed[i]
-        for user in users[i]:
-            waiting[user] -= 1
-            if not waiting[user]:
-                heapq.heappush(ready, user)
-    if done < len(listed):
-        stuck = next(layer.name for i, (layer, _, _) in enumerate(listed) if waiting[i])
+    order = _after_needed(needed)
+    if len(order) < len(listed):
+        placed = set(order)
+        stuck = next(layer.name for i, (layer, _, _) in enumerate(listed) if i not in placed)
         raise Corrupt(
             f"the calls go in a circle through layer {stuck!r}", where=where, fix="Save the model again"
         )
+    return [listed[i] for i in order]
+
+
+def _after_needed(needed: Sequence[Sequence[int]]) -> list[int]:
+    """Places, each after those that it needs, the lowest first; without those that stand in a circle."""
+    users: list[list[int]] = [[] for _ in needed]
+    for place, places in enumerate(needed):
+        for other in places:
+            users[other].append(place)
+    waiting = [len(places) for places in needed]
+    ready = [place for place, count in enumerate(waiting) if not count]
+    order = []
+    while ready:
+        place = heapq.heappop(ready)
+        order.append(place)
+        for user in users[place]:
+            waiting[user] -= 1
+            if not waiting[user]:
+                heapq.heappush(ready, user)
+    return order
 
 
 def check_outputs(model: ConfigLayer, calls: Calls, where: str) -> None:

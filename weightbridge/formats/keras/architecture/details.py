@@ -43,22 +43,34 @@ WRAPPER_KEYS = ("merge_mode", "return_sequences", "return_state", "go_backwards"
 
 def details(op: str, layer: ConfigLayer, call: Call, attributes: Mapping[str, Any]) -> Details:
     """The details of one call of a layer, under names that its attributes do not have."""
-    config = layer.config
-    defaults = DEFAULTS.get("LSTM" if op == "RNN" else op, {})
-    known = {key: frozen(config.get(key, default)) for key, default in defaults.items()}
-    if op in WHOLE:
-        known |= {str(k): frozen(v) for k, v in config.items() if k not in HOUSEKEEPING}
-    if op in PADDED:
-        known["padding_mode"] = str(config.get("padding", "valid")).lower()
-    if layer.layers:
-        known |= {key: frozen(config[key]) for key in WRAPPER_KEYS if key in config}
     family = FAMILIES.get(op)
-    known |= family(layer.class_name, config, call) if family else {}
-    known |= _call(call)
-    precision = _precision(config.get("dtype"))
+    known = {
+        **_with_defaults(op, layer.config),
+        **_as_written(op, layer),
+        **(family(layer.class_name, layer.config, call) if family else {}),
+        **_call(call),
+    }
+    precision = _precision(layer.config.get("dtype"))
     if precision != "float32" and op != "Input":
         known["precision"] = precision
     return {key: value for key, value in known.items() if value is not None and key not in attributes}
+
+
+def _with_defaults(op: str, config: Config) -> Details:
+    defaults = DEFAULTS.get("LSTM" if op == "RNN" else op, {})
+    found = {key: frozen(config.get(key, default)) for key, default in defaults.items()}
+    if op in PADDED:
+        found["padding_mode"] = str(config.get("padding", "valid")).lower()
+    return found
+
+
+def _as_written(op: str, layer: ConfigLayer) -> Details:
+    """What stands in the config under names that are canonical already."""
+    config = layer.config
+    if op in WHOLE:
+        return {str(key): frozen(value) for key, value in config.items() if key not in HOUSEKEEPING}
+    keys = WRAPPER_KEYS if layer.layers else ()
+    return {key: frozen(config[key]) for key in keys if key in config}
 
 
 def _call(call: Call) -> Details:
