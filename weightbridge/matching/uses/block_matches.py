@@ -8,12 +8,12 @@ from weightbridge.matching.context import Context
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.uses.block_pairs import BlockPair
 from weightbridge.matching.uses.block_uses import UsesOfPair
-from weightbridge.matching.uses.fusing import Fusion, fusions
 from weightbridge.matching.uses.leaf_pairs import LeafPair, paired_leaves
 from weightbridge.matching.uses.leaf_uses import Use
-from weightbridge.matching.uses.shared_tables import shared_tables
-from weightbridge.matching.uses.single import single_matches
-from weightbridge.matching.uses.stacks import stacked
+from weightbridge.matching.uses.tensors.fusing import Fusion, fusions
+from weightbridge.matching.uses.tensors.shared_tables import shared_tables
+from weightbridge.matching.uses.tensors.single import single_matches
+from weightbridge.matching.uses.tensors.stacks import stacked
 from weightbridge.matching.values import LayerPair, Match
 
 Key = tuple[object, ...]

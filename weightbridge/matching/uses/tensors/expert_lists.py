@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.uses.leaf_uses import Use
-from weightbridge.matching.uses.stacks import RANK, Transform
+from weightbridge.matching.uses.tensors.stacks import RANK, Transform
 from weightbridge.model.layouts import is_taken_as_turned, is_turned
 from weightbridge.model.tensors import Tensor
 

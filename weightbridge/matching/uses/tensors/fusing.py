@@ -9,7 +9,7 @@ from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.units.units import plain_role
 from weightbridge.matching.uses.leaf_uses import Use
 from weightbridge.matching.uses.leaves import Leaf
-from weightbridge.matching.uses.stacks import Transform, is_stack, lies_turned
+from weightbridge.matching.uses.tensors.stacks import Transform, is_stack, lies_turned
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import MATRICES

@@ -6,12 +6,12 @@ from dataclasses import replace
 from weightbridge.matching.confidence import BY_WORDS, CERTAIN, DOUBTFUL
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.units.units import plain_role
-from weightbridge.matching.uses.expert_lists import into_experts, listed_experts
 from weightbridge.matching.uses.leaf_pairs import LeafPair
 from weightbridge.matching.uses.leaf_uses import Use
 from weightbridge.matching.uses.leaves import Leaf
-from weightbridge.matching.uses.reshaping import is_table, reshaped
-from weightbridge.matching.uses.stacks import Transform, crosses, is_stack
+from weightbridge.matching.uses.tensors.expert_lists import into_experts, listed_experts
+from weightbridge.matching.uses.tensors.reshaping import is_table, reshaped
+from weightbridge.matching.uses.tensors.stacks import Transform, crosses, is_stack
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import as_operation

@@ -1,7 +1,7 @@
 """Tables, vectors and matrices that no rule joins: `(1, 77, 512)` -> `(77, 512)`."""
 
 from weightbridge.matching.uses.leaf_uses import Use
-from weightbridge.matching.uses.stacks import Transform, crosses, is_stack
+from weightbridge.matching.uses.tensors.stacks import Transform, crosses, is_stack
 from weightbridge.model.layouts import is_turned
 from weightbridge.model.tensors import Tensor
 

@@ -1,0 +1,1 @@
+"""What a pair of leaves gives for their tensors: one into one, fused, stacked, reshaped or tied."""
