@@ -9,7 +9,7 @@ from onnx_samples import Op, saved, values
 from safetensors.numpy import save_file
 
 import weightbridge as wb
-from weightbridge.matching.sequences.steady import steady_pairs
+from weightbridge.matching.sequences.alignment import align_by_worth
 
 WIDTH = 6
 KERNELS = {"stem": (WIDTH, 3, 3, 3), "main": (WIDTH, WIDTH, 3, 3), "short": (WIDTH, WIDTH, 1, 1)}
@@ -81,7 +81,7 @@ def test_an_epsilon_that_the_file_lacks_is_never_sure(tmp_path: Path) -> None:
 def test_only_what_every_best_alignment_has_is_steady(
     source: list[int], target: list[int], worth: list[float], expected: list[tuple[int, int, bool]]
 ) -> None:
-    assert sorted(steady_pairs(source, target, worth)) == sorted(expected)
+    assert sorted(align_by_worth(source, target, worth)) == sorted(expected)
 
 
 def test_a_counter_of_keras_is_no_place_in_a_feed_forward_layer(tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
 """What every matcher is given: both reduced graphs, the pairs found so far, and what the user asked for."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from weightbridge.matching.units.units import Reduced, Unit, plain_role
-from weightbridge.matching.values import LayerPair
+from weightbridge.matching.values import LayerPair, NormOwners
 
 
 @dataclass(frozen=True)
 class Context:
-    """Pairs join unit names (target -> pair). Units in `closed_source` and `closed_target` are dealt with, or
-    must not be guessed.
+    """Pairs join unit names (target -> pair).
+
+    closed_source, closed_target: units that are dealt with, or that must not be guessed.
+    is_listed_alike: whether both files list the same layers in Keras's order (pairing/keras_order).
+    norm_owners: known when all pairs are.
     """
 
     source: Reduced
@@ -20,6 +23,8 @@ class Context:
     user_map: tuple[tuple[str, str], ...] = ()
     closed_source: frozenset[str] = frozenset()
     closed_target: frozenset[str] = frozenset()
+    is_listed_alike: bool = False
+    norm_owners: NormOwners = field(default_factory=NormOwners)
 
     @cached_property
     def taken(self) -> frozenset[str]:

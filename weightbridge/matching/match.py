@@ -25,11 +25,13 @@ from weightbridge.matching.pairing.by_map import by_map, mapped
 from weightbridge.matching.pairing.by_mapping import by_mapping, without_told
 from weightbridge.matching.pairing.by_name import by_name, by_suffix
 from weightbridge.matching.pairing.by_neighbours import by_neighbours
-from weightbridge.matching.pairing.by_norm_owner import by_homes
+from weightbridge.matching.pairing.by_norm_owner import by_norm_owner
 from weightbridge.matching.pairing.by_order import by_order, layers_by_order
 from weightbridge.matching.pairing.by_shape import by_shape
 from weightbridge.matching.pairing.by_structure import by_structure
 from weightbridge.matching.pairing.doubt import doubted
+from weightbridge.matching.pairing.keras_order import is_listed_alike
+from weightbridge.matching.pairing.norm_owners import norm_owners
 from weightbridge.matching.units.if_branches import doubted_branches
 from weightbridge.matching.units.reduce import reduce_both
 from weightbridge.matching.uses.by_uses import by_uses
@@ -48,7 +50,7 @@ PLACED: tuple[Matcher, ...] = (
     by_neighbours,
     by_shape,
     layers_by_order,
-    by_homes,
+    by_norm_owner,
     by_order,
 )
 
@@ -60,9 +62,9 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         rules()  # a user's wrong rules are said even where none is needed
     joiner = Joiner(rules, source, target)
     told = by_mapping(load_mappings(options.rules), source, target)
-    context = without_told(
-        Context(*reduce_both(source, target, _mapped(source, options)), {}, options.map), told
-    )
+    reduced = reduce_both(source, target, _mapped(source, options))
+    blank = Context(*reduced, {}, options.map, is_listed_alike=is_listed_alike(*reduced))
+    context = without_told(blank, told)
     for matcher in NAMED:
         context = context.with_pairs(matcher(context))
     roles = by_uses(context, joiner)
@@ -74,6 +76,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         context,
         pairs={p.target: p for p in doubted_branches((*doubted(context), *untied), context.source.rivals)},
     )
+    context = replace(context, norm_owners=norm_owners(context))
     paired = [
         (p.source, p.target) for p in context.pairs.values() if context.target.by_name[p.target].has_weights
     ]

@@ -1,5 +1,6 @@
 """What matching finds: pairs of layers, and which source tensors give each target tensor."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,27 @@ class Match:
     def is_claimed(self) -> bool:
         """Whether the match is sure enough not to name what else would fit."""
         return is_claimed(self.confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class NormOwner:
+    """The layer whose output a BatchNorm normalises.
+
+    layer: a unit of the norm's own side, "" where the norm stands before one instead.
+    counterpart: the norm of the other side that stands at the same place, "" where that side has none.
+    """
+
+    layer: str
+    counterpart: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class NormOwners:
+    """For each side, the owners of its BatchNorms that no pair has, by the unit's name."""
+
+    source: Mapping[str, NormOwner] = field(default_factory=dict)
+    target: Mapping[str, NormOwner] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from weightbridge.diagnostics import Finding, finding
 from weightbridge.matching.confidence import ASSUMED, CERTAIN
 from weightbridge.matching.context import Context
 from weightbridge.matching.joining.folded_norms import assumed, epsilon_of
-from weightbridge.matching.pairing.by_norm_owner import homes
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.model.layouts import split
@@ -102,25 +101,15 @@ def _spread(norm: Unit) -> dict[str, Tensor]:
 
 
 def _norms_behind(context: Context) -> Mapping[str, tuple[Unit, float]]:
-    """Layer -> the open BatchNorm that alone reads it, and how sure that is."""
-    norms = _readers(context) if context.source.graph.has_flow else _norms_at_home(context)
-    return {layer: (norm, sure) for layer, (norm, sure) in norms.items() if _is_whole(context, norm)}
-
-
-def _readers(context: Context) -> dict[str, tuple[Unit, float]]:
-    """Layer -> the only unit that reads it."""
-    units = context.source.by_name
-    return {
-        name: (units[readers[0]], CERTAIN)
-        for name, readers in context.source.children.items()
-        if len(readers) == 1
-    }
-
-
-def _norms_at_home(context: Context) -> dict[str, tuple[Unit, float]]:
-    """Layer -> the norm whose home it is, where the source has no data flow."""
-    units = context.source.by_name
-    return {home.layer: (units[name], home.confidence) for name, home in homes(context).items() if home.layer}
+    """Layer -> the open BatchNorm that belongs to it and alone reads it, and how sure that is."""
+    has_flow = context.source.graph.has_flow
+    behind = {}
+    for name, owner in context.norm_owners.source.items():
+        norm = context.source.by_name[name]
+        is_alone = not has_flow or context.source.children.get(owner.layer) == (name,)
+        if owner.layer and is_alone and _is_whole(context, norm):
+            behind[owner.layer] = (norm, owner.confidence)
+    return behind
 
 
 def _is_whole(context: Context, norm: Unit) -> bool:

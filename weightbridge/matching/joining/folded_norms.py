@@ -8,7 +8,6 @@ from typing import Any
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.matching.confidence import ASSUMED
 from weightbridge.matching.context import Context
-from weightbridge.matching.pairing.by_norm_owner import Home, homes
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.model.graph import LayerGraph
@@ -27,14 +26,13 @@ def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding,
     """
     matches: list[Match] = []
     findings: list[Finding] = []
-    norm_homes = homes(context)
     for unit in context.target.units:
         if unit.layer.op != "BatchNorm":
             continue
         if unit.name in context.pairs:
             folded = _from_affine(context, unit)
         else:
-            folded = _from_neighbour(context, unit, norm_homes)
+            folded = _from_neighbour(context, unit)
         matches += folded
         findings += [_said(context, unit, folded)] if folded else []
     return tuple(matches), tuple(findings)
@@ -61,11 +59,11 @@ def _said(context: Context, unit: Unit, folded: Sequence[Match]) -> Finding:
     )
 
 
-def _from_neighbour(context: Context, unit: Unit, norm_homes: Mapping[str, Home]) -> list[Match]:
+def _from_neighbour(context: Context, unit: Unit) -> list[Match]:
     """The layer before it took the BatchNorm in: identity statistics, its bias in beta where the target's
     layer has none.
     """
-    pair = _layer_before(context, unit, norm_homes)
+    pair = _pair_of_owner(context, unit)
     if pair is None:
         return []
     source, before = context.source.by_name[pair.source], context.target.by_name[pair.target]
@@ -81,16 +79,13 @@ def _from_neighbour(context: Context, unit: Unit, norm_homes: Mapping[str, Home]
     return _identity(unit, pair, bias if is_moved else None, epsilon_of(unit, context.target.graph))
 
 
-def _layer_before(context: Context, unit: Unit, norm_homes: Mapping[str, Home]) -> LayerPair | None:
-    """The pair of the layer that the BatchNorm stands behind; where the target has no data flow, as sure as
-    its place is.
-    """
-    if context.target.graph.has_flow:
-        feeding = context.target.parents[unit.name]
-        return context.pairs.get(feeding[0]) if len(feeding) == 1 else None
-    home = norm_homes.get(unit.name)
-    pair = context.pairs.get(home.layer) if home else None
-    return replace(pair, confidence=min(pair.confidence, home.confidence)) if home and pair else None
+def _pair_of_owner(context: Context, unit: Unit) -> LayerPair | None:
+    """The pair of the layer that the BatchNorm belongs to, no surer than that it does."""
+    owner = context.norm_owners.target.get(unit.name)
+    pair = context.pairs.get(owner.layer) if owner is not None else None
+    if owner is None or pair is None:
+        return None
+    return replace(pair, confidence=min(pair.confidence, owner.confidence))
 
 
 def epsilon_of(unit: Unit, graph: LayerGraph) -> float:

@@ -10,7 +10,7 @@ from weightbridge.matching.confidence import DOUBTFUL, IN_ORDER, SYMMETRIC
 from weightbridge.matching.context import Context, key
 from weightbridge.matching.pairing.by_shape import UNORDERED
 from weightbridge.matching.pairing.doubt import SHOWN
-from weightbridge.matching.pairing.keras_order import in_keras_order, is_listed_alike, listed
+from weightbridge.matching.pairing.keras_order import in_keras_order, listed
 from weightbridge.matching.pairing.names import likenesses
 from weightbridge.matching.sequences.alignment import align
 from weightbridge.matching.units.directions import is_backward
@@ -27,7 +27,7 @@ def by_order(context: Context) -> tuple[LayerPair, ...]:
     """Pairs of equal key in rising order; certain only where nothing of that key is left over, or where two
     lists of Keras's are alike.
     """
-    if not context.has_flow and is_listed_alike(context):
+    if not context.has_flow and context.is_listed_alike:
         return tuple(
             LayerPair(s.name, t.name, IN_ORDER, ("order", "shape"))
             for s, t in listed(context)

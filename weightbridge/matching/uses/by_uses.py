@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from weightbridge.matching.confidence import BY_WORDS
 from weightbridge.matching.context import Context
 from weightbridge.matching.joining.join import Joiner
-from weightbridge.matching.pairing.keras_order import is_listed_alike
 from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.uses.block_matches import UseMatching, matched_blocks
 from weightbridge.matching.uses.block_pairs import paired_blocks
@@ -48,7 +47,7 @@ def _is_matched_otherwise(context: Context) -> bool:
     is_onnx_alone = context.source.graph.framework == context.target.graph.framework == "onnx"
     if context.has_flow or is_onnx_alone:
         return True
-    return context.is_complete or is_listed_alike(context)
+    return context.is_complete or context.is_listed_alike
 
 
 def _leaves_told_by_name(context: Context) -> tuple[list[Leaf], list[Leaf]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from weightbridge.matching.pairing.companions import SAYS_NOTHING, companions, support
+from weightbridge.matching.pairing.norm_names import SAYS_NOTHING, owners_by_name, support_of_owners
 from weightbridge.matching.uses.blocks import Words
 from weightbridge.matching.uses.leaf_groups import Group
 from weightbridge.matching.uses.leaf_uses import Use
@@ -32,8 +32,8 @@ def support_of_layers(
     source_layers = flows[0] if flows[0] is not None else _layers_by_names(source)
     target_layers = flows[1] if flows[1] is not None else _layers_by_names(target)
     paired = _paired_so_far(groups)
-    behind = support(source_layers[0], target_layers[0], paired)
-    ahead = support(source_layers[1], target_layers[1], paired)
+    behind = support_of_owners(source_layers[0], target_layers[0], paired)
+    ahead = support_of_owners(source_layers[1], target_layers[1], paired)
     return {pair: max(behind.get(pair, 0.0), ahead.get(pair, 0.0)) for pair in behind.keys() | ahead.keys()}
 
 
@@ -52,7 +52,7 @@ def _layers_by_names(uses: Sequence[Use]) -> NormLayers:
 
     A norm stands before its layer in scopes where most are of another width than theirs gives.
     """
-    layers = companions([use.inner for use in uses], [use.leaf.kind for use in uses])
+    layers = owners_by_name([use.inner for use in uses], [use.leaf.kind for use in uses])
     flows = _flows_of_layers(uses, layers)
     scopes_before = _scopes_before(uses, flows)
     behind: Places = {}
