@@ -12,7 +12,7 @@ from tensorflow_files import named
 from weightbridge import formats
 from weightbridge.matching import match
 from weightbridge.matching.values import Matching
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
@@ -39,7 +39,8 @@ def layer(name: str, op: str, **shapes: tuple[int, ...]) -> Layer:
 
 
 def model(*layers: Layer, format: str = "keras-zip") -> LayerGraph:
-    return LayerGraph("target", format, "keras", layers=with_axes(layers, "keras"))
+    order: Order = "class" if format == "keras-weights-h5" else "list"
+    return LayerGraph("target", format, "keras", layers=with_axes(layers, "keras"), order=order)
 
 
 def attention() -> LayerGraph:

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import pytest
 
+from weightbridge.formats.tensorflow.checkpoint.file import order_of
 from weightbridge.matching.match import match
-from weightbridge.model.graph import Edge, Layer, LayerGraph
+from weightbridge.model.graph import Edge, Layer, LayerGraph, Order
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 
@@ -33,9 +34,11 @@ def layer(name: str, op: str, key: str = "", **shapes: tuple[int, ...]) -> Layer
 
 
 def graph(layers: Iterable[Layer], format: str, edges: Sequence[tuple[str, str]] = ()) -> LayerGraph:
-    return LayerGraph(
-        "model", format, "keras", "", tuple(layers), tuple(Edge(a, b) for a, b in edges), has_flow=bool(edges)
-    )
+    layers, joined = tuple(layers), tuple(Edge(a, b) for a, b in edges)
+    order: Order = "class" if format == "keras-weights-h5" else "list"
+    if format == "tf-checkpoint":
+        order = order_of(layers)
+    return LayerGraph("model", format, "keras", "", layers, joined, has_flow=bool(edges), order=order)
 
 
 def pairs(source: LayerGraph, target: LayerGraph) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """Runs of blocks whose kinds take turns: one count on one side, a count for each kind on the other."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Match
-from weightbridge.model.graph import LayerGraph
+from weightbridge.model.graph import LayerGraph, Order
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 
@@ -23,6 +24,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {  # part of a block -> its name on the
 SCOPES = {"e": "edge", "c": "inverted", "a": "mobile_attention"}
 WIDTH = 8
 SURE = 0.9
+ORDERS: dict[str, Order] = {"keras-zip": "list", "keras-weights-h5": "class"}
 
 
 def refuse() -> Array:
@@ -30,12 +32,9 @@ def refuse() -> Array:
 
 
 def graph(shapes: Shapes, format: str) -> LayerGraph:
-    return graph_of(
-        "model",
-        format,
-        "",
-        StateDict(tuple(Tensor(n, "", s, "float32", n, refuse) for n, s in shapes.items())),
-    )
+    tensors = tuple(Tensor(n, "", s, "float32", n, refuse) for n, s in shapes.items())
+    found = graph_of("model", format, "", StateDict(tensors))
+    return replace(found, order=ORDERS.get(format, found.order))
 
 
 def matched(source: Shapes, target: Shapes, format: str = "keras-zip") -> dict[str, Match]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,10 +16,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int | None, ...]
 Reason = Literal["optimizer", "state"]
-LISTED = re.compile(
-    r"(^|/)(_operations/\d+|layer_with_weights-\d+)/"
-)  # the places of layers in Keras 3's and Keras 2's models
-SCOPES = 2  # slashes in the names of layers that only scopes tell apart
+Order = Literal["flow", "list", "class", "names", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +91,8 @@ class LayerGraph:
 
     outputs: the layers that give the model's outputs; output_ports: each output, in the model's own order.
     framework: `keras`, `onnx` or `torch`: whose layouts the tensors have.
+    order: how the file orders its layers: as data flows, as the model lists them, so within a class alone
+    (`class`), by their names, or otherwise (`none`: as attributes are declared, or as scopes come).
     stored_order: names of the tensors in the order in which a legacy Keras file lists them; empty for formats
     without one.
     files: further files that hold tensors, where `path` is an index of shards or a folder.
@@ -107,6 +105,7 @@ class LayerGraph:
     layers: tuple[Layer, ...] = ()
     edges: tuple[Edge, ...] = ()
     has_flow: bool = False
+    order: Order = "list"
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     output_ports: tuple[Port, ...] = ()
@@ -151,15 +150,9 @@ class LayerGraph:
     def is_from_keras(self) -> bool:
         """Whether the layers' names and order are Keras's.
 
-        A TensorFlow checkpoint has no more of Keras than the layouts of its tensors, unless a model of Keras
-        kept its list of layers in it. Nor have weights of a model in code (Hugging Face's `tf_model.h5`),
-        which are all in one group by the scopes of their variables.
+        The file of a model in code may have no more of Keras than the layouts of its tensors.
         """
-        if self.format == "tf-checkpoint":
-            return all(LISTED.search(t.key) for t in self.tensors)
-        if self.format == "keras-h5-weights":
-            return not all(layer.name.count("/") >= SCOPES for layer in self.layers if layer.tensors)
-        return self.framework == "keras"
+        return self.framework == "keras" and self.order != "none"
 
     @cached_property
     def parameters(self) -> int:

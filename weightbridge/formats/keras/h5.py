@@ -2,7 +2,7 @@
 (`layer_names`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -22,7 +22,7 @@ from weightbridge.formats.keras.variables.legacy import LegacyStore, listed
 from weightbridge.formats.keras.variables.legacy_kernels import with_old_kernels
 from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
-from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.graph import Excluded, Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.rules.dialects import version_of
@@ -30,6 +30,7 @@ from weightbridge.rules.dialects import version_of
 KERAS_2 = (2,)
 WEIGHTS = "model_weights"
 NO_FLOW = Flow((), (), ())
+SCOPES = 2  # slashes in the names of layers that only scopes tell apart
 
 
 def read(path: Path) -> LayerGraph:
@@ -84,8 +85,18 @@ def _weights(path: Path, root: Group, group: Group) -> LayerGraph:
         producer=_producer(root, group),
         layers=with_axes(layers, "keras"),
         edges=chain(layers),
+        order=order_of(layers),
         findings=weight_findings(origin),
     )
+
+
+def order_of(layers: Sequence[Layer]) -> Order:
+    """The model's, unless layers are told apart by the scopes of their variables alone.
+
+    Weights of a model in code (Hugging Face's `tf_model.h5`) are all in one group.
+    """
+    are_scopes = all(layer.name.count("/") >= SCOPES for layer in layers if layer.tensors)
+    return "none" if are_scopes else "list"
 
 
 def _origin(root: Group, group: Group) -> Origin:

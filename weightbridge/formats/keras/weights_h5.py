@@ -23,9 +23,9 @@ FORMAT = "keras-weights-h5"
 def read(path: Path) -> LayerGraph:
     """Layers by the user's names where the file keeps them, in the order in which they were saved."""
     if not is_shard_map(path):
-        return graph_of_variables(path, read_tree(whole(path)), FORMAT)
+        return replace(graph_of_variables(path, read_tree(whole(path)), FORMAT), order="class")
     root, shards = read_shards(path)
-    return replace(graph_of_variables(path, root, FORMAT), files=tuple(map(str, shards)))
+    return replace(graph_of_variables(path, root, FORMAT), order="class", files=tuple(map(str, shards)))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

@@ -32,6 +32,7 @@ def read(path: Path) -> LayerGraph:
         path=str(path),
         format="onnx",
         framework="onnx",
+        order="flow",
         producer=model.producer,
         layers=with_axes(found.layers, "onnx"),
         edges=found.edges,

@@ -47,6 +47,7 @@ def graph_of(path: str, format: str, producer: str, state: StateDict) -> LayerGr
         layers=with_axes(marked, framework),
         edges=tuple(Edge(layer.name, after.name) for layer, after in pairwise(marked)),
         has_flow=False,
+        order="names" if format == "safetensors" else "none",
         excluded=tuple(excluded),
         findings=(*state.findings, *_complex(state.tensors), *quantised_findings(weights, scales)),
     )

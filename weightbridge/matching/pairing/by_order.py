@@ -8,7 +8,6 @@ from dataclasses import replace
 
 from weightbridge.matching.confidence import DOUBTFUL, IN_ORDER, SYMMETRIC
 from weightbridge.matching.context import Context, key
-from weightbridge.matching.pairing.by_shape import UNORDERED
 from weightbridge.matching.pairing.doubt import SHOWN
 from weightbridge.matching.pairing.keras_order import in_keras_order, listed
 from weightbridge.matching.pairing.names import likenesses
@@ -17,10 +16,9 @@ from weightbridge.matching.units.directions import is_backward
 from weightbridge.matching.units.reduce import PROJECTIONS
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
+from weightbridge.model.graph import Order
 from weightbridge.model.tensors import Array
 from weightbridge.model.vocabulary import RECURRENT
-
-BY_CLASS = frozenset({"keras-weights-h5"})  # formats that keep the order of layers within a class only
 
 
 def by_order(context: Context) -> tuple[LayerPair, ...]:
@@ -35,11 +33,15 @@ def by_order(context: Context) -> tuple[LayerPair, ...]:
         )
     source = [u for u in context.source.weighted if u.name not in context.closed_source]
     target = [u for u in context.target.weighted if u.name not in context.closed_target]
-    if not {context.source.graph.format, context.target.graph.format} & BY_CLASS:
+    if "class" not in _orders(context):
         return _aligned(context, source, target)
     if context.source.graph.has_flow == context.target.graph.has_flow:
         return _by_family(context, source, target)
     return _in_both_orders(context, source, target)
+
+
+def _orders(context: Context) -> set[Order]:
+    return {context.source.graph.order, context.target.graph.order}
 
 
 def _by_family(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
@@ -102,7 +104,7 @@ def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[
         if target[j].name not in context.pairs
     ]
     counts = Counter(left), Counter(right)
-    whole = left == right and not {context.source.graph.format, context.target.graph.format} & UNORDERED
+    whole = left == right and "names" not in _orders(context)
     found = tuple(
         _pair(
             s,

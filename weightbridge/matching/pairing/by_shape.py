@@ -9,7 +9,6 @@ from weightbridge.matching.context import Context
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair
 
-UNORDERED = frozenset({"safetensors"})  # formats that keep tensors in the order of their names or of nothing
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
@@ -18,7 +17,7 @@ def by_shape(context: Context) -> tuple[LayerPair, ...]:
     other side lacks.
     """
     graphs = context.source.graph, context.target.graph
-    if not UNORDERED.intersection(g.format for g in graphs) or graphs[0].framework != graphs[1].framework:
+    if all(graph.order != "names" for graph in graphs) or graphs[0].framework != graphs[1].framework:
         return ()
     left, right = (
         [u for u in side if u.has_weights] for side in (context.open_source(), context.open_target())

@@ -32,7 +32,7 @@ def is_listed_alike(source: Reduced, target: Reduced) -> bool:
 
 def _is_list(graph: LayerGraph) -> bool:
     """Attributes of a model in code, which has no inputs of its own, are in an order of their own."""
-    return graph.format != "keras-weights-h5" or any(layer.op == "Input" for layer in graph.layers)
+    return graph.order != "class" or any(layer.op == "Input" for layer in graph.layers)
 
 
 def _shapes_by_class(classes: Classes) -> dict[Class, list[list[tuple[str, tuple[int, ...]]]]]:

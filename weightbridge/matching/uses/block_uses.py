@@ -12,7 +12,6 @@ from weightbridge.matching.uses.leaf_uses import Use, uses_of
 from weightbridge.matching.uses.towers import following, towers
 
 IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn", "up", "down"})
-IN_ORDER = frozenset({"keras-zip", "keras-h5", "python"})  # formats that list all layers in one order
 UsesOfPair = tuple[Sequence[Use], Sequence[Use]]  # of a source block and of its target block
 
 
@@ -68,7 +67,7 @@ def _outside_blocks(
     `output`).
     """
     beside = towers(blocks, [use.leaf for use in uses], is_source)
-    if side.graph.format in IN_ORDER:
+    if side.graph.order == "list":
         before = following(blocks, [use.leaf.unit.name for use in uses], side.position, is_source)
         beside = _with_place(uses, beside, before)
     outside = []

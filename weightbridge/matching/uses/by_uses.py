@@ -8,7 +8,7 @@ from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.uses.block_matches import UseMatching, matched_blocks
 from weightbridge.matching.uses.block_pairs import paired_blocks
-from weightbridge.matching.uses.block_uses import IN_ORDER, UsesOfPair, uses_of_pairs
+from weightbridge.matching.uses.block_uses import UsesOfPair, uses_of_pairs
 from weightbridge.matching.uses.leaf_uses import Use
 from weightbridge.matching.uses.leaves import Leaf, leaves_of
 from weightbridge.matching.values import LayerPair
@@ -28,7 +28,7 @@ def by_uses(context: Context, joiner: Joiner) -> UseMatching:
     if _is_matched_otherwise(context):
         return UseMatching()
     source_leaves, target_leaves = _leaves_told_by_name(context)
-    in_order = source.format in IN_ORDER, target.format in IN_ORDER
+    in_order = source.order == "list", target.order == "list"
     blocks = paired_blocks(source_leaves, target_leaves, in_order)
     uses = uses_of_pairs(blocks, context)
     if source.is_from_keras and target.is_from_keras and not _both_attend(uses):

@@ -12,12 +12,14 @@ from weightbridge.formats.tensorflow.bundle.values import load_text
 from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint.names import OBJECTS, Named, by_names, by_objects
 from weightbridge.formats.tensorflow.tracked import Tracked, parse_tracked
-from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.graph import Excluded, Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "tf-checkpoint"
 POINTER = "checkpoint"
+# Where Keras 3 and Keras 2 keep a model's list of layers
+LISTED = re.compile(r"(^|/)(_operations/\d+|layer_with_weights-\d+)/")
 LATEST = re.compile(r'^model_checkpoint_path: "([^"\\]+)"', re.MULTILINE)
 LARGEST_POINTER = 1 << 20
 
@@ -43,9 +45,16 @@ def read(path: Path) -> LayerGraph:
         producer="tensorflow 2" if objects else "tensorflow",
         layers=with_axes(layers, "keras"),
         edges=chain(layers),
+        order=order_of(layers),
         excluded=excluded(bundle, named),
         files=tuple(str(f) for f in files_of(bundle) if f != path),
     )
+
+
+def order_of(layers: Iterable[Layer]) -> Order:
+    """The model's where it kept its list of layers; else a checkpoint has names of attributes alone."""
+    is_list = all(LISTED.search(tensor.key) for layer in layers for tensor in layer.tensors)
+    return "list" if is_list else "none"
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
