@@ -11,7 +11,6 @@ from weightbridge.matching.differences.name_findings import (
     permuted_storage,
     said_of_pairs,
     said_of_tensors,
-    shown,
 )
 from weightbridge.matching.joining.epsilons import equal_epsilons, made_up_for
 from weightbridge.matching.joining.fold_norms import fold_into_targets
@@ -34,6 +33,7 @@ from weightbridge.matching.pairing.keras_order import is_listed_alike
 from weightbridge.matching.pairing.norm_owners import norm_owners
 from weightbridge.matching.units.if_branches import doubted_branches
 from weightbridge.matching.units.reduce import reduce_both
+from weightbridge.matching.units.unit_names import layer_of
 from weightbridge.matching.uses.by_uses import by_uses
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import LayerGraph
@@ -95,7 +95,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
         pairs=tuple(
-            replace(p, source=shown(p.source), target=shown(p.target)) for p in context.pairs.values()
+            replace(p, source=layer_of(p.source), target=layer_of(p.target)) for p in context.pairs.values()
         ),
         matches=tuple(matches[t.name] for t in target.tensors if t.name in matches),
         misfits=tuple(

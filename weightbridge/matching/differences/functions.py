@@ -10,6 +10,7 @@ from weightbridge.matching.differences.between_layers import pools
 from weightbridge.matching.differences.older_activations import is_told_otherwise
 from weightbridge.matching.differences.without_weights import weightless
 from weightbridge.matching.units.effective_attributes import activation_behind, effective, of_unit
+from weightbridge.matching.units.unit_names import layer_of
 from weightbridge.model.graph import Layer, LayerGraph
 
 INFERENCE = (
@@ -42,15 +43,15 @@ def differences(
     """Of all pairs (source, target units), in target order: attributes that both sides know and that differ."""
     partners: dict[str, list[tuple[str, str]]] = {}
     for given, wanted in pairs:
-        partners.setdefault(_layer(wanted), []).append((given, wanted))
+        partners.setdefault(layer_of(wanted), []).append((given, wanted))
     found: dict[tuple[str, str], Difference] = {}
     for layer in target.layers:
         for given, wanted in partners.get(layer.name, ()):
             found |= {(d.target, d.attribute): d for d in _compared(source, target, given, wanted)}
-        joined = [(_layer(given), layer.name) for given, _ in partners.get(layer.name, ())]
+        joined = [(layer_of(given), layer.name) for given, _ in partners.get(layer.name, ())]
         for a, b in pools(source, target, joined):
             found |= {(d.target, d.attribute): d for d in _compared(source, target, a.name, b.name)}
-    one = {wanted: {_layer(given) for given, _ in both} for wanted, both in partners.items()}
+    one = {wanted: {layer_of(given) for given, _ in both} for wanted, both in partners.items()}
     sure = {wanted: next(iter(given)) for wanted, given in one.items() if len(given) == 1}
     for s, t, attribute, values in weightless(source, target, sure, is_same):
         found.setdefault((t, attribute), Difference(s, t, attribute, values))
@@ -59,7 +60,7 @@ def differences(
 
 def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -> Iterator[Difference]:
     same = source.framework == target.framework
-    a, b = source.by_name[_layer(given)], target.by_name[_layer(wanted)]
+    a, b = source.by_name[layer_of(given)], target.by_name[layer_of(wanted)]
     left, right = of_unit(given, a, b, effective(source, a)), of_unit(wanted, b, a, effective(target, b))
     if left == right:
         return
@@ -87,10 +88,6 @@ def _said_by(source: LayerGraph, target: LayerGraph, a: Layer, b: Layer, name: s
         for graph, layer in sides
     )
     return (one.name if one else "", other.name if other else "")
-
-
-def _layer(unit: str) -> str:
-    return unit.partition("\0")[0]
 
 
 def is_same(a: Any, b: Any) -> bool:

@@ -9,6 +9,7 @@ from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.context import Context, key
 from weightbridge.matching.pairing.names import difference
+from weightbridge.matching.units.unit_names import layer_of
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.model.graph import LayerGraph
@@ -36,7 +37,7 @@ def said_of_tensors(
     """WB204 for tensors that are matched by themselves (parts of a fused matrix, stacks, lone tensors), layer
     by layer.
     """
-    told = {shown(p.target) for p in pairs}
+    told = {layer_of(p.target) for p in pairs}
     layers: dict[str, list[Match]] = {}
     for match in matches:
         layer = target.owner[match.target].name
@@ -60,7 +61,7 @@ def said_of_tensors(
 
 
 def _renamed(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
-    renamed = [(shown(p.source), shown(p.target)) for p in pairs if _bare(p.source) != _bare(p.target)]
+    renamed = [(layer_of(p.source), layer_of(p.target)) for p in pairs if _bare(p.source) != _bare(p.target)]
     if not renamed:
         return ()
     named = listed([f"{s} -> {t}" for s, t in renamed], SHOWN)
@@ -74,7 +75,7 @@ def _renamed(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...
 
 def _bare(name: str) -> str:
     """A layer's name without the cell that only some files name."""
-    return CELL.sub("", shown(name))
+    return CELL.sub("", layer_of(name))
 
 
 def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
@@ -84,13 +85,13 @@ def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
         if not pair.is_claimed and pair.runners_up:
             groups.setdefault(frozenset((pair.source, *pair.runners_up)), []).append(pair)
     for candidates, group in groups.items():
-        named = ", ".join(f"{shown(p.target)} <- {shown(p.source)}" for p in group[:SHOWN])
-        others = ", ".join(sorted(shown(c) for c in candidates)[:SHOWN])
+        named = ", ".join(f"{layer_of(p.target)} <- {layer_of(p.source)}" for p in group[:SHOWN])
+        others = ", ".join(sorted(layer_of(c) for c in candidates)[:SHOWN])
         yield finding(
             "WB204",
             f"{named}: as well could be any of {others}; {' and '.join(group[0].evidence)} decided (confidence {group[0].confidence:g})",
-            source=shown(group[0].source),
-            target=shown(group[0].target),
+            source=layer_of(group[0].source),
+            target=layer_of(group[0].target),
             fix=ANSWER,
         )
 
@@ -99,23 +100,18 @@ def _one_of_several(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Fi
     """A source that would fit another target layer as well, which stays empty."""
     spare: dict[str, list[str]] = {}
     for unit in context.open_target():
-        spare.setdefault(key(unit), []).append(shown(unit.name))
+        spare.setdefault(key(unit), []).append(layer_of(unit.name))
     for pair in pairs:
         others = spare.get(key(context.target.by_name[pair.target]), [])
         if pair.confidence <= DOUBTFUL and not pair.runners_up and others:
             yield finding(
                 "WB204",
-                f"{shown(pair.target)} <- {shown(pair.source)}: it would fit {', '.join(others[:SHOWN])} as well; "
+                f"{layer_of(pair.target)} <- {layer_of(pair.source)}: it would fit {', '.join(others[:SHOWN])} as well; "
                 f"{' and '.join(pair.evidence)} decided (confidence {pair.confidence:g})",
-                source=shown(pair.source),
-                target=shown(pair.target),
+                source=layer_of(pair.source),
+                target=layer_of(pair.target),
                 fix="if it is another one, say which with --map SOURCE=TARGET",
             )
-
-
-def shown(name: str) -> str:
-    """A unit's name as its user knows it."""
-    return name.partition("\0")[0]
 
 
 def _shifted(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
@@ -133,27 +129,27 @@ def _shifted(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
     misplaced = frozenset(wrong)
     moved = [p for p in pairs if p.target in misplaced] if not (inserted or removed) else []
     if moved:
-        named = ", ".join(f"{shown(p.source)} -> {shown(p.target)}" for p in moved[:SHOWN])
+        named = ", ".join(f"{layer_of(p.source)} -> {layer_of(p.target)}" for p in moved[:SHOWN])
         how = "names" if "name" in moved[0].evidence else "structure"
         yield finding(
             "WB210",
             f"the layers stand in another order in the two files; matched by {how}: {named}",
-            source=shown(moved[0].source),
-            target=shown(moved[0].target),
+            source=layer_of(moved[0].source),
+            target=layer_of(moved[0].target),
         )
 
 
 def _insertion(inserted: Sequence[str], removed: Sequence[str], wrong: Sequence[str]) -> Finding:
     parts = [
-        f"the {side} has {', '.join(map(shown, names[:SHOWN]))}{' and more' if len(names) > SHOWN else ''} in addition"
+        f"the {side} has {', '.join(map(layer_of, names[:SHOWN]))}{' and more' if len(names) > SHOWN else ''} in addition"
         for side, names in (("target", inserted), ("source", removed))
         if names
     ]
     return finding(
         "WB205",
-        f"{' and '.join(parts)}; loading by position would fill {len(wrong)} other layers wrongly, from {shown(wrong[0])} on",
-        source=shown(removed[0]) if removed else "",
-        target=shown(inserted[0]) if inserted else "",
+        f"{' and '.join(parts)}; loading by position would fill {len(wrong)} other layers wrongly, from {layer_of(wrong[0])} on",
+        source=layer_of(removed[0]) if removed else "",
+        target=layer_of(inserted[0]) if inserted else "",
         fix="nothing to do: layers are matched, not counted",
     )
 

@@ -16,6 +16,7 @@ from weightbridge.matching.units.directions import direction_of, one_direction, 
 from weightbridge.matching.units.flattening import flatten_lengths
 from weightbridge.matching.units.fused_parts import output_axis
 from weightbridge.matching.units.single_vectors import lone_tensor
+from weightbridge.matching.units.unit_names import layer_of
 from weightbridge.matching.units.units import Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.model.graph import Layer, LayerGraph
@@ -73,7 +74,7 @@ class Joiner:
 
     def _runners(self, pair: LayerPair, given: Tensor) -> tuple[str, ...]:
         """The tensors of the same role in the layers that would do as well."""
-        layers = (self.source.by_name.get(name.partition("\0")[0]) for name in pair.runners_up)
+        layers = (self.source.by_name.get(layer_of(name)) for name in pair.runners_up)
         tensors = (layer.tensor(given.role) for layer in layers if layer is not None)
         return tuple(tensor.name for tensor in tensors if tensor is not None)
 

@@ -23,7 +23,6 @@ BETWEEN = (
     }
 )
 STEPS = 12  # layers that may stand between the two products: scale, mask, softmax, dropout
-ATTENDED = "\0attention"
 
 
 def first_product(graph: LayerGraph, name: str) -> tuple[str, int] | None:

@@ -5,10 +5,10 @@ two.
 from dataclasses import replace
 from typing import Any
 
+from weightbridge.matching.units.unit_names import BACKWARD, FORWARD, parse_unit_name
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 
-FORWARD, BACKWARD, JOINED = "\0forward", "\0backward", "\0directions"
 Transform = tuple[str, dict[str, Any]]
 
 
@@ -34,7 +34,7 @@ def is_backward(unit: str, layer: Layer) -> bool:
 
 def direction_of(unit: str) -> int | None:
     """The index of a unit's direction in its layer's tensors, None for a whole layer."""
-    return 0 if unit.endswith(FORWARD) else 1 if unit.endswith(BACKWARD) else None
+    return {FORWARD: 0, BACKWARD: 1}.get(parse_unit_name(unit).part)
 
 
 def one_direction(tensor: Tensor) -> Tensor:

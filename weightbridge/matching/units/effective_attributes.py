@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.matching.units.directions import direction_of
-from weightbridge.matching.units.fused_parts import PART
+from weightbridge.matching.units.unit_names import DEPTHWISE, FUSED_PART, parse_unit_name
 from weightbridge.matching.units.units import Unit
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import (
@@ -48,7 +48,8 @@ def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]
     """The attributes that count for one direction of a bidirectional layer, or for one half of a separable
     convolution.
     """
-    if PART in unit:  # each part is followed by its own activation, if any
+    part = parse_unit_name(unit).part
+    if part.startswith(FUSED_PART):  # each part is followed by its own activation, if any
         return _without(attributes, "activation")
     if {layer.op, other.op} == {"Conv", "DepthwiseConv"}:  # groups to one side are a class to the other
         return _without(attributes, "groups", "depth_multiplier")
@@ -56,7 +57,7 @@ def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]
         return {**attributes, "go_backwards": True}
     if layer.op != "SeparableConv" or other.op == layer.op:
         return attributes
-    if unit.endswith("\0depthwise"):
+    if part == DEPTHWISE:
         return _without(attributes, "activation")
     return {"activation": attributes["activation"]} if "activation" in attributes else {}
 

@@ -11,7 +11,6 @@ from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import split
 from weightbridge.model.tensors import Tensor
 
-PART = "\0part"
 Transform = tuple[str, dict[str, Any]]
 
 

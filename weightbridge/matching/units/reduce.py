@@ -6,11 +6,20 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from weightbridge.matching.units.attention import ATTENDED, first_product
-from weightbridge.matching.units.directions import BACKWARD, FORWARD, JOINED, is_twofold
-from weightbridge.matching.units.fused_parts import PART, Part, divided
+from weightbridge.matching.units.attention import first_product
+from weightbridge.matching.units.directions import is_twofold
+from weightbridge.matching.units.fused_parts import Part, divided
 from weightbridge.matching.units.if_branches import is_within, left_out, rivals
 from weightbridge.matching.units.single_vectors import with_vectors
+from weightbridge.matching.units.unit_names import (
+    ATTENTION,
+    BACKWARD,
+    DEPTHWISE,
+    DIRECTIONS,
+    FORWARD,
+    FUSED_PART,
+    UnitName,
+)
 from weightbridge.matching.units.units import (
     Reduced,
     Unit,
@@ -218,9 +227,7 @@ def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
         return _halves(layer)
     if layer.tensors:
         tensors = tuple((t.role, t) for t in layer.tensors)
-        attention = Unit(
-            f"{layer.name}{ATTENDED}", "Attention", 0, (layer,)
-        )  # what Keras's attention does before its output
+        attention = Unit(str(UnitName(layer.name, ATTENTION)), "Attention", 0, (layer,))
         unit = Unit(layer.name, family(layer), main_size(layer), (layer,), tensors)
         return (attention, unit) if layer.op in DENSE and len(feeding) > 2 else (unit,)
     if layer.op in MERGES and len(feeding) > 1 and (layer.op != "Concat" or len(set(feeding)) > 1):
@@ -236,7 +243,9 @@ def _halves(layer: Layer) -> tuple[Unit, ...]:
     )
     point = next(t for role, t in rest if role == "kernel")
     return (
-        Unit(f"{layer.name}\0depthwise", "DepthwiseConv", depth.size, (layer,), (("kernel", depth),)),
+        Unit(
+            str(UnitName(layer.name, DEPTHWISE)), "DepthwiseConv", depth.size, (layer,), (("kernel", depth),)
+        ),
         Unit(layer.name, "Linear", point.size, (layer,), rest),
     )
 
@@ -247,17 +256,17 @@ def _directions(layer: Layer) -> tuple[Unit, Unit, Unit]:
     """
     tensors = tuple((t.role, t) for t in layer.tensors)
     one, two = (
-        Unit(f"{layer.name}{side}", family(layer), main_size(layer) // 2, (layer,), tensors)
+        Unit(str(UnitName(layer.name, side)), family(layer), main_size(layer) // 2, (layer,), tensors)
         for side in (FORWARD, BACKWARD)
     )
-    return one, two, Unit(f"{layer.name}{JOINED}", "Concat", 0, (layer,))
+    return one, two, Unit(str(UnitName(layer.name, DIRECTIONS)), "Concat", 0, (layer,))
 
 
 def _parts(layer: Layer, parts: Sequence[Part]) -> tuple[Unit, ...]:
     whole = _units_of(layer, ("",))[0]
     sizes = (whole.size * p.length // p.width for p in parts)
     return tuple(
-        replace(whole, name=f"{layer.name}{PART}{i}", size=n, part=p)
+        replace(whole, name=str(UnitName(layer.name, f"{FUSED_PART}{i}")), size=n, part=p)
         for i, (p, n) in enumerate(zip(parts, sizes, strict=True))
     )
 

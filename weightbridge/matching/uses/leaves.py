@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from weightbridge.matching.units.unit_names import layer_of
 from weightbridge.matching.units.units import MAIN_ROLES, Reduced, Unit, plain_role
 from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import length_of
@@ -114,7 +115,7 @@ def _is_apart(role: str, unit: Unit) -> bool:
 
 def _leaf(name: str, unit: Unit, tensors: Tensors) -> Leaf:
     main = main_of(tensors)
-    path = _with_function(words(_telling_name(name.partition("\0")[0], unit, main)), unit)
+    path = _with_function(words(_telling_name(layer_of(name), unit, main)), unit)
     if unit.layer.op == "Conv" and len(main.shape) == STACKED and "attention" in path:
         einsum = replace(unit.layer, op="EinsumDense")  # what a reader without a class took for a Conv1D
         unit = replace(unit, members=(einsum, *unit.members[1:]))
