@@ -1,7 +1,7 @@
 """`match`: two graphs in, pairs of layers, exact matches of tensors and findings out. Reads no bytes."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from weightbridge.diagnostics import Finding
@@ -17,7 +17,7 @@ from weightbridge.matching.joining.fold_norms import fold_into_targets
 from weightbridge.matching.joining.folded_norms import fold_batchnorms
 from weightbridge.matching.joining.hidden_flatten import doubted_flattens
 from weightbridge.matching.joining.join import Joined, Joiner
-from weightbridge.matching.joining.tensor_map import mapped_tensors
+from weightbridge.matching.joining.tensor_map import Told, mapped_tensors
 from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
 from weightbridge.matching.joining.zero_biases import zero_biases
 from weightbridge.matching.pairing.by_map import by_map, mapped
@@ -62,61 +62,91 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         rules()  # a user's wrong rules are said even where none is needed
     joiner = Joiner(rules, source, target)
     told = by_mapping(load_mappings(options.rules), source, target)
+    paired = _paired(source, target, options, joiner, told)
+    context = paired.context
+    differing = differences(source, target, _weighted_pairs(context))
+    refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
+    joined = _joined(context, joiner, refused)
+    exact, said_of_folding = _exact(context, joined)
+    likely, suspects = doubted_flattens(context, {m.target: m for m in (*paired.by_uses, *exact)})
+    forced = mapped_tensors(joiner, options.map, likely)
+    matches = _without_refuted(likely, forced) | {m.target: m for m in (*told, *forced.matches)}
+    if options.adapt != "none":
+        matches |= equal_epsilons(matches, differing, target)
+    copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
+    return Matching(
+        pairs=_shown(context),
+        matches=tuple(matches[t.name] for t in target.tensors if t.name in matches),
+        misfits=_misfits(forced, joined, matches),
+        findings=(
+            *said_of_pairs(context, tuple(context.pairs.values())),
+            *said_of_tensors(target, (matches[m.target] for m in paired.by_uses), context.pairs.values()),
+            *said_of_folding,
+            *said(differing, target, made_up_for(matches.values(), target)),
+            *(f for f in suspects if matches.get(f.target) is likely[f.target]),
+            *forced.findings,
+            *said_of_ties(context, paired.untied),
+            *permuted_storage(source, target, copied),
+        ),
+        refused=refused,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Paired:
+    """The context with all pairs, and what was found with them.
+
+    by_uses: matches of tensors that no pair of units gives. untied: further target layers that get the weights of a tied source layer.
+    """
+
+    context: Context
+    by_uses: tuple[Match, ...]
+    untied: tuple[LayerPair, ...]
+
+
+def _paired(
+    source: LayerGraph, target: LayerGraph, options: Options, joiner: Joiner, told: Sequence[Match]
+) -> _Paired:
+    """All pairs, the strongest evidence first; those in doubt with their runners-up."""
     reduced = reduce_both(source, target, _mapped(source, options))
     blank = Context(*reduced, {}, options.map, is_listed_alike=is_listed_alike(*reduced))
     context = without_told(blank, told)
     for matcher in NAMED:
         context = context.with_pairs(matcher(context))
-    roles = by_uses(context, joiner)
-    context = context.with_pairs(roles.pairs).closing(roles.closed_source, roles.closed_target)
+    uses = by_uses(context, joiner)
+    context = context.with_pairs(uses.pairs).closing(uses.closed_source, uses.closed_target)
     for matcher in PLACED:
         context = context.with_pairs(matcher(context))
     untied = untied_pairs(context)
-    context = replace(
-        context,
-        pairs={p.target: p for p in doubted_branches((*doubted(context), *untied), context.source.rivals)},
-    )
-    context = replace(context, norm_owners=norm_owners(context))
-    paired = [
-        (p.source, p.target) for p in context.pairs.values() if context.target.by_name[p.target].has_weights
-    ]
-    differing = differences(source, target, paired)
-    refused = frozenset(d.target for d in differing if is_variant(d, target.by_name[d.target].op))
-    joined = _joined(context, joiner, refused)
-    exact, findings = _exact(context, joined)
-    likely, suspects = doubted_flattens(context, {m.target: m for m in (*roles.matches, *exact)})
-    forced = mapped_tensors(joiner, options.map, likely)
+    pairs = doubted_branches((*doubted(context), *untied), context.source.rivals)
+    context = replace(context, pairs={pair.target: pair for pair in pairs})
+    return _Paired(replace(context, norm_owners=norm_owners(context)), uses.matches, untied)
+
+
+def _weighted_pairs(context: Context) -> list[tuple[str, str]]:
+    weighted = {unit.name for unit in context.target.weighted}
+    return [(pair.source, pair.target) for pair in context.pairs.values() if pair.target in weighted]
+
+
+def _without_refuted(likely: Mapping[str, Match], forced: Told) -> dict[str, Match]:
+    """Without the matches of tensors that the user's map joins with another one that does not fit."""
     refuted = {target for _, target in forced.misfits}
-    matches = {t: m for t, m in likely.items() if t not in refuted} | {
-        m.target: m for m in (*told, *forced.matches)
-    }
-    if options.adapt != "none":
-        matches |= equal_epsilons(matches, differing, target)
-    copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
-    return Matching(
-        pairs=tuple(
-            replace(p, source=layer_of(p.source), target=layer_of(p.target)) for p in context.pairs.values()
-        ),
-        matches=tuple(matches[t.name] for t in target.tensors if t.name in matches),
-        misfits=tuple(
-            dict.fromkeys(
-                m
-                for m in (*forced.misfits, *(m for j in joined.values() for m in j.misfits))
-                if m[1] not in matches
-            )
-        ),
-        findings=(
-            *said_of_pairs(context, tuple(context.pairs.values())),
-            *said_of_tensors(target, (matches[m.target] for m in roles.matches), context.pairs.values()),
-            *findings,
-            *said(differing, target, made_up_for(matches.values(), target)),
-            *(f for f in suspects if matches.get(f.target) is likely[f.target]),
-            *forced.findings,
-            *said_of_ties(context, untied),
-            *permuted_storage(source, target, copied),
-        ),
-        refused=refused,
-    )
+    return {target: found for target, found in likely.items() if target not in refuted}
+
+
+def _shown(context: Context) -> tuple[LayerPair, ...]:
+    """The pairs by the names of layers."""
+    pairs = context.pairs.values()
+    return tuple(replace(p, source=layer_of(p.source), target=layer_of(p.target)) for p in pairs)
+
+
+def _misfits(
+    forced: Told, joined: Mapping[str, Joined], matches: Collection[str]
+) -> tuple[tuple[str, str], ...]:
+    """(source, target) tensors of paired layers that no transform joins, once each."""
+    of_layers = (misfit for layer in joined.values() for misfit in layer.misfits)
+    misfits = dict.fromkeys((*forced.misfits, *of_layers))
+    return tuple((source, target) for source, target in misfits if target not in matches)
 
 
 def _mapped(source: LayerGraph, options: Options) -> set[str]:
@@ -130,16 +160,17 @@ def _mapped(source: LayerGraph, options: Options) -> set[str]:
 
 
 def _joined(context: Context, joiner: Joiner, refused: frozenset[str]) -> Mapping[str, Joined]:
-    """target unit -> what became of its tensors. Affine chains are the business of folding; nothing enters a
-    refused layer.
+    """Target unit -> what became of its tensors.
+
+    Folding deals with affine chains; nothing enters a refused layer.
     """
-    found = {}
+    joined = {}
     for pair in context.pairs.values():
-        unit, given = context.target.by_name[pair.target], context.source.by_name[pair.source]
-        is_affine = unit.layer.op == "BatchNorm" and given.layer.op in AFFINE
-        if unit.has_weights and not is_affine and unit.layer.name not in refused:
-            found[pair.target] = joiner.join(pair, given, unit)
-    return found
+        source, target = context.source.by_name[pair.source], context.target.by_name[pair.target]
+        is_folded = target.layer.op == "BatchNorm" and source.layer.op in AFFINE
+        if target.has_weights and not is_folded and target.layer.name not in refused:
+            joined[pair.target] = joiner.join(pair, source, target)
+    return joined
 
 
 def _exact(context: Context, joined: Mapping[str, Joined]) -> tuple[tuple[Match, ...], tuple[Finding, ...]]:

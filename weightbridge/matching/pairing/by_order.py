@@ -9,7 +9,7 @@ from dataclasses import replace
 from weightbridge.matching.confidence import DOUBTFUL, IN_ORDER, SYMMETRIC
 from weightbridge.matching.context import Context, key
 from weightbridge.matching.pairing.doubt import SHOWN
-from weightbridge.matching.pairing.keras_order import in_keras_order, listed
+from weightbridge.matching.pairing.keras_order import listed, sorted_as_keras
 from weightbridge.matching.pairing.names import likenesses
 from weightbridge.matching.sequences.alignment import align
 from weightbridge.matching.units.directions import is_backward
@@ -45,14 +45,12 @@ def _orders(context: Context) -> set[Order]:
 
 
 def _by_family(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
-    families = dict.fromkeys(_class(u) for u in target)
-    return tuple(
-        p
-        for f in families
-        for p in _aligned(
-            context, [u for u in source if _class(u) == f], [u for u in target if _class(u) == f]
-        )
-    )
+    pairs: list[LayerPair] = []
+    for family in dict.fromkeys(_class(unit) for unit in target):
+        of_source = [unit for unit in source if _class(unit) == family]
+        of_target = [unit for unit in target if _class(unit) == family]
+        pairs += _aligned(context, of_source, of_target)
+    return tuple(pairs)
 
 
 def _class(unit: Unit) -> tuple[str, bool]:
@@ -64,23 +62,25 @@ def _in_both_orders(context: Context, source: list[Unit], target: list[Unit]) ->
     """With the side that has data flow in Keras's order, and in its own: what both say is as sure as order
     can be.
     """
-    own = _by_family(context, source, target)
-    given, wanted = (
-        (_sorted(context.source, source), target)
-        if context.source.graph.has_flow
-        else (source, _sorted(context.target, target))
-    )
-    keras = _by_family(context, given, wanted)
-    best, other = (keras, own) if len(keras) >= len(own) else (own, keras)
-    agreed = {(p.source, p.target) for p in other}
+    in_own_order = _by_family(context, source, target)
+    if context.source.graph.has_flow:
+        in_keras_order = _by_family(context, _sorted(context.source, source), target)
+    else:
+        in_keras_order = _by_family(context, source, _sorted(context.target, target))
+    more, fewer = in_keras_order, in_own_order
+    if len(more) < len(fewer):
+        more, fewer = fewer, more
+    agreed = {(pair.source, pair.target) for pair in fewer}
     return tuple(
-        p if (p.source, p.target) in agreed else replace(p, confidence=min(p.confidence, SYMMETRIC))
-        for p in best
+        pair
+        if (pair.source, pair.target) in agreed
+        else replace(pair, confidence=min(pair.confidence, SYMMETRIC))
+        for pair in more
     )
 
 
 def _sorted(side: Reduced, units: list[Unit]) -> list[Unit]:
-    place = {u.name: i for i, u in enumerate(in_keras_order(side))}
+    place = {u.name: i for i, u in enumerate(sorted_as_keras(side))}
     return sorted(units, key=lambda u: place[u.name])
 
 
@@ -92,44 +92,36 @@ def layers_by_order(context: Context) -> tuple[LayerPair, ...]:
 
 
 def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
-    if not any(u.name not in context.pairs for u in target):
+    """Pairs between the pairs that are there already, by key and place."""
+    if all(unit.name in context.pairs for unit in target):
         return ()
-    anchors = {p.source: f"pair {t}" for t, p in context.pairs.items()}
     keys = _keys(source, target)
-    left = [anchors.get(u.name, keys[u.name, 0]) for u in source]
+    anchors = {pair.source: f"pair {name}" for name, pair in context.pairs.items()}
+    left = [anchors.get(unit.name, keys[unit.name, 0]) for unit in source]
     right = [f"pair {u.name}" if u.name in context.pairs else keys[u.name, 1] for u in target]
-    pairs = [
-        (source[i], target[j])
-        for i, j in align(left, right, _tie_break(source, target))
-        if target[j].name not in context.pairs
-    ]
-    counts = Counter(left), Counter(right)
-    whole = left == right and "names" not in _orders(context)
-    found = tuple(
-        _pair(
-            s,
-            t,
-            counts[0][keys[t.name, 1]],
-            counts[1][keys[t.name, 1]],
-            whole and not _is_unordered(context, s, t),
-        )
-        for s, t in pairs
-    )
-    return _with_rivals(found, {u.name: keys[u.name, 0] for u in source if u.name not in context.taken})
+    is_whole = left == right and "names" not in _orders(context)
+    in_source, in_target = Counter(left), Counter(right)
+    pairs = []
+    for i, j in align(left, right, _tie_break(source, target)):
+        one, other = source[i], target[j]
+        if other.name not in context.pairs:
+            own_key = keys[other.name, 1]
+            is_sure = is_whole and not _is_unordered(context, one, other)
+            pairs.append(_pair(one, other, in_source[own_key], in_target[own_key], is_sure))
+    open_keys = {unit.name: keys[unit.name, 0] for unit in source if unit.name not in context.taken}
+    return _with_rivals(tuple(pairs), open_keys)
 
 
 def _is_unordered(context: Context, source: Unit, target: Unit) -> bool:
     """A projection of Keras's attention: three of one size, which Keras and other writers list in different
     orders.
     """
-    graph, (outer, _, own) = context.target.graph, target.layer.name.rpartition("/")
-    within = graph.by_name[outer].op == "Attention" if outer in graph.by_name else False
-    return (
-        within
-        and own in PROJECTIONS
-        and not source.function
-        and context.source.graph.framework != graph.framework
-    )
+    graph = context.target.graph
+    outer, _, own_name = target.layer.name.rpartition("/")
+    if outer not in graph.by_name or graph.by_name[outer].op != "Attention":
+        return False
+    is_other_writer = context.source.graph.framework != graph.framework
+    return own_name in PROJECTIONS and not source.function and is_other_writer
 
 
 def _keys(source: list[Unit], target: list[Unit]) -> dict[tuple[str, int], str]:
@@ -166,9 +158,9 @@ def _tie_break(source: list[Unit], target: list[Unit]) -> Array | None:
     return likenesses([u.name for u in source], [u.name for u in target])
 
 
-def _pair(source: Unit, target: Unit, n_source: int, n_target: int, whole: bool) -> LayerPair:
-    if n_source == n_target:
-        return LayerPair(
-            source.name, target.name, IN_ORDER if whole or n_source == 1 else SYMMETRIC, ("order", "shape")
-        )
-    return LayerPair(source.name, target.name, DOUBTFUL, ("order", "shape", "one-sided"))
+def _pair(source: Unit, target: Unit, n_source: int, n_target: int, is_sure: bool) -> LayerPair:
+    """n_source, n_target: how many units of this key each side has."""
+    if n_source != n_target:
+        return LayerPair(source.name, target.name, DOUBTFUL, ("order", "shape", "one-sided"))
+    confidence = IN_ORDER if is_sure or n_source == 1 else SYMMETRIC
+    return LayerPair(source.name, target.name, confidence, ("order", "shape"))

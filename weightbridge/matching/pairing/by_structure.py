@@ -92,31 +92,38 @@ def _signed(source: Reduced, target: Reduced, label: Label, context: Context) ->
 def _both_sides(
     source: Reduced, target: Reduced, a: Signatures, b: Signatures, unpaired: Sequence[int]
 ) -> Iterator[LayerPair]:
-    right = _classes(b, {(b.up[place], b.down[place]) for place in unpaired})
-    left = _classes(a, right)
-    for k, places in right.items():
-        if len(left.get(k, ())) != len(places):
+    """Equal above and below: as many units of one signature on both sides."""
+    target_classes = _classes(b, {(b.up[place], b.down[place]) for place in unpaired})
+    source_classes = _classes(a, target_classes)
+    for signature, places in target_classes.items():
+        source_places = source_classes.get(signature, ())
+        if len(source_places) == len(places):
+            source_names = [source.units[i].name for i in source_places]
+            yield from _of_one_class(source, source_names, target, [target.units[i].name for i in places])
+
+
+def _of_one_class(
+    source: Reduced, source_names: Sequence[str], target: Reduced, target_names: Sequence[str]
+) -> Iterator[LayerPair]:
+    """Units whose surroundings are the same, in order or told apart by their functions."""
+    if len(target_names) == 1:
+        pairs, are_told_apart = [(source_names[0], target_names[0])], False
+    else:
+        pairs, are_told_apart = same_functions(source, source_names, target, target_names)
+    for source_name, target_name in pairs:
+        one, other = source.by_name[source_name], target.by_name[target_name]
+        if not is_compatible(one, other):
             continue
-        others, names = [source.units[i].name for i in left[k]], [target.units[i].name for i in places]
-        pairs, is_told = (
-            same_functions(source, others, target, names)
-            if len(names) > 1
-            else ([(others[0], names[0])], False)
-        )
-        for s, t in pairs:
-            if not is_compatible(source.by_name[s], target.by_name[t]):
-                continue
-            same = key(source.by_name[s]) == key(target.by_name[t])
-            sure = (SAME_SURROUNDINGS if same else ONE_SIDED) if len(names) == 1 else SYMMETRIC
-            evidence = ("structure", "shape") if same else ("structure",)
-            told = () if len(names) == 1 else ("function",) if is_told else ("order",)
-            yield LayerPair(
-                s,
-                t,
-                SAME_ATTRIBUTES if is_told else sure,
-                (*evidence, *told),
-                tuple(o for o in others if o != s),
-            )
+        is_same_key = key(one) == key(other)
+        evidence: tuple[str, ...] = ("structure", "shape") if is_same_key else ("structure",)
+        if are_told_apart:
+            confidence, evidence = SAME_ATTRIBUTES, (*evidence, "function")
+        elif len(target_names) > 1:
+            confidence, evidence = SYMMETRIC, (*evidence, "order")
+        else:
+            confidence = SAME_SURROUNDINGS if is_same_key else ONE_SIDED
+        rivals = tuple(name for name in source_names if name != source_name)
+        yield LayerPair(source_name, target_name, confidence, evidence, rivals)
 
 
 def _one_side(

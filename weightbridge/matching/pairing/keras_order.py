@@ -84,7 +84,7 @@ def _class(unit: Unit, common_names: frozenset[str]) -> Class:
     return kind, runs_backward, name if name in common_names else ""
 
 
-def in_keras_order(reduced: Reduced) -> tuple[Unit, ...]:
+def sorted_as_keras(reduced: Reduced) -> tuple[Unit, ...]:
     """The units of a graph with data flow as Keras would list them."""
     depths, places = _depths(reduced), _places_met(reduced.graph)
 
