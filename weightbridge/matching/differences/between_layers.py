@@ -36,15 +36,13 @@ def pools(
     if not (source.has_flow and target.has_flow):
         return
     seen: set[str] = set()
-    for given, wanted in pairs:
-        found = [
-            (a, b)
-            for a, b in zip_longest(_behind(source, given), _behind(target, wanted))
-            if b is None or b.name not in seen
-        ]
-        if all(a is not None and b is not None and a.op == b.op for a, b in found):
-            yield from ((a, b) for a, b in found if a is not None and b is not None)
-            seen.update(b.name for _, b in found if b is not None)
+    for source_name, target_name in pairs:
+        joined = zip_longest(_behind(source, source_name), _behind(target, target_name))
+        unseen = [(one, other) for one, other in joined if other is None or other.name not in seen]
+        same = [(one, other) for one, other in unseen if one and other and one.op == other.op]
+        if len(same) == len(unseen):
+            yield from same
+            seen.update(other.name for _, other in same)
 
 
 def _behind(graph: LayerGraph, name: str) -> Iterator[Layer]:

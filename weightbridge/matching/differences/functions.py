@@ -1,6 +1,6 @@
 """The semantic diff of matched layers: same weights, other function. Needs no framework and no bytes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 from typing import Any
@@ -42,20 +42,36 @@ def differences(
 ) -> tuple[Difference, ...]:
     """Of all pairs (source, target units), in target order: attributes that both sides know and that differ."""
     partners: dict[str, list[tuple[str, str]]] = {}
-    for given, wanted in pairs:
-        partners.setdefault(layer_of(wanted), []).append((given, wanted))
-    found: dict[tuple[str, str], Difference] = {}
+    for source_unit, target_unit in pairs:
+        partners.setdefault(layer_of(target_unit), []).append((source_unit, target_unit))
+    by_place: dict[tuple[str, str], Difference] = {}
     for layer in target.layers:
-        for given, wanted in partners.get(layer.name, ()):
-            found |= {(d.target, d.attribute): d for d in _compared(source, target, given, wanted)}
-        joined = [(layer_of(given), layer.name) for given, _ in partners.get(layer.name, ())]
-        for a, b in pools(source, target, joined):
-            found |= {(d.target, d.attribute): d for d in _compared(source, target, a.name, b.name)}
-    one = {wanted: {layer_of(given) for given, _ in both} for wanted, both in partners.items()}
-    sure = {wanted: next(iter(given)) for wanted, given in one.items() if len(given) == 1}
-    for s, t, attribute, values in weightless(source, target, sure, is_same):
-        found.setdefault((t, attribute), Difference(s, t, attribute, values))
-    return tuple(found.values())
+        for difference in _of_layer(source, target, layer.name, partners.get(layer.name, ())):
+            by_place[difference.target, difference.attribute] = difference
+    for s, t, attribute, values in weightless(source, target, _only_partners(partners), is_same):
+        by_place.setdefault((t, attribute), Difference(s, t, attribute, values))
+    return tuple(by_place.values())
+
+
+def _of_layer(
+    source: LayerGraph, target: LayerGraph, name: str, partners: Sequence[tuple[str, str]]
+) -> Iterator[Difference]:
+    """Of a target layer's pairs, and of the pooling layers behind them."""
+    for source_unit, target_unit in partners:
+        yield from _compared(source, target, source_unit, target_unit)
+    layers = [(layer_of(source_unit), name) for source_unit, _ in partners]
+    for source_pool, target_pool in pools(source, target, layers):
+        yield from _compared(source, target, source_pool.name, target_pool.name)
+
+
+def _only_partners(partners: Mapping[str, Sequence[tuple[str, str]]]) -> dict[str, str]:
+    """The source layer of each target layer that has only one."""
+    only = {}
+    for name, pairs in partners.items():
+        layers = {layer_of(source_unit) for source_unit, _ in pairs}
+        if len(layers) == 1:
+            only[name] = layers.pop()
+    return only
 
 
 def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -> Iterator[Difference]:

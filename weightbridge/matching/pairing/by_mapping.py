@@ -1,10 +1,11 @@
 """Mapping rules of the user: matches of tensors that a rule names, with the transform it was found with."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from weightbridge.matching.confidence import CERTAIN
 from weightbridge.matching.context import Context
+from weightbridge.matching.units.units import Reduced
 from weightbridge.matching.values import Match
 from weightbridge.model.axes import merges_or_drops, solve
 from weightbridge.model.graph import LayerGraph
@@ -21,12 +22,16 @@ def without_told(context: Context, told: Sequence[Match]) -> Context:
     """The context without the units whose tensors the rules have dealt with."""
     if not told:
         return context
-    targets, sources = {m.target for m in told}, {name for m in told for name in m.sources}
-    done = [
-        [u.name for u in side.weighted if {t.name for _, t in u.tensors} <= names]
-        for side, names in ((context.source, sources), (context.target, targets))
-    ]
-    return context.closing(done[0], done[1])
+    source_tensors = {name for match in told for name in match.sources}
+    target_tensors = {match.target for match in told}
+    return context.closing(
+        _units_within(context.source, source_tensors), _units_within(context.target, target_tensors)
+    )
+
+
+def _units_within(side: Reduced, tensors: Collection[str]) -> list[str]:
+    """The units all of whose tensors are among these."""
+    return [unit.name for unit in side.weighted if all(tensor.name in tensors for _, tensor in unit.tensors)]
 
 
 def _matches(

@@ -101,13 +101,14 @@ def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[
     right = [f"pair {u.name}" if u.name in context.pairs else keys[u.name, 1] for u in target]
     is_whole = left == right and "names" not in _orders(context)
     in_source, in_target = Counter(left), Counter(right)
+    aligned = [(source[i], target[j]) for i, j in align(left, right, _tie_break(source, target))]
     pairs = []
-    for i, j in align(left, right, _tie_break(source, target)):
-        one, other = source[i], target[j]
-        if other.name not in context.pairs:
-            own_key = keys[other.name, 1]
-            is_sure = is_whole and not _is_unordered(context, one, other)
-            pairs.append(_pair(one, other, in_source[own_key], in_target[own_key], is_sure))
+    for one, other in aligned:
+        if other.name in context.pairs:
+            continue
+        own_key = keys[other.name, 1]
+        is_sure = is_whole and not _is_unordered(context, one, other)
+        pairs.append(_pair(one, other, in_source[own_key], in_target[own_key], is_sure))
     open_keys = {unit.name: keys[unit.name, 0] for unit in source if unit.name not in context.taken}
     return _with_rivals(tuple(pairs), open_keys)
 

@@ -2,7 +2,7 @@
 each side.
 """
 
-from collections import Counter
+from collections.abc import Iterable
 
 from weightbridge.matching.confidence import IN_ORDER, SYMMETRIC
 from weightbridge.matching.context import Context
@@ -19,14 +19,24 @@ def by_shape(context: Context) -> tuple[LayerPair, ...]:
     graphs = context.source.graph, context.target.graph
     if all(graph.order != "names" for graph in graphs) or graphs[0].framework != graphs[1].framework:
         return ()
-    left, right = (
-        [u for u in side if u.has_weights] for side in (context.open_source(), context.open_target())
-    )
-    counts = Counter(map(shapes, left)), Counter(map(shapes, right))
-    sure = IN_ORDER if counts[0] == counts[1] else SYMMETRIC
-    partners = {shapes(u): u for u in left if counts[0][shapes(u)] == 1}
-    alone = (u for u in right if counts[1][shapes(u)] == 1 and shapes(u) in partners)
-    return tuple(LayerPair(partners[shapes(u)].name, u.name, sure, ("shape",)) for u in alone)
+    source, target = _by_shapes(context.open_source()), _by_shapes(context.open_target())
+    is_whole = {k: len(names) for k, names in source.items()} == {k: len(v) for k, v in target.items()}
+    confidence = IN_ORDER if is_whole else SYMMETRIC
+    pairs = []
+    for unit_shapes, names in target.items():
+        partners = source.get(unit_shapes, [])
+        if len(names) == 1 == len(partners):
+            pairs.append(LayerPair(partners[0], names[0], confidence, ("shape",)))
+    return tuple(pairs)
+
+
+def _by_shapes(units: Iterable[Unit]) -> dict[Shapes, list[str]]:
+    """The names of all units with weights."""
+    names: dict[Shapes, list[str]] = {}
+    for unit in units:
+        if unit.has_weights:
+            names.setdefault(shapes(unit), []).append(unit.name)
+    return names
 
 
 def shapes(unit: Unit) -> Shapes:

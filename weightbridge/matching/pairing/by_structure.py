@@ -112,18 +112,27 @@ def _of_one_class(
         pairs, are_told_apart = same_functions(source, source_names, target, target_names)
     for source_name, target_name in pairs:
         one, other = source.by_name[source_name], target.by_name[target_name]
-        if not is_compatible(one, other):
-            continue
-        is_same_key = key(one) == key(other)
-        evidence: tuple[str, ...] = ("structure", "shape") if is_same_key else ("structure",)
-        if are_told_apart:
-            confidence, evidence = SAME_ATTRIBUTES, (*evidence, "function")
-        elif len(target_names) > 1:
-            confidence, evidence = SYMMETRIC, (*evidence, "order")
-        else:
-            confidence = SAME_SURROUNDINGS if is_same_key else ONE_SIDED
-        rivals = tuple(name for name in source_names if name != source_name)
-        yield LayerPair(source_name, target_name, confidence, evidence, rivals)
+        if is_compatible(one, other):
+            decided_by = _decided_by(len(target_names), are_told_apart)
+            confidence, evidence = _judged(key(one) == key(other), decided_by)
+            rivals = tuple(name for name in source_names if name != source_name)
+            yield LayerPair(source_name, target_name, confidence, evidence, rivals)
+
+
+def _decided_by(class_size: int, are_told_apart: bool) -> str:
+    """What chose among units of the same surroundings; "" for the only one."""
+    if are_told_apart:
+        return "function"
+    return "order" if class_size > 1 else ""
+
+
+def _judged(is_same_key: bool, decided_by: str) -> tuple[float, tuple[str, ...]]:
+    evidence = ("structure", "shape") if is_same_key else ("structure",)
+    if decided_by == "function":
+        return SAME_ATTRIBUTES, (*evidence, decided_by)
+    if decided_by == "order":
+        return SYMMETRIC, (*evidence, decided_by)
+    return SAME_SURROUNDINGS if is_same_key else ONE_SIDED, evidence
 
 
 def _one_side(

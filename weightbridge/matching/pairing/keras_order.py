@@ -77,7 +77,7 @@ def _by_class(units: Sequence[Unit], common_names: frozenset[str]) -> Classes:
 
 
 def _class(unit: Unit, common_names: frozenset[str]) -> Class:
-    """The class of a unit; weights alone do not tell what a single vector does (a scale, a norm without bias)."""
+    """Its class. Weights alone do not tell what a single vector does (a scale, a norm without bias)."""
     kind = "vector" if _is_vector(unit) else unit.layer.op
     runs_backward = unit.family in RECURRENT and is_backward(unit.name, unit.layer)
     name = _inner_name(unit)

@@ -244,5 +244,6 @@ def _kind(source: str, target: str) -> str:
     if target.endswith(source):
         return f"the prefix {target.removesuffix(source)!r}"
     if source.startswith(target) or target.startswith(source):
-        return f"the suffix {(source.removeprefix(target) if source.startswith(target) else target.removeprefix(source))!r}"
+        suffix = source.removeprefix(target) if source.startswith(target) else target.removeprefix(source)
+        return f"the suffix {suffix!r}"
     return "the whole scheme"

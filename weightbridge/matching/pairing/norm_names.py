@@ -18,13 +18,10 @@ def owners_by_name(names: Sequence[Words], kinds: Sequence[str]) -> dict[int, in
     for place, kind in enumerate(kinds):
         if kind in OWNING_KINDS:
             layers.setdefault(keys[place], []).append(place)
-    candidates: dict[int, list[int]] = {}
-    for place, kind in enumerate(kinds):
-        if kind == "norm":
-            candidates[place] = layers.get(keys[place]) or layers.get(_numbered_before(keys[place]), [])
-    for place, kind in enumerate(kinds):
-        if kind == "vector":
-            candidates[place] = _in_nearest_scope(keys[place], layers)
+    norms = [place for place, kind in enumerate(kinds) if kind == "norm"]
+    vectors = [place for place, kind in enumerate(kinds) if kind == "vector"]
+    candidates = {place: _of_same_name(keys[place], layers) for place in norms}
+    candidates |= {place: _in_nearest_scope(keys[place], layers) for place in vectors}
     return {follower: places[0] for follower, places in candidates.items() if len(places) == 1}
 
 
@@ -48,6 +45,10 @@ def support_of_owners(
 
 def _telling(name: Words) -> Words:
     return tuple(word for word in name if word not in SAYS_NOTHING)
+
+
+def _of_same_name(key: Words, layers: Mapping[Words, list[int]]) -> list[int]:
+    return layers.get(key) or layers.get(_numbered_before(key), [])
 
 
 def _numbered_before(key: Words) -> Words:

@@ -54,12 +54,7 @@ def listed_norm_owners(context: Context) -> dict[str, NormOwner]:
     norms = [unit for unit in open_units if unit.layer.op == "BatchNorm"]
     if not norms:
         return {}
-    slots = _slots(context)
-    named = _named_owners(listed, norms, slots)
-    rest = [norm for norm in norms if norm.name not in named]
-    named_layers = {owner.layer for owner in named.values()}
-    open_slots = [slot for slot in slots if not slot.layer or slot.layer not in named_layers]
-    return named | _ordered_owners(rest, open_slots, _confidence_of_order(context, listed))
+    return _owners_by_slots(listed, norms, _slots(context), _confidence_of_order(context, listed))
 
 
 def _confidence_of_order(context: Context, listed: Reduced) -> float:
@@ -67,6 +62,17 @@ def _confidence_of_order(context: Context, listed: Reduced) -> float:
     paired = context.pairs if listed is context.target else context.taken
     owning = [unit.name for unit in listed.units if unit.family in OWNING_FAMILIES]
     return IN_ORDER if all(name in paired for name in owning) else DOUBTFUL
+
+
+def _owners_by_slots(
+    listed: Reduced, norms: Sequence[Unit], slots: "Sequence[_Slot]", confidence_of_order: float
+) -> dict[str, NormOwner]:
+    """By names first, the rest in order."""
+    named = _named_owners(listed, norms, slots)
+    named_layers = {owner.layer for owner in named.values()}
+    rest = [norm for norm in norms if norm.name not in named]
+    open_slots = [slot for slot in slots if not slot.layer or slot.layer not in named_layers]
+    return named | _ordered_owners(rest, open_slots, confidence_of_order)
 
 
 @dataclass(frozen=True, slots=True)

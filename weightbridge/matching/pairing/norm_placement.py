@@ -1,4 +1,4 @@
-"""Where a norm stands: right behind the layer whose output it normalises, or behind an activation or a pool."""
+"""Where a norm stands: right behind the layer that owns it, or behind an activation or a pool."""
 
 from weightbridge.matching.units.units import Reduced
 from weightbridge.model.graph import Layer, LayerGraph
