@@ -1,4 +1,4 @@
-"""Adapters at transfer time: the target's value, in float64, from the source's arrays and a step's decisions."""
+"""Adapters at transfer time: the target's value, in float64, from the source's arrays and a step."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

@@ -35,11 +35,12 @@ def residual_branches(graph: LayerGraph) -> Iterator[Branch]:
     """All branches with a shortcut that changes nothing, whatever has a source."""
     for merge in graph.layers:
         feeding = graph.parents[merge.name]
-        if merge.op == "Add" and len(feeding) == 2 and _keeps_after(graph, merge):
-            ways = (_branch(graph, merge.name, *ends) for ends in (feeding, feeding[::-1]))
-            branch = next((branch for branch in ways if branch is not None), None)
-            if branch is not None:
-                yield branch
+        if merge.op != "Add" or len(feeding) != 2 or not _keeps_after(graph, merge):
+            continue
+        one, two = feeding
+        branch = _branch(graph, merge.name, one, two) or _branch(graph, merge.name, two, one)
+        if branch is not None:
+            yield branch
 
 
 def _branch(graph: LayerGraph, merge: str, branch: str, shortcut: str) -> Branch | None:

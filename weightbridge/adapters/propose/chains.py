@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from weightbridge.adapters.apply.kernels import padding_at
 from weightbridge.adapters.letters import letters, taps
+from weightbridge.adapters.propose.added_steps import added_step, filled
 from weightbridge.adapters.propose.layer_channels import activation_of
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.matching.confidence import INSERTED
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
 
+IDENTITY = "identity in a layer that only the target has"
 PLACES = 2  # one run alone may be an edit
 
 
@@ -71,23 +72,20 @@ def _place(layer: Layer, axis: int, size: int) -> int | None:
 
 def _identity_steps(setting: Setting, layer: Layer) -> Iterator[Step]:
     for tensor in layer.tensors:
-        names = letters(layer, tensor)
-        places = {
-            str(names.index(x)): _place(layer, n, tensor.shape[names.index(x)])
-            for n, x in enumerate(taps(names))
-        }
-        yield (
-            _step(tensor, "identity-kernel", {"taps": places})
-            if tensor.role == "kernel"
-            else _step(tensor, "fill", {"value": 0.0})
-        )
+        if tensor.role == "kernel":
+            yield added_step(tensor, (), "identity-kernel", {"taps": _own_places(layer, tensor)}, IDENTITY)
+        else:
+            yield filled(tensor, 0.0, IDENTITY)
 
 
-def _step(tensor: Tensor, transform: str, parameters: dict[str, object]) -> Step:
-    return Step(
-        target=tensor.name, sources=(), kind="adapt", contract="preserving", shape=tensor.shape, size=tensor.size, transform=transform,
-        parameters=parameters, confidence=INSERTED, evidence=("structure",), cost="identity in a layer that only the target has",
-    )  # fmt: skip
+def _own_places(layer: Layer, kernel: Tensor) -> dict[str, int | None]:
+    """By axis of taps, the tap that sees the place itself."""
+    names = letters(layer, kernel)
+    places = {}
+    for n, letter in enumerate(taps(names)):
+        axis = names.index(letter)
+        places[str(axis)] = _place(layer, n, kernel.shape[axis])
+    return places
 
 
 def _is_relu(layer: Layer) -> bool:

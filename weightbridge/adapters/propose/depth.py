@@ -8,10 +8,10 @@ whatever the branch holds), or counters of names that go on in two or more place
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from weightbridge.adapters.propose.added_steps import added_step, filled
 from weightbridge.adapters.propose.branches import Branch
 from weightbridge.adapters.propose.chains import chain_steps
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.matching.confidence import INSERTED
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
@@ -53,14 +53,15 @@ def _siblings(setting: Setting, branch: Branch, lenders: Sequence[Branch]) -> Ma
 def _silenced(
     setting: Setting, branch: Branch, origin: Mapping[str, Layer], found: Mapping[str, Step]
 ) -> Iterator[Step]:
-    """The last layer of the branch is zero; the others start as copies of their siblings, so that they learn."""
+    """The last layer of the branch is zero; the others start as copies of their siblings, and can learn."""
     for layer in branch.layers:
-        is_last = layer.name == branch.last.name
-        for tensor in (t for t in layer.tensors if t.name in setting.open_targets):
-            if is_last and tensor.role in SILENCING:
-                yield filled(tensor, 0.0, SILENT)
-            else:
-                yield _copied(setting, layer, tensor, origin.get(layer.name), found)
+        silencing = SILENCING if layer.name == branch.last.name else frozenset()
+        for tensor in layer.tensors:
+            if tensor.name not in setting.open_targets:
+                continue
+            is_zero = tensor.role in silencing
+            copied = None if is_zero else _copied(setting, layer, tensor, origin.get(layer.name), found)
+            yield copied or filled(tensor, 0.0, SILENT)
 
 
 def _copied(
@@ -72,11 +73,8 @@ def _copied(
         return neutral(layer, tensor)
     given = step or match
     assert given is not None
-    return Step(
-        target=tensor.name, sources=given.sources, kind="adapt", contract="preserving", shape=tensor.shape, size=tensor.size,
-        transform=given.transform, parameters=dict(given.parameters), confidence=INSERTED, evidence=("structure",),
-        cost=f"starts as a copy of {sibling.name}; the added block it belongs to adds zero",
-    )  # fmt: skip
+    cost = f"starts as a copy of {sibling.name}; the added block it belongs to adds zero"
+    return added_step(tensor, given.sources, given.transform, given.parameters, cost)
 
 
 NEUTRAL = {"gamma": 1.0, "moving_variance": 1.0, "kernel": 0.0}
@@ -86,10 +84,3 @@ def neutral(layer: Layer, tensor: Tensor) -> Step:
     """A BatchNorm that passes on what it gets, but for its epsilon; zero for what is added."""
     value = NEUTRAL.get(tensor.role, 0.0)
     return filled(tensor, value, f"{value:g} in a layer that only the target has ({layer.name})")
-
-
-def filled(tensor: Tensor, value: float, why: str) -> Step:
-    return Step(
-        target=tensor.name, sources=(), kind="adapt", contract="preserving", shape=tensor.shape, size=tensor.size, transform="fill",
-        parameters={"value": value}, confidence=INSERTED, evidence=("structure",), cost=why,
-    )  # fmt: skip

@@ -1,6 +1,4 @@
-"""Input channels: many into one are summed, one into many is spread, others are tiled and scaled; said as
-WB304.
-"""
+"""Input channels (WB304): many into one are summed, one into many is spread, others are tiled and scaled."""
 
 from weightbridge.adapters.apply.maps import Rule
 from weightbridge.adapters.propose.setting import Partners, Setting
@@ -45,15 +43,15 @@ def _stem_rules(step: Step) -> tuple[Rule, ...]:
 def _finding(setting: Setting, step: Step, rule: Rule) -> Finding:
     layer, n, m = setting.target.owner[step.target].name, rule["from"], rule["to"]
     formula = formula_of(int(n), int(m))
-    return finding(
-        "WB304", f"{layer}: the source reads {n} input channels, the target {m}: {formula}", source=step.sources[0], target=step.target,
-        fix="Feed the target inputs of the source's range; to keep the stem as it is, declare it fresh",
-    )  # fmt: skip
+    message = f"{layer}: the source reads {n} input channels, the target {m}: {formula}"
+    fix = "Feed the target inputs of the source's range; to keep the stem as it is, declare it fresh"
+    return finding("WB304", message, source=step.sources[0], target=step.target, fix=fix)
 
 
 def formula_of(n: int, m: int) -> str:
     if m == 1:
-        return f"the kernel is summed over its input channels (kernel.sum(axis=in, keepdims=True)), exact where all {n} are equal"
+        formula = "kernel.sum(axis=in, keepdims=True)"
+        return f"the kernel is summed over its input channels ({formula}), exact where all {n} are equal"
     if n == 1:
         return f"every channel gets 1/{m} of the kernel, exact where all {m} are equal"
     return f"the kernel is tiled over its input channels and scaled by {n}/{m}"

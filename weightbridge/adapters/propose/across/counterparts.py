@@ -63,7 +63,7 @@ def _nearest(unit: Unit, candidates: Sequence[Unit]) -> Unit:
 
 
 def _free_norms(source: LayerGraph, target: LayerGraph) -> Mapping[str, Layer]:
-    """Norms that follow no convolution (pre-activation, DenseNet) take from that at their place in the stage."""
+    """Norms that follow no convolution (pre-activation, DenseNet) take from that at their stage's place."""
     theirs, ours = norms(source), norms(target)
     if not theirs:
         return {}

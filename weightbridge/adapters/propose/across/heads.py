@@ -1,6 +1,6 @@
 """Heads across architectures: those of equal classes are taken over, exactly where shapes allow."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from weightbridge.adapters.propose.groups import channel_groups
@@ -35,9 +35,13 @@ def cross_heads(setting: Setting) -> CrossHeads:
         else:
             fresh += [tensor.name for tensor in ours.tensors]
             findings.append(head_finding(ours.name, theirs.name, before, after))
-    taken_over = (t.name for name in pairs for t in setting.target.by_name[name].tensors)
-    exact = frozenset(name for name in taken_over if name in setting.matches)
-    return CrossHeads(pairs, exact, frozenset(fresh), tuple(findings))
+    return CrossHeads(pairs, _exact(setting, pairs), frozenset(fresh), tuple(findings))
+
+
+def _exact(setting: Setting, heads: Iterable[str]) -> frozenset[str]:
+    """The tensors of these heads that match exactly."""
+    tensors = (t.name for name in heads for t in setting.target.by_name[name].tensors)
+    return frozenset(name for name in tensors if name in setting.matches)
 
 
 def _heads(graph: LayerGraph) -> Iterator[Layer]:
@@ -46,8 +50,8 @@ def _heads(graph: LayerGraph) -> Iterator[Layer]:
         axis = groups.written.get(layer.name)
         if layer.op not in WRITERS or not layer.tensors or not axis:
             continue
-        leaving = (group for group in axis.parts if group in groups.leaving)
-        if any(is_head(graph, groups, group) for group in leaving):
+        leaving = groups.leaving.intersection(axis.parts)
+        if any(is_head(graph, groups, group) for group in sorted(leaving)):
             yield layer
 
 

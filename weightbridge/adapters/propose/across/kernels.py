@@ -90,6 +90,16 @@ def _step(
     tensor: Tensor, sources: tuple[str, ...], transform: str, parameters: dict[str, Any], text: str
 ) -> Step:
     return Step(
-        target=tensor.name, sources=sources, kind="adapt", contract="lossy", shape=tensor.shape, size=tensor.size, transform=transform,
-        parameters=parameters, confidence=CHOSEN, evidence=("stage",), energy_kept=None if sources else 1.0, cost=text or AS_IT_IS,
-    )  # fmt: skip
+        target=tensor.name,
+        sources=sources,
+        kind="adapt",
+        contract="lossy",
+        shape=tensor.shape,
+        size=tensor.size,
+        transform=transform,
+        parameters=parameters,
+        confidence=CHOSEN,
+        evidence=("stage",),
+        energy_kept=None if sources else 1.0,
+        cost=text or AS_IT_IS,
+    )

@@ -1,4 +1,4 @@
-"""Moving means and variances across architectures, worked out from what norms write and weights make of it."""
+"""Moving means and variances across architectures: what the adapted weights make of what norms write."""
 
 from collections.abc import Iterator, Mapping
 
@@ -19,14 +19,12 @@ def statistic_steps(
     setting: Setting, taken: Mapping[str, Layer], steps: Mapping[str, Step]
 ) -> Iterator[Step]:
     stems = {u.layer.name for u in convolutions(setting.target) if u.is_stem}
-    for layer in setting.target.layers:
-        if layer.op != "BatchNorm":
-            continue
-        for tensor in layer.tensors:
-            if tensor.role in STATISTICS and tensor.name in steps:
-                reading = Reading(setting.target, setting.groups, steps)
-                of = _normalised(setting, reading, layer, stems, taken)
-                yield _step(tensor, reading, of)
+    for tensor in setting.target.tensors:
+        layer = setting.target.owner[tensor.name]
+        if layer.op == "BatchNorm" and tensor.role in STATISTICS and tensor.name in steps:
+            reading = Reading(setting.target, setting.groups, steps)
+            of = _normalised(setting, reading, layer, stems, taken)
+            yield _step(tensor, reading, of)
 
 
 def _step(tensor: Tensor, reading: Reading, of: Expression) -> Step:

@@ -48,7 +48,7 @@ def _step(setting: Setting, layer: Layer, tensor: Tensor, source_layer: Layer) -
 
 
 def _vector_source(graph: LayerGraph, layer: Layer, role: str) -> Tensor | None:
-    """The source's vector of this role; a bias may also come from the norm behind the source's convolution."""
+    """The source's vector of this role; a bias may also come from the norm behind its convolution."""
     own = layer.tensor(role)
     if own is not None or role != "bias":
         return own
