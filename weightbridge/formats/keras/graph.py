@@ -2,7 +2,7 @@
 is missing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -116,13 +116,21 @@ def _add_projections(built: Built, node: Node, parts: Sequence[Stored], make: Ma
     for part in first:
         name = _add_part(built, node, part, make)
         built.edges.extend(_edges(_projected(node, part), name))
-    projections = [Source(f"{node.name}/{part.name}") for part in sorted(first, key=_projection)]
     outputs = [Source(_add_part(built, node, part, make)) for part in last]
     for output in outputs:
+        projections = _sources(node, sorted(first, key=_projection))
         built.edges.extend(_edges(projections, output.node))
-    ends = outputs or [Source(f"{node.name}/{part.name}") for part in first]
-    beside = [source for source in node.sources if source.keyword not in PROJECTED]
-    built.edges.extend(_edges([*ends, *beside] if ends else node.sources, node.name))
+    ends = outputs or _sources(node, first)
+    built.edges.extend(_edges(_with_masks(node, ends) if ends else node.sources, node.name))
+
+
+def _sources(node: Node, parts: Iterable[Stored]) -> list[Source]:
+    return [Source(f"{node.name}/{part.name}") for part in parts]
+
+
+def _with_masks(node: Node, ends: Sequence[Source]) -> list[Source]:
+    masks = [source for source in node.sources if source.keyword not in PROJECTED]
+    return [*ends, *masks]
 
 
 def _add_part(built: Built, node: Node, part: Stored, make: MakeTensor) -> str:

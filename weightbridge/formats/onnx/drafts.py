@@ -130,22 +130,30 @@ def ports_of(node: Node) -> tuple[int, ...]:
 
 
 def _others(site: Site, node: Node, index: int, given: tuple[Slot, ...]) -> tuple[Slot, ...]:
-    taken = {id(s.constant.header) for s in given}
-    found: dict[int, Constant] = {}
+    """Slots for the constants that a node reads beside those given: all that may be weights."""
     skipped = NO_WEIGHTS.get(node.op, ())
-    values = (v for i, v in enumerate((*node.inputs, *site.net.captured.get(index, ()))) if i not in skipped)
-    for value in values:
-        constant = site.constant(value)
-        computed = (
-            c for c in site.net.weights.get(value, ()) if c.size > 1 and value not in site.net.numbers
-        )
-        for c in (constant,) if constant else computed:
-            found[id(c.header)] = c
-    found.update(
-        {id(c.header): c for graph in subgraphs(node) for c in inner_constants(graph, node.name or node.op)}
-    )
-    kept = [c for key, c in found.items() if key not in taken and is_float(c) and c.header.dims]
-    return tuple(Slot(str(i), c) for i, c in enumerate(kept))
+    values = [value for place, value in enumerate(node.inputs) if place not in skipped]
+    first_captured = len(node.inputs)
+    captured = site.net.captured.get(index, ())
+    values += [value for place, value in enumerate(captured, first_captured) if place not in skipped]
+    read = [constant for value in values for constant in _behind(site, value)]
+    scope = node.name or node.op
+    inner = [constant for graph in subgraphs(node) for constant in inner_constants(graph, scope)]
+    by_header = {id(constant.header): constant for constant in (*read, *inner)}
+    for slot in given:
+        by_header.pop(id(slot.constant.header), None)
+    weights = [c for c in by_header.values() if is_float(c) and c.header.dims]
+    return tuple(Slot(str(place), constant) for place, constant in enumerate(weights))
+
+
+def _behind(site: Site, value: str) -> tuple[Constant, ...]:
+    """The constant itself, or those that a value is computed from."""
+    constant = site.constant(value)
+    if constant:
+        return (constant,)
+    if value in site.net.numbers:
+        return ()
+    return tuple(c for c in site.net.weights.get(value, ()) if c.size > 1)
 
 
 def inner_constants(graph: Graph, scope: str) -> Iterator[Constant]:

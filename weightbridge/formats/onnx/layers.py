@@ -214,17 +214,9 @@ class _Tensors:
         self.owners: dict[int, str] = {}
 
     def layer(self, site: Site, draft: Draft, name: str, layout: str | None) -> Layer:
-        own, tied, axes = [], {}, {}
-        for slot in draft.slots:
-            header = slot.constant.header
-            if id(header) in self.names:
-                tied[slot.role] = self.names[id(header)]
-            else:
-                own.append(self._tensor(slot.role, slot.constant.name, header, name))
-            stored = stored_axes(slot.axes, slot.constant.views, header.dims) if slot.axes else ""
-            if stored != slot.axes:
-                axes[slot.role] = stored
+        own, tied = self._own_and_tied(draft, name)
         shape = site.shapes.get(_own_value(draft))
+        axes = _axes_as_stored(draft)
         attributes: dict[str, Any] = dict(draft.attributes)
         if layout and shape is not None and len(shape) > 2:
             attributes["data_format"] = layout
@@ -235,9 +227,19 @@ class _Tensors:
         if tied:
             attributes["tied"] = tied
         if tied and not own:
-            attributes["shared_with"] = self.owners[next(id(s.constant.header) for s in draft.slots)]
+            attributes["shared_with"] = self.owners[id(draft.slots[0].constant.header)]
         shown = shape[1:] if shape is not None else None
-        return Layer(name, draft.op, draft.class_name, attributes, tuple(own), shown, draft.details)
+        return Layer(name, draft.op, draft.class_name, attributes, own, shown, draft.details)
+
+    def _own_and_tied(self, draft: Draft, name: str) -> tuple[tuple[Tensor, ...], dict[str, str]]:
+        own, tied = [], {}
+        for slot in draft.slots:
+            header = slot.constant.header
+            if id(header) in self.names:
+                tied[slot.role] = self.names[id(header)]
+            else:
+                own.append(self._tensor(slot.role, slot.constant.name, header, name))
+        return tuple(own), tied
 
     def _tensor(self, role: str, name: str, header: TensorHeader, layer: str) -> Tensor:
         unique = name or f"{layer}/{role}"
@@ -248,3 +250,14 @@ class _Tensors:
         self.headers[unique] = header
         self.names[id(header)], self.owners[id(header)] = unique, layer
         return Tensor(unique, role, header.dims, dtype_name(header), unique, self.loader(header))
+
+
+def _axes_as_stored(draft: Draft) -> dict[str, str]:
+    """By role: the axes of tensors that are stored otherwise than the layer sees them."""
+    axes = {}
+    for slot in draft.slots:
+        constant = slot.constant
+        stored = stored_axes(slot.axes, constant.views, constant.header.dims) if slot.axes else ""
+        if stored != slot.axes:
+            axes[slot.role] = stored
+    return axes

@@ -1,7 +1,7 @@
 """The calls of a functional model in an order in which each comes after those that it needs."""
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weightbridge.errors import Corrupt
@@ -35,12 +35,18 @@ def calls_of(model: ConfigLayer) -> Calls:
     """The numbering of a functional model's calls."""
     count = {layer.name: len(layer.calls) or 1 for layer in model.layers}
     nested = {layer.name: layer for layer in model.layers if layer.kind in MODELS}
+    older = dict.fromkeys(_counted_from_one(model, nested), 1)
+    functional = [name for name, layer in nested.items() if name in older or layer.kind == "functional"]
+    return Calls(count, older, dict.fromkeys(functional, 1))
+
+
+def _counted_from_one(model: ConfigLayer, nested: Iterable[str]) -> list[str]:
+    """The nested models whose calls older Keras counts from 1: nothing refers to a call 0."""
     calls = [call for layer in model.layers for call in layer.calls]
-    from_zero = {r.layer for call in calls for r in call.inputs if r.node == 0}
-    is_modern = any(call.modern for call in calls)
-    older = {} if is_modern else {name: 1 for name in nested if name not in from_zero}
-    ends = {name: 1 for name, layer in nested.items() if name in older or layer.kind == "functional"}
-    return Calls(count, older, ends)
+    if any(call.modern for call in calls):
+        return []
+    from_zero = {reference.layer for call in calls for reference in call.inputs if reference.node == 0}
+    return [name for name in nested if name not in from_zero]
 
 
 def ordered(model: ConfigLayer, calls: Calls, where: str) -> list[tuple[ConfigLayer, int, Call]]:
@@ -73,11 +79,17 @@ def _after_needed(needed: Sequence[Sequence[int]]) -> list[int]:
     while ready:
         place = heapq.heappop(ready)
         order.append(place)
-        for user in users[place]:
-            waiting[user] -= 1
-            if not waiting[user]:
-                heapq.heappush(ready, user)
+        for user in _released(users[place], waiting):
+            heapq.heappush(ready, user)
     return order
+
+
+def _released(users: Sequence[int], waiting: list[int]) -> Iterator[int]:
+    """Those that wait for nothing more, once one that they need is placed; `waiting` counts down."""
+    for user in users:
+        waiting[user] -= 1
+        if not waiting[user]:
+            yield user
 
 
 def check_outputs(model: ConfigLayer, calls: Calls, where: str) -> None:

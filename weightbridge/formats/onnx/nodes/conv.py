@@ -143,22 +143,26 @@ def _padding(node: Node, rank: int) -> str | Pairs:
 
 def _added_axes(site: Site, node: Node, rank: int) -> tuple[int, ...]:
     """The spatial axes of length one that exist only because an Unsqueeze, or a Reshape, put them there."""
-    value, order = node.inputs[0], tuple(range(rank + 2))
+    source, order = site.net.source(node.inputs[0]), tuple(range(rank + 2))
     for _ in range(VIEWS_BEFORE):
-        source = site.net.source(value)
         if source is None:
             return ()
+        if source.op == "Unsqueeze":
+            return _unsqueezed(site, source, order)
         turned = source.attributes.get("perm", ())
         if source.op == "Transpose" and len(turned) == rank + 2:
             order = tuple(turned[i] for i in order)
-        elif source.op == "Unsqueeze":
-            axes = axes_of(source, site.net.numbers) or ()
-            unsqueezed = {axis % (rank + 2) for axis in axes}
-            return tuple(i - 2 for i in range(2, rank + 2) if order[i] in unsqueezed)
         elif source.op not in PASSING:
             return ()
-        value = source.inputs[0]
+        source = site.net.source(source.inputs[0])
     return ()
+
+
+def _unsqueezed(site: Site, node: Node, order: tuple[int, ...]) -> tuple[int, ...]:
+    """The spatial axes that an Unsqueeze adds, as they lie after a Transpose."""
+    rank = len(order)
+    added = {axis % rank for axis in axes_of(node, site.net.numbers) or ()}
+    return tuple(i - 2 for i in range(2, rank) if order[i] in added)
 
 
 BUILDERS: dict[str, Builder] = {

@@ -6,6 +6,7 @@ from typing import Any
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, decimal, draft
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Shape
+from weightbridge.formats.onnx.values.constants import Constant
 from weightbridge.model.activations import Activation, named_hard_sigmoid
 
 ACTIVATIONS: Mapping[str, str] = {
@@ -51,25 +52,37 @@ def clip(site: Site, node: Node, index: int) -> Draft | None:
 def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
     """A merge of data values, or a Rescaling, Scale or Shift by a constant."""
     data = site.data(node, index)
-    if len(data) > 1 or node.op not in ("Add", "Sub", "Mul", "Div"):
-        return draft(site, node, index, MERGES[node.op], {}) if node.op in MERGES and len(data) > 1 else None
-    at = next((i for i, v in enumerate(node.inputs) if v != data[0]), None) if data else None
-    constant = site.constant(node.inputs[at]) if at is not None else None
-    number = site.net.scalar(node.inputs[at]) if at is not None else None
-    if at == 0 and node.op in ("Sub", "Div"):
+    if len(data) > 1:
+        return draft(site, node, index, MERGES[node.op], {}) if node.op in MERGES else None
+    if node.op not in ("Add", "Sub", "Mul", "Div") or not data:
         return None
-    if number is not None and not (
-        constant and constant.shape and _is_channel(site, node, data[0], constant.shape)
-    ):
+    place = next((i for i, value in enumerate(node.inputs) if value != data[0]), None)
+    is_inverse = node.op in ("Sub", "Div")
+    if place is None or (place == 0 and is_inverse):
+        return None
+    constant, number = site.constant(node.inputs[place]), site.net.scalar(node.inputs[place])
+    shape = constant.shape if constant is not None else None
+    is_channel = bool(shape) and _is_channel(site, node, data[0], shape or ())
+    if number is not None and not is_channel:
         return draft(site, node, index, "Rescaling", _rescaling(node.op, number))
-    if constant is None or constant.shape is None or sum(n > 1 for n in constant.shape) > 1:
+    if constant is None or shape is None:
+        return None
+    return _per_channel(site, node, index, constant, shape)
+
+
+def _per_channel(
+    site: Site, node: Node, index: int, constant: Constant, shape: tuple[int, ...]
+) -> Draft | None:
+    """A Scale or Shift, where the constant has one long axis at most."""
+    long = [i - len(shape) for i, n in enumerate(shape) if n > 1]
+    if len(long) > 1:
         return None
     op, role = ("Shift", "shift") if node.op in ("Add", "Sub") else ("Scale", "scale")
-    long = next((i for i, n in enumerate(constant.shape) if n > 1), None)
-    axis = _channel_axis(constant.shape) if long is None else long - len(constant.shape)
-    return draft(
-        site, node, index, op, {"axis": axis, "is_inverse": node.op in ("Sub", "Div")}, Slot(role, constant)
-    )
+    attributes = {
+        "axis": long[0] if long else _channel_axis(shape),
+        "is_inverse": node.op in ("Sub", "Div"),
+    }
+    return draft(site, node, index, op, attributes, Slot(role, constant))
 
 
 def _is_channel(site: Site, node: Node, data: str, constant: tuple[int, ...]) -> bool:

@@ -68,19 +68,22 @@ def name_of(node: Node, place: int) -> str:
 
 def operands(site: Site, node: Node, draft: Draft) -> dict[str, Any]:
     """The constant inputs of a node: by their names, else `arguments` with all inputs in order."""
-    named: dict[str, Any] = {}
-    has_unnamed = False
-    for place, value in enumerate(node.inputs):
-        if not value or site.net.is_data(value):
-            continue
-        name = name_of(node, place)
-        if name:
-            constant = _factors(site, value) if name in FACTORS else _constant(site, value, draft)
-            named |= {} if constant is None else {name: _single(constant) if name in SINGLE else constant}
-        has_unnamed = has_unnamed or not name
-    if has_unnamed and draft.op in POSITIONAL:
-        named["arguments"] = _arguments(site, node, draft)
-    return named
+    constants = {
+        place: value for place, value in enumerate(node.inputs) if value and not site.net.is_data(value)
+    }
+    names = {place: name_of(node, place) for place in constants}
+    named = {name: _named(site, constants[place], draft, name) for place, name in names.items() if name}
+    known = {name: value for name, value in named.items() if value is not None}
+    if "" in names.values() and draft.op in POSITIONAL:
+        known["arguments"] = _arguments(site, node, draft)
+    return known
+
+
+def _named(site: Site, value: str, draft: Draft, name: str) -> Any:
+    if name in FACTORS:
+        return _factors(site, value)
+    constant = _constant(site, value, draft)
+    return _single(constant) if name in SINGLE else constant
 
 
 def _factors(site: Site, value: str) -> Any:
