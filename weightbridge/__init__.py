@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from weightbridge.report.values import Report
 
 __all__ = [
-    "LayerGraph", "Plan", "Report", "VerdictError", "WeightbridgeError", "__version__", "check", "features", "freeze", "inspect", "plan",
-    "read", "stitch", "transfer", "verify",
+    "LayerGraph", "Plan", "Report", "VerdictError", "WeightbridgeError", "__version__",
+    "check", "features", "freeze", "inspect", "plan", "read", "stitch", "transfer", "verify",
 ]  # fmt: skip
 
 # Where each public name lives; loaded at first use, so that `weightbridge --help` starts without numpy.
@@ -45,8 +45,9 @@ def __dir__() -> list[str]:
 
 
 class _Package(ModuleType):
-    """Importing the module weightbridge.plan sets the package's attribute `plan`: that must not hide the
-    function of that name.
+    """The package, whose functions stay in view.
+
+    Importing weightbridge.plan sets the attribute `plan` of the package: that must not hide the function.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -1,5 +1,6 @@
-"""The public functions: a path, `py:module:callable` or a live keras.Model on either side, options by the
-command's names.
+"""The public functions, with options by the command's names.
+
+On either side stands a path, `py:module:callable` or a live keras.Model.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -41,8 +42,9 @@ def check(source: Any, target: Any, **options: Any) -> Report:
 
 
 def plan(source: Any, target: Any, **options: Any) -> Plan:
-    """The plan that `transfer` would carry out. `plan.save(path)` writes it as a lockfile, with the hashes of
-    both models.
+    """The plan that `transfer` would carry out.
+
+    `plan.save(path)` writes it as a lockfile, with the hashes of both models.
     """
     return hashed_plan(source, target, make_options(options))
 

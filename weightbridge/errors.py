@@ -1,5 +1,4 @@
-"""The one tree of exceptions: what is wrong with a file, an argument or a model, with its WB code and exit
-code.
+"""The one tree of exceptions: what is wrong with a file, an argument or a model.
 
     WeightbridgeError
         UsageError            2   arguments, plan, policy, rules or data file
@@ -38,9 +37,14 @@ class WeightbridgeError(Exception):
         self.message, self.where, self.fix = message, where, fix
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where and not self.message.startswith(self.where) else ""
-        fix = self.fix if self.fix.startswith("weightbridge ") else self.fix[:1].upper() + self.fix[1:]
-        return f"{place}{self.message}{f'. {fix}' if fix else ''}"
+        text = self.message
+        if self.where and not text.startswith(self.where):
+            text = f"{self.where}: {text}"
+        if not self.fix:
+            return text
+        is_command = self.fix.startswith("weightbridge ")
+        fix = self.fix if is_command else self.fix[0].upper() + self.fix[1:]
+        return f"{text}. {fix}"
 
 
 class UsageError(WeightbridgeError):

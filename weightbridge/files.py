@@ -16,12 +16,13 @@ def real_path(path: str | Path) -> Path:
 
 def beside(path: Path, suffix: str, longest: int = 100) -> Path:
     """A name that nobody else uses in the folder of `path`, which ends in `suffix`."""
-    return path.with_name(f".{path.name[:longest]}.{secrets.token_hex(8)}{suffix}")
+    unique = secrets.token_hex(8)
+    return path.with_name(f".{path.name[:longest]}.{unique}{suffix}")
 
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, which gets the name of `path` where nothing is raised. Raises OSError."""
+    """A temporary name beside `path`; it becomes `path` where nothing is raised. Raises OSError."""
     temporary = beside(path, ".part")
     try:
         yield temporary
@@ -32,7 +33,10 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
-    """Raises UsageError for a file that exists and may not be replaced, OutputError where it cannot be written."""
+    """The text as a file, synced before it gets its name.
+
+    Raises UsageError for a file that exists and may not be replaced, OutputError where it cannot be written.
+    """
     if path.exists() and not overwrite:
         raise UsageError("exists already", where=str(path), fix="choose another name, or say --overwrite")
     try:

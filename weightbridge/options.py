@@ -1,4 +1,4 @@
-"""Options of a command: what the user asked for, the same names in the library and on the command line."""
+"""Options of a command, by the same names in the library and on the command line."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -152,9 +152,10 @@ def _split(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _slice(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """A run of rows along an axis (`start` to `stop`), of the array as `before` rearranges it, then `pattern`.
+    """A run of rows along an axis (`start` to `stop`), then `pattern`.
 
-    Where the axis holds several equal `groups`, the same run of each of them.
+    before: a pattern that rearranges the array first. Where the axis holds several equal `groups`, the same
+    run of each of them.
     """
     array = arrays[0]
     if parameters.get("before"):

@@ -1,4 +1,4 @@
-"""The command line: arguments in, one call of the pipeline, reports out, an exit code."""
+"""The command line: arguments in, one call of a command, reports out, an exit code."""
 
 from weightbridge.cli.entry import main
 

@@ -1,4 +1,4 @@
-"""Writing to the terminal: reports to standard output, complaints to standard error, whatever they can show."""
+"""Writing to the terminal: reports to standard output, complaints to standard error."""
 
 import os
 import sys
@@ -17,18 +17,15 @@ def complain(message: str) -> None:
 
 
 def say(line: str) -> None:
-    """To standard error; where that takes nothing, there is nobody to be told, and the exit code says what it
-    can.
-    """
+    """To standard error; where that takes nothing, the exit code says what it can."""
     with suppress(OSError):
         click.echo(line, err=True)
 
 
 def show(text: str) -> None:
-    """To standard output; what its encoding cannot show is escaped, and a reader that has gone away is no
-    error.
+    """To standard output; what its encoding cannot show is escaped.
 
-    Raises OutputError where it is a file on a full disk.
+    A reader that has gone away is no error. Raises OutputError where it is a file on a full disk.
     """
     if sys.stdout is None:  # closed by whoever started us
         return

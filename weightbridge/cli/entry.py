@@ -24,16 +24,19 @@ from weightbridge.version import __version__
 
 USAGE, INTERRUPTED, INTERNAL = 2, 130, 70
 FULL = frozenset({ENOSPC, EDQUOT, EFBIG})
-COLLECT_EVERY = 2_000_000  # new objects between two searches for garbage: graphs of models have many, and none of it in cycles
+# New objects between two searches for garbage: graphs of models have many, and none of it in cycles.
+COLLECT_EVERY = 2_000_000
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
-    """Never returns: exits 0 passed, 1 findings, 2 usage, 3 nothing proven, 4 unreadable, 5 not written, 70 a
-    bug.
+    """Never returns.
+
+    Exits 0 passed, 1 findings, 2 usage, 3 nothing proven, 4 unreadable, 5 not written, 70 a bug.
     """
     gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])
     code = _run(argv)
-    gc.freeze()  # the interpreter would search all of it for garbage once more before it ends, which is a tenth of a check
+    # The interpreter would search all of it for garbage once more before it ends: a tenth of a check.
+    gc.freeze()
     sys.exit(code)
 
 
@@ -66,11 +69,10 @@ def _stop(number: int, _: FrameType | None) -> NoReturn:
 
 
 def _disk_is_full(error: OSError) -> int:
-    """Help that goes to a file, or what a framework keeps for a while: no fault of ours, and nothing to send."""
+    """Help that goes to a file, or what a framework keeps for a while: no fault of ours."""
     give_up()
-    complain(
-        f"cannot be written: {error.strerror}. Free some space, on standard output's disk and where temporary files go"
-    )
+    fix = "Free some space, on standard output's disk and where temporary files go"
+    complain(f"cannot be written: {error.strerror}. {fix}")
     return OutputError.exit_code
 
 
@@ -79,11 +81,9 @@ def _report_bug(trace: str) -> int:
     for line in trace.rstrip().splitlines():
         say(visible(line))
     version = f"weightbridge {__version__}, Python {platform.python_version()}, {platform.platform()}"
-    complain(
-        "this is a bug in weightbridge. Please send the trace above, the command with its arguments, and these versions:"
-    )
+    send = "Please send the trace above, the command with its arguments, and these versions:"
+    complain(f"this is a bug in weightbridge. {send}")
     say(f"  {version}, {os.environ.get('KERAS_BACKEND', 'no')} KERAS_BACKEND")
-    say(
-        "  and, where you may share it, the report of `weightbridge inspect MODEL --report json` for each model"
-    )
+    report = "the report of `weightbridge inspect MODEL --report json` for each model"
+    say(f"  and, where you may share it, {report}")
     return INTERNAL

@@ -1,5 +1,6 @@
-"""Refusing to start where the unrelated PyPI project `weightbridge` is installed over this one: both fill the
-same folder.
+"""Refusing to start where the unrelated PyPI project `weightbridge` is installed over this one.
+
+Both fill the same folder.
 """
 
 from collections.abc import Iterable
@@ -19,10 +20,10 @@ def refuse_other_project(folders: Iterable[str]) -> None:
     found = [name for folder in folders for name in _installed(Path(folder or "."))]
     other = [name for name in found if name.startswith(OTHER)]
     if other and any(name.startswith(OURS) for name in found):
-        raise UsageError(
-            f"another project with the same import name is installed over this one ({other[0]})",
-            fix="Run `pip uninstall weightbridge weightbridge-toolkit`, then `pip install weightbridge-toolkit`",
-        )
+        message = f"another project with the same import name is installed over this one ({other[0]})"
+        both = "weightbridge weightbridge-toolkit"
+        fix = f"Run `pip uninstall {both}`, then `pip install weightbridge-toolkit`"
+        raise UsageError(message, fix=fix)
 
 
 def _installed(folder: Path) -> list[str]:

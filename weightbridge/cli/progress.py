@@ -17,8 +17,9 @@ PATIENCE = 2.0
 
 @contextmanager
 def progress_bar(is_wanted: bool) -> Iterator[Progress]:
-    """What the pipeline calls with stage, done and total; nothing is drawn, or imported, before two seconds
-    are over.
+    """What commands call with stage, done and total.
+
+    Nothing is drawn, or imported, before two seconds are over.
     """
     if not is_wanted or sys.stderr is None or not sys.stderr.isatty():
         yield silent

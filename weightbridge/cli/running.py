@@ -1,4 +1,4 @@
-"""Running one command: its report, or that of the error that ended it, in every format that was asked for."""
+"""Running one command: its report, or that of the error that ended it, in every format asked for."""
 
 import shutil
 import sys

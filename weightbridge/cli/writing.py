@@ -26,7 +26,7 @@ def check_writable(path: Path, models: Iterable[str]) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Under a temporary name beside it, then renamed; straight into a pipe or a device. Raises OutputError."""
+    """Under a temporary name, then renamed; straight into a pipe or a device. Raises OutputError."""
     data = text.encode("utf-8", "backslashreplace")
     try:
         if _is_special(path):

@@ -1,5 +1,6 @@
-"""The demonstration: a ResNet learns real digits; its weights go into a renamed one, and into an Inception
-beside a fair control.
+"""The demonstration: a ResNet learns real digits, and its weights go into two other models.
+
+One is the same ResNet under other names, the other an Inception, beside a fair control.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from weightbridge.report.values import Report
 SEEDS = (0, 1, 2)
 PER_CLASS = 5
 EPOCHS = 20
-GUESSING = 0.25  # of ten classes; a network that answers at random scores 0.10, or anything near it if it prefers some classes
+# Of ten classes; a network that answers at random scores 0.10, or near it where it prefers some classes.
+GUESSING = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,9 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """What was measured. `report` is that of the main case, the renamed ResNet; `before` and `after` are its
-    accuracies.
+    """What was measured.
 
+    report: that of the main case, the renamed ResNet; before, after: its accuracies.
     moved: the share of the Inception's parameters that come from the ResNet.
     """
 
@@ -56,8 +58,9 @@ class Demonstration:
 
 
 def demonstrate(say: Callable[[str], None]) -> Demonstration:
-    """Train, transfer, measure; `say` is told what is going on. Raises Unsupported where Keras with
-    TensorFlow is not installed.
+    """Train, transfer, measure; `say` is told what is going on.
+
+    Raises Unsupported where Keras with TensorFlow is not installed.
     """
     nets = _networks()
     data = digits()
@@ -91,15 +94,17 @@ def text(shown: Demonstration) -> str:
     exact = sum(s.contract == "bitwise" for s in steps)
     row = "{:<44}{:>12}{:>14}".format
     arms = (shown.control, shown.transferred)
+    compared = f"both models run and compared: verdict {shown.report.verdict}"
+    lossy = "selected, repeated and rescaled: lossy, and said so"
     lines = (
         "1. The same ResNet under other names: trained.h5 into a .keras file",
         f"   the trained ResNet:                {shown.source:.1%} of the test digits right",
         f"   the renamed one, as built:         {shown.before:.1%}",
         f"   the renamed one, after transfer:   {shown.after:.1%}",
-        f"   {exact} of {len(steps)} tensors read back bit for bit; both models run and compared: verdict {shown.report.verdict}",
+        f"   {exact} of {len(steps)} tensors read back bit for bit; {compared}",
         "",
         "2. Another architecture: the ResNet's weights alone as the start of an Inception",
-        f"   {shown.moved:.0%} of the Inception's parameters come from the ResNet, selected, repeated and rescaled: lossy, and said so",
+        f"   {shown.moved:.0%} of the Inception's parameters come from the ResNet, {lossy}",
         row("   the same budget for both", *(arm.name for arm in arms)),
         row("   no labels, BatchNorm calibrated", *(f"{arm.zero_shot:.1%}" for arm in arms)),
         row(f"   linear head on {PER_CLASS} labels per class", *(f"{arm.probe:.1%}" for arm in arms)),
@@ -111,35 +116,31 @@ def text(shown: Demonstration) -> str:
 
 def conclusion(shown: Demonstration) -> tuple[str, ...]:
     """Better, worse or no difference after fine-tuning; under two points is called no difference."""
-    points = abs(shown.gain) * 100
-    side = (
-        "better" if shown.gain > 0 else "worse: here it is better to start the Inception from its own weights"
-    )
-    tuned = f"After the same fine-tuning the transferred start is {points:.1f} points {side}."
-    if points < 2:
-        tuned = f"After fine-tuning the two are within {points:.1f} points: here this transfer makes no difference."
+    points = f"{abs(shown.gain) * 100:.1f} points"
+    worse = "worse: here it is better to start the Inception from its own weights"
+    side = "better" if shown.gain > 0 else worse
+    tuned = f"After the same fine-tuning the transferred start is {points} {side}."
+    if abs(shown.gain) * 100 < 2:
+        tuned = f"After fine-tuning the two are within {points}: here this transfer makes no difference."
     if max(shown.transferred.zero_shot, shown.control.zero_shot) > GUESSING:
         return (tuned,)
-    return (
-        "Without labels both guess (chance is 10 %): weights do not carry over what another architecture computes.",
-        tuned,
-    )
+    guess = "Without labels both guess (chance is 10 %)"
+    return f"{guess}: weights do not carry over what another architecture computes.", tuned
 
 
 def _networks() -> Any:
     try:
         return import_module("weightbridge.formats.keras.framework.demo")
     except ImportError as error:
-        fix = 'install the extra: pip install "weightbridge-toolkit[tensorflow]", or -e ".[tensorflow]" in a clone'
+        extra = 'pip install "weightbridge-toolkit[tensorflow]"'
+        fix = f'install the extra: {extra}, or -e ".[tensorflow]" in a clone'
         raise Unsupported(
             f"the demo trains its models with Keras, which cannot be imported here ({error})", fix=fix
         ) from error
 
 
 def _transferred(nets: Any, source: Any, target: Any) -> tuple[Report, Any]:
-    """The report of the transfer, from an .h5 file into a .keras file, and the model in the file that it
-    wrote.
-    """
+    """The report of the transfer from an .h5 file into a .keras file, and the model that it wrote."""
     with TemporaryDirectory() as folder:
         paths = tuple(Path(folder) / name for name in ("trained.h5", "target.keras", "output.keras"))
         nets.save(source, paths[0])
@@ -151,11 +152,13 @@ def _transferred(nets: Any, source: Any, target: Any) -> tuple[Report, Any]:
 
 def _moved(report: Report) -> float:
     steps = report.plan.steps if report.plan else ()
-    return sum(s.size for s in steps if s.sources) / max(sum(s.size for s in steps), 1)
+    total = sum(step.size for step in steps)
+    moved = sum(step.size for step in steps if step.sources)
+    return moved / max(total, 1)
 
 
 def _arm(nets: Any, model: Any, name: str, start: list[Array], data: Digits) -> Arm:
-    """The same model object for every arm: calibrated on the unlabelled images, then probed and fine-tuned."""
+    """One start of the model: calibrated on the unlabelled images, then probed and fine-tuned."""
     model.set_weights(start)
     nets.calibrate(model, data.x)
     calibrated = model.get_weights()

@@ -1,4 +1,4 @@
-"""The embedded digits: real images to learn from and to measure with, draws of few labels, and a linear head."""
+"""The embedded digits: real images, draws of few labels, and a linear head."""
 
 from dataclasses import dataclass
 from importlib.resources import files
@@ -10,8 +10,9 @@ from weightbridge.model.tensors import Array
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """Images (n, 8, 8, 1) float32 from 0 to 1 with their labels; 1,200 to learn from and 597, chosen by the
-    seed, to measure with.
+    """Images (n, 8, 8, 1) float32 from 0 to 1 with their labels.
+
+    1,200 are there to learn from and 597, chosen by the seed, to measure with.
     """
 
     x: Array
@@ -21,9 +22,7 @@ class Digits:
 
 
 def digits(seed: int = 0) -> Digits:
-    """The embedded images, shuffled by the seed and split; weightbridge/data/README.md says where they come
-    from.
-    """
+    """The embedded images, shuffled by the seed and split; data/README.md says where they come from."""
     with (
         files("weightbridge").joinpath("data/digits.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as stored,
@@ -47,7 +46,9 @@ def linear_head(x: Array, y: Array, x_test: Array, strength: float = 1e-2) -> Ar
     spread = x.std(axis=0) + 1e-6
     a, b = ((part - x.mean(axis=0)) / spread for part in (x, x_test))
     classes = np.unique(y)
-    wanted = (y[:, None] == classes).astype("float64")
+    one_hot = (y[:, None] == classes).astype("float64")
+    centred = one_hot - one_hot.mean(axis=0)
     gram = a.T @ a + strength * len(a) * np.eye(a.shape[1])
-    found: Array = classes[(b @ np.linalg.solve(gram, a.T @ (wanted - wanted.mean(axis=0)))).argmax(axis=1)]
-    return found
+    scores = b @ np.linalg.solve(gram, a.T @ centred)
+    labels: Array = classes[scores.argmax(axis=1)]
+    return labels

@@ -103,8 +103,9 @@ class _Trial:
         return replace(found, steps=steps), tied
 
     def _is_tied(self, plan: Plan, question: Question, chosen: dict[str, str]) -> bool:
-        others = (c.label for c in question.choices if c.label != chosen[question.ask])
-        return any(self._distance(plan, {**chosen, question.ask: label}) <= 1 for label in others)
+        labels = (choice.label for choice in question.choices)
+        others = ({**chosen, question.ask: label} for label in labels if label != chosen[question.ask])
+        return any(self._distance(plan, answers) <= 1 for answers in others)
 
     def _distance(self, plan: Plan, chosen: dict[str, str]) -> float:
         """The largest ratio of any output to what is allowed; infinite where it cannot run.
@@ -118,14 +119,18 @@ class _Trial:
         return self._known[key]
 
     def _measured(self, plan: Plan) -> float:
-        formats.write(self._target, self._path, values(plan, self._source, self._target, Ledger()))
-        found, _ = equality(self._reference, formats.runner(self._path), self._setup)
-        return max((_excess(one) for one in found.outputs), default=WORST)
+        pairs = values(plan, self._source, self._target, Ledger())
+        formats.write(self._target, self._path, pairs)
+        candidate = formats.runner(self._path)
+        verification, _ = equality(self._reference, candidate, self._setup)
+        return max(map(_excess, verification.outputs), default=WORST)
 
 
 def _excess(output: Any) -> float:
     ratio, limit = output.get("ratio"), output.get("limit")
-    return float(ratio) / float(limit) if ratio is not None and limit else WORST
+    if ratio is None or not limit:
+        return WORST
+    return float(ratio) / float(limit)
 
 
 def as_map(plan: Plan) -> tuple[tuple[str, str], ...]:

@@ -32,7 +32,8 @@ def features(
     Keras opens with no weightbridge installed, and appears whole or not at all.
 
     Raises UsageError for a layer that is not there (with the names nearest to it) and for an `output` that
-    exists, unless `overwrite`; Unsupported for what has no graph; OutputError where `output` cannot be written.
+    exists, unless `overwrite`; Unsupported for what has no graph; OutputError where `output` cannot be
+    written.
     """
     check_output(Path(output), overwrite, (model,), SUFFIXES)
     return _write_features(model, layer, Path(output), arguments)

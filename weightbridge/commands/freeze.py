@@ -11,14 +11,11 @@ KEPT = frozenset({"bitwise", "preserving"})
 
 
 def freeze(model: Any, plan: Plan) -> tuple[str, ...]:
-    """Set `trainable` of every layer of a live Keras model: False where all of its tensors were transferred
-    exactly, else True.
+    """Freeze the layers of a live Keras model whose tensors were all transferred exactly, and no other.
 
     A frozen BatchNormalization runs in inference mode: its running statistics stay. Returns the names of the
-    frozen layers, in the
-    model's order. Compile the model after this: Keras fixes what is trained when it compiles. Raises
-    PlanError where the plan is
-    for another model.
+    frozen layers, in the model's order. Compile the model after this: Keras fixes what is trained when it
+    compiles. Raises PlanError where the plan is for another model.
     """
     if not isinstance(plan, Plan):
         raise PlanError(
@@ -44,5 +41,6 @@ def _refuse_strangers(layers: list[Layer], steps: dict[str, Step]) -> None:
     names = {tensor.name for layer in layers for tensor in layer.tensors}
     if names != set(steps):
         odd = sorted(names ^ set(steps))
-        message = f"the plan is for another model: {odd[0]!r} is {'not planned' if odd[0] in names else 'not in the model'} ({len(odd)} tensors)"
+        state = "not planned" if odd[0] in names else "not in the model"
+        message = f"the plan is for another model: {odd[0]!r} is {state} ({len(odd)} tensors)"
         raise PlanError(message, fix="Make the plan for this model, with weightbridge plan or check")

@@ -27,8 +27,8 @@ from weightbridge.verification import Verification
 def transfer_live(source: Any, model: Any, options: Options) -> Report:
     """Plan, assign, read back, verify.
 
-    The model keeps its old values where the verdict is no pass, or anything is raised. `fail_on="never"` keeps
-    the new values whatever was found, as for a file. The optimizer is left alone either way.
+    The model keeps its old values where the verdict is no pass, or anything is raised. `fail_on="never"`
+    keeps the new values whatever was found, as for a file. The optimizer is left alone either way.
     """
     options = with_policy(options)
     with rules_of(options.rules):
@@ -73,7 +73,8 @@ def _saved(model: Any, path: Path, options: Options) -> str:
 
 def _assigned(source: Any, model: Any, prepared: Prepared, path: Path, options: Options) -> Written:
     """Set the values and read them back; `path` is that of the copy that is to be verified."""
-    ledger, digests = Ledger(), dict[str, bytes]()
+    ledger = Ledger()
+    digests: dict[str, bytes] = {}
     pairs = values(prepared.plan, prepared.source, prepared.target, ledger, options.progress)
     _live().assign(model, digested(_apart(source, model, pairs), digests))
     read_back(_live().read(model), digests)

@@ -27,7 +27,7 @@ def prove(
     findings: tuple[Finding, ...],
     options: Options,
 ) -> tuple[Verification, tuple[Finding, ...]]:
-    """Verification of a written file before it gets its name; it has been read back, which is evidence too.
+    """Verification of a written file before it gets its name; the read-back is evidence too.
 
     model: the source as the user gave it, a path or a live model; `source` is its graph.
     """

@@ -24,11 +24,13 @@ class RuleFile:
 
 
 def rule_files(folders: Iterable[Path] = ()) -> tuple[RuleFile, ...]:
-    """The shipped rules and those of the user's folders, by id. Raises RuleError for a file that is no TOML
-    or has no summary.
+    """The shipped rules and those of the user's folders, by id.
+
+    Raises RuleError for a file that is no TOML or has no summary.
     """
-    paths = [p for folder in (rules_folder(), *folders) for p in folder.glob("**/*.toml")]
-    return tuple(sorted((_rule_file(path) for path in paths), key=lambda rule: (rule.id, str(rule.path))))
+    paths = [path for folder in (rules_folder(), *folders) for path in folder.glob("**/*.toml")]
+    rules = map(_rule_file, paths)
+    return tuple(sorted(rules, key=lambda rule: (rule.id, str(rule.path))))
 
 
 def _rule_file(path: Path) -> RuleFile:
@@ -40,9 +42,9 @@ def _rule_file(path: Path) -> RuleFile:
 
 @contextmanager
 def rules_of(folders: Sequence[Path]) -> Iterator[None]:
-    """Inside, the user's rules of all kinds count; wrong ones are said even where none is needed.
+    """Inside, the user's rules of all kinds count.
 
-    Raises RuleError.
+    Raises RuleError for wrong ones, even where none is needed.
     """
     with with_rules(folders):
         if folders:
@@ -53,7 +55,7 @@ def rules_of(folders: Sequence[Path]) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """How many rules and cases there are below a folder, and one sentence for each case that does not hold."""
+    """How many rules and cases a folder has, and one sentence for each case that does not hold."""
 
     rules: int
     cases: int
@@ -61,8 +63,9 @@ class Tested:
 
 
 def tested(folder: Path) -> Tested:
-    """Runs the cases inside the rules below a folder. Raises UsageError where there are none, RuleError for a
-    wrong file.
+    """Runs the cases inside the rules below a folder.
+
+    Raises UsageError where there are none, RuleError for a wrong file.
     """
     files = [rule for rule in rule_files((folder,)) if folder.resolve() in rule.path.resolve().parents]
     if not files:

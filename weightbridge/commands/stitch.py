@@ -1,6 +1,4 @@
-"""stitch: the trunk of one trained model under the tail of another, joined by a synthesised, trainable
-adapter layer.
-"""
+"""stitch: the trunk of one trained model under the tail of another, joined by a trainable adapter."""
 
 from importlib import import_module
 from pathlib import Path
@@ -20,21 +18,18 @@ def stitch(
     output: str | Path | None = None,
     overwrite: bool = False,
 ) -> Any:
-    """A functional Keras model: `source` up to layer `at`, layers that fit grid and channels, `target` from
-    layer `from_` on.
+    """A functional Keras model: `source` up to layer `at`, a fitting adapter, `target` from `from_` on.
 
     source, target: a path, `py:package.module:callable`, or a live keras.Model (which is copied, never
-    changed). The adapter's layers are
-    called `stitch_...`: average pooling, upsampling or bilinear resizing for the grid; a 1x1 convolution or
-    Dense layer for the channels,
-    initialised like an identity that preserves variance. Feature maps, sequences and vectors may meet in any
-    combination.
+    changed). The adapter's layers are called `stitch_...`: average pooling, upsampling or bilinear resizing
+    for the grid; a 1x1 convolution or Dense layer for the channels, initialised like an identity that
+    preserves variance. Feature maps, sequences and vectors may meet in any combination.
 
     output: where to save the model as `.keras`; `keras.models.load_model` opens it without weightbridge.
 
     Raises UsageError where a layer does not exist or cannot be cut at, and for an `output` that exists
-    (unless `overwrite`) or is no
-    `.keras`; ModelError where a model cannot be read, OutputError where `output` cannot be written.
+    (unless `overwrite`) or is no `.keras`; ModelError where a model cannot be read, OutputError where
+    `output` cannot be written.
 
     >>> model = stitch("backbone.keras", "conv4_block6_out", "detector.keras", "mixed8")  # doctest: +SKIP
     """

@@ -12,7 +12,7 @@ Names = tuple[str, ...]
 def answered(
     steps: Iterable[Step], questions: Iterable[Question]
 ) -> tuple[tuple[Step, ...], tuple[Question, ...]]:
-    """The steps with the answers carried out, which makes them sure, and the questions that are still open.
+    """The steps with the answers carried out, which makes them sure, and the open questions.
 
     Raises PlanError for an answer that is no choice of its question.
     """

@@ -1,4 +1,4 @@
-"""Entries of a plan file <-> values: every key there, of the right kind and in range; all problems together."""
+"""Entries of a plan file <-> values; all problems are named together."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
@@ -73,8 +73,9 @@ def question_entries(questions: Iterable[Question]) -> list[dict[str, Any]]:
 
 def place_of(table: str, n: int, entry: Any, key: str) -> str:
     """`steps[2] (conv/kernel)`: where an entry stands, with its name where it has one."""
+    place = f"{table}[{n}]"
     name = entry.get(key) if isinstance(entry, dict) else None
-    return f"{table}[{n}] ({name})" if isinstance(name, str) else f"{table}[{n}]"
+    return f"{place} ({name})" if isinstance(name, str) else place
 
 
 def unfit(place: str, key: str, value: Any, expected: str) -> str:

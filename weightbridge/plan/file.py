@@ -43,7 +43,7 @@ def dumps(plan: "Plan") -> str:
 
 
 def load_fields(path: Path) -> dict[str, Any]:
-    """The fields of the plan in a file. Raises PlanError for anything that is no plan, with the entry at fault."""
+    """The fields of the plan in a file. Raises PlanError for anything that is no plan."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise PlanError("too large for a plan", where=str(path), fix=MAKE_ANEW)
@@ -59,7 +59,10 @@ def load_fields(path: Path) -> dict[str, Any]:
 
 
 def fields_of(text: str) -> dict[str, Any]:
-    """The fields of the plan in a text, its answers carried out. Raises PlanError with the entries at fault."""
+    """The fields of the plan in a text, its answers carried out.
+
+    Raises PlanError with the entries at fault.
+    """
     try:
         data = strict_json(text)
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import filterfalse
 
 from weightbridge.diagnostics import Finding
 from weightbridge.matching import Match, Matching
@@ -21,22 +22,22 @@ def make_plan(
     source: LayerGraph, target: LayerGraph, matching: Matching, options: Options
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """The plan and what is to be said about it (WB201, WB202, WB203, WB208, and the adapters' findings)."""
-    declared = frozenset(t.name for t in target.tensors if is_declared(t.name, target, options.fresh))
+    declared = _declared_fresh(target, options)
     steps = _exact_steps(source, target, matching, declared)
     findings: list[Finding] = list(matching.findings)
-    left: Names = frozenset()
+    settled = declared
     open_targets = _open_targets(target, matching, steps.keys() | declared)
     if options.adapt != "none" and open_targets:
         # thirty modules that an exact match can do without
         from weightbridge.adapters.propose.choose import propose
 
         proposal = propose(source, target, matching, open_targets)
-        steps = {**steps, **{s.target: s for s in proposal.steps if s.target not in declared}}
-        findings = [*(f for f in findings if not proposal.settles(f)), *proposal.findings]
-        left = proposal.fresh
+        steps |= _steps_by_target(proposal.steps, declared)
+        findings = [*filterfalse(proposal.settles, findings), *proposal.findings]
+        settled |= proposal.fresh
     all_steps = tuple(steps.get(t.name) or fresh_step(t) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
-    findings += misfits(source, target, matching.misfits, steps.keys() | declared | left)
+    findings += misfits(source, target, matching.misfits, steps.keys() | settled)
     said = {f.target for f in findings if f.code == "WB201"}
     findings += unmatched(target, steps.keys() | declared | said)
     findings += mixed_roles(source, target, all_steps)
@@ -89,12 +90,21 @@ def unused_of(source: LayerGraph, steps: Iterable[Step], declared: Iterable[str]
     return (*kept, *(Unused(name, reason) for name, reason in reasons.items()))
 
 
+def _declared_fresh(target: LayerGraph, options: Options) -> Names:
+    names = (tensor.name for tensor in target.tensors)
+    return frozenset(name for name in names if is_declared(name, target, options.fresh))
+
+
 def _exact_steps(
     source: LayerGraph, target: LayerGraph, matching: Matching, declared: Names
 ) -> dict[str, Step]:
     dtypes = {tensor.name: tensor.dtype for tensor in source.tensors}
     matches = [match for match in matching.matches if match.target not in declared]
     return {m.target: exact_step(target.tensor_by_name[m.target], m, dtypes) for m in matches}
+
+
+def _steps_by_target(steps: Iterable[Step], declared: Names) -> dict[str, Step]:
+    return {step.target: step for step in steps if step.target not in declared}
 
 
 def _open_targets(target: LayerGraph, matching: Matching, settled: Collection[str]) -> Names:

@@ -15,8 +15,9 @@ LETTERS = "nmklij"
 
 
 def mapping_of(plan: Plan, summary: str, shapes: Mapping[str, Shape]) -> str:
-    """The text of a rule file. shapes: of the source's tensors. Raises RuleError where the plan is sure of
-    nothing.
+    """The text of a rule file. Raises RuleError where the plan is sure of nothing.
+
+    shapes: of the source's tensors.
     """
     sure = [
         s for s in plan.steps if s.sources and s.kind in ("copy", "transform") and is_claimed(s.confidence)
@@ -65,8 +66,7 @@ def _is_told_by_shapes(step: Step, shapes: Mapping[str, Shape]) -> bool:
 
 
 def _generalised(sources: Sequence[str], target: str) -> tuple[list[str], str]:
-    """Numbers that rise together become variables, the first of source and target the first letter, and so
-    on.
+    """Numbers that rise together become variables: the first of source and target the first letter.
 
     Only where source and target have as many numbers; a stack of experts keeps its own numbers.
     """

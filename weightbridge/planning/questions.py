@@ -46,16 +46,24 @@ def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 def _asked(group: Sequence[Step]) -> Iterator[Question]:
     targets = tuple(dict.fromkeys(layer_of(step.target) for step in group))
-    chosen = [layer_of(step.sources[0]) for step in group]
-    others = [layer_of(name) for step in group for name in step.runners_up]
-    candidates = tuple(dict.fromkeys((*chosen, *others)))
+    candidates = _candidates(group)
     is_together = len(targets) <= MOST and len(candidates) <= MOST
     parts = [targets] if is_together else [(target,) for target in targets]
     for part in parts:
-        steps = [step for step in group if layer_of(step.target) in part]
-        choices = _choices(part, candidates, steps)
+        choices = _choices(part, candidates, _steps_of(group, part))
         if len(choices) > 1:
             yield Question(f"which source belongs to {' and to '.join(part)}?", choices[0].label, choices)
+
+
+def _steps_of(group: Sequence[Step], layers: Names) -> list[Step]:
+    return [step for step in group if layer_of(step.target) in layers]
+
+
+def _candidates(group: Sequence[Step]) -> Names:
+    """The source layers of the plan, then those that it might be."""
+    chosen = [layer_of(step.sources[0]) for step in group]
+    others = [layer_of(name) for step in group for name in step.runners_up]
+    return tuple(dict.fromkeys((*chosen, *others)))
 
 
 def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> tuple[Choice, ...]:
@@ -68,7 +76,7 @@ def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> tuple[
 
 
 def _sources_at(place: Mapping[str, str], steps: Sequence[Step]) -> dict[str, Names] | None:
-    """The sources of each step where its layer stands in this place; None where the source has no such tensor."""
+    """The sources of each step where its layer stands in this place; None where there are none."""
     known = {name for step in steps for name in (*step.sources, *step.runners_up)}
     stacks = {step.sources[0]: step.sources for step in steps}
     sources = {step.target: _moved(step, place[layer_of(step.target)], stacks) for step in steps}
@@ -76,7 +84,7 @@ def _sources_at(place: Mapping[str, str], steps: Sequence[Step]) -> dict[str, Na
 
 
 def _moved(step: Step, layer: str, stacks: Mapping[str, Names]) -> Names:
-    """The step's sources as another layer has them: the same part of its name, or the stack that begins there."""
+    """The step's sources as another layer has them: the same part, or the stack that begins there."""
     part = step.sources[0][len(layer_of(step.sources[0])) :]
     first = layer + part
     if len(step.sources) > 1 and first in stacks:

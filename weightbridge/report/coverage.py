@@ -1,6 +1,4 @@
-"""Coverage: how much of the target the plan fills, by parameters, and how much of the source it uses, by
-tensors.
-"""
+"""Coverage: how much of the target the plan fills, and how much of the source it uses."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,8 +8,9 @@ from weightbridge.plan import Kind, Plan
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Parameters of the target by the kind of their step; `source_tensors` counts the unused and excluded
-    ones too.
+    """Parameters of the target by the kind of their step.
+
+    source_tensors: the unused and excluded ones too.
     """
 
     parameters: int = 0

@@ -1,5 +1,6 @@
-"""Escaping of text that comes from a file, for every place it is shown in: nothing in a name may steer a
-terminal or a page.
+"""Escaping of text from a file, for every place it is shown in.
+
+Nothing in a name may steer a terminal or a page.
 """
 
 import re
@@ -17,8 +18,9 @@ RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"  # under the titles of a table
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
-    """One line of printable characters: everything else as \\x1b or \\u202e; what is longer than `longest`
-    loses its middle.
+    """One line of printable characters: everything else as \\x1b or \\u202e.
+
+    What is longer than `longest` loses its middle.
     """
     shown = text if text.isascii() and text.isprintable() else "".join(map(_character, text))
     return (
@@ -40,8 +42,9 @@ def markdown(text: str) -> str:
 
 
 def markdown_code(text: str) -> str:
-    """A name for Markdown, in a code span that is safe in a table cell; its few special characters as \\x60,
-    \\x7c and \\x3c.
+    """A name for Markdown, in a code span that is safe in a table cell.
+
+    Its few special characters become \\x60, \\x7c and \\x3c.
     """
     inside = re.sub("[`|<]", lambda m: f"\\x{ord(m.group()):02x}", visible(text))
     return f"`{inside}`" if inside.strip() else ""

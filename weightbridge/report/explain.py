@@ -1,6 +1,4 @@
-"""What a WB code means and what to do about it (explanations.toml), as `weightbridge rules show CODE` prints
-it.
-"""
+"""What a WB code means and what to do (explanations.toml), as `rules show CODE` prints it."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A policy file: which severity a code has here, how much must be covered, and what makes a command fail."""
+"""A policy file: severities of codes, how much must be covered, and what makes a command fail."""
 
 import tomllib
 from collections.abc import Callable, Mapping

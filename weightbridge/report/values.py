@@ -53,7 +53,7 @@ class Report:
     exit_code: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON object that schema.json describes and every format renders: no times, NaN and Inf as null."""
+        """The JSON object that schema.json describes and every format renders, without times."""
         graph = {} if self.graph is None else {"graph": plain(self.graph)}
         return {
             **HEAD,

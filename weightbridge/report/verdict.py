@@ -1,5 +1,6 @@
-"""The verdict of a report, from its findings, its coverage and what was compared: error > fail > vacuous >
-inconclusive > warn > pass.
+"""The verdict of a report, from its findings, its coverage and what was compared.
+
+error > fail > vacuous > inconclusive > warn > pass
 """
 
 from collections.abc import Sequence
@@ -49,8 +50,10 @@ def verdict_of(
     Whatever `fail_on` says, a model that cannot be read is an error, a failed verification a failure, and one
     that proves nothing no pass.
     """
-    in_vain: tuple[Verdict, ...] = ("inconclusive",) if verification.evidence.get("inconclusive") else ()
-    return min((*in_vain, *(_meaning(found, fail_on) for found in findings)), key=ORDER.index, default="pass")
+    verdicts = [_meaning(finding, fail_on) for finding in findings]
+    if verification.evidence.get("inconclusive"):
+        verdicts.append("inconclusive")
+    return min(verdicts, key=ORDER.index, default="pass")
 
 
 def failed(command: str, error: WeightbridgeError, targets: Sequence[str] = ()) -> Report:
@@ -73,8 +76,9 @@ def _meaning(found: Finding, fail_on: FailOn) -> Verdict:
 
 
 def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
-    """WB207 where the plan transfers nothing, or less than asked for. Where outputs were compared, they
-    decide and not what was matched.
+    """WB207 where the plan transfers nothing, or less than asked for.
+
+    Where outputs were compared, they decide and not what was matched.
     """
     if report.command == "verify" and report.verification.outputs:
         return ()

@@ -1,5 +1,6 @@
-"""Carrying out a plan's steps: one target tensor at a time, and what only the values can tell (NaN, overflow,
-energy).
+"""Carrying out a plan's steps, one target tensor at a time, with what only the values can tell.
+
+That is NaN, overflow and the energy that is kept.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,8 +36,9 @@ class Ledger:
 def values(
     plan: Plan, source: LayerGraph, target: LayerGraph, ledger: Ledger, progress: Progress = silent
 ) -> Iterator[tuple[Tensor, Array]]:
-    """(target tensor, value in its shape and dtype) for every step that writes, in the plan's order; one at a
-    time in memory.
+    """(target tensor, value in its shape and dtype) for every step that writes, in the plan's order.
+
+    One value is in memory at a time.
     """
     given = source.tensor_by_name
     wanted = target.tensor_by_name
@@ -120,10 +122,10 @@ def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:
         cast = np.asarray(value.astype(dtype), order="C")
     lost = _lost(value, cast)
     if lost:
-        message = f"{target.name}: {lost} of {value.size} values leave the range of {target.dtype}, and are now infinite or zero"
-        fix = (
-            f"build the target in {value.dtype}, or look at these values: they are far from ordinary weights"
-        )
+        leave = f"{lost} of {value.size} values leave the range of {target.dtype}"
+        message = f"{target.name}: {leave}, and are now infinite or zero"
+        look = "look at these values: they are far from ordinary weights"
+        fix = f"build the target in {value.dtype}, or {look}"
         ledger.findings.append(finding("WB307", message, target=target.name, fix=fix))
     return cast
 

@@ -16,8 +16,9 @@ ANOTHER = "choose another OUTPUT"
 def check_output(
     output: Path, overwrite: bool, models: Iterable[Any] = (), suffixes: tuple[str, ...] = SUFFIXES
 ) -> None:
-    """Before the work begins: whether OUTPUT can be written. `models` are the command's, and stay as they are.
+    """Before the work begins: whether OUTPUT can be written.
 
+    models: those of the command, which stay as they are.
     suffixes: of the formats that the command can write.
 
     Raises UsageError for an OUTPUT that exists, is one of the models, or has a suffix that no writer knows;

@@ -27,11 +27,17 @@ def widths(table: Table, width: int) -> list[int]:
     least = [NAME if name else _word(column) for name, column in zip(is_name, columns, strict=True)]
     widths = list(map(min, wanted, least))
     room = width - GAP * (len(widths) - 1)
-    for kind in (True, False):
-        _give(widths, wanted, [i for i, name in enumerate(is_name) if name is kind], room)
+    names = [i for i, name in enumerate(is_name) if name]
+    _give(widths, wanted, names, room)
+    _give(widths, wanted, [i for i in range(len(widths)) if i not in names], room)
+    _take(widths, room)
+    return widths
+
+
+def _take(widths: list[int], room: int) -> None:
+    """One character less for the widest column, until there is room."""
     while sum(widths) > room and max(widths) > 1:
         widths[widths.index(max(widths))] -= 1
-    return widths
 
 
 def _word(column: Sequence[str]) -> int:

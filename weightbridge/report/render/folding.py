@@ -1,7 +1,7 @@
-"""Folding: rows that say the same of repeated blocks become one row, whose braces stand for exactly those.
+"""Folding: rows that say the same of repeated blocks become one row, with braces in its name.
 
-`conv{2..5}/{kernel,bias}` means every combination; the braces of a companion name (a step's source) run in
-step with the row's own.
+The braces stand for exactly those rows: `conv{2..5}/{kernel,bias}` means every combination. The braces of a
+companion name (a step's source) run in step with the row's own.
 """
 
 import re
@@ -66,24 +66,32 @@ def _parts(members: list[_Member]) -> list[list[_Member]]:
     """The fewest parts (greedily, from the left) that are products of their values, companions in step."""
     if len(members) == 1 or _is_foldable(members):
         return [members]
-    varying = next((i for i in range(len(members[0].values)) if _varies(members, i)), None)
+    varying = _first_varying(members)
     if varying is None:  # the same name twice
         return [[member] for member in members]
     blocks = _blocks(members, varying)
+    alike = _joined(blocks, varying)
+    return [part for block in (alike if len(alike) > 1 else blocks) for part in _parts(block)]
+
+
+def _joined(blocks: list[list[_Member]], column: int) -> list[list[_Member]]:
+    """Blocks that hold the same values in all other columns are one."""
     alike: defaultdict[Hashable, list[_Member]] = defaultdict(list)
     for block in blocks:
-        alike[frozenset(_without(m.values, varying) for m in block)].extend(block)
-    if len(alike) > 1:
-        blocks = list(alike.values())
-    return [part for block in blocks for part in _parts(block)]
+        alike[frozenset(_without(m.values, column) for m in block)].extend(block)
+    return list(alike.values())
 
 
 def _is_foldable(members: list[_Member]) -> bool:
     return _is_product(members) and all(_is_linked(members, column) for column in _companions(members))
 
 
-def _varies(members: list[_Member], column: int) -> bool:
-    return len({member.values[column] for member in members}) > 1
+def _first_varying(members: list[_Member]) -> int | None:
+    """The first part of the own name that differs between the rows, None where none does."""
+    for i in range(len(members[0].values)):
+        if len({member.values[i] for member in members}) > 1:
+            return i
+    return None
 
 
 def _blocks(members: list[_Member], column: int) -> list[list[_Member]]:

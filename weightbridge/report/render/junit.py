@@ -1,5 +1,6 @@
-"""The report as JUnit XML: every step, finding, comparison and gate is a test case; what was not done is
-skipped, with the reason.
+"""The report as JUnit XML: every step, finding, comparison and gate is a test case.
+
+What was not done is skipped, with the reason.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -63,7 +64,8 @@ def _steps(report: Mapping[str, Any]) -> Iterator[Case]:
     for step in report["steps"]:
         absent = ABSENT.get(step["kind"])
         how = f"{step['kind']} {step['transform']}".strip()
-        text = f"{how} of {', '.join(step['sources'])} ({step['contract']}, confidence {said(step['confidence'])})"
+        sure = f"confidence {said(step['confidence'])}"
+        text = f"{how} of {', '.join(step['sources'])} ({step['contract']}, {sure})"
         yield Case(step["target"], "skipped", absent) if absent else Case(step["target"], "passed", text)
 
 
@@ -86,8 +88,9 @@ def _verification(report: Mapping[str, Any]) -> Iterator[Case]:
 
 
 def _comparison(what: str, record: Mapping[str, Any], fails: bool) -> Case:
-    """One that did not pass fails, or is skipped where it proves nothing: a dead output, or a layer though
-    the outputs agree.
+    """One that did not pass fails, or is skipped where it proves nothing.
+
+    That is a dead output, or a layer though the outputs agree.
     """
     name = " ".join(said(record[key]) for key in ("name", "source", "target", "probe") if record.get(key))
     text = said(

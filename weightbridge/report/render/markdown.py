@@ -1,5 +1,6 @@
-"""The report as GitHub's Markdown, under 60 KB: it lands in pull requests and job summaries, which cut off
-what is longer.
+"""The report as GitHub's Markdown, under 60 KB.
+
+It lands in pull requests and job summaries, which cut off what is longer.
 """
 
 from collections.abc import Iterator, Mapping

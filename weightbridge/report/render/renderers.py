@@ -1,4 +1,4 @@
-"""The table of report formats: each a module with `render(report) -> str`, imported when it is asked for."""
+"""The table of report formats: modules with `render(report) -> str`, imported when asked for."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module

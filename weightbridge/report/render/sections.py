@@ -1,5 +1,6 @@
-"""The parts of a report that text and Markdown share: tables of plain strings, repeated blocks folded,
-nothing escaped yet.
+"""The parts of a report that text and Markdown share: tables of plain strings, nothing escaped yet.
+
+Repeated blocks are folded.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -130,7 +131,7 @@ def compared(title: str, records: Sequence[Json]) -> Table:
 
 
 def findings(report: Json) -> tuple[tuple[Json, int], ...]:
-    """Findings that differ in names alone are one, with patterns for its names, and how many it stands for."""
+    """Findings that differ in names alone are one, with patterns as names, and how many it stands for."""
     rows = [
         Row((f["target"], f["source"]), (f["code"], f["severity"], *_templates(f)))
         for f in report["findings"]

@@ -26,9 +26,11 @@ def headline(report: Mapping[str, Any]) -> str:
 
 
 def model_line(side: str, model: Mapping[str, Any]) -> str:
-    made = f"{model['format']}, {model['producer']}" if model["producer"] else model["format"]
-    counts = f"{model['layers']:,} layers, {model['tensors']:,} tensors, {model['parameters']:,} parameters"
-    return f"{side} {model['path']} ({made}): {counts}"
+    kind = model["format"]
+    if model["producer"]:
+        kind = f"{kind}, {model['producer']}"
+    counts = ", ".join(f"{model[key]:,} {key}" for key in ("layers", "tensors", "parameters"))
+    return f"{side} {model['path']} ({kind}): {counts}"
 
 
 def coverage_lines(report: Mapping[str, Any]) -> tuple[str, ...]:
@@ -37,10 +39,11 @@ def coverage_lines(report: Mapping[str, Any]) -> tuple[str, ...]:
     if not report["steps"] and not report["unused"]:
         return ()
     parts = ", ".join(f"{covered[key]:,} {word}" for key, word in PARTS.items() if covered[key])
-    return (
-        f"coverage {percent(covered['fraction'])} of the target's {covered['parameters']:,} parameters{': ' + parts if parts else ''}",
-        f"  {covered['source_tensors_used']:,} of the source's {covered['source_tensors']:,} tensors are used",
-    )
+    fraction, parameters = percent(covered["fraction"]), covered["parameters"]
+    target = f"coverage {fraction} of the target's {parameters:,} parameters"
+    used, stored = covered["source_tensors_used"], covered["source_tensors"]
+    source = f"  {used:,} of the source's {stored:,} tensors are used"
+    return f"{target}: {parts}" if parts else target, source
 
 
 def percent(fraction: float) -> str:

@@ -1,5 +1,6 @@
-"""The report as text: the verdict first, then coverage, findings, verification and the tables, to the width
-of the terminal.
+"""The report as text, to the width of the terminal.
+
+The verdict comes first, then coverage, findings, verification and the tables.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

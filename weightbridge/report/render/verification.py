@@ -1,5 +1,6 @@
-"""What was compared and how strong that evidence is, in sentences and tables that text and Markdown share;
-all details are in the JSON.
+"""What was compared and how strong that evidence is, in sentences and tables.
+
+Text and Markdown share them; all details are in the JSON.
 """
 
 from collections import Counter
@@ -15,8 +16,9 @@ QUIET = frozenset({PASSED, "zero-energy", None})  # what needs no row of its own
 
 
 def verification_lines(verification: Json) -> tuple[str, ...]:
-    """What was done and found, then what makes it strong or weak; nothing where nothing was run and nothing
-    is to be said.
+    """What was done and found, then what makes it strong or weak.
+
+    Nothing where nothing was run and nothing is to be said.
     """
     evidence = verification["evidence"]
     if verification["mode"] == "none" and not evidence:
