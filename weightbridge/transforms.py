@@ -48,7 +48,8 @@ def _gates(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """
     axis, order = int(parameters["axis"]), parameters["order"]
     blocks = np.split(arrays[0], len(order), axis=axis)
-    return _by(parameters, np.concatenate([blocks[i] for i in order], axis=axis))
+    reordered = [blocks[i] for i in order]
+    return _by(parameters, np.concatenate(reordered, axis=axis))
 
 
 def _gate_bias(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:

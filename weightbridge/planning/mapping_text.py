@@ -12,6 +12,7 @@ from weightbridge.plan import Plan, Step
 
 Shape = tuple[int, ...]
 LETTERS = "nmklij"
+NUMBER = re.compile(r"\d+")
 
 
 def mapping_of(plan: Plan, summary: str, shapes: Mapping[str, Shape]) -> str:
@@ -70,14 +71,18 @@ def _generalised(sources: Sequence[str], target: str) -> tuple[list[str], str]:
 
     Only where source and target have as many numbers; a stack of experts keeps its own numbers.
     """
-    numbers = [re.findall(r"\d+", name) for name in (target, *sources)]
-    if len(sources) != 1 or len(numbers[0]) != len(numbers[1]) or len(numbers[0]) > len(LETTERS):
+    if len(sources) != 1:
         return list(sources), target
-    offsets = [int(b) - int(a) for a, b in zip(*numbers, strict=True)]
-    slots = iter(zip(LETTERS, offsets, strict=False))
-    made = re.sub(r"\d+", lambda _: _slot(*next(slots)), sources[0])
-    letters = iter(LETTERS)
-    return [made], re.sub(r"\d+", lambda _: f"{{{next(letters)}}}", target)
+    source = sources[0]
+    target_numbers, source_numbers = NUMBER.findall(target), NUMBER.findall(source)
+    if len(target_numbers) != len(source_numbers) or len(target_numbers) > len(LETTERS):
+        return [source], target
+    pairs = zip(target_numbers, source_numbers, strict=True)
+    offsets = [int(b) - int(a) for a, b in pairs]
+    source_slots = map(_slot, LETTERS, offsets)
+    target_slots = (f"{{{letter}}}" for letter in LETTERS)
+    pattern = NUMBER.sub(lambda _: next(source_slots), source)
+    return [pattern], NUMBER.sub(lambda _: next(target_slots), target)
 
 
 def _slot(letter: str, offset: int) -> str:

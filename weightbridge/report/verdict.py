@@ -61,10 +61,12 @@ def failed(command: str, error: WeightbridgeError, targets: Sequence[str] = ()) 
 
     targets: the paths on the target's side, so that the finding says which side is at fault.
     """
+    if not error.code:
+        return Report(command, "error", exit_code=error.exit_code)
     at_target = any(error.where == path or error.where.startswith(f"{path}: ") for path in targets)
     side = {"target" if at_target else "source": error.where}
-    found = () if not error.code else (finding(error.code, error.message, fix=error.fix, **side),)
-    return Report(command, "error", findings=found, exit_code=error.exit_code)
+    cause = finding(error.code, error.message, fix=error.fix, **side)
+    return Report(command, "error", findings=(cause,), exit_code=error.exit_code)
 
 
 def _meaning(found: Finding, fail_on: FailOn) -> Verdict:

@@ -57,11 +57,14 @@ def _give(widths: list[int], wanted: Sequence[int], columns: Sequence[int], room
 
 def lines(table: Table, widths: Sequence[int], rows: int) -> Iterator[str]:
     """The titles, a rule, and the first rows; what does not fit into its column goes on in the next line."""
-    console = Console(width=sum(widths) + GAP * len(widths), _environ={})
-    yield from _row([column.title for column in table.columns], table.columns, widths, console)
-    yield RULE * (sum(widths) + GAP * (len(widths) - 1))
+    total = sum(widths) + GAP * (len(widths) - 1)
+    console = Console(width=total + GAP, _environ={})
+    titles = [column.title for column in table.columns]
+    yield from _row(titles, table.columns, widths, console)
+    yield RULE * total
     for row in table.rows[:rows]:
-        yield from _row([visible(cell) for cell in row], table.columns, widths, console)
+        cells = list(map(visible, row))
+        yield from _row(cells, table.columns, widths, console)
 
 
 def _row(

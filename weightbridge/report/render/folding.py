@@ -51,9 +51,11 @@ def fold(rows: Sequence[Row]) -> tuple[Folded, ...]:
     groups: defaultdict[Hashable, list[_Member]] = defaultdict(list)
     for index, row in enumerate(rows):
         templates, values = zip(*map(_split, row.names), strict=True)
-        groups[templates, row.details].append(_Member(index, values[0], values[1:]))
-    folded = [_folded(rows, part) for members in groups.values() for part in _parts(members)]
-    return tuple(sorted(folded, key=lambda one: one.first))
+        own, *companions = values
+        groups[templates, row.details].append(_Member(index, own, tuple(companions)))
+    parts = (part for members in groups.values() for part in _parts(members))
+    folded = [_folded(rows, part) for part in parts]
+    return tuple(sorted(folded, key=lambda group: group.first))
 
 
 @lru_cache(maxsize=1 << 16)  # a name stands in many rows: as what fits as well

@@ -37,11 +37,15 @@ def _head(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _findings(report: Mapping[str, Any]) -> Iterator[str]:
     for found, count in sections.findings(report):
-        times = f" ({count} alike)" if count > 1 else ""
-        place = " ← ".join(markdown_code(name) for name in (found["target"], found["source"]) if name)
+        title = f"**{found['severity']} {found['code']} {found['name']}**"
+        if count > 1:
+            title += f" ({count} alike)"
+        names = [markdown_code(name) for name in (found["target"], found["source"]) if name]
+        place = " ← ".join(names)
+        if place:
+            title += f" {place}"
         fix = f" *{markdown(found['fix'])}*" if found["fix"] else ""
-        title = f"**{found['severity']} {found['code']} {found['name']}**{times}"
-        yield f"- {' '.join(part for part in (title, place) if part)}: {markdown(found['message'])}{fix}"
+        yield f"- {title}: {markdown(found['message'])}{fix}"
 
 
 def _tables(report: Mapping[str, Any]) -> tuple[sections.Table, ...]:
