@@ -9,9 +9,10 @@ DOCUMENT = Path(__file__).parents[1] / "docs" / "attributes.md"
 
 
 def documented_ops() -> set[str]:
-    """The ops of the table's first column."""
+    """The first column of the document's first table, that of the ops."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    first_cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ")]
+    table = text[text.index("| op |") :].partition("\n\n")[0]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| ")]
     without_attributes = re.sub(r"\(.*?\)", "", " ".join(first_cells[1:]))
     return set(re.findall(r"[A-Z]\w+", without_attributes))
 
