@@ -5,9 +5,9 @@ family.
 import re
 from collections.abc import Iterator, Sequence
 
-from weightbridge.adapters.apply.kernels import padding_at
 from weightbridge.adapters.letters import letters, taps
 from weightbridge.adapters.propose.added_steps import added_step, filled
+from weightbridge.adapters.propose.kernels import padding_at
 from weightbridge.adapters.propose.layer_channels import activation_of
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.model.graph import Layer

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weightbridge.adapters.apply.kernels import is_exact_tap, tap_rule
 from weightbridge.adapters.apply.layout import lengths, pattern
 from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.propose.kernels import is_exact_tap, tap_rule
 from weightbridge.adapters.propose.setting import Partners, Setting
 from weightbridge.adapters.propose.stems import is_stem, stem_rule
 from weightbridge.adapters.propose.widths import Widths, channel_rule
