@@ -11,6 +11,7 @@ from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.options import Options
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
 from weightbridge.planning.findings import misfits, mixed_roles, unexplained, unmatched
+from weightbridge.planning.ledger import without_second_uses
 from weightbridge.planning.questions import questions_of
 from weightbridge.transforms import is_bitwise
 
@@ -23,10 +24,12 @@ def make_plan(
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """The plan and what is to be said about it (WB201, WB202, WB203, WB208, and the adapters' findings)."""
     declared = _declared_fresh(target, options)
-    steps = _exact_steps(source, target, matching, declared)
-    findings: list[Finding] = list(matching.findings)
-    settled = declared
-    open_targets = _open_targets(target, matching, steps.keys() | declared)
+    matched = _exact_steps(source, target, matching, declared)
+    steps, spent = without_second_uses(source, target, matched)
+    findings: list[Finding] = [*matching.findings, *spent]
+    refused = frozenset(matched.keys() - steps.keys())
+    settled = declared | refused
+    open_targets = _open_targets(target, matching, matched.keys() | declared)
     if options.adapt != "none" and open_targets:
         # thirty modules that an exact match can do without
         from weightbridge.adapters.propose.choose import propose
@@ -39,7 +42,7 @@ def make_plan(
     unused = unused_of(source, all_steps, options.unused)
     findings += misfits(source, target, matching.misfits, steps.keys() | settled)
     said = {f.target for f in findings if f.code == "WB201"}
-    findings += unmatched(target, steps.keys() | declared | said)
+    findings += unmatched(target, steps.keys() | declared | said | refused)
     findings += mixed_roles(source, target, all_steps)
     findings += unexplained(source, unused)
     questions = questions_of(all_steps)

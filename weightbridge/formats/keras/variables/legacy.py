@@ -1,5 +1,6 @@
 """The legacy layout's variables: one group a layer holds the weights of all that is nested in it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
@@ -185,8 +186,8 @@ def _today(class_name: str, role: str) -> str:
 def grouped(name: str, class_name: str, weights: Sequence[Weight]) -> Stored:
     """A layer whose inside is told by the names of its weights alone: sub-layers by scope."""
     scopes: dict[tuple[str, ...], list[Weight]] = {}
-    for weight in weights:
-        scopes.setdefault(weight.scope, []).append(weight)
+    for weight, scope in zip(weights, _scopes(name, weights), strict=True):
+        scopes.setdefault(scope, []).append(weight)
     own = _guessed(name, "", scopes.pop((), []))
     parts = tuple(_guessed("/".join(scope), name, inside) for scope, inside in scopes.items())
     told = class_name or own.class_name
@@ -195,8 +196,25 @@ def grouped(name: str, class_name: str, weights: Sequence[Weight]) -> Stored:
     return replace(own, name=name, class_name=told, parts=parts)
 
 
+def _scopes(name: str, weights: Sequence[Weight]) -> list[tuple[str, ...]]:
+    """The sub-layer of each weight: its scope, and the layer in its own name where a group has several."""
+    holders = {weight.holder for weight in weights} - {""}
+    if len(holders) > 1:
+        return [(*w.scope, w.holder) if w.holder not in ("", name) else w.scope for w in weights]
+    numbers = _numbers(weights)
+    return [(*w.scope, number) if number else w.scope for w, number in zip(weights, numbers, strict=True)]
+
+
+def _numbers(weights: Sequence[Weight]) -> list[str]:
+    """The numbers behind roles that occur several times in one scope (`kernel`, `bias`, `kernel_1`, `bias_1`)."""
+    counts = Counter((weight.scope, weight.role) for weight in weights)
+    if max(counts.values(), default=0) < 2:
+        return [""] * len(weights)
+    return [weight.number for weight in weights]
+
+
 def _guessed(name: str, above: str, weights: Sequence[Weight]) -> Stored:
-    given_roles = tuple(weight.role for weight in weights)
+    given_roles = _distinct(weights)
     shapes = tuple(weight.dataset.shape for weight in weights)
     layer = guess(given_roles, shapes, f"{above}/{name}".lower())
     variables = tuple(
@@ -204,3 +222,9 @@ def _guessed(name: str, above: str, weights: Sequence[Weight]) -> Stored:
         for weight, role in zip(weights, layer.roles, strict=True)
     )
     return Stored(name, layer.class_name, variables)
+
+
+def _distinct(weights: Sequence[Weight]) -> tuple[str, ...]:
+    """The role of each weight; a role that several share says nothing, and the whole name stands for it."""
+    counts = Counter(weight.role for weight in weights)
+    return tuple(weight.role if counts[weight.role] == 1 else weight.last for weight in weights)

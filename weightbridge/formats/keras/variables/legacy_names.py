@@ -61,6 +61,17 @@ class Weight:
     def last(self) -> str:
         return self.parts[-1]
 
+    @property
+    def number(self) -> str:
+        """What is counted behind the role (`kernel_1`), "" for none."""
+        return self.last.removeprefix(f"{self.role}_") if self.last.startswith(f"{self.role}_") else ""
+
+    @property
+    def holder(self) -> str:
+        """The layer that Keras 1 names before the role (`conv_1` of `conv_1_W`), "" where it names none."""
+        old = OLD.search(self.last)
+        return self.last[: old.start()] if old else ""
+
 
 def weight_of(layer: str, name: str, dataset: Dataset) -> Weight:
     """The weight `name` in the group of a layer."""
