@@ -8,8 +8,39 @@ from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.classes import STATE
 from weightbridge.formats.keras.variables.legacy_names import CELL
 
-CONTAINERS = ("layers", "_layer_checkpoint_dependencies")
+LAYERS, OLDER_LAYERS = "layers", "_layer_checkpoint_dependencies"
+CONTAINERS = (LAYERS, OLDER_LAYERS)
 PROJECTIONS = {"query": "query", "key": "key", "value": "value", "output": "attention_output"}
+
+
+def group_at(root: Group, store: str) -> Group | None:
+    """The group of a layer by the path that Keras 3 gives it, in whatever container the file keeps layers."""
+    group: Group | None = root
+    parts = iter(store.split("/"))
+    for part in parts:
+        if group is None:
+            return None
+        older = group.group(OLDER_LAYERS) if part == LAYERS and group.group(LAYERS) is None else None
+        group = group.group(part) if older is None else _nth_of_class(older, next(parts, ""))
+    return group
+
+
+def _nth_of_class(container: Group, key: str) -> Group | None:
+    """The group of the n-th layer of a class, where numbers have gaps.
+
+    Keras 2.12 and 2.13 count a layer with weights twice (`layer_with_weights-0` and `layer-1` are one) and
+    write it once: `dense`, `dense_2`, `dense_4` (saving_lib.py, _save_container_state).
+    """
+    base, number = _counted(key)
+    alike = [name for name in container.children if _counted(name)[0] == base]
+    alike.sort(key=lambda name: _counted(name)[1])
+    return container.group(alike[number]) if number < len(alike) else None
+
+
+def _counted(key: str) -> tuple[str, int]:
+    """A class's name in snake case and its number: `dense_2` -> ("dense", 2), `dense` -> ("dense", 0)."""
+    base, is_numbered, number = key.rpartition("_")
+    return (base, int(number)) if is_numbered and number.isdecimal() else (key, 0)
 
 
 def is_counter(dataset: Dataset) -> bool:

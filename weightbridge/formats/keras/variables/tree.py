@@ -8,6 +8,7 @@ from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.classes import CLASSES, roles, variable_name
 from weightbridge.formats.keras.architecture.flow import Node
 from weightbridge.formats.keras.variables.groups import (
+    group_at,
     is_counter,
     is_state,
     layer_groups,
@@ -69,8 +70,7 @@ class VariableStore:
 
 def _group_of(root: Group, node: Node) -> tuple[Group | None, tuple[Dataset, ...]]:
     """The group of a node's layer and its variables, which may be those of its only cell."""
-    older_name = node.store.replace("layers", "_layer_checkpoint_dependencies")
-    group = root.group(node.store) or root.group(older_name)
+    group = group_at(root, node.store)
     own = own_variables(group)
     cell = group.group("cell") if group else None
     if own or cell is None or node.layer.layers:
