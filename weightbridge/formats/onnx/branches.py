@@ -1,6 +1,4 @@
-"""Models inside the branches of an If: their nodes become nodes of the graph around it, each with the branch
-that it stands in.
-"""
+"""Models inside the branches of an If: their nodes become nodes of the graph around it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,8 +13,9 @@ BRANCHES = ("then_branch", "else_branch")
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A graph without such Ifs. branches: value -> the branch that makes it (`If_0/then_branch`), by the
-    values' new names.
+    """A graph without such Ifs.
+
+    branches: a value's new name -> the branch that makes it (`If_0/then_branch`).
     """
 
     graph: Graph
@@ -30,11 +29,10 @@ class Opened:
 def opened(graph: Graph) -> Opened:
     """The graph with every branch that has weights in the place of its If; what has none stays inside."""
     opening = _Opening({t.name for t in graph.initializers if _is_weight(t)}, _names(graph))
-    if not any(
-        opening.has_weights(inner) for node in graph.nodes if node.op == "If" for inner in subgraphs(node)
-    ):
+    branches = [inner for node in graph.nodes if node.op == "If" for inner in subgraphs(node)]
+    if not any(opening.has_weights(branch) for branch in branches):
         return Opened(graph, {})
-    nodes = tuple(n for node in graph.nodes for n in opening.nodes(node, ""))
+    nodes = tuple(inner for node in graph.nodes for inner in opening.nodes(node, ""))
     infos = (*graph.value_infos, *opening.infos)
     return Opened(replace(graph, nodes=nodes, value_infos=infos), opening.branches)
 
@@ -49,9 +47,7 @@ def _names(graph: Graph) -> set[str]:
 
 
 class _Opening:
-    """What is known so far: the weights of the graphs around, the names in use, and where each value of a
-    branch is made.
-    """
+    """What is known so far: weights of the graphs around, names in use, the branch that makes each value."""
 
     def __init__(self, weights: set[str], taken: set[str]) -> None:
         self.weights = weights
@@ -60,19 +56,15 @@ class _Opening:
         self.infos: list[ValueInfo] = []
 
     def has_weights(self, graph: Graph) -> bool:
-        own = any(_is_weight(c.header) for c in inner_constants(graph, ""))
-        return own or not self.weights.isdisjoint(
-            v for n in graph.nodes for v in (*n.inputs, *captured_by(n))
-        )
+        if any(_is_weight(constant.header) for constant in inner_constants(graph, "")):
+            return True
+        values = (value for node in graph.nodes for value in (*node.inputs, *captured_by(node)))
+        return not self.weights.isdisjoint(values)
 
     def nodes(self, node: Node, scope: str) -> Iterator[Node]:
         """The node itself, or what its branches hold and, for each output, one node that joins them."""
-        found = [(name, node.attributes.get(name)) for name in BRANCHES]
-        graphs = [
-            (name, g) for name, g in found if isinstance(g, Graph) and len(g.outputs) == len(node.outputs)
-        ]
-        held = [(name, g) for name, g in graphs if self.has_weights(g)]
-        if node.op != "If" or node.domain or not held or len(graphs) < len(found):
+        held = self._weighted_branches(node)
+        if not held:
             yield node
             return
         path = f"{scope}{node.name or node.outputs[0]}"
@@ -80,10 +72,22 @@ class _Opening:
         for name, graph in held:
             names = self._named(graph, f"{path}/{name}")
             yield from self._inside(graph, names, f"{path}/{name}")
-            ends.append([names.get(o.name, o.name) for o in graph.outputs])
+            ends.append([names.get(output.name, output.name) for output in graph.outputs])
+        op = "If" if len(held) > 1 else "Identity"
         for i, output in enumerate(node.outputs):
-            given = tuple(end[i] for end in ends)
-            yield Node(node.name, "If" if len(given) > 1 else "Identity", "", given, (output,), {})
+            inputs = tuple(values[i] for values in ends)
+            yield Node(node.name, op, "", inputs, (output,), {})
+
+    def _weighted_branches(self, node: Node) -> list[tuple[str, Graph]]:
+        """The branches of an If that have weights; none where one of its branches is not as it should be."""
+        if node.op != "If" or node.domain:
+            return []
+        branches = [(name, node.attributes.get(name)) for name in BRANCHES]
+        graphs = [(name, graph) for name, graph in branches if isinstance(graph, Graph)]
+        whole = [(name, graph) for name, graph in graphs if len(graph.outputs) == len(node.outputs)]
+        if len(whole) < len(BRANCHES):
+            return []
+        return [(name, graph) for name, graph in whole if self.has_weights(graph)]
 
     def _named(self, graph: Graph, branch: str) -> dict[str, str]:
         """New names for the values that a branch makes: their own where these are free."""
@@ -105,12 +109,11 @@ class _Opening:
 
 def _renamed(node: Node, names: Mapping[str, str]) -> Node:
     """The node with its values' new names, and with those that its subgraphs read."""
-    inputs, outputs = (tuple(names.get(v, v) for v in values) for values in (node.inputs, node.outputs))
     return replace(
         node,
-        inputs=inputs,
-        outputs=outputs,
-        attributes={k: _within(v, names) for k, v in node.attributes.items()},
+        inputs=tuple(names.get(value, value) for value in node.inputs),
+        outputs=tuple(names.get(value, value) for value in node.outputs),
+        attributes={key: _within(value, names) for key, value in node.attributes.items()},
     )
 
 

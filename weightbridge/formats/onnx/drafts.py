@@ -1,6 +1,6 @@
-"""Draft: a layer in the making, with the nodes it stands for and the constants it owns, before it has a name."""
+"""Draft: a layer before it has a name, with the nodes that it stands for and the constants it owns."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -18,8 +18,9 @@ SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A tensor's place in a layer. axes: the axes that the layer sees (`o i h w`), "" where they are not
-    known.
+    """A tensor's place in a layer.
+
+    axes: the axes that the layer sees (`o i h w`), "" where they are not known.
     """
 
     role: str
@@ -74,8 +75,9 @@ class Site:
 
     def weight(self, value: str) -> Constant | None:
         """A constant that may be a weight: floating point with at least one axis, or quantised."""
-        found = self.constant(value)
-        return found if found and is_float(found) and found.header.dims else None
+        constant = self.constant(value)
+        is_weight = constant is not None and is_float(constant) and constant.header.dims
+        return constant if is_weight else None
 
     def rank(self, value: str) -> int | None:
         shape = self.shapes.get(value)
@@ -83,7 +85,8 @@ class Site:
 
     def data(self, node: Node, index: int) -> tuple[str, ...]:
         """The data that a node reads, those of its subgraphs last."""
-        return tuple(v for v in (*node.inputs, *self.net.captured.get(index, ())) if self.net.is_data(v))
+        values = (*node.inputs, *self.net.captured.get(index, ()))
+        return tuple(value for value in values if self.net.is_data(value))
 
 
 Builder = Callable[[Site, Node, int], Draft | None]
@@ -107,19 +110,18 @@ def is_float(constant: Constant) -> bool:
 def draft(
     site: Site, node: Node, index: int, op: str, attributes: Mapping[str, Any], *slots: Slot | None
 ) -> Draft:
-    """A draft of one node. Constants that no slot names become slots of their own, so that no weight is lost."""
-    given = tuple(s for s in slots if s is not None)
-    outputs = tuple(v for v in node.outputs if v)
-    shown = outputs[0] if outputs else ""
+    """A draft of one node. Constants that no slot names become slots, so that no weight is lost."""
+    named = tuple(slot for slot in slots if slot is not None)
+    outputs = tuple(value for value in node.outputs if value)
     return Draft(
-        op,
-        operation_of(node),
-        (index,),
-        site.data(node, index),
-        outputs,
-        shown,
-        attributes,
-        (*given, *_others(site, node, index, given)),
+        op=op,
+        class_name=operation_of(node),
+        nodes=(index,),
+        inputs=site.data(node, index),
+        outputs=outputs,
+        shown=outputs[0] if outputs else "",
+        attributes=attributes,
+        slots=(*named, *_others(site, node, index, named)),
         ports=ports_of(node),
     )
 
@@ -129,21 +131,22 @@ def ports_of(node: Node) -> tuple[int, ...]:
     return tuple(place for place, value in enumerate(node.outputs) if value)
 
 
-def _others(site: Site, node: Node, index: int, given: tuple[Slot, ...]) -> tuple[Slot, ...]:
-    """Slots for the constants that a node reads beside those given: all that may be weights."""
-    skipped = NO_WEIGHTS.get(node.op, ())
-    values = [value for place, value in enumerate(node.inputs) if place not in skipped]
-    first_captured = len(node.inputs)
-    captured = site.net.captured.get(index, ())
-    values += [value for place, value in enumerate(captured, first_captured) if place not in skipped]
-    read = [constant for value in values for constant in _behind(site, value)]
-    scope = node.name or node.op
-    inner = [constant for graph in subgraphs(node) for constant in inner_constants(graph, scope)]
-    by_header = {id(constant.header): constant for constant in (*read, *inner)}
-    for slot in given:
+def _others(site: Site, node: Node, index: int, slots: Sequence[Slot]) -> tuple[Slot, ...]:
+    """Slots for the other constants that a node reads: all that may be weights."""
+    read = [constant for value in _read_values(site, node, index) for constant in _behind(site, value)]
+    inside = _constants_inside(node, node.name or node.op)
+    by_header = {id(constant.header): constant for constant in (*read, *inside)}
+    for slot in slots:
         by_header.pop(id(slot.constant.header), None)
-    weights = [c for c in by_header.values() if is_float(c) and c.header.dims]
+    weights = [constant for constant in by_header.values() if is_float(constant) and constant.header.dims]
     return tuple(Slot(str(place), constant) for place, constant in enumerate(weights))
+
+
+def _read_values(site: Site, node: Node, index: int) -> list[str]:
+    """The values that may be weights, of those that a node and its subgraphs read."""
+    without_weights = NO_WEIGHTS.get(node.op, ())
+    values = (*node.inputs, *site.net.captured.get(index, ()))
+    return [value for place, value in enumerate(values) if place not in without_weights]
 
 
 def _behind(site: Site, value: str) -> tuple[Constant, ...]:
@@ -158,20 +161,24 @@ def _behind(site: Site, value: str) -> tuple[Constant, ...]:
 
 def inner_constants(graph: Graph, scope: str) -> Iterator[Constant]:
     """The tensors that stand inside a subgraph, and inside its own."""
-    yield from (Constant(f"{scope}/{t.name}", t, t.dims) for t in graph.initializers)
+    yield from (Constant(f"{scope}/{tensor.name}", tensor, tensor.dims) for tensor in graph.initializers)
     for node in graph.nodes:
         value = node.attributes.get("value") if node.op == "Constant" else None
         if isinstance(value, TensorHeader):
-            yield Constant(f"{scope}/{node.outputs[0] if node.outputs else node.name}", value, value.dims)
-        for inner in subgraphs(node):
-            yield from inner_constants(inner, f"{scope}/{node.name or node.op}")
+            name = node.outputs[0] if node.outputs else node.name
+            yield Constant(f"{scope}/{name}", value, value.dims)
+        yield from _constants_inside(node, f"{scope}/{node.name or node.op}")
+
+
+def _constants_inside(node: Node, scope: str) -> Iterator[Constant]:
+    """The tensors that stand inside a node's subgraphs."""
+    for graph in subgraphs(node):
+        yield from inner_constants(graph, scope)
 
 
 def opaque(site: Site, node: Node, index: int) -> Draft:
     """A node that is none of the known ones, with its tensors and its plain attributes."""
-    plain = {
-        k: v for k, v in node.attributes.items() if not isinstance(v, TensorHeader | Graph) and _is_plain(v)
-    }
+    plain = {key: value for key, value in node.attributes.items() if _is_plain(value)}
     return draft(site, node, index, "Opaque", plain)
 
 

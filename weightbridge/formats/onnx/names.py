@@ -1,20 +1,19 @@
 """Names of layers, from what exporters leave of the original ones: names of initializers, else of nodes."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from weightbridge.formats.onnx.drafts import Draft
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.model.vocabulary import COPIES
 
-CALLS = (
-    "StatefulPartitionedCall",
-    "PartitionedCall",
-    "ConstantFolding",
-)  # scopes that TensorFlow wraps around a whole model
+# Scopes that TensorFlow wraps around a whole model
+CALLS = ("StatefulPartitionedCall", "PartitionedCall", "ConstantFolding")
 STEPS = re.compile(  # scopes inside a layer: TensorFlow's operations, in capitals or of these names
-    r"([A-Z]\w*|batchnorm|convolution|conv_transpose|separable_conv2d|depthwise|moments|einsum|strided_slice|while|split|add|mul|sub|transpose"
+    r"([A-Z]\w*|batchnorm|convolution|conv_transpose|separable_conv2d|depthwise|moments|einsum"
+    r"|strided_slice|while|split|add|mul|sub|transpose"
     r"|truediv|zeros|packed|kernel|bias|gamma|beta|\w+_cell)(_\d+)?$"
 )
 CELL = re.compile(r"\w+_cell(_\d+)?$")
@@ -27,8 +26,8 @@ PUT_IN = COPIES | {"Permute", "Repeat", "Reshape", "Slice"}
 class Scheme:
     """How names are written in one file.
 
-    has_suffix: each scope ends in `_1`, which TensorFlow adds when it traces again. root: the model's own
-    scope.
+    has_suffix: each scope ends in `_1`, which TensorFlow adds when it traces again.
+    root: the model's own scope.
     """
 
     has_suffix: bool
@@ -37,20 +36,28 @@ class Scheme:
 
 def layer_names(drafts: Sequence[Draft], nodes: Sequence[Node]) -> list[str]:
     """One unique name per draft, those with weights choosing first."""
-    scheme = _scheme([n.name for n in nodes] + [s.constant.name for d in drafts for s in d.slots])
+    node_names = [node.name for node in nodes]
+    tensor_names = [slot.constant.name for draft in drafts for slot in draft.slots]
+    scheme = _scheme(node_names + tensor_names)
     names: dict[int, str] = {}
     taken: set[str] = set()
     counts: dict[str, int] = {}
     order = sorted(range(len(drafts)), key=lambda n: (drafts[n].op != "Input", not drafts[n].slots, n))
     for n in order:
-        found = next((c for c in _candidates(drafts[n], nodes, scheme) if c and c not in taken), "")
-        while not found or found in taken:
-            base = found.rpartition("_")[0] if found in taken else drafts[n].class_name.split("+")[-1]
-            counts[base] = counts.get(base, -1) + 1
-            found = f"{base}_{counts[base]}"
-        names[n] = found
-        taken.add(found)
+        candidates = _candidates(drafts[n], nodes, scheme)
+        name = next((candidate for candidate in candidates if candidate and candidate not in taken), "")
+        names[n] = name or _numbered(drafts[n].class_name.split("+")[-1], taken, counts)
+        taken.add(names[n])
     return [names[n] for n in range(len(drafts))]
+
+
+def _numbered(base: str, taken: Container[str], counts: dict[str, int]) -> str:
+    """The class's name with the next number that is free."""
+    name = ""
+    while not name or name in taken:
+        counts[base] = counts.get(base, -1) + 1
+        name = f"{base}_{counts[base]}"
+    return name
 
 
 def _candidates(draft: Draft, nodes: Sequence[Node], scheme: Scheme) -> Iterable[str]:
@@ -77,13 +84,23 @@ def _scope(name: str, scheme: Scheme) -> str:
     if "/" not in name:
         return name.rpartition(".")[0]
     parts = _inside(name.split("/"), scheme)[:-1]
-    if scheme.has_suffix:
-        parts = parts[: next((i for i, p in enumerate(parts) if not p.endswith("_1")), len(parts))]
-        parts = parts[:-1] if len(parts) > 1 and CELL.match(parts[-1]) else parts
-        return "/".join(p.removesuffix("_1") for p in parts)
-    while len(parts) > 1 and STEPS.match(parts[-1]):
-        parts = parts[:-1]
-    return "/".join(parts)
+    return "/".join(_suffixed_layer(parts) if scheme.has_suffix else _layer(parts))
+
+
+def _suffixed_layer(parts: list[str]) -> list[str]:
+    """The scopes of a layer, where those that TensorFlow traced again end in `_1`."""
+    scopes = list(takewhile(lambda part: part.endswith("_1"), parts))
+    if len(scopes) > 1 and CELL.match(scopes[-1]):
+        scopes.pop()
+    return [scope.removesuffix("_1") for scope in scopes]
+
+
+def _layer(parts: list[str]) -> list[str]:
+    """The scopes of a layer, without those inside it."""
+    end = len(parts)
+    while end > 1 and STEPS.match(parts[end - 1]):
+        end -= 1
+    return parts[:end]
 
 
 def _whole(name: str, scheme: Scheme) -> str:
@@ -114,15 +131,18 @@ def _torch_path(scopes: list[str]) -> str:
 
 
 def _scheme(names: Iterable[str]) -> Scheme:
-    split = [
-        _inside(n.partition(";")[0].split("/"), Scheme(False, ""))
-        for n in names
-        if "/" in n and not n.startswith("/")
-    ]
-    paths = [p for p in split if len(p) > 2 and "_frozen_" not in p[0]]
+    plain = Scheme(False, "")
+    scoped = [name.partition(";")[0] for name in names if "/" in name and not name.startswith("/")]
+    inside = [_inside(name.split("/"), plain) for name in scoped]
+    paths = [path for path in inside if len(path) > 2 and "_frozen_" not in path[0]]
     if not paths:
-        return Scheme(False, "")
-    roots = {p[0] for p in paths}
-    root = next(iter(roots)) if len(roots) == 1 and any(not STEPS.match(p[1]) for p in paths) else ""
-    suffixed = sum(p[0].endswith("_1") and p[1].endswith("_1") for p in paths)
-    return Scheme(suffixed > 0.9 * len(paths), root)
+        return plain
+    suffixed = sum(path[0].endswith("_1") and path[1].endswith("_1") for path in paths)
+    return Scheme(suffixed > 0.9 * len(paths), _root(paths))
+
+
+def _root(paths: Sequence[Sequence[str]]) -> str:
+    """The scope that all paths begin with, where layers' scopes follow it; "" for none."""
+    roots = {path[0] for path in paths}
+    has_layers = any(not STEPS.match(path[1]) for path in paths)
+    return roots.pop() if len(roots) == 1 and has_layers else ""

@@ -1,6 +1,7 @@
 """Convolutions, pooling and padding of ONNX as canonical layers."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from weightbridge.formats.onnx.drafts import SPACE, Builder, Draft, Site, Slot, decimal, draft
 from weightbridge.formats.onnx.proto import Node
@@ -8,15 +9,17 @@ from weightbridge.formats.onnx.shapes.windows import pads_of, spatial
 from weightbridge.formats.onnx.values.constants import Constant
 from weightbridge.formats.onnx.values.views import axes_of
 
+T = TypeVar("T")
 Pairs = tuple[tuple[int, int], ...]
 VIEWS_BEFORE = 4  # nodes that may stand between an Unsqueeze and its convolution
 PASSING = frozenset({"Pad", "Cast", "Identity", "Relu"})
+# The places of the kernel and the bias among the inputs
 WEIGHTS = {
     "Conv": (1, 2),
     "ConvTranspose": (1, 2),
     "ConvInteger": (1, 9),
     "QLinearConv": (3, 8),
-}  # inputs: kernel, bias
+}
 
 
 def convolution(site: Site, node: Node, index: int) -> Draft | None:
@@ -116,18 +119,23 @@ def _sliding(site: Site, node: Node, size: tuple[int, ...]) -> dict[str, Any] | 
 
     A one-dimensional convolution that was written as a two-dimensional one is given as what it is.
     """
+    rank = len(size)
     strides, dilation = spatial(node, size, "strides", 1), spatial(node, size, "dilations", 1)
-    if len(strides) != len(size) or len(dilation) != len(size):
+    if len(strides) != rank or len(dilation) != rank:
         return None
-    padding, added = _padding(node, len(size)), _added_axes(site, node, len(size))
-    kept = [i for i in range(len(size)) if i not in added or size[i] != 1]
+    padding, added = _padding(node, rank), _added_axes(site, node, rank)
+    kept = [i for i in range(rank) if i not in added or size[i] != 1]
     return {
-        "kernel_size": tuple(size[i] for i in kept),
-        "strides": tuple(strides[i] for i in kept),
-        "dilation": tuple(dilation[i] for i in kept),
-        "padding": padding if isinstance(padding, str) else tuple(padding[i] for i in kept),
+        "kernel_size": _picked(size, kept),
+        "strides": _picked(strides, kept),
+        "dilation": _picked(dilation, kept),
+        "padding": padding if isinstance(padding, str) else _picked(padding, kept),
         "data_format": "channels_first",
     }
+
+
+def _picked(values: Sequence[T], places: Sequence[int]) -> tuple[T, ...]:
+    return tuple(values[place] for place in places)
 
 
 def _padding(node: Node, rank: int) -> str | Pairs:
@@ -142,20 +150,27 @@ def _padding(node: Node, rank: int) -> str | Pairs:
 
 
 def _added_axes(site: Site, node: Node, rank: int) -> tuple[int, ...]:
-    """The spatial axes of length one that exist only because an Unsqueeze, or a Reshape, put them there."""
+    """The spatial axes of length one that exist only because an Unsqueeze put them there."""
     source, order = site.net.source(node.inputs[0]), tuple(range(rank + 2))
     for _ in range(VIEWS_BEFORE):
         if source is None:
             return ()
         if source.op == "Unsqueeze":
             return _unsqueezed(site, source, order)
-        turned = source.attributes.get("perm", ())
-        if source.op == "Transpose" and len(turned) == rank + 2:
-            order = tuple(turned[i] for i in order)
-        elif source.op not in PASSING:
+        turned = _turned(source, order)
+        if turned is None:
             return ()
+        order = turned
         source = site.net.source(source.inputs[0])
     return ()
+
+
+def _turned(node: Node, order: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The order of the axes before a node, where it moves or keeps them; None where it may do more."""
+    permutation = node.attributes.get("perm", ())
+    if node.op == "Transpose" and len(permutation) == len(order):
+        return tuple(permutation[i] for i in order)
+    return order if node.op in PASSING else None
 
 
 def _unsqueezed(site: Site, node: Node, order: tuple[int, ...]) -> tuple[int, ...]:

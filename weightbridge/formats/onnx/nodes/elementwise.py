@@ -10,20 +10,36 @@ from weightbridge.formats.onnx.values.constants import Constant
 from weightbridge.model.activations import Activation, named_hard_sigmoid
 
 ACTIVATIONS: Mapping[str, str] = {
-    "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softmax": "softmax", "LogSoftmax": "log_softmax", "Selu": "selu",
-    "Softplus": "softplus", "Softsign": "softsign", "Mish": "mish", "Swish": "swish", "HardSwish": "hard_swish", "Exp": "exponential",
-}  # fmt: skip
-WITH_PARAMETERS: Mapping[
-    str, tuple[str, str, str, float]
-] = {  # op: (name, attribute, parameter, ONNX's default)
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Selu": "selu",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Mish": "mish",
+    "Swish": "swish",
+    "HardSwish": "hard_swish",
+    "Exp": "exponential",
+}
+# op: (name, attribute, parameter, ONNX's default)
+WITH_PARAMETERS: Mapping[str, tuple[str, str, str, float]] = {
     "LeakyRelu": ("leaky_relu", "alpha", "slope", 0.01),
     "Elu": ("elu", "alpha", "alpha", 1.0),
     "Celu": ("celu", "alpha", "alpha", 1.0),
     "ThresholdedRelu": ("thresholded_relu", "alpha", "theta", 1.0),
 }
 MERGES: Mapping[str, str] = {
-    "Add": "Add", "Sum": "Add", "Sub": "Subtract", "Mul": "Multiply", "Max": "Maximum", "Min": "Minimum", "Mean": "Average",
-}  # fmt: skip
+    "Add": "Add",
+    "Sum": "Add",
+    "Sub": "Subtract",
+    "Mul": "Multiply",
+    "Max": "Maximum",
+    "Min": "Minimum",
+    "Mean": "Average",
+}
+INVERSES = ("Sub", "Div")
 
 
 def activation(site: Site, node: Node, index: int) -> Draft | None:
@@ -32,21 +48,21 @@ def activation(site: Site, node: Node, index: int) -> Draft | None:
 
 def prelu(site: Site, node: Node, index: int) -> Draft | None:
     alpha = site.weight(node.inputs[1])
-    return draft(
-        site, node, index, "Activation", {"activation": "prelu"}, Slot("alpha", alpha) if alpha else None
-    )
+    slot = Slot("alpha", alpha) if alpha else None
+    return draft(site, node, index, "Activation", {"activation": "prelu"}, slot)
 
 
 def clip(site: Site, node: Node, index: int) -> Draft | None:
-    low, high = (_bound(site, node, i, name) for i, name in ((1, "min"), (2, "max")))
-    if low == 0 and high == 6:
-        return draft(site, node, index, "Activation", {"activation": "relu6"})
-    if low == 0:
-        parameters = {"max_value": high} if high is not None else {}
-        return draft(
-            site, node, index, "Activation", {"activation": ("relu", parameters) if parameters else "relu"}
-        )
-    return draft(site, node, index, "Activation", {"activation": ("clip", {"min": low, "max": high})})
+    low, high = _bound(site, node, 1, "min"), _bound(site, node, 2, "max")
+    return draft(site, node, index, "Activation", {"activation": _clipped(low, high)})
+
+
+def _clipped(low: float | None, high: float | None) -> Activation:
+    if low != 0:
+        return ("clip", {"min": low, "max": high})
+    if high is None:
+        return "relu"
+    return "relu6" if high == 6 else ("relu", {"max_value": high})
 
 
 def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
@@ -57,12 +73,15 @@ def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
     if node.op not in ("Add", "Sub", "Mul", "Div") or not data:
         return None
     place = next((i for i, value in enumerate(node.inputs) if value != data[0]), None)
-    is_inverse = node.op in ("Sub", "Div")
-    if place is None or (place == 0 and is_inverse):
-        return None
+    is_reversed = place == 0 and node.op in INVERSES
+    return None if place is None or is_reversed else _by_constant(site, node, index, data[0], place)
+
+
+def _by_constant(site: Site, node: Node, index: int, data: str, place: int) -> Draft | None:
+    """A Rescaling, Scale or Shift, whose constant is the input at `place`."""
     constant, number = site.constant(node.inputs[place]), site.net.scalar(node.inputs[place])
     shape = constant.shape if constant is not None else None
-    is_channel = bool(shape) and _is_channel(site, node, data[0], shape or ())
+    is_channel = bool(shape) and _is_channel(site, node, data, shape or ())
     if number is not None and not is_channel:
         return draft(site, node, index, "Rescaling", _rescaling(node.op, number))
     if constant is None or shape is None:
@@ -80,7 +99,7 @@ def _per_channel(
     op, role = ("Shift", "shift") if node.op in ("Add", "Sub") else ("Scale", "scale")
     attributes = {
         "axis": long[0] if long else _channel_axis(shape),
-        "is_inverse": node.op in ("Sub", "Div"),
+        "is_inverse": node.op in INVERSES,
     }
     return draft(site, node, index, op, attributes, Slot(role, constant))
 
@@ -91,29 +110,32 @@ def _is_channel(site: Site, node: Node, data: str, constant: tuple[int, ...]) ->
 
 
 def _is_affine(site: Site, node: Node, data: str) -> bool:
-    """A product and then a sum, each with a tensor of one number: a BatchNorm of one channel, where the
-    data's shape is not known.
+    """A product and then a sum, each with a tensor of one number: a BatchNorm of one channel.
+
+    This is asked where the data's shape is not known.
     """
-    before, after = site.net.source(data), site.net.only_reader(node.outputs[0])
-    first, second = (
-        (node, site.net.nodes[after]) if node.op == "Mul" and after is not None else (before, node)
-    )
-    steps = [
-        s
-        for s in (first, second)
-        if s is not None and any((c := site.constant(v)) is not None and c.shape == (1,) for v in s.inputs)
-    ]
-    return [s.op for s in steps] == ["Mul", "Add"]
+    steps: tuple[Node | None, Node | None] = (site.net.source(data), node)
+    after = site.net.only_reader(node.outputs[0])
+    if node.op == "Mul" and after is not None:
+        steps = (node, site.net.nodes[after])
+    ops = [step.op for step in steps if step is not None and _reads_one_number(site, step)]
+    return ops == ["Mul", "Add"]
+
+
+def _reads_one_number(site: Site, node: Node) -> bool:
+    """Whether one of a node's inputs is a tensor of one number."""
+    constants = [site.constant(value) for value in node.inputs]
+    return any(constant is not None and constant.shape == (1,) for constant in constants)
 
 
 def _is_one_channel(data: Shape | None, constant: tuple[int, ...]) -> bool:
     """Whether a single number stands for a channel axis of length one, and does not scale everything."""
     if data is None:
         return len(constant) > 2
-    return len(data) > 1 and 1 in (
-        data[-1],
-        data[_channel_axis(constant)] if len(constant) <= len(data) else None,
-    )
+    if len(data) < 2:
+        return False
+    has_axis = len(constant) <= len(data) and data[_channel_axis(constant)] == 1
+    return data[-1] == 1 or has_axis
 
 
 def _channel_axis(shape: tuple[int, ...]) -> int:
@@ -122,34 +144,42 @@ def _channel_axis(shape: tuple[int, ...]) -> int:
 
 
 def _rescaling(op: str, number: float) -> dict[str, Any]:
-    scale = {"Mul": number, "Div": 1 / number if number else float("inf")}.get(op, 1.0)
-    return {"scale": decimal(scale), "offset": decimal({"Add": number, "Sub": -number}.get(op, 0.0))}
+    inverse = 1 / number if number else float("inf")
+    scale = {"Mul": number, "Div": inverse}.get(op, 1.0)
+    offset = {"Add": number, "Sub": -number}.get(op, 0.0)
+    return {"scale": decimal(scale), "offset": decimal(offset)}
 
 
 def _bound(site: Site, node: Node, i: int, name: str) -> float | None:
-    value = (
-        node.attributes.get(name)
-        if name in node.attributes
-        else site.net.scalar(node.inputs[i])
-        if len(node.inputs) > i
-        else None
-    )
+    value = node.attributes.get(name)
+    if name not in node.attributes and len(node.inputs) > i:
+        value = site.net.scalar(node.inputs[i])
     return None if value is None or abs(value) > 3e38 else decimal(value)
 
 
 def _activation(site: Site, node: Node) -> Activation:
     if node.op in WITH_PARAMETERS:
-        name, attribute, parameter, default = WITH_PARAMETERS[node.op]
-        value = decimal(node.attributes.get(attribute, default))
-        return name if (name, value) == ("elu", 1.0) else (name, {parameter: value})
+        return _with_parameter(node)
     if node.op == "HardSigmoid":
-        alpha, beta = (decimal(node.attributes.get(k, d)) for k, d in (("alpha", 0.2), ("beta", 0.5)))
-        return named_hard_sigmoid(alpha, beta)
+        alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
+        return named_hard_sigmoid(decimal(alpha), decimal(beta))
     if node.op == "Gelu":
         return "gelu_tanh" if node.attributes.get("approximate", "none") == "tanh" else "gelu"
     name = ACTIVATIONS[node.op]
-    axis, rank = int(node.attributes.get("axis", -1 if site.opset >= 13 else 1)), site.rank(node.inputs[0])
-    return (name, {"axis": axis}) if "softmax" in name and axis not in (-1, (rank or 0) - 1) else name
+    return _softmax(site, node, name) if "softmax" in name else name
+
+
+def _with_parameter(node: Node) -> Activation:
+    name, attribute, parameter, default = WITH_PARAMETERS[node.op]
+    value = decimal(node.attributes.get(attribute, default))
+    return name if (name, value) == ("elu", 1.0) else (name, {parameter: value})
+
+
+def _softmax(site: Site, node: Node, name: str) -> Activation:
+    """A softmax names its axis where this is not the last one."""
+    default = -1 if site.opset >= 13 else 1
+    axis, rank = int(node.attributes.get("axis", default)), site.rank(node.inputs[0]) or 0
+    return name if axis in (-1, rank - 1) else (name, {"axis": axis})
 
 
 BUILDERS: dict[str, Builder] = {

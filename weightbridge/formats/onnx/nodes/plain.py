@@ -24,33 +24,35 @@ def same(site: Site, node: Node, index: int) -> Draft | None:
 
 
 def transpose(site: Site, node: Node, index: int) -> Draft | None:
-    """Permute, in Keras's way of counting (the batch is not counted) where the batch stays; else the order as
-    it is.
-    """
+    """Permute: in Keras's way of counting, which leaves out the batch, where the batch stays in its place."""
     order = tuple(node.attributes.get("perm", ()))
     if not order and (rank := site.rank(node.inputs[0])):
         order = tuple(reversed(range(rank)))
-    return draft(
-        site,
-        node,
-        index,
-        "Permute",
-        {"order": order[1:]} if order[:1] == (0,) else {"order": order, "moves_batch": True},
-    )
+    keeps_batch = order[:1] == (0,)
+    attributes = {"order": order[1:]} if keeps_batch else {"order": order, "moves_batch": True}
+    return draft(site, node, index, "Permute", attributes)
 
 
 def reshape(site: Site, node: Node, index: int) -> Draft | None:
-    """Flatten where a matrix comes out, Reshape otherwise."""
-    shape = site.shapes.get(node.outputs[0])
-    rank = len(shape) if shape is not None else None
-    if node.op == "Flatten":
-        return draft(site, node, index, "Flatten", {}) if int(node.attributes.get("axis", 1)) == 1 else None
-    asked = requested_shape(node, Facts(site.net, site.shapes)) if node.op == "Reshape" else None
-    rank = rank if rank is not None else len(asked) if asked is not None else None
-    if node.op == "Reshape" and rank == 2 and _keeps_batch(site, node):
+    """Reshape, or Flatten where a matrix comes out whose rows are the items of the batch."""
+    if node.op == "Reshape" and _rank_after(site, node) == 2 and _keeps_batch(site, node):
         return draft(site, node, index, "Flatten", {})
-    target = shape[1:] if shape is not None else None
-    return draft(site, node, index, "Reshape", {} if target is None else {"shape": target})
+    shape = site.shapes.get(node.outputs[0])
+    attributes = {} if shape is None else {"shape": shape[1:]}
+    return draft(site, node, index, "Reshape", attributes)
+
+
+def flatten(site: Site, node: Node, index: int) -> Draft | None:
+    axis = int(node.attributes.get("axis", 1))
+    return draft(site, node, index, "Flatten", {}) if axis == 1 else None
+
+
+def _rank_after(site: Site, node: Node) -> int | None:
+    """How many axes a Reshape gives, by its output's shape, else by the one it asks for."""
+    shape = site.shapes.get(node.outputs[0])
+    if shape is None:
+        shape = requested_shape(node, Facts(site.net, site.shapes))
+    return None if shape is None else len(shape)
 
 
 def _keeps_batch(site: Site, node: Node) -> bool:
@@ -72,22 +74,22 @@ def reduce(site: Site, node: Node, index: int) -> Draft | None:
         return None
     if rank is None:
         rank = len(axes) + 2
-    if not rank:
+    if rank < 3 or not _leaves_channels({axis % rank for axis in axes}, rank, node):
         return None
-    gone = {a % rank for a in axes}
-    is_last_step = (
-        rank == 3 and 2 in gone and bool(node.attributes.get("keepdims", 1))
-    )  # a mean over features, as in a normalisation
-    if rank < 3 or 0 in gone or len(gone) != rank - 2 or not {rank - 1, 1} - gone or is_last_step:
-        return None
-    layout = "channels_last" if rank - 1 not in gone else "channels_first"
-    return draft(
-        site,
-        node,
-        index,
-        "GlobalPool",
-        {"kind": "max" if node.op == "ReduceMax" else "average", "data_format": layout},
-    )
+    has_channels_last = (rank - 1) not in {axis % rank for axis in axes}
+    attributes = {
+        "kind": "max" if node.op == "ReduceMax" else "average",
+        "data_format": "channels_last" if has_channels_last else "channels_first",
+    }
+    return draft(site, node, index, "GlobalPool", attributes)
+
+
+def _leaves_channels(gone: set[int], rank: int, node: Node) -> bool:
+    """Whether the batch and the first or the last of the other axes are left."""
+    keeps_axes = bool(node.attributes.get("keepdims", 1))
+    if rank == 3 and 2 in gone and keeps_axes:  # a mean over features, as in a normalisation
+        return False
+    return 0 not in gone and len(gone) == rank - 2 and not {1, rank - 1} <= gone
 
 
 def resize(site: Site, node: Node, index: int) -> Draft | None:
@@ -106,7 +108,8 @@ def plain(op: str) -> Builder:
 
 BUILDERS: dict[str, Builder] = {
     **dict.fromkeys(SAME, same),
-    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), reshape),
+    **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze"), reshape),
+    "Flatten": flatten,
     "Transpose": transpose,
     "Concat": concat,
     "ReduceMean": reduce,
