@@ -63,15 +63,20 @@ LIKE: dict[str, list[Op]] = {
 }
 
 
-def _saved(folder: Path, steps: list[Op], factor: list[Op] = FACTOR) -> Path:
+def _saved(
+    folder: Path, steps: list[Op], factor: list[Op] = FACTOR, mean_shape: tuple[int, ...] = (1, WIDTH, 1, 1)
+) -> Path:
     ops: list[Op] = [
         ("Conv", ["x", "k"], ["c"], {}),
-        ("Reshape", ["mean", "shape"], ["m"], {}),
+        ("Reshape", ["mean", "mean_shape"], ["m"], {}),
         *factor,
         *steps,
     ]
-    tensors = {"k": values((WIDTH, 3, 1, 1)), "eps": EPSILON, "shape": np.array([1, WIDTH, 1, 1])}
-    tensors |= {
+    tensors = {
+        "k": values((WIDTH, 3, 1, 1)),
+        "eps": EPSILON,
+        "shape": np.array([1, WIDTH, 1, 1]),
+        "mean_shape": np.array(mean_shape),
         "gamma": values((WIDTH, 1, 1), 3),
         "beta": values((WIDTH, 1, 1), 4),
         "mean": values((WIDTH,), 5),
@@ -104,6 +109,11 @@ def test_a_long_way_to_a_factor_is_not_walked(tmp_path: Path) -> None:
     chain: list[Op] = [("Mul", [f"l{i}" if i else "f", "eps"], [f"l{i + 1}"], {}) for i in range(3000)]
     steps: list[Op] = [("Sub", ["c", "m"], ["d"], {}), ("Mul", ["d", "l3000"], ["y"], {})]
     assert not _norms(formats.read(_saved(tmp_path, [*chain, *steps])))
+
+
+def test_a_reshape_to_another_size_is_not_computed(tmp_path: Path) -> None:
+    huge = (1, 1 << 40, 1, 1)
+    assert not _norms(formats.read(_saved(tmp_path, FORMS["mean first"], mean_shape=huge)))
 
 
 def _target(folder: Path) -> Path:

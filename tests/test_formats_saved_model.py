@@ -236,6 +236,11 @@ def test_the_last_number_of_a_constant_is_repeated(tmp_path: Path) -> None:
     assert graph.tensors[0].load().tolist() == [[1, 2], [2, 2]]
 
 
+def test_a_constant_without_numbers_is_zero(tmp_path: Path) -> None:
+    graph = formats.read(saved(tmp_path, graph=constant((1, 2), numbers=b"") + MATMUL))
+    assert graph.tensors[0].load().tolist() == [[0, 0]]
+
+
 def test_operations_in_a_circle(tmp_path: Path) -> None:
     circle = field(1, field(1, b"w") + field(2, b"Identity") + field(3, b"v")) + field(
         1, field(1, b"v") + field(2, b"Identity") + field(3, b"w")

@@ -147,8 +147,8 @@ def test_without_attention_keras_models_go_by_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("bias", "op"),
-    [((6,), "Dense"), ((1, 6), "Dense"), ((4,), "Opaque"), ((6, 1), "Opaque")],
-    ids=["of the columns", "as a row", "of the rows", "as a column"],
+    [((6,), "Dense"), ((1, 6), "Dense"), ((4,), "Opaque"), ((6, 1), "Opaque"), ((), "Opaque")],
+    ids=["of the columns", "as a row", "of the rows", "as a column", "a single number"],
 )
 def test_a_matrix_called_weight_is_dense_with_a_bias_for_each_column(
     tmp_path: Path, bias: tuple[int, ...], op: str
@@ -159,6 +159,12 @@ def test_a_matrix_called_weight_is_dense_with_a_bias_for_each_column(
         version="2.8.0",
     )
     assert [one.op for one in formats.read(path).layers if one.tensors] == [op]
+
+
+def test_a_recurrent_kernel_of_one_number_is_no_recurrent_layer(tmp_path: Path) -> None:
+    variables = {"net/a/kernel:0": numbers(4, 12), "net/a/recurrent_kernel:0": numbers()}
+    path = write_legacy(tmp_path / "m.h5", {"net": variables}, version="2.8.0")
+    assert [layer.op for layer in formats.read(path).layers if layer.tensors] == ["Opaque"]
 
 
 CONVOLUTION = {"net/conv1/weights": (3, 3, 4, 8)}

@@ -84,7 +84,7 @@ def _is_dense(shapes: Named) -> bool:
     if shapes.keys() != {"weight", "bias"} or len(shapes["weight"]) != MATRIX:
         return False
     weight, bias = shapes["weight"], shapes["bias"]
-    return prod(bias) == bias[-1] == weight[1]
+    return bias[-1:] == weight[1:] and prod(bias) == weight[1]
 
 
 def class_of_group(group: str) -> str:
@@ -106,8 +106,10 @@ def _by_roles(shapes: Named, hint: str) -> str:
 
 
 def _by_gates(shapes: Named) -> str:
-    units = max(shapes["recurrent_kernel"][0], 1)
-    gate_units = shapes["kernel"][-1]
+    recurrent_kernel, gate_units = shapes["recurrent_kernel"], shapes["kernel"][-1]
+    if not recurrent_kernel:
+        return ""
+    units = max(recurrent_kernel[0], 1)
     return GATES.get(gate_units // units, "")
 
 

@@ -75,7 +75,7 @@ def _sizes(op: str, shapes: Shapes) -> dict[str, Any]:
         sizes = {"filters": kernel[-1], "kernel_size": kernel[:-2]}
     if op == "Dense" and kernel:
         sizes["units"] = kernel[-1]
-    if "recurrent_kernel" in shapes:
+    if shapes.get("recurrent_kernel"):
         sizes["units"] = shapes["recurrent_kernel"][0]
     if "embeddings" in shapes:
         sizes |= dict(zip(("input_dim", "output_dim"), shapes["embeddings"], strict=False))

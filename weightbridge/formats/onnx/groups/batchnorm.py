@@ -6,6 +6,7 @@ values that come out for random tensors.
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import permutations
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -76,9 +77,10 @@ def _has_computed(site: Site, nodes: Sequence[Node]) -> bool:
 
 
 def _are_vectors(constants: Sequence[Constant]) -> bool:
-    """Whether these are as many as a BatchNorm has, of one size."""
+    """Whether these are as many as a BatchNorm has, of one size, which their views keep."""
     sizes = {constant.size for constant in constants}
-    return 2 <= len(constants) <= TENSORS and len(sizes) == 1 and sizes != {1}
+    shown = {constant.size if constant.shape is None else prod(constant.shape) for constant in constants}
+    return 2 <= len(constants) <= TENSORS and len(sizes) == 1 and sizes != {1} and shown == sizes
 
 
 def _shape_beside(site: Site, nodes: Sequence[Node], known: dict[str, Any]) -> tuple[int, ...] | None:

@@ -115,4 +115,5 @@ def _numbers(data: Buffer, value: Span, name: str) -> Array:
         elif field.number == BITS.get(name):
             bits = integers(data, field).astype(np.uint16)
             parts.append(bits.view(dtype))
-    return np.concatenate(parts).astype(dtype) if parts else np.zeros(1, dtype)
+    numbers = np.concatenate(parts).astype(dtype) if parts else np.zeros(0, dtype)
+    return numbers if numbers.size else np.zeros(1, dtype)
