@@ -54,17 +54,32 @@ def ordered(model: ConfigLayer, calls: Calls, where: str) -> list[tuple[ConfigLa
 
     Raises Corrupt for a call of a layer that is not there, and for calls that go in a circle.
     """
-    listed = [(layer, n, call) for layer in model.layers for n, call in enumerate(layer.calls or (Call(()),))]
-    index = {(layer.name, n): i for i, (layer, n, _) in enumerate(listed)}
-    needed = [[_place(index, calls, layer, r, where) for r in call.inputs] for layer, _, call in listed]
+    listed = [(layer, *call) for layer in model.layers for call in enumerate(layer.calls or (Call(()),))]
+    index = {(layer.name, number): place for place, (layer, number, _) in enumerate(listed)}
+    needed = [_places(index, calls, layer, call, where) for layer, _, call in listed]
     order = _after_needed(needed)
     if len(order) < len(listed):
-        placed = set(order)
-        stuck = next(layer.name for i, (layer, _, _) in enumerate(listed) if i not in placed)
-        raise Corrupt(
-            f"the calls go in a circle through layer {stuck!r}", where=where, fix="Save the model again"
-        )
-    return [listed[i] for i in order]
+        stuck = min(set(range(len(listed))) - set(order))
+        raise _circular(listed[stuck][0].name, where)
+    return [listed[place] for place in order]
+
+
+def _places(
+    index: Mapping[tuple[str, int], int], calls: Calls, layer: ConfigLayer, call: Call, where: str
+) -> list[int]:
+    """The places of the calls that feed a call. Raises Corrupt for one that is not there."""
+    places = []
+    for reference in call.inputs:
+        place = index.get((reference.layer, calls.number(reference)))
+        if place is None:
+            raise _absent(f"layer {layer.name!r} is fed by", reference, where)
+        places.append(place)
+    return places
+
+
+def _circular(name: str, where: str) -> Corrupt:
+    cause = f"the calls go in a circle through layer {name!r}"
+    return Corrupt(cause, where=where, fix="Save the model again")
 
 
 def _after_needed(needed: Sequence[Sequence[int]]) -> list[int]:
@@ -97,15 +112,6 @@ def check_outputs(model: ConfigLayer, calls: Calls, where: str) -> None:
     for reference in model.outputs:
         if calls.number(reference, output=True) < 0:
             raise _absent("the model's output is", reference, where)
-
-
-def _place(
-    index: Mapping[tuple[str, int], int], calls: Calls, layer: ConfigLayer, reference: Reference, where: str
-) -> int:
-    found = index.get((reference.layer, calls.number(reference)))
-    if found is None:
-        raise _absent(f"layer {layer.name!r} is fed by", reference, where)
-    return found
 
 
 def _absent(what: str, reference: Reference, where: str) -> Corrupt:

@@ -83,74 +83,90 @@ def _layer(value: Any, where: str, depth: int) -> ConfigLayer:
         raise Corrupt(f"models nested more than {MAX_DEPTH} deep", where=where, fix="Save the model again")
     if not isinstance(value, dict) or not isinstance(value.get("class_name"), str):
         raise _malformed(where, "a layer without a class name", value)
-    config, class_name = value.get("config"), value["class_name"]
-    listed = isinstance(config, list)
-    settings: dict[str, Any] = {"layers": config} if listed else config if isinstance(config, dict) else {}
-    name = value.get("name", settings.get("name"))
-    name = name if isinstance(name, str) else _name_within(config) or class_name.lower()
-    place = f"{where}/{name}"
-    kind = (
-        "operation" if _string(value.get("module")).startswith(OPERATION_MODULES) else _kind(settings, listed)
-    )
-    children, wrapped = (
-        _children(settings, kind, place, depth + 1) if class_name in WRAPPERS or kind in MODELS else ((), ())
-    )
-    nodes = value.get("inbound_nodes")
-    build = value.get("build_config")
+    class_name = value["class_name"]
+    listed = isinstance(value.get("config"), list)
+    settings = _settings(value.get("config"))
+    name = _layer_name(value, settings)
+    module = _string(value.get("module"))
+    kind = "operation" if module.startswith(OPERATION_MODULES) else _kind(settings, listed)
+    inner: tuple[tuple[str, ConfigLayer], ...] = ()
+    if class_name in WRAPPERS or kind in MODELS:
+        inner = _inner(settings, kind, f"{where}/{name}", depth + 1)
+    is_functional = kind == "functional"
     return ConfigLayer(
         name=name,
         class_name=class_name,
         config=MappingProxyType(settings),
         kind=kind,
-        module=_string(value.get("module")),
+        module=module,
         registered=_string(value.get("registered_name")),
-        build_shape=build.get("input_shape", build.get("shapes_dict")) if isinstance(build, dict) else None,
+        build_shape=_build_shape(value.get("build_config")),
         shared_id=value.get("shared_object_id"),
-        calls=tuple(call_of(node, class_name) for node in nodes) if isinstance(nodes, list) else (),
-        layers=children,
-        wrapped=wrapped,
-        inputs=references(settings.get("input_layers")) if kind == "functional" else (),
-        outputs=references(settings.get("output_layers")) if kind == "functional" else (),
+        calls=_calls(value.get("inbound_nodes"), class_name),
+        layers=tuple(layer for _, layer in inner),
+        wrapped=tuple(key for key, _ in inner if key),
+        inputs=references(settings.get("input_layers")) if is_functional else (),
+        outputs=references(settings.get("output_layers")) if is_functional else (),
         traits=_traits(value, listed),
     )
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """A layer's config; a bare list holds the layers of a Sequential."""
+    if isinstance(config, list):
+        return {"layers": config}
+    return config if isinstance(config, dict) else {}
+
+
+def _layer_name(value: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """A layer's name; Keras 1 names no Sequential, and its wrappers carry their name inside."""
+    outer, inner = value.get("name", settings.get("name")), settings.get("name")
+    if isinstance(outer, str):
+        return outer
+    return _string(inner) or str(value["class_name"]).lower()
 
 
 def _kind(config: Mapping[str, Any], listed: bool) -> Kind:
     layers = config.get("layers")
     if isinstance(layers, list) and "input_layers" in config and "output_layers" in config:
         return "functional"
-    if listed or (
-        isinstance(layers, list) and all(isinstance(x, dict) and "class_name" in x for x in layers)
-    ):
-        return "sequential"
-    return "layer"
+    return "sequential" if listed or _are_layers(layers) else "layer"
 
 
-def _name_within(config: Any) -> str:
-    """Keras 1 names no Sequential; its wrappers carry their name inside."""
-    return config["name"] if isinstance(config, dict) and isinstance(config.get("name"), str) else ""
+def _are_layers(values: Any) -> bool:
+    if not isinstance(values, list):
+        return False
+    return all(isinstance(value, dict) and "class_name" in value for value in values)
 
 
-def _children(
+def _inner(
     config: Mapping[str, Any], kind: Kind, where: str, depth: int
-) -> tuple[tuple[ConfigLayer, ...], tuple[str, ...]]:
+) -> tuple[tuple[str, ConfigLayer], ...]:
+    """The layers of a model, or what a wrapper wraps, each with the config's key that holds it."""
     if kind in MODELS:
         layers = tuple(_layer(inner, where, depth) for inner in config["layers"])
         _refuse_same_names(layers, where)
-        return _marked(layers), ()
-    listed = {
-        key: config[key] if isinstance(config.get(key), list) else [config.get(key)] for key in WRAPPED_KEYS
-    }
-    inner = [(key, one) for key, values in listed.items() for one in values if _is_layer(one)]
-    return tuple(_layer(one, where, depth) for _, one in inner), tuple(key for key, _ in inner)
+        return tuple(("", layer) for layer in _marked(layers))
+    wrapped = [(key, value) for key in WRAPPED_KEYS for value in _as_list(config.get(key))]
+    return tuple((key, _layer(value, where, depth)) for key, value in wrapped if _is_layer(value))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _is_layer(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("class_name"), str)
-        and isinstance(value.get("config"), dict | list)
-    )
+    if not isinstance(value, dict):
+        return False
+    return isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict | list)
+
+
+def _build_shape(build: Any) -> Any:
+    return build.get("input_shape", build.get("shapes_dict")) if isinstance(build, dict) else None
+
+
+def _calls(nodes: Any, class_name: str) -> tuple[Call, ...]:
+    return tuple(call_of(node, class_name) for node in nodes) if isinstance(nodes, list) else ()
 
 
 def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
@@ -165,21 +181,18 @@ def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
 
 
 def _traits(value: Mapping[str, Any], listed: bool) -> frozenset[str]:
-    return frozenset(({"list-config"} if listed else set()) | ({"module"} if "module" in value else set()))
+    traits = {"list-config": listed, "module": "module" in value}
+    return frozenset(trait for trait, has_trait in traits.items() if has_trait)
 
 
 def _marked(layers: tuple[ConfigLayer, ...]) -> tuple[ConfigLayer, ...]:
-    """Nested models that another layer refers to as older Keras did, by a call that Keras 3 does not count."""
-    calls = {layer.name: len(layer.calls) for layer in layers if layer.kind in ("functional", "sequential")}
-    named = {
-        r.layer
-        for layer in layers
-        for call in layer.calls
-        for r in call.inputs
-        if r.node >= calls.get(r.layer, r.node + 1)
-    }
+    """Marks the nested models that are called as in older Keras: by a number that Keras 3 does not count."""
+    counts = {layer.name: len(layer.calls) for layer in layers if layer.kind in MODELS}
+    inputs = [reference for layer in layers for call in layer.calls for reference in call.inputs]
+    nested = [reference for reference in inputs if reference.layer in counts]
+    beyond = {reference.layer for reference in nested if reference.node >= counts[reference.layer]}
     return tuple(
-        replace(layer, traits=layer.traits | {"nested-call"}) if layer.name in named else layer
+        replace(layer, traits=layer.traits | {"nested-call"}) if layer.name in beyond else layer
         for layer in layers
     )
 

@@ -43,12 +43,10 @@ def weight_findings(origin: Origin) -> tuple[Finding, ...]:
     """The findings of rules about names of weights alone, for files without architecture."""
     if origin.version >= MODERN:
         return ()
-    rules = [
-        rule
-        for rule in dialects(users())
-        if "weights" in rule.match and admits(rule.versions, origin.version)
-    ]
-    return tuple(_finding(rule, _named(rule, origin)) for rule in rules if _named(rule, origin))
+    rules = [rule for rule in dialects(users()) if "weights" in rule.match]
+    admitted = [rule for rule in rules if admits(rule.versions, origin.version)]
+    named = [(rule, _named(rule, origin)) for rule in admitted]
+    return tuple(_finding(rule, names) for rule, names in named if names)
 
 
 def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
@@ -75,22 +73,45 @@ def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
 def changed(rule: Dialect, layer: ConfigLayer) -> ConfigLayer:
     """The layer as the rule's `normalise` says."""
     how, config = rule.normalise, dict(layer.config)
-    name = how.get("classes", {}).get(layer.class_name, layer.class_name)
-    if "class_by" in how:
-        name = how["class_by"]["names"].get(str(config.get(how["class_by"]["key"])), name)
-    for target, sources in how.get("collect", {}).items():
-        if all(s in config for s in sources):
-            config[target] = [config.pop(s) for s in sources]
-    for source, target in how.get("rename", {}).items():
-        if source in config:
-            config[target] = config.pop(source)
-    for key, values in how.get("values", {}).items():
-        if key in config and isinstance(config[key], str | int | float):
-            config[key] = values.get(str(config[key]), config[key])
+    class_name = _class_name(how, layer)
+    _collect(config, how.get("collect", {}))
+    _rename(config, how.get("rename", {}))
+    _change_values(config, how.get("values", {}))
     config |= how.get("set", {})
     for key in how.get("drop", ()):
         config.pop(key, None)
-    return replace(layer, class_name=name, config=MappingProxyType(config))
+    return replace(layer, class_name=class_name, config=MappingProxyType(config))
+
+
+def _class_name(how: Mapping[str, Any], layer: ConfigLayer) -> str:
+    """Today's class, told by the old one or by a value of the config."""
+    name: str = how.get("classes", {}).get(layer.class_name, layer.class_name)
+    if "class_by" not in how:
+        return name
+    by_value = how["class_by"]
+    value = str(layer.config.get(by_value["key"]))
+    told: str = by_value["names"].get(value, name)
+    return told
+
+
+def _collect(config: dict[str, Any], lists: Mapping[str, list[str]]) -> None:
+    """Puts the values of several keys into one list."""
+    for target, sources in lists.items():
+        if all(source in config for source in sources):
+            config[target] = [config.pop(source) for source in sources]
+
+
+def _rename(config: dict[str, Any], names: Mapping[str, str]) -> None:
+    for source, target in names.items():
+        if source in config:
+            config[target] = config.pop(source)
+
+
+def _change_values(config: dict[str, Any], changes: Mapping[str, Mapping[str, Any]]) -> None:
+    for key, values in changes.items():
+        value = config.get(key)
+        if isinstance(value, str | int | float):
+            config[key] = values.get(str(value), value)
 
 
 def _normalised(

@@ -127,7 +127,7 @@ class _Builder:
         for layer in model.layers:
             inner = _inside(place, layer, stores)
             if layer.class_name == "InputLayer":
-                inputs = self._add(layer, inner, inputs, "Identity" if inputs else "Input")
+                inputs = self._input(layer, inner, inputs)
             else:
                 inputs = self.layer(layer, inner, inputs)
         return inputs
@@ -135,19 +135,28 @@ class _Builder:
     def _functional(self, model: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
         stores, calls = storage_names(model.layers), calls_of(model)
         check_outputs(model, calls, self.where)
-        fed = dict(zip((r.layer for r in model.inputs), inputs, strict=False))
+        fed = dict(zip((reference.layer for reference in model.inputs), inputs, strict=False))
         made: dict[tuple[str, int], Outputs] = {}
         for layer, number, call in ordered(model, calls, self.where):
             inner = _inside(place, layer, stores)
             if layer.class_name == "InputLayer":
-                outer = (replace(fed.get(layer.name, inputs[0]), keyword=""),) if inputs else ()
-                made[layer.name, number] = self._add(layer, inner, outer, "Identity" if outer else "Input")
+                made[layer.name, number] = self._input(layer, inner, _fed_to(layer, fed, inputs))
             else:
-                sources = tuple(self._source(made[r.layer, calls.number(r)], r) for r in call.inputs)
-                made[layer.name, number] = self.layer(layer, inner, sources)
-                if layer.kind not in MODELS:  # the node of the layer itself comes last
-                    self.nodes[-1] = replace(self.nodes[-1], call=call)
-        return tuple(self._source(made[r.layer, calls.number(r, output=True)], r) for r in model.outputs)
+                sources = [self._source(made[r.layer, calls.number(r)], r) for r in call.inputs]
+                made[layer.name, number] = self._called(layer, inner, tuple(sources), call)
+        ends = [(made[r.layer, calls.number(r, output=True)], r) for r in model.outputs]
+        return tuple(self._source(outputs, reference) for outputs, reference in ends)
+
+    def _input(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
+        """An input of a model; that of a nested one passes on what it is fed."""
+        return self._add(layer, place, inputs, "Identity" if inputs else "Input")
+
+    def _called(self, layer: ConfigLayer, place: _Place, inputs: Outputs, call: Call) -> Outputs:
+        """The nodes of a call, of which that of the layer itself comes last."""
+        outputs = self.layer(layer, place, inputs)
+        if layer.kind not in MODELS:
+            self.nodes[-1] = replace(self.nodes[-1], call=call)
+        return outputs
 
     def _wrapper(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
         """The wrapped layers between the wrapper's parents and the wrapper: side by side, or one after
@@ -253,6 +262,11 @@ def _both_ways(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
         (replace(forward, name=f"forward_{name}"), "forward_layer"),
         (replace(backward, name=f"backward_{back}", config=turned), "backward_layer"),
     )
+
+
+def _fed_to(layer: ConfigLayer, fed: Mapping[str, Source], inputs: Outputs) -> Outputs:
+    """What feeds an input of a nested model; the first one where it is not said."""
+    return (replace(fed.get(layer.name, inputs[0]), keyword=""),) if inputs else ()
 
 
 def _inside(place: _Place, layer: ConfigLayer, stores: Mapping[str, str]) -> _Place:

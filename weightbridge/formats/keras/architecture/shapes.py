@@ -2,7 +2,7 @@
 be known.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -73,28 +73,30 @@ def _conv(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
 def _channels(found: Attributes, shape: Shape, layout: str) -> int | None:
     if "filters" in found:
         return int(found["filters"])
-    seen = shape[0] if layout == "channels_first" else shape[-1]
-    return None if seen is None else seen * int(found.get("depth_multiplier", 1))
+    channels = _channel(shape, layout)
+    return None if channels is None else channels * int(found.get("depth_multiplier", 1))
+
+
+def _channel(shape: Shape, layout: str) -> int | None:
+    """How many channels a shape has."""
+    return shape[0] if layout == "channels_first" else shape[-1]
 
 
 def _pool(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
-    sizes, layout = spatial(shape, found["data_format"]), found["data_format"]
+    layout = found["data_format"]
+    sizes = spatial(shape, layout)
     if sizes is None or len(sizes) != found["rank"]:
         return None
-    return with_channels(
-        slide(sizes, found["padding"], _window(found)),
-        shape[0] if layout == "channels_first" else shape[-1],
-        layout,
-    )
+    after = slide(sizes, found["padding"], _window(found))
+    return with_channels(after, _channel(shape, layout), layout)
 
 
 def _global_pool(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
-    channels = shape[0] if found["data_format"] == "channels_first" else shape[-1]
-    return (
-        with_channels((1,) * (len(shape) - 1), channels, found["data_format"])
-        if found["keepdims"]
-        else (channels,)
-    )
+    layout = found["data_format"]
+    channels = _channel(shape, layout)
+    if not found["keepdims"]:
+        return (channels,)
+    return with_channels((1,) * (len(shape) - 1), channels, layout)
 
 
 def _dense(_: str, found: Attributes, shape: Shape) -> Shape | None:
@@ -102,24 +104,28 @@ def _dense(_: str, found: Attributes, shape: Shape) -> Shape | None:
 
 
 def _recurrent(_: str, found: Attributes, shape: Shape) -> Shape | None:
-    return (
-        (shape[0], found["units"]) if found["return_sequences"] and len(shape) == 2 else (found["units"],)
-    )  # steps, features
+    has_steps = found["return_sequences"] and len(shape) == 2  # steps, features
+    return (shape[0], found["units"]) if has_steps else (found["units"],)
 
 
 def _flatten(_: str, __: Attributes, shape: Shape) -> Shape | None:
-    return (None if any(n is None for n in shape) else prod(n for n in shape if n is not None),)
+    return (_size(shape),)
+
+
+def _size(shape: Shape) -> int | None:
+    """The number of elements, None where a length is not known."""
+    known = [length for length in shape if length is not None]
+    return prod(known) if len(known) == len(shape) else None
 
 
 def _reshape(_: str, found: Attributes, shape: Shape) -> Shape | None:
     target = found.get("shape")
     if not isinstance(target, tuple):
         return None
-    known = prod(n for n in target if isinstance(n, int) and n > 0)
-    total = None if any(n is None for n in shape) else prod(n for n in shape if n is not None)
-    return tuple(
-        (total // max(known, 1) if total is not None else None) if n in (-1, None) else int(n) for n in target
-    )
+    total = _size(shape)
+    known = prod(length for length in target if isinstance(length, int) and length > 0)
+    rest = None if total is None else total // max(known, 1)
+    return tuple(rest if length in (-1, None) else int(length) for length in target)
 
 
 def _permute(_: str, found: Attributes, shape: Shape) -> Shape | None:
@@ -130,53 +136,52 @@ def _permute(_: str, found: Attributes, shape: Shape) -> Shape | None:
 
 
 def _around(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
-    sizes, layout = spatial(shape, found["data_format"]), found["data_format"]
-    if sizes is None or len(sizes) != len(found["padding"]):
+    layout, padding = found["data_format"], found["padding"]
+    sizes = spatial(shape, layout)
+    if sizes is None or len(sizes) != len(padding):
         return None
     sign = 1 if "mode" in found else -1
-    after = tuple(
-        None if n is None else n + sign * sum(p) for n, p in zip(sizes, found["padding"], strict=True)
-    )
-    return with_channels(after, shape[0] if layout == "channels_first" else shape[-1], layout)
+    added = [sign * sum(sides) for sides in padding]
+    after = tuple(None if n is None else n + more for n, more in zip(sizes, added, strict=True))
+    return with_channels(after, _channel(shape, layout), layout)
 
 
 def _resize(class_name: str, found: Attributes, shape: Shape) -> Shape | None:
     if "scale" not in found:
         return (*found["size"], shape[-1])
-    sizes, layout = spatial(shape, found["data_format"]), found["data_format"]
-    factors = per_axis(found["scale"], rank_of(class_name))
+    layout = found["data_format"]
+    sizes, factors = spatial(shape, layout), per_axis(found["scale"], rank_of(class_name))
     if sizes is None or len(sizes) != len(factors):
         return None
-    after = tuple(None if n is None else n * f for n, f in zip(sizes, factors, strict=True))
-    return with_channels(after, shape[0] if layout == "channels_first" else shape[-1], layout)
+    after = tuple(None if n is None else n * factor for n, factor in zip(sizes, factors, strict=True))
+    return with_channels(after, _channel(shape, layout), layout)
 
 
 def _broadcast(shapes: tuple[Shape | None, ...]) -> Shape | None:
-    known = [
-        s for s in shapes if s is not None
-    ]  # a shape that is not known is most likely that of its siblings
+    # a shape that is not known is most likely that of its siblings
+    known = [shape for shape in shapes if shape is not None]
     if not known:
         return None
-    rank = max(len(s) for s in known)
-    axes = zip(*((1,) * (rank - len(s)) + s for s in known), strict=True)
-    return tuple(next((n for n in axis if n != 1), 1) for axis in axes)
+    rank = max(len(shape) for shape in known)
+    axes = zip(*((1,) * (rank - len(shape)) + shape for shape in known), strict=True)
+    return tuple(next((length for length in axis if length != 1), 1) for axis in axes)
 
 
 def _concatenated(found: Attributes, shapes: tuple[Shape | None, ...]) -> Shape | None:
-    known, axis = [s for s in shapes if s is not None], found.get("axis", -1)
-    if (
-        len(known) < len(shapes)
-        or len({len(s) for s in known}) != 1
-        or not isinstance(axis, int)
-        or axis == 0
-    ):
+    known, axis = [shape for shape in shapes if shape is not None], found.get("axis", -1)
+    ranks = {len(shape) for shape in known}
+    if len(known) < len(shapes) or len(ranks) != 1 or not isinstance(axis, int) or axis == 0:
         return None
     place = axis if axis < 0 else axis - 1 - len(known[0])
-    lengths = [s[place] for s in known]
-    total = None if any(n is None for n in lengths) else sum(n for n in lengths if n is not None)
-    shape = list(known[0])
-    shape[place] = total
-    return tuple(shape)
+    joined = list(known[0])
+    joined[place] = _total([shape[place] for shape in known])
+    return tuple(joined)
+
+
+def _total(lengths: Sequence[int | None]) -> int | None:
+    """Their sum, None where one is not known."""
+    known = [length for length in lengths if length is not None]
+    return sum(known) if len(known) == len(lengths) else None
 
 
 def _attention(_: str, found: Attributes, shape: Shape) -> Shape | None:
@@ -190,10 +195,10 @@ def _einsum(_: str, found: Attributes, shape: Shape) -> Shape | None:
     if "." in found["equation"] or len(letters) != len(shape) + 1:
         return None
     told = found.get("output_shape", ())
-    sizes = dict(zip(output[::-1], told[::-1], strict=False)) | {
-        k: n for k, n in zip(letters[1:], shape, strict=True) if n is not None
-    }
-    return tuple(sizes.get(k) for k in output[1:])
+    fed = zip(letters[1:], shape, strict=True)
+    sizes = dict(zip(output[::-1], told[::-1], strict=False))
+    sizes |= {letter: length for letter, length in fed if length is not None}
+    return tuple(sizes.get(letter) for letter in output[1:])
 
 
 RULES: Mapping[str, Rule] = {
