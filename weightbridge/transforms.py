@@ -85,6 +85,40 @@ def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     return apply(parameters["inner"], parameters["parameters"], chosen)
 
 
+def _cudnn(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """What CuDNN's recurrent layers keep, as Keras's other layers keep it, and then `inner`; or `to` CuDNN.
+
+    value: `kernel` (each of `gates` is kept transposed), `lstm-bias` (input and recurrent one in a row, which
+    Keras adds up), `gru-bias` (the same as two rows). parameters: those of `inner`.
+    """
+    value, gates = parameters["value"], int(parameters["gates"])
+    if parameters["way"] == "to":
+        plain = apply(parameters["inner"], parameters["parameters"], arrays)
+        return _to_cudnn(plain, value, gates)
+    return apply(
+        parameters["inner"],
+        parameters["parameters"],
+        [_from_cudnn(array, value, gates) for array in arrays],
+    )
+
+
+def _from_cudnn(array: Array, value: str, gates: int) -> Array:
+    if value == "kernel":
+        blocks = np.split(array, gates, axis=-1)
+        return np.concatenate([block.reshape(block.shape[::-1]).T for block in blocks], axis=-1)
+    rows = array.reshape(2, -1)
+    return rows if value == "gru-bias" else rows[0] + rows[1]
+
+
+def _to_cudnn(array: Array, value: str, gates: int) -> Array:
+    if value == "kernel":
+        blocks = np.split(array, gates, axis=-1)
+        return np.concatenate([block.T.reshape(block.shape) for block in blocks], axis=-1)
+    if value == "gru-bias":
+        return array.reshape(-1)
+    return np.concatenate([array, np.zeros_like(array)])  # only their sum counts
+
+
 def _batchnorm_gamma(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """gamma' = gamma sqrt((var + eps_target) / (var + eps_source)): the same function, another epsilon."""
     gamma, variance = (array.astype(np.float64) for array in arrays)
@@ -221,10 +255,17 @@ def is_bitwise(transform: str, parameters: Mapping[str, Any]) -> bool:
     if transform == "gate-bias":
         return parameters.get("join") == "stack"
     if transform == "select":
-        inner = parameters.get("parameters")
-        inner_parameters = inner if isinstance(inner, Mapping) else {}
-        return is_bitwise(str(parameters.get("inner", "")), inner_parameters)
+        return _is_inner_bitwise(parameters)
+    if transform == "cudnn":
+        is_added = parameters.get("value") == "lstm-bias" and parameters.get("way") == "from"
+        return not is_added and _is_inner_bitwise(parameters)
     return not transform or "->" in transform or (transform in TRANSFORMS and transform not in COMPUTED)
+
+
+def _is_inner_bitwise(parameters: Mapping[str, Any]) -> bool:
+    inner = parameters.get("parameters")
+    inner_parameters = inner if isinstance(inner, Mapping) else {}
+    return is_bitwise(str(parameters.get("inner", "")), inner_parameters)
 
 
 TRANSFORMS: dict[str, Transform] = {
@@ -232,6 +273,7 @@ TRANSFORMS: dict[str, Transform] = {
     "gates": _gates,
     "gate-bias": _gate_bias,
     "select": _select,
+    "cudnn": _cudnn,
     "affine": _affine,
     "batchnorm-gamma": _batchnorm_gamma,
     "square": _standard_deviation,

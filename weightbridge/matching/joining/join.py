@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from weightbridge.matching.joining.as_vector import as_vector
 from weightbridge.matching.joining.bias_rows import bias_rows
 from weightbridge.matching.joining.by_rules import by_rules, names_pair
+from weightbridge.matching.joining.cudnn import both_plain, converted, converted_match, plain_sides
 from weightbridge.matching.joining.older_keras import joined_gates
 from weightbridge.matching.joining.same_layout import has_other_kernel, moved_kernel, same_layout
 from weightbridge.matching.joining.same_operation import as_same_operation
@@ -53,17 +54,20 @@ class Joiner:
         matches: list[Match] = []
         misfits: list[tuple[str, str]] = []
         missing: list[Tensor] = []
+        whole = source.layer, target.layer
+        source, target = both_plain(source, target)
         for role, tensor in target.tensors:
             given = self._counterpart(source, target, role)
             several = bias_rows(source, target, role, tensor)
             if several is None and given is None:
                 several = joined_gates(source, role, tensor)
             if several is not None:
-                matches.append(_match(pair, tensor, several))
+                matches.append(_match(pair, tensor, converted_match(several, *whole, role)))
             elif given is None:
                 missing.append(tensor)
             elif transform := self.of_part(source, target, role, given, tensor):
-                matches.append(_match(pair, tensor, ((given.name,), *transform), self._runners(pair, given)))
+                found = converted(transform, *whole, role)
+                matches.append(_match(pair, tensor, ((given.name,), *found), self._runners(pair, given)))
             else:
                 misfits.append((given.name, tensor.name))
         return Joined(tuple(matches), tuple(misfits), tuple(missing))
@@ -104,7 +108,10 @@ class Joiner:
         """The exact transform of one tensor into another and its parameters, "" for a copy; None where no
         rule joins them.
         """
-        return self._transform(source, target, wanted.role, given, wanted)
+        sides = Side(self.source, source, given), Side(self.target, target, wanted)
+        plain = plain_sides(*sides)
+        found = self._transform(plain[0].layer, plain[1].layer, wanted.role, plain[0].tensor, plain[1].tensor)
+        return None if found is None else converted(found, source, target, wanted.role)
 
     def _transform(
         self, source: Layer, target: Layer, role: str, given: Tensor, wanted: Tensor

@@ -12,6 +12,7 @@ from weightbridge.formats.keras.architecture.activations import (
 )
 from weightbridge.formats.keras.architecture.windows import explicit, pairs, per_axis, rank_of, spatial
 from weightbridge.model.graph import Shape
+from weightbridge.model.layouts import CUDNN
 
 Config = Mapping[str, Any]
 Attributes = dict[str, Any]
@@ -168,8 +169,13 @@ def _recurrent(class_name: str, config: Config, _: Shape | None) -> Attributes:
     if class_name in ("GRU", "GRUCell"):
         found["reset_after"] = bool(config.get("reset_after", True))
     if class_name.startswith("CuDNN"):
-        found |= {"recurrent_activation": "sigmoid"} | ({"reset_after": True} if "GRU" in class_name else {})
+        found |= {"recurrent_activation": "sigmoid"} | cudnn_layout(class_name)
     return found
+
+
+def cudnn_layout(class_name: str) -> Attributes:
+    """What is said of the weights of a layer for CuDNN."""
+    return {"weights": CUDNN} | ({"reset_after": True} if class_name == "CuDNNGRU" else {})
 
 
 def _attention(_: str, config: Config, __: Shape | None) -> Attributes:

@@ -110,7 +110,9 @@ def _by_gates(shapes: Named) -> str:
     if not recurrent_kernel:
         return ""
     units = max(recurrent_kernel[0], 1)
-    return GATES.get(gate_units // units, "")
+    class_name = GATES.get(gate_units // units, "")
+    is_for_cudnn = shapes.get("bias") == (2 * gate_units,) and class_name in ("LSTM", "GRU")
+    return f"CuDNN{class_name}" if is_for_cudnn else class_name
 
 
 def _by_kernels(shapes: Named, hint: str) -> str:

@@ -201,8 +201,16 @@ def _scopes(name: str, weights: Sequence[Weight]) -> list[tuple[str, ...]]:
     holders = {weight.holder for weight in weights} - {""}
     if len(holders) > 1:
         return [(*w.scope, w.holder) if w.holder not in ("", name) else w.scope for w in weights]
+    names = Counter((weight.scope, weight.last) for weight in weights)
+    if max(names.values(), default=0) > 1:  # what looks like a cell is a layer: `forward_cell`
+        return [(*weight.scope, _folder(weight)) for weight in weights]
     numbers = _numbers(weights)
     return [(*w.scope, number) if number else w.scope for w, number in zip(weights, numbers, strict=True)]
+
+
+def _folder(weight: Weight) -> str:
+    """The group in which a weight lies."""
+    return weight.dataset.path.split("/")[-2]
 
 
 def _numbers(weights: Sequence[Weight]) -> list[str]:

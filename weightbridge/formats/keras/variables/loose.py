@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+from weightbridge.formats.keras.architecture.attributes import cudnn_layout
 from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.keras.variables.stored import Stored, Variable
 from weightbridge.model.graph import Edge, Layer
@@ -58,6 +59,8 @@ def _known_attributes(op: str, stored: Stored) -> dict[str, Any]:
         attributes["go_backwards"] = True
     if op == "GRU" and "bias" in shapes:
         attributes["reset_after"] = len(shapes["bias"]) > 1  # input and recurrent biases apart
+    if stored.class_name.startswith("CuDNN"):
+        attributes |= cudnn_layout(stored.class_name)
     return attributes
 
 
