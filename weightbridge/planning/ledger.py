@@ -34,14 +34,13 @@ def without_second_uses(
 def _spent_twice(source: LayerGraph, target: LayerGraph, steps: Steps) -> dict[str, list[Step]]:
     """The source tensors that several steps read whole, with these steps, where nothing allows it."""
     tied_sources, tied_targets = _tied(source), _tied(target)
+    whole = [s for s in steps.values() if s.transform not in PARTIAL and not _is_said(s)]
     users: dict[str, list[Step]] = {}
-    for step in steps.values():
-        if step.transform in PARTIAL or step.target in tied_targets or _is_said(step):
-            continue
+    for step in whole:
         for name in step.sources:
-            if name not in tied_sources:
-                users.setdefault(name, []).append(step)
-    return {name: reading for name, reading in users.items() if len(reading) > 1}
+            users.setdefault(name, []).append(step)
+    spent = {name: [s for s in reading if s.target not in tied_targets] for name, reading in users.items()}
+    return {name: left for name, left in spent.items() if len(left) > 1 and name not in tied_sources}
 
 
 def _is_said(step: Step) -> bool:

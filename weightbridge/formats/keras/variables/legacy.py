@@ -1,7 +1,7 @@
 """The legacy layout's variables: one group a layer holds the weights of all that is nested in it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -198,27 +198,25 @@ def grouped(name: str, class_name: str, weights: Sequence[Weight]) -> Stored:
 
 def _scopes(name: str, weights: Sequence[Weight]) -> list[tuple[str, ...]]:
     """The sub-layer of each weight: its scope, and the layer in its own name where a group has several."""
-    holders = {weight.holder for weight in weights} - {""}
-    if len(holders) > 1:
-        return [(*w.scope, w.holder) if w.holder not in ("", name) else w.scope for w in weights]
-    names = Counter((weight.scope, weight.last) for weight in weights)
-    if max(names.values(), default=0) > 1:  # what looks like a cell is a layer: `forward_cell`
-        return [(*weight.scope, _folder(weight)) for weight in weights]
-    numbers = _numbers(weights)
-    return [(*w.scope, number) if number else w.scope for w, number in zip(weights, numbers, strict=True)]
+    parts = [""] * len(weights)
+    if len({weight.holder for weight in weights} - {""}) > 1:
+        parts = ["" if weight.holder == name else weight.holder for weight in weights]
+    elif _is_repeated((weight.scope, weight.last) for weight in weights):
+        parts = [_folder(weight) for weight in weights]  # what looks like a cell is a layer: `forward_cell`
+    elif _is_repeated((weight.scope, weight.role) for weight in weights):
+        parts = [weight.number for weight in weights]  # `kernel`, `bias`, `kernel_1`, `bias_1`
+    return [
+        (*weight.scope, part) if part else weight.scope for weight, part in zip(weights, parts, strict=True)
+    ]
+
+
+def _is_repeated(names: Iterable[Hashable]) -> bool:
+    return max(Counter(names).values(), default=0) > 1
 
 
 def _folder(weight: Weight) -> str:
     """The group in which a weight lies."""
     return weight.dataset.path.split("/")[-2]
-
-
-def _numbers(weights: Sequence[Weight]) -> list[str]:
-    """The numbers behind roles that occur several times in one scope (`kernel`, `bias`, `kernel_1`, `bias_1`)."""
-    counts = Counter((weight.scope, weight.role) for weight in weights)
-    if max(counts.values(), default=0) < 2:
-        return [""] * len(weights)
-    return [weight.number for weight in weights]
 
 
 def _guessed(name: str, above: str, weights: Sequence[Weight]) -> Stored:
