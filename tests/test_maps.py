@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from keras_files import source
-from network_files import dense, wired, write
+from keras_files import layer, source
+from network_files import conv, dense, wired, write
 from torch_files import held, zip_file
 
 import weightbridge as wb
@@ -53,12 +53,55 @@ def test_a_layer_spread_over_two_is_taken_by_its_tensors(tmp_path: Path) -> None
     assert found["one/bias"].sources == ("p.bias",)
 
 
-def test_a_tensor_that_does_not_fit_is_said(tmp_path: Path) -> None:
-    report = wb.check(state(tmp_path), target(tmp_path), map={"r.weight": "one/kernel"}, adapt="none")
+def test_a_tensor_that_does_not_fit_is_refused_with_those_that_it_fits(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"r\.weight has the shape \(2, 4\).*of its size: three/kernel"):
+        wb.check(state(tmp_path), target(tmp_path), map={"r.weight": "one/kernel"}, adapt="none")
+
+
+def test_a_layer_of_which_a_part_does_not_fit_is_said(tmp_path: Path) -> None:
+    report = wb.check(state(tmp_path), target(tmp_path), map={"r": "one"}, adapt="none")
     assert {(f.source, f.target) for f in report.findings if f.code == "WB201"} == {
         ("r.weight", "one/kernel"),
         ("r.bias", "one/bias"),
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        pytest.param({"fresh": "tow/*"}, "--fresh tow/.*the target has no 'tow/.*near it: two", id="fresh"),
+        pytest.param({"unused": "s*"}, "--unused s.*the source has no 's", id="unused"),
+        pytest.param({"unused": ["q.*", "zz"]}, "--unused zz: the source has no 'zz'", id="one of two"),
+        pytest.param({"unused": "{p,q}{.weight,.bias}"}, r"p\.\w+ is not left over", id="unused, and used"),
+        pytest.param(
+            {"map": {"p": "two"}, "fresh": "two"}, "cannot be fresh .--fresh. and filled", id="both"
+        ),
+        pytest.param({"map": {"p{1..2}": "two"}}, "the source has no 'p{1..2}'", id="braces"),
+    ],
+)
+def test_a_glob_of_nothing_is_refused(tmp_path: Path, options: dict[str, object], text: str) -> None:
+    with pytest.raises(UsageError, match=text):
+        wb.check(state(tmp_path), target(tmp_path), **options)
+
+
+def test_globs_are_written_as_reports_print_them(tmp_path: Path) -> None:
+    report = wb.check(
+        state(tmp_path),
+        target(tmp_path),
+        map={"{p,q}.{weight,bias}": "{two,one}/{kernel,bias}"},
+        fresh="th?ee/{kernel,bias}",
+        unused="[r-s].*",
+    )
+    assert report.plan is not None
+    assert {s.target: s.sources for s in report.plan.steps} == {
+        "one/kernel": ("q.weight",),
+        "one/bias": ("q.bias",),
+        "two/kernel": ("p.weight",),
+        "two/bias": ("p.bias",),
+        "three/kernel": (),
+        "three/bias": (),
+    }
+    assert {u.source for u in report.plan.unused if u.reason == "declared"} == {"r.weight", "r.bias"}
 
 
 @pytest.mark.parametrize(
@@ -74,3 +117,44 @@ def test_a_tensor_that_does_not_fit_is_said(tmp_path: Path) -> None:
 def test_a_map_of_nothing_is_refused(tmp_path: Path, given: dict[str, str], text: str) -> None:
     with pytest.raises(UsageError, match=text):
         wb.check(state(tmp_path), target(tmp_path), map=given)
+
+
+def vgg(folder: Path) -> Path:
+    layers = [source("y", [32, 32, 3])]
+    for n, width in enumerate((8, 12, 16, 18)):
+        layers += [conv(f"c{n}", width, use_bias=True), conv(f"d{n}", width, use_bias=True, strides=[2, 2])]
+    pool = layer("GlobalAveragePooling2D", "pool")
+    return write(folder, "vgg", wired(*layers, conv("e", 20, 1, use_bias=True), pool, dense("out", 7)))
+
+
+def strided(folder: Path) -> Path:
+    """Norms behind each convolution, other widths, depths and kernels."""
+    layers = [source("x", [32, 32, 3])]
+    for n, width in enumerate((10, 24, 32)):
+        for part, stride in (("p", 2), ("q", 1), ("r", 1)):
+            layers.append(conv(f"{part}{n}", width, 5 if part == "p" else 3, strides=[stride, stride]))
+            layers += [layer("BatchNormalization", f"{part}{n}_bn"), layer("ReLU", f"{part}{n}_relu")]
+    return write(folder, "strided", wired(*layers, layer("GlobalAveragePooling2D", "pool"), dense("top", 5)))
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param({"c2": "q0"}, {"q0/kernel": "c2/kernel"}, id="layer"),
+        pytest.param({"d0/kernel": "r1/kernel"}, {"r1/kernel": "d0/kernel"}, id="tensor"),
+        pytest.param({"{c0,e}": "{r1,p0}"}, {"r1/kernel": "c0/kernel", "p0/kernel": "e/kernel"}, id="braces"),
+        pytest.param({"e": "p0", "c0/kernel": "q1/kernel"}, {"p0/kernel": "e/kernel"}, id="the stem"),
+    ],
+)
+def test_a_map_between_architectures_is_carried_out(
+    tmp_path: Path, given: dict[str, str], expected: dict[str, str]
+) -> None:
+    report = wb.check(vgg(tmp_path), strided(tmp_path), map=given, adapt="weights")
+    assert report.plan is not None
+    assert "stage" in {word for step in report.plan.steps for word in step.evidence}
+    taken = {step.target: step.sources for step in report.plan.steps}
+    assert {target: taken[target] for target in expected} == {t: (s,) for t, s in expected.items()}
+    assert all(step.evidence == ("map",) for step in report.plan.steps if step.target in expected)
+    for target in expected:
+        norm = target.replace("/kernel", "_bn/moving_mean")
+        assert taken[norm][0] == expected[target], "the norm behind it expects what the kernel writes"

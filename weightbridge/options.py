@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from weightbridge.plan import Plan
 
 Adapt = Literal["none", "weights", "fit"]
 FailOn = Literal["error", "warning", "never"]
@@ -29,7 +32,7 @@ class Options:
     unused: tuple[str, ...] = ()
     adapt: Adapt = "weights"
     min_coverage: float = 0.0
-    plan: Path | None = None
+    plan: "Plan | Path | None" = None
     rules: tuple[Path, ...] = ()
     policy: Path | None = None
     fail_on: FailOn = "error"

@@ -10,10 +10,12 @@ from weightbridge import formats
 from weightbridge.commands.reading import said_of_both
 from weightbridge.commands.rules import rules_of
 from weightbridge.diagnostics import Finding
+from weightbridge.errors import UsageError
 from weightbridge.matching import check_map, match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan
+from weightbridge.planning.declared import check_carried_out, check_globs, declared
 from weightbridge.planning.findings import unexplained
 from weightbridge.planning.make import make_plan, unused_of
 
@@ -54,7 +56,9 @@ def measured(prepared: Prepared, options: Options) -> Prepared:
 def _matched(model: Any, source: LayerGraph, target: LayerGraph, options: Options) -> Prepared:
     """model: the source as the user gave it, which `--disambiguate` runs."""
     check_map(source, target, options.map)
+    check_globs(source, target, options)
     plan, findings = make_plan(source, target, match(source, target, options), options)
+    check_carried_out(source, target, plan, findings, options)
     prepared = Prepared(source, target, plan, findings)
     if options.disambiguate and plan.questions:
         prepared = _disambiguated(model, prepared, options)
@@ -77,11 +81,28 @@ def _disambiguated(model: Any, prepared: Prepared, options: Options) -> Prepared
 
 def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prepared:
     from weightbridge.planning.questions import asked
-    from weightbridge.planning.stored import stored_plan
+    from weightbridge.planning.stored import stored_plan, with_fresh
 
     assert options.plan is not None
-    plan = stored_plan(options.plan, source, target)
-    declared = {*options.unused, *(u.source for u in plan.unused if u.reason == "declared")}
-    unused = unused_of(source, plan.steps, declared)
-    findings = (*said_of_both(source, target, plan), *unexplained(source, unused), *asked(plan.questions))
-    return Prepared(source, target, replace(plan, unused=unused), findings)
+    _refuse_beside_plan(options)
+    check_globs(source, target, options)
+    plan = with_fresh(stored_plan(options.plan, source, target), declared(target, options.fresh))
+    on_purpose = {*options.unused, *(u.source for u in plan.unused if u.reason == "declared")}
+    plan = replace(plan, unused=unused_of(source, plan.steps, on_purpose))
+    findings = (
+        *said_of_both(source, target, plan),
+        *unexplained(source, plan.unused),
+        *asked(plan.questions),
+    )
+    check_carried_out(source, target, plan, findings, options)
+    return Prepared(source, target, plan, findings)
+
+
+def _refuse_beside_plan(options: Options) -> None:
+    """Raises UsageError for what only a new plan can follow."""
+    given = [
+        name for name, value in (("--map", options.map), ("--disambiguate", options.disambiguate)) if value
+    ]
+    if given:
+        message = f"{' and '.join(given)} cannot change a plan that is there already (--plan)"
+        raise UsageError(message, fix="edit the plan itself, or make a new one: leave out --plan")

@@ -4,7 +4,17 @@ guessed.
 
 from weightbridge.matching.differences.older_activations import changed, with_older_activations
 from weightbridge.matching.match import match
-from weightbridge.matching.pairing.by_map import check_map
+from weightbridge.matching.pairing.by_map import LISTED, check_map, names_of
 from weightbridge.matching.values import LayerPair, Match, Matching
 
-__all__ = ["LayerPair", "Match", "Matching", "changed", "check_map", "match", "with_older_activations"]
+__all__ = [
+    "LISTED",
+    "LayerPair",
+    "Match",
+    "Matching",
+    "changed",
+    "check_map",
+    "match",
+    "names_of",
+    "with_older_activations",
+]

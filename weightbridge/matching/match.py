@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from weightbridge.diagnostics import Finding
+from weightbridge.globs import mapped
 from weightbridge.matching.context import Context
 from weightbridge.matching.differences.functions import differences, is_variant, said
 from weightbridge.matching.differences.name_findings import (
@@ -20,7 +21,7 @@ from weightbridge.matching.joining.join import Joined, Joiner
 from weightbridge.matching.joining.tensor_map import Told, mapped_tensors
 from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
 from weightbridge.matching.joining.zero_biases import zero_biases
-from weightbridge.matching.pairing.by_map import by_map, mapped
+from weightbridge.matching.pairing.by_map import by_map
 from weightbridge.matching.pairing.by_mapping import by_mapping, without_told
 from weightbridge.matching.pairing.by_name import by_name, by_suffix
 from weightbridge.matching.pairing.by_neighbours import by_neighbours

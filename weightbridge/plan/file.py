@@ -42,6 +42,14 @@ def dumps(plan: "Plan") -> str:
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
+def checked(plan: "Plan") -> "Plan":
+    """A plan that was changed in Python, as strictly read as a file. Raises PlanError."""
+    try:
+        return type(plan)(**fields_of(dumps(plan)))
+    except (TypeError, ValueError) as error:
+        raise PlanError(f"the plan holds what no plan's file can: {error}", fix=MAKE_ANEW) from error
+
+
 def load_fields(path: Path) -> dict[str, Any]:
     """The fields of the plan in a file. Raises PlanError for anything that is no plan."""
     try:

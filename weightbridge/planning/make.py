@@ -1,7 +1,6 @@
 """Matches and adapters -> Plan: one step per target tensor, one entry per unused source tensor."""
 
 from collections.abc import Collection, Iterable, Mapping
-from fnmatch import fnmatchcase
 from itertools import filterfalse
 
 from weightbridge.diagnostics import Finding
@@ -10,6 +9,7 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.options import Options
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
+from weightbridge.planning.declared import declared
 from weightbridge.planning.findings import misfits, mixed_roles, unexplained, unmatched
 from weightbridge.planning.ledger import without_second_uses
 from weightbridge.planning.questions import questions_of
@@ -23,36 +23,30 @@ def make_plan(
     source: LayerGraph, target: LayerGraph, matching: Matching, options: Options
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """The plan and what is to be said about it (WB201, WB202, WB203, WB208, and the adapters' findings)."""
-    declared = _declared_fresh(target, options)
-    matched = _exact_steps(source, target, matching, declared)
+    on_purpose = declared(target, options.fresh)
+    matched = _exact_steps(source, target, matching, on_purpose)
     steps, spent = without_second_uses(source, target, matched)
     findings: list[Finding] = [*matching.findings, *spent]
     refused = frozenset(matched.keys() - steps.keys())
-    settled = declared | refused
-    open_targets = _open_targets(target, matching, matched.keys() | declared)
+    settled = on_purpose | refused
+    open_targets = _open_targets(target, matching, matched.keys() | on_purpose)
     if options.adapt != "none" and open_targets:
         # thirty modules that an exact match can do without
         from weightbridge.adapters.propose.choose import propose
 
         proposal = propose(source, target, matching, open_targets)
-        steps |= _steps_by_target(proposal.steps, declared)
+        steps |= _steps_by_target(proposal.steps, on_purpose)
         findings = [*filterfalse(proposal.settles, findings), *proposal.findings]
         settled |= proposal.fresh
     all_steps = tuple(steps.get(t.name) or fresh_step(t) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
     findings += misfits(source, target, matching.misfits, steps.keys() | settled)
     said = {f.target for f in findings if f.code == "WB201"}
-    findings += unmatched(target, steps.keys() | declared | said | refused)
+    findings += unmatched(target, steps.keys() | on_purpose | said | refused)
     findings += mixed_roles(source, target, all_steps)
     findings += unexplained(source, unused)
     questions = questions_of(all_steps)
     return Plan(all_steps, unused, source.structure, target.structure, questions=questions), tuple(findings)
-
-
-def is_declared(name: str, graph: LayerGraph, globs: Iterable[str]) -> bool:
-    """A glob names a tensor, or the layer that it belongs to."""
-    layer = graph.owner[name].name
-    return any(fnmatchcase(name, glob) or fnmatchcase(layer, glob) for glob in globs)
 
 
 def exact_step(target: Tensor, match: Match, dtypes: Mapping[str, str]) -> Step:
@@ -80,22 +74,17 @@ def fresh_step(target: Tensor) -> Step:
     return Step(target.name, (), "fresh", "fresh", target.shape, target.size)
 
 
-def unused_of(source: LayerGraph, steps: Iterable[Step], declared: Iterable[str]) -> tuple[Unused, ...]:
+def unused_of(source: LayerGraph, steps: Iterable[Step], globs: Iterable[str]) -> tuple[Unused, ...]:
     """Every source tensor that no step reads, and every excluded one, with its reason."""
     used = {s for step in steps for s in step.sources}
-    globs = tuple(declared)
+    on_purpose = declared(source, globs)
     kept = [
-        Unused(t.name, "declared" if is_declared(t.name, source, globs) else "unexplained")
+        Unused(t.name, "declared" if t.name in on_purpose else "unexplained")
         for t in source.tensors
         if t.name not in used
     ]
     reasons: Mapping[str, UnusedReason] = {e.name: e.reason for e in source.excluded}
     return (*kept, *(Unused(name, reason) for name, reason in reasons.items()))
-
-
-def _declared_fresh(target: LayerGraph, options: Options) -> Names:
-    names = (tensor.name for tensor in target.tensors)
-    return frozenset(name for name in names if is_declared(name, target, options.fresh))
 
 
 def _exact_steps(

@@ -1,7 +1,7 @@
 """A plan from its file, where it still is about these models and can be carried out."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,20 +14,20 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.plan import Contract, Plan, Step
 from weightbridge.plan.entries import STEP, place_of, unfit
-from weightbridge.plan.file import MAKE_ANEW
+from weightbridge.plan.file import MAKE_ANEW, checked
 from weightbridge.planning.rehearsal import rehearse
 from weightbridge.transforms import TRANSFORMS, is_bitwise
 
 Tensors = Mapping[str, Tensor]
 
 
-def stored_plan(path: Path, source: LayerGraph, target: LayerGraph) -> Plan:
-    """The plan of a file, with what follows from an edit put right.
+def stored_plan(given: Plan | Path, source: LayerGraph, target: LayerGraph) -> Plan:
+    """A plan, or that of a file, with what follows from an edit put right.
 
-    Raises PlanError for a file that is no plan, for models that have changed, and for steps that are wrong.
+    Raises PlanError for what is no plan, for models that have changed, and for steps that are wrong.
     """
-    plan = Plan.load(path)
-    _refuse_unknown_transforms(plan.steps, path)
+    plan = checked(given) if isinstance(given, Plan) else Plan.load(given)
+    _refuse_unknown_transforms(plan.steps, "the plan" if isinstance(given, Plan) else str(given))
     _refuse_changed_models(plan, source, target)
     source_tensors, target_tensors = source.tensor_by_name, target.tensor_by_name
     problems = [*_incomplete(plan, target_tensors), *_unknown_sources(plan, source, source_tensors)]
@@ -38,7 +38,20 @@ def stored_plan(path: Path, source: LayerGraph, target: LayerGraph) -> Plan:
     return replace(plan, steps=tuple(steps))
 
 
-def _refuse_unknown_transforms(steps: Sequence[Step], path: Path) -> None:
+def with_fresh(plan: Plan, names: Collection[str]) -> Plan:
+    """The plan with these target tensors left as they are initialised, and nothing asked of them."""
+    if not names:
+        return plan
+    steps = tuple(_fresh(step) if step.target in names else step for step in plan.steps)
+    still_open = (q for q in plan.questions if not all(target in names for target in q.choices[0].sources))
+    return replace(plan, steps=steps, questions=tuple(still_open))
+
+
+def _fresh(step: Step) -> Step:
+    return Step(step.target, (), "fresh", "fresh", step.shape, step.size)
+
+
+def _refuse_unknown_transforms(steps: Sequence[Step], where: str) -> None:
     expected, _ = STEP["transform"]
     problems = [
         unfit(place_of("steps", n, {"target": step.target}, "target"), "transform", step.transform, expected)
@@ -46,7 +59,7 @@ def _refuse_unknown_transforms(steps: Sequence[Step], path: Path) -> None:
         if not _is_transform(step.transform)
     ]
     if problems:
-        raise PlanError(listed(problems), where=str(path), fix=MAKE_ANEW)
+        raise PlanError(listed(problems), where=where, fix=MAKE_ANEW)
 
 
 def _is_transform(transform: str) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from weightbridge.diagnostics import Finding, finding
+from weightbridge.globs import mapped
 from weightbridge.matching.confidence import CERTAIN
 from weightbridge.matching.joining.join import Joiner
-from weightbridge.matching.pairing.by_map import Map, mapped
+from weightbridge.matching.pairing.by_map import Map
 from weightbridge.matching.values import Match
 
 

@@ -1,11 +1,10 @@
 """The user's map: `--map SOURCE=TARGET`, globs over names of layers and tensors, before any other evidence."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Mapping
 
 from weightbridge.errors import UsageError
+from weightbridge.globs import mapped, near
 from weightbridge.matching.confidence import CERTAIN
 from weightbridge.matching.context import Context
 from weightbridge.matching.units.units import Reduced
@@ -51,55 +50,24 @@ def _owners(graph: Reduced) -> Mapping[str, str]:
     }
 
 
-def mapped(left: str, right: str, names: Iterable[str]) -> list[tuple[str, str]]:
-    """(source, target) names that `left=right` joins: the n-th `*` of the right takes what the n-th `*` of
-    the left met.
-
-    Raises UsageError where the right has more stars than the left.
-    """
-    if right.count("*") > left.count("*"):
-        raise UsageError(
-            f"--map {left}={right}: the target has more * than the source", fix="use as many * on both sides"
-        )
-    pattern = re.compile(".*".join(f"{re.escape(part)}" for part in left.split("*")).replace(".*", "(.*)"))
-    found = []
-    for name in names:
-        match = pattern.fullmatch(name)
-        if match:
-            found.append((name, _filled(right, match.groups())))
-    return found
-
-
-def _filled(pattern: str, parts: Iterable[str]) -> str:
-    stars = iter(parts)
-    return re.sub(r"\*", lambda _: next(stars), pattern)
-
-
 def check_map(source: LayerGraph, target: LayerGraph, user_map: Map) -> None:
     """Raises UsageError for a pattern that joins nothing: what a user has said may not be passed over in
     silence.
     """
-    sources, targets = _names(source), _names(target)
+    sources, targets = names_of(source), names_of(target)
     for left, right in user_map:
-        met = mapped(left, right, sources)
-        if not met:
-            raise UsageError(
-                f"--map {left}={right}: the source has no {left!r}{_near(left, sources)}", fix=_LISTED
-            )
-        if not any(t in targets for _, t in met):
-            wanted = met[0][1]
-            raise UsageError(
-                f"--map {left}={right}: the target has no {wanted!r}{_near(wanted, targets)}", fix=_LISTED
-            )
+        said = f"--map {left}={right}"
+        pairs = mapped(left, right, sources)
+        if not pairs:
+            raise UsageError(f"{said}: the source has no {left!r}{near(left, sources)}", fix=LISTED)
+        if not any(wanted in targets for _, wanted in pairs):
+            wanted = pairs[0][1]
+            raise UsageError(f"{said}: the target has no {wanted!r}{near(wanted, targets)}", fix=LISTED)
 
 
-_LISTED = "`weightbridge inspect MODEL` lists the names of layers and tensors"
-
-
-def _names(graph: LayerGraph) -> tuple[str, ...]:
+def names_of(graph: LayerGraph) -> tuple[str, ...]:
+    """All that a glob may name: layers, and their tensors."""
     return tuple(dict.fromkeys((*graph.by_name, *graph.owner)))
 
 
-def _near(name: str, names: Iterable[str]) -> str:
-    near = get_close_matches(name, tuple(names), n=3, cutoff=0.4)
-    return f"; near it: {', '.join(near)}" if near else ""
+LISTED = "`weightbridge inspect MODEL` lists the names of layers and tensors"

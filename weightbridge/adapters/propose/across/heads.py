@@ -1,6 +1,6 @@
 """Heads across architectures: those of equal classes are taken over, exactly where shapes allow."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from weightbridge.adapters.propose.groups import channel_groups
@@ -23,13 +23,15 @@ class CrossHeads:
     findings: tuple[Finding, ...]
 
 
-def cross_heads(setting: Setting) -> CrossHeads:
-    """Heads in the order of the outputs' writers; those of other classes stay fresh."""
+def cross_heads(setting: Setting, told: Collection[str]) -> CrossHeads:
+    """Heads in the order of the outputs' writers; those of other classes stay fresh, unless one was told."""
     pairs: dict[str, Layer] = {}
     fresh: list[str] = []
     findings: list[Finding] = []
     for ours, theirs in zip(_heads(setting.target), _heads(setting.source), strict=False):
         before, after = _classes(theirs), _classes(ours)
+        if ours.name in told:
+            continue
         if before == after:
             pairs[ours.name] = theirs
         else:

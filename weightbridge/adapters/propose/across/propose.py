@@ -8,6 +8,7 @@ from weightbridge.adapters.propose.across.heads import CrossHeads, cross_heads
 from weightbridge.adapters.propose.across.kernels import kernel_step, vector_step
 from weightbridge.adapters.propose.across.norms import statistic_steps
 from weightbridge.adapters.propose.across.stages import norm_after
+from weightbridge.adapters.propose.across.told import as_told, told_layers, told_tensors, unscaled
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.model.graph import Layer, LayerGraph
@@ -19,11 +20,18 @@ KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 def propose_cross(setting: Setting) -> Proposal:
     """A step for every tensor of the target's convolutions, norms and equal heads; other heads stay fresh."""
-    taken = counterparts(setting.source, setting.target)
-    heads = cross_heads(setting)
-    steps = {s.target: s for s in _weights(setting, taken, heads)}
-    steps |= {s.target: s for s in _without_source(setting, taken, steps)}
-    steps |= {s.target: s for s in statistic_steps(setting, taken, steps)}
+    told = told_layers(setting)
+    taken = {**counterparts(setting.source, setting.target), **told}
+    heads = cross_heads(setting, told)
+    exact = told_tensors(setting)
+    found = (
+        as_told(step) if _owner(setting, step) in told else step for step in _weights(setting, taken, heads)
+    )
+    steps = {s.target: s for s in found}
+    as_they_are = {name: steps.pop(name) for name in exact if name in steps}
+    filled = {**steps, **{name: unscaled(step) for name, step in as_they_are.items()}}
+    steps |= {s.target: s for s in _without_source(setting, taken, filled)}
+    steps |= {s.target: s for s in statistic_steps(setting, taken, steps | filled) if s.target in steps}
     adaptable = (t.name for t in setting.target.tensors if setting.is_adaptable(t))
     kept = tuple(steps[name] for name in adaptable if name in steps)
     findings = (*heads.findings, *cross_findings(setting, taken, kept))
@@ -39,6 +47,10 @@ def _weights(setting: Setting, taken: Mapping[str, Layer], heads: CrossHeads) ->
         open_tensors = (tensor for tensor in layer.tensors if tensor.name not in settled)
         steps = (_step(setting, layer, tensor, source_layer) for tensor in open_tensors)
         yield from (step for step in steps if step is not None)
+
+
+def _owner(setting: Setting, step: Step) -> str:
+    return setting.target.owner[step.target].name
 
 
 def _step(setting: Setting, layer: Layer, tensor: Tensor, source_layer: Layer) -> Step | None:
