@@ -52,11 +52,9 @@ UNSAFE: dict[str, tuple[Any, str]] = {
     "os.system": (Call(Named("os.system"), ("touch sprung",)), r"calls os\.system"),
     "eval": (Call(Named("builtins.eval"), ("1/0",)), r"builtins\.eval"),
     "eval of Python 2": (Call(Named("__builtin__.eval"), ("1/0",)), r"__builtin__\.eval"),
-    "a class of one's own": (Call(Named("__main__.Net"), (), {"w": 1}), r"__main__\.Net"),
     "a class and its initialiser": (Call(Named("subprocess.Popen"), (["ls"],)), r"subprocess\.Popen"),
     "a name alone": (Named("os.remove"), r"os\.remove"),
     "a name from the stack": (Raw(opcodes("os") + opcodes("system") + b"\x93"), r"os\.system"),
-    "a name under a known module": (Named("torch._utils.import_module"), "import_module"),
     "an instance of protocol 0": (Raw(b"(X\x02\x00\x00\x00lsios\nsystem\n"), r"os\.system"),
     "an object of protocol 1": (Raw(b"(cos\nsystem\nX\x02\x00\x00\x00lso"), r"os\.system"),
     "an extension": (Raw(b"\x82\x05"), "extension 5"),
@@ -74,13 +72,8 @@ UNSAFE: dict[str, tuple[Any, str]] = {
         ),
         r"os\.float32",
     ),
-    "as a reconstructed class": (
-        Call(Named("copyreg._reconstructor"), (Named("models.Yolo"), Named("builtins.object"), None)),
-        r"models\.Yolo",
-    ),
     "as a factory": (Call(Named("collections.defaultdict"), (Named("os.system"),)), r"os\.system"),
     "a function of torch": (Call(Named("torch.hub.load"), ("x",)), r"torch\.hub\.load"),
-    "a script's class without a script": (Call(Named("__torch__.Net"), (), {}), r"__torch__\.Net"),
 }
 
 

@@ -37,6 +37,7 @@ RUNNERS: dict[str, str] = {
     "python": "weightbridge.formats.keras.framework.run",
     "onnx": "weightbridge.formats.onnx.running.run",
 }
+ASKABLE = frozenset({"safetensors", "torch-zip", "torch-legacy"})  # whose readers take arguments
 UNREAD: dict[str, str] = {
     "tflite": "use the model that it was converted from, or convert it to ONNX with tf2onnx --tflite",
 }
@@ -47,7 +48,7 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
 
     No weight's bytes are read.
 
-    arguments: keyword arguments for the callable. Raises a ModelError for anything that cannot be read.
+    arguments: keyword arguments for the callable, or what is asked of a state dict. Raises a ModelError for anything that cannot be read.
     """
     path = _path(model)
     if path is None:
@@ -56,7 +57,8 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
         return replace(graph, path=model) if isinstance(model, str) else graph
     format = sniff(path)
     try:
-        graph = _module(FORMATS, format, path).read(path)
+        module = _module(FORMATS, format, path)
+        graph = module.read(path, arguments) if format in ASKABLE else module.read(path)
     except ModelError as error:
         if path.name in error.where:
             raise

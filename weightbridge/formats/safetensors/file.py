@@ -13,7 +13,7 @@ import numpy as np
 from weightbridge.errors import Corrupt, MissingFile, OutputError, Unsupported
 from weightbridge.formats.safetensors.header import DAMAGED, NAMES, Entry, read_header
 from weightbridge.formats.safetensors.shards import contents
-from weightbridge.formats.state_dicts import StateDict, graph_of
+from weightbridge.formats.state_dicts import StateDict, asked_of, graph_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 
@@ -21,11 +21,12 @@ ALIGNMENT = 8  # bytes
 PRODUCERS = {"pt": "PyTorch", "tf": "TensorFlow", "np": "numpy", "flax": "Flax", "mlx": "MLX"}
 
 
-def read(path: Path) -> LayerGraph:
+def read(path: Path, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     """The layers of a safetensors file, or of the shards that an index or a folder names, by scopes.
 
     Raises a ModelError.
     """
+    asked_of(arguments)
     held = contents(path)
     tensors = tuple(_tensor(stored.path, stored.entry) for stored in held.stored)
     producer = PRODUCERS.get(held.producer, "")

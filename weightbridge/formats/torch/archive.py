@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from weightbridge.errors import Corrupt, ResourceBomb
 from weightbridge.formats.containers import Region, archive, found_region, read_member, refuse_bomb
 from weightbridge.formats.state_dicts import StateDict
 from weightbridge.formats.torch.graph import producer_of, state_dict
-from weightbridge.formats.torch.pickle import DAMAGED, PICKLE_LIMIT, interpret
+from weightbridge.formats.torch.pickle import DAMAGED, PICKLE_LIMIT, Pickled, interpret
 from weightbridge.formats.torch.tensors import Place, Source
 
 PICKLE = "data.pkl"
@@ -26,15 +25,15 @@ LONGEST_BYTE_ORDER = 16  # bytes of its record
 class Opened:
     """The pickled value of an archive, the sizes of its storages, and who wrote it."""
 
-    root: Any
+    pickled: Pickled
     source: Source
     producer: str
 
 
-def read_state(path: Path) -> tuple[StateDict, str]:
+def read_state(path: Path, wanted: str = "") -> tuple[StateDict, str]:
     """The state dict of an archive, and who wrote it. Raises a ModelError."""
     opened = _opened(path)
-    return state_dict(opened.root, opened.source), opened.producer
+    return state_dict(opened.pickled, opened.source, wanted), opened.producer
 
 
 def _opened(path: Path) -> Opened:
@@ -48,10 +47,10 @@ def _opened(path: Path) -> Opened:
         is_big = _byte_order(opened, members, f"{folder}byteorder", path)
     has_code = any(name.startswith(f"{folder}code/") for name in members)
     is_script = has_code and f"{folder}constants.pkl" in members
-    root = interpret(data, where, path.stat().st_size, is_script).value
+    pickled = interpret(data, where, path.stat().st_size, is_script)
     places = partial(_place, path, members, f"{folder}data/")
-    producer = "TorchScript" if is_script else producer_of(root)
-    return Opened(root, Source(str(path), places, is_big), producer)
+    producer = "TorchScript" if is_script else producer_of(pickled.value)
+    return Opened(pickled, Source(str(path), places, is_big), producer)
 
 
 def _members(path: Path, opened: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

@@ -7,7 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from weightbridge.formats.torch.known_names import BYTES, INERT, PLAIN_TYPES, UNSUPPORTED, storage_dtype
+from weightbridge.formats.torch.known_names import (
+    BYTES,
+    DANGEROUS,
+    INERT,
+    PLAIN_TYPES,
+    UNSUPPORTED,
+    storage_dtype,
+)
 from weightbridge.formats.torch.values import (
     Malformed,
     Name,
@@ -31,6 +38,16 @@ def is_known(text: str, is_script: bool) -> bool:
     is_listed = text in CALLS or text in INERT or text in UNSUPPORTED
     is_script_class = is_script and text.startswith("__torch__.")
     return is_listed or is_script_class or storage_dtype(text) != ""
+
+
+def is_class(name: str) -> bool:
+    """By the naming conventions of Python: `models.yolo.Model`, not `os.system`."""
+    return name.rpartition(".")[2].lstrip("_")[:1].isupper()
+
+
+def is_dangerous(name: str) -> bool:
+    """Whether no checkpoint has a reason to name it, called or not."""
+    return name.partition(".")[0] in DANGEROUS
 
 
 def called(name: Name, arguments: Any) -> Any:

@@ -1,22 +1,26 @@
 """What a PyTorch file holds -> its state dict: tensors checked and read lazily, the rest explained."""
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.errors import Unsupported
 from weightbridge.formats.state_dicts import StateDict
-from weightbridge.formats.torch.state import Left, state_of
+from weightbridge.formats.torch.pickle import Pickled, refusal
+from weightbridge.formats.torch.state import Left, State, state_of
 from weightbridge.formats.torch.tensors import Source, identity, tensor_of
 from weightbridge.formats.torch.values import StoredTensor, UnsupportedTensor
 from weightbridge.model.graph import Excluded
 
 
-def state_dict(root: Any, source: Source) -> StateDict:
-    """The state dict of a file's pickled value. Raises Unsupported where there is no tensor in it."""
-    state = state_of(root, source.path)
-    if not state.tensors and not state.left:
-        raise Unsupported("there is no tensor in it", where=source.path, fix="Save the model's state_dict()")
+def state_dict(pickled: Pickled, source: Source, wanted: str = "") -> StateDict:
+    """The state dict of a file's pickled value; `wanted` names the part to read.
+
+    Raises Unsupported where there is no tensor in it, UnsafeContent where code would have to make them.
+    """
+    state = state_of(pickled.value, source.path, wanted)
+    _refuse_without_weights(state, pickled, source.path)
     stored = {name: leaf for name, leaf in state.tensors if isinstance(leaf, StoredTensor)}
     unsupported = [(name, leaf.what) for name, leaf in state.tensors if isinstance(leaf, UnsupportedTensor)]
     unread = [Excluded(name, "state", 0) for name, _ in unsupported]
@@ -24,10 +28,23 @@ def state_dict(root: Any, source: Source) -> StateDict:
     return StateDict(
         tensors=tuple(tensor_of(source, name, leaf) for name, leaf in stored.items()),
         excluded=(*unread, *left_out),
-        findings=(*state.findings, *(_unsupported(name, what) for name, what in unsupported)),
+        findings=(
+            *state.findings,
+            *_passed_over(list(pickled.foreign)),
+            *(_unsupported(name, what) for name, what in unsupported),
+        ),
         scales={name: leaf.scale for name, leaf in stored.items() if leaf.scale},
         ties=_ties(stored),
     )
+
+
+def _refuse_without_weights(state: State, pickled: Pickled, path: str) -> None:
+    is_without_weights = state.is_inside_object or not state.tensors
+    if pickled.foreign and is_without_weights:
+        names = list(pickled.foreign)
+        raise refusal(names, f"{path}: its pickle, byte {pickled.foreign[names[0]]}")
+    if not state.tensors and not state.left:
+        raise Unsupported("there is no tensor in it", where=path, fix="Save the model's state_dict()")
 
 
 def producer_of(root: Any) -> str:
@@ -46,6 +63,14 @@ def _unsupported(name: str, what: str) -> Finding:
         source=name,
         fix="Save it as a dense float tensor",
     )
+
+
+def _passed_over(names: Sequence[str]) -> Sequence[Finding]:
+    """Settings whose classes PyTorch does not have: no weight needs them."""
+    if not names:
+        return ()
+    shown = listed([name[:120] for name in names], 6)
+    return [finding("WB108", f"passed over beside the weights, without running any code: {shown}")]
 
 
 def _ties(stored: dict[str, StoredTensor]) -> dict[str, str]:

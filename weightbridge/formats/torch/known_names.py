@@ -92,7 +92,17 @@ INERT = frozenset(
         *(f"pathlib._local.{name}" for name in PATHS),
         *(f"{home}.{name}" for home in BUILTINS for name in IN_BUILTINS),
         *("_codecs.encode", "copyreg._reconstructor", "copy_reg._reconstructor", "argparse.Namespace"),
+        "functools.partial",
         *("types.SimpleNamespace", "uuid.UUID", "decimal.Decimal", "fractions.Fraction"),
+    }
+)
+# Modules whose names only an attack gives.
+DANGEROUS = frozenset(
+    {
+        *BUILTINS,
+        *("os", "posix", "nt", "sys", "subprocess", "shutil", "pty", "socket", "ctypes", "importlib"),
+        *("runpy", "code", "codeop", "pickle", "_pickle", "marshal", "webbrowser", "commands", "asyncio"),
+        *("multiprocessing", "threading", "signal", "urllib", "http", "requests", "tempfile", "pip", "pdb"),
     }
 )
 PLAIN_TYPES = ("torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer")

@@ -8,10 +8,10 @@ from typing import Any, BinaryIO
 
 from weightbridge.errors import Corrupt, MissingFile, Unsupported
 from weightbridge.formats.containers import Region
-from weightbridge.formats.state_dicts import StateDict, graph_of
+from weightbridge.formats.state_dicts import StateDict, asked_of, graph_of
 from weightbridge.formats.torch.globals import MAGIC, PROTOCOL
 from weightbridge.formats.torch.graph import producer_of, state_dict
-from weightbridge.formats.torch.pickle import DAMAGED, PICKLE_LIMIT, interpret
+from weightbridge.formats.torch.pickle import DAMAGED, PICKLE_LIMIT, Pickled, interpret
 from weightbridge.formats.torch.tensors import Place, Source, storage_bytes
 from weightbridge.formats.torch.values import Storage
 from weightbridge.model.graph import LayerGraph
@@ -19,19 +19,20 @@ from weightbridge.model.graph import LayerGraph
 COUNT = 8  # bytes of the number of elements before each storage
 
 
-def read(path: Path) -> LayerGraph:
-    """The layers of the model in a file. Raises a ModelError."""
-    state, producer = read_state(path)
+def read(path: Path, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
+    """The layers of the model in a file. Raises a ModelError, or UsageError for a wrong argument."""
+    asked = asked_of(arguments)
+    state, producer = read_state(path, asked.weights)
     return graph_of(str(path), "torch-legacy", producer, state)
 
 
-def read_state(path: Path) -> tuple[StateDict, str]:
+def read_state(path: Path, wanted: str = "") -> tuple[StateDict, str]:
     """The state dict of one file, and who wrote it."""
-    root, source = _opened(path)
-    return state_dict(root, source), producer_of(root)
+    pickled, source = _opened(path)
+    return state_dict(pickled, source, wanted), producer_of(pickled.value)
 
 
-def _opened(path: Path) -> tuple[Any, Source]:
+def _opened(path: Path) -> tuple[Pickled, Source]:
     where = str(path)
     size = path.stat().st_size
     try:
@@ -47,7 +48,7 @@ def _opened(path: Path) -> tuple[Any, Source]:
             places = dict(_places(path, file, size, storages))
     except (OSError, ValueError) as error:
         raise MissingFile(f"cannot be read: {error}", where=where, fix="Check its permissions") from error
-    return pickled.value, Source(where, places.get, is_big)
+    return pickled, Source(where, places.get, is_big)
 
 
 def _preamble(data: mmap.mmap, where: str, size: int) -> bool:

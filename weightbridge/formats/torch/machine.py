@@ -10,9 +10,10 @@ STEP, PAIR, SLOT = 32, 64, 8  # bytes of any opcode, and besides of an entry in 
 
 @dataclass(slots=True)
 class Machine:
-    """The state of one run: the stack, its marks, the memo, refused names, and the memory left.
+    """The state of one run: the stack, its marks, the memo, unknown names, and the memory left.
 
-    refused: name -> the byte where it stands.
+    foreign: classes and functions that are no part of PyTorch, by name -> the byte where it stands.
+    refused: what would be called, or must not even be named. called: those of them that are called.
     """
 
     place: str
@@ -21,7 +22,9 @@ class Machine:
     stack: list[Any] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    foreign: dict[str, int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+    called: set[str] = field(default_factory=set)
     storages: dict[str, Storage] = field(default_factory=dict)
     at: int = 0
 

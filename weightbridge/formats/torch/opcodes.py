@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weightbridge.formats.torch.globals import called, is_known, persistent
+from weightbridge.formats.torch.calls import call
+from weightbridge.formats.torch.globals import is_dangerous, is_known, persistent
 from weightbridge.formats.torch.machine import PAIR, SLOT, STEP, Machine, popped_to_mark, spend
 from weightbridge.formats.torch.values import Malformed, Name, Object, Storage
 
@@ -65,11 +66,12 @@ def _appends(machine: Machine, _: Any) -> None:
 
 
 def _extend(machine: Machine, target: Any, items: list[Any]) -> None:
-    """What an object of an unknown class holds is passed over."""
     spend(machine, SLOT * len(items))
     if isinstance(target, list):
         target.extend(items)
-    elif not isinstance(target, Object):
+    elif isinstance(target, Object):
+        target.held.extend(items)
+    else:
         raise Malformed("an item is appended to no list")
 
 
@@ -97,6 +99,8 @@ def _update(machine: Machine, target: Any, items: list[Any]) -> None:
     if isinstance(target, dict):
         for i in range(0, len(items), 2):
             target[_key(items[i], len(target))] = items[i + 1]
+    else:
+        target.held.extend(items[1::2])
 
 
 def _key(key: Any, count: int) -> Any:
@@ -136,30 +140,21 @@ def _stack_global(machine: Machine, _: Any) -> None:
 def _named(machine: Machine, text: str) -> None:
     spend(machine, 64 + len(text))
     if not is_known(text, machine.is_script):
-        machine.refused.setdefault(text, machine.at)
+        names = machine.refused if is_dangerous(text) else machine.foreign
+        names.setdefault(text, machine.at)
     machine.stack.append(Name(text))
 
 
 def _extension(machine: Machine, code: Any) -> None:
-    machine.refused.setdefault(f"extension {code} of copyreg", machine.at)
-    machine.stack.append(Name(""))
+    name = f"extension {code} of copyreg"
+    machine.refused.setdefault(name, machine.at)
+    machine.stack.append(Name(name))
 
 
 def _reduce(machine: Machine, _: Any) -> None:
     arguments = machine.stack.pop()
     function = machine.stack.pop()
-    _call(machine, function, arguments)
-
-
-def _call(machine: Machine, function: Any, arguments: Any) -> None:
-    spend(machine, PAIR)
-    if not isinstance(function, Name):
-        machine.refused.setdefault("the result of another call", machine.at)
-        machine.stack.append(Object(""))
-    elif function.text in machine.refused:
-        machine.stack.append(Object(function.text))
-    else:
-        machine.stack.append(called(function, arguments))
+    call(machine, function, arguments)
 
 
 def _new_with_keywords(machine: Machine, _: Any) -> None:
@@ -170,12 +165,12 @@ def _new_with_keywords(machine: Machine, _: Any) -> None:
 def _instance(machine: Machine, argument: Any) -> None:
     arguments = tuple(popped_to_mark(machine))
     _global(machine, argument)
-    _call(machine, machine.stack.pop(), arguments)
+    call(machine, machine.stack.pop(), arguments)
 
 
 def _object(machine: Machine, _: Any) -> None:
     function, *arguments = popped_to_mark(machine)
-    _call(machine, function, tuple(arguments))
+    call(machine, function, tuple(arguments))
 
 
 def _build(machine: Machine, _: Any) -> None:

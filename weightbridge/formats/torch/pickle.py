@@ -1,18 +1,18 @@
 """An interpreter of pickles that executes nothing: it makes containers and inert descriptions.
 
-The opcodes are decoded by pickletools. A name that is not known is noted and stands for itself; when all is
-read, the file is refused with
-the names. Work and memory are bounded by the size of the file, nesting costs nothing, and nothing is compared
+The opcodes are decoded by pickletools. A name that is not known is noted and stands for itself; a file that
+calls one, or names a dangerous one, is refused when all is read. Work and memory are bounded by the size of the file, nesting costs nothing, and nothing is compared
 or hashed but short keys.
 """
 
 import pickletools
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from weightbridge.diagnostics import listed
 from weightbridge.errors import Corrupt, ResourceBomb, UnsafeContent, WeightbridgeError
+from weightbridge.formats.torch.globals import is_class, is_dangerous
 from weightbridge.formats.torch.machine import STEP, Machine
 from weightbridge.formats.torch.opcodes import HANDLERS
 from weightbridge.formats.torch.values import Malformed, Storage
@@ -33,10 +33,14 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pickled:
-    """A value, and all storages that its pickle names, by key."""
+    """A value, and all storages that its pickle names, by key.
+
+    foreign: classes and functions that are no part of PyTorch, by name -> the byte where it stands.
+    """
 
     value: Any
     storages: Mapping[str, Storage]
+    foreign: Mapping[str, int] = field(default_factory=dict)
 
 
 def interpret(source: bytes | Reader, place: str, file_size: int, is_script: bool = False) -> Pickled:
@@ -51,10 +55,11 @@ def interpret(source: bytes | Reader, place: str, file_size: int, is_script: boo
     except WeightbridgeError:
         raise
     except Exception as error:  # pickletools raises whatever the bytes provoke
-        raise _unsafe(machine) if machine.refused else _malformed(machine, error) from error
+        is_unsafe = machine.refused or machine.foreign
+        raise _unsafe(machine) if is_unsafe else _malformed(machine, error) from error
     if machine.refused:
         raise _unsafe(machine)
-    return Pickled(value, machine.storages)
+    return Pickled(value, machine.storages, machine.foreign)
 
 
 def _run(machine: Machine, source: bytes | Reader) -> Any:
@@ -85,10 +90,17 @@ def _malformed(machine: Machine, error: Exception) -> Corrupt:
 
 
 def _unsafe(machine: Machine) -> UnsafeContent:
-    names = list(machine.refused)
+    """What would have to be run: what is called, then what is only named."""
+    called = [name for name in machine.refused if name in machine.called]
+    names = called or list(machine.refused) or list(machine.foreign)
+    at = (machine.refused | machine.foreign)[names[0]]
+    return refusal(names, f"{machine.place}, byte {at}", is_called=bool(called))
+
+
+def refusal(names: Sequence[str], where: str, is_called: bool = False) -> UnsafeContent:
+    """The error for names that only running code could make sense of."""
     shown = listed([name[:120] for name in names], 4)
-    first = names[0]
-    if _is_class(first):
+    if is_class(names[0]) and not is_dangerous(names[0]):
         kinds = "a class" if len(names) == 1 else "classes"
         message = f"pickled objects of {kinds} whose code would have to be run: {shown}"
         fix = (
@@ -96,15 +108,10 @@ def _unsafe(machine: Machine) -> UnsafeContent:
             " or safetensors.torch.save_file"
         )
     else:
-        message = f"the pickle calls {shown}: loading it would execute that"
+        verb = "calls" if is_called else "names"
+        message = f"the pickle {verb} {shown}: loading it would execute that"
         fix = (
             "Do not load it in PyTorch unless you trust where it comes from;"
             " there, save the weights alone, as safetensors"
         )
-    return UnsafeContent(message, where=f"{machine.place}, byte {machine.refused[first]}", fix=fix)
-
-
-def _is_class(name: str) -> bool:
-    """By the naming conventions of Python: `models.yolo.Model`, not `os.system`."""
-    last = name.rpartition(".")[2]
-    return last[:1].isupper() and not name.startswith(("os.", "posix.", "nt.", "subprocess.", "ctypes."))
+    return UnsafeContent(message, where=where, fix=fix)

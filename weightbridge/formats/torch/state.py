@@ -1,33 +1,16 @@
 """Which of a checkpoint's dicts is the model; copies, optimizers and counters are set apart."""
 
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from weightbridge.diagnostics import Finding, finding, listed, with_severity
+from weightbridge.errors import UsageError
+from weightbridge.formats.torch.purposes import Named, Purpose, chosen_of, copies_among, purpose_of, way_to
 from weightbridge.formats.torch.values import Object
 from weightbridge.formats.torch.walk import Leaf, tensors_in
 from weightbridge.model.graph import Reason
-
-Purpose = Literal["model", "part", "value", "copy", "optimizer", "state"]
-Named = tuple[tuple[str, Leaf], ...]
-# nothing beside these is the model
-WHOLE = ("state_dict", "model_state_dict", "model_state", "model_weights", "weights_dict")
-MODELS = (*WHOLE, "model", "module", "net", "network", "params", "weights", "teacher", "student")
-COPY = re.compile(
-    r"(^|[._-])(ema|swa)([._-]|\d*$)|^(averaged?|avg)_(model|state|params|weights)"
-    r"|shadow_(params|weights)|^(best|last)_model_copy",
-    re.IGNORECASE,
-)
-OPTIMIZER = re.compile(r"(^|[._-])optim(izers?)?(\d*$|[._-])", re.IGNORECASE)
-MOMENTS = frozenset({"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf", "momentum_buffer", "square_avg"})
-STATE = re.compile(
-    r"(^|[._-])((lr_?)?sched(uler)?s?|(grad_|loss_)?scaler|rng|rng_states?|random_states?"
-    r"|callbacks|loops|hyper_parameters|hparams|metrics)([._-]|$)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +24,39 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state dict of the model, what was left out, and what a user should know of the choice."""
+    """The state dict of the model, what was left out, and what a user should know of the choice.
+
+    is_inside_object: whether the weights stand inside an object of a foreign class.
+    """
 
     tensors: Named
     left: tuple[Left, ...]
     findings: tuple[Finding, ...]
+    is_inside_object: bool = False
 
 
-def state_of(root: Any, where: str) -> State:
-    """Open the wrappers of a checkpoint.
+def state_of(root: Any, where: str, wanted: str = "") -> State:
+    """Open the wrappers of a checkpoint; `wanted` is the path of the dict to read (`ema`, `ema.module`).
 
     Names are those of the state dict, behind its key where several dicts are read as one.
+    Raises UsageError where there is nothing that is wanted.
     """
-    value, prefix = root, ""
+    keys = way_to(root, wanted)
+    scope = "" if keys else wanted
     left: list[Left] = []
     findings: list[Finding] = []
-    while True:
-        level = _level(value, where)
+    prefix = ""
+    for value, level in _levels(root, where, keys):
         left += _left(level, prefix)
         findings += _left_out(prefix, level)
-        if level.chosen is None:
-            break
-        value = next(child for key, child in value.items() if str(key) == level.chosen)
-        prefix = f"{prefix}{level.chosen}."
+        if level.chosen is not None:
+            prefix = f"{prefix}{level.chosen}."
+    if wanted:
+        findings = [with_severity(note, "note") for note in findings]
     findings += _arrays(prefix, value)
-    return _without_copies(_kept(level), left, findings)
+    kept = _unique(_kept(level))
+    state = _of_scope(kept, scope, left) if scope else _without_copies(kept, left, findings)
+    return replace(state, is_inside_object=_is_inside_object(value, level, where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +72,33 @@ class Level:
     dropped: Sequence[str]
 
 
+def _levels(root: Any, where: str, keys: Sequence[str]) -> Iterator[tuple[Any, Level]]:
+    """The dicts on the way to the weights, the state dict itself last; `keys` choose the first ones."""
+    value, asked = root, list(keys)
+    while True:
+        level = _level(value, where)
+        if asked:
+            level = _level_as_wanted(level, asked.pop(0))
+        yield value, level
+        if level.chosen is None:
+            return
+        value = next(child for key, child in value.items() if str(key) == level.chosen)
+
+
+def _is_inside_object(value: Any, level: Level, where: str) -> bool:
+    """Whether a tensor that is read stands inside an object of a foreign class."""
+    outside = {name or "tensor" for name, _ in tensors_in(value, where, enters_foreign=False)}
+    return any(name not in outside for name, _ in _kept(level))
+
+
+def _level_as_wanted(level: Level, key: str) -> Level:
+    return replace(level, chosen=key, dropped=[other for other in level.parts if other != key])
+
+
 def _level(value: Any, where: str) -> Level:
     parts = _parts(value, where)
-    purposes = {key: _purpose(key, inside) for key, inside in parts.items()}
-    chosen = _chosen(purposes)
+    purposes = {key: purpose_of(key, inside) for key, inside in parts.items()}
+    chosen = chosen_of(purposes)
     return Level(parts, purposes, chosen, _dropped(purposes, chosen))
 
 
@@ -109,7 +123,7 @@ def _kept(level: Level) -> Named:
     for key, inside in level.parts.items():
         if key not in level.dropped:
             kept.extend(inside)
-    return _unique(kept)
+    return tuple(kept)
 
 
 def _parts(value: Any, where: str) -> dict[str, Named]:
@@ -133,37 +147,6 @@ def _inside(key: str, child: Any, where: str) -> Named:
     return tuple(inside)
 
 
-def _purpose(key: str, inside: Named) -> Purpose:
-    if len(inside) == 1 and inside[0][0] == key:
-        return _purpose_of_tensor(key)
-    if COPY.search(key):
-        return "copy"
-    if OPTIMIZER.search(key):
-        return "optimizer"
-    if STATE.search(key):
-        return "state"
-    return "model" if key in MODELS else "part"
-
-
-def _purpose_of_tensor(key: str) -> Purpose:
-    """The same for a single tensor beside dicts."""
-    if key.rpartition(".")[2] in MOMENTS:
-        return "optimizer"
-    return "state" if "rng_state" in key else "value"
-
-
-def _chosen(purposes: Mapping[str, Purpose]) -> str | None:
-    """The key of the one dict that is the model; None where this level is the state dict."""
-    kinds = set(purposes.values())
-    models = [key for key, purpose in purposes.items() if purpose == "model"]
-    first = min(models, key=MODELS.index, default=None)
-    if first is not None and (first in WHOLE or "part" not in kinds):
-        return first
-    copies = [key for key, purpose in purposes.items() if purpose == "copy"]
-    has_weights = bool(kinds & {"model", "part", "value"})
-    return copies[0] if copies and not has_weights else None
-
-
 def _dropped(purposes: Mapping[str, Purpose], chosen: str | None) -> list[str]:
     if chosen is not None:
         return [key for key in purposes if key != chosen]
@@ -179,11 +162,20 @@ def _said(prefix: str, chosen: str | None, dropped: Mapping[str, tuple[Purpose, 
         "WB108",
         f"{read}; left out: {listed(names, 6)}",
         source=f"{prefix}{chosen or ''}",
-        fix="To use another one, save it alone as a file of its own",
+        fix=_way_to_another(prefix, dropped),
     )
     purposes = {purpose for purpose, _ in dropped.values()}
     may_be_the_model = bool(purposes & {"model", "part"})
     return [with_severity(note, "warning") if may_be_the_model else note]
+
+
+def _way_to_another(prefix: str, dropped: Mapping[str, tuple[Purpose, int]]) -> str:
+    """How to read one of those that are left out, where one is a model's."""
+    models = [key for key, (purpose, _) in dropped.items() if purpose in ("copy", "model", "part")]
+    if not models:
+        return ""
+    name = f"{prefix}{models[0]}"
+    return f"To use another one, name it: --source-arg weights={name} (of a target: --target-arg)"
 
 
 def _counted(count: int) -> str:
@@ -222,9 +214,23 @@ def _unique(pairs: Sequence[tuple[str, Leaf]]) -> Named:
     return tuple(leaves.items())
 
 
+def _of_scope(kept: Named, scope: str, left: Sequence[Left]) -> State:
+    """The weights whose names begin with a scope (`model_ema.`), as a user asks for them."""
+    wanted = tuple((name, leaf) for name, leaf in kept if name.startswith(f"{scope}."))
+    others = [Left(name, leaf, "state") for name, leaf in kept if not name.startswith(f"{scope}.")]
+    if not wanted:
+        parts = list(dict.fromkeys((*(left.name.partition(".")[0] for left in left), *map(_first, kept))))
+        raise UsageError(f"weights={scope}: the file has no such part", fix=f"it has {listed(parts, 8)}")
+    return State(wanted, (*left, *others), ())
+
+
+def _first(named: tuple[str, Leaf]) -> str:
+    return _scope(named[0])
+
+
 def _without_copies(kept: Named, left: list[Left], findings: list[Finding]) -> State:
     """Sets apart moving averages beside the weights, under a scope of their own (`model_ema.`)."""
-    copies = _copies({_scope(name) for name, _ in kept})
+    copies = copies_among({_scope(name) for name, _ in kept})
     weights = []
     averages = []
     for name, leaf in kept:
@@ -238,12 +244,6 @@ def _without_copies(kept: Named, left: list[Left], findings: list[Finding]) -> S
         dropped[scope] = ("copy", counts[scope])
     said = _said("", None, dropped)
     return State(tuple(weights), (*left, *averages), (*findings, *said))
-
-
-def _copies(scopes: set[str]) -> set[str]:
-    """The scopes of averages; none where there is nothing else."""
-    copies = {scope for scope in scopes if COPY.search(scope)}
-    return set() if copies == scopes else copies
 
 
 def _scope(name: str) -> str:

@@ -1,6 +1,6 @@
 """What a PyTorch pickle may hold, as inert descriptions: no tensor's bytes, no calls."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 MOST_AXES = 32  # numpy's limit before version 2
@@ -20,10 +20,15 @@ class Name:
 
 @dataclass(slots=True, eq=False)
 class Object:
-    """Something that only code could build: the name of its class, and its stored state."""
+    """Something that only code could build: the name of its class, and its stored state.
+
+    is_foreign: of a class that PyTorch does not have. held: its arguments, and what is put into it.
+    """
 
     kind: str
     state: Any = None
+    is_foreign: bool = False
+    held: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,8 +22,8 @@ class Node(NamedTuple):
     depth: int
 
 
-def tensors_in(value: Any, where: str) -> list[tuple[str, Leaf]]:
-    """(dotted path, tensor) in the order of the file.
+def tensors_in(value: Any, where: str, enters_foreign: bool = True) -> list[tuple[str, Leaf]]:
+    """(dotted path, tensor) in the order of the file, those inside objects of foreign classes on request.
 
     Raises ResourceBomb for a nest that is deeper or larger than any model.
     """
@@ -36,7 +36,7 @@ def tensors_in(value: Any, where: str) -> list[tuple[str, Leaf]]:
         if isinstance(node.value, TENSORS):
             tensors.append((_path(node), node.value))
             continue
-        children = list(_children(node))
+        children = list(_children(node, enters_foreign))
         if id(node.value) in seen:
             repeated += len(children)
         seen.add(id(node.value))
@@ -56,15 +56,24 @@ def _bomb(where: str) -> ResourceBomb:
     )
 
 
-def _children(node: Node) -> Iterator[Node]:
+def _children(node: Node, enters_foreign: bool) -> Iterator[Node]:
     """What may hold tensors; a container inside itself is entered once."""
-    value = node.value.state if isinstance(node.value, Object) else node.value
+    value = _inside(node.value, enters_foreign) if isinstance(node.value, Object) else node.value
     if not isinstance(value, CONTAINERS) or _is_inside_itself(node):
         return
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
     for key, child in pairs:
         if isinstance(child, (*CONTAINERS, *TENSORS, Object)):
             yield Node(child, str(key), node, node.depth + 1)
+
+
+def _inside(thing: Object, enters_foreign: bool) -> Any:
+    """What may hold tensors in an object: its state, and what was put into it."""
+    if thing.is_foreign and not enters_foreign:
+        return None
+    if not thing.held:
+        return thing.state
+    return [thing.state, *thing.held]
 
 
 def _is_inside_itself(node: Node) -> bool:

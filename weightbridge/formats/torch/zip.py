@@ -1,13 +1,14 @@
 """PyTorch's zip archives, and checkpoints of several files (`pytorch_model.bin.index.json`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from weightbridge.errors import Unsupported
 from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.sniffing.folders import INDEXES
-from weightbridge.formats.state_dicts import StateDict, graph_of
+from weightbridge.formats.state_dicts import StateDict, asked_of, graph_of
 from weightbridge.formats.state_dicts.shard_index import check_names, index_in, is_index, read_index
 from weightbridge.formats.torch.archive import read_state
 from weightbridge.formats.torch.legacy import read_state as read_legacy_state
@@ -16,14 +17,15 @@ from weightbridge.model.graph import LayerGraph
 READERS = {"torch-zip": read_state, "torch-legacy": read_legacy_state}
 
 
-def read(path: Path) -> LayerGraph:
+def read(path: Path, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     """The layers of the model in an archive, or in the shards that an index or a folder names.
 
-    Raises a ModelError.
+    Raises a ModelError, or UsageError for a wrong argument.
     """
+    asked = asked_of(arguments)
     if is_index(path):
         return _read_shards(path)
-    state, producer = read_state(path)
+    state, producer = read_state(path, asked.weights)
     return graph_of(str(path), "torch-zip", producer, state)
 
 
