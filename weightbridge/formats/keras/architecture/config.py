@@ -187,14 +187,19 @@ def _traits(value: Mapping[str, Any], listed: bool) -> frozenset[str]:
 
 def _marked(layers: tuple[ConfigLayer, ...]) -> tuple[ConfigLayer, ...]:
     """Marks the nested models that are called as in older Keras: by a number that Keras 3 does not count."""
-    counts = {layer.name: len(layer.calls) for layer in layers if layer.kind in MODELS}
-    inputs = [reference for layer in layers for call in layer.calls for reference in call.inputs]
-    nested = [reference for reference in inputs if reference.layer in counts]
-    beyond = {reference.layer for reference in nested if reference.node >= counts[reference.layer]}
+    beyond = _called_beyond(layers)
     return tuple(
         replace(layer, traits=layer.traits | {"nested-call"}) if layer.name in beyond else layer
         for layer in layers
     )
+
+
+def _called_beyond(layers: tuple[ConfigLayer, ...]) -> set[str]:
+    """The nested models that a call with a number beyond their own calls refers to."""
+    counts = {layer.name: len(layer.calls) for layer in layers if layer.kind in MODELS}
+    inputs = [reference for layer in layers for call in layer.calls for reference in call.inputs]
+    nested = [reference for reference in inputs if reference.layer in counts]
+    return {reference.layer for reference in nested if reference.node >= counts[reference.layer]}
 
 
 def _string(value: Any) -> str:

@@ -9,12 +9,10 @@ from typing import Any
 from weightbridge.errors import Corrupt
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.calls import calls_of, check_outputs, ordered
-from weightbridge.formats.keras.architecture.classes import STORED_AS, snake_case
 from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer, walk
-from weightbridge.formats.keras.variables.legacy_names import CELL
+from weightbridge.formats.keras.architecture.wrappers import is_cell_alone, storage_names, way, wrapped_parts
 
 NO_CALL = Call(())
-CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +104,14 @@ class _Builder:
         """The nodes of one call. `place.store` is the layer's own."""
         if layer.kind in MODELS:
             return self.model(layer, replace(place, scope=place.named(layer.name)), inputs)
-        if layer.layers and not _is_cell_alone(layer):
+        if layer.layers and not is_cell_alone(layer):
             return self._wrapper(layer, place, inputs)
         if layer.layers:
             cell = layer.layers[0]
             layer = replace(
                 layer,
                 class_name=cell.class_name,
-                config={**cell.config, **_way(layer)},
+                config={**cell.config, **way(layer)},
                 module=cell.module,
                 layers=(),
                 wrapped=(),
@@ -193,75 +191,6 @@ class _Builder:
         index = reference.tensor
         output = outputs[index] if index < len(outputs) else replace(outputs[-1], port=index)
         return replace(output, keyword=reference.keyword)
-
-
-def storage_names(layers: tuple[ConfigLayer, ...]) -> dict[str, str]:
-    """The group's name that Keras 3 gives each layer of a list: its class in snake case, counted; operations
-    have none.
-    """
-    used: dict[str, int] = {}
-    found = {}
-    for layer in layers:
-        if layer.kind == "operation":
-            continue
-        key = snake_case(STORED_AS.get(layer.class_name, layer.class_name))
-        found[layer.name] = f"{key}_{used[key]}" if key in used else key
-        used[key] = used.get(key, 0) + 1
-    return found
-
-
-def wrapped_parts(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
-    """What a wrapper wraps, by the names that Keras gives it, with the attribute that holds it."""
-    if layer.class_name == "Bidirectional":
-        return _both_ways(layer)
-    found: list[tuple[ConfigLayer, str]] = []
-    for part, key in zip(layer.layers, layer.wrapped, strict=True):
-        if part.class_name == "StackedRNNCells":
-            stores = storage_names(part.layers)
-            found.extend((cell, f"{key}/cells/{stores.get(cell.name, '')}") for cell in part.layers)
-        else:
-            found.append((part, key))
-    if layer.class_name != "RNN":
-        return tuple(found)
-    return tuple(
-        (replace(cell, config={**cell.config, **_way(layer, last=cell is found[-1][0])}), store)
-        for cell, store in found
-    )
-
-
-def _is_cell_alone(layer: ConfigLayer) -> bool:
-    """Whether an RNN has one cell of Keras's own, to which nobody gave a name: it is then what `LSTM`, `GRU`,
-    ... would be.
-    """
-    cell = layer.layers[0]
-    return (
-        layer.class_name == "RNN"
-        and len(layer.layers) == 1
-        and cell.class_name in CELLS
-        and bool(CELL.fullmatch(cell.name))
-    )
-
-
-def _way(layer: ConfigLayer, *, last: bool = True) -> dict[str, Any]:
-    """How an RNN runs its cells; all but the last give every step."""
-    backwards, steps = layer.config.get("go_backwards", False), layer.config.get("return_sequences", False)
-    return {"go_backwards": backwards, "return_sequences": steps if last else True}
-
-
-def _both_ways(layer: ConfigLayer) -> tuple[tuple[ConfigLayer, str], ...]:
-    forward = layer.layers[0]
-    backward = layer.layers[1] if len(layer.layers) > 1 else forward
-    name = forward.name.removeprefix("forward_")
-    turned = (
-        backward.config
-        if len(layer.layers) > 1
-        else {**backward.config, "go_backwards": not forward.config.get("go_backwards", False)}
-    )
-    back = backward.name.removeprefix("backward_") if len(layer.layers) > 1 else name
-    return (
-        (replace(forward, name=f"forward_{name}"), "forward_layer"),
-        (replace(backward, name=f"backward_{back}", config=turned), "backward_layer"),
-    )
 
 
 def _fed_to(layer: ConfigLayer, fed: Mapping[str, Source], inputs: Outputs) -> Outputs:

@@ -1,0 +1,81 @@
+"""Drafts with their names -> layers, with the tensors that belong to each and the axes as stored."""
+
+from collections.abc import Callable
+from typing import Any
+
+from weightbridge.formats.onnx.drafts import Draft, Site
+from weightbridge.formats.onnx.proto import TensorHeader
+from weightbridge.formats.onnx.tensors import dtype_name
+from weightbridge.formats.onnx.values.stored_axes import stored_axes
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Array, Tensor
+
+Loader = Callable[[TensorHeader], Callable[[], Array]]
+
+
+class LayerTensors:
+    """The tensors given out so far: each belongs to the first layer that reads it."""
+
+    def __init__(self, loader: Loader) -> None:
+        self.loader = loader
+        self.headers: dict[str, TensorHeader] = {}
+        self.names: dict[int, str] = {}
+        self.owners: dict[int, str] = {}
+
+    def layer(self, site: Site, draft: Draft, name: str, layout: str | None) -> Layer:
+        own, tied = self._own_and_tied(draft, name)
+        shape = site.shapes.get(own_value(draft))
+        axes = _axes_as_stored(draft)
+        attributes: dict[str, Any] = dict(draft.attributes)
+        if layout and shape is not None and len(shape) > 2:
+            attributes["data_format"] = layout
+        if "kernel" in axes and "transposed" in attributes:
+            attributes["transposed"] = axes["kernel"] == "o i"
+        if axes:
+            attributes["layouts"] = axes
+        if tied:
+            attributes["tied"] = tied
+        if tied and not own:
+            attributes["shared_with"] = self.owners[id(draft.slots[0].constant.header)]
+        shown = shape[1:] if shape is not None else None
+        return Layer(name, draft.op, draft.class_name, attributes, own, shown, draft.details)
+
+    def _own_and_tied(self, draft: Draft, name: str) -> tuple[tuple[Tensor, ...], dict[str, str]]:
+        own, tied = [], {}
+        for slot in draft.slots:
+            header = slot.constant.header
+            if id(header) in self.names:
+                tied[slot.role] = self.names[id(header)]
+            else:
+                own.append(self._tensor(slot.role, slot.constant.name, header, name))
+        return tuple(own), tied
+
+    def _tensor(self, role: str, name: str, header: TensorHeader, layer: str) -> Tensor:
+        unique = name or f"{layer}/{role}"
+        n = 1
+        while unique in self.headers:
+            n += 1
+            unique = f"{name or layer}~{n}"
+        self.headers[unique] = header
+        self.names[id(header)], self.owners[id(header)] = unique, layer
+        return Tensor(unique, role, header.dims, dtype_name(header), unique, self.loader(header))
+
+
+def own_value(draft: Draft) -> str:
+    """What a layer gives to the next one.
+
+    Of a convolution whose bias is added behind a Permute this is the map that is turned then.
+    """
+    is_turned = "data_format" in draft.attributes and draft.shown not in draft.outputs
+    return draft.outputs[0] if is_turned and draft.outputs else draft.shown
+
+
+def _axes_as_stored(draft: Draft) -> dict[str, str]:
+    """By role: the axes of tensors that are stored otherwise than the layer sees them."""
+    axes = {}
+    for slot in draft.slots:
+        constant = slot.constant
+        stored = stored_axes(slot.axes, constant.views, constant.header.dims) if slot.axes else ""
+        if stored != slot.axes:
+            axes[slot.role] = stored
+    return axes
