@@ -233,7 +233,12 @@ def test_a_network_that_has_nothing_in_common_gets_nothing_silently(tmp_path: Pa
     )
     report, plan = planned(tmp_path, residual(), other)
     assert {s.contract for s in plan.steps} == {"fresh"}
-    assert {"WB202", "WB203"} <= codes(report)
+    assert codes(report) == {"WB207", "WB309"}
+    assert "--adapt" not in next(f.fix for f in report.findings if f.code == "WB309"), (
+        "nothing would be adapted"
+    )
+    _, asked = planned(tmp_path, residual(), other, adapt="weights")
+    assert {s.contract for s in asked.steps} == {"fresh"}
 
 
 def test_sums_upon_sums_before_the_first_convolution_take_no_time() -> None:

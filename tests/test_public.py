@@ -37,7 +37,7 @@ def test_the_public_names_are_listed() -> None:
 
 
 WRONG = {
-    "choice": ({"adapt": "all"}, "one of none, weights, fit"),
+    "choice": ({"adapt": "all"}, "one of none, same, weights, fit"),
     "when to fail": ({"fail_on": "note"}, "one of error, warning, never"),
     "fraction": ({"min_coverage": 7}, "a number from 0 to 1"),
     "text": ({"min_coverage": "all"}, "a number from 0 to 1"),

@@ -110,6 +110,12 @@ CODES: dict[str, Code] = {
         Code("WB306", "dropped-zero-bias", "note", "an exporter dropped an all-zero bias; filled with zeros"),
         Code("WB307", "precision-loss", "warning", "values overflow or underflow in the target's dtype"),
         Code("WB308", "negative-transfer-risk", "warning", "evidence says that this transfer will not help"),
+        Code(
+            "WB309",
+            "other-architecture",
+            "error",
+            "the two are different architectures: what corresponds, and the options that adapt nevertheless",
+        ),
         Code("WB401", "output-differs", "error", "outputs differ beyond the noise floor"),
         Code(
             "WB402",

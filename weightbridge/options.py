@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from weightbridge.plan import Plan
 
-Adapt = Literal["none", "weights", "fit"]
+Adapt = Literal["none", "same", "weights", "fit"]
 FailOn = Literal["error", "warning", "never"]
 Evidence = Literal["quick", "standard", "full"]
 PolicySeverity = Literal["error", "warning", "note", "off"]
@@ -30,7 +30,7 @@ class Options:
     map: tuple[tuple[str, str], ...] = ()
     fresh: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
-    adapt: Adapt = "weights"
+    adapt: Adapt = "same"
     min_coverage: float = 0.0
     plan: "Plan | Path | None" = None
     rules: tuple[Path, ...] = ()

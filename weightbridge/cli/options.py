@@ -56,8 +56,8 @@ PLANNING: tuple[Decorator, ...] = (
     click.option(
         "--adapt",
         type=click.Choice(get_args(Adapt)),
-        default="weights",
-        help="Where shapes differ. [default: weights]",
+        default="same",
+        help="Where shapes differ: `same` within one architecture, `weights` across two. [default: same]",
     ),
     click.option("--calibrate", type=FILE, metavar="D.npz", help="Inputs for --adapt fit."),
     click.option(

@@ -3,9 +3,30 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from weightbridge.plan.values import Choice, Contract, Kind, Question, Step, Unused, UnusedReason
+from weightbridge.plan.values import (
+    Choice,
+    Contract,
+    Kind,
+    Question,
+    Step,
+    Unused,
+    UnusedReason,
+    is_filled,
+    is_written,
+)
 
-__all__ = ["Choice", "Contract", "Kind", "Plan", "Question", "Step", "Unused", "UnusedReason"]
+__all__ = [
+    "Choice",
+    "Contract",
+    "Kind",
+    "Plan",
+    "Question",
+    "Step",
+    "Unused",
+    "UnusedReason",
+    "is_filled",
+    "is_written",
+]
 
 
 @dataclass(frozen=True, slots=True)

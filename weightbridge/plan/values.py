@@ -34,6 +34,20 @@ class Step:
     cost: str = ""
 
 
+WRITTEN = frozenset({"copy", "transform", "adapt"})
+FILLS = frozenset({"fill", "identity-kernel"})  # transforms that read nothing
+
+
+def is_filled(step: Step) -> bool:
+    """Whether a fresh tensor starts from a constant that the plan names, not from the target's own value."""
+    return step.kind == "fresh" and step.transform in FILLS and not step.sources
+
+
+def is_written(step: Step) -> bool:
+    """Whether the step gives a value: from the source, or a constant for a fresh layer to start from."""
+    return step.kind in WRITTEN or is_filled(step)
+
+
 @dataclass(frozen=True, slots=True)
 class Unused:
     """A source tensor that no step uses, and why."""

@@ -13,15 +13,22 @@ INTERCHANGEABLE = frozenset({"bias", "beta"})
 
 
 def misfits(
-    source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]], settled: Collection[str]
+    source: LayerGraph,
+    target: LayerGraph,
+    pairs: Iterable[tuple[str, str]],
+    settled: Collection[str],
+    *,
+    may_adapt: bool,
 ) -> Iterator[Finding]:
     """WB201 for each pair (source, target) of tensors that no exact transform joins.
 
-    settled: names of the target's tensors that need no more be said about.
+    settled: names of the target's tensors that need no more be said about. may_adapt: adapters were allowed,
+    and have nothing to offer.
     """
     for source_name, target_name in pairs:
         if target_name not in settled:
-            yield _misfit(source.tensor_by_name[source_name], target.tensor_by_name[target_name])
+            tensors = source.tensor_by_name[source_name], target.tensor_by_name[target_name]
+            yield _misfit(*tensors, may_adapt=may_adapt)
 
 
 def unmatched(target: LayerGraph, settled: Collection[str]) -> Iterator[Finding]:
@@ -57,15 +64,16 @@ def unexplained(source: LayerGraph, unused: Iterable[Unused]) -> Iterator[Findin
         yield _unused(layer, names)
 
 
-def _misfit(source: Tensor, target: Tensor) -> Finding:
+def _misfit(source: Tensor, target: Tensor, *, may_adapt: bool) -> Finding:
     shapes = f"the source's {source.name} has shape {source.shape}, expected {target.shape}"
     declare = f"declare it (--fresh '{target.name}')"
+    build = "build the target with the source's shape"
     return finding(
         "WB201",
         f"{target.name}: {shapes}; no exact transform joins them",
         source=source.name,
         target=target.name,
-        fix=f"allow adapters (--adapt weights), {declare}, or build the target with the source's shape",
+        fix=f"{declare}, or {build}" if may_adapt else f"leave out --adapt none, {declare}, or {build}",
     )
 
 

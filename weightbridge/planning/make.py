@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from itertools import filterfalse
 
+from weightbridge.adapters.propose.values import Proposal
 from weightbridge.diagnostics import Finding
 from weightbridge.matching import Match, Matching
 from weightbridge.model.graph import LayerGraph
@@ -25,28 +26,36 @@ def make_plan(
     """The plan and what is to be said about it (WB201, WB202, WB203, WB208, and the adapters' findings)."""
     on_purpose = declared(target, options.fresh)
     matched = _exact_steps(source, target, matching, on_purpose)
-    steps, spent = without_second_uses(source, target, matched)
-    findings: list[Finding] = [*matching.findings, *spent]
-    refused = frozenset(matched.keys() - steps.keys())
-    settled = on_purpose | refused
-    open_targets = _open_targets(target, matching, matched.keys() | on_purpose)
-    if options.adapt != "none" and open_targets:
-        # thirty modules that an exact match can do without
-        from weightbridge.adapters.propose.choose import propose
-
-        proposal = propose(source, target, matching, open_targets)
-        steps |= _steps_by_target(proposal.steps, on_purpose)
-        findings = [*filterfalse(proposal.settles, findings), *proposal.findings]
-        settled |= proposal.fresh
+    exact, spent = without_second_uses(source, target, matched)
+    refused = frozenset(matched.keys() - exact.keys())
+    proposal = _proposal(source, target, matching, matched.keys() | on_purpose, options)
+    steps = exact | _steps_by_target(proposal.steps, on_purpose)
     all_steps = tuple(steps.get(t.name) or fresh_step(t) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
-    findings += misfits(source, target, matching.misfits, steps.keys() | settled)
-    said = {f.target for f in findings if f.code == "WB201"}
-    findings += unmatched(target, steps.keys() | on_purpose | said | refused)
+    findings = [*filterfalse(proposal.settles, (*matching.findings, *spent)), *proposal.findings]
+    if not proposal.refused:
+        settled = steps.keys() | on_purpose | refused
+        may_adapt = options.adapt != "none"
+        findings += misfits(source, target, matching.misfits, settled | proposal.fresh, may_adapt=may_adapt)
+        said = {f.target for f in findings if f.code == "WB201"}
+        findings += unmatched(target, settled | said)
+        findings += unexplained(source, unused)
     findings += mixed_roles(source, target, all_steps)
-    findings += unexplained(source, unused)
     questions = questions_of(all_steps)
     return Plan(all_steps, unused, source.structure, target.structure, questions=questions), tuple(findings)
+
+
+def _proposal(
+    source: LayerGraph, target: LayerGraph, matching: Matching, settled: Collection[str], options: Options
+) -> Proposal:
+    """What adapters do about the tensors that are not settled."""
+    open_targets = _open_targets(target, matching, settled)
+    if options.adapt == "none" or not open_targets:
+        return Proposal()
+    # thirty modules that an exact match can do without
+    from weightbridge.adapters.propose.choose import propose
+
+    return propose(source, target, matching, open_targets, options.adapt)
 
 
 def exact_step(target: Tensor, match: Match, dtypes: Mapping[str, str]) -> Step:

@@ -16,9 +16,8 @@ from weightbridge.adapters.apply.arithmetic import ADAPTERS, apply
 from weightbridge.checked import objects, whole_numbers
 from weightbridge.model.axes import solve
 from weightbridge.model.tensors import Array, Tensor, dtype_of
-from weightbridge.plan import Plan, Step
+from weightbridge.plan import Plan, Step, is_written
 
-WRITTEN = frozenset({"copy", "transform", "adapt"})
 ROOM = 1 << 16  # a number in a step's parameters may be this large whatever the tensors are
 MATRIX = 1 << 26  # elements of a matrix that mixes an axis
 SIZES = ("from", "to", "normal", "standard", "input", "shape")
@@ -56,7 +55,7 @@ def rehearse(
     All names must be known already.
     """
     for step in plan.steps:
-        if step.kind in WRITTEN:
+        if is_written(step):
             sources = [source_tensors[name] for name in step.sources]
             problem = _problem(step, sources, target_tensors[step.target])
             if problem:

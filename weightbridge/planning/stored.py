@@ -12,7 +12,7 @@ from weightbridge.formats.hashing import content_hash
 from weightbridge.model.axes import parse
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
-from weightbridge.plan import Contract, Plan, Step
+from weightbridge.plan import Contract, Plan, Step, is_filled
 from weightbridge.plan.entries import STEP, place_of, unfit
 from weightbridge.plan.file import MAKE_ANEW, checked
 from weightbridge.planning.rehearsal import rehearse
@@ -113,6 +113,8 @@ def _unknown_sources(plan: Plan, source: LayerGraph, source_tensors: Tensors) ->
 
 def _settled(step: Step, source_tensors: Tensors, target: Tensor) -> Step:
     """The step with what follows from its kind and the dtypes, so that an edit of one word is enough."""
+    if is_filled(step):
+        return step
     if step.kind in ("fresh", "keep"):
         return _without_source(step)
     is_claimed = step.contract not in ("fresh", "untouched", "bitwise")

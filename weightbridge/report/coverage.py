@@ -1,4 +1,4 @@
-"""Coverage: how much of the target the plan fills, and how much of the source it uses."""
+"""Coverage: how much of the target arrives exactly, is adapted or is fresh, and how much of the source is used."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from weightbridge.plan import Kind, Plan
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Parameters of the target by the kind of their step.
+    """Parameters of the target by the kind of their step: constants that are filled in are fresh.
 
     source_tensors: the unused and excluded ones too.
     """
@@ -23,13 +23,19 @@ class Coverage:
     source_tensors_used: int = 0
 
     @property
-    def transferred(self) -> int:
-        return self.copied + self.transformed + self.adapted
+    def exact(self) -> int:
+        """What arrived as it is in the source."""
+        return self.copied + self.transformed
 
     @property
     def fraction(self) -> float:
-        """Transferred parameters out of all, 0 for a target without any."""
-        return self.transferred / self.parameters if self.parameters else 0.0
+        """Parameters that arrived exactly out of all, 0 for a target without any."""
+        return self.exact / self.parameters if self.parameters else 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the target has parameters, and none of the source's tensors is used for them."""
+        return self.parameters > 0 and self.source_tensors_used == 0
 
 
 def coverage(plan: Plan | None) -> Coverage:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from weightbridge.diagnostics import CODES, SEVERITIES, Finding, finding, sorted_findings
 from weightbridge.errors import WeightbridgeError
 from weightbridge.options import FailOn, Options
-from weightbridge.report.coverage import coverage
+from weightbridge.report.coverage import Coverage, coverage
 from weightbridge.report.policy import with_policy, with_severities
 from weightbridge.report.render.summary import percent
 from weightbridge.report.values import EXIT_CODES, Report, Verdict
@@ -35,22 +35,28 @@ def judge(report: Report, options: Options) -> Report:
     options = with_policy(options)
     gates = (*_coverage_gate(report, options.min_coverage), *_comparison_gate(report))
     findings = sorted_findings(with_severities((*report.findings, *gates), options.severities or {}))
+    is_idle = coverage(report.plan).is_idle
     verdict = (
-        "error" if report.verdict == "error" else verdict_of(findings, report.verification, options.fail_on)
+        "error"
+        if report.verdict == "error"
+        else verdict_of(findings, report.verification, options.fail_on, is_idle)
     )
     exit_code = report.exit_code if report.verdict == "error" and report.exit_code else EXIT_CODES[verdict]
     return replace(report, findings=findings, verdict=verdict, exit_code=exit_code)
 
 
 def verdict_of(
-    findings: tuple[Finding, ...], verification: Verification = NOT_RUN, fail_on: FailOn = "error"
+    findings: tuple[Finding, ...],
+    verification: Verification = NOT_RUN,
+    fail_on: FailOn = "error",
+    is_idle: bool = False,
 ) -> Verdict:
     """The worst that any finding, or what was compared in vain, means.
 
     Whatever `fail_on` says, a model that cannot be read is an error, a failed verification a failure, and one
-    that proves nothing no pass.
+    that proves nothing no pass. is_idle: the plan uses nothing of the source, of which WB207 speaks.
     """
-    verdicts = [_meaning(finding, fail_on) for finding in findings]
+    verdicts = [_meaning(finding, fail_on, is_idle) for finding in findings]
     if verification.evidence.get("inconclusive"):
         verdicts.append("inconclusive")
     return min(verdicts, key=ORDER.index, default="pass")
@@ -69,9 +75,11 @@ def failed(command: str, error: WeightbridgeError, targets: Sequence[str] = ()) 
     return Report(command, "error", findings=(cause,), exit_code=error.exit_code)
 
 
-def _meaning(found: Finding, fail_on: FailOn) -> Verdict:
+def _meaning(found: Finding, fail_on: FailOn, is_idle: bool) -> Verdict:
     if found.severity == "error" and found.code in ALWAYS:
         return ALWAYS[found.code]
+    if found.severity == "error" and found.code == "WB207" and is_idle:
+        return "vacuous"
     if fail_on != "never" and SEVERITIES.index(found.severity) >= SEVERITIES.index(fail_on):
         return "fail"
     return "pass" if found.severity == "note" else "warn"
@@ -86,22 +94,20 @@ def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
         return ()
     covered = coverage(report.plan)
     is_said = any(found.code == "WB207" for found in report.findings)
-    if is_said or not covered.parameters or (covered.transferred and covered.fraction >= least):
+    is_enough = covered.fraction >= least and not covered.is_idle
+    if is_said or not covered.parameters or is_enough:
         return ()
-    counts = f"{covered.transferred:,} of {covered.parameters:,} parameters ({percent(covered.fraction)})"
+    fix = "Look at the unmatched tensors, and give --map SOURCE=TARGET for those that belong together"
+    return (finding("WB207", _too_little(covered, least), fix=fix),)
+
+
+def _too_little(covered: Coverage, least: float) -> str:
+    counts = f"{covered.exact:,} of {covered.parameters:,} parameters ({percent(covered.fraction)})"
     got = f"{counts} of the target get a value from the source"
-    message = (
-        f"{got}, at least {percent(least)} is asked for"
-        if covered.transferred
-        else f"nothing is transferred: {got}"
-    )
-    return (
-        finding(
-            "WB207",
-            message,
-            fix="Look at the unmatched tensors, and give --map SOURCE=TARGET for those that belong together",
-        ),
-    )
+    if covered.is_idle:
+        return f"nothing is transferred: {got}"
+    adapted = f" ({covered.adapted:,} more are adapted)" if covered.adapted else ""
+    return f"{got} exactly{adapted}, at least {percent(least)} is asked for"
 
 
 def _comparison_gate(report: Report) -> tuple[Finding, ...]:

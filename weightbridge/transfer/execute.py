@@ -16,9 +16,7 @@ from weightbridge.errors import Corrupt
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 from weightbridge.options import Progress, silent
-from weightbridge.plan import Plan, Step
-
-WRITTEN = frozenset({"copy", "transform", "adapt"})
+from weightbridge.plan import Plan, Step, is_written
 
 
 @dataclass(slots=True)
@@ -44,7 +42,7 @@ def values(
     wanted = target.tensor_by_name
     done, total = 0, sum(step.size for step in plan.steps)
     for step in plan.steps:
-        if step.kind in WRITTEN:
+        if is_written(step):
             yield wanted[step.target], _value(step, given, wanted[step.target], ledger)
         done += step.size
         progress("writing tensors", done, total)

@@ -11,11 +11,14 @@ from weightbridge.plan import Step
 def added_step(
     tensor: Tensor, sources: tuple[str, ...], transform: str, parameters: Mapping[str, Any], cost: str
 ) -> Step:
-    """A step that keeps the function; `cost` says in words what was put there."""
+    """A step that keeps the function; `cost` says in words what was put there.
+
+    What reads nothing of the source is fresh, whatever it starts from.
+    """
     return Step(
         target=tensor.name,
         sources=sources,
-        kind="adapt",
+        kind="adapt" if sources else "fresh",
         contract="preserving",
         shape=tensor.shape,
         size=tensor.size,
@@ -25,6 +28,11 @@ def added_step(
         evidence=("structure",),
         cost=cost,
     )
+
+
+def own_start(tensor: Tensor, why: str) -> Step:
+    """The target's own initial value, where it keeps the function."""
+    return added_step(tensor, (), "", {}, why)
 
 
 def filled(tensor: Tensor, value: float, why: str) -> Step:

@@ -1,10 +1,11 @@
 """The one entrance: which way of adapting two models is right, and its proposal."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from weightbridge.adapters.propose.across.propose import propose_cross
 from weightbridge.adapters.propose.across.stages import is_staged
 from weightbridge.adapters.propose.heads import WRITERS
+from weightbridge.adapters.propose.other import Share, refused
 from weightbridge.adapters.propose.same_kind import propose_same_kind
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.values import Proposal
@@ -13,26 +14,34 @@ from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
+from weightbridge.options import Adapt
 
-# Below this share of parameters that a pair explains, on the side that is explained better, two convolutional
-# networks are different architectures. Members of one family that differ in width, depth, kernel or head
-# measure 0.9 and more (a deeper one explains all of its source, a shallower one is explained by it); ResNet50
-# against InceptionV3, where only shapes coincide, measures 0.00.
-EXPLAINED = 0.3
+# Below this share of layers that correspond, on the side that is explained better, two networks are different
+# architectures. Members of one family that differ in width, depth, kernel, head or input size measure 0.8 and
+# more (a deeper one explains all of its source, a shallower one is explained by it); ResNet50 against
+# DenseNet121, which have names in common, measures 0.35, against InceptionV3 0.00.
+ALIKE = 0.5
 
 
 def propose(
-    source: LayerGraph, target: LayerGraph, matching: Matching, open_targets: frozenset[str]
+    source: LayerGraph,
+    target: LayerGraph,
+    matching: Matching,
+    open_targets: frozenset[str],
+    adapt: Adapt = "same",
 ) -> Proposal:
     """Steps for target tensors without an exact match, and for exact matches whose channel group changes.
 
     Reads no values. Without data flow on the target's side nothing is proposed: which axes belong together
-    would be a guess.
+    would be a guess. Nor is anything from another architecture, unless that is asked for.
     """
     if not target.has_flow or not open_targets:
         return Proposal()
     setting = Setting(source, target, matching, open_targets)
-    return propose_cross(setting) if is_cross(setting) else propose_same_kind(setting)
+    if not is_other(setting):
+        return propose_same_kind(setting)
+    across = propose_cross(setting) if _are_staged(setting) else propose_same_kind(setting)
+    return refused(setting, alike_layers(setting), across) if adapt == "same" else across
 
 
 def is_cross(setting: Setting) -> bool:
@@ -40,19 +49,36 @@ def is_cross(setting: Setting) -> bool:
 
     Layers are then taken from stage to stage.
     """
-    return is_staged(setting.source) and is_staged(setting.target) and explained(setting) < EXPLAINED
+    return _are_staged(setting) and is_other(setting)
 
 
-def explained(setting: Setting) -> float:
-    """The share of parameters, heads apart, of certain enough pairs which fit up to widths and taps."""
+def _are_staged(setting: Setting) -> bool:
+    return is_staged(setting.source) and is_staged(setting.target)
+
+
+def is_other(setting: Setting) -> bool:
+    """Whether too few layers correspond for the two to be one architecture."""
+    return max(share for _, _, share in alike_layers(setting)) < ALIKE
+
+
+def alike_layers(setting: Setting) -> tuple[Share, Share]:
+    """Of the source and the target, heads apart: layers that correspond up to widths, taps and grids."""
     widths = source_widths(setting)
     of_heads, ours = _by_head(setting)
     certain = [t for t in ours if _is_certain(setting, widths, t.name)]
-    used = _used(setting, certain)
-    heads = _used(setting, of_heads)
-    theirs = [t for t in setting.source.tensors if t.name not in heads]
-    explaining = [t for t in theirs if t.name in used]
-    return max(_share(certain, ours), _share(explaining, theirs))
+    heads, used = (_owners(setting, _used(setting, tensors)) for tensors in (of_heads, certain))
+    theirs = {layer.name for layer in setting.source.layers if layer.tensors} - heads
+    mine = {setting.target.owner[t.name].name for t in ours}
+    filled = {setting.target.owner[t.name].name for t in certain}
+    return _share(used & theirs, theirs), _share(filled, mine)
+
+
+def _owners(setting: Setting, names: Iterable[str]) -> frozenset[str]:
+    return frozenset(setting.source.owner[name].name for name in names)
+
+
+def _share(some: Collection[str], whole: Collection[str]) -> Share:
+    return len(some), len(whole), len(some) / len(whole) if whole else 1.0
 
 
 def _by_head(setting: Setting) -> tuple[list[Tensor], list[Tensor]]:
@@ -68,11 +94,6 @@ def _by_head(setting: Setting) -> tuple[list[Tensor], list[Tensor]]:
 def _used(setting: Setting, tensors: Sequence[Tensor]) -> frozenset[str]:
     """The source tensors that these come from."""
     return frozenset(name for t in tensors for name in _sources(setting, t.name))
-
-
-def _share(some: Sequence[Tensor], whole: Sequence[Tensor]) -> float:
-    total = sum(t.size for t in whole)
-    return sum(t.size for t in some) / total if total else 1.0
 
 
 def _sources(setting: Setting, name: str) -> tuple[str, ...]:

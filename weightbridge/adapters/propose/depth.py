@@ -8,7 +8,7 @@ whatever the branch holds), or counters of names that go on in two or more place
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from weightbridge.adapters.propose.added_steps import added_step, filled
+from weightbridge.adapters.propose.added_steps import added_step, filled, own_start
 from weightbridge.adapters.propose.branches import Branch
 from weightbridge.adapters.propose.chains import chain_steps
 from weightbridge.adapters.propose.setting import Setting
@@ -77,10 +77,16 @@ def _copied(
     return added_step(tensor, given.sources, given.transform, given.parameters, cost)
 
 
-NEUTRAL = {"gamma": 1.0, "moving_variance": 1.0, "kernel": 0.0}
+NEUTRAL = {"gamma": 1.0, "moving_variance": 1.0, "bias": 0.0, "beta": 0.0, "moving_mean": 0.0}
+OWN_START = "starts as the target has initialised it; the added block it belongs to adds zero"
 
 
 def neutral(layer: Layer, tensor: Tensor) -> Step:
-    """A BatchNorm that passes on what it gets, but for its epsilon; zero for what is added."""
-    value = NEUTRAL.get(tensor.role, 0.0)
+    """A BatchNorm that passes on what it gets, but for its epsilon; what multiplies keeps the target's value.
+
+    Zeros there would leave the closing layer, which is zero too, without a gradient.
+    """
+    value = NEUTRAL.get(tensor.role)
+    if value is None:
+        return own_start(tensor, OWN_START)
     return filled(tensor, value, f"{value:g} in a layer that only the target has ({layer.name})")

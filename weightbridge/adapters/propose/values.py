@@ -19,6 +19,7 @@ class Proposal:
 
     different: the two are different architectures, whose layers do not correspond: what matching said of its
     pairs does not apply.
+    refused: WB309 stands for all tensors that are left over on both sides.
     padded: target layers whose kernels were padded with zeros so that the function is kept: their other size
     and padding are no finding.
     """
@@ -27,6 +28,7 @@ class Proposal:
     findings: tuple[Finding, ...] = ()
     fresh: frozenset[str] = frozenset()
     different: bool = False
+    refused: bool = False
     padded: frozenset[str] = frozenset()
 
     def settles(self, found: Finding) -> bool:

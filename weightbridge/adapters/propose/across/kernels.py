@@ -92,8 +92,8 @@ def _step(
     return Step(
         target=tensor.name,
         sources=sources,
-        kind="adapt",
-        contract="lossy",
+        kind="adapt" if sources else "fresh",
+        contract="lossy" if sources else "fresh",
         shape=tensor.shape,
         size=tensor.size,
         transform=transform,
