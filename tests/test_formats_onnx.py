@@ -10,7 +10,6 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_samples import Op, model, saved, small, values
 
 from weightbridge import formats
-from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Layer, LayerGraph
 
 W, V = values((4, 4), 1), values((4,), 2)
@@ -462,7 +461,8 @@ def test_other_float_types(tmp_path: Path, dtype: str) -> None:
     np.testing.assert_array_equal(tensor.load().view(np.uint8), array.view(np.uint8))
 
 
-def test_four_bit_weights_are_listed_and_not_loaded(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "codes"), [("INT4", range(-8, 8)), ("UINT4", range(16))])
+def test_four_bit_weights_are_read(tmp_path: Path, kind: str, codes: range) -> None:
     proto = model(
         [("DequantizeLinear", ["q", "s"], ["w"], {}), ("MatMul", ["x", "w"], ["y"], {})],
         {"s": np.asarray(ONE)},
@@ -470,12 +470,12 @@ def test_four_bit_weights_are_listed_and_not_loaded(tmp_path: Path) -> None:
         ["y"],
         opset=21,
     )
-    proto.graph.initializer.append(helper.make_tensor("q", TensorProto.INT4, [4, 4], [1] * 16))
+    tensor = helper.make_tensor("q", getattr(TensorProto, kind), [4, 4], list(codes))
+    proto.graph.initializer.append(tensor)
     onnx.save(proto, tmp_path / "m.onnx")
     (tensor,) = formats.read(tmp_path / "m.onnx").tensors
-    assert (tensor.name, tensor.dtype) == ("q", "int4")
-    with pytest.raises(Unsupported, match="int4"):
-        tensor.load()
+    assert (tensor.name, tensor.dtype) == ("q", "float32")
+    assert np.allclose(tensor.load().reshape(-1), np.array(codes) * ONE)
 
 
 def test_values_in_typed_fields(tmp_path: Path) -> None:

@@ -64,6 +64,121 @@ def test_codes_are_never_taken_for_values(tmp_path: Path) -> None:
     source = saved(tmp_path / "s.onnx", ops, {"w": CODES}, {"x": ["n", 4]}, ["y"])
     made = wb.check(source, plain(tmp_path / "t.onnx"))
     assert not any(s.sources for s in made.plan.steps)
+    assert [f.severity for f in made.findings if f.code == "WB109"] == ["error"]
+
+
+DYNAMIC: Op = ("DynamicQuantizeLinear", ["x"], ["q", "xs", "xz"], {})
+STATIC: Op = ("QuantizeLinear", ["x", "ds", "dz"], ["q"], {})
+TO_FLOATS: Op = ("DequantizeLinear", ["i", "ys", "yz"], ["y"], {})
+DATA = {"ds": np.float32(0.05), "dz": np.uint8(3), "ys": np.float32(0.5), "yz": np.uint8(9)}
+KERNEL = np.random.default_rng(1).integers(-100, 100, (5, 2, 3, 3)).astype("i1")
+FIVE = values((5,), 3)
+LINEAR = ["q", "ds", "dz", "w", "s", "z", "ys", "yz"]
+OPERATORS: dict[str, tuple[list[Op], dict[str, np.ndarray], np.ndarray]] = {  # steps, tensors, the floats
+    "MatMulInteger": (
+        [
+            DYNAMIC,
+            ("MatMulInteger", ["q", "w", "xz", "z"], ["i"], {}),
+            ("Cast", ["i"], ["c"], {"to": 1}),
+            ("Mul", ["s", "xs"], ["f"], {}),
+            ("Mul", ["c", "f"], ["y"], {}),
+        ],
+        {"w": (CODES.astype("i4") + 110).astype("u1"), "s": COLUMNS, "z": np.full(3, 110, "u1")},
+        CODES * COLUMNS,
+    ),
+    "MatMulInteger, scales one after another": (
+        [
+            DYNAMIC,
+            ("MatMulInteger", ["q", "w", "xz"], ["i"], {}),
+            ("Cast", ["i"], ["c"], {"to": 1}),
+            ("Mul", ["c", "xs"], ["f"], {}),
+            ("Mul", ["f", "s"], ["y"], {}),
+        ],
+        {"w": CODES, "s": np.asarray(ONE)},
+        CODES * ONE,
+    ),
+    "ConvInteger": (
+        [
+            DYNAMIC,
+            ("ConvInteger", ["q", "w", "xz", "z"], ["i"], {}),
+            ("Cast", ["i"], ["c"], {"to": 1}),
+            ("Mul", ["xs", "s"], ["f"], {}),
+            ("Mul", ["c", "f"], ["y"], {}),
+        ],
+        {"w": KERNEL, "s": FIVE.reshape(5, 1, 1), "z": np.int8(2)},
+        (KERNEL.astype("f4") - 2) * FIVE.reshape(5, 1, 1, 1),
+    ),
+    "QLinearConv": (
+        [STATIC, ("QLinearConv", LINEAR, ["i"], {}), TO_FLOATS],
+        {**DATA, "w": KERNEL, "s": FIVE, "z": np.zeros(5, "i1")},
+        KERNEL * FIVE.reshape(5, 1, 1, 1),
+    ),
+    "QLinearMatMul": (
+        [STATIC, ("QLinearMatMul", LINEAR, ["i"], {}), TO_FLOATS],
+        {**DATA, "w": CODES, "s": COLUMNS, "z": np.zeros(3, "i1")},
+        CODES * COLUMNS,
+    ),
+    "Gather": (
+        [
+            ("Cast", ["x"], ["j"], {"to": 7}),
+            ("Gather", ["w", "j"], ["i"], {}),
+            ("DequantizeLinear", ["i", "s", "z"], ["y"], {}),
+        ],
+        {"w": CODES, "s": np.asarray(ONE), "z": np.int8(1)},
+        (CODES.astype("f4") - 1) * ONE,
+    ),
+    "DequantizeLinear by blocks": (
+        [
+            ("DequantizeLinear", ["w", "s"], ["f"], {"axis": 0, "block_size": 2}),
+            ("MatMul", ["x", "f"], ["y"], {}),
+        ],
+        {"w": CODES, "s": values((2, 3), 4)},
+        CODES * np.repeat(values((2, 3), 4), 2, axis=0),
+    ),
+}
+
+
+@pytest.mark.parametrize(("ops", "given", "floats"), OPERATORS.values(), ids=OPERATORS)
+def test_quantised_operators_have_floats(
+    tmp_path: Path, ops: list[Op], given: dict[str, np.ndarray], floats: np.ndarray
+) -> None:
+    rank = {2: ["n", 4], 4: ["n", 2, 6, 6]}[floats.ndim]
+    path = saved(tmp_path / "s.onnx", ops, given, {"x": rank}, ["y"], opset=21)
+    graph = formats.read(path)
+    (tensor,) = graph.tensors
+    assert (tensor.name, tensor.dtype) == ("w", "float32")
+    assert graph.owner["w"].op in ("Dense", "Conv", "Embedding")
+    assert np.allclose(tensor.load(), floats)
+    assert [(f.code, f.severity) for f in graph.findings] == [("WB109", "warning")]
+
+
+def test_the_bias_has_the_scales_of_data_and_kernel(tmp_path: Path) -> None:
+    given = {**DATA, "w": KERNEL, "s": FIVE, "z": np.zeros(5, "i1"), "b": np.arange(5).astype("i4")}
+    ops = [STATIC, ("QLinearConv", [*LINEAR, "b"], ["i"], {}), TO_FLOATS]
+    graph = formats.read(saved(tmp_path / "s.onnx", ops, given, {"x": ["n", 2, 6, 6]}, ["y"]))
+    bias = graph.tensor_by_name["b"]
+    assert bias.role == "bias"
+    assert np.allclose(bias.load(), np.arange(5) * FIVE * np.float32(0.05))
+
+
+def test_a_scale_along_another_axis_is_no_scale_of_the_kernel(tmp_path: Path) -> None:
+    ops, given, _ = OPERATORS["ConvInteger"]
+    path = saved(tmp_path / "s.onnx", ops, {**given, "s": values((4,))}, {"x": ["n", 2, 6, 6]}, ["y"])
+    graph = formats.read(path)
+    assert graph.owner["w"].op == "Opaque"
+    assert [f.severity for f in graph.findings if f.code == "WB109"] == ["error"]
+
+
+def test_a_table_of_bytes_is_no_weight(tmp_path: Path) -> None:
+    ops: list[Op] = [
+        ("Cast", ["x"], ["j"], {"to": 7}),
+        ("Gather", ["w", "j"], ["i"], {}),
+        ("Cast", ["i"], ["y"], {"to": 1}),
+    ]
+    graph = formats.read(saved(tmp_path / "s.onnx", ops, {"w": CODES}, {"x": ["n", 4]}, ["y"]))
+    assert not graph.tensors
+    assert not graph.findings
+    assert [(e.name, e.reason) for e in graph.excluded] == [("w", "state")]
 
 
 def test_quantised_weights_are_not_written(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Draft: a layer before it has a name, with the nodes that it stands for and the constants it owns."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
+from weightbridge.formats.onnx.quantised.values import CODES
 from weightbridge.formats.onnx.shapes.rule import Shape
 from weightbridge.formats.onnx.values.net import Constant, Net, Read
 from weightbridge.formats.onnx.values.subgraphs import subgraphs
@@ -97,10 +99,22 @@ NO_WEIGHTS: Mapping[str, tuple[int, ...]] = {  # inputs that are never weights: 
     "Pad": (1, 2),
     "QuantizeLinear": (1, 2),
     "DequantizeLinear": (1, 2),
-    "QLinearConv": (1, 2, 4, 5, 6, 7),
-    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "MatMulInteger": (2, 3),
+    "ConvInteger": (2, 3),
+    "MatMulIntegerToFloat": (2, 3, 4, 5),
+    "DynamicQuantizeMatMul": (2, 3),
+    "MatMulNBits": (2, 3),
+    "QGemm": (1, 2, 4, 5, 7, 8),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QLinearAdd", "QLinearMul"), (1, 2, 4, 5, 6, 7)),
 }
+QUANTISED = re.compile("Quant|QLinear|Integer|NBits|Bnb4|^Q[A-Z]")  # operations on codes, by their names
 FLOATS = frozenset({1, 10, 11, 16, 17, 18, 19, 20, 23, 24})
+
+
+def is_codes(constant: Constant) -> bool:
+    """Whether these may be quantised values whose scale is not known."""
+    header = constant.header
+    return header.elem_type in CODES and header.scaling is None and constant.size > 1
 
 
 def is_float(constant: Constant) -> bool:
@@ -131,32 +145,44 @@ def ports_of(node: Node) -> tuple[int, ...]:
     return tuple(place for place, value in enumerate(node.outputs) if value)
 
 
-def _others(site: Site, node: Node, index: int, slots: Sequence[Slot]) -> tuple[Slot, ...]:
-    """Slots for the other constants that a node reads: all that may be weights."""
-    read = [constant for value in _read_values(site, node, index) for constant in _behind(site, value)]
-    inside = _constants_inside(node, node.name or node.op)
-    by_header = {id(constant.header): constant for constant in (*read, *inside)}
-    for slot in slots:
-        by_header.pop(id(slot.constant.header), None)
-    weights = [constant for constant in by_header.values() if is_float(constant) and constant.header.dims]
-    return tuple(Slot(str(place), constant) for place, constant in enumerate(weights))
+def _others(site: Site, node: Node, index: int, given: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    taken = {id(s.constant.header) for s in given}
+    kept = [c for c in constants_read(site, node, index) if id(c.header) not in taken]
+    return tuple(Slot(str(i), c) for i, c in enumerate(kept))
 
 
-def _read_values(site: Site, node: Node, index: int) -> list[str]:
-    """The values that may be weights, of those that a node and its subgraphs read."""
-    without_weights = NO_WEIGHTS.get(node.op, ())
-    values = (*node.inputs, *site.net.captured.get(index, ()))
-    return [value for place, value in enumerate(values) if place not in without_weights]
+def constants_read(site: Site, node: Node, index: int) -> tuple[Constant, ...]:
+    """The constants that may be weights among what a node reads, those inside its subgraphs last."""
+    is_quantised = bool(QUANTISED.search(operation_of(node)))
+    read = [c for value in _values_read(site, node, index) for c in _constants_of(site, value, is_quantised)]
+    read += [c for c in constants_inside(node, node.name or node.op) if is_float(c)]
+    unique = {id(c.header): c for c in read}
+    return tuple(c for c in unique.values() if c.header.dims)
 
 
-def _behind(site: Site, value: str) -> tuple[Constant, ...]:
-    """The constant itself, or those that a value is computed from."""
+def _values_read(site: Site, node: Node, index: int) -> list[str]:
+    """What a node and its subgraphs read, without bounds, scales and zero points."""
+    skipped = NO_WEIGHTS.get(operation_of(node), ())
+    own = [value for place, value in enumerate(node.inputs) if place not in skipped]
+    return [*own, *site.net.captured.get(index, ())]
+
+
+def _constants_of(site: Site, value: str, is_quantised: bool) -> Iterator[Constant]:
+    """The constant that a value is, or those that it is computed from.
+
+    is_quantised: whether codes count too, as they do where floats are computed from them and a scale.
+    """
     constant = site.constant(value)
-    if constant:
-        return (constant,)
-    if value in site.net.numbers:
-        return ()
-    return tuple(c for c in site.net.weights.get(value, ()) if c.size > 1)
+    if constant is not None:
+        if is_float(constant) or (is_quantised and is_codes(constant)):
+            yield constant
+    elif value not in site.net.numbers:
+        yield from _computed_from(site.net.weights.get(value, ()))
+
+
+def _computed_from(constants: Sequence[Constant]) -> Iterator[Constant]:
+    scales = [c for c in constants if is_float(c)]
+    yield from (c for c in constants if c.size > 1 and (is_float(c) or (scales and is_codes(c))))
 
 
 def inner_constants(graph: Graph, scope: str) -> Iterator[Constant]:
@@ -167,10 +193,10 @@ def inner_constants(graph: Graph, scope: str) -> Iterator[Constant]:
         if isinstance(value, TensorHeader):
             name = node.outputs[0] if node.outputs else node.name
             yield Constant(f"{scope}/{name}", value, value.dims)
-        yield from _constants_inside(node, f"{scope}/{node.name or node.op}")
+        yield from constants_inside(node, f"{scope}/{node.name or node.op}")
 
 
-def _constants_inside(node: Node, scope: str) -> Iterator[Constant]:
+def constants_inside(node: Node, scope: str) -> Iterator[Constant]:
     """The tensors that stand inside a node's subgraphs."""
     for graph in subgraphs(node):
         yield from inner_constants(graph, scope)

@@ -2,32 +2,28 @@
 
 import mmap
 from collections.abc import Callable, Iterable
-from math import prod
 from pathlib import Path
 
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import MissingFile, ModelError, Unsupported
 from weightbridge.formats.onnx.layers import Folded, fold
+from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.parse import parse_model
-from weightbridge.formats.onnx.proto import Model, TensorHeader
+from weightbridge.formats.onnx.proto import Model, Scaling, TensorHeader
+from weightbridge.formats.onnx.quantised.findings import quantised_findings
 from weightbridge.formats.onnx.tensors import check, loader, scaled
 from weightbridge.formats.onnx.write import write_tensors
-from weightbridge.model.graph import Excluded, LayerGraph
+from weightbridge.model.graph import LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 __all__ = ["folded", "read", "write"]
 
-WEIGHTS = frozenset(
-    {1, 10, 11, 16}
-)  # element types of tensors that are no weights only where nothing reads them
-
 
 def read(path: Path) -> LayerGraph:
     """The layer graph of an ONNX file; no weight's bytes are read. Raises a ModelError."""
     model, found = folded(path)
-    used = {h.span for h in found.headers.values()}
-    idle = (t for t in model.graph.initializers if t.span not in used and t.dims and t.elem_type in WEIGHTS)
+    ledger = ledger_of(model, found)
     return LayerGraph(
         path=str(path),
         format="onnx",
@@ -40,9 +36,9 @@ def read(path: Path) -> LayerGraph:
         inputs=found.inputs,
         outputs=tuple(dict.fromkeys(port.layer for port in found.output_ports)),
         output_ports=found.output_ports,
-        excluded=tuple(Excluded(t.name, "state", prod(t.dims)) for t in idle),
+        excluded=ledger.excluded,
         files=_files(path, (*model.graph.initializers, *found.headers.values())),
-        findings=tuple(_findings(path, model)),
+        findings=(*_findings(path, model), *ledger.findings, *quantised_findings(found)),
     )
 
 
@@ -92,15 +88,24 @@ def _loaders(path: Path, model: Model, size: int) -> Callable[[TensorHeader], Ca
     """What makes loaders. Every initializer's place is checked at once."""
     made = {id(t): loader(path, t, check(path, t, size)) for t in model.graph.initializers}
 
-    def load(header: TensorHeader) -> Callable[[], Array]:
-        plain = made[id(header)] if id(header) in made else loader(path, header, check(path, header, size))
-        given = header.scaling
-        if given is None:
-            return plain
-        scale, zero = load(given.scale), load(given.zero) if given.zero is not None else None
-        return lambda: scaled(plain(), scale(), None if zero is None else zero(), given.axis)
+    def plain(header: TensorHeader) -> Callable[[], Array]:
+        ready = made.get(id(header))
+        return loader(path, header, check(path, header, size)) if ready is None else ready
 
-    return load
+    return lambda header: plain(header) if header.scaling is None else _scaled(header, header.scaling, plain)
+
+
+def _scaled(
+    header: TensorHeader, scaling: Scaling, plain: Callable[[TensorHeader], Callable[[], Array]]
+) -> Callable[[], Array]:
+    """What loads codes with their scale and makes floats of them."""
+    codes, scale, zero, factor = (
+        None if tensor is None else plain(tensor)
+        for tensor in (header, scaling.scale, scaling.zero, scaling.factor)
+    )
+    assert codes is not None, "a header has a loader"
+    assert scale is not None, "codes without a scale are no floats"
+    return lambda: scaled(codes(), scaling, scale(), zero and zero(), factor and factor())
 
 
 def _files(path: Path, headers: Iterable[TensorHeader]) -> tuple[str, ...]:

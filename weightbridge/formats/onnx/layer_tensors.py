@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from weightbridge.formats.onnx.drafts import Draft, Site
+from weightbridge.formats.onnx.drafts import Draft, Site, is_codes
 from weightbridge.formats.onnx.proto import TensorHeader
 from weightbridge.formats.onnx.tensors import dtype_name
 from weightbridge.formats.onnx.values.stored_axes import stored_axes
@@ -25,14 +25,9 @@ class LayerTensors:
     def layer(self, site: Site, draft: Draft, name: str, layout: str | None) -> Layer:
         own, tied = self._own_and_tied(draft, name)
         shape = site.shapes.get(own_value(draft))
-        axes = _axes_as_stored(draft)
-        attributes: dict[str, Any] = dict(draft.attributes)
+        attributes: dict[str, Any] = {**draft.attributes, **_of_storage(draft)}
         if layout and shape is not None and len(shape) > 2:
             attributes["data_format"] = layout
-        if "kernel" in axes and "transposed" in attributes:
-            attributes["transposed"] = axes["kernel"] == "o i"
-        if axes:
-            attributes["layouts"] = axes
         if tied:
             attributes["tied"] = tied
         if tied and not own:
@@ -68,6 +63,18 @@ def own_value(draft: Draft) -> str:
     """
     is_turned = "data_format" in draft.attributes and draft.shown not in draft.outputs
     return draft.outputs[0] if is_turned and draft.outputs else draft.shown
+
+
+def _of_storage(draft: Draft) -> dict[str, Any]:
+    """What is to be said about the way in which a layer's tensors are stored."""
+    said: dict[str, Any] = {}
+    axes = _axes_as_stored(draft)
+    if "kernel" in axes and "transposed" in draft.attributes:
+        said["transposed"] = axes["kernel"] == "o i"
+    if axes:
+        said["layouts"] = axes
+    codes = {slot.role: "" for slot in draft.slots if is_codes(slot.constant)}
+    return said | ({"quantised": codes} if codes else {})
 
 
 def _axes_as_stored(draft: Draft) -> dict[str, str]:

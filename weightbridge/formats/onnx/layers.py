@@ -6,13 +6,14 @@ from typing import Any
 
 from weightbridge.formats.onnx.branches import Opened, opened
 from weightbridge.formats.onnx.builders import drafts_of, input_drafts
-from weightbridge.formats.onnx.drafts import Draft, Site
+from weightbridge.formats.onnx.drafts import Draft, Site, constants_read
 from weightbridge.formats.onnx.groups.fused_outputs import Run, divisions
 from weightbridge.formats.onnx.layer_tensors import LayerTensors, Loader, own_value
 from weightbridge.formats.onnx.names import layer_names
 from weightbridge.formats.onnx.proto import Graph, TensorHeader
+from weightbridge.formats.onnx.quantised.lower import is_added, lowered
 from weightbridge.formats.onnx.shapes.infer import shapes_of
-from weightbridge.formats.onnx.values.net import Read, net_of
+from weightbridge.formats.onnx.values.net import Constant, Read, net_of
 from weightbridge.formats.onnx.wellformed import with_marks
 from weightbridge.model.graph import Edge, Layer, Port
 from weightbridge.model.vocabulary import RECURRENT, RESHAPES
@@ -23,7 +24,10 @@ WITHOUT_LAYOUT = RECURRENT | RESHAPES | {"Dense", "MatMul", "Opaque"}
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """Layers and edges, the tensors' headers by tensor name, and the value that shows each layer's output."""
+    """Layers and edges, the tensors' headers by tensor name, and the value that shows each layer's output.
+
+    read: the constants that may be weights among all that nodes read, whether or not a layer took them.
+    """
 
     layers: tuple[Layer, ...]
     edges: tuple[Edge, ...]
@@ -31,11 +35,13 @@ class Folded:
     output_ports: tuple[Port, ...]
     headers: Mapping[str, TensorHeader]
     shown: Mapping[str, str]
+    read: tuple[Constant, ...] = ()
 
 
 def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     """The layers of a graph. read: the values of a small constant; loader: what will read a weight."""
     opening = opened(with_marks(graph))
+    opening = replace(opening, graph=lowered(opening.graph))
     shapes, net = shapes_of(opening.graph, net_of(opening.graph, read), read)
     site = Site(net, shapes, opset, read)
     drafts = [*input_drafts(opening.graph, net), *drafts_of(site)]
@@ -50,8 +56,23 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
         inputs=tuple(name for draft, name in named if draft.op == "Input"),
         output_ports=tuple(maker[value] for value in net.outputs if value in maker),
         headers=tensors.headers,
-        shown={name: value for name, value in shown.items() if value not in opening.branches},
+        shown={name: value for name, value in shown.items() if _is_shown(value, opening)},
+        read=_constants_read(site),
     )
+
+
+def _is_shown(value: str, opening: Opened) -> bool:
+    """Whether a run of the file can give the value."""
+    return value not in opening.branches and not is_added(value)
+
+
+def _constants_read(site: Site) -> tuple[Constant, ...]:
+    """What the nodes that work on data read."""
+    read: dict[int, Constant] = {}
+    for index, node in enumerate(site.net.nodes):
+        if not site.net.fixed.issuperset(value for value in node.outputs if value):
+            read.update((id(c.header), c) for c in constants_read(site, node, index))
+    return tuple(read.values())
 
 
 def _layers(

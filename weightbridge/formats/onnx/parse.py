@@ -5,17 +5,17 @@ from types import MappingProxyType
 from typing import Any
 
 from weightbridge.errors import Corrupt, ResourceBomb
-from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, Node, TensorHeader, ValueInfo
+from weightbridge.formats.onnx.messages import as_span, collect, last, number_of
+from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, Node, TensorHeader
+from weightbridge.formats.onnx.value_infos import value_info
 from weightbridge.formats.wire import (
     FIXED32,
-    LENGTH,
     Buffer,
     Field,
     Span,
     fields,
     floats,
     integers,
-    signed,
     span_of,
     text,
 )
@@ -28,32 +28,45 @@ HIGHEST_RANK = 64
 def parse_model(data: Buffer) -> Model:
     """The model in a buffer. Raises Corrupt or ResourceBomb."""
     whole = Span(0, len(data))
-    found = _collect(data, whole, MODEL_FIELDS)
+    found = collect(data, whole, MODEL_FIELDS)
     if len(found[7]) != 1:
         raise Corrupt(f"an ONNX model with {len(found[7])} graphs, expected one")
     versions: dict[str, int] = {}
     for span in found[8]:
-        opset = _collect(data, span, {1: text, 2: _number})
-        versions[_last(opset[1], "")] = _last(opset[2], 0)
-    name, version = _last(found[2], ""), _last(found[3], "")
+        opset = collect(data, span, {1: text, 2: number_of})
+        versions[last(opset[1], "")] = last(opset[2], 0)
+    name, version = last(found[2], ""), last(found[3], "")
     return Model(
-        ir_version=_last(found[1], 0),
+        ir_version=last(found[1], 0),
         producer=" ".join(part for part in (name, version) if part),
         opsets=MappingProxyType(versions),
         graph=parse_graph(data, found[7][0], MAX_DEPTH),
-        functions=len(found[25]),
+        functions=tuple(_function(data, function) for function in found[25]),
+        training=tuple(
+            parse_graph(data, graph, MAX_DEPTH)
+            for training in found[20]
+            for graphs in collect(data, training, {1: as_span, 2: as_span}).values()
+            for graph in graphs
+        ),
     )
+
+
+def _function(data: Buffer, span: Span) -> Graph:
+    """The nodes of a function that the file defines, as a graph without inputs."""
+    found = collect(data, span, {1: text, 7: as_span})
+    nodes = tuple(_node(data, node, MAX_DEPTH) for node in found[7])
+    return Graph(last(found[1], ""), nodes, (), (), (), ())
 
 
 def parse_graph(data: Buffer, span: Span, depth: int) -> Graph:
     if depth <= 0:
         raise ResourceBomb(f"byte {span.start}: graphs nested more than {MAX_DEPTH} deep")
-    found = _collect(data, span, GRAPH_FIELDS)
+    found = collect(data, span, GRAPH_FIELDS)
     inputs, outputs, others = (
-        tuple(_value_info(data, info) for info in found[number]) for number in (11, 12, 13)
+        tuple(value_info(data, info) for info in found[number]) for number in (11, 12, 13)
     )
     return Graph(
-        name=_last(found[2], ""),
+        name=last(found[2], ""),
         nodes=tuple(_node(data, node, depth) for node in found[1]),
         initializers=tuple(parse_tensor(data, tensor) for tensor in found[5]),
         inputs=inputs,
@@ -80,8 +93,8 @@ def parse_tensor(data: Buffer, span: Span) -> TensorHeader:
             case 9:
                 raw = span_of(field)
             case 13:
-                pair = _collect(data, span_of(field), {1: text, 2: text})
-                external[_last(pair[1], "")] = _last(pair[2], "")
+                pair = collect(data, span_of(field), {1: text, 2: text})
+                external[last(pair[1], "")] = last(pair[2], "")
             case 14:
                 location = field.value
             case number if number in TYPED_DATA:
@@ -101,12 +114,12 @@ def parse_tensor(data: Buffer, span: Span) -> TensorHeader:
 
 
 def _node(data: Buffer, span: Span, depth: int) -> Node:
-    found = _collect(data, span, {1: text, 2: text, 3: text, 4: text, 5: _as_span, 7: text})
+    found = collect(data, span, {1: text, 2: text, 3: text, 4: text, 5: as_span, 7: text})
     attributes = dict(_attribute(data, s, depth) for s in found[5])
-    domain = _last(found[7], "")
+    domain = last(found[7], "")
     return Node(
-        name=_last(found[3], ""),
-        op=_last(found[4], ""),
+        name=last(found[3], ""),
+        op=last(found[4], ""),
         domain="" if domain == "ai.onnx" else domain,
         inputs=tuple(found[1]),
         outputs=tuple(found[2]),
@@ -118,13 +131,13 @@ def _attribute(data: Buffer, span: Span, depth: int) -> tuple[str, Any]:
     def graph(buffer: Buffer, field: Field) -> Graph:
         return parse_graph(buffer, span_of(field), depth - 1)
 
-    found = _collect(data, span, {**ATTRIBUTE_FIELDS, 6: graph, 11: graph})
-    name = _last(found[1], "")
-    kind = _last(found[20], 0) or _present_kind(found)
+    found = collect(data, span, {**ATTRIBUTE_FIELDS, 6: graph, 11: graph})
+    name = last(found[1], "")
+    kind = last(found[20], 0) or _present_kind(found)
     values = found[KINDS[kind]] if kind in KINDS else []
     if kind in REPEATED:
         return name, tuple(_flat(values))
-    return name, _last(values, ABSENT.get(kind))
+    return name, last(values, ABSENT.get(kind))
 
 
 def _present_kind(found: Mapping[int, list[Any]]) -> int:
@@ -165,84 +178,37 @@ def _bytes(data: Buffer, field: Field) -> str:
     return bytes(data[span.start : end]).decode(errors="replace")
 
 
-def _value_info(data: Buffer, span: Span) -> ValueInfo:
-    found = _collect(data, span, {1: text, 2: _as_span})
-    name = _last(found[1], "")
-    for type_span in found[2]:
-        for tensor_span in _collect(data, type_span, {1: _as_span})[1]:
-            tensor = _collect(data, tensor_span, {1: _number, 2: _as_span})
-            shape = _shape(data, tensor[2][-1]) if tensor[2] else None
-            return ValueInfo(name, _last(tensor[1], 0), shape)
-    return ValueInfo(name, 0, None)
-
-
-def _shape(data: Buffer, span: Span) -> tuple[int | None, ...]:
-    dimensions = _collect(data, span, {1: _as_span})[1]
-    return tuple(_dimension(data, dimension) for dimension in dimensions)
-
-
-def _dimension(data: Buffer, span: Span) -> int | None:
-    value: int | None = None
-    for field in fields(data, span):
-        if field.number == 1 and field.wire != LENGTH:
-            value = signed(field.value)
-    return value if value is not None and value > 0 else None
-
-
-def _collect(
-    data: Buffer, span: Span, wanted: Mapping[int, Callable[[Buffer, Field], Any]]
-) -> dict[int, list[Any]]:
-    """The values of the wanted fields, all others skipped."""
-    found: dict[int, list[Any]] = {number: [] for number in wanted}
-    for field in fields(data, span):
-        if field.number in found:
-            found[field.number].append(wanted[field.number](data, field))
-    return found
-
-
-def _number(_: Buffer, field: Field) -> int:
-    return signed(field.value)
-
-
-def _as_span(_: Buffer, field: Field) -> Span:
-    return span_of(field)
-
-
-def _last(values: list[Any], default: Any) -> Any:
-    """Of a field that occurs several times the last one counts, as in protobuf."""
-    return values[-1] if values else default
-
-
 # AttributeProto.type -> its field
 KINDS: Mapping[int, int] = {1: 2, 2: 3, 3: 4, 4: 5, 5: 6, 6: 7, 7: 8, 8: 9, 9: 10, 10: 11}
 ABSENT: Mapping[int, Any] = {1: 0.0, 2: 0, 3: ""}  # by type: the value of an attribute that leaves it out
 MODEL_FIELDS: Mapping[int, Callable[[Buffer, Field], Any]] = {
-    1: _number,
+    1: number_of,
     2: text,
     3: text,
-    7: _as_span,
-    8: _as_span,
-    25: _as_span,
+    7: as_span,
+    8: as_span,
+    20: as_span,
+    25: as_span,
 }
 GRAPH_FIELDS: Mapping[int, Callable[[Buffer, Field], Any]] = {
-    1: _as_span,
+    1: as_span,
     2: text,
-    5: _as_span,
-    11: _as_span,
-    12: _as_span,
-    13: _as_span,
-    15: _as_span,
+    5: as_span,
+    11: as_span,
+    12: as_span,
+    13: as_span,
+    15: as_span,
 }
 REPEATED = frozenset({6, 7, 8, 9, 10})
 ATTRIBUTE_FIELDS: Mapping[int, Callable[[Buffer, Field], Any]] = {
     1: text,
     2: _float,
-    3: _number,
+    3: number_of,
     4: _bytes,
     5: _tensor,
     7: _floats,
     8: _integers,
     9: _bytes,
     10: _tensor,
-    20: _number,
+    20: number_of,
 }

@@ -50,11 +50,20 @@ class TensorHeader:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaling:
-    """(value - zero) x scale, with one scale, or one for each index along an axis."""
+    """(value - zero) x scale x factor, with one scale, or one for each index along an axis.
+
+    factor: a single value, None for 1. block: how many places along the axis have one scale, 0 for one each.
+    """
 
     scale: TensorHeader
     zero: TensorHeader | None
     axis: int
+    factor: TensorHeader | None = None
+    block: int = 0
+
+    @property
+    def tensors(self) -> "tuple[TensorHeader, ...]":
+        return tuple(t for t in (self.scale, self.zero, self.factor) if t is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,11 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Model:
+    """functions: what the file defines beside its graph. training: graphs that only training runs."""
+
     ir_version: int
     producer: str
     opsets: Mapping[str, int]
     graph: Graph
-    functions: int = 0
+    functions: tuple[Graph, ...] = ()
+    training: tuple[Graph, ...] = ()

@@ -16,6 +16,7 @@ from weightbridge.formats.onnx.proto import (
     INT64_DATA,
     STRING_DATA,
     UINT64_DATA,
+    Scaling,
     TensorHeader,
 )
 from weightbridge.formats.wire import LENGTH, Span, fields, floats, integers
@@ -44,6 +45,8 @@ DTYPES: dict[int, str] = {  # TensorProto.DataType, by numpy's names
     24: "float8_e8m0fnu",
 }
 HALF_BYTES: dict[int, str] = {21: "uint4", 22: "int4", 23: "float4_e2m1fn"}  # two values a byte
+UINT4, INT4 = 21, 22
+NIBBLES = (UINT4, INT4)
 QUARTER_BYTES: dict[int, str] = {25: "uint2", 26: "int2"}
 STRING = 8
 FIELD_OF: dict[int, int] = {
@@ -146,22 +149,31 @@ def loader(path: Path, header: TensorHeader, place: Place | None) -> Callable[[]
     return partial(_from_fields, path, header) if place is None else partial(_from_place, place, header)
 
 
-def scaled(values: Array, scale: Array, zero: Array | None, axis: int) -> Array:
+def scaled(codes: Array, scaling: Scaling, scale: Array, zero: Array | None, factor: Array | None) -> Array:
     """What DequantizeLinear makes of a tensor."""
-    shape = [1] * values.ndim
-    if scale.size != 1:
-        shape[axis % values.ndim] = -1
-    moved = values.astype(np.float32)
+    moved = codes.astype(np.float32)
     if zero is not None:
-        moved = moved - zero.astype(np.float32).reshape(shape)
-    factor = scale.astype(np.float32).reshape(shape)
-    return np.asarray(moved * factor, scale.dtype)
+        moved = moved - _along(zero.astype(np.float32), moved.shape, scaling)
+    floats = moved * _along(scale.astype(np.float32), moved.shape, scaling)
+    if factor is not None:
+        floats = floats * factor.astype(np.float32).reshape(-1)
+    return np.asarray(floats, scale.dtype)
+
+
+def _along(values: Array, shape: tuple[int, ...], scaling: Scaling) -> Array:
+    """One value for all codes, or one for each place along the axis, as what codes can be multiplied with."""
+    axis = scaling.axis % len(shape) if shape else 0
+    if values.size == 1:
+        return values.reshape(-1)[:1].reshape([1] * len(shape))
+    if scaling.block:
+        repeated = np.repeat(values, scaling.block, axis=axis)
+        return np.take(repeated, range(shape[axis]), axis=axis)
+    return values.reshape([-1 if i == axis else 1 for i in range(len(shape))])
 
 
 def _from_place(place: Place, header: TensorHeader) -> Array:
     where = f"{place.path}: {header.name}"
     _check_supported(header, where)
-    dtype = dtype_of(DTYPES[header.elem_type]).newbyteorder("<")
     try:
         with place.path.open("rb") as file:
             file.seek(place.start)
@@ -171,11 +183,23 @@ def _from_place(place: Place, header: TensorHeader) -> Array:
         raise MissingFile(message, where=str(place.path), fix=fix) from error
     if values.size != place.nbytes:
         raise Corrupt(f"{place.nbytes} bytes expected, {values.size} found", where=where, fix=DAMAGED)
+    if header.elem_type in NIBBLES:
+        return _from_nibbles(values, header)
+    dtype = dtype_of(DTYPES[header.elem_type]).newbyteorder("<")
     return values.view(dtype).reshape(header.dims)
 
 
+def _from_nibbles(stored: Array, header: TensorHeader) -> Array:
+    """Two values a byte, the first one in the lower half."""
+    halves = np.stack([stored & 15, stored >> 4], axis=-1).reshape(-1)[: prod(header.dims)]
+    values = halves.astype(np.int8)
+    if header.elem_type == INT4:
+        values = np.where(values > 7, values - 16, values).astype(np.int8)
+    return values.reshape(header.dims)
+
+
 def _check_supported(header: TensorHeader, where: str) -> None:
-    if header.elem_type not in DTYPES:
+    if header.elem_type not in DTYPES and header.elem_type not in NIBBLES:
         fix = "Export the model with float or 8-bit weights"
         raise Unsupported(f"the type {dtype_name(header)} is not supported", where=where, fix=fix)
 
@@ -187,7 +211,7 @@ def _from_fields(path: Path, header: TensorHeader) -> Array:
         return _from_fields(path, header.whole)[first : first + count]
     where = f"{path}: {header.name}"
     _check_supported(header, where)
-    values = _typed(_stored_numbers(path, header), header.elem_type)
+    values = _typed(_stored_numbers(path, header), header)
     count = prod(header.dims)
     if values.size != count:
         message = f"holds {values.size} values, its shape {list(header.dims)} needs {count}"
@@ -207,10 +231,12 @@ def _stored_numbers(path: Path, header: TensorHeader) -> Array:
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def _typed(numbers: Array, elem_type: int) -> Array:
+def _typed(numbers: Array, header: TensorHeader) -> Array:
     """Half floats and 8-bit types are stored as the integer of their bits, complex ones as two floats."""
-    dtype = dtype_of(DTYPES[elem_type])
-    if elem_type in COMPLEX:
+    if header.elem_type in NIBBLES:
+        return _from_nibbles(numbers.astype(np.uint8), header).reshape(-1)
+    dtype = dtype_of(DTYPES[header.elem_type])
+    if header.elem_type in COMPLEX:
         return numbers.view(dtype)
     are_bits = dtype.kind not in "iubf" or dtype.itemsize < 4
     if are_bits:

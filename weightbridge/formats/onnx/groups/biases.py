@@ -90,7 +90,8 @@ def _fits(site: Site, owner: Draft, shift: Draft, value: str) -> bool:
         return False
     is_direct = value == shift.inputs[0]
     if owner.op == "Dense":
-        return not is_direct or shape[-1] == width
+        axis = owner.attributes.get("axis", -1)
+        return not is_direct or (len(shape) >= -axis and shape[axis] == width)
     if is_direct:
         return _is_along_channels(owner, constant, width)
     return _is_along_width(site.shapes.get(shift.inputs[0]), shape, width)

@@ -13,17 +13,11 @@ T = TypeVar("T")
 Pairs = tuple[tuple[int, int], ...]
 VIEWS_BEFORE = 4  # nodes that may stand between an Unsqueeze and its convolution
 PASSING = frozenset({"Pad", "Cast", "Identity", "Relu"})
-# The places of the kernel and the bias among the inputs
-WEIGHTS = {
-    "Conv": (1, 2),
-    "ConvTranspose": (1, 2),
-    "ConvInteger": (1, 9),
-    "QLinearConv": (3, 8),
-}
+KERNEL, BIAS = 1, 2  # inputs
 
 
 def convolution(site: Site, node: Node, index: int) -> Draft | None:
-    """Conv and its quantised forms; DepthwiseConv where every group has one input channel."""
+    """Conv; DepthwiseConv where every group has one input channel."""
     kernel = _kernel(site, node)
     if kernel is None:
         return None
@@ -61,8 +55,7 @@ def transposed_convolution(site: Site, node: Node, index: int) -> Draft | None:
 
 def _kernel(site: Site, node: Node) -> tuple[Constant, tuple[int, ...]] | None:
     """The kernel and its shape; None where it is no constant with spatial axes."""
-    place = WEIGHTS[node.op][0]
-    kernel = site.constant(node.inputs[place]) if len(node.inputs) > place else None
+    kernel = site.weight(node.inputs[KERNEL])
     if kernel is None or kernel.shape is None or len(kernel.shape) < 3:
         return None
     return kernel, kernel.shape
@@ -108,8 +101,7 @@ def _without_channels(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _with_weights(site: Site, node: Node, index: int, op: str, found: dict[str, Any], kernel: Slot) -> Draft:
-    bias_at = WEIGHTS[node.op][1]
-    bias = site.constant(node.inputs[bias_at]) if len(node.inputs) > bias_at else None
+    bias = site.weight(node.inputs[BIAS]) if len(node.inputs) > BIAS else None
     slots = (kernel, Slot("bias", bias, "o") if bias else None)
     return draft(site, node, index, op, {**found, "use_bias": bias is not None}, *slots)
 
@@ -182,8 +174,6 @@ def _unsqueezed(site: Site, node: Node, order: tuple[int, ...]) -> tuple[int, ..
 
 BUILDERS: dict[str, Builder] = {
     "Conv": convolution,
-    "ConvInteger": convolution,
-    "QLinearConv": convolution,
     "ConvTranspose": transposed_convolution,
     "MaxPool": pool,
     "AveragePool": pool,

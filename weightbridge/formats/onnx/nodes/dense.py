@@ -4,20 +4,22 @@ from typing import Any
 
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.onnx.values.constants import Constant
 
-WEIGHTS = {"MatMul": 1, "MatMulInteger": 1, "QLinearMatMul": 3}
+BEFORE_LAST = -2
+FACTORS = {"MatMulInteger": (0, 1), "QLinearMatMul": (0, 3)}  # inputs
 
 
 def gemm(site: Site, node: Node, index: int) -> Draft | None:
     """Dense, where the second factor is a constant. alpha, beta and transA are kept where they are not 1, 1
     and 0.
     """
-    kernel = site.constant(node.inputs[1]) if len(node.inputs) > 1 else None
+    kernel = site.weight(node.inputs[1])
     if kernel is None or kernel.shape is None or len(kernel.shape) != 2:
         return None
     is_turned = bool(node.attributes.get("transB", 0))
     axes = "o i" if is_turned else "i o"
-    bias = site.constant(node.inputs[2]) if len(node.inputs) > 2 else None
+    bias = site.weight(node.inputs[2]) if len(node.inputs) > 2 else None
     found: dict[str, Any] = {
         "units": kernel.shape[0 if is_turned else 1],
         "use_bias": bias is not None,
@@ -38,22 +40,34 @@ def gemm(site: Site, node: Node, index: int) -> Draft | None:
 
 
 def matmul(site: Site, node: Node, index: int) -> Draft | None:
-    """Dense, where the right factor is a constant matrix; a product of two data values is a merge."""
-    at = WEIGHTS[node.op]
-    data = site.data(node, index)
-    if len(data) == 2:
-        return draft(site, node, index, "MatMul", {})
-    kernel = site.constant(node.inputs[at]) if len(node.inputs) > at else None
-    if kernel is None or kernel.shape is None or len(kernel.shape) != 2 or not data:
+    """Dense, where one factor is a constant matrix; a product of two data values is a merge."""
+    left, right = (site.weight(value) for value in node.inputs[:2])
+    data = len(site.data(node, index))
+    if left is None and right is None:
+        return draft(site, node, index, "MatMul", {}) if data == 2 else None
+    if data != 1:
         return None
-    return draft(
-        site,
-        node,
-        index,
-        "Dense",
-        {"units": kernel.shape[1], "use_bias": False, "transposed": False},
-        Slot("kernel", kernel, "i o"),
-    )
+    if right is not None:
+        return _product(site, node, index, right)
+    return _product(site, node, index, left, is_left=True) if left is not None else None
+
+
+def _product(site: Site, node: Node, index: int, kernel: Constant, is_left: bool = False) -> Draft | None:
+    """A matrix on the left works on the axis before the last, and is stored as (out, in)."""
+    if kernel.shape is None or len(kernel.shape) != 2:
+        return None
+    attributes = {"units": kernel.shape[0 if is_left else 1], "use_bias": False, "transposed": is_left}
+    if is_left and site.rank(node.inputs[1]) != 1:
+        attributes["axis"] = BEFORE_LAST
+    axes = "o i" if is_left else "i o"
+    return draft(site, node, index, "Dense", attributes, Slot("kernel", kernel, axes))
+
+
+def integer_matmul(site: Site, node: Node, index: int) -> Draft | None:
+    """A product of two data values is a merge; codes whose scale is not known are no kernel."""
+    factors = [node.inputs[place] for place in FACTORS[node.op]]
+    are_data = all(site.net.is_data(value) for value in factors)
+    return draft(site, node, index, "MatMul", {}) if are_data else None
 
 
 def einsum(site: Site, node: Node, index: int) -> Draft | None:
@@ -99,8 +113,7 @@ def gather(site: Site, node: Node, index: int) -> Draft | None:
 BUILDERS: dict[str, Builder] = {
     "Gemm": gemm,
     "MatMul": matmul,
-    "MatMulInteger": matmul,
-    "QLinearMatMul": matmul,
+    **dict.fromkeys(FACTORS, integer_matmul),
     "Einsum": einsum,
     "Gather": gather,
 }

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from weightbridge.formats.onnx.proto import Node, Scaling, TensorHeader
-from weightbridge.formats.onnx.tensors import HALF_BYTES, QUARTER_BYTES
+from weightbridge.formats.onnx.tensors import QUARTER_BYTES
 from weightbridge.formats.onnx.values.views import View
 from weightbridge.model.tensors import Array
 
 Read = Callable[[TensorHeader], Array]
+FACTOR = "\0factor"  # an attribute that the file does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +30,41 @@ class Constant:
 def dequantised(codes: Constant, node: Node, known: Mapping[str, Constant]) -> Constant | None:
     """The floats that a DequantizeLinear makes of codes; None where its scales are not known.
 
-    Codes of less than a byte cannot be read: they stay what they are.
+    FACTOR names a second scale, of a single value: the bias of a quantised product has the scale of the
+    data times that of the kernel.
     """
-    if codes.header.elem_type in (*HALF_BYTES, *QUARTER_BYTES):
-        return codes
-    scale, *zero_points = (known.get(value) for value in node.inputs[1:] if value)
-    axis = int(node.attributes.get("axis", 1))
-    is_plain = all(c is not None and not c.views for c in (scale, *zero_points))
-    if scale is None or not is_plain or node.attributes.get("block_size"):
+    axis, block = int(node.attributes.get("axis", 1)), int(node.attributes.get("block_size", 0))
+    names = [value for value in (*node.inputs[1:], str(node.attributes.get(FACTOR, ""))) if value]
+    if not all(value in known and not known[value].views for value in names):
         return None
-    if not _fits(codes, scale, axis):
+    scale, zero, factor = (known.get(value) for value in (*node.inputs[1:], "", "")[:2] + (names[-1],))
+    if scale is None or not _fits(codes, scale, axis, block) or not _is_unscaled(codes):
         return None
-    zeros = next((c.header for c in zero_points if c is not None), None)
-    scaling = Scaling(scale.header, zeros, axis)
+    scaling = Scaling(
+        scale.header,
+        None if zero is None else zero.header,
+        axis,
+        factor.header if factor is not None and FACTOR in node.attributes else None,
+        block,
+    )
     return replace(codes, header=replace(codes.header, scaling=scaling))
 
 
-def _fits(codes: Constant, scale: Constant, axis: int) -> bool:
-    """Whether there is one scale for all codes, or one for each place along the axis."""
+def _is_unscaled(codes: Constant) -> bool:
+    return codes.header.scaling is None and codes.header.elem_type not in QUARTER_BYTES
+
+
+def _fits(codes: Constant, scale: Constant, axis: int, block: int) -> bool:
+    """Whether there is one scale for all codes, one for each place along the axis, or one for each block."""
     if codes.shape is None:
         return False
     if scale.size <= 1:
         return True
-    has_axis = -len(codes.shape) <= axis < len(codes.shape)
-    return not codes.views and has_axis and scale.header.dims == (codes.shape[axis],)
+    if codes.views or not -len(codes.shape) <= axis < len(codes.shape):
+        return False
+    if block:
+        blocks = list(codes.shape)
+        blocks[axis] = -(-blocks[axis] // block)
+        return scale.header.dims == tuple(blocks)
+    has_one_axis = max(scale.header.dims) == scale.size
+    return has_one_axis and scale.size == codes.shape[axis]

@@ -1,0 +1,91 @@
+"""A product of integers and the steps behind it that make floats of it.
+
+DynamicQuantizeLinear -> MatMulInteger or ConvInteger -> Cast -> Mul by both scales
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.onnx.quantised.values import FLOATS, Values, argument
+
+MOST = 3  # products with scales, one after another
+DYNAMIC, STATIC = "DynamicQuantizeLinear", "QuantizeLinear"
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """The floats that were quantised, and the values of their scale and zero point ("" for none)."""
+
+    floats: str
+    scale: str
+    zero: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """Where the floats come out, the scale of the weights, and the nodes between."""
+
+    output: str
+    scale: str
+    nodes: tuple[int, ...]
+
+
+def quantised(values: Values, value: str) -> Quantised | None:
+    """What was quantised to this value; None where that is not known."""
+    source = values.source(value)
+    if source is None or not source.inputs:
+        return None
+    if source.op == DYNAMIC and len(source.outputs) == 3:
+        return Quantised(source.inputs[0], source.outputs[1], source.outputs[2])
+    if source.op == STATIC and len(source.inputs) > 1:
+        return Quantised(source.inputs[0], source.inputs[1], argument(source, 2))
+    return None
+
+
+def scaled(values: Values, product: Node, data_scale: str) -> Scaled | None:
+    """The chain behind a product of integers; None where its weights' scale is not among the factors."""
+    cast_at = values.only_reader(product.outputs[0])
+    if cast_at is None or not _is_cast_to_floats(values.nodes[cast_at]):
+        return None
+    value, nodes, factors = values.nodes[cast_at].outputs[0], [cast_at], list[str]()
+    for _ in range(MOST):
+        at = values.only_reader(value)
+        if at is None or values.nodes[at].op != "Mul" or len(values.nodes[at].inputs) != 2:
+            return None
+        inner = _factor(values, values.nodes[at], value)
+        factors += inner.factors
+        nodes += (*inner.nodes, at)
+        value = values.nodes[at].outputs[0]
+        scale = _other(values, factors, data_scale)
+        if scale is not None:
+            return Scaled(value, scale, tuple(nodes))
+    return None
+
+
+def _is_cast_to_floats(node: Node) -> bool:
+    return node.op == "Cast" and node.attributes.get("to") in FLOATS
+
+
+@dataclass(frozen=True, slots=True)
+class _Factor:
+    factors: tuple[str, ...]
+    nodes: tuple[int, ...] = ()
+
+
+def _factor(values: Values, product: Node, value: str) -> _Factor:
+    """What a value is multiplied by: one value, or the two that a product of its own joins."""
+    first, second = product.inputs
+    factor = second if first == value else first
+    source = values.source(factor)
+    if source is not None and source.op == "Mul" and values.only_reader(factor) is not None:
+        return _Factor(source.inputs, (values.maker[factor],))
+    return _Factor((factor,))
+
+
+def _other(values: Values, factors: Sequence[str], data_scale: str) -> str | None:
+    """The weights' scale where the factors are the two scales and nothing else."""
+    if len(factors) != 2 or data_scale not in factors:
+        return None
+    scale = factors[1] if factors[0] == data_scale else factors[0]
+    return scale if values.is_scale(scale) else None
