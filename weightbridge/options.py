@@ -39,6 +39,7 @@ class Options:
     evidence: Evidence = "standard"
     probe: Path | None = None
     disambiguate: bool = False
+    map_words: bool = False
     verify: bool = True
     overwrite: bool = False
     source_arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -85,6 +85,11 @@ def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     return apply(parameters["inner"], parameters["parameters"], chosen)
 
 
+def _rows(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Rows along `axis` by their numbers, in the order of `rows`; one may be taken several times."""
+    return np.take(arrays[0], list(parameters["rows"]), axis=int(parameters["axis"]))
+
+
 def _cudnn(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """What CuDNN's recurrent layers keep, as Keras's other layers keep it, and then `inner`; or `to` CuDNN.
 
@@ -274,6 +279,7 @@ TRANSFORMS: dict[str, Transform] = {
     "gate-bias": _gate_bias,
     "select": _select,
     "cudnn": _cudnn,
+    "rows": _rows,
     "affine": _affine,
     "batchnorm-gamma": _batchnorm_gamma,
     "square": _standard_deviation,

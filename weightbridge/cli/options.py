@@ -24,6 +24,7 @@ PLAIN = (
     "probe",
     "overwrite",
     "disambiguate",
+    "map_words",
 )  # the same in Options
 
 REPORTING: tuple[Decorator, ...] = (
@@ -64,6 +65,11 @@ PLANNING: tuple[Decorator, ...] = (
         "--min-coverage",
         type=click.FloatRange(0, 1),
         help="Least fraction of the target's parameters to transfer.",
+    ),
+    click.option(
+        "--map-words",
+        is_flag=True,
+        help="Rows that stand for words go to their places in the target's vocabulary.",
     ),
     click.option("--disambiguate", is_flag=True, help="Try the candidates of an ambiguous match."),
 )

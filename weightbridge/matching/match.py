@@ -13,6 +13,7 @@ from weightbridge.matching.differences.name_findings import (
     said_of_pairs,
     said_of_tensors,
 )
+from weightbridge.matching.differences.vocabularies import by_word
 from weightbridge.matching.joining.epsilons import equal_epsilons, made_up_for
 from weightbridge.matching.joining.fold_norms import fold_into_targets
 from weightbridge.matching.joining.folded_norms import fold_batchnorms
@@ -74,6 +75,8 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     matches = _without_refuted(likely, forced) | {m.target: m for m in (*told, *forced.matches)}
     if options.adapt != "none":
         matches |= equal_epsilons(matches, differing, target)
+    words = by_word(source, target, matches, _misfits(forced, joined, matches), move=options.map_words)
+    matches |= words.matches
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
         pairs=_shown(context),
@@ -87,6 +90,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
             *(f for f in suspects if matches.get(f.target) is likely[f.target]),
             *forced.findings,
             *said_of_ties(context, paired.untied),
+            *words.findings,
             *permuted_storage(source, target, copied),
         ),
         refused=refused,

@@ -1,6 +1,6 @@
 """The ledger of sources: one tensor feeds one target, unless a model ties them or the user says so."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.model.graph import LayerGraph
@@ -33,14 +33,20 @@ def without_second_uses(
 
 def _spent_twice(source: LayerGraph, target: LayerGraph, steps: Steps) -> dict[str, list[Step]]:
     """The source tensors that several steps read whole, with these steps, where nothing allows it."""
-    tied_sources, tied_targets = _tied(source), _tied(target)
-    whole = [s for s in steps.values() if s.transform not in PARTIAL and not _is_said(s)]
+    tied = _tied(source)
+    users = _users(steps, _tied(target))
+    return {name: reading for name, reading in users.items() if len(reading) > 1 and name not in tied}
+
+
+def _users(steps: Steps, tied_targets: Collection[str]) -> dict[str, list[Step]]:
+    """The steps that read each source tensor whole, but for those that may share it."""
     users: dict[str, list[Step]] = {}
-    for step in whole:
-        for name in step.sources:
+    for step in steps.values():
+        may_share = step.transform in PARTIAL or step.target in tied_targets or _is_said(step)
+        names = () if may_share else step.sources
+        for name in names:
             users.setdefault(name, []).append(step)
-    spent = {name: [s for s in reading if s.target not in tied_targets] for name, reading in users.items()}
-    return {name: left for name, left in spent.items() if len(left) > 1 and name not in tied_sources}
+    return users
 
 
 def _is_said(step: Step) -> bool:

@@ -63,6 +63,7 @@ def exact_step(target: Tensor, match: Match, dtypes: Mapping[str, str]) -> Step:
     source_dtypes = {dtypes[name] for name in match.sources}
     is_converted = bool(source_dtypes - {target.dtype})
     kind: Kind = "transform" if match.transform or is_converted else "copy"
+    kind = "adapt" if match.parameters.get("lost") else kind
     return Step(
         target=target.name,
         sources=match.sources,
@@ -115,6 +116,8 @@ def _open_targets(target: LayerGraph, matching: Matching, settled: Collection[st
 
 
 def _contract(match: Match, source_dtypes: set[str], target_dtype: str) -> Contract:
+    if match.parameters.get("lost"):
+        return "lossy"
     if match.preserving or not is_bitwise(match.transform, match.parameters):
         return "preserving"
     if source_dtypes <= {target_dtype}:

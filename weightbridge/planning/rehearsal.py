@@ -42,7 +42,7 @@ SOURCES: dict[str, tuple[int, ...]] = {
     "batchnorm-gamma": (2,),
     "gate-bias": (1, 2),
     **dict.fromkeys(
-        ("gates", "select", "square", "flip", "split", "slice", "map-axes", "resize-positions"), (1,)
+        ("gates", "rows", "select", "square", "flip", "split", "slice", "map-axes", "resize-positions"), (1,)
     ),
 }
 

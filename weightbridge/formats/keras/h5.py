@@ -22,6 +22,7 @@ from weightbridge.formats.keras.variables.legacy import LegacyStore, listed
 from weightbridge.formats.keras.variables.legacy_kernels import with_old_kernels
 from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
+from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
 from weightbridge.model.graph import Excluded, Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
@@ -63,9 +64,10 @@ def _model(path: Path, root: Group, group: Group, text: Any) -> LayerGraph:
         return replace(
             graph, format="keras-h5", findings=(*findings, custom_finding(custom_name(model), [model.name]))
         )
-    return graph_of_model(
+    graph = graph_of_model(
         path, "keras-h5", _producer(root, group), model, partial(LegacyStore, group), findings
     )
+    return replace(graph, layers=with_vocabularies(graph.layers, {}))
 
 
 def _weights(path: Path, root: Group, group: Group) -> LayerGraph:

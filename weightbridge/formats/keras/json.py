@@ -13,6 +13,7 @@ from weightbridge.formats.keras.architecture.config import parse_json, parse_mod
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.architecture.expected import ExpectedStore
 from weightbridge.formats.keras.model import graph_of_model
+from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.rules.dialects import version_of
@@ -55,7 +56,8 @@ def read(path: Path) -> LayerGraph:
         f"a Keras JSON holds an architecture and none of its weights: {len(graph.tensors)} tensors",
         fix=FIX,
     )
-    return replace(graph, findings=(*graph.findings, missing))
+    layers = with_vocabularies(graph.layers, {})
+    return replace(graph, layers=layers, findings=(*graph.findings, missing))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

@@ -15,6 +15,7 @@ from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.tensors import datasets_of
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
+from weightbridge.formats.keras.variables.vocabularies import saved_words, with_vocabularies
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
@@ -35,12 +36,14 @@ def read(path: Path) -> LayerGraph:
             else {}
         )
         root = read_tree(member_region(path, opened, WEIGHTS))
-    producer = f"keras {_version(metadata)}"
-    model, findings = normalised(parse_model(config, where), Origin(version_of(_version(metadata))))
-    if model.kind == "layer":
-        return _subclassed(path, model, root, producer)
-    graph = graph_of_model(path, FORMAT, producer, model, lambda _: VariableStore(root), findings)
-    return replace(graph, excluded=excluded(root))
+        producer = f"keras {_version(metadata)}"
+        model, findings = normalised(parse_model(config, where), Origin(version_of(_version(metadata))))
+        if model.kind == "layer":
+            return _subclassed(path, model, root, producer)
+        store = VariableStore(root)
+        graph = graph_of_model(path, FORMAT, producer, model, lambda _: store, findings)
+        words = saved_words(opened, store.places, str(path))
+    return replace(graph, layers=with_vocabularies(graph.layers, words), excluded=excluded(root))
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

@@ -20,7 +20,9 @@ from weightbridge.model.vocabulary import (
 )
 
 NEUTRAL = COPIES | RESHAPES | {"Input", "Masking"}  # what changes no value
-UNSAID = frozenset({"data_format", "keepdims", "rank", "shape", "name", "trainable", "dtype", "shared_with"})
+UNSAID = frozenset(
+    {"data_format", "keepdims", "rank", "shape", "name", "trainable", "dtype", "shared_with", "vocabulary"}
+)
 Side = tuple[
     LayerGraph, Layer, tuple[Layer, ...], Layer
 ]  # the graph, where a path begins, what is on it, where it ends

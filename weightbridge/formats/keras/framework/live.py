@@ -23,6 +23,7 @@ from weightbridge.formats.keras.framework.call import load_callable
 from weightbridge.formats.keras.framework.storage import storage_of
 from weightbridge.formats.keras.model import graph_of_model
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
+from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
@@ -65,9 +66,10 @@ def read(model: Any, name: str = "") -> LayerGraph:
     if config is None:
         graph = graph_of_variables(path, storage.root, FORMAT, f"keras {keras.__version__}")
     else:
-        graph = graph_of_model(
-            path, FORMAT, f"keras {keras.__version__}", config, lambda _: VariableStore(storage.root), ()
-        )
+        store = VariableStore(storage.root)
+        graph = graph_of_model(path, FORMAT, f"keras {keras.__version__}", config, lambda _: store, ())
+        words = {n: storage.words[place] for n, place in store.places.items() if place in storage.words}
+        graph = replace(graph, layers=with_vocabularies(graph.layers, words))
     layers = tuple(_live(layer, storage.variables) for layer in graph.layers)
     findings = tuple(f for f in graph.findings if f.code != "WB104")  # the code is here, and loaded
     return replace(

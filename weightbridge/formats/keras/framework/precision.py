@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from weightbridge.errors import RunError
-from weightbridge.formats.keras.framework.settle import settle
+from weightbridge.formats.keras.framework.settle import settle, with_words_of
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -22,6 +22,7 @@ def rebuilt(model: Any, dtype: str, where: str) -> Any:
             clone = type(model).from_config(config)
             if not clone.built:
                 clone.build_from_config(model.get_build_config())
+            with_words_of(model, clone)
             clone.set_weights(model.get_weights())
             settle(clone)
     except Exception as error:  # custom layers raise what they like

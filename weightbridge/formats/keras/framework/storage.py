@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from keras.src.saving.keras_saveable import (
     KerasSaveable,
@@ -19,15 +20,17 @@ from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.classes import snake_case
 from weightbridge.model.tensors import dtype_of
 
+LOOKUPS = (keras.layers.TextVectorization, keras.layers.StringLookup, keras.layers.IntegerLookup)
 NOWHERE = Region(Path(), 0, 0, "a live model")
 
 
 @dataclass(slots=True)
 class Storage:
-    """Groups as a saved file would have them, and the variable at each dataset's path."""
+    """Groups as a saved file would have them, the variable at each dataset's path, and the words of lookups."""
 
     root: Group = field(default_factory=lambda: Group("", 0, {}, {}))
     variables: dict[str, Any] = field(default_factory=dict)
+    words: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def storage_of(model: Any) -> Storage:
@@ -40,6 +43,8 @@ def storage_of(model: Any) -> Storage:
         own: dict[str, Any] = {}
         if hasattr(saveable, "save_own_variables"):
             saveable.save_own_variables(own)
+        if isinstance(saveable, LOOKUPS):
+            found.words[path] = tuple(map(str, saveable.get_vocabulary()))
         name = getattr(saveable, "name", None)
         _add(found, path, own, {"name": name} if isinstance(name, str) else {}, address)
     return found

@@ -1,7 +1,7 @@
 """The legacy layout's variables: one group a layer holds the weights of all that is nested in it."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -197,17 +197,23 @@ def grouped(name: str, class_name: str, weights: Sequence[Weight]) -> Stored:
 
 
 def _scopes(name: str, weights: Sequence[Weight]) -> list[tuple[str, ...]]:
-    """The sub-layer of each weight: its scope, and the layer in its own name where a group has several."""
-    parts = [""] * len(weights)
-    if len({weight.holder for weight in weights} - {""}) > 1:
-        parts = ["" if weight.holder == name else weight.holder for weight in weights]
-    elif _is_repeated((weight.scope, weight.last) for weight in weights):
-        parts = [_folder(weight) for weight in weights]  # what looks like a cell is a layer: `forward_cell`
-    elif _is_repeated((weight.scope, weight.role) for weight in weights):
-        parts = [weight.number for weight in weights]  # `kernel`, `bias`, `kernel_1`, `bias_1`
+    """The sub-layer of each weight: its scope, and what tells several layers in one scope apart."""
+    parts = map(_part_by(name, weights), weights)
     return [
         (*weight.scope, part) if part else weight.scope for weight, part in zip(weights, parts, strict=True)
     ]
+
+
+def _part_by(name: str, weights: Sequence[Weight]) -> Callable[[Weight], str]:
+    """What names the layer of a weight within its scope, "" where the scope is one layer."""
+    holders = {weight.holder for weight in weights} - {""}
+    if len(holders) > 1:
+        return lambda weight: "" if weight.holder == name else weight.holder
+    if _is_repeated((weight.scope, weight.last) for weight in weights):
+        return _folder  # what looks like a cell is a layer: `forward_cell`
+    if _is_repeated((weight.scope, weight.role) for weight in weights):
+        return lambda weight: weight.number  # `kernel`, `bias`, `kernel_1`, `bias_1`
+    return lambda weight: ""
 
 
 def _is_repeated(names: Iterable[Hashable]) -> bool:

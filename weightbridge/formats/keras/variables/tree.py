@@ -25,14 +25,16 @@ OPTIMIZER = ("optimizer", "_optimizer")
 
 
 class VariableStore:
-    """A tree of groups; remembers which of them a layer has taken."""
+    """A tree of groups; remembers which of them a layer has taken, and where each layer is stored."""
 
     def __init__(self, root: Group) -> None:
         self.root = root
         self.taken: set[str] = set()
+        self.places: dict[str, str] = {}
 
     def take(self, node: Node, _: Shapes) -> Stored:
         group, own = _group_of(self.root, node)
+        self.places[node.owner] = node.store if group is None else group.path
         self.taken.update(dataset.path for dataset in own)
         layer = node.layer
         expected = None if is_custom(node) else roles(layer.class_name, layer.config)
