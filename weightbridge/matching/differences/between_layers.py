@@ -3,7 +3,7 @@ too.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -32,19 +32,28 @@ Said = tuple[str, str, str, tuple[Any, Any]]  # source layer, target layer, attr
 def pools(
     source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]
 ) -> Iterator[tuple[Layer, Layer]]:
-    """Pairs of pooling layers, in order, behind pairs of (source, target) layers, where both sides have as
-    many of the same kind.
+    """Pairs of pooling layers, in order, behind pairs of (source, target) layers.
+
+    Both sides have as many of the same kind.
     """
     if not (source.has_flow and target.has_flow):
         return
     seen: set[str] = set()
     for source_name, target_name in pairs:
         joined = zip_longest(_behind(source, source_name), _behind(target, target_name))
-        unseen = [(one, other) for one, other in joined if other is None or other.name not in seen]
-        same = [(one, other) for one, other in unseen if one and other and one.op == other.op]
-        if len(same) == len(unseen):
-            yield from same
-            seen.update(other.name for _, other in same)
+        same = _same_pools([(ours, theirs) for ours, theirs in joined if not _is_named(theirs, seen)])
+        yield from same
+        seen.update(theirs.name for _, theirs in same)
+
+
+def _is_named(layer: Layer | None, names: Container[str]) -> bool:
+    return layer is not None and layer.name in names
+
+
+def _same_pools(joined: Sequence[tuple[Layer | None, Layer | None]]) -> list[tuple[Layer, Layer]]:
+    """The pairs, where each is of two layers of the same kind; none otherwise."""
+    same = [(ours, theirs) for ours, theirs in joined if ours and theirs and ours.op == theirs.op]
+    return same if len(same) == len(joined) else []
 
 
 def _behind(graph: LayerGraph, name: str) -> Iterator[Layer]:
@@ -59,35 +68,41 @@ def _behind(graph: LayerGraph, name: str) -> Iterator[Layer]:
 
 
 def said_between(source: Side, target: Side, is_same: Callable[[Any, Any], bool]) -> Iterator[Said]:
-    """What differs on two paths between the same layers: (source layer, target layer, attribute, both
-    values).
-    """
+    """What differs on two paths between the same layers."""
     yield from _in_training(source, target, is_same)
     left, right = _acting(source), _acting(target)
-    ends, begins = (source[3].name, target[3].name), target[1].op == "Input"
-    if [_kind(x) for x in left] == [_kind(y) for y in right]:
-        for x, y in zip(left, right, strict=True):
-            name = "input {}" if begins and x.op in INPUT_SCALING else "{}"
-            yield from (
-                (x.name, y.name, name.format(key), values) for key, values in _attributes(x, y, is_same)
-            )
-        return
-    odd = _without(left, right), _without(right, left)
+    begins = target[1].op == "Input"
+    if [_kind(layer) for layer in left] == [_kind(layer) for layer in right]:
+        for ours, theirs in zip(left, right, strict=True):
+            prefix = "input " if begins and ours.op in INPUT_SCALING else ""
+            for key, values in _attributes(ours, theirs, is_same):
+                yield ours.name, theirs.name, f"{prefix}{key}", values
+    else:
+        yield from _other_layers(source, target, (_without(left, right), _without(right, left)))
+
+
+def _other_layers(source: Side, target: Side, odd: tuple[list[Layer], list[Layer]]) -> Iterator[Said]:
+    """What is said of layers that one of the paths alone has: nothing where one is not known."""
     ops = {layer.op for side in odd for layer in side}
     if ops and not ops & UNKNOWN:
+        begins = target[1].op == "Input"
         name = "input scaling" if begins and ops <= INPUT_SCALING else "layers before it"
-        yield *ends, name, (_listed(odd[0]), _listed(odd[1]))
+        yield source[3].name, target[3].name, name, (_listed(odd[0]), _listed(odd[1]))
 
 
 def _in_training(source: Side, target: Side, is_same: Callable[[Any, Any], bool]) -> Iterator[Said]:
     """Dropout and noise, where they do anything."""
-    left, right = ([x for x in side[2] if x.op in IN_TRAINING and _strength(x)] for side in (source, target))
+    left, right = _training_layers(source), _training_layers(target)
     if len(left) != len(right):
         yield source[3].name, target[3].name, "dropout before it", (_listed(left), _listed(right))
         return
-    for x, y in zip(left, right, strict=True):
-        if not is_same(_strength(x), _strength(y)):
-            yield x.name, y.name, "rate", (_strength(x), _strength(y))
+    for ours, theirs in zip(left, right, strict=True):
+        if not is_same(_strength(ours), _strength(theirs)):
+            yield ours.name, theirs.name, "rate", (_strength(ours), _strength(theirs))
+
+
+def _training_layers(side: Side) -> list[Layer]:
+    return [layer for layer in side[2] if layer.op in IN_TRAINING and _strength(layer)]
 
 
 def _strength(layer: Layer) -> Any:

@@ -74,49 +74,62 @@ def _only_partners(partners: Mapping[str, Sequence[tuple[str, str]]]) -> dict[st
     return only
 
 
-def _compared(source: LayerGraph, target: LayerGraph, given: str, wanted: str) -> Iterator[Difference]:
-    same = source.framework == target.framework
-    a, b = source.by_name[layer_of(given)], target.by_name[layer_of(wanted)]
-    left, right = of_unit(given, a, b, effective(source, a)), of_unit(wanted, b, a, effective(target, b))
+def _compared(
+    source: LayerGraph, target: LayerGraph, source_unit: str, target_unit: str
+) -> Iterator[Difference]:
+    ours, theirs = source.by_name[layer_of(source_unit)], target.by_name[layer_of(target_unit)]
+    left = of_unit(source_unit, ours, theirs, effective(source, ours))
+    right = of_unit(target_unit, theirs, ours, effective(target, theirs))
     if left == right:
         return
-    for name in (*INFERENCE, *TRAINING, *VARIANTS.get(b.op, ())):
-        if not same and (name in OWN or (name == "padding" and b.op == "ConvTranspose")):
-            continue
-        if (
-            name in left
-            and name in right
-            and not (is_same(left[name], right[name]) or is_told_otherwise(left[name], right[name]))
-        ):
-            yield Difference(
-                a.name, b.name, name, (left[name], right[name]), _said_by(source, target, a, b, name)
-            )
+    for name in _comparable(source.framework == target.framework, theirs.op):
+        if name in left and name in right and not _are_alike(left[name], right[name]):
+            said_by = _said_by(source, target, ours, theirs, name)
+            yield Difference(ours.name, theirs.name, name, (left[name], right[name]), said_by)
 
 
-def _said_by(source: LayerGraph, target: LayerGraph, a: Layer, b: Layer, name: str) -> tuple[str, str]:
+def _comparable(is_same_framework: bool, op: str) -> tuple[str, ...]:
+    """The attributes that are compared, without those that each framework says in its own way."""
+    names = (*INFERENCE, *TRAINING, *VARIANTS.get(op, ()))
+    if is_same_framework:
+        return names
+    own = OWN | {"padding"} if op == "ConvTranspose" else OWN
+    return tuple(name for name in names if name not in own)
+
+
+def _are_alike(a: Any, b: Any) -> bool:
+    return is_same(a, b) or is_told_otherwise(a, b)
+
+
+def _said_by(
+    source: LayerGraph, target: LayerGraph, ours: Layer, theirs: Layer, name: str
+) -> tuple[str, str]:
     if name != "activation":
         return "", ""
-    sides = ((graph, layer) for graph, layer in ((source, a), (target, b)))
-    one, other = (
-        activation_behind(graph, layer)
-        if layer.attributes.get(name, "linear") == "linear" and graph.has_flow
-        else None
-        for graph, layer in sides
-    )
-    return (one.name if one else "", other.name if other else "")
+    return _activation_layer(source, ours), _activation_layer(target, theirs)
+
+
+def _activation_layer(graph: LayerGraph, layer: Layer) -> str:
+    """The name of the layer behind that says a linear layer's activation, "" for none."""
+    if layer.attributes.get("activation", "linear") != "linear" or not graph.has_flow:
+        return ""
+    behind = activation_behind(graph, layer)
+    return behind.name if behind else ""
 
 
 def is_same(a: Any, b: Any) -> bool:
     """Equal values; numbers up to float32 rounding, tuples element by element."""
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
-        return len(a) == len(b) and all(is_same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, bool) or isinstance(b, bool):
-        return bool(a == b)
-    if isinstance(a, int | float) and isinstance(b, int | float):
-        return isclose(a, b, rel_tol=1e-6)
+        return len(a) == len(b) and all(map(is_same, a, b))
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(is_same(a[k], b[k]) for k in a)
+        return a.keys() == b.keys() and all(is_same(a[key], b[key]) for key in a)
+    if _is_number(a) and _is_number(b):
+        return isclose(a, b, rel_tol=1e-6)
     return bool(a == b)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_variant(difference: Difference, op: str) -> bool:
@@ -127,16 +140,16 @@ def is_variant(difference: Difference, op: str) -> bool:
 def said(
     differing: tuple[Difference, ...], target: LayerGraph, handled: frozenset[tuple[str, str]]
 ) -> tuple[Finding, ...]:
-    """Findings WB301, WB403, WB407; `handled` (target layer, attribute) were made equal by an exact
-    transform.
+    """Findings WB301, WB403, WB407.
+
+    `handled` (target layer, attribute) were made equal by an exact transform.
     """
-    said_once = {
-        d.said_by: d for d in reversed(differing) if all(d.said_by)
-    }  # a convolution and its norm have one activation
-    open_ = (
-        d for d in differing if (d.target, d.attribute) not in handled and said_once.get(d.said_by, d) is d
+    # a convolution and its norm have one activation
+    said_once = {d.said_by: d for d in reversed(differing) if all(d.said_by)}
+    unhandled = [d for d in differing if (d.target, d.attribute) not in handled]
+    return tuple(
+        _finding(d, target.by_name[d.target].op) for d in unhandled if said_once.get(d.said_by, d) is d
     )
-    return tuple(_finding(d, target.by_name[d.target].op) for d in open_)
 
 
 def _finding(d: Difference, op: str) -> Finding:

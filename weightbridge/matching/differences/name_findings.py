@@ -16,7 +16,11 @@ from weightbridge.model.graph import LayerGraph
 
 SHOWN = 8
 CELL = re.compile(r"/(lstm|gru|simple_rnn)_cell(_\d+)?$")
-TIED = "nothing to do where the two are tied; else name the other one's source with --map SOURCE=TARGET or declare it fresh"
+TIED = (
+    "nothing to do where the two are tied; "
+    "else name the other one's source with --map SOURCE=TARGET or declare it fresh"
+)
+WHICH = "if it is another one, say which with --map SOURCE=TARGET"
 ANSWER = "answer the question in the plan file (`weightbridge plan`), or say which with --map SOURCE=TARGET"
 
 
@@ -34,43 +38,54 @@ def said_of_pairs(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding
 def said_of_tensors(
     target: LayerGraph, matches: Iterable[Match], pairs: Iterable[LayerPair]
 ) -> Iterable[Finding]:
-    """WB204 for tensors that are matched by themselves (parts of a fused matrix, stacks, lone tensors), layer
-    by layer.
+    """WB204 for tensors that are matched by themselves, layer by layer.
+
+    These are parts of a fused matrix, stacks, and single tensors.
     """
-    told = {layer_of(p.target) for p in pairs}
+    told = {layer_of(pair.target) for pair in pairs}
     layers: dict[str, list[Match]] = {}
     for match in matches:
         layer = target.owner[match.target].name
         if not match.is_claimed and layer not in told:
             layers.setdefault(layer, []).append(match)
     for group in layers.values():
-        first = group[0]
-        if "tied" in first.evidence:
-            message = f"{first.target}: the source has {first.sources[0]} once, the target two of its kind; both get its weights"
-            yield finding("WB211", message, source=first.sources[0], target=first.target, fix=TIED)
-            continue
-        named = ", ".join(
-            f"{m.target} <- {m.sources[0]}{' and so on' if len(m.sources) > 1 else ''}" for m in group[:SHOWN]
-        )
-        others = (
-            ", ".join(dict.fromkeys(n for m in group for n in m.runners_up))
-            or "the same tensor in another order of its parts"
-        )
-        message = f"{named}: as well could be {others}; {' and '.join(first.evidence)} decided (confidence {first.confidence:g})"
-        yield finding("WB204", message, source=first.sources[0], target=first.target, fix=ANSWER)
+        yield _both_filled(group[0]) if "tied" in group[0].evidence else _doubted(group)
+
+
+def _both_filled(match: Match) -> Finding:
+    """Two tensors of the target that get the same weights."""
+    source = match.sources[0]
+    message = (
+        f"{match.target}: the source has {source} once, the target two of its kind; both get its weights"
+    )
+    return finding("WB211", message, source=source, target=match.target, fix=TIED)
+
+
+def _doubted(group: Sequence[Match]) -> Finding:
+    """Tensors of one layer that others would fit as well."""
+    first = group[0]
+    named = ", ".join(f"{match.target} <- {_sources_text(match)}" for match in group[:SHOWN])
+    runners_up = ", ".join(dict.fromkeys(name for match in group for name in match.runners_up))
+    rivals = runners_up or "the same tensor in another order of its parts"
+    message = f"{named}: as well could be {rivals}; {_decided(first.evidence, first.confidence)}"
+    return finding("WB204", message, source=first.sources[0], target=first.target, fix=ANSWER)
+
+
+def _sources_text(match: Match) -> str:
+    return f"{match.sources[0]} and so on" if len(match.sources) > 1 else match.sources[0]
+
+
+def _decided(evidence: Iterable[str], confidence: float) -> str:
+    return f"{' and '.join(evidence)} decided (confidence {confidence:g})"
 
 
 def _renamed(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
     renamed = [(layer_of(p.source), layer_of(p.target)) for p in pairs if _bare(p.source) != _bare(p.target)]
     if not renamed:
         return ()
-    named = listed([f"{s} -> {t}" for s, t in renamed], SHOWN)
-    return (
-        finding(
-            "WB206",
-            f"{len(renamed)} of {len(pairs)} layers have other names; they differ by {difference(renamed)}: {named}",
-        ),
-    )
+    named = listed([f"{source} -> {target}" for source, target in renamed], SHOWN)
+    count = f"{len(renamed)} of {len(pairs)} layers have other names"
+    return (finding("WB206", f"{count}; they differ by {difference(renamed)}: {named}"),)
 
 
 def _bare(name: str) -> str:
@@ -85,15 +100,12 @@ def _ambiguous(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
         if not pair.is_claimed and pair.runners_up:
             groups.setdefault(frozenset((pair.source, *pair.runners_up)), []).append(pair)
     for candidates, group in groups.items():
-        named = ", ".join(f"{layer_of(p.target)} <- {layer_of(p.source)}" for p in group[:SHOWN])
-        others = ", ".join(sorted(layer_of(c) for c in candidates)[:SHOWN])
-        yield finding(
-            "WB204",
-            f"{named}: as well could be any of {others}; {' and '.join(group[0].evidence)} decided (confidence {group[0].confidence:g})",
-            source=layer_of(group[0].source),
-            target=layer_of(group[0].target),
-            fix=ANSWER,
-        )
+        first = group[0]
+        named = ", ".join(f"{layer_of(pair.target)} <- {layer_of(pair.source)}" for pair in group[:SHOWN])
+        rivals = ", ".join(sorted(map(layer_of, candidates))[:SHOWN])
+        message = f"{named}: as well could be any of {rivals}; {_decided(first.evidence, first.confidence)}"
+        source, target = layer_of(first.source), layer_of(first.target)
+        yield finding("WB204", message, source=source, target=target, fix=ANSWER)
 
 
 def _one_of_several(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
@@ -102,76 +114,88 @@ def _one_of_several(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Fi
     for unit in context.open_target():
         spare.setdefault(key(unit), []).append(layer_of(unit.name))
     for pair in pairs:
-        others = spare.get(key(context.target.by_name[pair.target]), [])
-        if pair.confidence <= DOUBTFUL and not pair.runners_up and others:
-            yield finding(
-                "WB204",
-                f"{layer_of(pair.target)} <- {layer_of(pair.source)}: it would fit {', '.join(others[:SHOWN])} as well; "
-                f"{' and '.join(pair.evidence)} decided (confidence {pair.confidence:g})",
-                source=layer_of(pair.source),
-                target=layer_of(pair.target),
-                fix="if it is another one, say which with --map SOURCE=TARGET",
-            )
+        rivals = spare.get(key(context.target.by_name[pair.target]), [])
+        if pair.confidence <= DOUBTFUL and not pair.runners_up and rivals:
+            source, target = layer_of(pair.source), layer_of(pair.target)
+            also = f"it would fit {', '.join(rivals[:SHOWN])} as well"
+            message = f"{target} <- {source}: {also}; {_decided(pair.evidence, pair.confidence)}"
+            yield finding("WB204", message, source=source, target=target, fix=WHICH)
 
 
 def _shifted(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
-    """What loading by position would do instead: fill wrong layers after an insertion, or swap those that
-    stand in another order.
-    """
-    chosen = {p.target: p.source for p in pairs}
-    wrong = [t for t, s in _by_position(context).items() if chosen.get(t, s) != s or (t not in chosen and s)]
+    """What loading by position would do: fill wrong layers after an insertion, or swap reordered ones."""
+    chosen = {pair.target: pair.source for pair in pairs}
+    wrong = _wrong_by_position(context, chosen)
     if not wrong:
         return
-    inserted = [u.name for u in context.target.weighted if u.name not in chosen]
-    removed = [u.name for u in context.source.weighted if u.name not in context.taken]
+    inserted = [unit.name for unit in context.target.weighted if unit.name not in chosen]
+    removed = [unit.name for unit in context.source.weighted if unit.name not in context.taken]
     if inserted or removed:
         yield _insertion(inserted, removed, wrong)
-    misplaced = frozenset(wrong)
-    moved = [p for p in pairs if p.target in misplaced] if not (inserted or removed) else []
-    if moved:
-        named = ", ".join(f"{layer_of(p.source)} -> {layer_of(p.target)}" for p in moved[:SHOWN])
-        how = "names" if "name" in moved[0].evidence else "structure"
-        yield finding(
-            "WB210",
-            f"the layers stand in another order in the two files; matched by {how}: {named}",
-            source=layer_of(moved[0].source),
-            target=layer_of(moved[0].target),
-        )
+    else:
+        misplaced = frozenset(wrong)
+        yield from _moved([pair for pair in pairs if pair.target in misplaced])
+
+
+def _wrong_by_position(context: Context, chosen: Mapping[str, str]) -> list[str]:
+    """The target units that loading by position would fill from another source than the chosen one."""
+    by_position = _by_position(context)
+    return [target for target, source in by_position.items() if chosen.get(target) != source]
+
+
+def _moved(pairs: Sequence[LayerPair]) -> Iterable[Finding]:
+    """WB210, where pairs stand in another order in the two files."""
+    if not pairs:
+        return
+    first = pairs[0]
+    named = ", ".join(f"{layer_of(pair.source)} -> {layer_of(pair.target)}" for pair in pairs[:SHOWN])
+    how = "names" if "name" in first.evidence else "structure"
+    message = f"the layers stand in another order in the two files; matched by {how}: {named}"
+    yield finding("WB210", message, source=layer_of(first.source), target=layer_of(first.target))
 
 
 def _insertion(inserted: Sequence[str], removed: Sequence[str], wrong: Sequence[str]) -> Finding:
-    parts = [
-        f"the {side} has {', '.join(map(layer_of, names[:SHOWN]))}{' and more' if len(names) > SHOWN else ''} in addition"
-        for side, names in (("target", inserted), ("source", removed))
-        if names
-    ]
+    sides = [("target", inserted), ("source", removed)]
+    parts = " and ".join(_in_addition(side, names) for side, names in sides if names)
+    consequence = f"loading by position would fill {len(wrong)} other layers wrongly"
     return finding(
         "WB205",
-        f"{' and '.join(parts)}; loading by position would fill {len(wrong)} other layers wrongly, from {layer_of(wrong[0])} on",
+        f"{parts}; {consequence}, from {layer_of(wrong[0])} on",
         source=layer_of(removed[0]) if removed else "",
         target=layer_of(inserted[0]) if inserted else "",
         fix="nothing to do: layers are matched, not counted",
     )
 
 
+def _in_addition(side: str, names: Sequence[str]) -> str:
+    more = " and more" if len(names) > SHOWN else ""
+    return f"the {side} has {', '.join(map(layer_of, names[:SHOWN]))}{more} in addition"
+
+
 def _by_position(context: Context) -> Mapping[str, str]:
-    """target -> source as a loader does that counts: the n-th layer of a family, where the shapes happen to
-    fit.
+    """target -> source as a loader does that counts.
+
+    It takes the n-th layer of a family, where the shapes happen to fit.
     """
     if context.source.graph.framework != "keras" or context.target.graph.framework != "keras":
         return {}
     counted = _counted(context.source)
-    found = {}
+    by_position = {}
     for place, (layer, parts) in _counted(context.target).items():
-        other, candidates = counted.get(place, ("", ()))
-        named = {c.name.removeprefix(other): c for c in candidates}
-        for part, nth in zip_longest(
-            parts, candidates[: len(parts)]
-        ):  # a layer's own parts are loaded by their names, else in order
-            candidate = named.get(part.name.removeprefix(layer), nth)
+        source_layer, candidates = counted.get(place, ("", ()))
+        for part, candidate in _loaded_parts(layer, parts, source_layer, candidates):
             if candidate is not None and key(candidate) == key(part):
-                found[part.name] = candidate.name
-    return found
+                by_position[part.name] = candidate.name
+    return by_position
+
+
+def _loaded_parts(
+    layer: str, parts: Sequence[Unit], source_layer: str, candidates: Sequence[Unit]
+) -> list[tuple[Unit, Unit | None]]:
+    """A layer's parts with what is loaded into each: the part of the same name, else the next in order."""
+    named = {candidate.name.removeprefix(source_layer): candidate for candidate in candidates}
+    in_order = zip_longest(parts, candidates[: len(parts)])
+    return [(part, named.get(part.name.removeprefix(layer), nth)) for part, nth in in_order]
 
 
 def _counted(reduced: Reduced) -> Mapping[tuple[str, int], tuple[str, tuple[Unit, ...]]]:
@@ -200,34 +224,33 @@ def _whole(graph: LayerGraph, name: str) -> str:
 def permuted_storage(
     source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """WB210 for each top-level layer of a legacy file whose weights are listed in another order than the
-    target lists them.
-    """
+    """WB210 for each top-level layer of a legacy file that lists its weights in another order than the target."""
     return tuple(
-        finding(
-            "WB210",
-            f"{scope}: the file lists this layer's weights in another order ({', '.join(order[:4])}, ...) than the target has; "
-            "matched by name, not by position",
-            source=scope,
-            target=scope,
-        )
-        for scope, order in _reordered(source, target, tensor_pairs)
+        _reordered_finding(scope, order) for scope, order in _reordered(source, target, tensor_pairs)
     )
+
+
+def _reordered_finding(scope: str, order: Sequence[str]) -> Finding:
+    listing = f"the file lists this layer's weights in another order ({', '.join(order[:4])}, ...)"
+    message = f"{scope}: {listing} than the target has; matched by name, not by position"
+    return finding("WB210", message, source=scope, target=scope)
 
 
 def _reordered(
     source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]
 ) -> Iterable[tuple[str, list[str]]]:
-    back = {s: t for t, s in tensor_pairs.items()}
-    rank = {name: n for n, name in enumerate(target.stored_order or _legacy_order(target))}
+    """Top-level layers with their tensors in the source's order, where the target's is another one."""
+    ranks = {name: n for n, name in enumerate(target.stored_order or _legacy_order(target))}
+    filled = {source_name: name for name, source_name in tensor_pairs.items()}
+    targets = {source_name: name for source_name, name in filled.items() if name in ranks}
     scopes: dict[str, list[str]] = {}
     for name in source.stored_order:
-        if back.get(name) in rank and back[name].split("/")[0] not in target.by_name:
+        if name in targets and targets[name].split("/")[0] not in target.by_name:
             scopes.setdefault(name.split("/")[0], []).append(name)
     for scope, names in scopes.items():
-        places = [rank[back[n]] for n in names]
+        places = [ranks[targets[name]] for name in names]
         if places != sorted(places):
-            yield scope, [n.split("/", 1)[-1] for n in names]
+            yield scope, [name.split("/", 1)[-1] for name in names]
 
 
 def _legacy_order(graph: LayerGraph) -> Iterable[str]:

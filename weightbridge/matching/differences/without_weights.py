@@ -39,21 +39,39 @@ def weightless(
     if source.framework != target.framework or not (source.has_flow and target.has_flow):
         return
     places: dict[Any, int] = {}
-    given = _paths(source, {s: t for t, s in pairs.items()}, places)
-    wanted = _paths(target, {t: t for t in pairs}, places)
-    for one, other in (*((s, t) for t, s in pairs.items()), *_merges(source, target, given, wanted)):
-        a, b = source.by_name[one], target.by_name[other]
-        if a.op in JOINING and a.op != b.op:
-            yield one, other, "operation", (a.op, b.op)
-            continue
-        left, right = _sorted(a, given[one]), _sorted(b, wanted[other])
-        if sorted(p.place for p in left) != sorted(p.place for p in right):
-            continue
-        if [p.place for p in left] != [p.place for p in right]:
-            yield one, other, "order of inputs", (_names(left), _names(right))
-            continue
+    source_paths = _paths(source, {ours: theirs for theirs, ours in pairs.items()}, places)
+    target_paths = _paths(target, {theirs: theirs for theirs in pairs}, places)
+    weighted = [(ours, theirs) for theirs, ours in pairs.items()]
+    for source_name, target_name in (*weighted, *_merges(source, target, source_paths, target_paths)):
+        ours = _Joint(source, source.by_name[source_name], source_paths[source_name])
+        theirs = _Joint(target, target.by_name[target_name], target_paths[target_name])
+        yield from _said_of_inputs(ours, theirs, is_same)
+
+
+@dataclass(frozen=True, slots=True)
+class _Joint:
+    """A layer, and what feeds it."""
+
+    graph: LayerGraph
+    layer: Layer
+    inputs: tuple[Path, ...]
+
+
+def _said_of_inputs(source: _Joint, target: _Joint, is_same: Callable[[Any, Any], bool]) -> Iterator[Said]:
+    """What differs between two layers' inputs: how they are joined, their order, or what is on the way."""
+    ours, theirs = source.layer, target.layer
+    if ours.op in JOINING and ours.op != theirs.op:
+        yield ours.name, theirs.name, "operation", (ours.op, theirs.op)
+        return
+    left, right = _sorted(ours, source.inputs), _sorted(theirs, target.inputs)
+    left_places, right_places = [path.place for path in left], [path.place for path in right]
+    if left_places == right_places:
         for x, y in zip(left, right, strict=True):
-            yield from said_between((source, x.origin, x.layers, a), (target, y.origin, y.layers, b), is_same)
+            source_side = (source.graph, x.origin, x.layers, ours)
+            target_side = (target.graph, y.origin, y.layers, theirs)
+            yield from said_between(source_side, target_side, is_same)
+    elif sorted(left_places) == sorted(right_places):
+        yield ours.name, theirs.name, "order of inputs", (_names(left), _names(right))
 
 
 def _paths(graph: LayerGraph, known: Mapping[str, str], places: dict[Any, int]) -> Paths:

@@ -94,9 +94,13 @@ def _by_table(source: Keys, target: Keys, tie_break: Array | None) -> Pairs:
         bonus = 0.0 if tie_break is None else tie_break[i]
         return np.where(b == a[i], 1.0 + bonus / (4 * len(b)), -1.0)
 
-    best = _best_sums(row_scores, np.zeros((len(a) + 1, len(b) + 1), np.float32))
+    return _table_path(_best_sums(row_scores, np.zeros((len(a) + 1, len(b) + 1), np.float32)))
+
+
+def _table_path(best: Array) -> Pairs:
+    """The pairs of the best alignment that a table of sums holds, from its end."""
     pairs: Pairs = []
-    i, j = len(a), len(b)
+    i, j = best.shape[0] - 1, best.shape[1] - 1
     while i and j:
         if best[i, j] == best[i, j - 1]:
             j -= 1
@@ -139,13 +143,19 @@ def _by_fewest_edits(source: Keys, target: Keys) -> Pairs | None:
         read = range(-edits + 1, edits + 2, 2)  # the diagonals that this step reads of the step before
         trace.append({diagonal: reached[diagonal] for diagonal in read if diagonal in reached})
         for diagonal in range(-edits, edits + 1, 2):
-            i = _entry(reached, diagonal, edits)
-            while i < len(source) and i - diagonal < len(target) and source[i] == target[i - diagonal]:
-                i += 1
+            i = _furthest(source, target, diagonal, _entry(reached, diagonal, edits))
             reached[diagonal] = i
             if i >= len(source) and i - diagonal >= len(target):
                 return _traced(trace, len(source), len(target))
     return None
+
+
+def _furthest(source: Keys, target: Keys, diagonal: int, i: int) -> int:
+    """The place in the source up to which the keys on a diagonal are equal."""
+    end = min(len(source), len(target) + diagonal)
+    while i < end and source[i] == target[i - diagonal]:
+        i += 1
+    return i
 
 
 def _entry(reached: dict[int, int], diagonal: int, edits: int) -> int:

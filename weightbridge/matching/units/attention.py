@@ -44,13 +44,12 @@ def _products(graph: LayerGraph, name: str) -> Iterator[str]:
         if layer.op in PRODUCTS and is_soft:
             yield here
         if here not in seen and layer.op in BETWEEN:
-            waiting += [(p, is_soft or _is_softmax(layer)) for p in graph.parents[here]]
+            is_soft = is_soft or _is_softmax(layer)
+            waiting += [(parent, is_soft) for parent in graph.parents[here]]
         seen.add(here)
 
 
 def _is_softmax(layer: Layer) -> bool:
     activation = layer.attributes.get("activation")
-    return layer.op == "Activation" and "softmax" in (
-        activation,
-        activation[0] if isinstance(activation, tuple) else "",
-    )
+    name = activation[0] if isinstance(activation, tuple) else activation
+    return layer.op == "Activation" and name == "softmax"

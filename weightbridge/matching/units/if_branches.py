@@ -11,6 +11,7 @@ from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import Layer, LayerGraph
 
+THEN, ELSE = "then_branch", "else_branch"
 MOST = 8  # choices that are tried
 Reducer = Callable[[frozenset[str]], Reduced]
 
@@ -24,8 +25,9 @@ def is_within(layer: Layer, branches: Collection[str]) -> bool:
 def choices(graph: LayerGraph) -> tuple[tuple[str, str], ...]:
     """The Ifs of which both branches have weights, outer ones first: both branches of each."""
     held = {str(x.attributes["branch"]) for x in graph.layers if x.tensors and x.attributes.get("branch")}
-    nodes = {b[: -len("/then_branch")] for h in held for b in _outer(h) if b.endswith("/then_branch")}
-    pairs = ((f"{n}/then_branch", f"{n}/else_branch") for n in sorted(nodes, key=lambda n: (n.count("/"), n)))
+    branches = [branch for branch_held in held for branch in _outer(branch_held)]
+    nodes = {branch.removesuffix(f"/{THEN}") for branch in branches if branch.endswith(f"/{THEN}")}
+    pairs = ((f"{n}/{THEN}", f"{n}/{ELSE}") for n in sorted(nodes, key=lambda n: (n.count("/"), n)))
     return tuple(p for p in pairs if all(any(h == b or h.startswith(f"{b}/") for h in held) for b in p))[
         :MOST
     ]
@@ -34,9 +36,7 @@ def choices(graph: LayerGraph) -> tuple[tuple[str, str], ...]:
 def _outer(branch: str) -> Iterator[str]:
     """The branch and those around it."""
     parts = branch.split("/")
-    yield from (
-        "/".join(parts[: i + 1]) for i, part in enumerate(parts) if part in ("then_branch", "else_branch")
-    )
+    yield from ("/".join(parts[: i + 1]) for i, part in enumerate(parts) if part in (THEN, ELSE))
 
 
 def left_out(
@@ -71,19 +71,29 @@ def _key(unit: Unit) -> str:
 
 
 def rivals(out: Collection[str], reduced: Reduced, whole: Reduced) -> dict[str, tuple[str, ...]]:
-    """Units that would do as well: those at the same place of the other branch, where that has the same units
-    in the same order.
+    """Units that would do as well: those at the same place of an If's other branch.
+
+    This is said only where that branch has the same units in the same order.
     """
-    found: dict[str, tuple[str, ...]] = {}
+    by_name: dict[str, tuple[str, ...]] = {}
     for branch in out:
-        other = [u for u in whole.weighted if is_within(u.layer, (branch,))]
-        twin = branch[: -len("then_branch")] + (
-            "else_branch" if branch.endswith("then_branch") else "then_branch"
-        )
-        own = [u for u in reduced.weighted if is_within(u.layer, (twin,))]
-        if [_key(u) for u in own] == [_key(u) for u in other]:
-            found.update({u.name: (rival.name,) for u, rival in zip(own, other, strict=True)})
-    return found
+        left_out_units = _units_within(whole, branch)
+        units = _units_within(reduced, _twin(branch))
+        if list(map(_key, units)) == list(map(_key, left_out_units)):
+            names = zip(units, left_out_units, strict=True)
+            by_name.update({unit.name: (rival.name,) for unit, rival in names})
+    return by_name
+
+
+def _units_within(reduced: Reduced, branch: str) -> list[Unit]:
+    return [unit for unit in reduced.weighted if is_within(unit.layer, (branch,))]
+
+
+def _twin(branch: str) -> str:
+    """The name of the other branch of the same If."""
+    if branch.endswith(THEN):
+        return branch.removesuffix(THEN) + ELSE
+    return branch.removesuffix(ELSE) + THEN
 
 
 def doubted_branches(

@@ -226,13 +226,19 @@ def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
     if layer.op == "SeparableConv" and layer.tensor("depthwise_kernel") and layer.tensor("pointwise_kernel"):
         return _halves(layer)
     if layer.tensors:
-        tensors = tuple((t.role, t) for t in layer.tensors)
-        attention = Unit(str(UnitName(layer.name, ATTENTION)), "Attention", 0, (layer,))
-        unit = Unit(layer.name, family(layer), main_size(layer), (layer,), tensors)
-        return (attention, unit) if layer.op in DENSE and len(feeding) > 2 else (unit,)
-    if layer.op in MERGES and len(feeding) > 1 and (layer.op != "Concat" or len(set(feeding)) > 1):
-        return (Unit(layer.name, layer.op, 0, (layer,)),)
-    return ()
+        return _weighted(layer, feeding)
+    sources = set(feeding) if layer.op == "Concat" else feeding
+    is_merge = layer.op in MERGES and len(sources) > 1
+    return (Unit(layer.name, layer.op, 0, (layer,)),) if is_merge else ()
+
+
+def _weighted(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
+    """The unit of a layer with tensors, after an attention where a dense layer joins three values."""
+    tensors = tuple((tensor.role, tensor) for tensor in layer.tensors)
+    unit = Unit(layer.name, family(layer), main_size(layer), (layer,), tensors)
+    if layer.op not in DENSE or len(feeding) <= 2:
+        return (unit,)
+    return (Unit(str(UnitName(layer.name, ATTENTION)), "Attention", 0, (layer,)), unit)
 
 
 def _halves(layer: Layer) -> tuple[Unit, ...]:
