@@ -47,10 +47,7 @@ def check_carried_out(
     errors = frozenset(found.target for found in said if found.code in SAYS_SO)
     outcome = _Outcome(source, target, steps, errors, declared(target, options.fresh))
     for left, right in options.map:
-        for theirs, ours in _tensor_pairs(source, target, left, right):
-            if not _shows(outcome, theirs, ours):
-                why = _why(outcome, theirs[0], ours[0])
-                raise UsageError(f"--map {left}={right}: {why}", fix="name a tensor or layer that fits")
+        _check_map(outcome, left, right)
     _refuse_used(source, plan, options.unused)
 
 
@@ -63,6 +60,14 @@ class _Outcome:
     steps: Mapping[str, Step]
     errors: frozenset[str]
     fresh: frozenset[str]
+
+
+def _check_map(outcome: _Outcome, left: str, right: str) -> None:
+    """Raises UsageError where a pair of the map's tensors does not show in the plan."""
+    for theirs, ours in _tensor_pairs(outcome.source, outcome.target, left, right):
+        if not _shows(outcome, theirs, ours):
+            why = _why(outcome, theirs[0], ours[0])
+            raise UsageError(f"--map {left}={right}: {why}", fix="name a tensor or layer that fits")
 
 
 def _refuse_empty(option: str, globs: Iterable[str], side: str, names: Collection[str]) -> None:

@@ -54,14 +54,16 @@ def _silenced(
     setting: Setting, branch: Branch, origin: Mapping[str, Layer], found: Mapping[str, Step]
 ) -> Iterator[Step]:
     """The last layer of the branch is zero; the others start as copies of their siblings, and can learn."""
-    for layer in branch.layers:
-        silencing = SILENCING if layer.name == branch.last.name else frozenset()
-        for tensor in layer.tensors:
-            if tensor.name not in setting.open_targets:
-                continue
-            is_zero = tensor.role in silencing
-            copied = None if is_zero else _copied(setting, layer, tensor, origin.get(layer.name), found)
-            yield copied or filled(tensor, 0.0, SILENT)
+    for layer, tensor in _open_tensors(setting, branch):
+        if layer.name == branch.last.name and tensor.role in SILENCING:
+            yield filled(tensor, 0.0, SILENT)
+        else:
+            yield _copied(setting, layer, tensor, origin.get(layer.name), found)
+
+
+def _open_tensors(setting: Setting, branch: Branch) -> list[tuple[Layer, Tensor]]:
+    tensors = [(layer, tensor) for layer in branch.layers for tensor in layer.tensors]
+    return [(layer, tensor) for layer, tensor in tensors if tensor.name in setting.open_targets]
 
 
 def _copied(

@@ -71,14 +71,14 @@ def said_between(source: Side, target: Side, is_same: Callable[[Any, Any], bool]
     """What differs on two paths between the same layers."""
     yield from _in_training(source, target, is_same)
     left, right = _acting(source), _acting(target)
-    begins = target[1].op == "Input"
-    if [_kind(layer) for layer in left] == [_kind(layer) for layer in right]:
-        for ours, theirs in zip(left, right, strict=True):
-            prefix = "input " if begins and ours.op in INPUT_SCALING else ""
-            for key, values in _attributes(ours, theirs, is_same):
-                yield ours.name, theirs.name, f"{prefix}{key}", values
-    else:
+    if list(map(_kind, left)) != list(map(_kind, right)):
         yield from _other_layers(source, target, (_without(left, right), _without(right, left)))
+        return
+    begins = target[1].op == "Input"
+    for ours, theirs in zip(left, right, strict=True):
+        prefix = "input " if begins and ours.op in INPUT_SCALING else ""
+        differing = _attributes(ours, theirs, is_same)
+        yield from ((ours.name, theirs.name, f"{prefix}{key}", values) for key, values in differing)
 
 
 def _other_layers(source: Side, target: Side, odd: tuple[list[Layer], list[Layer]]) -> Iterator[Said]:

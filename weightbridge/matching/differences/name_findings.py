@@ -240,17 +240,22 @@ def _reordered(
     source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]
 ) -> Iterable[tuple[str, list[str]]]:
     """Top-level layers with their tensors in the source's order, where the target's is another one."""
-    ranks = {name: n for n, name in enumerate(target.stored_order or _legacy_order(target))}
-    filled = {source_name: name for name, source_name in tensor_pairs.items()}
-    targets = {source_name: name for source_name, name in filled.items() if name in ranks}
+    places = _places_in_target(target, tensor_pairs)
     scopes: dict[str, list[str]] = {}
     for name in source.stored_order:
-        if name in targets and targets[name].split("/")[0] not in target.by_name:
+        if name in places:
             scopes.setdefault(name.split("/")[0], []).append(name)
     for scope, names in scopes.items():
-        places = [ranks[targets[name]] for name in names]
-        if places != sorted(places):
+        if names != sorted(names, key=places.__getitem__):
             yield scope, [name.split("/", 1)[-1] for name in names]
+
+
+def _places_in_target(target: LayerGraph, tensor_pairs: Mapping[str, str]) -> dict[str, int]:
+    """Source tensor -> its counterpart's place in the target's order, inside nested layers."""
+    order = target.stored_order or _legacy_order(target)
+    nested = {name: n for n, name in enumerate(order) if name.split("/")[0] not in target.by_name}
+    filled = {source_name: name for name, source_name in tensor_pairs.items()}
+    return {source_name: nested[name] for source_name, name in filled.items() if name in nested}
 
 
 def _legacy_order(graph: LayerGraph) -> Iterable[str]:

@@ -38,15 +38,23 @@ def _matches(
     rules: Sequence[MappingRule], given: Mapping[str, Tensor], target: LayerGraph
 ) -> Iterator[Match]:
     for tensor in target.tensors:
-        found = next((f for rule in rules if (f := rule.find(tensor.name)) is not None), None)
-        if found is None or any(name not in given for name in found[1]):
+        entry, names = _found(rules, tensor.name)
+        if entry is None or any(name not in given for name in names):
             continue
-        entry, names = found
         parameters = _parameters(entry, [given[name] for name in names], tensor)
         if parameters is not None:
             yield Match(
                 tensor.name, names, entry.transform, parameters, confidence=CERTAIN, evidence=("rule",)
             )
+
+
+def _found(rules: Sequence[MappingRule], name: str) -> tuple[Entry | None, tuple[str, ...]]:
+    """The first rule's entry for a target tensor, and the source tensors that it names."""
+    for rule in rules:
+        found = rule.find(name)
+        if found is not None:
+            return found
+    return None, ()
 
 
 def _parameters(entry: Entry, sources: Sequence[Tensor], target: Tensor) -> dict[str, Any] | None:

@@ -22,22 +22,25 @@ from weightbridge.model.vocabulary import RECURRENT
 
 
 def by_order(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs of equal key in rising order; certain only where nothing of that key is left over, or where two
-    lists of Keras's are alike.
+    """Pairs of equal key in rising order.
+
+    They are certain only where nothing of that key is left over, or where two lists of Keras's are alike.
     """
     if not context.has_flow and context.is_listed_alike:
-        return tuple(
-            LayerPair(s.name, t.name, IN_ORDER, ("order", "shape"))
-            for s, t in listed(context)
-            if t.name not in context.pairs
-        )
-    source = [u for u in context.source.weighted if u.name not in context.closed_source]
-    target = [u for u in context.target.weighted if u.name not in context.closed_target]
+        return _in_order_of_lists(context)
+    source = [unit for unit in context.source.weighted if unit.name not in context.closed_source]
+    target = [unit for unit in context.target.weighted if unit.name not in context.closed_target]
     if "class" not in _orders(context):
         return _aligned(context, source, target)
     if context.source.graph.has_flow == context.target.graph.has_flow:
         return _by_family(context, source, target)
     return _in_both_orders(context, source, target)
+
+
+def _in_order_of_lists(context: Context) -> tuple[LayerPair, ...]:
+    pairs = [(ours.name, theirs.name) for ours, theirs in listed(context)]
+    unpaired = [(ours, theirs) for ours, theirs in pairs if theirs not in context.pairs]
+    return tuple(LayerPair(ours, theirs, IN_ORDER, ("order", "shape")) for ours, theirs in unpaired)
 
 
 def _orders(context: Context) -> set[Order]:
@@ -96,21 +99,32 @@ def _aligned(context: Context, source: list[Unit], target: list[Unit]) -> tuple[
     if all(unit.name in context.pairs for unit in target):
         return ()
     keys = _keys(source, target)
-    anchors = {pair.source: f"pair {name}" for name, pair in context.pairs.items()}
-    left = [anchors.get(unit.name, keys[unit.name, 0]) for unit in source]
-    right = [f"pair {u.name}" if u.name in context.pairs else keys[u.name, 1] for u in target]
+    left, right = _anchored(context, keys, source, target)
     is_whole = left == right and "names" not in _orders(context)
     in_source, in_target = Counter(left), Counter(right)
     aligned = [(source[i], target[j]) for i, j in align(left, right, _tie_break(source, target))]
     pairs = []
-    for one, other in aligned:
-        if other.name in context.pairs:
-            continue
-        own_key = keys[other.name, 1]
-        is_sure = is_whole and not _is_unordered(context, one, other)
-        pairs.append(_pair(one, other, in_source[own_key], in_target[own_key], is_sure))
+    for ours, theirs in _unpaired(context, aligned):
+        own_key = keys[theirs.name, 1]
+        is_sure = is_whole and not _is_unordered(context, ours, theirs)
+        pairs.append(_pair(ours, theirs, in_source[own_key], in_target[own_key], is_sure))
     open_keys = {unit.name: keys[unit.name, 0] for unit in source if unit.name not in context.taken}
     return _with_rivals(tuple(pairs), open_keys)
+
+
+def _anchored(
+    context: Context, keys: Mapping[tuple[str, int], str], source: list[Unit], target: list[Unit]
+) -> tuple[list[str], list[str]]:
+    """The keys of both sides; those of units that are paired already name their pair."""
+    of_source = {pair.source: f"pair {name}" for name, pair in context.pairs.items()}
+    of_target = {name: f"pair {name}" for name in context.pairs}
+    left = [of_source.get(unit.name, keys[unit.name, 0]) for unit in source]
+    right = [of_target.get(unit.name, keys[unit.name, 1]) for unit in target]
+    return left, right
+
+
+def _unpaired(context: Context, aligned: list[tuple[Unit, Unit]]) -> list[tuple[Unit, Unit]]:
+    return [(ours, theirs) for ours, theirs in aligned if theirs.name not in context.pairs]
 
 
 def _is_unordered(context: Context, source: Unit, target: Unit) -> bool:

@@ -205,17 +205,23 @@ def _endings(short: dict[tuple[str, ...], str], long: dict[tuple[str, ...], str]
 
 
 def likenesses(source: Sequence[str], target: Sequence[str]) -> Array:
-    """Share of common name parts, 0 to 1, of every source name (rows) with every target name; for breaking
-    ties only.
+    """Share of common name parts, 0 to 1, of every source name (rows) with every target name.
+
+    For breaking ties only.
     """
-    parts = [
-        [{p for t in tokens(name) for p in t.split("_") if p} for name in side] for side in (source, target)
-    ]
-    shared = set[str]().union(*parts[0]) & set[str]().union(*parts[1])
-    left, right = (_marks(side, sorted(shared)) for side in parts)
-    sizes = [np.array([len(found) for found in side], np.float64) for side in parts]
+    left_parts, right_parts = list(map(_name_parts, source)), list(map(_name_parts, target))
+    shared = sorted(set[str]().union(*left_parts) & set[str]().union(*right_parts))
+    left, right = _marks(left_parts, shared), _marks(right_parts, shared)
+    left_sizes = np.array([len(parts) for parts in left_parts], np.float64)
+    right_sizes = np.array([len(parts) for parts in right_parts], np.float64)
     common = (left @ right.T).astype(np.float64)
-    return (common / np.maximum(sizes[0][:, None] + sizes[1][None, :] - common, 1)).astype(np.float32)
+    together = left_sizes[:, None] + right_sizes[None, :] - common
+    return (common / np.maximum(together, 1)).astype(np.float32)
+
+
+def _name_parts(name: str) -> set[str]:
+    parts = [part for token in tokens(name) for part in token.split("_")]
+    return {part for part in parts if part}
 
 
 def _marks(parts: Sequence[set[str]], known: Sequence[str]) -> Array:
@@ -230,10 +236,9 @@ def _marks(parts: Sequence[set[str]], known: Sequence[str]) -> Array:
 def difference(pairs: Iterable[tuple[str, str]]) -> str:
     """How the two schemes differ, in words: a prefix, a suffix, a counter, or altogether."""
     kinds = Counter(_kind(source, target) for source, target in pairs if source != target)
-    return (
-        ", ".join(f"{kind} ({n})" if len(kinds) > 1 else kind for kind, n in sorted(kinds.items()))
-        or "nothing"
-    )
+    if len(kinds) > 1:
+        return ", ".join(f"{kind} ({count})" for kind, count in sorted(kinds.items()))
+    return next(iter(kinds), "nothing")
 
 
 def _kind(source: str, target: str) -> str:

@@ -14,15 +14,21 @@ def owners_by_name(names: Sequence[Words], kinds: Sequence[str]) -> dict[int, in
     A single vector belongs to the layer in whose scope it is: `stem1.affine.scale` to `stem1.conv`.
     """
     keys = [_telling(name) for name in names]
-    layers: dict[Words, list[int]] = {}
-    for place, kind in enumerate(kinds):
-        if kind in OWNING_KINDS:
-            layers.setdefault(keys[place], []).append(place)
+    layers = _owning_layers(keys, kinds)
     norms = [place for place, kind in enumerate(kinds) if kind == "norm"]
     vectors = [place for place, kind in enumerate(kinds) if kind == "vector"]
     candidates = {place: _of_same_name(keys[place], layers) for place in norms}
     candidates |= {place: _in_nearest_scope(keys[place], layers) for place in vectors}
     return {follower: places[0] for follower, places in candidates.items() if len(places) == 1}
+
+
+def _owning_layers(keys: Sequence[Words], kinds: Sequence[str]) -> dict[Words, list[int]]:
+    """The places of the layers that may own a norm, by what their names tell."""
+    layers: dict[Words, list[int]] = {}
+    for place, kind in enumerate(kinds):
+        if kind in OWNING_KINDS:
+            layers.setdefault(keys[place], []).append(place)
+    return layers
 
 
 def support_of_owners(

@@ -180,16 +180,21 @@ def _width(norm: Unit) -> int:
 
 def _named_owners(listed: Reduced, norms: Sequence[Unit], slots: Sequence[_Slot]) -> dict[str, NormOwner]:
     """Of norms whose own name, given by a person, names their layer."""
-    units = [unit for unit in listed.weighted if not is_automatic(unit.name)]
-    by_name = owners_by_name([words(unit.name) for unit in units], [_kind(unit) for unit in units])
     by_layer = {slot.layer: slot for slot in slots if slot.layer}
     open_norms = {norm.name: norm for norm in norms}
     owners = {}
-    for norm_place, layer_place in by_name.items():
-        norm, slot = open_norms.get(units[norm_place].name), by_layer.get(units[layer_place].name)
+    for norm_name, layer_name in _norms_and_layers(listed):
+        norm, slot = open_norms.get(norm_name), by_layer.get(layer_name)
         if norm is not None and slot is not None and _width(norm) == slot.width:
             owners[norm.name] = NormOwner(slot.layer, slot.norm, SAME_SURROUNDINGS)
     return owners
+
+
+def _norms_and_layers(listed: Reduced) -> list[tuple[str, str]]:
+    """(norm, layer), by names given by a person."""
+    units = [unit for unit in listed.weighted if not is_automatic(unit.name)]
+    by_name = owners_by_name([words(unit.name) for unit in units], [_kind(unit) for unit in units])
+    return [(units[norm].name, units[layer].name) for norm, layer in by_name.items()]
 
 
 def _kind(unit: Unit) -> str:

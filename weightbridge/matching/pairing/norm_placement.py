@@ -27,8 +27,12 @@ def _before(graph: LayerGraph, layer: Layer) -> str:
         if len(parents) != 1:
             return ""
         layer = graph.by_name[parents[0]]
-        if layer.op in BARRIERS or layer.attributes.get("activation", "linear") not in ("linear", None):
+        if _is_barrier(layer):
             return "barrier"
         if layer.op not in SEEN_THROUGH:
             return "layer" if layer.op in ACTIVATED else ""
     return ""
+
+
+def _is_barrier(layer: Layer) -> bool:
+    return layer.op in BARRIERS or layer.attributes.get("activation", "linear") not in ("linear", None)

@@ -45,23 +45,44 @@ def signatures(source: Reduced, target: Reduced, label: Label) -> tuple[Signatur
 
 
 def _of(reduced: Reduced, label: Label, numbers: defaultdict[Hashable, int]) -> Signatures:
-    labels = [label(unit) for unit in reduced.units]
-    mixes = [unit.family in COMMUTATIVE for unit in reduced.units]
-    fed = [
-        [reduced.position.get(name, OUTSIDE) for name in reduced.parents[unit.name]] for unit in reduced.units
-    ]
-    up = [INPUT] * (len(labels) + 1)
+    units = reduced.units
+    labels = [label(unit) for unit in units]
+    mixes = [unit.family in COMMUTATIVE for unit in units]
+    fed = [[reduced.position.get(name, OUTSIDE) for name in reduced.parents[unit.name]] for unit in units]
+    up = _upward(labels, mixes, fed, numbers)
+    return Signatures(up, _downward(labels, mixes, fed, numbers))
+
+
+def _upward(
+    labels: Sequence[Hashable],
+    mixes: Sequence[bool],
+    fed: Sequence[Sequence[int]],
+    numbers: defaultdict[Hashable, int],
+) -> list[int]:
+    """A number for each unit and all that feeds it; a unit that mixes its inputs has them in any order."""
+    up = [INPUT] * (len(labels) + 1)  # the last one stands for what is outside
     for i, feeding in enumerate(fed):
-        signs = [up[p] for p in feeding]
+        signs = [up[parent] for parent in feeding]
         up[i] = numbers[labels[i], *(sorted(signs) if mixes[i] else signs)]
+    return up[:-1]
+
+
+def _downward(
+    labels: Sequence[Hashable],
+    mixes: Sequence[bool],
+    fed: Sequence[Sequence[int]],
+    numbers: defaultdict[Hashable, int],
+) -> list[int]:
+    """A number for each unit and all that reads it."""
     read: list[list[tuple[tuple[int, ...], int]]] = [[] for _ in labels]
     down = [INPUT] * len(labels)
     for i in reversed(range(len(labels))):
         down[i] = numbers[labels[i], *sorted(read[i])]
-        for p in fed[i]:
-            if p != OUTSIDE:
-                read[p].append(((), down[i]) if mixes[i] else (_ports(fed[i], p), down[i]))
-    return Signatures(up[:-1], down)
+        inside = [parent for parent in fed[i] if parent != OUTSIDE]
+        for parent in inside:
+            ports = () if mixes[i] else _ports(fed[i], parent)
+            read[parent].append((ports, down[i]))
+    return down
 
 
 def _ports(feeding: Sequence[int], parent: int) -> tuple[int, ...]:

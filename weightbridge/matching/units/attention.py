@@ -3,6 +3,7 @@ Keras's own layer.
 """
 
 from collections.abc import Iterator
+from itertools import repeat
 
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import AFFINE, COPIES, PRODUCTS
@@ -44,8 +45,8 @@ def _products(graph: LayerGraph, name: str) -> Iterator[str]:
         if layer.op in PRODUCTS and is_soft:
             yield here
         if here not in seen and layer.op in BETWEEN:
-            is_soft = is_soft or _is_softmax(layer)
-            waiting += [(parent, is_soft) for parent in graph.parents[here]]
+            softness = is_soft or _is_softmax(layer)
+            waiting += zip(graph.parents[here], repeat(softness))
         seen.add(here)
 
 

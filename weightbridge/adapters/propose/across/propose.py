@@ -1,6 +1,6 @@
 """Across architectures: every convolution takes from one of its stage, and norms are worked out again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from weightbridge.adapters.propose.across.counterparts import counterparts
 from weightbridge.adapters.propose.across.findings import cross_findings
@@ -23,19 +23,28 @@ def propose_cross(setting: Setting) -> Proposal:
     told = told_layers(setting)
     taken = {**counterparts(setting.source, setting.target), **told}
     heads = cross_heads(setting, told)
-    exact = told_tensors(setting)
-    found = (
-        as_told(step) if _owner(setting, step) in told else step for step in _weights(setting, taken, heads)
-    )
-    steps = {s.target: s for s in found}
-    as_they_are = {name: steps.pop(name) for name in exact if name in steps}
-    filled = {**steps, **{name: unscaled(step) for name, step in as_they_are.items()}}
-    steps |= {s.target: s for s in _without_source(setting, taken, filled)}
-    steps |= {s.target: s for s in statistic_steps(setting, taken, steps | filled) if s.target in steps}
-    adaptable = (t.name for t in setting.target.tensors if setting.is_adaptable(t))
+    steps = {step.target: step for step in _told_weights(setting, taken, heads, told)}
+    as_they_are = {name: steps.pop(name) for name in told_tensors(setting) if name in steps}
+    filled = steps | {name: unscaled(step) for name, step in as_they_are.items()}
+    steps |= _by_target(_without_source(setting, taken, filled))
+    statistics = _by_target(statistic_steps(setting, taken, steps | filled))
+    steps |= {name: step for name, step in statistics.items() if name in steps}
+    adaptable = [tensor.name for tensor in setting.target.tensors if setting.is_adaptable(tensor)]
     kept = tuple(steps[name] for name in adaptable if name in steps)
     findings = (*heads.findings, *cross_findings(setting, taken, kept))
     return Proposal(kept, findings, heads.fresh, different=True)
+
+
+def _by_target(steps: Iterable[Step]) -> dict[str, Step]:
+    return {step.target: step for step in steps}
+
+
+def _told_weights(
+    setting: Setting, taken: Mapping[str, Layer], heads: CrossHeads, told: Container[str]
+) -> Iterator[Step]:
+    """The steps for weights; those of layers that the user has named say so."""
+    for step in _weights(setting, taken, heads):
+        yield as_told(step) if _owner(setting, step) in told else step
 
 
 def _weights(setting: Setting, taken: Mapping[str, Layer], heads: CrossHeads) -> Iterator[Step]:
