@@ -1,5 +1,6 @@
-"""`weightbridge check` of a ResNet50 pair against what a user would do instead: load the model and its
-weights in Keras.
+"""`weightbridge check` of a ResNet50 pair against what a user would do instead.
+
+Load the model and its weights in Keras.
 """
 
 import sys

@@ -1,5 +1,6 @@
-"""Matching against the unrelated PyPI package `weightbridge` 0.0.4: time at 1,002 and 10,002 tensors, and
-five cases.
+"""Matching against the unrelated PyPI package `weightbridge` 0.0.4.
+
+Time at 1,002 and 10,002 tensors, and five cases.
 
 The package goes into a virtual environment of its own, because its import name is the same. Start-up is left
 out on both
@@ -88,7 +89,8 @@ def main() -> None:
             for case in cases()
         ]
     print(
-        "### five cases, right or wrong\n\n| case | weightbridge-toolkit | weightbridge 0.0.4 | leftovers ignored |\n|---|---|---|---|"
+        "### five cases, right or wrong\n\n"
+        "| case | weightbridge-toolkit | weightbridge 0.0.4 | leftovers ignored |\n|---|---|---|---|"
     )
     print(*(f"| {' | '.join(one)} |" for one in judged), "", sep="\n")
     finish(f"matching of state dicts, against {PACKAGE}", rows, "python benchmarks/matching_package.py")
@@ -148,8 +150,9 @@ def _sizes() -> list[Row]:
 
 
 def _side_by_side(package: Path, blocks: int) -> list[Row]:
-    """What the package does right when it is given hints: another prefix, all else alike. And equal names,
-    its best case.
+    """What the package does right when it is given hints: another prefix, all else alike.
+
+    And equal names, its best case.
     """
     rows = []
     for name, prefix, hints in (

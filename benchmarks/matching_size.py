@@ -59,8 +59,9 @@ def norm(name: str, width: int) -> Layer:
 
 
 def network(size: int, name: str, extra: int | None = None) -> LayerGraph:
-    """A chain of residual blocks of five layers, their widths growing in four stages; `extra` is a block that
-    stands there twice.
+    """A chain of residual blocks of five layers, their widths growing in four stages.
+
+    `extra` is a block that stands there twice.
     """
     layers = [Layer(name.format(block=0, part="image", i=0), "Input")]
     edges = []
@@ -118,8 +119,9 @@ def seconds(size: int, source: str, target: str, inserted: bool) -> float:
 
 
 def both(source: str, target: str, inserted: bool) -> tuple[float, float]:
-    """Means for the small and the large size: in each round ten small ones, five before and five after a
-    large one.
+    """Means for the small and the large size.
+
+    In each round ten small ones, five before and five after a large one.
 
     The clock of a machine goes up and down within a second; both sizes have the same share of it in this way.
     """

@@ -21,8 +21,9 @@ WEIGHTBRIDGE = Path(sys.executable).parent / "weightbridge"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Wall time and processor time in seconds, peak resident memory in bytes; the medians where a command ran
-    several times.
+    """Wall time and processor time in seconds, peak resident memory in bytes.
+
+    The medians where a command ran several times.
     """
 
     seconds: float
@@ -98,7 +99,8 @@ def python(code: str, *arguments: str | Path) -> list[str | Path]:
 def finish(title: str, rows: Sequence[Row], command: str) -> None:
     """Print the table; exit with 1 where a bound is not kept."""
     print(
-        f"### {title}\n\n| what | weightbridge | compared with | ratio | bound | kept |\n|---|---|---|---|---|---|"
+        f"### {title}\n\n"
+        "| what | weightbridge | compared with | ratio | bound | kept |\n|---|---|---|---|---|---|"
     )
     for row in rows:
         sign = "at least" if row.at_least else "at most"
@@ -121,8 +123,9 @@ def need(path: Path, size: int) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """With compiled modules kept, as any installed package has them: both sides would else compile at every
-    start.
+    """With compiled modules kept, as any installed package has them.
+
+    Both sides would else compile at every start.
     """
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**kept, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}

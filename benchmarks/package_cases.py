@@ -25,8 +25,9 @@ Truth = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Two models; `truth`: target tensor -> the source tensors that it has to come from, empty where nothing
-    may be put in.
+    """Two models.
+
+    `truth`: target tensor -> the source tensors that it has to come from, empty where nothing may be put in.
     """
 
     name: str
@@ -53,8 +54,9 @@ def _case(name: str, source: LayerGraph, target: LayerGraph) -> Case:
 
 
 def _anonymous(model: LayerGraph, prefix: str, start: int) -> LayerGraph:
-    """Neither a layer's nor a tensor's name says anything; what a tensor is for is known from where its layer
-    uses it.
+    """Neither a layer's nor a tensor's name says anything.
+
+    What a tensor is for is known from where its layer uses it.
     """
     numbers = count(start)
     bare = _renamed(model, lambda i, _: f"{prefix}layer{i}")

@@ -1,5 +1,6 @@
-"""The pair of files that two benchmarks share: a ResNet50 as .keras, and other weights for it in both HDF5
-layouts.
+"""The pair of files that two benchmarks share.
+
+A ResNet50 as .keras, and other weights for it in both HDF5 layouts.
 """
 
 from pathlib import Path

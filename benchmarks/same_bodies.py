@@ -1,4 +1,6 @@
-"""Whether two revisions have the same functions, wherever they are: the proof that a commit only moved code.
+"""Whether two revisions have the same functions, wherever they are.
+
+The proof that a commit only moved code.
 
     python benchmarks/same_bodies.py BEFORE AFTER
 

@@ -1,5 +1,6 @@
-"""State dicts of any number of blocks, as names and shapes and as graphs: nine tensors a block, and three
-beside them.
+"""State dicts of any number of blocks, as names and shapes and as graphs.
+
+Nine tensors a block, and three beside them.
 """
 
 from collections.abc import Mapping

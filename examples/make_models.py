@@ -1,5 +1,6 @@
-"""Makes the files under examples/models: a trained legacy .h5, the same weights as PyTorch keeps them, and an
-untrained .keras.
+"""Makes the files under examples/models.
+
+A trained legacy .h5, the same weights as PyTorch keeps them, and an untrained .keras.
 
 `python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, then `... today`
 with Keras 3, and `... torch`.
@@ -49,8 +50,9 @@ def today() -> None:
 
 
 def torch() -> None:
-    """The trained weights under the names and in the layouts of a PyTorch state dict: kernels (out, in, rows,
-    columns).
+    """The trained weights under the names and in the layouts of a PyTorch state dict.
+
+    Kernels (out, in, rows, columns).
     """
     from safetensors.numpy import save_file
 

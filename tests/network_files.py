@@ -1,5 +1,6 @@
-"""Keras JSON files of small networks, written by hand: plans are made from shapes, so that no weights and no
-framework are needed.
+"""Keras JSON files of small networks, written by hand.
+
+Plans are made from shapes, so that no weights and no framework are needed.
 """
 
 import json
@@ -23,8 +24,9 @@ def dense(name: str, units: int, **options: Any) -> Config:
 
 
 def wired(*layers: Config, **fed: tuple[str, ...]) -> Config:
-    """Each layer reads the one before, but those of `fed`, which read the layers named there; the last one is
-    the output.
+    """Each layer reads the one before, but those of `fed`, which read the layers named there.
+
+    The last one is the output.
     """
     names = [one["name"] for one in layers]
     before: Fed = {name: (last,) for last, name in pairwise(names)}

@@ -25,8 +25,9 @@ def model(
     dtype: int = TensorProto.FLOAT,
     opset: int = 17,
 ) -> onnx.ModelProto:
-    """One graph. ops: (op, inputs, outputs, attributes); names: the nodes' names, those of their outputs
-    where there are none.
+    """One graph. ops: (op, inputs, outputs, attributes).
+
+    names: the nodes' names, those of their outputs where there are none.
     """
     shapes = outputs if isinstance(outputs, Mapping) else {}
     labels = names or [outs[0] for _, _, outs, _ in ops]

@@ -19,7 +19,10 @@ from weightbridge.verification import Verification
 
 # Terminal codes, a bidi override, a line separator, NUL, a lone surrogate, and what Markdown, HTML, XML and
 # DOT act on.
-HOSTILE = '\x1b[31mred\x1b[0m\u202egnp.\u2028\x00\udc80\x7f\n| `x` <script>alert(1)</script> & "quoted" ]]> @user \\N [a](http://b) -->'
+HOSTILE = (
+    "\x1b[31mred\x1b[0m\u202egnp.\u2028\x00\udc80\x7f\n"
+    '| `x` <script>alert(1)</script> & "quoted" ]]> @user \\N [a](http://b) -->'
+)
 
 
 def step(target: str, *sources: str, kind: str = "copy", **changed: Any) -> Step:

@@ -1,5 +1,6 @@
-"""Small networks in numpy that the verifier can run: a hidden layer between two matrices, in float32 and in
-float64.
+"""Small networks in numpy that the verifier can run.
+
+A hidden layer between two matrices, in float32 and in float64.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +16,9 @@ from weightbridge.model.tensors import Array
 
 @dataclass(frozen=True)
 class Network:
-    """x @ first, an activation, @ second + bias; `softmax` makes probabilities of it, which it can show as
-    logits too.
+    """x @ first, an activation, @ second + bias.
+
+    `softmax` makes probabilities of it, which it can show as logits too.
     """
 
     first: Array

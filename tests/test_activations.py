@@ -1,4 +1,7 @@
-"""The functions of activations, against values worked out by hand and against Keras; ONNX's words for them."""
+"""The functions of activations, against values worked out by hand and against Keras.
+
+ONNX's words for them.
+"""
 
 from pathlib import Path
 from typing import Any

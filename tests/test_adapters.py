@@ -1,5 +1,6 @@
-"""What adapters propose, decided from shapes alone: channel groups, widths, taps, stems, heads, depth, and
-what they leave alone.
+"""What adapters propose, decided from shapes alone.
+
+Channel groups, widths, taps, stems, heads, depth, and what they leave alone.
 """
 
 import itertools

@@ -1,5 +1,6 @@
-"""Axis rules and adapters as arithmetic: what each does to numbers, and what it keeps of their energy. No
-framework, no files.
+"""Axis rules and adapters as arithmetic: what each does to numbers, and what it keeps of their energy.
+
+No framework, no files.
 """
 
 from typing import Any

@@ -1,5 +1,6 @@
-"""What adapters promise is run: functions that are kept, and transfers across architectures that Keras loads
-and that stay healthy.
+"""What adapters promise is run.
+
+Functions that are kept, and transfers across architectures that Keras loads and that stay healthy.
 """
 
 from collections.abc import Callable
@@ -177,8 +178,9 @@ def test_across_architectures_every_tensor_has_a_step_and_signals_are_healthy(
 
 
 def spreads(model: Any) -> list[float]:
-    """The standard deviation of what every normalisation writes, on noise; in the range of pixels where the
-    model rescales them.
+    """The standard deviation of what every normalisation writes, on noise.
+
+    In the range of pixels where the model rescales them.
     """
     import keras
 

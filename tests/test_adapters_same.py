@@ -1,5 +1,6 @@
-"""`--adapt same`: what differs inside one architecture is adapted, another architecture is WB309; what coverage
-counts, and what is no transfer at all.
+"""`--adapt same`: what differs inside one architecture is adapted, another architecture is WB309.
+
+What coverage counts, and what is no transfer at all.
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""The benchmarks measure what they say: time and peak memory of a process, bounds that can be missed, graphs
-that can be matched.
+"""The benchmarks measure what they say.
+
+Time and peak memory of a process, bounds that can be missed, graphs that can be matched.
 """
 
 import subprocess

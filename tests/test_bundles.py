@@ -1,5 +1,6 @@
-"""Real models that were published in several formats: both files hold the same weights, so the target's own
-values tell what is right.
+"""Real models that were published in several formats.
+
+Both files hold the same weights, so the target's own values tell what is right.
 """
 
 from collections.abc import Mapping
@@ -34,8 +35,9 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Carried:
-    """What a plan makes of the target beside the target's own values; sure: how sure it is of each tensor
-    that has a source.
+    """What a plan makes of the target beside the target's own values.
+
+    sure: how sure it is of each tensor that has a source.
     """
 
     made: Arrays

@@ -291,7 +291,8 @@ def start(*arguments: str, **options: object) -> subprocess.CompletedProcess[str
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    command = f"{sys.executable} -c 'from weightbridge.cli import main; main()' report {saved(tmp_path)} --report json"
+    program = f"{sys.executable} -c 'from weightbridge.cli import main; main()'"
+    command = f"{program} report {saved(tmp_path)} --report json"
     script = f"{command} | head -c 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.stdout, done.stderr) == ("{0\n", "")
@@ -299,7 +300,8 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
 def test_standard_output_on_a_full_disk_is_not_written(tmp_path: Path) -> None:
-    command = f"{sys.executable} -c 'from weightbridge.cli import main; main()' report {saved(tmp_path)} > /dev/full"
+    program = f"{sys.executable} -c 'from weightbridge.cli import main; main()'"
+    command = f"{program} report {saved(tmp_path)} > /dev/full"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 5
     assert done.stderr.startswith("weightbridge: standard output: cannot be written")
@@ -339,7 +341,10 @@ def test_a_terminal_that_knows_ascii_alone(tmp_path: Path) -> None:
 
 
 def test_a_report_in_json_needs_no_rich(tmp_path: Path) -> None:
-    script = "import sys; from weightbridge.cli import main\ntry:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    script = (
+        "import sys; from weightbridge.cli import main\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    )
     command = [
         sys.executable,
         "-c",

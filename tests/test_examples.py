@@ -1,5 +1,6 @@
-"""The three ways to use pre-trained weights: each example runs, its accuracy beats its control, and the
-README says what it prints.
+"""The three ways to use pre-trained weights.
+
+Each example runs, its accuracy beats its control, and the README says what it prints.
 """
 
 import os

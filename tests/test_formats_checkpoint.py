@@ -1,4 +1,7 @@
-"""TensorFlow's checkpoints: names, roles and values; what is damaged or hostile is refused with its code."""
+"""TensorFlow's checkpoints: names, roles and values.
+
+What is damaged or hostile is refused with its code.
+"""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""`.keras` files of Keras 2.12 and 2.13, which number layers by their first appearance in a list with gaps."""
+"""`.keras` files of Keras 2.12 and 2.13, which number layers with gaps."""
 
 from pathlib import Path
 

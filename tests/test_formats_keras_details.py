@@ -1,4 +1,7 @@
-"""What Keras configs say beyond the compared attributes: ports, keywords and constants of calls, details."""
+"""What Keras configs say beyond the compared attributes.
+
+Ports, keywords and constants of calls, details.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -229,13 +232,15 @@ RECURRENT = {
     [
         ("LSTM", {"units": 3, "recurrent_dropout": 0.5}, RECURRENT | {"recurrent_dropout": 0.5}),
         ("Embedding", {"input_dim": 3, "output_dim": 2, "mask_zero": True}, {"mask_zero": True}),
-        ("AveragePooling1D", {"pool_size": 2}, {"count_include_pad": False, "ceil_mode": False, "padding_mode": "valid"}),
+        ("AveragePooling1D", {"pool_size": 2},
+            {"count_include_pad": False, "ceil_mode": False, "padding_mode": "valid"}),
         ("MaxPooling1D", {"pool_size": 2, "padding": "same"}, {"ceil_mode": False, "padding_mode": "same"}),
         ("LayerNormalization", {"rms_scaling": True}, {"rms_scaling": True}),
         ("Dropout", {"rate": 0.5, "noise_shape": [None, 1, 4]}, {"noise_shape": (None, 1, 4)}),
         ("UpSampling1D", {"size": 2}, {"coordinate_transformation": "asymmetric"}),
         ("Resizing", {"height": 2, "width": 2}, {"coordinate_transformation": "half_pixel"}),
-        ("Normalization", {"mean": [1.0], "variance": [2.0]}, {"mean": (1.0,), "variance": (2.0,), "invert": False}),
+        ("Normalization", {"mean": [1.0], "variance": [2.0]},
+            {"mean": (1.0,), "variance": (2.0,), "invert": False}),
         ("GaussianNoise", {"stddev": 0.1, "seed": 3}, {}),
         ("Dense", {"units": 2, "dtype": {"class_name": "DTypePolicy", "config": {"name": "mixed_float16"}}},
          {"precision": "mixed_float16"}),

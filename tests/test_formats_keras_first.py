@@ -1,5 +1,6 @@
-"""Files of Keras 1 and of the Theano backend, read and moved into today's layout: gates joined, kernels
-turned and flipped.
+"""Files of Keras 1 and of the Theano backend, read and moved into today's layout.
+
+Gates joined, kernels turned and flipped.
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""What Keras itself says of a model, against what is read from the files that it saves: names, roles, shapes,
-values.
+"""What Keras itself says of a model, against what is read from the files that it saves.
+
+Names, roles, shapes, values.
 """
 
 import re

@@ -1,5 +1,6 @@
-"""Bad Keras files: each refused with its code and the path of the thing at fault; nothing run, followed or
-allocated.
+"""Bad Keras files: each refused with its code and the path of the thing at fault.
+
+Nothing run, followed or allocated.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
-"""Recurrent cells that an exporter wrote out in single steps: which layer they are, and which tensors are
-whose.
+"""Recurrent cells that an exporter wrote out in single steps.
+
+Which layer they are, and which tensors are whose.
 """
 
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""What ONNX nodes say beyond the compared attributes: ports, names of inputs, constants, attributes with defaults."""
+"""What ONNX nodes say beyond the compared attributes.
+
+Ports, names of inputs, constants, attributes with defaults.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,17 +34,20 @@ CASES: dict[str, tuple[Op, dict[str, Any], dict[str, Any]]] = {
         {"s": whole(1), "e": whole(5), "a": whole(2), "t": whole(2)},
         {"starts": (1,), "ends": (5,), "axes": (2,), "steps": (2,)},
     ),
-    "gather-scalar": (("Gather", ["x", "i"], ["y"], {"axis": 1}), {"i": np.array(2)}, {"axis": 1, "indices": 2}),
+    "gather-scalar": (("Gather", ["x", "i"], ["y"], {"axis": 1}), {"i": np.array(2)},
+        {"axis": 1, "indices": 2}),
     "gather-vector": (("Gather", ["x", "i"], ["y"], {}), {"i": whole(2)}, {"axis": 0, "indices": (2,)}),
     "resize": (
-        ("Resize", ["x", "", "f"], ["y"], {"mode": "linear", "coordinate_transformation_mode": "align_corners"}),
+        ("Resize", ["x", "", "f"], ["y"],
+            {"mode": "linear", "coordinate_transformation_mode": "align_corners"}),
         {"f": np.array([1, 1, 2, 2], "float32")},
         {"coordinate_transformation": "align_corners", "scales": (1.0, 1.0, 2.0, 2.0)},
     ),
     "resize-nearest": (
         ("Resize", ["x", "", "", "s"], ["y"], {}),
         {"s": whole(1, 4, 12, 12)},
-        {"coordinate_transformation": "half_pixel", "rounding": "round_prefer_floor", "sizes": (1, 4, 12, 12)},
+        {"coordinate_transformation": "half_pixel", "rounding": "round_prefer_floor",
+            "sizes": (1, 4, 12, 12)},
     ),
     "pad": (
         ("Pad", ["x", "p", "v"], ["y"], {}),
@@ -55,7 +61,8 @@ CASES: dict[str, tuple[Op, dict[str, Any], dict[str, Any]]] = {
     ),
     "expand": (("Expand", ["x", "s"], ["y"], {}), {"s": whole(1, 4, 6, 6)}, {"target": (1, 4, 6, 6)}),
     "tile": (("Tile", ["x", "r"], ["y"], {}), {"r": whole(1, 1, 2, 3)}, {"repeats": (1, 1, 2, 3)}),
-    "reshape": (("Reshape", ["x", "s"], ["y"], {}), {"s": whole(0, 4, -1)}, {"target": (0, 4, -1), "allowzero": False}),
+    "reshape": (("Reshape", ["x", "s"], ["y"], {}), {"s": whole(0, 4, -1)},
+        {"target": (0, 4, -1), "allowzero": False}),
     "reduce": (
         ("ReduceSum", ["x", "a"], ["y"], {"keepdims": 0}),
         {"a": whole(1)},

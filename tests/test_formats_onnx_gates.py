@@ -1,5 +1,6 @@
-"""Recurrent weights that the graph itself puts into ONNX's order: read as torch keeps them, and matched with
-Keras's.
+"""Recurrent weights that the graph itself puts into ONNX's order.
+
+Read as torch keeps them, and matched with Keras's.
 """
 
 from pathlib import Path

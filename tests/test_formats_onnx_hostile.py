@@ -1,5 +1,6 @@
-"""ONNX files that are broken or mean harm: one of our errors or a valid graph, quickly, with little memory,
-nothing outside touched.
+"""ONNX files that are broken or mean harm.
+
+One of our errors or a valid graph, quickly, with little memory, nothing outside touched.
 """
 
 import os
@@ -22,8 +23,9 @@ ROWS = {"x": ["n", 4]}
 
 
 def outcome(path: Path) -> str:
-    """The name of the error, or `read`; anything else escapes. An error that does not name the file, or has
-    no code, is told apart.
+    """The name of the error, or `read`; anything else escapes.
+
+    An error that does not name the file, or has no code, is told apart.
     """
     try:
         for tensor in formats.read(path).tensors:

@@ -1,5 +1,6 @@
-"""A matrix that the graph splits into rows, each for another value: its runs are tensors of their own, read
-and written in their place.
+"""A matrix that the graph splits into rows, each for another value.
+
+Its runs are tensors of their own, read and written in their place.
 """
 
 from pathlib import Path

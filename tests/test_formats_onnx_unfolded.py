@@ -1,5 +1,6 @@
-"""BatchNorm that an exporter wrote without folding its constants: a factor that the graph computes from
-variance and gamma.
+"""BatchNorm that an exporter wrote without folding its constants.
+
+A factor that the graph computes from variance and gamma.
 """
 
 from pathlib import Path

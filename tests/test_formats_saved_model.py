@@ -1,5 +1,6 @@
-"""SavedModels of tf.keras 2, Keras 3 and TensorFlow 1: the graph that an .h5 of the model has, values, and
-hostile folders.
+"""SavedModels of tf.keras 2, Keras 3 and TensorFlow 1.
+
+The graph that an .h5 of the model has, values, and hostile folders.
 """
 
 import json

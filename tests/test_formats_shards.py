@@ -1,5 +1,6 @@
-"""Checkpoints in several files: an index and its shards, read as one model, merged when written; what does
-not fit together is said.
+"""Checkpoints in several files: an index and its shards, read as one model, merged when written.
+
+What does not fit together is said.
 """
 
 import json

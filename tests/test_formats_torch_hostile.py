@@ -1,5 +1,6 @@
-"""PyTorch files that lie, loop, explode or would run something: refused with a code, a place and a way out,
-and nothing is run.
+"""PyTorch files that lie, loop, explode or would run something.
+
+Refused with a code, a place and a way out, and nothing is run.
 """
 
 import os

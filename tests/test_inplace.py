@@ -182,8 +182,9 @@ def poisoned(_: Path) -> dict[str, Any]:
 
 
 def swapped(folder: Path) -> dict[str, Any]:
-    """A plan that says `bitwise` and puts two vectors of one shape into each other's place: the models then
-    differ when they run.
+    """A plan that says `bitwise` and puts two vectors of one shape into each other's place.
+
+    The models then differ when they run.
     """
     source = functional(0)
     plan = wb.plan(source, functional(1))

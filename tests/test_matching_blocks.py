@@ -1,5 +1,6 @@
-"""State dicts into Keras names: blocks counted otherwise, stacks of experts, tables kept twice, matrices that
-no module holds.
+"""State dicts into Keras names.
+
+Blocks counted otherwise, stacks of experts, tables kept twice, matrices that no module holds.
 """
 
 from collections.abc import Mapping
@@ -245,8 +246,9 @@ def test_a_wrapper_s_name_hides_no_function(name: str, function: str) -> None:
 
 
 def flowing(order: tuple[int, ...]) -> LayerGraph:
-    """A Keras model of three convolutions in a row, each with its norm behind it, all under counters; `order`
-    lists the norms.
+    """A Keras model of three convolutions in a row, each with its norm behind it, all under counters.
+
+    `order` lists the norms.
     """
     convs = [
         Layer(f"conv2d_{n}", "Conv", "Conv2D", {}, (tensor(f"conv2d_{n}/kernel", (3, 3, 8, 8)),))

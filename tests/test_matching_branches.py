@@ -1,5 +1,6 @@
-"""Models inside the branches of an If: the branch that fits the target is taken; where both do, it is said
-and never sure.
+"""Models inside the branches of an If: the branch that fits the target is taken.
+
+Where both do, it is said and never sure.
 """
 
 from pathlib import Path
@@ -16,8 +17,9 @@ INPUTS = {"x": ["n", 4]}
 
 
 def branch(*widths: int, seed: int, names: str = "{}", outer: str = "") -> GraphProto:
-    """Dense layers one after the other, with a relu between; `outer`: a matrix of the graph around it, used
-    first.
+    """Dense layers one after the other, with a relu between.
+
+    `outer`: a matrix of the graph around it, used first.
     """
     sizes = (4, *widths)
     tensors = {names.format(f"w{i}"): values(sizes[i : i + 2], seed + i) for i in range(len(widths))}

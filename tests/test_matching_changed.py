@@ -109,8 +109,9 @@ def _dense(module: str) -> dict[str, Any]:
 
 
 def test_what_todays_keras_would_do_to_the_source_alone_is_a_warning(tmp_path: Path) -> None:
-    """A Softmax over several axes: Keras 3 would drop them from this file; weights go where they belong all
-    the same.
+    """A Softmax over several axes: Keras 3 would drop them from this file.
+
+    Weights go where they belong all the same.
     """
     layers = (
         layer("Softmax", "map", module="", axis=[1, 2]),

@@ -1,5 +1,6 @@
-"""Weights with TensorFlow's names into Keras models: what the names say each part of an attention is for, and
-biases that are not there.
+"""Weights with TensorFlow's names into Keras models.
+
+What the names say each part of an attention is for, and biases that are not there.
 """
 
 from pathlib import Path
@@ -83,8 +84,9 @@ def test_an_attention_of_square_matrices_goes_where_its_names_say(tmp_path: Path
 
 
 def test_the_weights_of_a_model_in_code_go_where_their_scopes_say(tmp_path: Path) -> None:
-    """As Hugging Face's `tf_model.h5` keeps them: one group, scopes in the names, one matrix for query, key
-    and value, biases as rows.
+    """As Hugging Face's `tf_model.h5` keeps them.
+
+    One group, scopes in the names, one matrix for query, key and value, biases as rows.
     """
     block, arrays = "gpt/transformer/h_._{}/attn", {}
     for i in range(BLOCKS):
@@ -111,8 +113,9 @@ def test_the_weights_of_a_model_in_code_go_where_their_scopes_say(tmp_path: Path
 
 
 def test_attentions_of_two_keras_models_are_told_by_their_names() -> None:
-    """KerasHub lists the query first, keras.layers.MultiHeadAttention the key: order and shapes would swap
-    them.
+    """KerasHub lists the query first, keras.layers.MultiHeadAttention the key.
+
+    Order and shapes would swap them.
     """
     order = ("query", "key", "value", "attention_output")
     parts = [
@@ -194,8 +197,9 @@ def test_no_zeros_between_models_of_keras() -> None:
 
 
 def test_what_convolutions_read_and_give_tells_them_apart(tmp_path: Path) -> None:
-    """In equal numbers of weights: the shortcut of one stage widens, the first convolution of the next one
-    narrows.
+    """In equal numbers of weights.
+
+    The shortcut of one stage widens, the first convolution of the next one narrows.
     """
     widening, narrowing = (1, 1, 8, 16), (1, 1, 16, 8)
     target = model(

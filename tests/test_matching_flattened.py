@@ -1,5 +1,6 @@
-"""The order in which a map of channels is flattened: as the graph turns it, wherever the bias of its
-convolution is added.
+"""The order in which a map of channels is flattened.
+
+As the graph turns it, wherever the bias of its convolution is added.
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""Keras models that list the same layers, one of them without data flow: the list decides, whatever the
-layers are called.
+"""Keras models that list the same layers, one of them without data flow.
+
+The list decides, whatever the layers are called.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,8 +51,9 @@ def pairs(source: LayerGraph, target: LayerGraph) -> dict[str, str]:
 
 
 def branches(names: str) -> list[Layer]:
-    """Two branches of which the second pools first: its convolution comes before the other's, its norm behind
-    the other's.
+    """Two branches of which the second pools first.
+
+    Its convolution comes before the other's, its norm behind the other's.
     """
     convs = [layer(f"{names}{i}", "Conv", kernel=(3, 3, WIDTH, WIDTH)) for i in (1, 0)]
     return [

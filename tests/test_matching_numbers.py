@@ -1,5 +1,6 @@
-"""State dicts into Keras names where numbers are all the name there is: counted over scopes, the parts of a
-scale, values without axes.
+"""State dicts into Keras names where numbers are all the name there is.
+
+Counted over scopes, the parts of a scale, values without axes.
 """
 
 from collections.abc import Mapping

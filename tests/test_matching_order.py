@@ -1,5 +1,6 @@
-"""Layers inserted or in another order: said as what loading by position would do, wrapped layers counted as
-their wrappers.
+"""Layers inserted or in another order.
+
+Said as what loading by position would do, wrapped layers counted as their wrappers.
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,6 @@
-"""Fused layers of ONNX (query-key-value, gate-up) into layers that are apart: the parts are told by where the
-graph takes them.
+"""Fused layers of ONNX (query-key-value, gate-up) into layers that are apart.
+
+The parts are told by where the graph takes them.
 """
 
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""A norm right behind its convolution and one behind an activation: which of them an exporter folded away."""
+"""A norm right behind its convolution and one behind an activation.
+
+Which of them an exporter folded away.
+"""
 
 from pathlib import Path
 
@@ -12,8 +15,9 @@ NORM = {"epsilon": 1e-3}
 
 
 def _source(folder: Path, *, folds_first: bool) -> Path:
-    """A convolution, an activation and what is left of one norm, behind the activation or before it; then a
-    convolution with a skip.
+    """A convolution, an activation and what is left of one norm, behind the activation or before it.
+
+    Then a convolution with a skip.
     """
     affine: list[Op] = [("Mul", ["n", "s"], ["m"], {}), ("Add", ["m", "t"], ["o"], {})]
     relu: Op = ("Relu", ["c"], ["n"], {}) if folds_first else ("Relu", ["o"], ["r"], {})

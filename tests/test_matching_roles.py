@@ -36,8 +36,9 @@ def matched(source: Shapes, target: Shapes) -> dict[str, Match]:
 def layers(
     scheme: Mapping[str, str], parts: Shapes, count: int = 3
 ) -> dict[str, tuple[tuple[int, ...], str]]:
-    """name -> (shape, what it is): the scheme's name of each part, in every block where the name has a
-    number.
+    """name -> (shape, what it is).
+
+    The scheme's name of each part, in every block where the name has a number.
     """
     found = {}
     for part, name in scheme.items():
@@ -48,7 +49,8 @@ def layers(
 
 DECODER: Shapes = {
     "embedding": (VOCABULARY, WIDTH), "norm": (WIDTH,), "head": (VOCABULARY, WIDTH),
-    "query": (WIDTH, WIDTH), "key": (KEYS, WIDTH), "value": (KEYS, WIDTH), "out": (WIDTH, WIDTH), "before": (WIDTH,), "between": (WIDTH,),
+    "query": (WIDTH, WIDTH), "key": (KEYS, WIDTH), "value": (KEYS, WIDTH), "out": (WIDTH, WIDTH),
+    "before": (WIDTH,), "between": (WIDTH,),
     "gate": (HIDDEN, WIDTH), "up": (HIDDEN, WIDTH), "down": (WIDTH, HIDDEN),
 }  # fmt: skip
 SQUARE: Shapes = {k: (WIDTH, WIDTH) if len(shape) == 2 else shape for k, shape in DECODER.items()}
@@ -56,47 +58,65 @@ LLAMA = {
     "embedding": "model.embed_tokens.weight", "norm": "model.norm.weight", "head": "lm_head.weight",
     "query": "model.layers.{i}.self_attn.q_proj.weight", "key": "model.layers.{i}.self_attn.k_proj.weight",
     "value": "model.layers.{i}.self_attn.v_proj.weight", "out": "model.layers.{i}.self_attn.o_proj.weight",
-    "before": "model.layers.{i}.input_layernorm.weight", "between": "model.layers.{i}.post_attention_layernorm.weight",
+    "before": "model.layers.{i}.input_layernorm.weight",
+    "between": "model.layers.{i}.post_attention_layernorm.weight",
     "gate": "model.layers.{i}.mlp.gate_proj.weight", "up": "model.layers.{i}.mlp.up_proj.weight",
     "down": "model.layers.{i}.mlp.down_proj.weight",
 }  # fmt: skip
 FAIRSCALE = {
     "embedding": "tok_embeddings.weight", "norm": "norm.weight", "head": "output.weight",
-    "query": "layers.{i}.attention.wq.weight", "key": "layers.{i}.attention.wk.weight", "value": "layers.{i}.attention.wv.weight",
-    "out": "layers.{i}.attention.wo.weight", "before": "layers.{i}.attention_norm.weight", "between": "layers.{i}.ffn_norm.weight",
-    "gate": "layers.{i}.feed_forward.w1.weight", "up": "layers.{i}.feed_forward.w3.weight", "down": "layers.{i}.feed_forward.w2.weight",
+    "query": "layers.{i}.attention.wq.weight", "key": "layers.{i}.attention.wk.weight",
+    "value": "layers.{i}.attention.wv.weight",
+    "out": "layers.{i}.attention.wo.weight", "before": "layers.{i}.attention_norm.weight",
+    "between": "layers.{i}.ffn_norm.weight",
+    "gate": "layers.{i}.feed_forward.w1.weight", "up": "layers.{i}.feed_forward.w3.weight",
+    "down": "layers.{i}.feed_forward.w2.weight",
 }  # fmt: skip
 NUMBERED = {
     "embedding": "transformer.wte.weight", "norm": "transformer.ln_f.weight", "head": "lm_head.weight",
-    "query": "transformer.h.{i}.attn.q.weight", "key": "transformer.h.{i}.attn.k.weight", "value": "transformer.h.{i}.attn.v.weight",
-    "out": "transformer.h.{i}.attn.c_proj.weight", "before": "transformer.h.{i}.ln_1.weight", "between": "transformer.h.{i}.ln_2.weight",
-    "gate": "transformer.h.{i}.mlp.gate.weight", "up": "transformer.h.{i}.mlp.up.weight", "down": "transformer.h.{i}.mlp.down.weight",
+    "query": "transformer.h.{i}.attn.q.weight", "key": "transformer.h.{i}.attn.k.weight",
+    "value": "transformer.h.{i}.attn.v.weight",
+    "out": "transformer.h.{i}.attn.c_proj.weight", "before": "transformer.h.{i}.ln_1.weight",
+    "between": "transformer.h.{i}.ln_2.weight",
+    "gate": "transformer.h.{i}.mlp.gate.weight", "up": "transformer.h.{i}.mlp.up.weight",
+    "down": "transformer.h.{i}.mlp.down.weight",
 }  # fmt: skip
 ENCODER: Shapes = {
     "words": (VOCABULARY, WIDTH), "places": (KEYS, WIDTH), "first": (WIDTH,),
-    "query": (WIDTH, WIDTH), "key": (WIDTH, WIDTH), "value": (WIDTH, WIDTH), "out": (WIDTH, WIDTH), "after": (WIDTH,),
+    "query": (WIDTH, WIDTH), "key": (WIDTH, WIDTH), "value": (WIDTH, WIDTH), "out": (WIDTH, WIDTH),
+    "after": (WIDTH,),
     "up": (HIDDEN, WIDTH), "down": (WIDTH, HIDDEN), "last": (WIDTH,),
 }  # fmt: skip
 BERT = {
     "words": "embeddings.word_embeddings.weight", "places": "embeddings.position_embeddings.weight",
     "first": "embeddings.LayerNorm.weight", "query": "encoder.layer.{i}.attention.self.query.weight",
-    "key": "encoder.layer.{i}.attention.self.key.weight", "value": "encoder.layer.{i}.attention.self.value.weight",
-    "out": "encoder.layer.{i}.attention.output.dense.weight", "after": "encoder.layer.{i}.attention.output.LayerNorm.weight",
+    "key": "encoder.layer.{i}.attention.self.key.weight",
+    "value": "encoder.layer.{i}.attention.self.value.weight",
+    "out": "encoder.layer.{i}.attention.output.dense.weight",
+    "after": "encoder.layer.{i}.attention.output.LayerNorm.weight",
     "up": "encoder.layer.{i}.intermediate.dense.weight", "down": "encoder.layer.{i}.output.dense.weight",
     "last": "encoder.layer.{i}.output.LayerNorm.weight",
 }  # fmt: skip
 DISTILLED = {
-    "words": "distilbert.embeddings.word_embeddings.weight", "places": "distilbert.embeddings.position_embeddings.weight",
-    "first": "distilbert.embeddings.LayerNorm.weight", "query": "distilbert.transformer.layer.{i}.attention.q_lin.weight",
-    "key": "distilbert.transformer.layer.{i}.attention.k_lin.weight", "value": "distilbert.transformer.layer.{i}.attention.v_lin.weight",
-    "out": "distilbert.transformer.layer.{i}.attention.out_lin.weight", "after": "distilbert.transformer.layer.{i}.sa_layer_norm.weight",
-    "up": "distilbert.transformer.layer.{i}.ffn.lin1.weight", "down": "distilbert.transformer.layer.{i}.ffn.lin2.weight",
+    "words": "distilbert.embeddings.word_embeddings.weight",
+    "places": "distilbert.embeddings.position_embeddings.weight",
+    "first": "distilbert.embeddings.LayerNorm.weight",
+    "query": "distilbert.transformer.layer.{i}.attention.q_lin.weight",
+    "key": "distilbert.transformer.layer.{i}.attention.k_lin.weight",
+    "value": "distilbert.transformer.layer.{i}.attention.v_lin.weight",
+    "out": "distilbert.transformer.layer.{i}.attention.out_lin.weight",
+    "after": "distilbert.transformer.layer.{i}.sa_layer_norm.weight",
+    "up": "distilbert.transformer.layer.{i}.ffn.lin1.weight",
+    "down": "distilbert.transformer.layer.{i}.ffn.lin2.weight",
     "last": "distilbert.transformer.layer.{i}.output_layer_norm.weight",
 }  # fmt: skip
 FAIRSEQ = {
-    "words": "encoder.embed_tokens.weight", "places": "encoder.embed_positions.weight", "first": "encoder.layernorm_embedding.weight",
-    "query": "encoder.layers.{i}.self_attn.q_proj.weight", "key": "encoder.layers.{i}.self_attn.k_proj.weight",
-    "value": "encoder.layers.{i}.self_attn.v_proj.weight", "out": "encoder.layers.{i}.self_attn.out_proj.weight",
+    "words": "encoder.embed_tokens.weight", "places": "encoder.embed_positions.weight",
+    "first": "encoder.layernorm_embedding.weight",
+    "query": "encoder.layers.{i}.self_attn.q_proj.weight",
+    "key": "encoder.layers.{i}.self_attn.k_proj.weight",
+    "value": "encoder.layers.{i}.self_attn.v_proj.weight",
+    "out": "encoder.layers.{i}.self_attn.out_proj.weight",
     "after": "encoder.layers.{i}.self_attn_layer_norm.weight", "up": "encoder.layers.{i}.fc1.weight",
     "down": "encoder.layers.{i}.fc2.weight", "last": "encoder.layers.{i}.final_layer_norm.weight",
 }  # fmt: skip
@@ -273,7 +293,8 @@ def test_no_cache_keeps_tensors_alive_after_their_matching() -> None:
 TOWERS = {
     f"{tower}_model.{name}": (WIDTH,) if "norm" in name else (WIDTH, WIDTH)
     for tower in ("text", "vision")
-    for name in ("encoder.layers.0.mlp.fc1.weight", "encoder.layers.0.layer_norm1.weight", "encoder.layers.1.mlp.fc1.weight",
+    for name in ("encoder.layers.0.mlp.fc1.weight", "encoder.layers.0.layer_norm1.weight",
+        "encoder.layers.1.mlp.fc1.weight",
                  "encoder.layers.1.layer_norm1.weight", "post_layernorm.weight")
 }  # fmt: skip
 
@@ -328,8 +349,10 @@ def test_recurrent_layers_of_torch(
 
 
 BLOCK: Shapes = {
-    "conv1.weight": (8, 4, 3, 3), "bn1.weight": (8,), "bn1.running_mean": (8,), "conv2.weight": (8, 8, 3, 3), "bn2.weight": (8,),
-    "bn2.running_mean": (8,), "downsample.0.weight": (8, 4, 1, 1), "downsample.1.weight": (8,), "downsample.1.running_mean": (8,),
+    "conv1.weight": (8, 4, 3, 3), "bn1.weight": (8,), "bn1.running_mean": (8,), "conv2.weight": (8, 8, 3, 3),
+    "bn2.weight": (8,),
+    "bn2.running_mean": (8,), "downsample.0.weight": (8, 4, 1, 1), "downsample.1.weight": (8,),
+    "downsample.1.running_mean": (8,),
 }  # fmt: skip
 RENAMED = {
     "conv1": "first",

@@ -46,8 +46,9 @@ def matched(source: Shapes, target: Shapes, format: str = "keras-zip") -> dict[s
 
 
 def both(kinds: str) -> tuple[Shapes, Shapes, dict[str, str]]:
-    """The state dict, Keras's weights, and what belongs together. The widths inside do not tell blocks of one
-    kind apart.
+    """The state dict, Keras's weights, and what belongs together.
+
+    The widths inside do not tell blocks of one kind apart.
     """
     source: Shapes = {}
     target: Shapes = {}

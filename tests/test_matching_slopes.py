@@ -1,5 +1,6 @@
-"""Slopes of PReLU, one for every place of a map, that an exporter writes out in single steps: layout and sign
-are the target's.
+"""Slopes of PReLU, one for every place of a map, that an exporter writes out in single steps.
+
+Layout and sign are the target's.
 """
 
 from pathlib import Path

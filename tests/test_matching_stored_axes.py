@@ -1,5 +1,6 @@
-"""Kernels that an exporter left as Keras keeps them, and turned in the graph: Keras on torch without folding
-of constants.
+"""Kernels that an exporter left as Keras keeps them, and turned in the graph.
+
+Keras on torch without folding of constants.
 """
 
 from pathlib import Path

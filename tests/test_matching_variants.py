@@ -1,5 +1,6 @@
-"""State dicts whose names tell by their words and numbers together: experts in any order, further norms,
-vectors beside shared tables.
+"""State dicts whose names tell by their words and numbers together.
+
+Experts in any order, further norms, vectors beside shared tables.
 """
 
 from collections.abc import Iterable, Mapping

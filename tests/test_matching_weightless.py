@@ -1,5 +1,6 @@
-"""What has no weights and computes something else: layers between matched ones, merges, and what only
-training knows.
+"""What has no weights and computes something else.
+
+Layers between matched ones, merges, and what only training knows.
 """
 
 from pathlib import Path

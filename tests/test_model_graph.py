@@ -1,4 +1,4 @@
-"""The layer graph: edges with ports and keywords, neighbours in the order of the inputs, a view for networkx."""
+"""The layer graph: edges with ports and keywords, neighbours in order, a view for networkx."""
 
 import networkx as nx
 import pytest

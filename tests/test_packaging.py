@@ -1,5 +1,6 @@
-"""The package as users get it: sdist, the wheel from it, a clean environment with the base dependencies
-alone.
+"""The package as users get it.
+
+Sdist, the wheel from it, a clean environment with the base dependencies alone.
 """
 
 import json
@@ -95,8 +96,9 @@ def test_the_sdist_holds_what_builds_and_tests(built: Path) -> None:
 
 
 def test_an_editable_install_is_compiled(built: Path, tmp_path: Path) -> None:
-    """Even where the environment forbids Python to write its caches: a check would take a quarter longer at
-    every start.
+    """Even where the environment forbids Python to write its caches.
+
+    A check would take a quarter longer at every start.
     """
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         sdist.extractall(tmp_path / "source", filter="data")

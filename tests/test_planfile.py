@@ -1,5 +1,6 @@
-"""The plan as a lockfile: the same bytes, edited by hand and carried out as edited, refused where it fits no
-more.
+"""The plan as a lockfile.
+
+The same bytes, edited by hand and carried out as edited, refused where it fits no more.
 """
 
 import copy

@@ -18,7 +18,10 @@ FUNCTIONS = ("check", "freeze", "inspect", "plan", "read", "stitch", "transfer",
     ids=["nothing", "the modules of the same names", "the commands"],
 )
 def test_public_names_are_functions(first: str) -> None:
-    code = f"{first}\nimport weightbridge as wb\nfor name in {FUNCTIONS} * 2:\n    print(name, callable(getattr(wb, name)))"
+    code = (
+        f"{first}\nimport weightbridge as wb\n"
+        f"for name in {FUNCTIONS} * 2:\n    print(name, callable(getattr(wb, name)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.split("\n")[:-1] == [f"{name} True" for name in FUNCTIONS * 2], done.stderr
 

@@ -1,5 +1,6 @@
-"""Questions of a plan: what is asked, in which groups, for all blocks at once; and plans with answers, right
-and wrong ones.
+"""Questions of a plan: what is asked, in which groups, for all blocks at once.
+
+And plans with answers, right and wrong ones.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""What the README shows is what happens: its commands are run and their real output is compared, its links
-and CI's commands too.
+"""What the README shows is what happens.
+
+Its commands are run and their real output is compared, its links and CI's commands too.
 """
 
 import os

@@ -1,5 +1,6 @@
-"""Text, Markdown, JUnit and JSON of the same reports: golden files, hostile names, sizes. UPDATE_GOLDEN=1
-writes the golden files anew.
+"""Text, Markdown, JUnit and JSON of the same reports: golden files, hostile names, sizes.
+
+UPDATE_GOLDEN=1 writes the golden files anew.
 """
 
 import os

@@ -47,5 +47,5 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
 def test_all_problems_of_a_file_are_said_together(tmp_path: Path) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text("summary = 'x'\nmap = []\ncolour = 1\ncase = [{ fits = true, size = 1 }]")
-    with pytest.raises(RuleError, match="'colour' in the rule.*'size' in a case.*at least one case"):
+    with pytest.raises(RuleError, match=r"'colour' in the rule.*'size' in a case.*at least one case"):
         read_mapping(path)

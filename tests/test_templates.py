@@ -1,5 +1,6 @@
-"""OUTPUT under another suffix than the target's: the same names and bytes, from files, code and live models;
-and in torch's names.
+"""OUTPUT under another suffix than the target's.
+
+The same names and bytes, from files, code and live models; and in torch's names.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,8 @@ def build(width: int = 6):
     x = inputs = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(width, 3)(x)
     x = keras.layers.BatchNormalization()(x)
-    inner = keras.Sequential([keras.Input((6, 6, width)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5)], name="inner")
+    pool, dense = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(5)
+    inner = keras.Sequential([keras.Input((6, 6, width)), pool, dense], name="inner")
     return keras.Model(inputs, keras.layers.Dense(2)(inner(x)))
 """
 

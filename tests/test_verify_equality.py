@@ -1,5 +1,6 @@
-"""Equality of two models that run: what passes, what fails, and what proves nothing. Models in numpy, so that
-no framework is needed.
+"""Equality of two models that run: what passes, what fails, and what proves nothing.
+
+Models in numpy, so that no framework is needed.
 """
 
 from collections.abc import Mapping
@@ -82,8 +83,9 @@ def test_a_wrong_one_fails_and_says_where(name: str) -> None:
 
 @pytest.mark.parametrize("name", WRONG)
 def test_softmax_hides_no_fault(name: str) -> None:
-    """Scaled up until probabilities saturate: compared as logits, or as log-odds where a model does not show
-    them.
+    """Scaled up until probabilities saturate.
+
+    Compared as logits, or as log-odds where a model does not show them.
     """
     reference, wrong = replace(SAME, softmax=True), replace(WRONG[name], softmax=True)
     assert codes(compared(wrong, reference)) == ["WB401"]

@@ -1,5 +1,6 @@
-"""The views of a graph: what they say of a layer, that names do nothing in them, and how large and slow they
-get.
+"""The views of a graph.
+
+What they say of a layer, that names do nothing in them, and how large and slow they get.
 """
 
 import json
@@ -35,7 +36,8 @@ def test_a_graph_becomes_json_without_reading_a_byte() -> None:
         "conv", "Conv", "Conv2D", {"strides": (2, 2), "epsilon": np.float32(0.5)}, (kernel,), (None, None, 8)
     )
     found = views_json.graph_to_json(
-        LayerGraph("m.h5", "keras-h5", "keras", layers=(Layer("x", "Input"), conv), edges=(Edge("x", "conv"),), has_flow=True,
+        LayerGraph("m.h5", "keras-h5", "keras", layers=(Layer("x", "Input"), conv),
+            edges=(Edge("x", "conv"),), has_flow=True,
                    inputs=("x",), outputs=("conv",), excluded=(Excluded("adam/m", "optimizer", 3),))
     )  # fmt: skip
     assert found == json.loads(views_json.render(found)) == {
@@ -44,11 +46,14 @@ def test_a_graph_becomes_json_without_reading_a_byte() -> None:
         "inputs": ["x"],
         "outputs": ["conv"],
         "layers": [
-            {"name": "x", "op": "Input", "class_name": "", "attributes": {}, "output_shape": None, "tensors": []},
+            {"name": "x", "op": "Input", "class_name": "", "attributes": {}, "output_shape": None,
+                "tensors": []},
             {
-                "name": "conv", "op": "Conv", "class_name": "Conv2D", "attributes": {"epsilon": 0.5, "strides": [2, 2]},
+                "name": "conv", "op": "Conv", "class_name": "Conv2D",
+                "attributes": {"epsilon": 0.5, "strides": [2, 2]},
                 "output_shape": [None, None, 8],
-                "tensors": [{"name": "conv/kernel", "role": "kernel", "shape": [3, 3, 1, 8], "dtype": "float16", "trainable": False}],
+                "tensors": [{"name": "conv/kernel", "role": "kernel", "shape": [3, 3, 1, 8],
+                    "dtype": "float16", "trainable": False}],
             },
         ],
         "edges": [["x", "conv", 0]],

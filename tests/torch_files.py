@@ -1,5 +1,6 @@
-"""PyTorch files written by hand: pickles opcode by opcode, in the zip form and in the legacy one, right or
-wrong at will.
+"""PyTorch files written by hand.
+
+Pickles opcode by opcode, in the zip form and in the legacy one, right or wrong at will.
 """
 
 import struct

@@ -1,1 +1,4 @@
-"""What to do where shapes or architectures differ: decided without values, carried out at transfer time."""
+"""What to do where shapes or architectures differ.
+
+Decided without values, carried out at transfer time.
+"""

@@ -1,4 +1,7 @@
-"""Axes as the maps of adapters name them: channels in `i` and `j`, channels out `o` and `h`, taps `x0`.."""
+"""Axes as the maps of adapters name them.
+
+Channels in `i` and `j`, channels out `o` and `h`, taps `x0`..
+"""
 
 import re
 

@@ -14,7 +14,8 @@ from weightbridge.commands.check import check
 @click.argument("target")
 @with_options(PLANNING, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
 def command(source: str, target: str, **given: Any) -> int:
-    """Match SOURCE's tensors to TARGET's, plan the transfer and report. Reads headers only, writes
-    no model.
+    """Match SOURCE's tensors to TARGET's, plan the transfer and report.
+
+    Reads headers only, writes no model.
     """
     return run("check", given, lambda options: check(source, target, options), (source, target))

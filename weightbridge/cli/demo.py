@@ -15,8 +15,9 @@ from weightbridge.report.values import Report
 @click.command("demo")
 @with_options(REPORTING)
 def command(**given: Any) -> int:
-    """Train a small ResNet on real handwritten digits; transfer it to a renamed one, and to an Inception
-    beside a fair control.
+    """Train a small ResNet on real handwritten digits.
+
+    Transfer it to a renamed one, and to an Inception beside a fair control.
     """
 
     def demonstrated(_: Options) -> Report:

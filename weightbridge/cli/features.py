@@ -16,8 +16,9 @@ from weightbridge.commands.features import features_report
 @click.argument("output", type=FILE)
 @with_options(OVERWRITE, SOURCE_ARGUMENTS, REPORTING)
 def command(model: str, layer: str, output: Path, **given: Any) -> int:
-    """Cut MODEL at LAYER and write what is before it to OUTPUT, as a feature extractor. `weightbridge
-    inspect` lists the layers.
+    """Cut MODEL at LAYER and write what is before it to OUTPUT, as a feature extractor.
+
+    `weightbridge inspect` lists the layers.
     """
     return run(
         "features",

@@ -27,8 +27,9 @@ from weightbridge.commands.transfer import transfer
 @click.option("--no-verify", is_flag=True, help="Read OUTPUT back, but run no model.")
 @with_options(REPORTING)
 def command(source: str, target: str, output: Path, **given: Any) -> int:
-    """Put SOURCE's weights into TARGET and write that to OUTPUT, whose suffix chooses the format; SOURCE and
-    TARGET stay as they are.
+    """Put SOURCE's weights into TARGET and write that to OUTPUT, whose suffix chooses the format.
+
+    SOURCE and TARGET stay as they are.
     """
     return run(
         "transfer",

@@ -48,7 +48,8 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
 
     No weight's bytes are read.
 
-    arguments: keyword arguments for the callable, or what is asked of a state dict. Raises a ModelError for anything that cannot be read.
+    arguments: keyword arguments for the callable, or what is asked of a state dict.
+    Raises a ModelError for anything that cannot be read.
     """
     path = _path(model)
     if path is None:

@@ -1,5 +1,6 @@
-"""Matching: which source tensors give each target tensor, by ordered evidence; ambiguity is reported, never
-guessed.
+"""Matching: which source tensors give each target tensor, by ordered evidence.
+
+Ambiguity is reported, never guessed.
 """
 
 from weightbridge.matching.differences.older_activations import changed, with_older_activations

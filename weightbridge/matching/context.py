@@ -1,4 +1,7 @@
-"""What every matcher is given: both reduced graphs, the pairs found so far, and what the user asked for."""
+"""What every matcher is given.
+
+Both reduced graphs, the pairs found so far, and what the user asked for.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -51,7 +54,7 @@ class Context:
         )
 
     def with_pairs(self, found: Iterable[LayerPair]) -> "Context":
-        """A new context; a pair whose source or target is taken is dropped: the stronger evidence came first."""
+        """A new context; a pair whose source or target is taken is dropped: stronger evidence came first."""
         pairs, taken = dict(self.pairs), set(self.taken)
         for pair in found:
             if pair.target not in pairs and pair.source not in taken:

@@ -101,7 +101,8 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
 class _Paired:
     """The context with all pairs, and what was found with them.
 
-    by_uses: matches of tensors that no pair of units gives. untied: further target layers that get the weights of a tied source layer.
+    by_uses: matches of tensors that no pair of units gives.
+    untied: further target layers that get the weights of a tied source layer.
     """
 
     context: Context

@@ -1,4 +1,6 @@
-"""The functions that canonical activations stand for, in float64: name and parameters as docs/attributes.md says.
+"""The functions that canonical activations stand for, in float64.
+
+Name and parameters as docs/attributes.md says.
 
 Softmax, GLU, PReLU and their like have none here: they read more than the one number.
 """
@@ -63,7 +65,7 @@ def thresholded_relu(x: Array, theta: float = 1.0) -> Array:
     return np.where(x > theta, x, 0.0)
 
 
-def clip(x: Array, min: float | None = None, max: float | None = None) -> Array:  # noqa: A002  # the file's words
+def clip(x: Array, min: float | None = None, max: float | None = None) -> Array:
     return np.clip(x, -np.inf if min is None else min, np.inf if max is None else max)
 
 

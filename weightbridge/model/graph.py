@@ -1,4 +1,4 @@
-"""Layer and LayerGraph: a model as layers in canonical vocabulary, joined by data flow where the file has it."""
+"""Layer and LayerGraph: a model as layers in canonical vocabulary, joined by data flow where known."""
 
 import hashlib
 import json
@@ -24,13 +24,14 @@ class Layer:
     """One layer: op in the canonical vocabulary, attributes in canonical form, its own tensors.
 
     name: path in its scopes (`outer/inner/conv1`), unique in the graph.
-    op: `Input`, `Conv`, `ConvTranspose`, `DepthwiseConv`, `SeparableConv`, `Dense`, `EinsumDense`, `BatchNorm`,
-        `LayerNorm`, `GroupNorm`, `RMSNorm`, `Embedding`, `LSTM`, `GRU`, `RNN`, `Attention`, `Add`, `Multiply`,
-        `Concat`, `Flatten`, `Reshape`, `Pool`, `GlobalPool`, `Pad`, `Activation`, `Dropout`, `Identity`, ...;
+    op: `Input`, `Conv`, `ConvTranspose`, `DepthwiseConv`, `SeparableConv`, `Dense`, `EinsumDense`,
+        `BatchNorm`, `LayerNorm`, `GroupNorm`, `RMSNorm`, `Embedding`, `LSTM`, `GRU`, `RNN`, `Attention`,
+        `Add`, `Multiply`, `Concat`, `Flatten`, `Reshape`,
+        `Pool`, `GlobalPool`, `Pad`, `Activation`, `Dropout`, `Identity`, ...;
         `Opaque` for an unknown class.
     class_name: what the format itself calls it (`Conv2D`, `Gemm`).
-    attributes: canonical (see docs/attributes.md); values are JSON-like, tuples instead of lists. These are what
-        matching, the semantic diff, the structure hash and `inspect` know.
+    attributes: canonical (see docs/attributes.md); values are JSON-like, tuples instead of lists.
+        These are what matching, the semantic diff, the structure hash and `inspect` know.
     details: canonical too, under other names: what running or rebuilding the layer needs beyond `attributes`.
     output_shape: without the batch axis, None for unknown lengths; None where it is not known at all.
     """

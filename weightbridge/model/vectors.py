@@ -1,4 +1,7 @@
-"""Vectors, whose axes mean the same everywhere: axes of length one come and go, the sign may be the other."""
+"""Vectors, whose axes mean the same everywhere.
+
+Axes of length one come and go, the sign may be the other.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +13,9 @@ LETTERS = "abcdefgh"
 
 
 def vector_pattern(source: tuple[int, ...], target: tuple[int, ...]) -> Transform:
-    """`1 1 g c -> (g c)`: the longer axes in their order, as one axis of the target, or each as its own where
-    it has as many.
+    """`1 1 g c -> (g c)`.
+
+    The longer axes in their order, as one axis of the target, or each as its own where it has as many.
     """
     names = labelled(source, LETTERS)
     lengths = {name: n for name, n in zip(names, source, strict=True) if n != 1}

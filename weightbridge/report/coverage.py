@@ -1,4 +1,4 @@
-"""Coverage: how much of the target arrives exactly, is adapted or is fresh, and how much of the source is used."""
+"""Coverage: how much of the target is exact, adapted or fresh, and how much of the source is used."""
 
 from collections import Counter
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""Two arrays against a measured noise floor: NRMSE as a multiple of it, no absolute term, NaN never equal."""
+"""Two arrays against a measured noise floor.
+
+NRMSE as a multiple of it, no absolute term, NaN never equal.
+"""
 
 from dataclasses import replace
 from math import inf, sqrt

@@ -1,4 +1,7 @@
-"""Negative controls: models that must fail the same check. One that passes shows that it proves nothing."""
+"""Negative controls: models that must fail the same check.
+
+One that passes shows that it proves nothing.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +42,9 @@ def _vacuous(control: str) -> Finding:
 
 
 def shuffled(values: Iterable[tuple[str, Array]], seed: int) -> dict[str, str]:
-    """Which tensor's value each tensor gets in the control "plan shuffled": another of its shape and dtype.
+    """Which tensor's value each tensor gets in the control "plan shuffled".
+
+    Another of its shape and dtype.
 
     The two differ in their bytes. Empty where no two tensors of one shape differ, so that there is nothing to
     shuffle. Holds digests, not values.

@@ -1,4 +1,7 @@
-"""Equality: two models claimed to compute the same function run on the same probes; controls must fail."""
+"""Equality: two models claimed to compute the same function run on the same probes.
+
+Controls must fail.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +23,9 @@ from weightbridge.verify.values import Comparison, Setup
 
 
 def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:
-    """Run both models on the same probes; compare every output with the tolerance that the noise floor gives.
+    """Run both models on the same probes.
+
+    Compare every output with the tolerance that the noise floor gives.
 
     The findings are WB401 (an output differs), WB405 (NaN or Inf), WB406 and WB503 (nothing is proven), WB502
     (a control passes), WB504 (nothing compared). `verification.evidence["inconclusive"]` holds what was

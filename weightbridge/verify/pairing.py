@@ -59,7 +59,9 @@ def turned(array: Array, turn: Turn) -> Array:
 
 
 def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
-    """The candidate's output or activation in the reference's layout; None where no layout joins the shapes.
+    """The candidate's output or activation in the reference's layout.
+
+    None where no layout joins the shapes.
 
     Four axes and more follow the inputs' turn where the shape allows both; three axes (sequences, boxes) stay
     as they are.

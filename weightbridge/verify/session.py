@@ -1,4 +1,7 @@
-"""Session: two runners made comparable: inputs, layout and outputs settled, and probes that both can run."""
+"""Session: two runners made comparable.
+
+Inputs, layout and outputs settled, and probes that both can run.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,1 +1,4 @@
-"""Views of one model's graph, from an inspect report's JSON: a layer listing, Graphviz DOT, an SVG picture."""
+"""Views of one model's graph, from an inspect report's JSON.
+
+A layer listing, Graphviz DOT, an SVG picture.
+"""

@@ -1,4 +1,7 @@
-"""Where the boxes of each row have their centres: near their neighbours' mean, and never over another box."""
+"""Where the boxes of each row have their centres.
+
+Near their neighbours' mean, and never over another box.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,5 +1,6 @@
-"""LayerGraph -> the `graph` object of an inspect report: layers with attributes and tensors, edges, what is
-excluded.
+"""LayerGraph -> the `graph` object of an inspect report.
+
+Layers with attributes and tensors, edges, what is excluded.
 """
 
 from collections.abc import Mapping

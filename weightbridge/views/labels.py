@@ -1,4 +1,7 @@
-"""What a picture says of a layer: its op with the numbers that matter, its output shape and its colour."""
+"""What a picture says of a layer.
+
+Its op with the numbers that matter, its output shape and its colour.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Literal

@@ -1,4 +1,7 @@
-"""Layered drawing (Sugiyama, Tagawa, Toda 1981), first part: rows of boxes, between which edges go down."""
+"""Layered drawing (Sugiyama, Tagawa, Toda 1981), first part.
+
+Rows of boxes, between which edges go down.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,7 @@
-"""The graph as an SVG picture: boxes by op, data flow downwards, one file without scripts, fonts or links."""
+"""The graph as an SVG picture.
+
+Boxes by op, data flow downwards, one file without scripts, fonts or links.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise

@@ -1,4 +1,7 @@
-"""Axes in another order or number: `o i x0 x1 -> x0 x1 i o`; an axis that one side lacks has length one."""
+"""Axes in another order or number: `o i x0 x1 -> x0 x1 i o`.
+
+An axis that one side lacks has length one.
+"""
 
 from collections.abc import Sequence
 

@@ -38,8 +38,9 @@ def _centred(value: Array, out: tuple[int, ...]) -> tuple[Array, float]:
 
 
 def _scale(before: Array, after: Array, parameters: Mapping[str, Any]) -> float:
-    """`he`: variance 2 / fan-in, over all axes but those in `out`; `norm`: the source's sum of squares; else
-    1.
+    """`he`: variance 2 / fan-in, over all axes but those in `out`.
+
+    `norm`: the source's sum of squares; else 1.
     """
     energy, rule = float(np.square(after).sum()), parameters.get("rescale")
     if rule is None or energy == 0.0:

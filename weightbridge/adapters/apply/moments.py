@@ -1,4 +1,6 @@
-"""BatchNorm statistics worked out from weights alone: the mean and variance of a layer's inputs, by channel.
+"""BatchNorm statistics worked out from weights alone.
+
+The mean and variance of a layer's inputs, by channel.
 
 A norm writes beta and gamma^2. Sums add. Kernels: kernel_moments.py. Activations: gaussian.py.
 """

@@ -27,8 +27,9 @@ def grids(before: int, after: int) -> tuple[int, int, int] | None:
 def resized_positions(
     arrays: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]
 ) -> tuple[Array, float]:
-    """(1, N, D) or (N, D): the first `prefix` rows copied, the grid resized by separable bicubic
-    interpolation.
+    """(1, N, D) or (N, D).
+
+    The first `prefix` rows copied, the grid resized by separable bicubic interpolation.
     """
     table = np.asarray(arrays[0], np.float64)
     table = table.reshape(-1, table.shape[-1])

@@ -1,5 +1,6 @@
-"""Deeper plain chains (VGG16 into VGG19): identity kernels, where the names show a deeper member of the same
-family.
+"""Deeper plain chains (VGG16 into VGG19).
+
+Identity kernels, where the names show a deeper member of the same family.
 """
 
 import re

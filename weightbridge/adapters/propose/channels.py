@@ -111,11 +111,13 @@ def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:
 
 def _axis_cost(letter: str, rule: Rule) -> str:
     before, after = (_total(rule[end]) for end in ("from", "to"))
+    return f"{before} -> {after} {_axis_name(letter)}{HOW.get(rule['rule'], '')}"
+
+
+def _axis_name(letter: str) -> str:
     if letter.startswith("x"):
-        what = "taps"
-    else:
-        what = "input channels" if letter in ("i", "c") else "channels"
-    return f"{before} -> {after} {what}{HOW.get(rule['rule'], '')}"
+        return "taps"
+    return "input channels" if letter in ("i", "c") else "channels"
 
 
 def _total(length: int | tuple[int, ...]) -> int:

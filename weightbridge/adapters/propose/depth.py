@@ -1,4 +1,6 @@
-"""Layers that only the target has: extra residual blocks add zero, a deeper chain gets identity kernels.
+"""Layers that only the target has.
+
+Extra residual blocks add zero, a deeper chain gets identity kernels.
 
 A single inserted layer is an edit that its author must decide on; it stays without a source (WB202). What
 tells a deeper member of a family from an edit: a residual branch that can be silenced (the function is kept

@@ -57,8 +57,9 @@ class Groups:
 
 
 def channel_groups(graph: LayerGraph) -> Groups:
-    """The groups of a graph with data flow; layers whose channels are not known read and write rigid groups
-    of their own.
+    """The groups of a graph with data flow.
+
+    Layers whose channels are not known read and write rigid groups of their own.
     """
     ties = Ties(graph)
     for layer in graph.layers:

@@ -1,5 +1,6 @@
-"""Heads: the layers that write the model's output. Where class counts differ they are left fresh, never
-cropped; said as WB303.
+"""Heads: the layers that write the model's output.
+
+Where class counts differ they are left fresh, never cropped; said as WB303.
 """
 
 from collections.abc import Iterator

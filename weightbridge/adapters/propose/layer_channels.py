@@ -1,4 +1,7 @@
-"""The channels of a layer's values: where they stand, how many there are, and what its activation does."""
+"""The channels of a layer's values.
+
+Where they stand, how many there are, and what its activation does.
+"""
 
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import keeps_channels_first

@@ -1,4 +1,7 @@
-"""What lossy steps cost, said as WB302: per layer where few lose something, in one finding where many do."""
+"""What lossy steps cost, said as WB302.
+
+Per layer where few lose something, in one finding where many do.
+"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,7 @@
-"""Proposals for two models of one kind: other widths, kernels, input channels, classes, positions or depth."""
+"""Proposals for two models of one kind.
+
+Other widths, kernels, input channels, classes, positions or depth.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""What adapters propose: steps for target tensors, findings, and the tensors that are left fresh on purpose."""
+"""What adapters propose: steps for target tensors, findings, and tensors left fresh on purpose."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,9 @@ PADDED = ("kernel_size", "padding")  # what padding a kernel makes equal
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Steps override exact matches of the same target; `fresh` names target tensors of a replaced head, which
-    get no step.
+    """Steps override exact matches of the same target.
+
+    `fresh` names target tensors of a replaced head, which get no step.
 
     different: the two are different architectures, whose layers do not correspond: what matching said of its
     pairs does not apply.

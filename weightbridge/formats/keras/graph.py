@@ -1,5 +1,6 @@
-"""Architecture and stored variables -> LayerGraph: canonical layers in order, their tensors, edges, and what
-is missing.
+"""Architecture and stored variables -> LayerGraph.
+
+Canonical layers in order, their tensors, edges, and what is missing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,7 +54,10 @@ def build(flow: Flow, store: Store, where: str) -> Built:
 
 @dataclass(frozen=True, slots=True)
 class _Described:
-    """What a node's configuration says. fed: the shapes of its inputs, the first as the file gives it otherwise."""
+    """What a node's configuration says.
+
+    fed: the shapes of its inputs, the first as the file gives it otherwise.
+    """
 
     op: str
     attributes: dict[str, Any]
@@ -215,8 +219,9 @@ def without_batch(shape: Any) -> Shape | None:
 
 
 def _contradictions(node: Node, op: str, found: Mapping[str, Any], stored: Stored) -> Iterator[Finding]:
-    """WB904 for a layer whose weights cannot be as wide as its configuration says: no Keras loads such a
-    file.
+    """WB904 for a layer whose weights cannot be as wide as its configuration says.
+
+    No Keras loads such a file.
     """
     role, width = WIDTHS.get(op, ("", ""))
     said = node.layer.config.get(width) if op == "Embedding" else found.get(width)
@@ -224,7 +229,8 @@ def _contradictions(node: Node, op: str, found: Mapping[str, Any], stored: Store
         if variable.role == role and said is not None and said not in variable.dataset.shape:
             yield finding(
                 "WB904",
-                f"{node.name}: the architecture says {width}={said}, the file holds a {role} of shape {variable.dataset.shape}",
+                f"{node.name}: the architecture says {width}={said}, "
+                f"the file holds a {role} of shape {variable.dataset.shape}",
                 source=node.name,
                 fix="Save the model again: its weights are not those of its architecture",
             )

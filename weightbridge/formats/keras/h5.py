@@ -49,7 +49,7 @@ def read(path: Path) -> LayerGraph:
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """The template's file with the given tensors replaced; optimizer, attributes and names stay as they are."""
+    """The template's file with the given tensors replaced; all else stays as it is."""
     patched_copy(whole(Path(template.path)), output, values, datasets_of(template.tensors))
 
 

@@ -1,5 +1,6 @@
-"""A model's architecture and its stored variables -> LayerGraph: what all Keras files with an architecture
-have in common.
+"""A model's architecture and its stored variables -> LayerGraph.
+
+What all Keras files with an architecture have in common.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,8 +28,9 @@ def graph_of_model(
     store: Callable[[Flow], Store],
     findings: Sequence[Finding],
 ) -> LayerGraph:
-    """The graph of a functional or sequential model; what the store holds beyond it comes as layers without
-    edges.
+    """The graph of a functional or sequential model.
+
+    What the store holds beyond it comes as layers without edges.
     """
     flow = flow_of(model, str(path))
     built = build(flow, store(flow), str(path))

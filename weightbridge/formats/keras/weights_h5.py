@@ -29,7 +29,10 @@ def read(path: Path) -> LayerGraph:
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """Copies the template's file and replaces the given tensors. Raises Unsupported for a sharded template."""
+    """Copies the template's file and replaces the given tensors.
+
+    Raises Unsupported for a sharded template.
+    """
     path = Path(template.path)
     if is_shard_map(path):
         raise Unsupported(

@@ -26,7 +26,7 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 
 def read(path: Path) -> LayerGraph:
-    """Raises Corrupt for a broken archive or config, Unsupported for weights in another container than HDF5."""
+    """Raises Corrupt for a broken archive or config, Unsupported for weights that are no HDF5."""
     with archive(path) as opened:
         where = f"{path}: {CONFIG}"
         config = parse_json(read_member(opened, CONFIG, str(path)), where)
@@ -66,6 +66,6 @@ def _version(metadata: Any) -> str:
 
 
 def _subclassed(path: Path, model: ConfigLayer, root: Group, producer: str) -> LayerGraph:
-    """The config tells class and arguments, the file its variables; what calls what is in the class's code."""
+    """The config tells class and arguments, the file its variables; calls are in the class's code."""
     graph = graph_of_variables(path, root, FORMAT, producer)
     return replace(graph, findings=(*graph.findings, custom_finding(custom_name(model), [model.name])))

@@ -43,8 +43,9 @@ def read(path: Path) -> LayerGraph:
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """A copy of the template's file with the given tensors' bytes replaced; external data becomes part of the
-    file. Raises OutputError.
+    """A copy of the template's file with the given tensors' bytes replaced.
+
+    External data becomes part of the file. Raises OutputError.
     """
     path = Path(template.path)
     model, found = folded(path)

@@ -1,4 +1,7 @@
-"""An ONNX graph folded into canonical layers: drafts from nodes, then names, tensors, shapes and edges."""
+"""An ONNX graph folded into canonical layers.
+
+Drafts from nodes, then names, tensors, shapes and edges.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

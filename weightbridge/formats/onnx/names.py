@@ -1,4 +1,7 @@
-"""Names of layers, from what exporters leave of the original ones: names of initializers, else of nodes."""
+"""Names of layers, from what exporters leave of the original ones.
+
+Names of initializers, else of nodes.
+"""
 
 import re
 from collections.abc import Container, Iterable, Sequence

@@ -1,4 +1,7 @@
-"""Nodes whose inputs or attributes contradict their operation: marked once, so that nothing looks into them."""
+"""Nodes whose inputs or attributes contradict their operation.
+
+Marked once, so that nothing looks into them.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -12,7 +15,10 @@ MARK = "\0malformed"  # behind the operation's name: what knows operations by na
 
 
 def with_marks(graph: Graph) -> Graph:
-    """The graph with its malformed nodes marked; they become opaque layers with the tensors that they read."""
+    """The graph with its malformed nodes marked.
+
+    They become opaque layers with the tensors that they read.
+    """
     nodes = tuple(n if is_well_formed(n) else replace(n, op=f"{n.op}{MARK}") for n in graph.nodes)
     return replace(graph, nodes=nodes)
 
@@ -63,15 +69,18 @@ FEWEST_INPUTS: Mapping[str, int] = {
     **dict.fromkeys(
         (
             "AveragePool", "BatchNormalization", "Cast", "Clip", "Dropout", "Flatten", "GlobalAveragePool",
-            "GlobalMaxPool", "Identity", "LayerNormalization", "MaxPool", "Pad", "ReduceMax", "ReduceMean", "Reshape",
+            "GlobalMaxPool", "Identity", "LayerNormalization", "MaxPool", "Pad", "ReduceMax", "ReduceMean",
+            "Reshape",
             "Resize", "Slice", "Softmax", "Split", "Squeeze", "Transpose", "Unsqueeze", "Upsample",
         ),
         1,
     ),
     **dict.fromkeys(
         (
-            "Add", "CastLike", "Conv", "ConvInteger", "ConvTranspose", "DequantizeLinear", "Div", "Expand", "Gather",
-            "GatherElements", "Gemm", "MatMul", "MatMulInteger", "Mul", "PRelu", "Pow", "QuantizeLinear", "Sub", "Tile",
+            "Add", "CastLike", "Conv", "ConvInteger", "ConvTranspose", "DequantizeLinear", "Div", "Expand",
+            "Gather",
+            "GatherElements", "Gemm", "MatMul", "MatMulInteger", "Mul", "PRelu", "Pow", "QuantizeLinear",
+            "Sub", "Tile",
         ),
         2,
     ),
@@ -82,15 +91,18 @@ FEWEST_INPUTS: Mapping[str, int] = {
 KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(
         (
-            "allowzero", "antialias", "axis", "batch_dims", "ceil_mode", "count_include_pad", "exclude_outside",
+            "allowzero", "antialias", "axis", "batch_dims", "ceil_mode", "count_include_pad",
+            "exclude_outside",
             "exclusive", "group", "hidden_size", "input_forget", "keepdims", "largest", "layout",
-            "linear_before_reset", "noop_with_empty_axes", "num_groups", "reverse", "select_last_index", "sorted",
+            "linear_before_reset", "noop_with_empty_axes", "num_groups", "reverse", "select_last_index",
+            "sorted",
             "storage_order", "to", "training_mode", "transA", "transB", "upper",
         ),
         _is_integer,
     ),
     **dict.fromkeys(
-        ("alpha", "beta", "clip", "cubic_coeff_a", "epsilon", "extrapolation_value", "max", "min", "momentum", "ratio"),
+        ("alpha", "beta", "clip", "cubic_coeff_a", "epsilon", "extrapolation_value", "max", "min", "momentum",
+            "ratio"),
         _is_number,
     ),
     **dict.fromkeys(
@@ -102,7 +114,8 @@ KINDS: Mapping[str, Kind] = {
     ),
     **dict.fromkeys(
         (
-            "axes", "dilations", "ends", "kernel_shape", "output_padding", "output_shape", "paddings", "pads", "shape", "split",
+            "axes", "dilations", "ends", "kernel_shape", "output_padding", "output_shape", "paddings", "pads",
+            "shape", "split",
             "starts", "strides",
         ),
         _are(_is_integer),

@@ -45,7 +45,8 @@ def write_tensors(
 ) -> None:
     """Copies `path` to `output` and puts the values in, one at a time.
 
-    weights: the tensors that may be among the values. Raises OutputError, or Unsupported beyond protobuf's 2 GB.
+    weights: the tensors that may be among the values.
+    Raises OutputError, or Unsupported beyond protobuf's 2 GB.
     """
     try:
         with path.open("rb") as source, output.open("w+b") as target:

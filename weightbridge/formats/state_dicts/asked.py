@@ -1,4 +1,7 @@
-"""What a user may say of a state dict with `--source-arg k=v`: which of its dicts is read, LoRA's alpha."""
+"""What a user may say of a state dict with `--source-arg k=v`.
+
+Which of its dicts is read, LoRA's alpha.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -9,7 +12,11 @@ from weightbridge.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """weights: the path of the dict to read. lora_alpha: of an adapter that is not merged, None where not said."""
+    """What is asked of a state dict.
+
+    weights: the path of the dict to read.
+    lora_alpha: of an adapter that is not merged, None where not said.
+    """
 
     weights: str = ""
     lora_alpha: float | None = None

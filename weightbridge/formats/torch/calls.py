@@ -1,4 +1,7 @@
-"""Calls of a pickle: of what PyTorch has as descriptions, of foreign classes as objects; others are refused."""
+"""Calls of a pickle: of what PyTorch has as descriptions, of foreign classes as objects.
+
+Others are refused.
+"""
 
 from typing import Any
 
@@ -28,7 +31,10 @@ def _call_foreign(machine: Machine, name: str, arguments: Any) -> None:
 
 
 def _described(machine: Machine, value: Any, arguments: Any) -> Any:
-    """The value; an object that a known function makes of a foreign class is foreign (`copyreg`, `partial`)."""
+    """The value.
+
+    An object that a known function makes of a foreign class is foreign (`copyreg`, `partial`).
+    """
     if isinstance(value, Object):
         names = [argument.text for argument in arguments if isinstance(argument, Name)]
         value.is_foreign = any(name in machine.foreign for name in names)

@@ -1,7 +1,8 @@
 """An interpreter of pickles that executes nothing: it makes containers and inert descriptions.
 
 The opcodes are decoded by pickletools. A name that is not known is noted and stands for itself; a file that
-calls one, or names a dangerous one, is refused when all is read. Work and memory are bounded by the size of the file, nesting costs nothing, and nothing is compared
+calls one, or names a dangerous one, is refused when all is read. Work and memory are bounded by the size of
+the file, nesting costs nothing, and nothing is compared
 or hashed but short keys.
 """
 

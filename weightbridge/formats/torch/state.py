@@ -46,7 +46,9 @@ def state_of(root: Any, where: str, wanted: str = "") -> State:
     left: list[Left] = []
     findings: list[Finding] = []
     prefix = ""
-    for value, level in _levels(root, where, keys):
+    value = root
+    for inner, level in _levels(root, where, keys):
+        value = inner
         left += _left(level, prefix)
         findings += _left_out(prefix, level)
         if level.chosen is not None:

@@ -14,8 +14,10 @@ from weightbridge.matching.units.unit_names import layer_of
 from weightbridge.model.graph import Layer, LayerGraph
 
 INFERENCE = (
-    "epsilon", "padding", "strides", "dilation", "groups", "activation", "recurrent_activation", "go_backwards", "axis", "equation",
-    "kind", "pool_size", "kernel_size", "scale", "center", "offset", "interpolation", "mode", "depth_multiplier", "heads", "data_format",
+    "epsilon", "padding", "strides", "dilation", "groups", "activation", "recurrent_activation",
+    "go_backwards", "axis", "equation",
+    "kind", "pool_size", "kernel_size", "scale", "center", "offset", "interpolation", "mode",
+    "depth_multiplier", "heads", "data_format",
     "return_sequences",
 )  # fmt: skip
 TRAINING = ("momentum", "rate", "trainable", "dropout before it")
@@ -40,7 +42,10 @@ class Difference:
 def differences(
     source: LayerGraph, target: LayerGraph, pairs: Iterable[tuple[str, str]]
 ) -> tuple[Difference, ...]:
-    """Of all pairs (source, target units), in target order: attributes that both sides know and that differ."""
+    """Of all pairs (source, target units), in target order.
+
+    Attributes that both sides know and that differ.
+    """
     partners: dict[str, list[tuple[str, str]]] = {}
     for source_unit, target_unit in pairs:
         partners.setdefault(layer_of(target_unit), []).append((source_unit, target_unit))

@@ -224,7 +224,7 @@ def _whole(graph: LayerGraph, name: str) -> str:
 def permuted_storage(
     source: LayerGraph, target: LayerGraph, tensor_pairs: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    """WB210 for each top-level layer of a legacy file that lists its weights in another order than the target."""
+    """WB210 for each top-level layer of a legacy file that lists its weights in another order."""
     return tuple(
         _reordered_finding(scope, order) for scope, order in _reordered(source, target, tensor_pairs)
     )

@@ -1,5 +1,6 @@
-"""Activations whose meaning has changed since the source was saved: a fault only where the target computes
-today's (WB103).
+"""Activations whose meaning has changed since the source was saved.
+
+A fault only where the target computes today's (WB103).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,8 +29,9 @@ def is_own(activation: Any) -> bool:
 
 
 def changed(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> tuple[Finding, ...]:
-    """WB103 for each target layer that takes the source's older activation for today's; a warning where the
-    file does not tell.
+    """WB103 for each target layer that takes the source's older activation for today's.
+
+    A warning where the file does not tell.
     """
     if not with_older_activations(source):
         return ()

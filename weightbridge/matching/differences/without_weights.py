@@ -1,5 +1,6 @@
-"""The semantic diff of what has no weights: the layers between two matched ones, and the merges that join the
-same inputs.
+"""The semantic diff of what has no weights.
+
+The layers between two matched ones, and the merges that join the same inputs.
 
 Within one framework alone: another one writes the same function with other layers.
 """
@@ -18,8 +19,9 @@ MEMORY = 16  # layers without weights in a row that are looked at
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """What feeds one input of a layer: the place where it comes from, its layer, and the layers without
-    weights on the way, in order.
+    """What feeds one input of a layer.
+
+    The place where it comes from, its layer, and the layers without weights on the way, in order.
 
     A place is a number that both graphs share: a matched layer, an input, or a merge of places.
     """

@@ -8,8 +8,9 @@ GROUPED = frozenset({"gamma", "beta"})  # of a GroupNorm that an exporter wrote 
 
 
 def as_vector(source: Side, target: Side) -> Transform | None:
-    """One number per channel stays that, whatever axes of length one stand around it; groups of channels
-    stand one after the other.
+    """One number per channel stays that, whatever axes of length one stand around it.
+
+    Groups of channels stand one after the other.
     """
     given, wanted = source.tensor, target.tensor
     if given.shape == wanted.shape and (len(given.shape) < 2 or given.role == "bias"):

@@ -1,5 +1,6 @@
-"""The two biases of a recurrent layer: two tensors in torch and in cells that an exporter wrote out, one in
-Keras (two rows of a GRU's).
+"""The two biases of a recurrent layer.
+
+Two tensors in torch and in cells that an exporter wrote out, one in Keras (two rows of a GRU's).
 """
 
 from typing import Any

@@ -1,5 +1,6 @@
-"""A BatchNorm that the target's exporter has folded away: its scale goes into the kernel before it, its shift
-into the bias.
+"""A BatchNorm that the target's exporter has folded away.
+
+Its scale goes into the kernel before it, its shift into the bias.
 """
 
 from collections.abc import Mapping

@@ -29,10 +29,8 @@ def fold_batchnorms(context: Context) -> tuple[tuple[Match, ...], tuple[Finding,
     for unit in context.target.units:
         if unit.layer.op != "BatchNorm":
             continue
-        if unit.name in context.pairs:
-            folded = _from_affine(context, unit)
-        else:
-            folded = _from_neighbour(context, unit)
+        is_paired = unit.name in context.pairs
+        folded = _from_affine(context, unit) if is_paired else _from_neighbour(context, unit)
         matches += folded
         findings += [_said(context, unit, folded)] if folded else []
     return tuple(matches), tuple(findings)
@@ -60,8 +58,9 @@ def _said(context: Context, unit: Unit, folded: Sequence[Match]) -> Finding:
 
 
 def _from_neighbour(context: Context, unit: Unit) -> list[Match]:
-    """The layer before it took the BatchNorm in: identity statistics, its bias in beta where the target's
-    layer has none.
+    """The layer before it took the BatchNorm in.
+
+    Identity statistics, its bias in beta where the target's layer has none.
     """
     pair = _pair_of_owner(context, unit)
     if pair is None:
@@ -103,8 +102,9 @@ def assumed(unit: Unit, graph: LayerGraph) -> str:
 
 
 def _identity(unit: Unit, pair: LayerPair, bias: Tensor | None, epsilon: float) -> list[Match]:
-    """gamma = sqrt(1 + eps), beta = bias or 0, mean 0, variance 1: the identity, whichever of gamma and beta
-    the layer has.
+    """gamma = sqrt(1 + eps), beta = bias or 0, mean 0, variance 1.
+
+    The identity, whichever of gamma and beta the layer has.
     """
     roles = unit.roles
     values = {
@@ -152,8 +152,9 @@ def _affine_values(unit: Unit) -> dict[str, str]:
 
 
 def _is_cut(graph: LayerGraph, chain: Unit) -> bool:
-    """Whether a node that is not understood stands beside it with tensors of its own: the rest of the chain
-    may be in it.
+    """Whether a node that is not understood stands beside it with tensors of its own.
+
+    The rest of the chain may be in it.
     """
     beside = (*graph.parents[chain.members[0].name], *graph.children[chain.members[-1].name])
     return any(layer.op == "Opaque" and layer.tensors for layer in map(graph.by_name.__getitem__, beside))

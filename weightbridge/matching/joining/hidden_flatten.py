@@ -1,5 +1,6 @@
-"""A dense layer behind a Flatten where neither file has the data flow: its inputs are a map whose order
-nothing tells for certain.
+"""A dense layer behind a Flatten where neither file has the data flow.
+
+Its inputs are a map whose order nothing tells for certain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +27,9 @@ FIX = (
 def doubted_flattens(
     context: Context, matches: Mapping[str, Match]
 ) -> tuple[dict[str, Match], tuple[Finding, ...]]:
-    """The matches, those of kernels behind a Flatten no surer than the files are; and what is to be said of
-    them.
+    """The matches, those of kernels behind a Flatten no surer than the files are.
+
+    And what is to be said of them.
     """
     source, target = context.source.graph, context.target.graph
     if keeps_channels_first(source) == keeps_channels_first(target):
@@ -151,8 +153,9 @@ def pattern(lengths: Lengths, to_last: bool) -> str:
 
 
 def _lengths(inputs: int, channels: Sequence[int], rank: int) -> Lengths:
-    """Of the widest convolution that leaves a square; nothing where none does, or where the map has three
-    axes of space.
+    """Of the widest convolution that leaves a square.
+
+    Nothing where none does, or where the map has three axes of space.
     """
     for n in channels:
         space, rest = divmod(inputs, n)

@@ -31,8 +31,9 @@ Kind = tuple[str, str]  # op and role
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """What became of one pair: exact matches, pairs of tensors that no exact transform joins, target tensors
-    without a counterpart.
+    """What became of one pair.
+
+    Exact matches, pairs of tensors that no exact transform joins, target tensors without a counterpart.
     """
 
     matches: tuple[Match, ...]
@@ -105,8 +106,9 @@ class Joiner:
         return None if transform is None else selected(transform, direction)
 
     def transform(self, source: Layer, target: Layer, given: Tensor, wanted: Tensor) -> Transform | None:
-        """The exact transform of one tensor into another and its parameters, "" for a copy; None where no
-        rule joins them.
+        """The exact transform of one tensor into another and its parameters, "" for a copy.
+
+        None where no rule joins them.
         """
         sides = Side(self.source, source, given), Side(self.target, target, wanted)
         plain = plain_sides(*sides)

@@ -10,8 +10,9 @@ Several = tuple[tuple[str, ...], str, dict[str, Any]]
 
 
 def joined_gates(source: Unit, role: str, wanted: Tensor) -> Several | None:
-    """The tensors that make up one of today's, in its order of gates, and how; None where the source does not
-    keep them apart.
+    """The tensors that make up one of today's, in its order of gates, and how.
+
+    None where the source does not keep them apart.
     """
     gates = [source.roles.get(f"{role}_{gate}") for gate in GATES.get(source.layer.op, "")]
     tensors = tuple(tensor for tensor in gates if tensor is not None)

@@ -1,4 +1,7 @@
-"""Tensors of two files whose operations keep one layout: a copy, a matrix turned, a kernel's axes moved."""
+"""Tensors of two files whose operations keep one layout.
+
+A copy, a matrix turned, a kernel's axes moved.
+"""
 
 from weightbridge.matching.joining.sides import Side, Transform
 from weightbridge.matching.joining.stored_axes import stored
@@ -9,8 +12,9 @@ COMMON = SINGLE_KERNEL_CONVOLUTIONS | {"Activation", "Embedding"}
 
 
 def same_layout(source: Side, target: Side) -> Transform | None:
-    """A copy, or a matrix turned where one side keeps (in, out); None where these files or layers have no
-    layout in common.
+    """A copy, or a matrix turned where one side keeps (in, out).
+
+    None where these files or layers have no layout in common.
     """
     if not (keeps_channels_first(source.graph) and keeps_channels_first(target.graph)):
         return None

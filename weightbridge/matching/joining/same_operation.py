@@ -23,8 +23,9 @@ def _as_grouped(side: Side, other: Side) -> Side:
 
 
 def _as_by_channel(side: Side, other: Side) -> Side:
-    """A convolution of one channel per group is one by channel, where the other side says so: weights alone
-    do not tell its groups.
+    """A convolution of one channel per group is one by channel, where the other side says so.
+
+    Weights alone do not tell its groups.
     """
     inputs, outputs = (length_of(side.tensor, axis) for axis in ("i", "o"))
     is_open = "groups" not in side.layer.attributes or inputs == outputs == 1

@@ -13,8 +13,9 @@ from weightbridge.matching.values import Match
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the map says of single tensors: matches, pairs (source, target) that no exact transform joins, and
-    collisions (WB209).
+    """What the map says of single tensors.
+
+    Matches, pairs (source, target) that no exact transform joins, and collisions (WB209).
     """
 
     matches: tuple[Match, ...]
@@ -23,8 +24,9 @@ class Told:
 
 
 def mapped_tensors(joiner: Joiner, user_map: Map, found: Mapping[str, Match]) -> Told:
-    """found: the matches without the map, by target. Where one of them says the same, it is how the tensor
-    gets there.
+    """found: the matches without the map, by target.
+
+    Where one of them says the same, it is how the tensor gets there.
     """
     matches: list[Match] = []
     misfits: list[tuple[str, str]] = []
@@ -59,8 +61,9 @@ def _claims(joiner: Joiner, user_map: Map) -> dict[str, list[str]]:
 
 
 def _told(joiner: Joiner, source: str, target: str, found: Match | None) -> Match | None:
-    """By the layout of the two layers, which a shape may hide (a square kernel); by the shape alone where
-    none is known.
+    """By the layout of the two layers, which a shape may hide (a square kernel).
+
+    By the shape alone where none is known.
     """
     if found is not None and found.sources == (source,):
         return replace(found, confidence=CERTAIN, evidence=("map",), runners_up=())

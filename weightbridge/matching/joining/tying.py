@@ -1,5 +1,6 @@
-"""Weights that one side uses twice: tied tensors stand for the missing ones, and what is tied on one side
-only is said (WB211).
+"""Weights that one side uses twice.
+
+Tied tensors stand for the missing ones, and what is tied on one side only is said (WB211).
 """
 
 from collections import Counter
@@ -33,8 +34,9 @@ def tied_tensor(graph: LayerGraph, layer: Layer, role: str) -> Tensor | None:
 
 
 def untied_pairs(context: Context) -> tuple[LayerPair, ...]:
-    """Open target units of the shape of a source layer that is called more often than its counterpart: they
-    get its weights too.
+    """Open target units of the shape of a source layer that is called more often than its counterpart.
+
+    They get its weights too.
     """
     targets = {pair.source: pair.target for pair in context.pairs.values()}
     pairs: list[LayerPair] = []

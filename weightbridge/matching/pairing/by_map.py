@@ -1,4 +1,4 @@
-"""The user's map: `--map SOURCE=TARGET`, globs over names of layers and tensors, before any other evidence."""
+"""The user's map: `--map SOURCE=TARGET`, globs over layers and tensors, before other evidence."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -51,8 +51,9 @@ def _owners(graph: Reduced) -> Mapping[str, str]:
 
 
 def check_map(source: LayerGraph, target: LayerGraph, user_map: Map) -> None:
-    """Raises UsageError for a pattern that joins nothing: what a user has said may not be passed over in
-    silence.
+    """Raises UsageError for a pattern that joins nothing.
+
+    What a user has said may not be passed over in silence.
     """
     sources, targets = names_of(source), names_of(target)
     for left, right in user_map:

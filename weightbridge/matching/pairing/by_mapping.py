@@ -1,4 +1,7 @@
-"""Mapping rules of the user: matches of tensors that a rule names, with the transform it was found with."""
+"""Mapping rules of the user.
+
+Matches of tensors that a rule names, with the transform it was found with.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +17,7 @@ from weightbridge.rules.mappings import Entry, MappingRule
 
 
 def by_mapping(rules: Sequence[MappingRule], source: LayerGraph, target: LayerGraph) -> tuple[Match, ...]:
-    """One match for every target tensor that a rule names, whose sources are there and have shapes that fit."""
+    """One match for every target tensor that a rule names, whose sources are there and fit."""
     return tuple(_matches(rules, source.tensor_by_name, target)) if rules else ()
 
 
@@ -58,8 +61,9 @@ def _found(rules: Sequence[MappingRule], name: str) -> tuple[Entry | None, tuple
 
 
 def _parameters(entry: Entry, sources: Sequence[Tensor], target: Tensor) -> dict[str, Any] | None:
-    """Those of the entry for the shapes that it was found for; else what the shapes tell; None where they do
-    not fit.
+    """Those of the entry for the shapes that it was found for.
+
+    Else what the shapes tell; None where they do not fit.
     """
     shapes = (*(t.shape for t in sources), target.shape)
     if entry.shapes or len(sources) != 1:

@@ -12,8 +12,9 @@ from weightbridge.matching.values import LayerPair
 
 
 def by_name(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs of equal telling names. Where equal structures say otherwise, names win only if both sides have
-    the same set.
+    """Pairs of equal telling names.
+
+    Where equal structures say otherwise, names win only if both sides have the same set.
     """
     found = same_names(*_open_names(context)) | (_literal(context) if _is_of_modules(context) else {})
     usable = {t: s for t, s in found.items() if _fits(context, s, t)}
@@ -48,8 +49,9 @@ def _open_names(context: Context) -> tuple[list[str], list[str]]:
 
 
 def _fits(context: Context, source: str, target: str) -> bool:
-    """Of one kind; where a side has weights alone, its kinds are guesses, and equal roles and shapes do as
-    well.
+    """Of one kind.
+
+    Where a side has weights alone, its kinds are guesses, and equal roles and shapes do as well.
     """
     a, b = context.source.by_name[source], context.target.by_name[target]
     return is_compatible(a, b) or (not context.has_flow and a.has_weights and shapes(a) == shapes(b))

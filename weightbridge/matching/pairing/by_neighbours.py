@@ -70,8 +70,9 @@ class _Search:
         return found
 
     def around(self, name: str, siblings: dict[tuple[str, ...], list[Unit]]) -> Iterable[str]:
-        """The open units that a new pair can decide: those that it feeds, those that feed it, those that are
-        fed by the same.
+        """The open units that a new pair can decide.
+
+        Those that it feeds, those that feed it, those that are fed by the same.
         """
         target = self.context.target
         beside = (u.name for u in siblings.get(target.parents[name], ()))
@@ -84,8 +85,9 @@ class _Search:
         return self._counterpart(self.context.target.parents[parent][0]) if self._is_folded(parent) else OPEN
 
     def _is_folded(self, norm: str) -> bool:
-        """Whether the norm is in the layer before it on the other side: that one has a bias there which it
-        lacks here.
+        """Whether the norm is in the layer before it on the other side.
+
+        That one has a bias there which it lacks here.
         """
         feeding = self.context.target.parents[norm]
         if (

@@ -62,8 +62,9 @@ def _class(unit: Unit) -> tuple[str, bool]:
 
 
 def _in_both_orders(context: Context, source: list[Unit], target: list[Unit]) -> tuple[LayerPair, ...]:
-    """With the side that has data flow in Keras's order, and in its own: what both say is as sure as order
-    can be.
+    """With the side that has data flow in Keras's order, and in its own.
+
+    What both say is as sure as order can be.
     """
     in_own_order = _by_family(context, source, target)
     if context.source.graph.has_flow:
@@ -128,8 +129,9 @@ def _unpaired(context: Context, aligned: list[tuple[Unit, Unit]]) -> list[tuple[
 
 
 def _is_unordered(context: Context, source: Unit, target: Unit) -> bool:
-    """A projection of Keras's attention: three of one size, which Keras and other writers list in different
-    orders.
+    """A projection of Keras's attention.
+
+    Three of one size, which Keras and other writers list in different orders.
     """
     graph = context.target.graph
     outer, _, own_name = target.layer.name.rpartition("/")
@@ -140,7 +142,10 @@ def _is_unordered(context: Context, source: Unit, target: Unit) -> bool:
 
 
 def _keys(source: list[Unit], target: list[Unit]) -> dict[tuple[str, int], str]:
-    """(name, side) -> key; with the number of outputs in families in which all units of both sides tell it."""
+    """(name, side) -> key.
+
+    With the number of outputs in families in which all units of both sides tell it.
+    """
     sides = [(u, n) for n, side in enumerate((source, target)) for u in side]
     silent = {u.family for u, _ in sides if _outputs(u) is None}
     return {(u.name, n): key(u) if u.family in silent else f"{key(u)}:{_outputs(u)}" for u, n in sides}

@@ -1,5 +1,6 @@
-"""Shapes alone, for files that keep neither data flow nor order: layers whose roles and shapes occur once on
-each side.
+"""Shapes alone, for files that keep neither data flow nor order.
+
+Layers whose roles and shapes occur once on each side.
 """
 
 from collections.abc import Iterable
@@ -13,8 +14,9 @@ Shapes = tuple[tuple[str, tuple[int, ...]], ...]
 
 
 def by_shape(context: Context) -> tuple[LayerPair, ...]:
-    """Certain where nothing is left over: else the one layer of a shape may stand for another one that the
-    other side lacks.
+    """Certain where nothing is left over.
+
+    Else the one layer of a shape may stand for another one that the other side lacks.
     """
     graphs = context.source.graph, context.target.graph
     if all(graph.order != "names" for graph in graphs) or graphs[0].framework != graphs[1].framework:

@@ -22,8 +22,9 @@ NOWHERE = -1
 
 
 def by_structure(context: Context) -> tuple[LayerPair, ...]:
-    """Pairs by signature: whole surroundings first, then one side of them; normalisations bridged over where
-    one side has folded them.
+    """Pairs by signature: whole surroundings first, then one side of them.
+
+    Normalisations bridged over where one side has folded them.
     """
     if not context.has_flow:
         return ()

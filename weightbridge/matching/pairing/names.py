@@ -143,8 +143,9 @@ def stem(name: str) -> str:
 
 @lru_cache(maxsize=1 << 18)
 def is_automatic(name: str) -> bool:
-    """True where every part was given by a framework (`dense_3`, `functional/conv2d`, `Conv__100`, `12`): it
-    says nothing.
+    """True where every part was given by a framework (`dense_3`, `functional/conv2d`, `Conv__100`, `12`).
+
+    It says nothing.
     """
     return all(
         re.sub(r"[_\d]+$", "", part) in AUTOMATIC or not re.search("[a-z]", part) for part in tokens(name)
@@ -159,15 +160,17 @@ def unwrapped(parts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def without_cell(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Without the cell that Keras names inside a recurrent layer: a state dict keeps it as a scope, a model
-    does not.
+    """Without the cell that Keras names inside a recurrent layer.
+
+    A state dict keeps it as a scope, a model does not.
     """
     return parts[:-1] if len(parts) > 1 and CELL.fullmatch(parts[-1]) else parts
 
 
 def unique(names: Iterable[str]) -> dict[tuple[str, ...], str]:
-    """Telling names by their unwrapped tokens; names that say nothing, or that two layers share, are left
-    out.
+    """Telling names by their unwrapped tokens.
+
+    Names that say nothing, or that two layers share, are left out.
     """
     keyed = [(without_cell(unwrapped(tokens(name))), name) for name in names if not is_automatic(name)]
     counts = Counter(key for key, _ in keyed)

@@ -1,4 +1,7 @@
-"""Which layer a norm belongs to by its name: `bn1` follows `conv1`, `downsample.1` follows `downsample.0`."""
+"""Which layer a norm belongs to by its name.
+
+`bn1` follows `conv1`, `downsample.1` follows `downsample.0`.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,5 +1,6 @@
-"""Layers whose surroundings are the same, told apart by what they compute: their activation, strides,
-dilation, direction.
+"""Layers whose surroundings are the same, told apart by what they compute.
+
+Their activation, strides, dilation, direction.
 """
 
 from collections.abc import Sequence

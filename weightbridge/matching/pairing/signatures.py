@@ -22,8 +22,9 @@ OUTSIDE = -1  # in place of the place of a unit
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """Per unit, in their order: the number of its ancestors and itself (`up`), and of its descendants and
-    itself (`down`).
+    """Per unit, in their order.
+
+    The number of its ancestors and itself (`up`), and of its descendants and itself (`down`).
     """
 
     up: Sequence[int]

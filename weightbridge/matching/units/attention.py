@@ -27,8 +27,9 @@ STEPS = 12  # layers that may stand between the two products: scale, mask, softm
 
 
 def first_product(graph: LayerGraph, name: str) -> tuple[str, int] | None:
-    """The product of query and key behind this second one, and which input of the second it is; None where no
-    softmax stands between.
+    """The product of query and key behind this second one, and which input of the second it is.
+
+    None where no softmax stands between.
     """
     if graph.by_name[name].op not in PRODUCTS or len(graph.parents[name]) != 2:
         return None

@@ -1,4 +1,7 @@
-"""A layer's attributes as they act: with the padding layer before it and the activation behind it taken in."""
+"""A layer's attributes as they act.
+
+With the padding layer before it and the activation behind it taken in.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +26,9 @@ SEEN_THROUGH = PASSING | VIEWS | CHANNEL_AFFINE
 
 
 def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
-    """Attributes, with the zero padding right before in `padding`; `activation` is the one right behind where
-    the layer itself is linear.
+    """Attributes, with the zero padding right before in `padding`.
+
+    `activation` is the one right behind where the layer itself is linear.
     """
     attributes = dict(layer.attributes)
     if layer.op in FORWARD_CONVOLUTIONS and "padding" in attributes:
@@ -111,8 +115,9 @@ def _behind(graph: LayerGraph, layer: Layer) -> Layer | None:
 
 
 def is_seen_through(layer: Layer) -> bool:
-    """A maximum may be taken before or after an activation: those that are in use rise, and keep the order of
-    what they are given.
+    """A maximum may be taken before or after an activation.
+
+    Those that are in use rise, and keep the order of what they are given.
     """
     return layer.op in SEEN_THROUGH or (layer.op == "Pool" and layer.attributes.get("kind") == "max")
 

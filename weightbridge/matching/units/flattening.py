@@ -115,8 +115,9 @@ def reads_channels_first(source: tuple[LayerGraph, Layer], target: tuple[LayerGr
 def _both(
     source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]
 ) -> tuple[Flattened | None, Flattened | None]:
-    """The maps on both sides. A state dict tells nothing of its own: torch flattens maps of channels with
-    these first.
+    """The maps on both sides.
+
+    A state dict tells nothing of its own: torch flattens maps of channels with these first.
     """
     theirs, ours = flattened_input(*source), flattened_input(*target)
     if _is_state_dict(source[0]) and ours is not None and holds_channels(*target):
@@ -149,8 +150,10 @@ def holds_channels(graph: LayerGraph, layer: Layer) -> bool:
 
 
 def _first(one: Flattened, other: Flattened) -> bool | None:
-    """The order of values; where nothing tells, the other's, or the opposite one where the shape is the
-    other's with its channels moved.
+    """The order of values.
+
+    Where nothing tells, the other's, or the opposite one where the shape is the other's with its channels
+    moved.
     """
     if one.channels_first is not None or other.channels_first is None:
         return one.channels_first

@@ -1,5 +1,6 @@
-"""Fused layers (query-key-value, gate-up) that the other side keeps apart: one unit for each part, where the
-graph cuts the output.
+"""Fused layers (query-key-value, gate-up) that the other side keeps apart.
+
+One unit for each part, where the graph cuts the output.
 """
 
 from collections import Counter
@@ -83,8 +84,9 @@ def output_axis(layer: Layer, tensor: Tensor) -> int | None:
 def divided(
     layers: Sequence[Layer], keys: Mapping[str, str], other: Counter[str]
 ) -> dict[str, tuple[Part, ...]]:
-    """The fused layers to take apart: those that the other side has fewer of, while it has all of their
-    parts.
+    """The fused layers to take apart.
+
+    Those that the other side has fewer of, while it has all of their parts.
 
     keys: family and size of every layer with weights, as `family:size`; other: how many units the other side
     has of each.

@@ -1,5 +1,6 @@
-"""Models in the branches of an If: the one whose layers are the target's is taken; where both are, the first,
-and that is in doubt.
+"""Models in the branches of an If: the one whose layers are the target's is taken.
+
+Where both are, the first, and that is in doubt.
 """
 
 from collections import Counter
@@ -42,8 +43,9 @@ def _outer(branch: str) -> Iterator[str]:
 def left_out(
     graph: LayerGraph, other: Reduced, named: Collection[str], reduce: Reducer
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """The branches that are not the target's, as far as one of a pair has more of its layers; and those that
-    the user has ruled out.
+    """The branches that are not the target's, as far as one of a pair has more of its layers.
+
+    And those that the user has ruled out.
 
     named: layers that the user has mapped.
     """

@@ -37,8 +37,9 @@ PROJECTIONS = ("query", "key", "value")
 def reduce_both(
     source: LayerGraph, target: LayerGraph, mapped: Collection[str] = ()
 ) -> tuple[Reduced, Reduced]:
-    """Both reduced graphs, the source's as the target has it: fused layers taken apart, one branch of an If
-    of two models.
+    """Both reduced graphs, the source's as the target has it.
+
+    Fused layers taken apart, one branch of an If of two models.
 
     mapped: layers of the source that the user has named.
     """
@@ -192,8 +193,9 @@ def _without_loose(reduced: Reduced, read: set[str]) -> Reduced:
 
 
 def _with_flat_merges(reduced: Reduced) -> Reduced:
-    """A concatenation that only another one of the same axis reads is part of that, a sum of a sum: exporters
-    join and split them.
+    """A concatenation that only another one of the same axis reads is part of that, a sum of a sum.
+
+    Exporters join and split them.
     """
 
     def is_inner(unit: Unit) -> bool:
@@ -213,8 +215,9 @@ def _axis(unit: Unit) -> Any:
 
 
 def _unknown_merge(layer: Layer, feeding: Sequence[str], graph: LayerGraph) -> tuple[Unit, ...]:
-    """A layer of unknown class that joins several data paths and has no weights: a scaled sum, more often
-    than not.
+    """A layer of unknown class that joins several data paths and has no weights.
+
+    A scaled sum, more often than not.
     """
     is_one = (
         graph.framework == "keras" and layer.op == "Opaque" and not layer.tensors and len(set(feeding)) > 1

@@ -1,5 +1,6 @@
-"""Layers of one tensor that one side knows by class and the other does not: a scale per channel, a table of
-positions.
+"""Layers of one tensor that one side knows by class and the other does not.
+
+A scale per channel, a table of positions.
 """
 
 from dataclasses import replace
@@ -12,8 +13,10 @@ VECTOR = "Vector"  # the family of scales and shifts beside a custom layer with 
 
 
 def with_vectors(source: Reduced, target: Reduced) -> tuple[Reduced, Reduced]:
-    """Both graphs; lone products and sums with a vector are of one family with layers of unknown class that
-    hold a vector as long.
+    """Both graphs.
+
+    Lone products and sums with a vector are of one family with layers of unknown class that hold a vector as
+    long.
     """
     if not any(unit.layer.op == "Opaque" for unit in (*source.weighted, *target.weighted)):
         return source, target

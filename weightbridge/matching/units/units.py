@@ -1,5 +1,6 @@
-"""The reduced graph that is matched: units with weights and the merges between them; views, activations and
-pools drop out.
+"""The reduced graph that is matched: units with weights and the merges between them.
+
+Views, activations and pools drop out.
 """
 
 import re
@@ -95,8 +96,9 @@ def family(layer: Layer) -> str:
 
 
 def _is_by_channel(layer: Layer) -> bool:
-    """As many groups as channels: Keras has two classes for that, ONNX and torch write both as one. Of one
-    channel nothing tells.
+    """As many groups as channels: Keras has two classes for that, ONNX and torch write both as one.
+
+    Of one channel nothing tells.
     """
     kernel = layer.tensor("kernel")
     size = layer.attributes.get("kernel_size")

@@ -43,12 +43,10 @@ def _with_flow(uses: Sequence[Use], side: Reduced) -> Sequence[Use]:
     for use in uses:
         if use.leaf.kind == "norm":
             name = use.leaf.unit.name
-            use = replace(
-                use,
-                behind=_only_neighbour(name, parents, inner),
-                ahead=_only_neighbour(name, children, inner),
-            )
-        linked.append(use)
+            behind, ahead = _only_neighbour(name, parents, inner), _only_neighbour(name, children, inner)
+            linked.append(replace(use, behind=behind, ahead=ahead))
+        else:
+            linked.append(use)
     return linked
 
 

@@ -1,4 +1,6 @@
-"""The hand-set weights of matching by names: what each kind of evidence counts, and which cases it decides.
+"""The hand-set weights of matching by names.
+
+What each kind of evidence counts, and which cases it decides.
 
 Scores are compared with each other only, so their unit is free. `benchmarks/score_weights.py` measures which
 tests fail where a weight is nothing: its result stands beside each. A weight that decides no test alone backs

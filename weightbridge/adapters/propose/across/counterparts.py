@@ -1,4 +1,7 @@
-"""Across architectures: the source layer of each target layer: same stage, nearest kernel, nearest place."""
+"""Across architectures: the source layer of each target layer.
+
+Same stage, nearest kernel, nearest place.
+"""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction

@@ -1,5 +1,6 @@
-"""Kernels and vectors taken from a layer of another architecture: taps cropped or padded, channels spread
-evenly, He variance.
+"""Kernels and vectors taken from a layer of another architecture.
+
+Taps cropped or padded, channels spread evenly, He variance.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
-"""Stages of a convolutional network: its layers by cumulative downsampling, with their place in the stage and
-the norm behind them.
+"""Stages of a convolutional network.
+
+Its layers by cumulative downsampling, with their place in the stage and the norm behind them.
 """
 
 from collections.abc import Mapping

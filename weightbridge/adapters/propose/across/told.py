@@ -13,7 +13,7 @@ MAP = "map"
 
 
 def told_layers(setting: Setting) -> Mapping[str, Layer]:
-    """The source layer of each target layer that the map names, and the norm behind it where both have one."""
+    """The source layer of each target layer that the map names, and the norms behind both."""
     pairs = {t: setting.source.by_name[p.source] for t, p in setting.pairs.items() if MAP in p.evidence}
     norms: dict[str, Layer] = {}
     for target, layer in pairs.items():

@@ -1,6 +1,7 @@
 """One entry of `inbound_nodes` -> what a layer is called with: its inputs in order, and constants.
 
-Keras 1 and 2 nest lists (`["dense", 0, 0, {"axis": -1}]`), Keras 3 has args and kwargs with `__keras_tensor__`.
+Keras 1 and 2 nest lists (`["dense", 0, 0, {"axis": -1}]`).
+Keras 3 has args and kwargs with `__keras_tensor__`.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
-RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "CuDNNLSTM", "CuDNNGRU", "ConvLSTM1D",
+RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "CuDNNLSTM", "CuDNNGRU",
+    "ConvLSTM1D",
                        "ConvLSTM2D", "ConvLSTM3D"})  # fmt: skip
 ATTENTION = frozenset({"MultiHeadAttention", "GroupQueryAttention", "GroupedQueryAttention"})
 STATE = "initial_state"
@@ -170,7 +172,10 @@ def _is_keras_tensor(value: dict[str, Any]) -> bool:
 
 
 def _is_reference(value: list[Any]) -> bool:
-    """`[layer, node, tensor]`, with a fourth part for keyword arguments; `["_CONSTANT_VALUE", -1, x]` is none."""
+    """`[layer, node, tensor]`, with a fourth part for keyword arguments.
+
+    `["_CONSTANT_VALUE", -1, x]` is none.
+    """
     if not 3 <= len(value) <= 4 or not isinstance(value[0], str):
         return False
     numbers = value[1:3]

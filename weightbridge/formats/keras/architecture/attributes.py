@@ -1,5 +1,6 @@
-"""A Keras layer's config -> canonical attributes (docs/attributes.md): one short function per family of
-classes.
+"""A Keras layer's config -> canonical attributes (docs/attributes.md).
+
+One short function per family of classes.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,5 +1,6 @@
-"""The table of Keras's layer classes: the canonical op of each, and the roles of its variables in the order
-that Keras 3 stores them.
+"""The table of Keras's layer classes.
+
+The canonical op of each, and the roles of its variables in the order that Keras 3 stores them.
 """
 
 import re
@@ -10,8 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class LayerClass:
-    """op: the canonical one; variables: `role`, or `role?key` where the config's key decides whether the
-    variable is there.
+    """op: the canonical one.
+
+    variables: `role`, or `role?key` where the config's key decides whether the variable is there.
     """
 
     op: str
@@ -85,17 +87,20 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     ("Dropout", "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D AlphaDropout", ""),
     (
         "Noise",
-        "GaussianNoise GaussianDropout AugMix CutMix MixUp RandAugment RandomBrightness RandomColorDegeneration",
+        "GaussianNoise GaussianDropout AugMix CutMix MixUp RandAugment RandomBrightness "
+        "RandomColorDegeneration",
         "",
     ),
     (
         "Noise",
-        "RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip RandomGaussianBlur",
+        "RandomColorJitter RandomContrast RandomCrop RandomElasticTransform "
+        "RandomErasing RandomFlip RandomGaussianBlur",
         "",
     ),
     (
         "Noise",
-        "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation RandomSaturation",
+        "RandomGrayscale RandomHue RandomInvert RandomPerspective "
+        "RandomPosterization RandomRotation RandomSaturation",
         "",
     ),
     ("Noise", "RandomSharpness RandomShear RandomTranslation RandomZoom RandomHeight RandomWidth", ""),
@@ -103,12 +108,14 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     ("Opaque", "AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D", ""),
     (
         "Opaque",
-        "AutoContrast CategoryEncoding ContrastLimitedAdaptiveHistogramEqualization Discretization Equalization Pipeline",
+        "AutoContrast CategoryEncoding ContrastLimitedAdaptiveHistogramEqualization "
+        "Discretization Equalization Pipeline",
         "",
     ),
     (
         "Opaque",
-        "HashedCrossing Hashing IntegerLookup MaxNumBoundingBoxes MelSpectrogram STFTSpectrogram Solarization StringLookup",
+        "HashedCrossing Hashing IntegerLookup MaxNumBoundingBoxes MelSpectrogram "
+        "STFTSpectrogram Solarization StringLookup",
         "",
     ),
     (

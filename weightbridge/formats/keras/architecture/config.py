@@ -1,5 +1,6 @@
-"""Keras configs of every age -> a tree of ConfigLayer: names, classes, calls and nesting, checked; nothing is
-imported or built.
+"""Keras configs of every age -> a tree of ConfigLayer: names, classes, calls and nesting, checked.
+
+Nothing is imported or built.
 """
 
 import json
@@ -62,7 +63,10 @@ def parse_json(text: str | bytes, where: str) -> Any:
 
 
 def parse_model(value: Any, where: str) -> ConfigLayer:
-    """The tree of a model's config. Raises Corrupt where it is no config of a layer, or nested without end."""
+    """The tree of a model's config.
+
+    Raises Corrupt where it is no config of a layer, or nested without end.
+    """
     try:
         return _layer(value, where, 0)
     except RecursionError as error:

@@ -1,4 +1,7 @@
-"""A Keras layer's config and call -> its details: what rebuilding it needs beyond the attributes that are compared."""
+"""A Keras layer's config and call -> its details.
+
+What rebuilding it needs beyond the attributes that are compared.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,18 +16,16 @@ HOUSEKEEPING = frozenset(
     {"name", "trainable", "dtype", "seed", "batch_input_shape", "batch_shape", "function"}
 )
 HALF_PIXEL = ("bilinear", "bicubic", "lanczos3", "lanczos5")
+RECURRENT_DEFAULTS: Mapping[str, Any] = {
+    "dropout": 0.0,
+    "recurrent_dropout": 0.0,
+    "return_state": False,
+    "stateful": False,
+    "unroll": False,
+    "zero_output_for_mask": False,
+}
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # op -> key of the config -> Keras's default
-    **dict.fromkeys(
-        ("LSTM", "GRU"),
-        {
-            "dropout": 0.0,
-            "recurrent_dropout": 0.0,
-            "return_state": False,
-            "stateful": False,
-            "unroll": False,
-            "zero_output_for_mask": False,
-        },
-    ),
+    **dict.fromkeys(("LSTM", "GRU"), RECURRENT_DEFAULTS),
     "Embedding": {"mask_zero": False},
     "Dropout": {"noise_shape": None},
     "BatchNorm": {"renorm": False, "synchronized": False},

@@ -11,8 +11,9 @@ from weightbridge.rules.dialects import Dialect, admits, read_dialect, version_o
 
 
 def tested(path: Path) -> tuple[int, tuple[str, ...]]:
-    """How many cases the rule in this file has, and one sentence for each that does not hold. Raises
-    RuleError.
+    """How many cases the rule in this file has, and one sentence for each that does not hold.
+
+    Raises RuleError.
     """
     rule = read_dialect(path)
     return len(rule.cases), tuple(
@@ -26,7 +27,8 @@ def failing(rule: Dialect, case: Mapping[str, Any], index: int) -> tuple[str, ..
     layer = _layer(case["layer"])
     if (admits(rule.versions, origin.version) and applies(rule, layer, origin)) is not case["matches"]:
         return (
-            f"{rule.id}, case {index + 1}: {layer.class_name} should {'' if case['matches'] else 'not '}match",
+            f"{rule.id}, case {index + 1}: "
+            f"{layer.class_name} should {'' if case['matches'] else 'not '}match",
         )
     found = changed(rule, layer)
     got = {"class_name": found.class_name, "config": dict(found.config)}

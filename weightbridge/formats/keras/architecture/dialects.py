@@ -1,4 +1,4 @@
-"""Keras dialects applied: a config of Keras 1, 2 or tf.keras in today's terms, by the rules of rules/dialects.
+"""Keras dialects applied: a config of Keras 1, 2 or tf.keras in today's terms, by rules/dialects.
 
 Files of Keras 3 have no dialect: no rule is read for them.
 """
@@ -20,8 +20,9 @@ SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a file says of who wrote it: Keras's version (as numbers), the backend, and the names of its
-    weights.
+    """What a file says of who wrote it.
+
+    Keras's version (as numbers), the backend, and the names of its weights.
     """
 
     version: tuple[int, ...]

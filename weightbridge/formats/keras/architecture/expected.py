@@ -1,5 +1,6 @@
-"""The shapes of weights that an architecture asks for, from configs and input shapes: what a file without
-weights would hold.
+"""The shapes of weights that an architecture asks for, from configs and input shapes.
+
+What a file without weights would hold.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +28,10 @@ GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
 class ExpectedStore:
-    """Gives each layer the weights that it would have, where their shapes are known; nothing can be loaded."""
+    """Gives each layer the weights that it would have, where their shapes are known.
+
+    Nothing can be loaded.
+    """
 
     def __init__(self, where: str) -> None:
         self.region = Region(Path(where), 0, 0, where)

@@ -1,5 +1,6 @@
-"""A config's tree -> its calls as nodes in topological order: nested models flattened, wrappers opened,
-shared layers numbered.
+"""A config's tree -> its calls as nodes in topological order.
+
+Nested models flattened, wrappers opened, shared layers numbered.
 """
 
 from collections.abc import Mapping
@@ -76,7 +77,7 @@ def flow_of(model: ConfigLayer, where: str) -> Flow:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a layer stands: the scope of its name, Keras 3's storage path, and the top layer that it is in."""
+    """Where a layer stands: the scope of its name, its storage path in Keras 3, and its top layer."""
 
     scope: str
     store: str
@@ -157,8 +158,9 @@ class _Builder:
         return outputs
 
     def _wrapper(self, layer: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
-        """The wrapped layers between the wrapper's parents and the wrapper: side by side, or one after
-        another (cells).
+        """The wrapped layers between the wrapper's parents and the wrapper.
+
+        Side by side, or one after another (cells).
         """
         inner = replace(place, scope=place.named(layer.name))
         parts: list[Source] = []

@@ -1,5 +1,6 @@
-"""Output shapes (without batch) of Keras layers, from their attributes and input shapes; None where it cannot
-be known.
+"""Output shapes (without batch) of Keras layers, from their attributes and input shapes.
+
+None where it cannot be known.
 """
 
 from collections.abc import Callable, Mapping, Sequence

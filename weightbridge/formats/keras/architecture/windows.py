@@ -26,8 +26,9 @@ def per_axis(value: Any, rank: int) -> tuple[int, ...]:
 
 
 def pairs(value: Any, rank: int) -> tuple[tuple[int, int], ...]:
-    """The (before, after) of each axis, from Keras's three ways to write it: 1, (1, 2), ((1, 1), (0, 2)). One
-    axis: (before, after).
+    """The (before, after) of each axis, from Keras's three ways to write it: 1, (1, 2), ((1, 1), (0, 2)).
+
+    One axis: (before, after).
     """
     if isinstance(value, int):
         return ((value, value),) * rank

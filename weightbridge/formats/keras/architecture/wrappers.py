@@ -1,4 +1,7 @@
-"""What a wrapper of Keras wraps: its layers and cells by the names and the places that Keras gives them."""
+"""What a wrapper of Keras wraps.
+
+Its layers and cells by the names and the places that Keras gives them.
+"""
 
 from dataclasses import replace
 from typing import Any

@@ -96,8 +96,9 @@ def set_trainable(model: Any, frozen: Collection[str]) -> None:
 
 
 def save(model: Any, output: Path) -> None:
-    """Save by suffix: `.keras` and `.h5` the whole model, `.weights.h5` its weights. OutputError where that
-    fails.
+    """Save by suffix: `.keras` and `.h5` the whole model, `.weights.h5` its weights.
+
+    OutputError where that fails.
     """
     if not output.name.endswith(SUFFIXES):
         raise UsageError(

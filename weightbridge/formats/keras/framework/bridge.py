@@ -19,8 +19,9 @@ CONV = {4: L.Conv2D, 5: L.Conv3D}
 
 
 def bridged(features: Any, shape: Sequence[int | None], named: Naming) -> Any:
-    """`features` brought to `shape` (with batch): rank, then grid, then channels; the channel layer is always
-    there, to be trained.
+    """`features` brought to `shape` (with batch): rank, then grid, then channels.
+
+    The channel layer is always there, to be trained.
     """
     if shape[-1] is None or features.shape[-1] is None:
         raise UsageError(
@@ -107,8 +108,9 @@ def _to_channels(x: Any, channels: int, named: Naming) -> Any:
 
 
 def projection(before: int, after: int) -> Array:
-    """(before, after), like an identity: channels repeated where they grow, joined in runs of k with 1 /
-    sqrt(k) where they shrink.
+    """(before, after), like an identity.
+
+    Channels repeated where they grow, joined in runs of k with 1 / sqrt(k) where they shrink.
 
     Every output has its inputs' variance (of uncorrelated channels); non-negative features stay so.
     """

@@ -1,5 +1,6 @@
-"""A Keras model cut at one of its layers, inside nested models too: an ordinary model that shares the layers
-with the whole.
+"""A Keras model cut at one of its layers, inside nested models too.
+
+An ordinary model that shares the layers with the whole.
 """
 
 from collections.abc import Iterable
@@ -33,8 +34,9 @@ def cut(model: Any, layer: str, where: str) -> Any:
 
 
 def _cuttable(model: Any) -> list[str]:
-    """Layers whose outputs are tensors of a graph: those of functional and sequential models, at any depth;
-    not the inputs.
+    """Layers whose outputs are tensors of a graph.
+
+    Those of functional and sequential models, at any depth; not the inputs.
     """
     graphs, found = {""}, []
     for one in live_layers(model):

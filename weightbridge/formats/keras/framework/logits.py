@@ -1,5 +1,6 @@
-"""Where a Keras model's output saturates: the layer or operation whose last step is a softmax or sigmoid, and
-what goes into it.
+"""Where a Keras model's output saturates.
+
+The layer or operation whose last step is a softmax or sigmoid, and what goes into it.
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
-"""Runner for Keras models, from files or live: outputs, activations of named layers, logits, and a rebuild in
-float64.
+"""Runner for Keras models, from files or live.
+
+Outputs, activations of named layers, logits, and a rebuild in float64.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,5 +1,6 @@
-"""Layers of a live Keras model by the names that the file readers give them: scopes joined by slashes, cells
-left out.
+"""Layers of a live Keras model by the names that the file readers give them.
+
+Scopes joined by slashes, cells left out.
 """
 
 from collections import Counter

@@ -1,4 +1,7 @@
-"""A node of ONNX -> its layer's details: what rebuilding it needs beyond the attributes that are compared."""
+"""A node of ONNX -> its layer's details.
+
+What rebuilding it needs beyond the attributes that are compared.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +13,7 @@ from weightbridge.formats.onnx.shapes.windows import pads_of
 from weightbridge.formats.onnx.tensors import DTYPES
 
 Details = dict[str, Any]
+REDUCTION_DEFAULTS: Mapping[str, Any] = {"axes": None, "keepdims": True, "noop_with_empty_axes": False}
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # op -> attribute -> ONNX's default, None where it has none
     "Slice": {"starts": None, "ends": None, "axes": None},
     "Gather": {"axis": 0},
@@ -36,7 +40,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # op -> attribute -> ONNX's defau
     "LSTM": {"clip": None, "input_forget": False, "layout": 0},
     "GRU": {"clip": None, "layout": 0},
     "RNN": {"clip": None, "layout": 0},
-    **dict.fromkeys(REDUCTIONS, {"axes": None, "keepdims": True, "noop_with_empty_axes": False}),
+    **dict.fromkeys(REDUCTIONS, REDUCTION_DEFAULTS),
 }
 PADDING_MODES = {"NOTSET": "explicit", "VALID": "valid", "SAME_UPPER": "same", "SAME_LOWER": "same_lower"}
 AS_PIXELS_LIE = 11  # the opset from which Resize says how coordinates are turned into each other

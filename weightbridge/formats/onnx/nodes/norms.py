@@ -1,4 +1,7 @@
-"""ONNX's own normalisation nodes as canonical layers; those written out in single steps are in onnx_regions."""
+"""ONNX's own normalisation nodes as canonical layers.
+
+Those written out in single steps are in onnx_regions.
+"""
 
 from typing import Any
 
@@ -27,8 +30,9 @@ def batch_norm(site: Site, node: Node, index: int) -> Draft | None:
 
 
 def layer_norm(site: Site, node: Node, index: int) -> Draft | None:
-    """LayerNormalization and the RMS forms. The extra inputs of fused nodes (a skip connection, its bias)
-    stay with the node.
+    """LayerNormalization and the RMS forms.
+
+    The extra inputs of fused nodes (a skip connection, its bias) stay with the node.
     """
     is_rms = node.op in ("RMSNormalization", "SimplifiedLayerNormalization")
     gamma = site.constant(node.inputs[1]) if len(node.inputs) > 1 else None

@@ -95,7 +95,7 @@ def _factors(site: Site, value: str) -> Any:
 
 
 def _arguments(site: Site, node: Node, draft: Draft) -> tuple[Any, ...]:
-    """All inputs: `{"input": n}` for data, numbers, `{"tensor": role}`, None for what is left out or not known."""
+    """All inputs: `{"input": n}` for data, numbers, `{"tensor": role}`, None for what is not known."""
     arguments: list[Any] = []
     count = 0
     for value in node.inputs:
@@ -108,7 +108,10 @@ def _arguments(site: Site, node: Node, draft: Draft) -> tuple[Any, ...]:
 
 
 def _constant(site: Site, value: str, draft: Draft) -> Any:
-    """Numbers, or the role of one of the layer's tensors; None where it has a role by its name, or is not known."""
+    """Numbers, or the role of one of the layer's tensors.
+
+    None where it has a role by its name, or is not known.
+    """
     tensor = site.constant(value)
     role = None if tensor is None else _role(tensor, draft)
     if role is not None:

@@ -37,7 +37,8 @@ def dequantised(codes: Constant, node: Node, known: Mapping[str, Constant]) -> C
     names = [value for value in (*node.inputs[1:], str(node.attributes.get(FACTOR, ""))) if value]
     if not all(value in known and not known[value].views for value in names):
         return None
-    scale, zero, factor = (known.get(value) for value in (*node.inputs[1:], "", "")[:2] + (names[-1],))
+    scale_name, zero_name, *_ = (*node.inputs[1:], "", "")
+    scale, zero, factor = (known.get(value) for value in (scale_name, zero_name, names[-1]))
     if scale is None or not _fits(codes, scale, axis, block) or not _is_unscaled(codes):
         return None
     scaling = Scaling(

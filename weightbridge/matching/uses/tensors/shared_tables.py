@@ -21,10 +21,8 @@ def shared_tables(
     tables = tuple(_second_uses(source, target, pairs, of_tables))
     used_twice = {pair.source for pair in tables}
     layers = {source[i].leaf.unit.name for i in used_twice}
-    beside = []
-    for pair in pairs:
-        if source[pair.source].leaf.unit.name in layers and pair.source not in used_twice:
-            beside.append(pair)
+    in_layers = [pair for pair in pairs if source[pair.source].leaf.unit.name in layers]
+    beside = [pair for pair in in_layers if pair.source not in used_twice]
     yield from tables
     yield from _second_uses(source, target, (*pairs, *tables), beside)
 
