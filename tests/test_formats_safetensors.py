@@ -290,3 +290,48 @@ def test_the_real_one(shared_models: Path) -> None:
     graph, stored = formats.read(path), load_file(path)
     assert (len(graph.layers), graph.parameters) == (7, 376938)
     assert all(np.array_equal(t.load(), stored[t.name]) for t in graph.tensors)
+
+
+SLASHES: dict[str, tuple[dict[str, tuple[int, ...]], dict[str, tuple[str, list[str]]]]] = {
+    "norm and dense": (
+        {"net/0/ln/gamma": (4,), "net/0/ln/beta": (4,), "net/0/fc/w": (4, 8), "net/0/ff/w": (8, 4)},
+        {
+            "net/0/fc": ("Opaque", ["w"]),
+            "net/0/ff": ("Opaque", ["w"]),
+            "net/0/ln": ("LayerNorm", ["gamma", "beta"]),
+        },
+    ),
+    "flax": (
+        {
+            "params/Dense_0/kernel": (4, 8),
+            "params/Dense_0/bias": (8,),
+            "params/bn/scale": (8,),
+            "params/bn/bias": (8,),
+            "batch_stats/bn/mean": (8,),
+            "batch_stats/bn/var": (8,),
+            "params/embed/embedding": (9, 4),
+        },
+        {
+            "Dense_0": ("Dense", ["kernel", "bias"]),
+            "bn": ("BatchNorm", ["gamma", "beta", "moving_mean", "moving_variance"]),
+            "embed": ("Embedding", ["embeddings"]),
+        },
+    ),
+    "flax with dots": (
+        {"a.query.kernel": (4, 8), "a.query.bias": (8,), "a.LayerNorm.scale": (4,), "a.LayerNorm.bias": (4,)},
+        {"a.query": ("Dense", ["kernel", "bias"]), "a.LayerNorm": ("LayerNorm", ["gamma", "beta"])},
+    ),
+    "no separators": (
+        {"conv1_weight": (4, 3, 3, 3), "conv1_bias": (4,), "w2": (5, 4)},
+        {"conv1": ("Conv", ["kernel", "bias"]), "w2": ("Opaque", ["w2"])},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SLASHES)
+def test_layers_of_names_with_other_separators(tmp_path: Path, name: str) -> None:
+    shapes, layers = SLASHES[name]
+    path = tmp_path / "m.safetensors"
+    save_file({key: np.zeros(shape, "f4") for key, shape in shapes.items()}, path)
+    graph = formats.read(path)
+    assert {layer.name: (layer.op, [t.role for t in layer.tensors]) for layer in graph.layers} == layers

@@ -6,8 +6,9 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from weightbridge.diagnostics import Finding, finding
-from weightbridge.formats.state_dicts.layers import framework_of, is_state, layers_of, natural
+from weightbridge.formats.state_dicts.layers import is_state, layers_of, natural
 from weightbridge.formats.state_dicts.quantised import quantised_findings, scales_of
+from weightbridge.formats.state_dicts.scopes import framework_of
 from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Tensor
@@ -35,7 +36,7 @@ def graph_of(path: str, format: str, producer: str, state: StateDict) -> LayerGr
     weights = tuple(tensor for tensor in state.tensors if _is_weight(tensor))
     no_weights = [Excluded(t.name, "state", t.size) for t in state.tensors if not _is_weight(t)]
     excluded = sorted((*no_weights, *state.excluded), key=lambda tensor: tensor.name)
-    framework = framework_of([tensor.name for tensor in weights])
+    framework = framework_of([t.name for t in weights], [len(t.shape) for t in weights])
     scales = scales_of(state.tensors) | dict(state.scales)
     layers = layers_of(_ordered(weights, format), framework)
     marked = tuple(_marked(layer, scales, state.ties) for layer in layers)

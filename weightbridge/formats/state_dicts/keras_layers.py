@@ -19,6 +19,7 @@ KERAS_ROLES = frozenset(
         "pointwise_kernel",
     }
 )
+FLAX_ROLES = {"scale": "gamma", "embedding": "embeddings", "mean": "moving_mean", "var": "moving_variance"}
 CONVOLUTIONS = (3, 4, 5)  # axes of their kernels
 Operation = tuple[str, dict[str, Any]]
 
@@ -27,6 +28,17 @@ def keras_module(shapes: Shapes) -> Module:
     """The operation where names and shapes leave no doubt, else Opaque."""
     op, attributes = _by_marks(shapes) or _by_kernel(shapes)
     return Module(op, attributes, {part: part for part in shapes})
+
+
+def flax_module(shapes: Shapes) -> Module:
+    """The same where the roles may have Flax's names."""
+    roles = {part: FLAX_ROLES.get(part, part) for part in shapes}
+    if "gamma" in roles.values() and "kernel" not in shapes and "bias" in shapes:
+        roles["bias"] = "beta"
+    if len(set(roles.values())) < len(roles):
+        return keras_module(shapes)
+    by_role = {roles[part]: shape for part, shape in shapes.items()}
+    return keras_module(by_role)._replace(roles=roles)
 
 
 def _by_marks(shapes: Shapes) -> Operation | None:

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from weightbridge.formats.state_dicts.keras_layers import KERAS_ROLES, keras_module
+from weightbridge.formats.state_dicts.keras_layers import flax_module
 from weightbridge.formats.state_dicts.modules import Known, Module, Shapes, stores_turned
 from weightbridge.formats.state_dicts.recurrent import RECURRENT, recurrent_module
+from weightbridge.formats.state_dicts.scopes import collections_of, scope_and_part
 from weightbridge.formats.state_dicts.torch_modules import torch_module
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
@@ -39,19 +40,12 @@ def is_state(name: str, dtype: str) -> bool:
     return last in STATE or dtype in ("int64", "bool")
 
 
-def framework_of(names: Sequence[str]) -> str:
-    """`keras` where names look like `layer/kernel`, else `torch`."""
-    scoped = [name.rsplit("/", 1)[-1] for name in names if "/" in name]
-    of_keras = [last for last in scoped if last in KERAS_ROLES]
-    is_keras = len(of_keras) * 2 > len(names)
-    return "keras" if is_keras else "torch"
-
-
 def layers_of(tensors: Sequence[Tensor], framework: str) -> tuple[Layer, ...]:
     """One layer per scope, in the order in which the scopes begin."""
     groups: dict[str, list[Named]] = {}
+    collections = collections_of([tensor.name for tensor in tensors])
     for tensor in tensors:
-        named = _named(tensor, framework)
+        named = Named(tensor, *scope_and_part(tensor.name, collections))
         groups.setdefault(named.scope, []).append(named)
     is_turned = stores_turned([_shapes(members) for members in groups.values()])
     layers: list[Layer] = []
@@ -73,16 +67,6 @@ def _natural_part(part: str) -> tuple[int, int, str]:
     return (0, int(part), part) if is_number else (1, 0, part)
 
 
-def _named(tensor: Tensor, framework: str) -> Named:
-    separator = "/" if framework == "keras" else "."
-    scope, _, part = tensor.name.rpartition(separator)
-    match = RECURRENT.match(part)
-    suffix = f"{match[3] or ''}{match[4] or ''}".strip("_") if match else ""
-    if suffix:  # a layer or direction of torch's recurrent modules
-        scope = f"{scope}.{suffix}".strip(".")
-    return Named(tensor, scope, part)
-
-
 def _shapes(members: Sequence[Named]) -> Shapes:
     return {member.part: member.tensor.shape for member in members}
 
@@ -100,7 +84,7 @@ def _layer(scope: str, members: Sequence[Named], framework: str, known: Known) -
 
 def _module(scope: str, shapes: Shapes, framework: str, known: Known) -> Module:
     if framework == "keras":
-        return keras_module(shapes)
+        return flax_module(shapes)
     if any(RECURRENT.match(part) for part in shapes):
         return recurrent_module(shapes)
     return torch_module(scope, shapes, known)
