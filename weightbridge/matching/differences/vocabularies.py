@@ -29,7 +29,7 @@ def by_word(
     *,
     move: bool,
 ) -> ByWord:
-    """joined: the matches by target; misfits: pairs of tensors of other shapes. move: whether rows may move."""
+    """joined: the matches by target; misfits: pairs of tensors of other shapes; move: rows may move."""
     if not (_has_lookups(source) and _has_lookups(target)):
         return ByWord()
     readers = _readers(source, target, _candidates(joined, misfits))
@@ -85,7 +85,7 @@ def _by_name(source: LayerGraph, target: LayerGraph) -> Iterator[tuple[str, str]
 
 
 def _lookups_of(source: LayerGraph, target: LayerGraph, found: Match) -> tuple[str, str] | None:
-    """The lookups whose words the rows of both tensors stand for; None where there is not one on each side."""
+    """The lookups whose words both tensors' rows stand for; None where there is not one on each side."""
     given = _lookup_above(source, source.owner[found.sources[0]])
     wanted = _lookup_above(target, target.owner[found.target])
     return None if given is None or wanted is None else (given.name, wanted.name)

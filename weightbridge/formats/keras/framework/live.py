@@ -20,7 +20,7 @@ from weightbridge.formats.keras.framework.assign import (
     shares_weights,
 )
 from weightbridge.formats.keras.framework.call import load_callable
-from weightbridge.formats.keras.framework.storage import storage_of
+from weightbridge.formats.keras.framework.storage import Storage, storage_of
 from weightbridge.formats.keras.model import graph_of_model
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
 from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
@@ -42,13 +42,11 @@ FORMAT = "python"
 
 
 def read(model: Any, name: str = "") -> LayerGraph:
-    """The graph of a live model: layers, attributes and edges of its config, tensors that read the variables
-    when they are loaded.
+    """The graph of a live model: its config's layers and edges, tensors that read its variables when loaded.
 
     Names and keys are those of the same model saved as `.keras`. A subclassed model has no data flow to read.
-    `name` is what messages
-    call it. Raises UsageError for what is no Keras model, Unsupported for one that has no variables because
-    it was never built.
+    name: what messages call it.
+    Raises UsageError for what is no Keras model, Unsupported for one that was never built.
     """
     if not isinstance(model, keras.Model):
         raise UsageError(
@@ -62,14 +60,7 @@ def read(model: Any, name: str = "") -> LayerGraph:
             where=str(path),
             fix="Call it once on data, or build(input_shape) it",
         )
-    config = _config(model, str(path))
-    if config is None:
-        graph = graph_of_variables(path, storage.root, FORMAT, f"keras {keras.__version__}")
-    else:
-        store = VariableStore(storage.root)
-        graph = graph_of_model(path, FORMAT, f"keras {keras.__version__}", config, lambda _: store, ())
-        words = {n: storage.words[place] for n, place in store.places.items() if place in storage.words}
-        graph = replace(graph, layers=with_vocabularies(graph.layers, words))
+    graph = _graph(model, path, storage)
     layers = tuple(_live(layer, storage.variables) for layer in graph.layers)
     findings = tuple(f for f in graph.findings if f.code != "WB104")  # the code is here, and loaded
     return replace(
@@ -78,6 +69,18 @@ def read(model: Any, name: str = "") -> LayerGraph:
         excluded=tuple(sorted(excluded(storage.root), key=lambda e: e.name)),
         findings=findings,
     )
+
+
+def _graph(model: Any, path: Path, storage: Storage) -> LayerGraph:
+    """The graph by the model's config, else by its variables alone."""
+    producer = f"keras {keras.__version__}"
+    config = _config(model, str(path))
+    if config is None:
+        return graph_of_variables(path, storage.root, FORMAT, producer)
+    store = VariableStore(storage.root)
+    graph = graph_of_model(path, FORMAT, producer, config, lambda _: store, ())
+    words = {name: storage.words[place] for name, place in store.places.items() if place in storage.words}
+    return replace(graph, layers=with_vocabularies(graph.layers, words))
 
 
 def _config(model: Any, where: str) -> ConfigLayer | None:

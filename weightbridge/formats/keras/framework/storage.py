@@ -26,7 +26,7 @@ NOWHERE = Region(Path(), 0, 0, "a live model")
 
 @dataclass(slots=True)
 class Storage:
-    """Groups as a saved file would have them, the variable at each dataset's path, and the words of lookups."""
+    """Groups as a saved file would have them, each dataset's variable, and the words of lookups."""
 
     root: Group = field(default_factory=lambda: Group("", 0, {}, {}))
     variables: dict[str, Any] = field(default_factory=dict)
