@@ -9,10 +9,10 @@ from weightbridge.globs import mapped
 from weightbridge.matching.context import Context
 from weightbridge.matching.differences.functions import differences, is_variant, said
 from weightbridge.matching.differences.name_findings import (
-    permuted_storage,
     said_of_pairs,
     said_of_tensors,
 )
+from weightbridge.matching.differences.storage_order import permuted_storage
 from weightbridge.matching.differences.vocabularies import by_word
 from weightbridge.matching.joining.epsilons import equal_epsilons, made_up_for
 from weightbridge.matching.joining.fold_norms import fold_into_targets

@@ -10,26 +10,22 @@ from weightbridge.matching.units.attention import first_product
 from weightbridge.matching.units.directions import is_twofold
 from weightbridge.matching.units.fused_parts import Part, divided
 from weightbridge.matching.units.if_branches import is_within, left_out, rivals
-from weightbridge.matching.units.single_vectors import with_vectors
-from weightbridge.matching.units.unit_names import (
-    ATTENTION,
-    BACKWARD,
-    DEPTHWISE,
-    DIRECTIONS,
-    FORWARD,
-    FUSED_PART,
-    UnitName,
+from weightbridge.matching.units.layer_units import (
+    direction_units,
+    extended,
+    part_units,
+    units_of,
+    unknown_merge,
 )
+from weightbridge.matching.units.single_vectors import with_vectors
 from weightbridge.matching.units.units import (
     Reduced,
     Unit,
     bridged,
-    family,
-    main_size,
 )
 from weightbridge.matching.units.units import without as without_family
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.vocabulary import AFFINE, DENSE, MERGES
+from weightbridge.model.vocabulary import AFFINE
 
 PROJECTIONS = ("query", "key", "value")
 
@@ -99,7 +95,7 @@ class _Growing:
         elif layer.name in self.apart:
             self._add_parts(layer, feeding)
         elif home is not None:
-            self.units[home] = _extended(self.units[home], layer)
+            self.units[home] = extended(self.units[home], layer)
             self.absorbed[layer.name] = home
             self.ends[layer.name] = (self.units[home].name,)
         else:
@@ -112,13 +108,13 @@ class _Growing:
         return feeding
 
     def _add_directions(self, layer: Layer, feeding: tuple[str, ...]) -> None:
-        one, two, joined = _directions(layer)
+        one, two, joined = direction_units(layer)
         self.units.extend((one, two, joined))
         self.parents.update({one.name: feeding, two.name: feeding, joined.name: (one.name, two.name)})
         self.ends[layer.name] = (joined.name,)
 
     def _add_parts(self, layer: Layer, feeding: tuple[str, ...]) -> None:
-        made = _parts(layer, self.apart[layer.name])
+        made = part_units(layer, self.apart[layer.name])
         self.units.extend(made)
         self.parents.update(dict.fromkeys((u.name for u in made), feeding))
         self.ends[layer.name] = tuple(u.name for u in made)
@@ -127,8 +123,8 @@ class _Growing:
     def _add_chain(self, layer: Layer, feeding: tuple[str, ...]) -> None:
         """The units of a layer, each fed by the one before."""
         attended = self._attended(layer)
-        made = (Unit(layer.name, "Attention", 0, (layer,)),) if attended else _units_of(layer, feeding)
-        for unit in made or _unknown_merge(layer, feeding, self.graph):
+        made = (Unit(layer.name, "Attention", 0, (layer,)),) if attended else units_of(layer, feeding)
+        for unit in made or unknown_merge(layer, feeding, self.graph):
             self.parents[unit.name] = attended or feeding
             feeding = (unit.name,)
             self.units.append(unit)
@@ -212,74 +208,3 @@ def _with_flat_merges(reduced: Reduced) -> Reduced:
 
 def _axis(unit: Unit) -> Any:
     return unit.layer.attributes.get("axis") if unit.family == "Concat" else None
-
-
-def _unknown_merge(layer: Layer, feeding: Sequence[str], graph: LayerGraph) -> tuple[Unit, ...]:
-    """A layer of unknown class that joins several data paths and has no weights.
-
-    A scaled sum, more often than not.
-    """
-    is_one = (
-        graph.framework == "keras" and layer.op == "Opaque" and not layer.tensors and len(set(feeding)) > 1
-    )
-    return (Unit(layer.name, "Add", 0, (layer,)),) if is_one else ()
-
-
-def _units_of(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
-    if layer.op == "SeparableConv" and layer.tensor("depthwise_kernel") and layer.tensor("pointwise_kernel"):
-        return _halves(layer)
-    if layer.tensors:
-        return _weighted(layer, feeding)
-    sources = set(feeding) if layer.op == "Concat" else feeding
-    is_merge = layer.op in MERGES and len(sources) > 1
-    return (Unit(layer.name, layer.op, 0, (layer,)),) if is_merge else ()
-
-
-def _weighted(layer: Layer, feeding: Sequence[str]) -> tuple[Unit, ...]:
-    """The unit of a layer with tensors, after an attention where a dense layer joins three values."""
-    tensors = tuple((tensor.role, tensor) for tensor in layer.tensors)
-    unit = Unit(layer.name, family(layer), main_size(layer), (layer,), tensors)
-    if layer.op not in DENSE or len(feeding) <= 2:
-        return (unit,)
-    return (Unit(str(UnitName(layer.name, ATTENTION)), "Attention", 0, (layer,)), unit)
-
-
-def _halves(layer: Layer) -> tuple[Unit, ...]:
-    """A separable convolution as the depthwise and the pointwise one that exporters write."""
-    depth = next(t for t in layer.tensors if t.role == "depthwise_kernel")
-    rest = tuple(
-        ("kernel" if t.role == "pointwise_kernel" else t.role, t) for t in layer.tensors if t is not depth
-    )
-    point = next(t for role, t in rest if role == "kernel")
-    return (
-        Unit(
-            str(UnitName(layer.name, DEPTHWISE)), "DepthwiseConv", depth.size, (layer,), (("kernel", depth),)
-        ),
-        Unit(layer.name, "Linear", point.size, (layer,), rest),
-    )
-
-
-def _directions(layer: Layer) -> tuple[Unit, Unit, Unit]:
-    """Both directions of a bidirectional layer and what joins their outputs, as formats write them that keep
-    two layers.
-    """
-    tensors = tuple((t.role, t) for t in layer.tensors)
-    one, two = (
-        Unit(str(UnitName(layer.name, side)), family(layer), main_size(layer) // 2, (layer,), tensors)
-        for side in (FORWARD, BACKWARD)
-    )
-    return one, two, Unit(str(UnitName(layer.name, DIRECTIONS)), "Concat", 0, (layer,))
-
-
-def _parts(layer: Layer, parts: Sequence[Part]) -> tuple[Unit, ...]:
-    whole = _units_of(layer, ("",))[0]
-    sizes = (whole.size * p.length // p.width for p in parts)
-    return tuple(
-        replace(whole, name=str(UnitName(layer.name, f"{FUSED_PART}{i}")), size=n, part=p)
-        for i, (p, n) in enumerate(zip(parts, sizes, strict=True))
-    )
-
-
-def _extended(unit: Unit, layer: Layer) -> Unit:
-    tensors = (*unit.tensors, *((f"{t.role}{len(unit.members)}", t) for t in layer.tensors))
-    return replace(unit, members=(*unit.members, layer), tensors=tensors)
