@@ -49,8 +49,11 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
 
 
 def sync(path: Path) -> None:
-    """A file or folder on the disk before more happens. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """A file or folder on the disk before more happens. Raises OSError.
+
+    A file is opened for writing: Windows syncs no other.
+    """
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(descriptor)
     finally:

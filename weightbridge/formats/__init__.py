@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from weightbridge.errors import ModelError, Unsupported, UsageError
+from weightbridge.errors import Corrupt, ModelError, Unsupported, UsageError
 from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.sniffing.suffixes import suffix_findings
@@ -65,7 +65,20 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
             raise
         where = f"{path}: {error.where}" if error.where else str(path)
         raise type(error)(error.message, where=where, fix=error.fix) from error
+    _refuse_nul(graph)
     return replace(graph, findings=(*suffix_findings(path, graph.format), *graph.findings))
+
+
+def _refuse_nul(graph: LayerGraph) -> None:
+    """Raises Corrupt for a name with a zero character, which no framework writes."""
+    names = (*(layer.name for layer in graph.layers), *(tensor.name for tensor in graph.tensors))
+    named = next((name for name in names if "\0" in name), None)
+    if named is not None:
+        raise Corrupt(
+            f"the name {named!r} has a zero character in it",
+            where=graph.path,
+            fix="Rename it, or save the model again",
+        )
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

@@ -1,12 +1,14 @@
 """Regions of files and of zip members, which are unpacked only where they are deflated."""
 
 import io
+import lzma
 import os
 import shutil
 import struct
 import tempfile
 import weakref
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +28,10 @@ _BROKEN = (  # what zipfile raises over a damaged archive
     OSError,
     ValueError,
     struct.error,
+    zlib.error,
+    lzma.LZMAError,
 )
+CHUNK = 1 << 20  # a member is unpacked by so many bytes, whatever size it declares
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +128,18 @@ def check_sums(path: Path) -> None:
 
 def read_member(opened: zipfile.ZipFile, name: str, where: str) -> bytes:
     """A small member's bytes."""
-    refuse_bomb(member_info(opened, name, where), where)
-    return opened.read(name)
+    info = member_info(opened, name, where)
+    refuse_bomb(info, where)
+    with opened.open(info) as member:
+        content = b"".join(iter(lambda: member.read(CHUNK), b""))
+    if len(content) != info.file_size:
+        raise _wrong_size(info, len(content), f"{where}: {name}")
+    return content
+
+
+def _wrong_size(info: zipfile.ZipInfo, held: int, where: str) -> Corrupt:
+    message = f"the member declares {info.file_size} bytes and holds {held}"
+    return Corrupt(message, where=where, fix="Get the file again")
 
 
 def member_info(opened: zipfile.ZipFile, name: str, where: str) -> zipfile.ZipInfo:
@@ -191,8 +206,11 @@ def _spilled(opened: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> Regi
     keep = _Keep()
     weakref.finalize(keep, Path(name).unlink, missing_ok=True)
     with os.fdopen(handle, "wb") as file, opened.open(info) as member:
-        shutil.copyfileobj(member, file, 1 << 20)
-    return Region(Path(name), 0, Path(name).stat().st_size, label, keep)
+        shutil.copyfileobj(member, file, CHUNK)
+    size = Path(name).stat().st_size
+    if size != info.file_size:
+        raise _wrong_size(info, size, label)
+    return Region(Path(name), 0, size, label, keep)
 
 
 class _Keep:

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import UsageError
+from weightbridge.formats.containers import archive as open_zip
 from weightbridge.formats.sniffing.content import sniff
 from weightbridge.model.graph import LayerGraph
 
@@ -117,7 +117,7 @@ def _read(path: Path) -> LayerGraph:
 
 def _extract(archive: Path, copy: Path) -> None:
     """Unpacks the weights; reading the copy checks it before anything is written to OUTPUT."""
-    with zipfile.ZipFile(archive) as opened, opened.open(WEIGHTS) as member, copy.open("wb") as file:
+    with open_zip(archive) as opened, opened.open(WEIGHTS) as member, copy.open("wb") as file:
         shutil.copyfileobj(member, file, 1 << 20)
 
 

@@ -20,6 +20,12 @@ from weightbridge.model.tensors import Array, Tensor
 __all__ = ["folded", "read", "write"]
 
 
+LATEST_IR, LATEST_OPSET = 14, 28  # versions of the file format and of the operators
+FIRST_WITH_OPSETS = 3  # the version of the file format from which a file says its operators' version
+STANDARD = ("", "ai.onnx")
+EXPORT_AGAIN = "Export the model again with a current exporter"
+
+
 def read(path: Path) -> LayerGraph:
     """The layer graph of an ONNX file; no weight's bytes are read. Raises a ModelError."""
     model, found = folded(path)
@@ -67,7 +73,7 @@ def folded(path: Path) -> tuple[Model, Folded]:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             model = parse_model(data)
-            opset = max((v for k, v in model.opsets.items() if k in ("", "ai.onnx")), default=1)
+            opset = max((v for k, v in model.opsets.items() if k in STANDARD), default=1)
             load = _loaders(path, model, len(data))
             return model, fold(model.graph, opset, lambda header: load(header)(), load)
     except (OSError, ValueError) as error:
@@ -116,6 +122,16 @@ def _files(path: Path, headers: Iterable[TensorHeader]) -> tuple[str, ...]:
 
 
 def _findings(path: Path, model: Model) -> Iterable[Finding]:
+    if not 0 < model.ir_version <= LATEST_IR:
+        message = f"{path.name}: version {model.ir_version} of ONNX's file format, known are 1 to {LATEST_IR}"
+        yield finding("WB107", message, fix=f"{EXPORT_AGAIN}, or use a newer weightbridge")
+    opset = next((version for domain, version in model.opsets.items() if domain in STANDARD), None)
+    if opset is None and model.ir_version >= FIRST_WITH_OPSETS:
+        message = f"{path.name}: the file does not say which version of ONNX's operators it uses"
+        yield finding("WB107", message, fix=EXPORT_AGAIN)
+    elif opset is not None and not 0 < opset <= LATEST_OPSET:
+        message = f"{path.name}: version {opset} of ONNX's operators, known are 1 to {LATEST_OPSET}"
+        yield finding("WB107", message, fix=f"{EXPORT_AGAIN}, or use a newer weightbridge")
     if model.graph.sparse:
         message = f"{path.name}: {model.graph.sparse} sparse initializers, which are not read"
         yield finding("WB107", message, fix="Export the model with dense weights")

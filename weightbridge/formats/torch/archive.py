@@ -87,7 +87,8 @@ def _byte_order(
     """Whether the numbers are big-endian; files of PyTorch before 2.1 do not say it, and are not."""
     if name not in members:
         return False
-    order = opened.read(name) if members[name].file_size <= LONGEST_BYTE_ORDER else b""
+    is_short = members[name].file_size <= LONGEST_BYTE_ORDER
+    order = read_member(opened, name, str(path)) if is_short else b""
     if order not in (b"little", b"big"):
         raise Corrupt("the byte order is neither little nor big", where=f"{path}: {name}", fix=DAMAGED)
     return order == b"big"

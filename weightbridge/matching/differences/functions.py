@@ -98,8 +98,7 @@ def _comparable(is_same_framework: bool, op: str) -> tuple[str, ...]:
     names = (*INFERENCE, *TRAINING, *VARIANTS.get(op, ()))
     if is_same_framework:
         return names
-    own = OWN | {"padding"} if op == "ConvTranspose" else OWN
-    return tuple(name for name in names if name not in own)
+    return tuple(name for name in names if name not in OWN)
 
 
 def _are_alike(a: Any, b: Any) -> bool:

@@ -6,6 +6,7 @@ With the padding layer before it and the activation behind it taken in.
 from collections.abc import Mapping
 from typing import Any
 
+from weightbridge.matching.units.cut_off import cut_off
 from weightbridge.matching.units.directions import direction_of
 from weightbridge.matching.units.unit_names import DEPTHWISE, FUSED_PART, parse_unit_name
 from weightbridge.matching.units.units import Unit
@@ -35,6 +36,8 @@ def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
         attributes["padding"] = _padding(graph, layer)
     if layer.op in NORMED_OR_ACTIVATED and graph.has_flow:
         attributes["activation"] = _activation(graph, layer)
+    if layer.op == "ConvTranspose" and "padding" in attributes:
+        attributes["padding"] = cut_off(graph, layer)
     if layer.op not in FORWARD_CONVOLUTIONS | {"ConvTranspose"}:
         attributes.pop("padding", None)
     return {name: value for name, value in attributes.items() if value is not None}

@@ -31,7 +31,8 @@ def convolution(class_name: str, config: Config, shape: Shape | None) -> Attribu
     if "Depthwise" in class_name or "Separable" in class_name:
         found["depth_multiplier"] = int(config.get("depth_multiplier", 1))
     if config.get("output_padding") is not None:
-        found["output_padding"] = per_axis(config["output_padding"], len(sizes["kernel"]))
+        extra = per_axis(config["output_padding"], len(sizes["kernel"]))
+        found |= {"output_padding": extra, "padding": _cut_off_but(extra, config, sizes)}
     return found | {key: config[key] for key in ("kernel_axes", "kernel_flipped") if key in config}
 
 
@@ -64,6 +65,20 @@ def _cut_off(sizes: dict[str, tuple[int, ...]]) -> tuple[tuple[int, int], ...]:
         before = surplus // 2
         padding.append((before, surplus - before))
     return tuple(padding)
+
+
+def _cut_off_but(
+    extra: tuple[int, ...], config: Config, sizes: dict[str, tuple[int, ...]]
+) -> tuple[tuple[int, int], ...]:
+    """The same where `output_padding` is given, which is part of it, as Keras computes it with TensorFlow.
+
+    3, stride 2, same, 1 more -> (0, 1); 3, stride 2, valid, 1 more -> (0, -1)
+    """
+    is_same = str(config.get("padding", "valid")).lower() == "same"
+    spans = [d * (k - 1) + 1 for k, d in zip(sizes["kernel"], sizes["dilation"], strict=True)]
+    surplus = [(2 * (span // 2) if is_same else 0) - more for span, more in zip(spans, extra, strict=True)]
+    before = [max(n, 0) // 2 if is_same else 0 for n in surplus]
+    return tuple((first, n - first) for first, n in zip(before, surplus, strict=True))
 
 
 def pool(class_name: str, config: Config, shape: Shape | None) -> Attributes:

@@ -1,6 +1,7 @@
 """Keras files loaded by Keras, after a look at the config: nothing in a file is executed or imported."""
 
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -120,13 +121,16 @@ def _label(part: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _suffixed(path: Path, suffix: str) -> Iterator[str]:
-    """A link with the suffix that Keras goes by, for files that are called otherwise."""
+    """A link, or else a copy, with the suffix that Keras goes by, for files that are called otherwise."""
     if path.name.endswith(suffix):
         yield str(path)
         return
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
         link = os.path.join(folder, f"model{suffix}")
-        os.symlink(path.resolve(), link)
+        try:
+            os.symlink(path.resolve(), link)
+        except OSError:  # Windows asks for a privilege, some file systems have no links
+            shutil.copyfile(path, link)
         yield link
 
 

@@ -45,12 +45,25 @@ def transposed_convolution(site: Site, node: Node, index: int) -> Draft | None:
     window = _sliding(site, node, size)
     if window is None:
         return None
-    found = window | {"groups": groups, "filters": shape[1] * groups}
-    extra = node.attributes.get("output_padding")
-    if extra and any(extra):
-        found["output_padding"] = tuple(extra)
+    found = window | {"groups": groups, "filters": shape[1] * groups} | _of_output(node, window)
     slot = Slot("kernel", constant, f"i o {SPACE.get(len(size), '')}")
     return _with_weights(site, node, index, "ConvTranspose", found, slot)
+
+
+def _of_output(node: Node, window: dict[str, Any]) -> dict[str, Any]:
+    """What is added to a transposed convolution's output, and what `same` cuts off it."""
+    rank = len(window["kernel_size"])
+    extra = tuple(node.attributes.get("output_padding") or (0,) * rank)
+    if len(extra) != rank or "output_shape" in node.attributes:
+        return {"padding": "unknown"}
+    found = {"output_padding": extra} if any(extra) else {}
+    if window["padding"] not in ("same", "same_lower"):
+        return found
+    sizes = zip(window["kernel_size"], window["dilation"], window["strides"], extra, strict=True)
+    surplus = [d * (k - 1) + 1 - s + added for k, d, s, added in sizes]
+    is_upper = window["padding"] == "same"
+    halves = [(n // 2, n - n // 2) if is_upper else (n - n // 2, n // 2) for n in surplus]
+    return {**found, "padding": tuple(halves)}
 
 
 def _kernel(site: Site, node: Node) -> tuple[Constant, tuple[int, ...]] | None:

@@ -15,7 +15,7 @@ from weightbridge.formats.onnx.quantised.values import Values, argument, values_
 from weightbridge.formats.onnx.values.constants import FACTOR
 
 MICROSOFT = "com.microsoft"
-ADDED = "\0"  # in the names of values that the file does not have
+ADDED = ":weightbridge:"  # in the names of values that the file does not have
 CONVOLUTIONS = {"ConvInteger": "Conv", "QLinearConv": "Conv"}
 
 
