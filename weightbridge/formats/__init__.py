@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from weightbridge.errors import Corrupt, ModelError, Unsupported, UsageError
+from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.sniffing.suffixes import suffix_findings
@@ -15,7 +15,18 @@ from weightbridge.formats.templates import template_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 
-__all__ = ["FORMATS", "RUNNERS", "InputSpec", "Runner", "read", "runner", "sniff", "template_of", "write"]
+__all__ = [
+    "FORMATS",
+    "RUNNERS",
+    "InputSpec",
+    "Runner",
+    "read",
+    "refuse_to_run",
+    "runner",
+    "sniff",
+    "template_of",
+    "write",
+]
 
 FORMATS: dict[str, str] = {
     "keras-zip": "weightbridge.formats.keras.zip",
@@ -54,7 +65,7 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     path = _path(model)
     if path is None:
         live = _live(model, arguments)
-        graph: LayerGraph = import_module(FORMATS["python"]).read(live)
+        graph: LayerGraph = framework_module(FORMATS["python"]).read(live)
         return replace(graph, path=model) if isinstance(model, str) else graph
     format = sniff(path)
     try:
@@ -99,6 +110,20 @@ def runner(model: Any, dtype: str = "float32", arguments: Mapping[str, Any] | No
     return running
 
 
+def refuse_to_run(model: Any) -> None:
+    """Raises as `runner` would for a file that holds weights alone, or code: no framework is imported for it."""
+    path = _path(model)
+    format = "python" if path is None else sniff(path)
+    if path is None or format not in FORMATS:
+        return
+    if format not in RUNNERS:
+        raise _weights_alone(format, str(path))
+    if format.startswith("keras"):
+        from weightbridge.formats.keras.architecture.refusals import config_of, refuse_code  # only to run
+
+        refuse_code(config_of(path), str(path))
+
+
 def _path(model: Any) -> Path | None:
     """The path of a model that is a file; None for a live model and for `py:...`."""
     if isinstance(model, Path):
@@ -114,24 +139,25 @@ def _live(model: Any, arguments: Mapping[str, Any] | None) -> Any:
                 fix="leave them out for a model that is there already",
             )
         return model
-    return import_module(FORMATS["python"]).load_callable(model, dict(arguments or {}))
+    return framework_module(FORMATS["python"]).load_callable(model, dict(arguments or {}))
 
 
 def _module(table: Mapping[str, str], format: str, model: Any) -> ModuleType:
     if format in table:
-        return import_module(table[format])
+        return framework_module(table[format])
     where = str(model) if isinstance(model, str | Path) else ""
     if format in FORMATS:
-        raise Unsupported(
-            f"a {format} file holds weights and no graph, so it cannot be run",
-            where=where,
-            fix="give the model that they belong to",
-        )
+        raise _weights_alone(format, where)
     raise Unsupported(
         f"this is a {format} file, which weightbridge does not read yet",
         where=where,
         fix=_capitalised(UNREAD[format]),
     )
+
+
+def _weights_alone(format: str, where: str) -> Unsupported:
+    message = f"a {format} file holds weights and no graph, so it cannot be run"
+    return Unsupported(message, where=where, fix="give the model that they belong to")
 
 
 def _capitalised(text: str) -> str:

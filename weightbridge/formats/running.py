@@ -1,10 +1,16 @@
 """Runner: a model that can be run on arrays, whatever framework runs it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
-from weightbridge.model.tensors import Array
+from weightbridge.model.tensors import Array, dtype_of
+
+Shape = tuple[int | None, ...]
+Change = Callable[[str, Array], Array]  # the name of a layer and one of its weights -> that weight changed
+TEXT = "string"
+# One unit in the last place of 1.0: how coarse a dtype is.
+ULPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,14 +18,41 @@ class InputSpec:
     """One input of a model.
 
     shape: with the batch axis; None for an axis of any length.
-    dtype: numpy's name. vocabulary: for integer inputs, the number of values that are allowed, None where it
-    is not known.
+    dtype: numpy's name, or `string`. vocabulary: for integer inputs, the number of values that are allowed,
+    None where it is not known. words: for text, some that the model knows.
     """
 
     name: str
-    shape: tuple[int | None, ...]
+    shape: Shape
     dtype: str
     vocabulary: int | None = None
+    words: tuple[str, ...] = ()
+
+    def typed(self, array: Array) -> Array:
+        """The array in this input's dtype; text stays as it is."""
+        return array if self.dtype == TEXT else array.astype(dtype_of(self.dtype))
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """The coarsest floating-point dtypes that a model computes in and stores weights in."""
+
+    compute: str = "float32"
+    storage: str = "float32"
+
+    @property
+    def coarsest(self) -> str:
+        return coarsest((self.compute, self.storage))
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether anything in it is coarser than float32."""
+        return ULPS[self.coarsest] > ULPS["float32"]
+
+
+def coarsest(dtypes: Iterable[str]) -> str:
+    """The floating-point dtype with the fewest digits; float32 where there is none."""
+    return max((d for d in dtypes if d in ULPS), key=ULPS.__getitem__, default="float32")
 
 
 class Runner(Protocol):
@@ -55,3 +88,29 @@ class Observable(Runner, Protocol):
 
     @property
     def logits(self) -> Mapping[str, Saturation]: ...
+
+
+@runtime_checkable
+class Adjustable(Runner, Protocol):
+    """A runner that can be had in other shapes, and with other weights."""
+
+    @property
+    def precision(self) -> Precision: ...
+
+    @property
+    def stored(self) -> Mapping[str, str]:
+        """The coarsest dtype that each layer stores a weight in."""
+        ...
+
+    def resized(self, shapes: Sequence[Shape]) -> Runner:
+        """The same weights for inputs of these shapes; RunError where they only fit the shape they have."""
+        ...
+
+    def with_weights(self, change: Change) -> Runner:
+        """The same model, each of whose floating-point weights is changed."""
+        ...
+
+
+def fitting(runner: Runner, shapes: Sequence[Shape]) -> tuple[InputSpec, ...]:
+    """The inputs of a runner with other shapes."""
+    return tuple(replace(spec, shape=shape) for spec, shape in zip(runner.inputs, shapes, strict=True))

@@ -11,6 +11,7 @@ from typing import Any
 
 from weightbridge.errors import UsageError
 from weightbridge.formats.containers import archive as open_zip
+from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.sniffing.content import sniff
 from weightbridge.model.graph import LayerGraph
 
@@ -69,7 +70,7 @@ def _is_code(target: Any) -> bool:
 
 def _from_code(target: Any, copy: Path, arguments: Mapping[str, Any] | None) -> LayerGraph:
     """The code is called once: what it builds may be another model every time."""
-    live = import_module("weightbridge.formats.keras.framework.live")
+    live = framework_module("weightbridge.formats.keras.framework.live")
     model = live.load_callable(target, dict(arguments or {})) if isinstance(target, str) else target
     graph: LayerGraph = live.read(model)
     if copy.suffix == ".safetensors":
@@ -86,8 +87,8 @@ def _from_file(target: Path, format: str, copy: Path, output: Path) -> LayerGrap
     elif copy.name.endswith(".weights.h5") and format == "keras-zip":
         _extract(target, copy)
     elif copy.suffix in (".h5", ".hdf5", ".keras") and format in WHOLE:
-        model = import_module("weightbridge.formats.keras.framework.load").load(target)
-        _save(import_module("weightbridge.formats.keras.framework.live"), model, copy)
+        model = framework_module("weightbridge.formats.keras.framework.load").load(target)
+        _save(framework_module("weightbridge.formats.keras.framework.live"), model, copy)
     else:
         raise _unwritable(format, copy, output)
     return graph

@@ -1,50 +1,81 @@
 """The inputs of a Keras model: names, shapes, dtypes, and the vocabulary that an Embedding reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from weightbridge.errors import RunError
-from weightbridge.formats.running import InputSpec
+from weightbridge.formats.running import InputSpec, Shape
+
+MOST_WORDS = 1000
 
 
 def input_specs(model: Any, where: str) -> tuple[InputSpec, ...]:
     """RunError for a model that has never been built: nobody knows what it takes."""
     if getattr(model, "inputs", None):
         return tuple(_spec(model, tensor) for tensor in model.inputs)
-    shape = _built_shape(model)
-    if shape is None:
+    shapes = _built_shapes(model)
+    if not shapes:
         raise RunError(
             "the model has no inputs: it was never built",
             where=where,
             fix="Call it once on data, or build(input_shape) it",
         )
-    first = next(iter(_embeddings(model)), None)
-    return (InputSpec("inputs", (None, *shape[1:]), "int32" if first else model.compute_dtype, first),)
+    first, words = next(iter(_embeddings(model)), None), _words_of(model)
+    dtype = "string" if words else "int32" if first else "float32"
+    return tuple(InputSpec(name, (None, *s[1:]), dtype, first, words) for name, s in shapes.items())
 
 
 def _spec(model: Any, tensor: Any) -> InputSpec:
     """Named after the input layer: the tensor's own name is another in every copy of the model."""
-    name = tensor._keras_history.operation.name
-    return InputSpec(
-        name, tuple(tensor.shape), keras.backend.standardize_dtype(tensor.dtype), _vocabulary(model, tensor)
-    )
+    name, dtype = tensor._keras_history.operation.name, keras.backend.standardize_dtype(tensor.dtype)
+    words = _words_of(model) if dtype == "string" else ()
+    return InputSpec(name, tuple(tensor.shape), dtype, _vocabulary(model, tensor), words)
 
 
-def feed(model: Any, arrays: list[Any]) -> Any:
+def feed(model: Any, specs: Sequence[InputSpec], arrays: list[Any]) -> Any:
     """The arrays, in the order of `input_specs`, in the structure that the model is called with."""
     structure = getattr(model, "_inputs_struct", None)
-    if structure is None:
-        return arrays[0]
-    return keras.tree.pack_sequence_as(structure, arrays)
+    if structure is not None:
+        return keras.tree.pack_sequence_as(structure, arrays)
+    shape = _built_config(model).get("input_shape")
+    if isinstance(shape, dict):
+        return {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
+    return arrays if _is_several(shape) else arrays[0]
 
 
-def _built_shape(model: Any) -> tuple[int | None, ...] | None:
-    config = model.get_build_config() if model.built else None
-    shape = (config or {}).get("input_shape")
-    is_single = isinstance(shape, list | tuple) and all(n is None or isinstance(n, int) for n in shape)
-    return tuple(shape) if is_single and shape else None
+def _built_shapes(model: Any) -> dict[str, Shape]:
+    """The shapes that a subclassed model was built with, by the keys or places of what it is called with."""
+    shape = _built_config(model).get("input_shape")
+    if isinstance(shape, dict):
+        return {name: tuple(one) for name, one in shape.items() if _is_shape(one)}
+    if not isinstance(shape, list | tuple):
+        return {}
+    if _is_several(shape):
+        return {f"inputs_{i}": tuple(one) for i, one in enumerate(shape)}
+    return {"inputs": tuple(shape)} if _is_shape(shape) else {}
+
+
+def _built_config(model: Any) -> Mapping[str, Any]:
+    return (model.get_build_config() if model.built else None) or {}
+
+
+def _is_shape(shape: Any) -> bool:
+    is_list = isinstance(shape, list | tuple) and bool(shape)
+    return is_list and all(n is None or isinstance(n, int) for n in shape)
+
+
+def _is_several(shape: Any) -> bool:
+    return isinstance(shape, list | tuple) and bool(shape) and all(map(_is_shape, shape))
+
+
+def _words_of(model: Any) -> tuple[str, ...]:
+    """The words that the model's lookups know, without their marks for what is missing or unknown."""
+    looking = (keras.layers.StringLookup, keras.layers.TextVectorization)
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, looking)]
+    words = dict.fromkeys(str(word) for layer in layers for word in layer.get_vocabulary())
+    return tuple(word for word in words if word and word != "[UNK]")[:MOST_WORDS]
 
 
 def _vocabulary(model: Any, tensor: Any) -> int | None:

@@ -7,7 +7,10 @@ from typing import Any
 import keras
 
 from weightbridge.errors import RunError
+from weightbridge.formats.keras.framework.backends import as_array, inference
 from weightbridge.formats.keras.framework.settle import settle, with_words_of
+from weightbridge.formats.keras.framework.walk import live_layers
+from weightbridge.formats.running import Precision, coarsest
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -17,19 +20,36 @@ def rebuilt(model: Any, dtype: str, where: str) -> Any:
     not allow that.
     """
     try:
-        with in_float(dtype):
+        with in_float(dtype), inference(dtype):
             config = cast_config(model.get_config(), dtype)
             clone = type(model).from_config(config)
             if not clone.built:
                 clone.build_from_config(model.get_build_config())
             with_words_of(model, clone)
-            clone.set_weights(model.get_weights())
+            clone.set_weights([as_array(weight.value) for weight in model.weights])
             settle(clone)
     except Exception as error:  # custom layers raise what they like
         raise RunError(
             f"the model cannot be rebuilt in {dtype}: {type(error).__name__}: {str(error)[:200]}", where=where
         ) from error
     return clone
+
+
+def precision_of(model: Any) -> Precision:
+    """The coarsest dtypes that any layer computes in, and that any weight is stored in."""
+    layers = [layer for layer in model._flatten_layers() if layer is not model and layer.weights]
+    weights = [keras.backend.standardize_dtype(weight.dtype) for weight in model.weights]
+    compute = (layer.compute_dtype for layer in layers)
+    return Precision(coarsest(compute), coarsest(weights))
+
+
+def stored_dtypes(model: Any) -> dict[str, str]:
+    """The coarsest dtype of each layer's own weights."""
+    own = {id(weight): one.name for one in live_layers(model) for weight in one.layer.weights}
+    dtypes: dict[str, list[str]] = {}
+    for weight in model.weights:
+        dtypes.setdefault(own.get(id(weight), ""), []).append(keras.backend.standardize_dtype(weight.dtype))
+    return {name: coarsest(held) for name, held in dtypes.items()}
 
 
 @contextmanager

@@ -1,10 +1,7 @@
-"""Runner for Keras models, from files or live.
+"""Runner for Keras models, from files or live, on each of Keras's backends."""
 
-Outputs, activations of named layers, logits, and a rebuild in float64.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +9,28 @@ import keras
 import numpy as np
 
 from weightbridge.errors import RunError
+from weightbridge.formats.keras.framework.backends import (
+    as_array,
+    as_tensor,
+    compiled,
+    inference,
+    is_concrete,
+    is_of_graph,
+)
 from weightbridge.formats.keras.framework.inputs import feed, input_specs
 from weightbridge.formats.keras.framework.load import load
-from weightbridge.formats.keras.framework.logits import FinalStep, final_step, recorded, replaced
-from weightbridge.formats.keras.framework.precision import in_float, rebuilt
-from weightbridge.formats.keras.framework.walk import LiveLayer, live_layers
-from weightbridge.formats.running import InputSpec, Saturation
+from weightbridge.formats.keras.framework.logits import FinalStep, final_step
+from weightbridge.formats.keras.framework.observe import call_names, key_of, observable, observing
+from weightbridge.formats.keras.framework.precision import in_float, precision_of, rebuilt, stored_dtypes
+from weightbridge.formats.keras.framework.shapes import reshaped
+from weightbridge.formats.keras.framework.state import Values, changed_values, holding
+from weightbridge.formats.keras.framework.storage import storage_of
+from weightbridge.formats.keras.framework.walk import live_layers
+from weightbridge.formats.running import Change, InputSpec, Precision, Saturation, Shape, fitting
 from weightbridge.model.tensors import Array
 
-LOOPED = (
-    keras.layers.TimeDistributed,
-)  # what these hold runs inside a traced loop, where nothing can be observed
+# In eager mode these run step by step, in Python: a hundred times as long as compiled.
+STEPWISE = (keras.layers.RNN, keras.layers.TimeDistributed)
 
 
 def runner(model: Any, dtype: str = "float32") -> "KerasRunner":
@@ -38,22 +46,29 @@ def runner(model: Any, dtype: str = "float32") -> "KerasRunner":
 
 
 class KerasRunner:
-    """A built Keras model in inference mode.
+    """A built Keras model in inference mode. Its layers are observed while they run.
 
-    Its layers are observed while they run; the model itself is never changed.
+    values: what variables hold in place of their own values. The model itself is never changed: it runs in a
+    scope of its own, where states of recurrent layers end with the run.
     """
 
-    def __init__(self, model: Any, dtype: str, where: str) -> None:
-        self._model, self._dtype, self._where = model, dtype, where
-        self._inputs = input_specs(model, where)
+    def __init__(
+        self,
+        model: Any,
+        dtype: str,
+        where: str,
+        values: Values = (),
+        inputs: tuple[InputSpec, ...] | None = None,
+    ) -> None:
+        self._model, self._dtype, self._where, self._values = model, dtype, where, values
+        self._inputs = inputs if inputs is not None else input_specs(model, where)
         tensors = getattr(model, "outputs", None) or []
         self._outputs = _unique(getattr(model, "output_names", None) or ["output"])
         steps = zip(self._outputs, map(final_step, tensors), strict=False)
         self._steps: dict[str, FinalStep] = {name: step for name, step in steps if step is not None}
-        self._layers = {one.name: one.layer for one in _observable(live_layers(model))}
-        self._calls = tuple(
-            name for base, layer in self._layers.items() for name in _call_names(model, base, layer)
-        )
+        self._layers = {one.name: one.layer for one in observable(live_layers(model))}
+        self._is_stepwise = any(isinstance(layer, STEPWISE) for layer in model._flatten_layers())
+        self._compiled: dict[tuple[str, ...], Callable[..., Any] | None] = {}
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -63,13 +78,43 @@ class KerasRunner:
     def outputs(self) -> tuple[str, ...]:
         return self._outputs
 
-    @property
+    @cached_property
     def layers(self) -> tuple[str, ...]:
-        return self._calls
+        named = self._layers.items()
+        return tuple(name for base, layer in named for name in call_names(self._model, base, layer))
 
     @property
     def logits(self) -> Mapping[str, Saturation]:
         return {name: step.saturation for name, step in self._steps.items()}
+
+    @cached_property
+    def precision(self) -> Precision:
+        return precision_of(self._model)
+
+    @cached_property
+    def stored(self) -> Mapping[str, str]:
+        return stored_dtypes(self._model)
+
+    def resized(self, shapes: Sequence[Shape]) -> "KerasRunner":
+        """The same weights in a model that takes these shapes. RunError where a layer is made for its own."""
+        if not getattr(self._model, "inputs", None):  # subclassed: its code takes what it takes
+            return KerasRunner(self._model, self._dtype, self._where, self._values, fitting(self, shapes))
+        if self._values:
+            raise RunError("a copy with other values keeps its shapes", where=self._where)
+        with in_float(self._dtype), inference(self._dtype):
+            model = reshaped(self._model, shapes, self._where)
+        return KerasRunner(model, self._dtype, self._where)
+
+    def with_weights(self, change: Change) -> "KerasRunner":
+        """The same model, whose floating-point weights are changed while it runs."""
+        values = changed_values(self._model, self._values, change)
+        return KerasRunner(self._model, self._dtype, self._where, values, self._inputs)
+
+    def with_values(self, values: Iterable[tuple[str, Array]]) -> "KerasRunner":
+        """The same model, in which the variables of these keys (as `live.read` gives them) hold other values."""
+        variables = storage_of(self._model).variables
+        held = tuple((variables[key], value) for key, value in values)
+        return KerasRunner(self._model, self._dtype, self._where, held, self._inputs)
 
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """Outputs in their order, then `layer:<name>` or `logits:<output>` for each of `layers`.
@@ -79,89 +124,61 @@ class KerasRunner:
         inside attention), or what runs inside a traced loop, is left out. RunError where the model cannot
         run, or has no such layer.
         """
-        arrays = [np.asarray(feeds[spec.name], spec.dtype) for spec in self._inputs]
-        found: dict[str, Any] = {}
+        arrays = [feeds[spec.name] for spec in self._inputs]
+        typed = [spec.typed(array) for spec, array in zip(self._inputs, arrays, strict=True)]
         try:
-            with in_float(self._dtype), self._observing(layers, found):
-                _reset(self._model)
-                outputs = keras.tree.flatten(self._model(feed(self._model, arrays), training=False))
+            with in_float(self._dtype), inference(self._dtype):
+                outputs, found = self._called(tuple(layers), typed)
+                results = [as_array(output) for output in outputs]
+                shown = {key: as_array(found[key]) for key in map(key_of, layers) if key in found}
         except RunError:
             raise
-        except Exception as error:  # whatever a layer, or TensorFlow, raises
-            raise RunError(
-                f"the model cannot run on {_shapes(arrays)}: {_last_line(error)}", where=self._where
-            ) from error
-        names = self._outputs if len(outputs) == len(self._outputs) else _unique(["output"] * len(outputs))
-        result = {name: np.asarray(output) for name, output in zip(names, outputs, strict=True)}
-        return result | {
-            key: np.asarray(found[key]) for key in map(_key, layers) if _is_concrete(found.get(key))
-        }
+        except Exception as error:  # whatever a layer, or the backend, raises
+            message = f"the model cannot run on {_shapes(typed)}: {_last_line(error)}"
+            raise RunError(message, where=self._where) from error
+        names = self._outputs if len(results) == len(self._outputs) else _unique(["output"] * len(results))
+        return dict(zip(names, results, strict=True)) | shown
 
-    @contextmanager
-    def _observing(self, layers: Sequence[str], found: dict[str, Any]) -> Iterator[None]:
-        with ExitStack() as stack:
-            for name in layers:
-                if name.startswith("logits:"):
-                    stack.enter_context(recorded(self._steps[name.removeprefix("logits:")], found, name))
-                elif name.partition("#")[0] in self._layers:
-                    base = name.partition("#")[0]
-                    stack.enter_context(_watched(self._layers[base], found, f"layer:{base}"))
-                else:
-                    raise RunError(
-                        f"there is no layer {name!r} whose activation can be shown", where=self._where
-                    )
-            yield
+    def _called(self, layers: tuple[str, ...], arrays: list[Array]) -> tuple[list[Any], dict[str, Any]]:
+        """Compiled where that pays; a layer that runs in eager mode alone is run so from then on."""
+        tensors = [as_tensor(array) for array in arrays]
+        function = self._function(layers)
+        if function is not None:
+            try:
+                outputs, found = function([v.value for v in self._model.variables], tensors)
+                return outputs, found
+            except Exception:  # noqa: BLE001  # the eager run below says what is wrong, if anything is
+                eager = self._directly(layers, tensors)
+                self._compiled[layers] = None
+                return eager
+        return self._directly(layers, tensors)
 
+    def _function(self, layers: tuple[str, ...]) -> Callable[..., Any] | None:
+        if not self._is_stepwise:
+            return None
+        if layers not in self._compiled:
+            self._compiled[layers] = compiled(partial(self._traced, layers))
+        return self._compiled[layers]
 
-@contextmanager
-def _watched(layer: Any, found: dict[str, Any], key: str) -> Iterator[None]:
-    original, count = layer.call, 0
+    def _traced(
+        self, layers: tuple[str, ...], values: list[Any], tensors: list[Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
+        held = tuple(zip(self._model.variables, values, strict=True))
+        outputs, found = self._computed(layers, tensors, (*held, *self._values))
+        return outputs, {key: value for key, value in found.items() if is_of_graph(value, tensors[0])}
 
-    def watching(*args: Any, **kwargs: Any) -> Any:
-        nonlocal count
-        result = original(*args, **kwargs)
-        found[f"{key}#{count}" if count else key] = keras.tree.flatten(result)[0]
-        count += 1
-        return result
+    def _directly(self, layers: tuple[str, ...], tensors: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+        outputs, found = self._computed(layers, tensors, self._values)
+        return outputs, {key: value for key, value in found.items() if is_concrete(value)}
 
-    with replaced(layer, "call", watching):
-        yield
-
-
-def _observable(layers: Sequence[LiveLayer]) -> Iterator[LiveLayer]:
-    """The layers that are called with data in plain sight."""
-    looped = tuple(f"{one.name}/" for one in layers if isinstance(one.layer, LOOPED))
-    yield from (
-        one
-        for one in layers
-        if not isinstance(one.layer, keras.layers.InputLayer) and not one.name.startswith(looped)
-    )
-
-
-def _call_names(model: Any, name: str, layer: Any) -> Iterator[str]:
-    """`name`, and `name#1`, `name#2` for the later calls of a layer that the model shares."""
-    by_depth = getattr(getattr(model, "_functional", model), "_nodes_by_depth", {})
-    nodes = [node for depth in by_depth.values() for node in depth if node.operation is layer]
-    yield name
-    yield from (f"{name}#{i}" for i in range(1, len(nodes)))
-
-
-def _key(name: str) -> str:
-    return name if name.startswith("logits:") else f"layer:{name}"
-
-
-def _is_concrete(tensor: Any) -> bool:
-    """Inside a traced loop, tensors are symbols without values."""
-    return tensor is not None and (
-        isinstance(tensor, np.ndarray) or hasattr(tensor, "numpy") or not hasattr(tensor, "graph")
-    )
-
-
-def _reset(model: Any) -> None:
-    """Stateful layers start every run from zero, so that equal feeds give equal results."""
-    for layer in model._flatten_layers():
-        if getattr(layer, "stateful", False) and hasattr(layer, "reset_state"):
-            layer.reset_state()
+    def _computed(
+        self, layers: tuple[str, ...], tensors: list[Any], values: Values
+    ) -> tuple[list[Any], dict[str, Any]]:
+        found: dict[str, Any] = {}
+        watching = observing(layers, self._layers, self._steps, found, self._where)
+        with holding(self._model, values), watching:
+            outputs = self._model(feed(self._model, self._inputs, tensors), training=False)
+        return keras.tree.flatten(outputs), found
 
 
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
@@ -172,7 +189,7 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _shapes(arrays: Sequence[Array]) -> str:
-    return ", ".join(f"{array.dtype} {array.shape}" for array in arrays)
+    return ", ".join(f"{np.asarray(array).dtype} {np.shape(array)}" for array in arrays)
 
 
 def _last_line(error: Exception) -> str:

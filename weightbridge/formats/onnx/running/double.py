@@ -58,7 +58,7 @@ def in_double(model: Any) -> Any:
 
 
 def _convert(graph: Any) -> None:
-    kept = _kept(graph)
+    kept = kept_types(graph)
     for tensor in graph.initializer:
         if tensor.name not in kept:
             _widen(tensor)
@@ -71,7 +71,7 @@ def _convert(graph: Any) -> None:
         _name_type(node)
 
 
-def _kept(graph: Any) -> set[str]:
+def kept_types(graph: Any) -> set[str]:
     """The values whose type ONNX fixes."""
     kept: set[str] = set()
     for node in _nodes(graph):

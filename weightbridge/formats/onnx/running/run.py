@@ -12,16 +12,28 @@ from weightbridge.errors import RunError, Unsupported, UsageError
 from weightbridge.formats.onnx.file import folded
 from weightbridge.formats.onnx.layers import Folded
 from weightbridge.formats.onnx.proto import Model, Node
+from weightbridge.formats.onnx.running.change import changed, precision_of, reshaped
 from weightbridge.formats.onnx.running.sessions import Session, double_session, session
 from weightbridge.formats.onnx.tensors import DTYPES
-from weightbridge.formats.running import InputSpec, Saturation
+from weightbridge.formats.running import (
+    TEXT,
+    ULPS,
+    Change,
+    InputSpec,
+    Precision,
+    Saturation,
+    Shape,
+    coarsest,
+    fitting,
+)
 from weightbridge.model.graph import Layer
-from weightbridge.model.tensors import Array
+from weightbridge.model.tensors import Array, as_numbers
 from weightbridge.model.vocabulary import COPIES, RESHAPES, SINGLE_KERNEL_CONVOLUTIONS
 
 SATURATIONS: Mapping[str, Saturation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 VIEWS = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 PASSED = COPIES | RESHAPES | {"Slice"}
+STRING = int(onnx.TensorProto.STRING)
 TOO_MANY = 1_000_000_000  # products per item; onnx's reference takes a minute for them
 
 
@@ -57,6 +69,7 @@ class OnnxRunner:
 
     def __init__(self, path: Path, proto: Any, parsed: Model, found: Folded, dtype: str) -> None:
         self._path, self._proto, self._found, self._dtype = path, proto, found, dtype
+        self._parsed = parsed
         self._sessions: dict[tuple[str, ...], Session] = {}
         self._last_steps = _last_steps(parsed)
         self.outputs = tuple(o.name for o in parsed.graph.outputs)
@@ -68,19 +81,49 @@ class OnnxRunner:
     def logits(self) -> Mapping[str, Saturation]:
         return {output: saturation for output, (_, saturation) in self._last_steps.items()}
 
+    @property
+    def precision(self) -> Precision:
+        return precision_of(self._proto) if self._dtype == "float32" else Precision("float64", "float64")
+
+    @property
+    def stored(self) -> Mapping[str, str]:
+        layers = self._found.layers
+        return {layer.name: coarsest(t.dtype for t in layer.tensors) for layer in layers if layer.tensors}
+
+    def resized(self, shapes: Sequence[Shape]) -> "OnnxRunner":
+        """The same graph for inputs of these shapes. RunError where it holds a shape of its own."""
+        inputs = fitting(self, shapes)
+        proto = reshaped(self._proto, {spec.name: spec.shape for spec in inputs})
+        try:
+            other = OnnxRunner(self._path, proto, self._parsed, self._found, self._dtype)
+        except Unsupported as error:
+            raise RunError(error.message, where=error.where, fix=error.fix) from error
+        other.inputs = inputs
+        return other
+
+    def with_weights(self, change: Change) -> "OnnxRunner":
+        """The same graph with each floating-point weight changed."""
+        owners = {tensor.key: layer.name for layer in self._found.layers for tensor in layer.tensors}
+        if self._dtype == "float32":  # with what lies beside the file, which a copy holds itself
+            proto = changed(onnx.load(self._path), change, owners)
+        else:
+            proto = changed(self._proto, change, owners)
+        other = OnnxRunner(self._path, proto, self._parsed, self._found, self._dtype)
+        other.inputs = self.inputs
+        return other
+
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """The outputs in their order, then `layer:<name>` or `logits:<output>` for each name in `layers`.
 
         Raises RunError where the model does not run on these feeds, or has no such layer.
         """
         shown = {_key(name): self._value(name) for name in layers}
-        inputs = {
-            spec.name: np.asarray(feeds[spec.name], spec.dtype) for spec in self.inputs if spec.name in feeds
-        }
+        given = [spec for spec in self.inputs if spec.name in feeds]
+        inputs = {spec.name: spec.typed(np.asarray(feeds[spec.name])) for spec in given}
         extra = tuple(sorted(set(shown.values()) - set(self.outputs) - inputs.keys()))
         names = (*self.outputs, *extra)
         arrays = self._session(extra)(names, inputs)
-        values = {**inputs, **dict(zip(names, arrays, strict=True))}
+        values = {**inputs, **dict(zip(names, map(as_numbers, arrays), strict=True))}
         outputs = {name: values[name] for name in self.outputs}
         return outputs | {key: values[value] for key, value in shown.items()}
 
@@ -116,11 +159,15 @@ def _inputs(parsed: Model, found: Folded, dtype: str) -> tuple[InputSpec, ...]:
     for info in parsed.graph.inputs:
         if info.name not in names:
             continue
-        stored = DTYPES.get(info.elem_type, "float32")
+        stored = TEXT if info.elem_type == STRING else DTYPES.get(info.elem_type, "float32")
         vocabulary = _vocabulary(names[info.name], found, layers) if "int" in stored else None
-        input_dtype = dtype if stored == "float32" else stored
-        specs.append(InputSpec(info.name, info.shape or (), input_dtype, vocabulary))
+        specs.append(InputSpec(info.name, info.shape or (), _input_dtype(stored, dtype), vocabulary))
     return tuple(specs)
+
+
+def _input_dtype(stored: str, dtype: str) -> str:
+    """In a float64 run, narrower floats are fed in float64."""
+    return dtype if dtype == "float64" and stored in ULPS else stored
 
 
 def _vocabulary(name: str, found: Folded, layers: Mapping[str, Layer]) -> int | None:

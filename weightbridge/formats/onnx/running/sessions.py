@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from onnx.helper import tensor_dtype_to_np_dtype
 from onnx.reference import ReferenceEvaluator
 
 from weightbridge.errors import RunError, Unsupported
@@ -46,6 +47,7 @@ def session(proto: Any, path: Path) -> Session:
 def double_session(proto: Any, path: Path) -> Session:
     """The graph in float64. Raises Unsupported where neither onnxruntime nor onnx's reference can be had."""
     wide, single = in_double(proto), session(proto, path)
+    stored = {info.name: info.type.tensor_type.elem_type for info in proto.graph.input}
     native = _native(wide, path)
     reference: list[Any] = []
 
@@ -56,7 +58,7 @@ def double_session(proto: Any, path: Path) -> Session:
         if not reference:
             reference.append(_reference(wide, path))
         arrays = _evaluated(reference[0], names, feeds, path)
-        narrow = {name: _narrowed(array) for name, array in feeds.items()}
+        narrow = {name: _narrowed(array, stored.get(name)) for name, array in feeds.items()}
         _check_agreement(names, single(names, narrow), arrays, path)
         return arrays
 
@@ -81,8 +83,11 @@ def _native(
     return run
 
 
-def _narrowed(array: Array) -> Array:
-    return array.astype(np.float32) if array.dtype == np.float64 else array
+def _narrowed(array: Array, stored: int | None) -> Array:
+    """The array as the model itself takes it."""
+    if array.dtype != np.float64 or stored is None:
+        return array
+    return array.astype(tensor_dtype_to_np_dtype(stored))
 
 
 def _reference(wide: Any, path: Path) -> Any:

@@ -1,0 +1,50 @@
+"""Frameworks are imported late, here; one that cannot be imported is said with the variable that chooses it."""
+
+import os
+from importlib import import_module
+from types import ModuleType
+
+from weightbridge.errors import UsageError
+
+BACKEND = "KERAS_BACKEND"
+BACKENDS = ("tensorflow", "torch", "jax")
+OWN = "weightbridge"
+
+
+def framework_module(name: str) -> ModuleType:
+    """A module of ours that needs a framework. UsageError where that is missing, or KERAS_BACKEND is wrong."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == OWN:
+            raise
+        raise _missing(name, error) from error
+    except ValueError as error:  # Keras says so of a backend that it does not know
+        if "backend" not in str(error):
+            raise
+        raise _unknown(error) from error
+
+
+def _missing(name: str, error: ImportError) -> UsageError:
+    """Keras itself, the backend that was asked for, or what runs ONNX."""
+    missing = (error.name or "").partition(".")[0]
+    if missing == "onnxruntime":
+        fix = 'Install the extra: pip install "weightbridge-toolkit[onnxruntime]", or give --no-verify'
+        return UsageError("ONNX models are run by onnxruntime, which is not installed", fix=fix)
+    if missing == "keras":
+        fix = 'Install the extra: pip install "weightbridge-toolkit[tensorflow]", or give --no-verify'
+        return UsageError("Keras models are run by Keras, which is not installed", fix=fix)
+    if not name.startswith(f"{OWN}.formats.keras"):
+        return UsageError(f"{missing or 'a module'} cannot be imported: {error}", fix=f"Install {missing}")
+    fix = f"Install {missing or 'it'}, or set {BACKEND} to one of {', '.join(BACKENDS)} that is installed"
+    return UsageError(f"{BACKEND} is {_chosen()}, which cannot be imported: {error}", fix=fix)
+
+
+def _unknown(error: ValueError) -> UsageError:
+    fix = f"Set {BACKEND} to one of {', '.join(BACKENDS)}, or take it away"
+    return UsageError(f"{BACKEND} is {_chosen()}, which Keras does not know ({error})", fix=fix)
+
+
+def _chosen() -> str:
+    """What the variable holds; without it Keras goes by its own settings, and else takes TensorFlow."""
+    return repr(os.environ[BACKEND]) if os.environ.get(BACKEND) else "not set (Keras then takes tensorflow)"
