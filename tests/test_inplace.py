@@ -115,7 +115,7 @@ MODELS = {
     "shared-layer": (shared, "actual"),
     "normalization": (normalized, "actual"),
     "mixed-precision": (half, "actual"),
-    "subclassed": (subclassed, "read-back"),
+    "subclassed": (subclassed, "actual"),
 }
 
 

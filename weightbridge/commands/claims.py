@@ -4,28 +4,44 @@ from collections.abc import Iterable
 from typing import Any
 
 from weightbridge.diagnostics import Finding
-from weightbridge.plan import Plan
+from weightbridge.plan import Plan, Step
 from weightbridge.transfer.write import Written
 from weightbridge.verification import Verification
 
 NOT_RUN = "--no-verify: no model was run"
 EXACT = frozenset({"bitwise", "preserving"})
-DIFFERENT = frozenset({"WB103", "WB105", "WB301", "WB403", "WB404", "WB408"})
+# The source run today is no reference (WB103), is no whole (WB105), or is not meant for the same inputs (WB408).
+# Attributes that differ (WB403, WB404) say where to look: outputs are compared all the same.
+DIFFERENT = frozenset({"WB103", "WB105", "WB301", "WB408"})
+CASTS = frozenset({"copy", "transform"})
+TO_LOOK_AT = frozenset({"WB403", "WB404"})
 
 
 def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
     """ "" where the two whole models are claimed to be one function, else why not."""
     if not plan.steps:
         return "there is no tensor"
-    loose = [step for step in plan.steps if step.contract not in EXACT]
+    loose = [step for step in plan.steps if not _is_exact(step)]
     if loose:
         count = f"{len(loose)} of {len(plan.steps)}"
         return f"{count} tensors are not transferred exactly ({loose[0].target})"
     differing = next((f for f in findings if f.code in DIFFERENT), None)
     if differing is not None:
         return f"{differing.code} at {differing.target or differing.source}"
-    unused = next((entry for entry in plan.unused if entry.reason == "unexplained"), None)
-    return f"the source's {unused.source} is not in the target" if unused is not None else ""
+    unused = next((entry.source for entry in plan.unused if entry.reason == "unexplained"), "")
+    return unused and f"the source's {unused} is not in the target"
+
+
+def _is_exact(step: Step) -> bool:
+    """Also the same values in a narrower dtype: what that rounds off is measured."""
+    is_cast = step.contract == "lossy" and step.kind in CASTS
+    return is_cast or step.contract in EXACT
+
+
+def hints_of(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The places at which the two are known to compute something else."""
+    known = (f.target or f.source for f in findings if f.code in TO_LOOK_AT and f.severity != "note")
+    return tuple(dict.fromkeys(place for place in known if place))
 
 
 def evidence_of(written: Written, findings: Iterable[Finding]) -> dict[str, Any]:

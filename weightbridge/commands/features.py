@@ -1,7 +1,6 @@
 """Feature extraction: a Keras model cut at a named layer, saved as an ordinary model."""
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from weightbridge import formats
 from weightbridge.commands.reporting import summary
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors import Unsupported
+from weightbridge.formats.frameworks import framework_module
 from weightbridge.options import Options
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
@@ -56,7 +56,7 @@ def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
     Raises Unsupported for a file that is no Keras model.
     """
     if isinstance(model, str) and model.startswith("py:"):
-        live = import_module("weightbridge.formats.keras.framework.live")
+        live = framework_module("weightbridge.formats.keras.framework.live")
         return live.load_callable(model, dict(arguments or {}))
     if not isinstance(model, str | Path):
         return model
@@ -65,13 +65,13 @@ def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
         message = f"a {format} file cannot be cut: only Keras models with their architecture can"
         fix = "Transfer its weights into a Keras model (weightbridge transfer), and cut that"
         raise Unsupported(message, where=str(model), fix=fix)
-    return import_module("weightbridge.formats.keras.framework.load").load(Path(model))
+    return framework_module("weightbridge.formats.keras.framework.load").load(Path(model))
 
 
 def _write_features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None) -> Any:
     # a framework, loaded when there is something to cut
-    live = import_module("weightbridge.formats.keras.framework.live")
-    cutting = import_module("weightbridge.formats.keras.framework.cut")
+    live = framework_module("weightbridge.formats.keras.framework.live")
+    cutting = framework_module("weightbridge.formats.keras.framework.cut")
     cut = cutting.cut(live_model(model, arguments), str(layer), _where(model))
     with staged(output) as temporary:
         live.save(cut, temporary)

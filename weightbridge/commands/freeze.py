@@ -1,9 +1,9 @@
 """Freezing: which layers of a model are trained further, by what was transferred into them."""
 
-from importlib import import_module
 from typing import Any
 
 from weightbridge.errors import PlanError
+from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.graph import Layer
 from weightbridge.plan import Plan, Step
 
@@ -22,7 +22,7 @@ def freeze(model: Any, plan: Plan) -> tuple[str, ...]:
             f"expected a Plan, got {type(plan).__name__}",
             fix="Make one with weightbridge.plan, or read it with Plan.load",
         )
-    live = import_module("weightbridge.formats.keras.framework.live")  # a framework
+    live = framework_module("weightbridge.formats.keras.framework.live")  # a framework
     steps = {step.target: step for step in plan.steps}
     layers = [layer for layer in live.read(model).layers if layer.tensors]
     _refuse_strangers(layers, steps)

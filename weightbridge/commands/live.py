@@ -2,18 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.commands.candidates import live_candidate
 from weightbridge.commands.claims import NOT_RUN
 from weightbridge.commands.prepare import Prepared, prepare
 from weightbridge.commands.prove import prove
 from weightbridge.commands.reporting import judged
 from weightbridge.commands.rules import rules_of
-from weightbridge.errors import OutputError
+from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.options import Options
 from weightbridge.planning.hashes import with_content
@@ -46,39 +45,25 @@ def transfer_live(source: Any, model: Any, options: Options) -> Report:
 
 
 def _carried_out(source: Any, model: Any, prepared: Prepared, options: Options) -> Report:
-    """The model is verified as a copy before and a copy after, so that controls never touch it."""
-    with TemporaryDirectory(prefix="weightbridge-") as folder:
-        before, after = Path(folder) / "before.keras", Path(folder) / "after.keras"
-        reason = _saved(model, before, options)
-        written = _assigned(source, model, prepared, after, options)
-        reason = reason or _saved(model, after, options)
-        findings = (*prepared.findings, *written.findings)
-        prepared = replace(prepared, plan=written.plan, findings=findings)
-        if reason:
-            return judged("transfer", prepared, options, _not_run(written, reason))
-        verification, said = prove(source, prepared.source, formats.read(before), written, findings, options)
-        return judged("transfer", replace(prepared, findings=(*findings, *said)), options, verification)
-
-
-def _saved(model: Any, path: Path, options: Options) -> str:
-    """Save the model as it is; "", or why there is no copy of it."""
+    """The model itself is called, with what it holds now and, as a control, with what it held before."""
+    old = {t.name: t.load() for t in prepared.target.tensors} if options.verify else {}
+    written = _assigned(source, model, prepared, options)
+    findings = (*prepared.findings, *written.findings)
+    prepared = replace(prepared, plan=written.plan, findings=findings)
     if not options.verify:
-        return NOT_RUN
-    try:
-        _live().save(model, path)
-    except OutputError as error:
-        return f"not run: {error.message}"
-    return ""
+        return judged("transfer", prepared, options, _not_run(written, NOT_RUN))
+    candidate = live_candidate(model, _live().read(model), old)
+    verification, said = prove(source, prepared.source, candidate, written, findings, options)
+    return judged("transfer", replace(prepared, findings=(*findings, *said)), options, verification)
 
 
-def _assigned(source: Any, model: Any, prepared: Prepared, path: Path, options: Options) -> Written:
-    """Set the values and read them back; `path` is that of the copy that is to be verified."""
-    ledger = Ledger()
-    digests: dict[str, bytes] = {}
+def _assigned(source: Any, model: Any, prepared: Prepared, options: Options) -> Written:
+    """Set the values and read them back."""
+    ledger, digests = Ledger(), dict[str, bytes]()
     pairs = values(prepared.plan, prepared.source, prepared.target, ledger, options.progress)
     _live().assign(model, digested(_apart(source, model, pairs), digests))
     read_back(_live().read(model), digests)
-    return Written(path, ledger.applied_to(prepared.plan), len(digests), tuple(ledger.findings))
+    return Written(Path(), ledger.applied_to(prepared.plan), len(digests), tuple(ledger.findings))
 
 
 def _not_run(written: Written, reason: str) -> Verification:
@@ -92,4 +77,4 @@ def _apart(source: Any, model: Any, pairs: Iterable[tuple[Tensor, Array]]) -> It
 
 
 def _live() -> Any:
-    return import_module(formats.FORMATS["python"])
+    return framework_module(formats.FORMATS["python"])

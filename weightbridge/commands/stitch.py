@@ -1,11 +1,11 @@
 """stitch: the trunk of one trained model under the tail of another, joined by a trainable adapter."""
 
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from weightbridge.commands.features import live_model
 from weightbridge.errors import UsageError
+from weightbridge.formats.frameworks import framework_module
 from weightbridge.transfer.stage import check_output, publish, staged
 
 
@@ -35,11 +35,11 @@ def stitch(
     """
     if output is not None:
         _check(Path(output), overwrite, (source, target))
-    keras_stitch = import_module("weightbridge.formats.keras.framework.stitch")
+    keras_stitch = framework_module("weightbridge.formats.keras.framework.stitch")
     model = keras_stitch.stitched(live_model(source), str(at), live_model(target), str(from_))
     if output is not None:
         with staged(Path(output)) as temporary:
-            import_module("weightbridge.formats.keras.framework.live").save(model, temporary)
+            framework_module("weightbridge.formats.keras.framework.live").save(model, temporary)
             publish(temporary, Path(output))
     return model
 

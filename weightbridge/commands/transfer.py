@@ -3,6 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge import formats
@@ -50,9 +51,13 @@ def _verified(
 ) -> tuple[Verification, tuple[Finding, ...]]:
     if not options.verify:
         return unproven(written, (*prepared.findings, *prepared.source.findings), NOT_RUN), ()
-    from weightbridge.commands.prove import prove  # what proves is not loaded where nothing is to be proven
+    # what proves is not loaded where nothing is to be proven
+    from weightbridge.commands.candidates import written_candidate
+    from weightbridge.commands.prove import prove
 
-    return prove(source, prepared.source, prepared.target, written, prepared.findings, options)
+    with TemporaryDirectory(prefix="weightbridge-") as folder:
+        candidate = written_candidate(prepared.target, written.path, Path(folder))
+        return prove(source, prepared.source, candidate, written, prepared.findings, options)
 
 
 def _named(prepared: Prepared, target: Any) -> Prepared:

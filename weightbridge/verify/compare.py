@@ -13,12 +13,16 @@ from weightbridge.model.tensors import Array
 from weightbridge.verify.values import Comparison, K, Status
 
 POWERLESS = 1e-2  # a check that only notices changes above one percent proves too little
+COARSELY = 32.0  # units in the last place of a coarse dtype, whose rounding adds up (float16: 3 %)
 
 
-def compare(name: str, probe: str, reference: Array, candidate: Array, floor: float) -> Comparison:
+def compare(
+    name: str, probe: str, reference: Array, candidate: Array, floor: float, ulp: float = 0.0
+) -> Comparison:
     """`candidate` against `reference` (same shape; float64 where it could be run).
 
-    floor: the relative noise of the reference. Equal iff NRMSE / floor <= K (1 + 3 / sqrt(2 n)): the second
+    floor: the relative noise of the reference. ulp: that of the coarsest dtype of the two, below which no
+    check can look. Equal iff NRMSE / floor <= K (1 + 3 / sqrt(2 n)): the second
     factor is the spread of an RMS over n elements.
     """
     assert reference.shape == candidate.shape, "align before comparing"
@@ -30,7 +34,7 @@ def compare(name: str, probe: str, reference: Array, candidate: Array, floor: fl
         largest = float(np.abs(got).max(initial=0.0))
         return Comparison(name, probe, "zero-energy", expected.size, nrmse, floor, nrmse, limit, largest)
     ratio = nrmse / floor
-    status = _status(ratio, limit, floor)
+    status = _status(ratio, limit, floor, max(POWERLESS, COARSELY * ulp))
     comparison = Comparison(name, probe, status, expected.size, nrmse, floor, ratio, limit)
     return _measured(comparison, expected, got)
 
@@ -69,13 +73,13 @@ def limit_of(elements: int) -> float:
     return K * (1 + 3 / sqrt(2 * max(elements, 1)))
 
 
-def finding_of(comparison: Comparison, hint: str = "") -> Finding | None:
+def finding_of(comparison: Comparison, where: tuple[str, str] = ("", "")) -> Finding | None:
     """What a user should know of one comparison; None where it is equal, or proves nothing by itself."""
     match comparison.status:
         case "non-finite":
             return _said_of_non_finite(comparison)
         case "differs":
-            return _said_of_difference(comparison, hint)
+            return _said_of_difference(comparison, *where)
         case _:
             return None
 
@@ -87,14 +91,13 @@ def _said_of_non_finite(comparison: Comparison) -> Finding:
     return finding("WB405", message, target=comparison.name, fix=fix)
 
 
-def _said_of_difference(comparison: Comparison, hint: str) -> Finding:
+def _said_of_difference(comparison: Comparison, hint: str, fix: str) -> Finding:
     c = comparison
     allowed = f"the noise floor {c.floor:.2g}, at most {c.limit:.3g} passes"
     size = f"relative error {c.nrmse:.3g} is {c.ratio:.3g} times {allowed}"
     where = f"worst at index {list(c.worst_index)}, off by {c.max_abs:.3g}"
     passing = f"a tolerance of {c.nrmse:.2g} would have passed"
     message = f"{_place(c)} differs: {size}; {where}; {passing}{hint}"
-    fix = "see the layers that differ; the first of them is where to look"
     return finding("WB401", message, target=c.name, fix=fix)
 
 
@@ -102,11 +105,11 @@ def _place(comparison: Comparison) -> str:
     return f"output {comparison.name!r} on probe {comparison.probe!r}"
 
 
-def _status(ratio: float, limit: float, floor: float) -> Status:
+def _status(ratio: float, limit: float, floor: float, powerless: float) -> Status:
     """A difference far above a high floor is still a difference; agreement under it proves nothing."""
     if ratio > limit:
         return "differs"
-    return "ill-conditioned" if floor * limit > POWERLESS else "equal"
+    return "ill-conditioned" if floor * limit > powerless else "equal"
 
 
 def _measured(comparison: Comparison, expected: Array, got: Array) -> Comparison:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError
 from weightbridge.model.tensors import Array
-from weightbridge.verify.compare import compare
 from weightbridge.verify.floor import Expected, Run
 from weightbridge.verify.pairing import aligned
 from weightbridge.verify.session import Session, running
@@ -102,4 +101,4 @@ def _differs(expected: Expected, name: str, got: Array, session: Session) -> boo
     array = aligned(reference, got, session.turn)
     if array is None:
         return True
-    return compare(name, expected.probe.name, reference, array, expected.floors[name]).is_different
+    return expected.compared(name, array).is_different

@@ -3,22 +3,26 @@
 Controls must fail.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from weightbridge.diagnostics import Finding
+import numpy as np
+
+from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import RunError
 from weightbridge.formats.running import Runner
 from weightbridge.model.tensors import Array
 from weightbridge.verification import Verification
-from weightbridge.verify.compare import compare
+from weightbridge.verify.arithmetic import Build, Runners, runners_of, said_of_precision
 from weightbridge.verify.controls import run_controls
-from weightbridge.verify.floor import Expected, Run, Sources, expect
-from weightbridge.verify.layers import compare_layers, first_difference
+from weightbridge.verify.floor import BuildRun, Expected, Run, Sources, expect
+from weightbridge.verify.layers import compare_layers, where_to_look
 from weightbridge.verify.output_findings import differing, never_finite, nothing_compared, unpaired
 from weightbridge.verify.pairing import Turn, aligned
 from weightbridge.verify.power import is_constant, powerless
-from weightbridge.verify.session import Runners, Session, prepare, running
+from weightbridge.verify.session import Session, prepare, running
+from weightbridge.verify.shapes import fitted
 from weightbridge.verify.values import Comparison, Setup
 
 
@@ -31,18 +35,30 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
     (a control passes), WB504 (nothing compared). `verification.evidence["inconclusive"]` holds what was
     compared in vain. Raises RunError where a model cannot run.
     """
+    reference, candidate, setup, resized = fitted(reference, candidate, setup)
     session = prepare(reference, candidate, setup)
     if isinstance(session, str):
         evidence = {"comparisons": 0, "inconclusive": [session]}
         return Verification("actual", evidence=evidence), (nothing_compared(session),)
-    runners = _runners(reference, candidate, setup)
+    runners = runners_of(reference, candidate, setup)
+    verification, findings = _verified(runners, session, setup)
+    told = {"compared_in": runners.said, "compared_at": resized}
+    evidence = {**verification.evidence, **{key: value for key, value in told.items() if value}}
+    said = said_of_precision(reference, candidate)
+    return replace(verification, evidence=evidence), (*findings, *said)
+
+
+def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:
     sources = _sources(runners, session)
-    expected = tuple(expect(sources, probe, setup.seed) for probe in session.probes)
-    comparisons = compare_runs(expected, running(candidate, session, "candidate"), session.turn)
-    layers = compare_layers(runners, session, setup.layers, setup.seed)
+    expected = expect(sources, session.probes, setup.seed)
+    comparisons = compare_runs(expected, running(runners.candidate, session, "candidate"), session.turn)
+    is_different = any(comparison.is_different for comparison in comparisons)
+    pairs = setup.layers if setup.all_layers or is_different else ()
+    layers = compare_layers(runners, session, pairs, setup.seed)
     faults = (
-        *differing(comparisons, first_difference(layers)),
+        *differing(comparisons, where_to_look(layers, setup.hints)),
         *never_finite(expected, session),
+        *_overflowing(runners, session),
         *unpaired(session),
     )
     weak, reasons = powerless(comparisons, expected)
@@ -53,28 +69,47 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
     return Verification("actual", outputs, layers, evidence), (*faults, *weak, *vacuous)
 
 
-def _runners(reference: Runner, candidate: Runner, setup: Setup) -> Runners:
-    """The candidate is rebuilt in float64 only where the reference cannot be."""
-    precise = _built(setup.precise)
-    precise_candidate = _built(setup.precise_candidate) if precise is None else None
-    return Runners(reference, candidate, precise, precise_candidate)
-
-
-def _built(build: Callable[[], Runner] | None) -> Runner | None:
-    try:
-        return build() if build is not None else None
-    except RunError:
-        return None
+def _overflowing(runners: Runners, session: Session) -> tuple[Finding, ...]:
+    """WB405 where the candidate, in its own dtype, leaves the finite numbers on every probe of its domain."""
+    if runners.as_it_is is None:
+        return ()
+    run = running(runners.as_it_is, session, "candidate")
+    core = [probe for probe in session.probes if probe.core]
+    results = (run(probe.feeds) for probe in core)
+    if any(
+        np.isfinite(np.asarray(array, np.float64)).all() for result in results for array in result.values()
+    ):
+        return ()
+    fix = "build the target in float32 or bfloat16: its own dtype cannot hold what it computes"
+    message = "every output is NaN or Inf in the target's own dtype, and finite in float64"
+    return (finding("WB405", message, target=session.outputs[0].reference, fix=fix),)
 
 
 def _sources(runners: Runners, session: Session) -> Sources:
-    reference = running(runners.reference, session, "reference")
+    def builds(moved: Sequence[Build]) -> tuple[BuildRun, ...]:
+        return tuple(_later(build, session) for build in moved)
+
     precise = running(runners.precise, session, "reference") if runners.precise else None
+    return Sources(
+        reference=running(runners.reference, session, "reference"),
+        precise=precise,
+        other=_of_candidate(runners, session),
+        moved=builds(runners.moved),
+        coarsely=builds(runners.coarsely),
+        ulp=runners.ulp,
+        coarse_ulp=runners.coarse_ulp,
+    )
+
+
+def _later(build: Build, session: Session) -> BuildRun:
+    return lambda: running(build(), session, "reference")
+
+
+def _of_candidate(runners: Runners, session: Session) -> tuple[Run, Run] | None:
     if runners.precise_candidate is None:
-        return Sources(reference, precise)
+        return None
     exact = running(runners.precise_candidate, session, "candidate")
-    rough = running(runners.candidate, session, "candidate")
-    return Sources(reference, precise, (exact, rough))
+    return exact, running(runners.candidate, session, "candidate")
 
 
 def compare_runs(expected: Sequence[Expected], run: Run, turn: Turn) -> tuple[Comparison, ...]:
@@ -91,7 +126,7 @@ def _compared(expected: Expected, name: str, got: Array, turn: Turn) -> Comparis
     array = aligned(reference, got, turn)
     if array is None:
         raise RunError(f"output {name!r} is {got.shape} on probe {probe!r}, expected {reference.shape}")
-    return compare(name, probe, reference, array, expected.floors[name])
+    return expected.compared(name, array)
 
 
 def _not_run(setup: Setup) -> list[Mapping[str, Any]]:

@@ -1,104 +1,156 @@
 """The noise floor: how far the reference is from itself in other arithmetic, measured for each array."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from weightbridge.formats.running import ULPS, Change
 from weightbridge.model.tensors import Array
-from weightbridge.verify.compare import relative_error
-from weightbridge.verify.values import Probe
+from weightbridge.verify.arithmetic import moving
+from weightbridge.verify.compare import compare, relative_error
+from weightbridge.verify.values import Comparison, Probe
 
 LEAST = 2.0**-24  # half a unit in the last place of float32
-PERTURBATIONS = 8
 
-Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+Result = Mapping[str, Array]
+Run = Callable[[Mapping[str, Array]], Result]
+BuildRun = Callable[[], Run]
+Spreads = Mapping[str, float]  # by the array's name
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
     """What the reference gives on one probe, in the best arithmetic at hand.
 
-    floors: the relative noise of each array. finite: the arrays that are finite in every arithmetic; only
-    there has the candidate anything to agree with.
+    floors: the relative noise of each array; coarse: the noise with weights rounded as the target stores them.
+    finite: the arrays that are finite in every arithmetic; only there has the candidate anything to agree
+    with. ulp: of the coarsest dtype in it, which bounds what a check can notice.
     """
 
     probe: Probe
     values: Mapping[str, Array]
     floors: Mapping[str, float]
     finite: frozenset[str]
+    coarse: Mapping[str, float] = field(default_factory=dict)
+    ulp: float = 0.0
+
+    def compared(self, name: str, got: Array) -> Comparison:
+        """Against the lower floor; where that fails, against that of the weights as the target rounds them."""
+        reference, probe = self.values[name], self.probe.name
+        comparison = compare(name, probe, reference, got, self.floors[name], self.ulp)
+        coarse = self.coarse.get(name, 0.0)
+        if comparison.status != "differs" or coarse <= self.floors[name]:
+            return comparison
+        return compare(name, probe, reference, got, coarse, self.ulp)
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
     """The runs that a floor is measured from.
 
-    precise: the reference in float64. other: (float64, float32) of the candidate, where it has none.
+    precise: the reference in float64. other: (float64, float32) of the candidate, where the reference has
+    none. moved, coarsely: the reference with its weights moved by one unit in the last place of `ulp` or
+    `coarse_ulp`.
     """
 
     reference: Run
     precise: Run | None = None
     other: tuple[Run, Run] | None = None
+    moved: Sequence[BuildRun] = ()
+    coarsely: Sequence[BuildRun] = ()
+    ulp: float = ULPS["float32"]
+    coarse_ulp: float = 0.0
 
     @property
     def description(self) -> str:
         """Where the tolerance comes from, for the report."""
         if self.precise is not None:
             return "float64 against float32 of the source"
-        perturbed = f"inputs perturbed by one unit in the last place, {PERTURBATIONS} times"
-        return perturbed if self.other is None else f"{perturbed}, and float64 against float32 of the target"
+        moved = f"inputs and weights perturbed by one unit in the last place, {len(self.moved)} times"
+        said = [moved] if self.moved else []
+        said += ["float64 against float32 of the target"] if self.other is not None else []
+        said += [f"weights rounded by up to {self.coarse_ulp / 2:.1g}"] if self.coarsely else []
+        return ", and ".join(said) or "half a unit in the last place"
 
 
-def expect(sources: Sources, probe: Probe, seed: int) -> Expected:
-    """floor = max(NRMSE of the float64 run against the float32 run, the reference's own spread, 2^-24)."""
-    first, second = sources.reference(probe.feeds), sources.reference(probe.feeds)
-    exact = sources.precise(probe.feeds) if sources.precise else first
-    noisy = [second] if sources.precise else [second, *_perturbed(sources.reference, probe, seed)]
-    finite = frozenset(name for name in first if _is_finite(name, (first, second, exact)))
-    floors = {name: _floor(name, exact, first, noisy) for name in finite}
+def expect(sources: Sources, probes: Sequence[Probe], seed: int) -> tuple[Expected, ...]:
+    """floor = max(NRMSE of the float64 run against the float32 run, the reference's own spread, 2^-24).
+
+    Without a float64 run, its spread where inputs and weights move by one unit in the last place.
+    """
+    firsts = [sources.reference(probe.feeds) for probe in probes]
+    again = _again(sources.reference, firsts, probes)
+    exact = [sources.precise(p.feeds) for p in probes] if sources.precise else firsts
+    noise = _spreads(sources.moved, sources.ulp, firsts, probes, seed)
+    coarse = _spreads(sources.coarsely, sources.coarse_ulp, firsts, probes, seed)
+    runs = zip(probes, firsts, again, exact, noise, coarse, strict=True)
+    return tuple(_expected(sources, *run) for run in runs)
+
+
+def _expected(
+    sources: Sources,
+    probe: Probe,
+    first: Result,
+    again: Result,
+    exact: Result,
+    noise: Spreads,
+    coarse: Spreads,
+) -> Expected:
+    finite = frozenset(name for name in first if _is_finite(name, (first, again, exact)))
+    own = {name: _precision(exact[name], first[name], again[name]) for name in finite}
+    floors = {name: max(LEAST, own[name], noise.get(name, 0.0)) for name in finite}
     if sources.other is not None and sources.precise is None:
         floors = _raised(floors, sources.other, probe)
-    values = {name: _wide(array) for name, array in exact.items()}
-    return Expected(probe, values, floors, finite)
+    values = {name: wide(array) for name, array in exact.items()}
+    return Expected(probe, values, floors, finite, coarse, sources.coarse_ulp)
 
 
-def _is_finite(name: str, runs: Sequence[Mapping[str, Array]]) -> bool:
-    return all(name in run and bool(np.isfinite(run[name]).all()) for run in runs)
+def wide(array: Array) -> Array:
+    return np.asarray(array, np.float64)
 
 
-def _floor(
-    name: str,
-    exact: Mapping[str, Array],
-    first: Mapping[str, Array],
-    noisy: Sequence[Mapping[str, Array]],
-) -> float:
-    precision = relative_error(_wide(exact[name]), _wide(first[name]))
-    spreads = (_spread(first, run, name) for run in noisy)
-    return max(LEAST, precision, *spreads)
+def _again(run: Run, firsts: Sequence[Result], probes: Sequence[Probe]) -> Sequence[Result]:
+    """A second run of the first probe; of all where that differs, since the reference then has noise."""
+    second = run(probes[0].feeds)
+    is_steady = all(np.array_equal(firsts[0][name], array, equal_nan=True) for name, array in second.items())
+    if is_steady:
+        return (second, *firsts[1:])
+    return (second, *(run(probe.feeds) for probe in probes[1:]))
 
 
-def _perturbed(run: Run, probe: Probe, seed: int) -> list[Mapping[str, Array]]:
-    """Eight runs with every floating-point input moved by one unit in the last place, up or down."""
-    generator = np.random.default_rng([seed, 1])
-    return [
-        run({name: _moved(array, generator) for name, array in probe.feeds.items()})
-        for _ in range(PERTURBATIONS)
-    ]
+def _is_finite(name: str, runs: Sequence[Result]) -> bool:
+    return all(name in run and bool(np.isfinite(wide(run[name])).all()) for run in runs)
 
 
-def _moved(array: Array, generator: np.random.Generator) -> Array:
-    if array.dtype.kind != "f":
-        return array
-    is_down = generator.random(array.shape) < 0.5
-    directions = np.where(is_down, -np.inf, np.inf).astype(array.dtype)
-    return np.where(array == 0, array, np.nextafter(array, directions))
+def _precision(exact: Array, first: Array, again: Array) -> float:
+    spread = relative_error(wide(first), wide(again))
+    return max(relative_error(wide(exact), wide(first)), spread if np.isfinite(spread) else 0.0)
 
 
-def _spread(first: Mapping[str, Array], other: Mapping[str, Array], name: str) -> float:
+def _spreads(
+    builds: Sequence[BuildRun], ulp: float, firsts: Sequence[Result], probes: Sequence[Probe], seed: int
+) -> list[Spreads]:
+    """The largest distance of any perturbed run, for each probe and array."""
+    found: list[dict[str, float]] = [{} for _ in probes]
+    for i, build in enumerate(builds):
+        run, move = build(), moving(seed + i, ulp)
+        for probe, first, spreads in zip(probes, firsts, found, strict=True):
+            result = run(_moved(probe.feeds, move))
+            spreads |= {name: max(spreads.get(name, 0.0), _spread(first, result, name)) for name in first}
+    return [*found]
+
+
+def _moved(feeds: Mapping[str, Array], move: Change) -> dict[str, Array]:
+    """Floating-point inputs moved; integers and text stay."""
+    return {name: move(name, array) if array.dtype.kind == "f" else array for name, array in feeds.items()}
+
+
+def _spread(first: Result, other: Result, name: str) -> float:
     """How far another run is; a run that left the finite numbers says nothing about the noise."""
-    if name not in other:
+    if name not in other or other[name].shape != first[name].shape:
         return 0.0
-    spread = relative_error(_wide(first[name]), _wide(other[name]))
+    spread = relative_error(wide(first[name]), wide(other[name]))
     return spread if np.isfinite(spread) else 0.0
 
 
@@ -106,7 +158,3 @@ def _raised(floors: Mapping[str, float], other: tuple[Run, Run], probe: Probe) -
     exact, rough = other[0](probe.feeds), other[1](probe.feeds)
     spreads = {name: _spread(exact, rough, name) for name in floors if name in exact}
     return {name: max(floor, spreads.get(name, 0.0)) for name, floor in floors.items()}
-
-
-def _wide(array: Array) -> Array:
-    return np.asarray(array, np.float64)

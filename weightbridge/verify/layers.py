@@ -5,11 +5,11 @@ from typing import Any
 
 from weightbridge.formats.running import Observable, Runner
 from weightbridge.model.tensors import Array
-from weightbridge.verify.compare import compare
-from weightbridge.verify.floor import Expected, Run, Sources, expect
+from weightbridge.verify.arithmetic import Build, Runners
+from weightbridge.verify.floor import BuildRun, Expected, Run, Sources, expect
 from weightbridge.verify.outputs import Side
 from weightbridge.verify.pairing import aligned
-from weightbridge.verify.session import Runners, Session, fed
+from weightbridge.verify.session import Session, fed
 from weightbridge.verify.values import rounded
 
 Pair = tuple[str, str]
@@ -32,10 +32,23 @@ def compare_layers(
     return tuple(found)
 
 
-def first_difference(layers: Sequence[Mapping[str, Any]]) -> str:
-    """A hint for the message on a differing output."""
+def where_to_look(layers: Sequence[Mapping[str, Any]], hints: Sequence[str]) -> tuple[str, str]:
+    """For the message on a differing output: the first layer that differs, and what to do next.
+
+    hints: places at which the two are known to compute something else.
+    """
+    known = f"; {', '.join(hints)} differ in their attributes" if hints else ""
     first = next((layer for layer in layers if not layer["passed"]), None)
-    return "" if first is None else f"; the first layer that differs is {first['target']!r}"
+    if first is not None:
+        said = f"; the first layer that differs is {first['target']!r}{known}"
+        return said, "see the layers that differ; the first of them is where to look"
+    if hints:
+        return known, f"see WB403 at {hints[0]}: give the target the source's attributes, or leave it so"
+    if layers:
+        said = f"; none of the {len(layers)} layers compared differs"
+        return said, "look behind the last layer that was compared: an activation, a pooling, the head"
+    fix = "no layer could be compared, as one side shows none: look at the steps of confidence below 1"
+    return "", fix
 
 
 def _shown(reference: Runner, candidate: Runner, pairs: Sequence[Pair]) -> list[Pair]:
@@ -50,8 +63,12 @@ def _chunk(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int)
         _activations(runners.reference, session, pairs, "reference"),
         _activations(runners.precise, session, pairs, "reference") if runners.precise else None,
         _others(runners, session, pairs),
+        _each(runners.moved, session, pairs),
+        _each(runners.coarsely, session, pairs),
+        runners.ulp,
+        runners.coarse_ulp,
     )
-    expected = expect(sources, session.probes[0], seed)
+    (expected,) = expect(sources, session.probes[:1], seed)
     got = _activations(runners.candidate, session, pairs, "candidate")(expected.probe.feeds)
     comparable = (pair for pair in pairs if pair[0] in expected.finite and pair[0] in got)
     compared = (_entry(expected, pair, got[pair[0]], session) for pair in comparable)
@@ -63,6 +80,13 @@ def _others(runners: Runners, session: Session, pairs: Sequence[Pair]) -> tuple[
         return None
     exact = _activations(runners.precise_candidate, session, pairs, "candidate")
     return exact, _activations(runners.candidate, session, pairs, "candidate")
+
+
+def _each(builds: Sequence[Build], session: Session, pairs: Sequence[Pair]) -> tuple[BuildRun, ...]:
+    def later(build: Build) -> BuildRun:
+        return lambda: _activations(build(), session, pairs, "reference")
+
+    return tuple(later(build) for build in builds)
 
 
 def _activations(runner: Runner, session: Session, pairs: Sequence[Pair], side: Side) -> Run:
@@ -85,7 +109,7 @@ def _entry(expected: Expected, pair: Pair, got: Array, session: Session) -> Mapp
     array = aligned(reference, got, session.turn)
     if array is None:
         return None
-    c = compare(source, expected.probe.name, reference, array, expected.floors[source])
+    c = expected.compared(source, array)
     return {
         "source": source,
         "target": target,

@@ -9,13 +9,13 @@ from weightbridge.verify.session import Session
 from weightbridge.verify.values import Comparison
 
 
-def differing(comparisons: Sequence[Comparison], hint: str) -> tuple[Finding, ...]:
-    """One finding for each output that differs: its worst probe."""
+def differing(comparisons: Sequence[Comparison], where: tuple[str, str]) -> tuple[Finding, ...]:
+    """One finding for each output that differs: its worst probe. where: a hint, and what to do next."""
     of_output: dict[str, list[Comparison]] = {}
     for comparison in comparisons:
         of_output.setdefault(comparison.name, []).append(comparison)
     worst = (_worst(own) for own in of_output.values())
-    said = (finding_of(comparison, hint) for comparison in worst if comparison is not None)
+    said = (finding_of(comparison, where) for comparison in worst if comparison is not None)
     return tuple(f for f in said if f is not None)
 
 

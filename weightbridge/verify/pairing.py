@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from weightbridge.formats.running import InputSpec
+from weightbridge.formats.running import TEXT, InputSpec
 from weightbridge.model.tensors import Array
 
 Turn = Literal["same", "to-first", "to-last"]
@@ -34,6 +34,15 @@ class InputPair:
         """The number of integers that both models know."""
         known = [v for v in (self.reference.vocabulary, self.candidate.vocabulary) if v is not None]
         return min(known) if known else None
+
+    @property
+    def is_text(self) -> bool:
+        return TEXT in (self.reference.dtype, self.candidate.dtype)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words that the models know."""
+        return tuple(dict.fromkeys((*self.reference.words, *self.candidate.words)))
 
 
 def pair_inputs(

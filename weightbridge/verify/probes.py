@@ -27,6 +27,9 @@ SIZES: tuple[Size, ...] = (
 )
 CORE = ("normal", "uniform", "impulses", "chirp")
 OTHERS = ("zeros", "normal x 1e-3", "normal x 1e3")
+WORDS = ("red", "green", "blue", "one", "two", "three", "the", "a")
+UNKNOWN = "zyzzyva"
+LINES = ("uniform", "chirp", "normal x 1e3")  # kinds of several words; the others have one in each place
 SELECTED: dict[Evidence, tuple[str, ...]] = {
     "quick": ("normal", "impulses"),
     "standard": (*CORE, *OTHERS),
@@ -91,6 +94,8 @@ def _shape(pair: InputPair, size: Size) -> tuple[int, ...]:
 
 
 def _values(pair: InputPair, kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    if pair.is_text:
+        return _text_of(kind, shape, pair.words or WORDS, generator)
     dtype = dtype_of(pair.reference.dtype)
     is_integer = pair.vocabulary is not None or dtype.kind in "iub"
     if is_integer:
@@ -105,6 +110,18 @@ def _integers(kind: str, shape: tuple[int, ...], count: int, generator: np.rando
     if kind == "chirp":
         return (np.arange(int(np.prod(shape))) * 7 % count).reshape(shape)
     return generator.integers(0, count, shape)
+
+
+def _text_of(
+    kind: str, shape: tuple[int, ...], words: Sequence[str], generator: np.random.Generator
+) -> Array:
+    """One to four words in each place; one in eight is none that a model knows."""
+    if kind == "zeros":
+        return np.full(shape, "")
+    known = (*words, UNKNOWN) if len(words) < 7 else (*words, *[UNKNOWN] * (len(words) // 7))
+    counts = generator.integers(1, 5, shape) if kind in LINES else np.ones(shape, np.int64)
+    texts = [" ".join(known[i] for i in generator.integers(0, len(known), n)) for n in counts.ravel()]
+    return np.array(texts, np.str_).reshape(shape)
 
 
 def _floats(kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:

@@ -40,7 +40,7 @@ def _of(arrays: dict[str, Array], pair: InputPair, path: Path, is_only: bool) ->
     if array.ndim != len(pair.shape) or not _fits(array, pair.shape) or not len(array):
         message = f"input {pair.reference.name!r} is {array.shape}, expected {pair.shape}"
         raise UsageError(message, where=str(path), fix="Put the batch first; None is any length")
-    return _of_batch(array, pair, path).astype(pair.reference.dtype)
+    return pair.reference.typed(_of_batch(array, pair, path))
 
 
 def _named(arrays: dict[str, Array], pair: InputPair, is_only: bool) -> Array | None:

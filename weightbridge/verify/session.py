@@ -19,15 +19,7 @@ from weightbridge.verify.pairing import InputPair, Turn, aligned, pair_inputs, t
 from weightbridge.verify.probes import SIZES, Size, is_dynamic, probe, probes
 from weightbridge.verify.values import Probe, Setup
 
-
-@dataclass(frozen=True, slots=True)
-class Runners:
-    """Both models as loaded, and in float64 where they can be rebuilt."""
-
-    reference: Runner
-    candidate: Runner
-    precise: Runner | None = None
-    precise_candidate: Runner | None = None
+MOST_SIZES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +85,7 @@ def fed(
         array = feeds[pair.reference.name]
         if side == "candidate":
             array = turned(array, pair.turn)
-        own_feeds[spec.name] = array.astype(spec.dtype)
+        own_feeds[spec.name] = spec.typed(array)
     return own_feeds
 
 
@@ -123,7 +115,7 @@ def _apart(reference: Array, candidate: Array | None) -> float:
 
 
 def _sizes(runners: tuple[Runner, Runner], inputs: Sequence[InputPair], seed: int) -> tuple[Size, ...]:
-    """Up to three lengths of the dynamic axes that both models take.
+    """Up to two lengths of the dynamic axes that both models take: a usual one, and an odd one.
 
     What a model refuses is no fault of its weights.
     """
@@ -137,7 +129,7 @@ def _sizes(runners: tuple[Runner, Runner], inputs: Sequence[InputPair], seed: in
             usable.append(size)
         except RunError as error:
             refused.append(error)
-        if len(usable) == 3 or (usable and len(usable) + len(refused) >= 4):
+        if len(usable) == MOST_SIZES or (usable and len(usable) + len(refused) >= 4):
             break
     if not usable:
         raise refused[0]

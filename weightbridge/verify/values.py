@@ -28,7 +28,8 @@ class Setup:
 
     precise: the reference rebuilt in float64; may raise RunError, then the floor comes from perturbation.
     precise_candidate: the candidate in float64, for a reference that cannot be rebuilt.
-    layers: matched layers (reference, candidate) whose activations are compared too.
+    layers: matched layers (reference, candidate) whose activations are compared too, with `all_layers` always
+    and else where outputs differ. hints: layers that are known to compute something else.
     """
 
     seed: int = 0
@@ -38,6 +39,8 @@ class Setup:
     precise_candidate: Callable[[], Runner] | None = None
     controls: tuple[Control, ...] = ()
     layers: tuple[tuple[str, str], ...] = ()
+    all_layers: bool = True
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
