@@ -9,13 +9,14 @@ arithmetic.
 | `tile`     | channels repeated cyclically, scaled by from / to                                     |
 | `mean`     | all channels averaged into one                                                        |
 | `centre`   | kernel taps cropped, or padded with zeros, from `lead` on                             |
+| `grid`     | a flattened map: its places resampled, its channels by a rule of their own            |
 | `resample` | pseudo-inverse of linear resizing (FlexiViT, arXiv 2212.08013)                        |
 
 Sizes stand in `from` and `to`: numbers, or for `take` and `share` lists with one number per group that is
 concatenated on the
 axis. `outer` repeats the groups (places of a flattened grid, gates of an LSTM), `inner` repeats each channel;
 `source_order`
-`inner` means that the source keeps the grid behind the channels.
+`inner` means that the source keeps the grid behind the channels, `target_order` that the target does.
 """
 
 from collections.abc import Mapping
@@ -34,6 +35,8 @@ def mapped(array: Array, axis: int, rule: Rule) -> tuple[Array, float]:
     not throw away.
     """
     exact = np.asarray(array, np.float64)
+    if rule["rule"] == "grid":
+        return _regridded(exact, axis, rule)
     result, kept, total = (
         _chosen(exact, axis, rule) if rule["rule"] in ("take", "share") else _mixed(exact, axis, matrix(rule))
     )
@@ -49,6 +52,25 @@ def _chosen(array: Array, axis: int, rule: Rule) -> tuple[Array, float, float]:
     if rule["rule"] == "share":
         result *= weight.reshape([-1 if n == axis else 1 for n in range(array.ndim)])
     return result, float(energy[np.unique(index)].sum()), float(energy.sum())
+
+
+def _regridded(array: Array, axis: int, rule: Rule) -> tuple[Array, float]:
+    """The axis taken apart into places and channels, each mapped, and put together in the target's order."""
+    before, channels, kept = tuple(map(int, rule["from"])), int(rule["channels"]["from"][0]), 1.0
+    is_behind = rule.get("source_order") == "inner"
+    rows = np.moveaxis(array, axis, 0)
+    lengths = (channels, *before) if is_behind else (*before, channels)
+    value = rows.reshape(*lengths, *rows.shape[1:])
+    value = value if is_behind else np.moveaxis(value, len(before), 0)  # channels first, then places
+    for n, (length, wanted) in enumerate(zip(before, rule["to"], strict=True)):
+        if length != wanted:
+            value, share = mapped(value, n + 1, {"rule": "resample", "from": length, "to": int(wanted)})
+            kept *= share
+    value, share = mapped(value, 0, rule["channels"])
+    places = len(before)
+    value = value if rule.get("target_order") == "inner" else np.moveaxis(value, 0, places)
+    result = value.reshape(-1, *value.shape[places + 1 :])
+    return np.moveaxis(result, 0, axis), kept * share
 
 
 def _mixed(array: Array, axis: int, mixing: Array) -> tuple[Array, float, float]:

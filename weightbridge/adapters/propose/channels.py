@@ -8,6 +8,7 @@ from typing import Any
 
 from weightbridge.adapters.apply.layout import lengths, pattern
 from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.propose.grids import grid_rule, grids
 from weightbridge.adapters.propose.kernels import is_exact_tap, tap_rule
 from weightbridge.adapters.propose.setting import Partners, Setting
 from weightbridge.adapters.propose.stems import is_stem, stem_rule
@@ -69,10 +70,20 @@ def _rule(setting: Setting, widths: Widths, p: Partners, axis: tuple[str, int, i
     if letter in CHANNELS:
         if is_stem(setting, p.layer, letter) and before != after:
             return stem_rule(p, before, after)
+        if letter == "i" and p.layer.op == p.source_layer.op == "Dense":
+            return _dense_rule(setting, widths, p, (before, after))
         return channel_rule(setting, widths, p, letter, (before, after))
     if letter.startswith("x"):
         return tap_rule(p, int(letter[1:]), before, after)
     return {} if before == after else None
+
+
+def _dense_rule(setting: Setting, widths: Widths, p: Partners, ends: tuple[int, int]) -> Rule | None:
+    """By place and channel where a map was flattened on one side."""
+    both = grids(setting, p, widths.source, ends)
+    if both is not None and both[0].space != both[1].space:
+        return grid_rule(setting, p, *both)
+    return channel_rule(setting, widths, p, "i", ends)
 
 
 def _keeps(setting: Setting, p: Partners, letter: str, rule: Rule, clean: frozenset[int]) -> bool:
@@ -110,6 +121,8 @@ def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:
 
 
 def _axis_cost(letter: str, rule: Rule) -> str:
+    if rule["rule"] == "grid":
+        return _grid_cost(rule)
     before, after = (_total(rule[end]) for end in ("from", "to"))
     return f"{before} -> {after} {_axis_name(letter)}{HOW.get(rule['rule'], '')}"
 
@@ -118,6 +131,13 @@ def _axis_name(letter: str) -> str:
     if letter.startswith("x"):
         return "taps"
     return "input channels" if letter in ("i", "c") else "channels"
+
+
+def _grid_cost(rule: Rule) -> str:
+    before, after = (" x ".join(map(str, rule[end])) for end in ("from", "to"))
+    channels = rule["channels"]
+    own = "" if channels["from"] == channels["to"] else f", {_axis_cost('i', channels)}"
+    return f"{before} -> {after} places of a flattened map, resampled by channel{own}"
 
 
 def _total(length: int | tuple[int, ...]) -> int:

@@ -41,6 +41,10 @@ class Setting:
         return channel_groups(self.target)
 
     @cached_property
+    def source_groups(self) -> Groups:
+        return channel_groups(self.source)
+
+    @cached_property
     def matches(self) -> Mapping[str, Match]:
         return {m.target: m for m in self.matching.matches}
 

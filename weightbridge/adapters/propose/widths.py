@@ -86,7 +86,7 @@ def channel_rule(setting: Setting, widths: Widths, p: Partners, letter: str, end
     if split > 1:
         return _split_rule(plain, (theirs, ours), ends, split) if repeats == 1 else None
     if (sum(theirs) * repeats, sum(ours) * repeats) != ends:
-        return plain
+        return plain if repeats == 1 else _unless_needed(plain)  # places or gates are no channels
     by_group: Rule = {"rule": name, "from": theirs, "to": ours, **_repeats(setting, p, axis)}
     return by_group if ours != theirs else {}
 

@@ -14,7 +14,7 @@ from weightbridge.matching.joining.sides import Side
 from weightbridge.matching.joining.tying import tied_tensor
 from weightbridge.matching.joining.unflattening import with_output_order
 from weightbridge.matching.units.directions import direction_of, one_direction, selected
-from weightbridge.matching.units.flattening import flatten_lengths
+from weightbridge.matching.units.flattening import flatten_lengths, is_other_grid
 from weightbridge.matching.units.fused_parts import output_axis
 from weightbridge.matching.units.single_vectors import lone_tensor
 from weightbridge.matching.units.unit_names import layer_of
@@ -123,6 +123,8 @@ class Joiner:
         sides = Side(self.source, source, given), Side(self.target, target, wanted)
         if role == "kernel" and self.has_one_layout and has_other_kernel(*sides):
             return moved_kernel(*sides)
+        if role == "kernel" and is_other_grid(sides[0].place, sides[1].place):
+            return None
         sides = as_same_operation(*sides)
         transform = signed(self._unsigned(*sides, role), sides[0].layer, sides[1].layer, role)
         return with_output_order(transform, sides[0].place, sides[1].place, wanted.shape)

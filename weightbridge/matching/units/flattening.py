@@ -47,6 +47,15 @@ def flatten_lengths(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, 
     return known.lengths if known.is_grid else {}
 
 
+def is_other_grid(source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]) -> bool:
+    """Whether both sides show the map behind a Flatten, as long in all, and it is another one."""
+    theirs, ours = flattened_input(*source), flattened_input(*target)
+    if theirs is None or ours is None or None in (theirs.channels_first, ours.channels_first):
+        return False
+    are_known = min(theirs.channels, ours.channels) > 1 and len(theirs.space) == len(ours.space)
+    return are_known and (theirs.channels, theirs.space) != (ours.channels, ours.space)
+
+
 def unflatten_lengths(
     source: tuple[LayerGraph, Layer], target: tuple[LayerGraph, Layer]
 ) -> tuple[dict[str, int], bool]:
