@@ -42,6 +42,17 @@ def _letter(name: str, names: AxisNames) -> str:
     return f"x{[n for n in names if n in SPACE].index(name)}"
 
 
+def of_rank(found: Letters, other: Letters) -> Letters:
+    """The letters with taps counted as in a kernel of more axes: those that it has besides come first.
+
+    `x0 x1 i o` beside `x0 x1 x2 i o` is `x1 x2 i o`.
+    """
+    added = len(taps(other)) - len(taps(found))
+    if added <= 0 or not taps(found):
+        return found
+    return tuple(f"x{int(x[1:]) + added}" if x.startswith("x") else x for x in found)
+
+
 def taps(found: Letters) -> Letters:
     """The spatial letters of a kernel."""
     return tuple(letter for letter in found if letter.startswith("x"))

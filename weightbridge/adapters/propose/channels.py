@@ -8,6 +8,7 @@ from typing import Any
 
 from weightbridge.adapters.apply.layout import lengths, pattern
 from weightbridge.adapters.apply.maps import Rule
+from weightbridge.adapters.letters import taps
 from weightbridge.adapters.propose.grids import grid_rule, grids
 from weightbridge.adapters.propose.kernels import is_exact_tap, tap_rule
 from weightbridge.adapters.propose.setting import Partners, Setting
@@ -62,6 +63,7 @@ def _rules(setting: Setting, widths: Widths, p: Partners, clean: frozenset[int])
         if rule:
             axes[str(n)] = rule
             exact = exact and _keeps(setting, p, letter, rule, clean)
+    exact = exact and not p.added_axes
     return _Rules(axes, exact)
 
 
@@ -111,8 +113,20 @@ def _step(p: Partners, rules: _Rules) -> Step:
         evidence=p.pair.evidence,
         runners_up=p.pair.runners_up,
         energy_kept=1.0 if rules.exact else None,
-        cost=cost(p.letters, rules.axes),
+        cost=_cost(p, rules),
     )
+
+
+def _cost(p: Partners, rules: _Rules) -> str:
+    added = {str(n) for n, x in enumerate(p.letters) if x in taps(p.letters)[: p.added_axes]}
+    changes = cost(p.letters, {n: rule for n, rule in rules.axes.items() if n not in added})
+    if not added:
+        return changes
+    is_spread = any(rule["rule"] == "resample" for n, rule in rules.axes.items() if n in added)
+    how = "spread evenly over" if is_spread else "put in the middle of"
+    ranks = f"{len(taps(p.source_letters))} -> {len(taps(p.letters))} axes of space"
+    inflated = f"inflated from {ranks}: the kernel is {how} what it had no axis for"
+    return f"{inflated}, {changes}" if changes else inflated
 
 
 def cost(letters: tuple[str, ...], axes: Mapping[str, Rule]) -> str:

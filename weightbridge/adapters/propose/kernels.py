@@ -11,6 +11,8 @@ def tap_rule(p: Partners, axis: int, before: int, after: int) -> Rule:
     """{} where nothing changes."""
     if before == after:
         return {}
+    if axis < p.added_axes:
+        return _inflated(before, after)
     if is_patch(p.layer) and is_patch(p.source_layer):
         return {"rule": "resample", "from": before, "to": after}
     lead = _lead(p, axis, before, after)
@@ -18,10 +20,17 @@ def tap_rule(p: Partners, axis: int, before: int, after: int) -> Rule:
     return rule if lead == abs(after - before) // 2 else rule | {"lead": lead}
 
 
+def _inflated(before: int, after: int) -> Rule:
+    """The kernel stands in the middle of an axis that it did not have; without a middle it is spread evenly."""
+    return {"rule": "centre" if after % 2 else "resample", "from": before, "to": after}
+
+
 def is_exact_tap(p: Partners, axis: int, rule: Rule) -> bool:
     """True where the same input places meet the same weights, zeros around them: no function changes."""
     before, after = int(rule["from"]), int(rule["to"])
     if rule["rule"] != "centre" or after < before or p.layer.op == "ConvTranspose" or not _same_walk(p):
+        return False
+    if p.added_axes:
         return False
     ours, theirs = padding_at(p.layer, axis), padding_at(p.source_layer, axis)
     if ours is not None and theirs is not None:
@@ -51,7 +60,7 @@ def is_patch(layer: Layer) -> bool:
 
 def _lead(p: Partners, axis: int, before: int, after: int) -> int:
     """Zeros before the first tap: what the target pads more than the source; the middle where not known."""
-    ours, theirs = padding_at(p.layer, axis), padding_at(p.source_layer, axis)
+    ours, theirs = padding_at(p.layer, axis), padding_at(p.source_layer, axis - p.added_axes)
     middle = abs(after - before) // 2
     if after < before or ours is None or theirs is None:
         return middle

@@ -11,9 +11,9 @@ from weightbridge.adapters.propose.depth import depth_steps
 from weightbridge.adapters.propose.heads import head_findings, head_layers, replaced_heads
 from weightbridge.adapters.propose.losses import loss_findings
 from weightbridge.adapters.propose.position_steps import position_steps
-from weightbridge.adapters.propose.setting import Setting
+from weightbridge.adapters.propose.setting import Partners, Setting
 from weightbridge.adapters.propose.stems import stem_findings
-from weightbridge.adapters.propose.values import Proposal
+from weightbridge.adapters.propose.values import BY_AXIS, PADDED, Place, Proposal
 from weightbridge.adapters.propose.widths import Widths, source_widths
 from weightbridge.plan import Step
 
@@ -32,15 +32,32 @@ def propose_same_kind(setting: Setting) -> Proposal:
         *loss_findings(setting, steps),
     )
     fresh = frozenset(t.name for layer in head_layers(setting, heads) for t in layer.tensors)
-    return Proposal(steps, findings, fresh, padded=frozenset(_padded(setting, steps)))
+    return Proposal(
+        steps, findings, fresh, settled=frozenset((*_padded(setting, steps), *_inflated(setting)))
+    )
 
 
-def _padded(setting: Setting, steps: Iterable[Step]) -> Iterator[str]:
-    """Layers whose kernels gain taps and keep their function."""
+def _padded(setting: Setting, steps: Iterable[Step]) -> Iterator[Place]:
+    """What padding made equal in layers whose kernels gain taps and keep their function."""
     for step in steps:
         rules = step.parameters.get("axes", {}).values() if step.contract == "preserving" else ()
         if any(rule["rule"] == "centre" for rule in rules):
-            yield setting.target.owner[step.target].name
+            layer = setting.target.owner[step.target].name
+            yield from ((layer, attribute) for attribute in PADDED)
+
+
+def _inflated(setting: Setting) -> Iterator[Place]:
+    """What is equal along the axes that both kernels have."""
+    for p in setting.partners.values():
+        if p.added_axes:
+            yield from ((p.layer.name, name) for name in BY_AXIS if _ends_alike(p, name))
+
+
+def _ends_alike(p: Partners, name: str) -> bool:
+    ours, theirs = p.layer.attributes.get(name), p.source_layer.attributes.get(name)
+    if not isinstance(ours, tuple) or not isinstance(theirs, tuple):
+        return ours == theirs
+    return ours[-len(theirs) :] == theirs
 
 
 def _in_order(setting: Setting, found: Mapping[str, Step]) -> list[Step]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from weightbridge.adapters.letters import Letters, letters
+from weightbridge.adapters.letters import Letters, letters, of_rank, taps
 from weightbridge.adapters.propose.branches import Branch, residual_branches
 from weightbridge.adapters.propose.groups import Groups, channel_groups
 from weightbridge.adapters.propose.ties import Axis
@@ -27,6 +27,12 @@ class Partners:
     source: Tensor
     source_letters: Letters
     pair: LayerPair
+
+    @property
+    def added_axes(self) -> int:
+        """How many axes of space the target's kernel has more than the source's."""
+        ours, theirs = len(taps(self.letters)), len(taps(self.source_letters))
+        return ours - theirs if theirs else 0
 
 
 @dataclass(frozen=True)
@@ -125,4 +131,5 @@ def _joined(
 ) -> Partners:
     owner = setting.source.owner[source.name]
     pair = pair or LayerPair(owner.name, layer.name, DOUBTFUL, ("shape",))
-    return Partners(layer, tensor, letters(layer, tensor), owner, source, letters(owner, source), pair)
+    ours = letters(layer, tensor)
+    return Partners(layer, tensor, ours, owner, source, of_rank(letters(owner, source), ours), pair)

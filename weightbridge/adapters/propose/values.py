@@ -10,6 +10,8 @@ OF_PAIRS = frozenset(
 )  # what matching says of two layers that correspond
 
 PADDED = ("kernel_size", "padding")  # what padding a kernel makes equal
+BY_AXIS = (*PADDED, "strides", "dilation")  # what has a value for each axis of space
+Place = tuple[str, str]  # a target layer and an attribute
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,8 @@ class Proposal:
     different: the two are different architectures, whose layers do not correspond: what matching said of its
     pairs does not apply.
     refused: WB309 stands for all tensors that are left over on both sides.
-    padded: target layers whose kernels were padded with zeros so that the function is kept: their other size
-    and padding are no finding.
+    settled: (target layer, attribute) whose difference is no finding: kernels were padded with zeros so that
+    the function is kept, or have another number of axes.
     """
 
     steps: tuple[Step, ...] = ()
@@ -30,9 +32,9 @@ class Proposal:
     fresh: frozenset[str] = frozenset()
     different: bool = False
     refused: bool = False
-    padded: frozenset[str] = frozenset()
+    settled: frozenset[Place] = frozenset()
 
     def settles(self, found: Finding) -> bool:
         """Whether the steps make a finding of the matching untrue."""
-        is_padded = found.code == "WB403" and found.target in self.padded and found.about in PADDED
-        return is_padded or (self.different and found.code in OF_PAIRS)
+        is_equal = found.code == "WB403" and (found.target, found.about) in self.settled
+        return is_equal or (self.different and found.code in OF_PAIRS)
