@@ -252,7 +252,19 @@ def _fold_batchnorm(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> A
     return _by(parameters, kernel * np.reshape(scale, shape))
 
 
-COMPUTED = frozenset({"fold-batchnorm", "constant", "affine", "batchnorm-gamma", "square", "negate"})
+def _separable_product(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """The kernel `... i o` of the plain convolution that a separable one amounts to, then `pattern`.
+
+    Of the kernels by channel (`... c m`) and by point (`1.. (c m) o`).
+    """
+    depth, point = (array.astype(np.float64) for array in arrays)
+    by_channel = point.reshape(*depth.shape[-2:], point.shape[-1])
+    return _by(parameters, np.einsum("...cm,cmo->...co", depth, by_channel))
+
+
+COMPUTED = frozenset(
+    {"separable-product", "fold-batchnorm", "constant", "affine", "batchnorm-gamma", "square", "negate"}
+)
 
 
 def is_bitwise(transform: str, parameters: Mapping[str, Any]) -> bool:
@@ -290,5 +302,6 @@ TRANSFORMS: dict[str, Transform] = {
     "fuse": _fuse,
     "stack": _stack,
     "negate": _negate,
+    "separable-product": _separable_product,
     "fold-batchnorm": _fold_batchnorm,
 }

@@ -40,6 +40,7 @@ SOURCES: dict[str, tuple[int, ...]] = {
     "fill": (0,),
     "identity-kernel": (0,),
     "batchnorm-gamma": (2,),
+    "separable-product": (2,),
     "gate-bias": (1, 2),
     **dict.fromkeys(
         ("gates", "rows", "select", "square", "flip", "split", "slice", "map-axes", "resize-positions"), (1,)

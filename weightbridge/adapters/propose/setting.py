@@ -113,9 +113,17 @@ def _can_meet(p: Partners) -> bool:
     """All axes are known; those of the source that the target lacks have length one, and can be dropped."""
     if not p.letters or not p.source_letters:
         return False
+    if {p.layer.op, p.source_layer.op} == {"Dense", "Conv"} and _has_taps(p):
+        return False  # what a dense layer reads are no channels there
     return all(
         n == 1 for letter, n in zip(p.source_letters, p.source.shape, strict=True) if letter not in p.letters
     )
+
+
+def _has_taps(p: Partners) -> bool:
+    sides = (p.letters, p.tensor), (p.source_letters, p.source)
+    lengths = (dict(zip(letters, tensor.shape, strict=True)) for letters, tensor in sides)
+    return any(length > 1 for side in lengths for x, length in side.items() if x.startswith("x"))
 
 
 def _same_role(setting: Setting, pair: LayerPair | None, tensor: Tensor) -> Tensor | None:

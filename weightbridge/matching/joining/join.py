@@ -13,6 +13,11 @@ from weightbridge.matching.joining.same_operation import as_same_operation
 from weightbridge.matching.joining.sides import Side
 from weightbridge.matching.joining.tying import tied_tensor
 from weightbridge.matching.joining.unflattening import with_output_order
+from weightbridge.matching.joining.whole_kernels import (
+    is_whole_kernel,
+    separable_product,
+    whole_kernel,
+)
 from weightbridge.matching.units.directions import direction_of, one_direction, selected
 from weightbridge.matching.units.flattening import flatten_lengths, is_other_grid
 from weightbridge.matching.units.fused_parts import output_axis
@@ -59,7 +64,9 @@ class Joiner:
         source, target = both_plain(source, target)
         for role, tensor in target.tensors:
             given = self._counterpart(source, target, role)
-            several = bias_rows(source, target, role, tensor)
+            several = bias_rows(source, target, role, tensor) or separable_product(
+                source, target, role, tensor
+            )
             if several is None and given is None:
                 several = joined_gates(source, role, tensor)
             if several is not None:
@@ -123,6 +130,8 @@ class Joiner:
         sides = Side(self.source, source, given), Side(self.target, target, wanted)
         if role == "kernel" and self.has_one_layout and has_other_kernel(*sides):
             return moved_kernel(*sides)
+        if role == "kernel" and is_whole_kernel(*sides):
+            return whole_kernel(*sides)
         if role == "kernel" and is_other_grid(sides[0].place, sides[1].place):
             return None
         sides = as_same_operation(*sides)

@@ -64,6 +64,8 @@ def of_unit(unit: str, layer: Layer, other: Layer, attributes: Mapping[str, Any]
         return {**attributes, "go_backwards": True}
     if layer.op != "SeparableConv" or other.op == layer.op:
         return attributes
+    if other.op == "Conv" and other.attributes.get("kernel_size") == layer.attributes.get("kernel_size"):
+        return _without(attributes, "groups", "depth_multiplier")  # the plain one that it amounts to
     if part == DEPTHWISE:
         return _without(attributes, "activation")
     return {"activation": attributes["activation"]} if "activation" in attributes else {}

@@ -24,6 +24,7 @@ from weightbridge.matching.units.units import (
     bridged,
 )
 from weightbridge.matching.units.units import without as without_family
+from weightbridge.matching.units.whole_kernels import with_whole_kernels
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import AFFINE
 
@@ -47,6 +48,7 @@ def reduce_both(
     if apart:
         one = _without_scaling(reduce(source, apart, out | told), other)
     known = rivals(out, one, reduce(source, apart, told)) if out else {}
+    one, other = with_whole_kernels(one, other)
     return with_vectors(replace(_with_functions(one), rivals=known), other)
 
 
