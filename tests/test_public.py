@@ -55,7 +55,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("given", "said"), WRONG.values(), ids=WRONG)
 def test_a_wrong_value_is_a_usage_error(given: dict[str, object], said: str) -> None:
-    from weightbridge.api import make_options
+    from weightbridge.api.arguments import make_options
     from weightbridge.errors import UsageError
 
     with pytest.raises(UsageError, match=said):
@@ -63,6 +63,6 @@ def test_a_wrong_value_is_a_usage_error(given: dict[str, object], said: str) -> 
 
 
 def test_a_keyword_goes_before_a_policy() -> None:
-    from weightbridge.api import make_options
+    from weightbridge.api.arguments import make_options
 
     assert make_options({"fail_on": "never", "fresh": "a"}).explicit == {"fail_on"}

@@ -172,7 +172,8 @@ def test_a_plan_that_fails_leaves_the_old_output_alone(tmp_path: Path) -> None:
     target = write_dense(tmp_path / "target.keras", (4, 3, 3, 2), ("a", "new", "b"))
     output = tmp_path / "output.keras"
     output.write_text("old")
-    assert wb.transfer(source, target, output=output, overwrite=True, verify=False).exit_code == 1
+    report = wb.transfer(source, target, output=output, overwrite=True, verify=False, on_fail="return")
+    assert report.exit_code == 1
     assert output.read_text() == "old"
     assert (
         wb.transfer(source, target, output=output, overwrite=True, verify=False, fail_on="never").exit_code
@@ -381,7 +382,7 @@ def test_weights_that_are_no_numbers_are_an_error_and_nothing_is_written(tmp_pat
     source = state(tmp_path / "source.safetensors", {"a.weight": broken, "b.weight": numbers(2, 3)})
     target = state(tmp_path / "target.safetensors", {"a.weight": numbers(3, 4), "b.weight": numbers(2, 3)})
     output = tmp_path / "output.safetensors"
-    report = wb.transfer(source, target, output=output, verify=False)
+    report = wb.transfer(source, target, output=output, verify=False, on_fail="return")
     assert (report.verdict, report.exit_code) == ("fail", 1)
     assert [(f.code, f.source) for f in report.findings] == [("WB106", "a.weight")]
     assert "1 of 12 values" in report.findings[0].message

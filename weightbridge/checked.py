@@ -1,11 +1,19 @@
-"""Parsed JSON, checked by hand: what fits, and all that does not, named together."""
+"""What comes from outside, checked by hand: parsed JSON, and the arguments of public functions."""
 
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import wraps
+from inspect import signature
 from math import isfinite
-from typing import Any, NoReturn
+from os import PathLike
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
+from weightbridge.errors import UsageError
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 Check = Callable[[Any], bool]
 SHOWN = 5
 LARGEST = 1 << 63
@@ -123,3 +131,36 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {twice!r} stands twice in one object")
     return values
+
+
+def public(function: Callable[Given, Result]) -> Callable[Given, Result]:
+    """The function, with a UsageError in place of Python's TypeError for arguments that it does not take."""
+    takes = signature(function)
+
+    @wraps(function)
+    def called(*args: Given.args, **options: Given.kwargs) -> Result:
+        try:
+            bound = takes.bind(*args, **options)
+        except TypeError as error:
+            fix = f"known are {', '.join(takes.parameters)}"
+            raise UsageError(f"weightbridge.{function.__name__}: {error}", fix=fix) from error
+        for name, value in bound.arguments.items():
+            _refuse_null(name, value)
+        return function(*args, **options)
+
+    return called
+
+
+def path_of(name: str, value: Any) -> Path:
+    """A path that was given as text or Path. Raises UsageError for anything else."""
+    if not isinstance(value, str | PathLike):
+        raise UsageError(f"{name}={repr(value)[:60]}: expected a path", fix="give a text or a pathlib.Path")
+    _refuse_null(name, value)
+    return Path(value)
+
+
+def _refuse_null(name: str, value: Any) -> None:
+    if isinstance(value, str | PathLike) and "\0" in str(value):
+        raise UsageError(
+            f"{name}={repr(value)[:60]}: no path and no name holds a null character", fix="check it"
+        )

@@ -13,13 +13,13 @@
             Corrupt               WB904
         OutputError           5   WB906: OUTPUT or a report cannot be written
         RunError              1   a model cannot be run on the probes
-        VerdictError          1   raised by Report.raise_for_verdict()
+        VerdictError          1   a verdict that is no pass: transfer, Report.raise_for_verdict()
 
 A message has four parts: what, where (the tensor's path in its file), expected and got, what to do next.
 Bugs are AssertionError and no part of the tree.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class WeightbridgeError(Exception):
@@ -97,4 +97,8 @@ class RunError(WeightbridgeError):
 
 
 class VerdictError(WeightbridgeError):
-    pass
+    """A command that ran, and whose verdict is no pass. `report` is its Report; `code` its first error's."""
+
+    def __init__(self, message: str, *, report: Any = None, code: str = "", fix: str = "") -> None:
+        super().__init__(message, fix=fix)
+        self.report, self.code = report, code

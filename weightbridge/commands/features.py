@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.checked import path_of, public
 from weightbridge.commands.reporting import summary
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors import Unsupported
@@ -18,6 +19,7 @@ RUNNABLE = ("keras-zip", "keras-h5")
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")
 
 
+@public
 def features(
     model: Any,
     layer: str,
@@ -35,8 +37,9 @@ def features(
     exists, unless `overwrite`; Unsupported for what has no graph; OutputError where `output` cannot be
     written.
     """
-    check_output(Path(output), overwrite, (model,), SUFFIXES)
-    return _write_features(model, layer, Path(output), arguments)
+    path = path_of("output", output)
+    check_output(path, overwrite, (model,), SUFFIXES)
+    return _write_features(model, layer, path, arguments)
 
 
 def features_report(model: Any, layer: str, output: Path, options: Options) -> Report:

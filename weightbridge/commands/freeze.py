@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from weightbridge.checked import public
 from weightbridge.errors import PlanError
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.graph import Layer
@@ -10,6 +11,7 @@ from weightbridge.plan import Plan, Step
 KEPT = frozenset({"bitwise", "preserving"})
 
 
+@public
 def freeze(model: Any, plan: Plan) -> tuple[str, ...]:
     """Freeze the layers of a live Keras model whose tensors were all transferred exactly, and no other.
 

@@ -10,7 +10,7 @@ from weightbridge.commands.candidates import live_candidate
 from weightbridge.commands.claims import NOT_RUN
 from weightbridge.commands.prepare import Prepared, prepare
 from weightbridge.commands.prove import prove
-from weightbridge.commands.reporting import judged
+from weightbridge.commands.reporting import is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.tensors import Array, Tensor
@@ -39,7 +39,7 @@ def transfer_live(source: Any, model: Any, options: Options) -> Report:
             return first
         with _live().restored_on_failure(model) as keep:
             report = _carried_out(source, model, prepared, options)
-            if not report.exit_code:
+            if is_wanted(report, options):
                 keep()
         return report
 

@@ -24,6 +24,11 @@ def judged(
     return judge(report, options)
 
 
+def is_wanted(report: Report, options: Options) -> bool:
+    """Whether what was written is kept: it passed, or the user said to go on whatever is found."""
+    return not report.exit_code or (options.fail_on == "never" and report.verdict != "error")
+
+
 def summary(graph: LayerGraph, sha256: str | None = None) -> ModelSummary:
     """One side of the report."""
     return ModelSummary(

@@ -9,7 +9,7 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.prepare import Prepared, prepare
-from weightbridge.commands.reporting import judged
+from weightbridge.commands.reporting import is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.diagnostics import Finding
 from weightbridge.options import Options
@@ -41,7 +41,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         verification, said = _verified(source, prepared, written, options)
         proven = replace(_named(prepared, target), findings=(*prepared.findings, *said))
         report = judged("transfer", proven, options, verification)
-        if not report.exit_code:
+        if is_wanted(report, options):
             publish(temporary, output)
     return report
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from weightbridge.checked import path_of
 from weightbridge.plan.values import (
     Choice,
     Contract,
@@ -49,11 +50,11 @@ class Plan:
         from weightbridge.files import write_text  # making a plan can do without the file format
         from weightbridge.plan.file import dumps
 
-        write_text(Path(path), dumps(self), overwrite=overwrite)
+        write_text(path_of("path", path), dumps(self), overwrite=overwrite)
 
     @staticmethod
     def load(path: str | Path) -> "Plan":
         """Read a lockfile. Raises PlanError for anything that is no plan."""
         from weightbridge.plan.file import load_fields
 
-        return Plan(**load_fields(Path(path)))
+        return Plan(**load_fields(path_of("path", path)))

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from html import escape
+from importlib import import_module
 from typing import Any, Literal
 
 from weightbridge.diagnostics import Finding
 from weightbridge.errors import VerdictError
 from weightbridge.plan import Plan
+from weightbridge.report.coverage import Coverage, coverage
 from weightbridge.report.document import HEAD, finding_entries, plain, plan_entries, summary_entry
 from weightbridge.verification import Verification
 
+SHOWN = 5  # findings in the message of an error
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
 EXIT_CODES: dict[Verdict, int] = {
     "pass": 0,
@@ -67,8 +71,41 @@ class Report:
             **graph,
         }
 
+    @property
+    def ok(self) -> bool:
+        """Whether the verdict is `pass` or `warn`."""
+        return self.verdict in ("pass", "warn")
+
+    @property
+    def coverage(self) -> Coverage:
+        """How much of the target the plan fills, and how much of the source it uses."""
+        return coverage(self.plan)
+
+    def to_markdown(self) -> str:
+        """The report as Markdown."""
+        return _rendered("markdown", self)
+
+    def __str__(self) -> str:
+        return _rendered("text", self)
+
+    def _repr_html_(self) -> str:
+        """What notebooks show."""
+        return f"<pre>{escape(str(self))}</pre>"
+
     def raise_for_verdict(self) -> None:
-        """Raises VerdictError unless the verdict is `pass` or `warn`."""
-        if self.verdict not in ("pass", "warn"):
-            first = "".join(f"\n  {finding.code} {finding.message}" for finding in self.findings[:5])
-            raise VerdictError(f"{self.command}: verdict {self.verdict}{first}")
+        """Raises VerdictError, with this report, unless the verdict is `pass` or `warn`."""
+        if self.ok:
+            return
+        first = "".join(f"\n  {found.code} {found.message}" for found in self.findings[:SHOWN])
+        more = len(self.findings) - SHOWN
+        rest = f"\n  and {more} more" if more > 0 else ""
+        code = self.findings[0].code if self.findings else ""
+        message = f"{self.command}: verdict {self.verdict}{first}{rest}"
+        raise VerdictError(message, report=self, code=code, fix="Look at .report of this error for the rest")
+
+
+def _rendered(format: str, report: Report) -> str:
+    """By the renderer of this format, which is imported only then."""
+    module = import_module(f"weightbridge.report.render.{format}")
+    text: str = module.render(report.to_json())
+    return text

@@ -1,0 +1,119 @@
+"""Arguments of the public functions, checked and made into Options."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from os import PathLike
+from pathlib import Path
+from typing import Any, get_args
+
+from weightbridge.checked import path_of
+from weightbridge.errors import UsageError
+from weightbridge.options import Adapt, Evidence, FailOn, Options, Progress
+from weightbridge.plan import Plan
+
+
+def make_options(given: Mapping[str, Any]) -> Options:
+    """Options from keywords: strings become paths, a single glob a tuple, `map` takes a dict or pairs.
+
+    Raises UsageError for a name that no option has, and for a value that an option does not take.
+    """
+    if given.get("adapt") == "fit" or given.get("calibrate") is not None:
+        raise UsageError(
+            "adapt='fit' is not in this version yet", fix="use adapt='weights', which needs no data"
+        )
+    known = {f.name for f in fields(Options)} - {"explicit", "severities"}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise UsageError(f"unknown option {unknown[0]!r}", fix=f"known are {', '.join(sorted(known))}")
+    values = {
+        name: _CONVERTED[name](name, value) if name in _CONVERTED else value for name, value in given.items()
+    }
+    return Options(**values, explicit=frozenset(given) & {"fail_on", "min_coverage"})
+
+
+def _path_if_any(name: str, value: Any) -> Path | None:
+    return None if value is None else path_of(name, value)
+
+
+def _plan(name: str, value: Any) -> Plan | Path:
+    if isinstance(value, Plan | str | PathLike):
+        return value if isinstance(value, Plan) else Path(value)
+    raise _no(name, value, "a Plan, or the path of one")
+
+
+def arguments(name: str, value: Any) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise _no(name, value, "a dict of arguments by name")
+    return value or {}
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _no(name, value, "True or False")
+    return value
+
+
+def _progress(name: str, value: Any) -> Progress:
+    if not callable(value):
+        raise _no(name, value, "a function of stage, done and total")
+    progress: Progress = value
+    return progress
+
+
+def _strings(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str | PathLike):
+        return (str(value),)
+    if not isinstance(value, Iterable):
+        raise _no(name, value, "a text, or several")
+    if not all(isinstance(item, str | PathLike) for item in value):
+        raise _no(name, value, "a text, or several")
+    return tuple(map(str, value))
+
+
+def _pairs(name: str, value: Any) -> tuple[tuple[str, str], ...]:
+    given = value.items() if isinstance(value, Mapping) else value
+    try:
+        if not isinstance(given, str):
+            return tuple((str(source), str(target)) for source, target in given)
+    except (TypeError, ValueError) as error:
+        raise _no(name, value, _PAIRS) from error
+    raise _no(name, value, _PAIRS)
+
+
+def choice(*allowed: str) -> Callable[[str, Any], Any]:
+    def chosen(name: str, value: Any) -> Any:
+        if value not in allowed:
+            raise _no(name, value, f"one of {', '.join(allowed)}")
+        return value
+
+    return chosen
+
+
+def _fraction(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _no(name, value, "a number from 0 to 1")
+    return value
+
+
+def _no(name: str, value: Any, expected: str) -> UsageError:
+    return UsageError(
+        f"{name}={repr(value)[:60]}: expected {expected}",
+        fix="options have the names and values that the commands have",
+    )
+
+
+_PAIRS = "a dict {source: target}, or pairs (source, target)"
+_CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(("policy", "probe"), _path_if_any),
+    **dict.fromkeys(("source_arguments", "target_arguments"), arguments),
+    **dict.fromkeys(("disambiguate", "verify", "overwrite"), _flag),
+    "plan": _plan,
+    "progress": _progress,
+    **dict.fromkeys(("fresh", "unused"), _strings),
+    "rules": lambda name, value: tuple(map(Path, _strings(name, value))),
+    "map": _pairs,
+    "adapt": choice(*get_args(Adapt)),
+    "fail_on": choice(*get_args(FailOn)),
+    "evidence": choice(*get_args(Evidence)),
+    "min_coverage": _fraction,
+}
