@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,8 @@ import pytest
 from weightbridge.commands.stitch import stitch
 from weightbridge.errors import Unsupported, UsageError, WeightbridgeError
 
-pytestmark = pytest.mark.framework
+SAVED = "ignore:__array__ implementation:DeprecationWarning"  # TensorFlow under NumPy 2, while Keras saves
+pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings(SAVED)]
 Build = Callable[[], Any]
 
 
@@ -94,9 +96,6 @@ def test_an_identity_where_nothing_differs() -> None:
     np.testing.assert_allclose(joined(x), model(x), atol=1e-5)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:__array__ implementation:DeprecationWarning"
-)  # TensorFlow under NumPy 2, while Keras saves
 def test_opened_without_weightbridge(tmp_path: Path) -> None:
     trunk, tail = maps(16, 4), maps(8, 6, "other")
     trunk.save(tmp_path / "trunk.keras")
@@ -129,6 +128,61 @@ def test_opened_without_weightbridge(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.keras", "tail.keras", "trunk.keras", "x.npz"]
     with pytest.raises(UsageError, match="exists"):
         stitch(trunk, "joined", tail, "third", output=tmp_path / "out.keras")
+
+
+def test_the_example_of_its_description_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On networks whose layers are called as there, and wired: three branches meet in the block's last layer."""
+    import doctest
+
+    import keras
+
+    layers = keras.layers
+    x = inputs = layers.Input((16, 16, 3))
+    for n in range(4):
+        x = layers.Conv2D(8, 3, padding="same", strides=1 + n % 2, name=f"conv{n}")(x)
+    trunk = keras.Model(inputs, layers.Flatten()(layers.ReLU(name="conv4_block6_out")(x)))
+    x = inputs = layers.Input((16, 16, 3))
+    for block in ("mixed7", "mixed8", "mixed9"):
+        branches = [layers.Conv2D(6, n, padding="same", name=f"{block}_{n}")(x) for n in (1, 3, 5)]
+        x = layers.Concatenate(name=block)(branches)
+    tail = keras.Model(inputs, layers.Dense(5, name="head")(layers.GlobalAveragePooling2D()(x)))
+    trunk.save(tmp_path / "backbone.keras")
+    tail.save(tmp_path / "detector.keras")
+    monkeypatch.chdir(tmp_path)
+    (example,) = doctest.DocTestFinder().find(stitch, "stitch", globs={"stitch": stitch})
+    assert len(example.examples) == 1
+    names: dict[str, Any] = {"stitch": stitch}
+    exec(example.examples[0].source, names)
+    made = [layer.name for layer in names["model"].layers]
+    assert "conv4_block6_out" in made
+    assert "mixed9_3" in made
+    assert not [name for name in made if name.startswith(("mixed7", "mixed8"))]
+    with pytest.raises(UsageError, match="after='mixed8'"):
+        stitch("backbone.keras", "conv4_block6_out", "detector.keras", "mixed8")
+
+
+@pytest.mark.parametrize("given", [{}, {"from_": "third", "after": "third"}], ids=["neither", "both"])
+def test_one_place_is_asked_for(given: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="from_ or after"):
+        stitch(maps(8, 4), "joined", maps(8, 4), **given)
+
+
+def test_the_command_writes_the_model_and_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from weightbridge.cli import main
+
+    trunk, tail = tmp_path / "trunk.keras", tmp_path / "tail.keras"
+    maps(16, 4).save(trunk)
+    maps(8, 6, "other").save(tail)
+    arguments = ["stitch", str(trunk), "joined", str(tail), "joined", str(tmp_path / "out.keras"), "--after"]
+    with pytest.raises(SystemExit) as done:
+        main([*arguments, "--report", "json"])
+    assert done.value.code == 0
+    assert json.loads(capsys.readouterr().out)["command"] == "stitch"
+    with pytest.raises(SystemExit) as again:
+        main(arguments)
+    assert again.value.code == 2
 
 
 WRONG = {

@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "transfer": ("weightbridge.cli.transfer", "Plan, write OUTPUT, read it back and verify it."),
     "verify": ("weightbridge.cli.verify", "Run both models on the same probes and compare."),
     "features": ("weightbridge.cli.features", "Cut a model at a layer, as a feature extractor."),
+    "stitch": ("weightbridge.cli.stitch", "The trunk of one model under the tail of another, joined."),
     "report": ("weightbridge.cli.report", "Render a saved report, or judge it under another policy."),
     "rules": (
         "weightbridge.cli.rules",

@@ -3,27 +3,38 @@
 from pathlib import Path
 from typing import Any
 
+from weightbridge import formats
+from weightbridge.checked import path_of, public
 from weightbridge.commands.features import live_model
+from weightbridge.commands.reporting import summary
+from weightbridge.commands.rules import rules_of
 from weightbridge.errors import UsageError
 from weightbridge.formats.frameworks import framework_module
+from weightbridge.options import Options
+from weightbridge.report.values import Report
+from weightbridge.report.verdict import judge
 from weightbridge.transfer.stage import check_output, publish, staged
 
 
+@public
 def stitch(
     source: Any,
     at: str,
     target: Any,
-    from_: str,
+    from_: str = "",
     *,
+    after: str = "",
     output: str | Path | None = None,
     overwrite: bool = False,
 ) -> Any:
-    """A functional Keras model: `source` up to layer `at`, a fitting adapter, `target` from `from_` on.
+    """A functional Keras model: `source` up to layer `at`, a fitting adapter, then the tail of `target`.
 
     source, target: a path, `py:package.module:callable`, or a live keras.Model (which is copied, never
-    changed). The adapter's layers are called `stitch_...`: average pooling, upsampling or bilinear resizing
-    for the grid; a 1x1 convolution or Dense layer for the channels, initialised like an identity that
-    preserves variance. Feature maps, sequences and vectors may meet in any combination.
+    changed). The tail begins at layer `from_`, or behind layer `after`: the last layer of a block, such as
+    a merge that reads several branches. The adapter's layers are called `stitch_...`: average pooling,
+    upsampling or bilinear resizing for the grid; a 1x1 convolution or Dense layer for the channels,
+    initialised like an identity that preserves variance. Feature maps, sequences and vectors may meet in any
+    combination.
 
     output: where to save the model as `.keras`; `keras.models.load_model` opens it without weightbridge.
 
@@ -31,17 +42,52 @@ def stitch(
     (unless `overwrite`) or is no `.keras`; ModelError where a model cannot be read, OutputError where
     `output` cannot be written.
 
-    >>> model = stitch("backbone.keras", "conv4_block6_out", "detector.keras", "mixed8")  # doctest: +SKIP
+    >>> model = stitch("backbone.keras", "conv4_block6_out", "detector.keras", after="mixed8")
     """
-    if output is not None:
-        _check(Path(output), overwrite, (source, target))
-    keras_stitch = framework_module("weightbridge.formats.keras.framework.stitch")
-    model = keras_stitch.stitched(live_model(source), str(at), live_model(target), str(from_))
-    if output is not None:
-        with staged(Path(output)) as temporary:
-            framework_module("weightbridge.formats.keras.framework.live").save(model, temporary)
-            publish(temporary, Path(output))
+    _refuse_both(from_, after)
+    path = None if output is None else path_of("output", output)
+    if path is not None:
+        _check(path, overwrite, (source, target))
+    model = _joined(live_model(source), at, live_model(target), from_, after)
+    if path is not None:
+        _save(model, path)
     return model
+
+
+def stitch_report(
+    source: str, at: str, target: str, from_: str, output: Path, options: Options, *, is_after: bool
+) -> Report:
+    """The command: the model in `output`, and the report of what it was made of."""
+    _check(output, options.overwrite, (source, target))
+    with rules_of(options.rules):
+        trunk = formats.read(source, options.source_arguments)
+        tail = formats.read(target, options.target_arguments)
+    ours = live_model(target, options.target_arguments)
+    place = ("", from_) if is_after else (from_, "")
+    _save(_joined(live_model(source, options.source_arguments), at, ours, *place), output)
+    findings = (*trunk.findings, *tail.findings)
+    return judge(
+        Report("stitch", "pass", source=summary(trunk), target=summary(tail), findings=findings), options
+    )
+
+
+def _joined(source: Any, at: str, target: Any, from_: str, after: str) -> Any:
+    keras_stitch = framework_module("weightbridge.formats.keras.framework.stitch")
+    return keras_stitch.stitched(source, str(at), target, str(from_), str(after))
+
+
+def _refuse_both(from_: str, after: str) -> None:
+    if bool(from_) == bool(after):
+        message = "the tail begins at one place of the target: from_ or after"
+        raise UsageError(
+            message, fix="give from_, the first layer of the tail, or after, the layer before it"
+        )
+
+
+def _save(model: Any, output: Path) -> None:
+    with staged(output) as temporary:
+        framework_module("weightbridge.formats.keras.framework.live").save(model, temporary)
+        publish(temporary, output)
 
 
 def _check(output: Path, overwrite: bool, models: tuple[Any, ...]) -> None:

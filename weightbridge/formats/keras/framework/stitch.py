@@ -12,16 +12,18 @@ from weightbridge.formats.keras.framework.bridge import bridged
 from weightbridge.formats.keras.framework.settle import settle
 
 
-def stitched(source: Any, at: str, target: Any, from_: str) -> Any:
-    """The joined model; both models stay as they are."""
+def stitched(source: Any, at: str, target: Any, from_: str, after: str) -> Any:
+    """The joined model; both models stay as they are. The tail begins at layer `from_`, or behind `after`."""
     trunk = _part(
         source,
         _inputs(source),
         _single(source, _layer(source, at, "source"), "output"),
         f"the source up to {at}",
     )
-    start = _single(target, _layer(target, from_, "target"), "input")
-    tail = _part(target, start, _outputs(target), f"the target from {from_}")
+    start = _start(target, from_, after)
+    tail = _part(
+        target, start, _outputs(target), f"the target {f'after {after}' if after else f'from {from_}'}"
+    )
     taken = {layer.name for layer in trunk.layers}
     inputs = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name), trunk.input
@@ -34,6 +36,13 @@ def stitched(source: Any, at: str, target: Any, from_: str) -> Any:
     return keras.Model(
         inputs, outputs if len(outputs) > 1 else outputs[0], name=f"{source.name}_{target.name}"
     )
+
+
+def _start(target: Any, from_: str, after: str) -> Any:
+    """The tensor that the tail reads in the target."""
+    if after:
+        return _single(target, _layer(target, after, "target"), "output")
+    return _single(target, _layer(target, from_, "target"), "input")
 
 
 def _layer(model: Any, name: str, side: str) -> Any:
@@ -67,10 +76,9 @@ def _single(model: Any, layer: Any, end: str) -> Any:
     found: Sequence[Any] = getattr(node, f"{end}_tensors", ())
     if len(found) != 1:
         names = ", ".join(tensor._keras_history.operation.name for tensor in found)
-        raise UsageError(
-            f"layer {layer.name} has {len(found)} {end}s ({names})",
-            fix="Choose a layer before or after it with one",
-        )
+        behind = f"Say after={layer.name!r} (--after) to begin behind it, where its one output is"
+        fix = behind if end == "input" and found else "Choose a layer before or after it with one"
+        raise UsageError(f"layer {layer.name} has {len(found)} {end}s ({names})", fix=fix)
     return found[0]
 
 
@@ -79,7 +87,7 @@ def _part(model: Any, inputs: Any, outputs: Any, what: str) -> Any:
         return keras.Model(inputs, outputs)
     except ValueError as error:
         places = ", ".join(_cut_points(model)) or "this model has no such layer"
-        fix = f"Cut where a single tensor passes: {places}"
+        fix = f"Begin at a layer where a single tensor passes: {places}"
         raise UsageError(f"{what} cannot stand alone: other layers feed it too", fix=fix) from error
 
 

@@ -1,0 +1,37 @@
+"""weightbridge stitch: the trunk of one model under the tail of another."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from weightbridge.cli.options import (
+    FILE,
+    OVERWRITE,
+    REPORTING,
+    SOURCE_ARGUMENTS,
+    TARGET_ARGUMENTS,
+    with_options,
+)
+from weightbridge.cli.running import run
+from weightbridge.commands.stitch import stitch_report
+
+
+@click.command("stitch")
+@click.argument("source")
+@click.argument("at")
+@click.argument("target")
+@click.argument("from_", metavar="FROM")
+@click.argument("output", type=FILE)
+@click.option("--after", is_flag=True, help="Begin behind FROM, the last layer of a block, not at it.")
+@with_options(OVERWRITE, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
+def command(source: str, at: str, target: str, from_: str, output: Path, after: bool, **given: Any) -> int:
+    """Join SOURCE up to layer AT with TARGET from layer FROM on by a trainable adapter, and write that to
+    OUTPUT, an ordinary .keras model. `weightbridge inspect` lists the layers.
+    """
+    return run(
+        "stitch",
+        given,
+        lambda options: stitch_report(source, at, target, from_, output, options, is_after=after),
+        (source, target, str(output)),
+    )
