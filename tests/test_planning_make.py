@@ -29,7 +29,9 @@ def test_a_declaration_names_a_tensor_or_its_layer(glob: str, expected: bool) ->
     assert ("onnx::Conv_10" in declared(exported(), (glob,))) is expected
 
 
-def test_unused_tensors_are_said_layer_by_layer() -> None:
+def test_neighbours_that_are_left_over_are_said_once() -> None:
     graph = exported()
-    findings = tuple(unexplained(graph, unused_of(graph, (), ())))
-    assert [f.source for f in findings] == list(TENSORS)
+    (found,) = unexplained(graph, unused_of(graph, (), ()))
+    assert found.source == "/net/conv/Conv"
+    assert "2 layers, 4 tensors" in found.message
+    assert found.fix == "declare it with --unused '/net/*' if that is right"

@@ -13,6 +13,7 @@ from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan, Question
+from weightbridge.planning.ambiguities import asked
 from weightbridge.planning.questions import answered, layer_of
 from weightbridge.transfer.execute import Ledger, values
 from weightbridge.verify import Setup, equality, seed_of
@@ -143,7 +144,8 @@ def as_map(plan: Plan) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys(pairs))
 
 
-def without_decided(findings: Iterable[Finding], plan: Plan) -> tuple[Finding, ...]:
-    """The findings without what is no longer ambiguous."""
-    decided = {layer_of(step.target) for step in plan.steps if step.evidence == NUMBERS}
-    return tuple(f for f in findings if f.code != "WB204" or f.target not in decided)
+def without_decided(findings: Iterable[Finding], before: Plan, decided: Plan) -> tuple[Finding, ...]:
+    """The findings, with the questions of WB204 that numbers have not decided."""
+    moot = frozenset(asked(before.questions, {step.target: step for step in before.steps}))
+    left = asked(decided.questions, {step.target: step for step in decided.steps})
+    return (*(found for found in findings if found not in moot), *left)

@@ -75,12 +75,12 @@ def _disambiguated(model: Any, prepared: Prepared, options: Options) -> Prepared
     told = replace(options, map=(*options.map, *as_map(decided)))
     again, findings = make_plan(source, target, match(source, target, told), told)
     if [s.sources for s in again.steps] != [s.sources for s in decided.steps]:
-        findings = without_decided(prepared.findings, decided)
+        findings = without_decided(prepared.findings, prepared.plan, decided)
     return replace(prepared, plan=decided, findings=(*findings, *said))
 
 
 def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prepared:
-    from weightbridge.planning.questions import asked
+    from weightbridge.planning.ambiguities import asked
     from weightbridge.planning.stored import stored_plan, with_fresh
 
     assert options.plan is not None
@@ -89,11 +89,8 @@ def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prep
     plan = with_fresh(stored_plan(options.plan, source, target), declared(target, options.fresh))
     on_purpose = {*options.unused, *(u.source for u in plan.unused if u.reason == "declared")}
     plan = replace(plan, unused=unused_of(source, plan.steps, on_purpose))
-    findings = (
-        *said_of_both(source, target, plan),
-        *unexplained(source, plan.unused),
-        *asked(plan.questions),
-    )
+    still_open = asked(plan.questions, {step.target: step for step in plan.steps}, is_stored=True)
+    findings = (*said_of_both(source, target, plan), *unexplained(source, plan.unused), *still_open)
     check_carried_out(source, target, plan, findings, options)
     return Prepared(source, target, plan, findings)
 

@@ -1,13 +1,16 @@
 """What is to be said about a plan: misfits, tensors without a partner, vectors of another role."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from shlex import quote
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step, Unused
+from weightbridge.planning.runs import Run, glob_of, runs
 
 Steps = Mapping[str, Step]
+SHOWN = 8
 VECTOR_ROLES = frozenset({"bias", "gamma", "beta", "moving_mean", "moving_variance"})
 INTERCHANGEABLE = frozenset({"bias", "beta"})
 
@@ -17,26 +20,24 @@ def misfits(
     target: LayerGraph,
     pairs: Iterable[tuple[str, str]],
     settled: Collection[str],
-    *,
-    may_adapt: bool,
+    adapting: Collection[str],
 ) -> Iterator[Finding]:
     """WB201 for each pair (source, target) of tensors that no exact transform joins.
 
-    settled: names of the target's tensors that need no more be said about. may_adapt: adapters were allowed,
-    and have nothing to offer.
+    settled: names of the target's tensors that need no more be said about. adapting: those that adapters
+    would fill without --adapt none.
     """
     for source_name, target_name in pairs:
         if target_name not in settled:
             tensors = source.tensor_by_name[source_name], target.tensor_by_name[target_name]
-            yield _misfit(*tensors, may_adapt=may_adapt)
+            yield _misfit(*tensors, adapting)
 
 
 def unmatched(target: LayerGraph, settled: Collection[str]) -> Iterator[Finding]:
-    """One WB202 per layer, naming its tensors."""
-    for layer in target.layers:
-        names = [tensor.name for tensor in layer.tensors if tensor.name not in settled]
-        if names:
-            yield _unmatched(layer.name, names)
+    """One WB202 for each run of neighbouring layers, such as a new head."""
+    names = {tensor.name for tensor in target.tensors if tensor.name not in settled}
+    for run in runs(target, names):
+        yield _unmatched(target, run)
 
 
 def mixed_roles(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> Iterator[Finding]:
@@ -54,47 +55,68 @@ def mixed_roles(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -
             yield finding("WB208", message, source=step.sources[0], target=step.target)
 
 
-def unexplained(source: LayerGraph, unused: Iterable[Unused]) -> Iterator[Finding]:
-    """One WB203 per layer, naming its tensors."""
-    by_layer: dict[str, list[str]] = {}
-    for entry in unused:
-        if entry.reason == "unexplained":
-            by_layer.setdefault(source.owner[entry.source].name, []).append(entry.source)
-    for layer, names in by_layer.items():
-        yield _unused(layer, names)
+def unexplained(source: LayerGraph, unused: Iterable[Unused], *, is_one: bool = False) -> Iterator[Finding]:
+    """One WB203 for each run of neighbouring layers; one for all where the target is built otherwise."""
+    names = {entry.source for entry in unused if entry.reason == "unexplained"}
+    found = list(runs(source, names))
+    if is_one and len(found) > 1:
+        found = [{layer: mine for run in found for layer, mine in run.items()}]
+    for run in found:
+        yield _unused(source, run)
 
 
-def _misfit(source: Tensor, target: Tensor, *, may_adapt: bool) -> Finding:
+def _misfit(source: Tensor, target: Tensor, adapting: Collection[str]) -> Finding:
     shapes = f"the source's {source.name} has shape {source.shape}, expected {target.shape}"
-    declare = f"declare it (--fresh '{target.name}')"
-    build = "build the target with the source's shape"
+    ways = ["leave out --adapt none"] if target.name in adapting else []
+    ways += [f"declare it ({_option('--fresh', target.name)})", "build the target with the source's shape"]
     return finding(
         "WB201",
         f"{target.name}: {shapes}; no exact transform joins them",
         source=source.name,
         target=target.name,
-        fix=f"{declare}, or {build}" if may_adapt else f"leave out --adapt none, {declare}, or {build}",
+        fix=f"{', '.join(ways[:-1])}, or {ways[-1]}",
     )
 
 
-def _unmatched(layer: str, names: Sequence[str]) -> Finding:
-    is_single = len(names) == 1
-    glob = names[0] if is_single else f"{layer}/*"
+def _unmatched(target: LayerGraph, run: Run) -> Finding:
     reason = "no tensor of the source corresponds; left as the target has initialised it"
+    glob = glob_of(target, run)
+    declare = f"declare it with {_option('--fresh', glob)}" if glob else "declare what is meant to be fresh"
     return finding(
         "WB202",
-        f"{', '.join(names)}: {reason}",
-        target=names[0] if is_single else layer,
-        fix=f"declare it with --fresh '{glob}', or name its source with --map SOURCE=TARGET",
+        f"{_named(run)}: {reason}",
+        target=_place(run),
+        fix=f"{declare}, or say which source it takes",
     )
 
 
-def _unused(layer: str, names: Sequence[str]) -> Finding:
-    is_single = len(names) == 1
-    glob = names[0] if is_single else f"{layer}*"
+def _unused(source: LayerGraph, run: Run) -> Finding:
+    glob = glob_of(source, run) or "*"
     return finding(
         "WB203",
-        f"{', '.join(names)}: nothing in the target uses {'it' if is_single else 'them'}",
-        source=names[0] if is_single else layer,
-        fix=f"declare it with --unused '{glob}' if that is right",
+        f"{_named(run)}: nothing in the target uses {'it' if _size(run) == 1 else 'them'}",
+        source=_place(run),
+        fix=f"declare it with {_option('--unused', glob)} if that is right",
     )
+
+
+def _named(run: Run) -> str:
+    """The tensors of one layer; of several, the layers and how many tensors they have."""
+    if len(run) == 1:
+        return listed([name for names in run.values() for name in names], SHOWN)
+    return f"{listed(tuple(run), SHOWN)} ({len(run)} layers, {_size(run)} tensors)"
+
+
+def _place(run: Run) -> str:
+    """The one tensor, or the first layer."""
+    first = next(iter(run))
+    return run[first][0] if _size(run) == 1 else first
+
+
+def _size(run: Run) -> int:
+    return sum(map(len, run.values()))
+
+
+def _option(name: str, glob: str) -> str:
+    """As a shell takes it."""
+    return f"{name} {quote(glob)}" if "'" in glob else f"{name} '{glob}'"

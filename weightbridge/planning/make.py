@@ -1,6 +1,7 @@
 """Matches and adapters -> Plan: one step per target tensor, one entry per unused source tensor."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from itertools import filterfalse
 
 from weightbridge.adapters.propose.values import Proposal
@@ -10,6 +11,7 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.options import Options
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
+from weightbridge.planning.ambiguities import ambiguities, without_asked
 from weightbridge.planning.declared import declared
 from weightbridge.planning.findings import misfits, mixed_roles, unexplained, unmatched
 from weightbridge.planning.ledger import without_second_uses
@@ -35,13 +37,14 @@ def make_plan(
     findings = [*filterfalse(proposal.settles, (*matching.findings, *spent)), *proposal.findings]
     if not proposal.refused:
         settled = steps.keys() | on_purpose | refused
-        may_adapt = options.adapt != "none"
-        findings += misfits(source, target, matching.misfits, settled | proposal.fresh, may_adapt=may_adapt)
+        adapting = _adapting(source, target, matching, settled, options)
+        findings += misfits(source, target, matching.misfits, settled | proposal.fresh, adapting)
         said = {f.target for f in findings if f.code == "WB201"}
         findings += unmatched(target, settled | said)
-        findings += unexplained(source, unused)
+        findings += unexplained(source, unused, is_one=proposal.different)
     findings += mixed_roles(source, target, all_steps)
     questions = questions_of(all_steps)
+    findings = [*without_asked(findings), *ambiguities(findings, questions, all_steps, target)]
     return Plan(all_steps, unused, source.structure, target.structure, questions=questions), tuple(findings)
 
 
@@ -56,6 +59,16 @@ def _proposal(
     from weightbridge.adapters.propose.choose import propose
 
     return propose(source, target, matching, open_targets, options.adapt)
+
+
+def _adapting(
+    source: LayerGraph, target: LayerGraph, matching: Matching, settled: Collection[str], options: Options
+) -> Names:
+    """The tensors that adapters would fill if they were not switched off."""
+    if options.adapt != "none" or not matching.misfits:
+        return frozenset()
+    proposal = _proposal(source, target, matching, settled, replace(options, adapt="same"))
+    return frozenset(step.target for step in proposal.steps if step.sources)
 
 
 def exact_step(target: Tensor, match: Match, dtypes: Mapping[str, str]) -> Step:

@@ -1,13 +1,12 @@
 """The ambiguous steps of a plan as questions: what names cannot tell and a person can."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import permutations, starmap
 from string import ascii_lowercase
 
-from weightbridge.diagnostics import Finding, finding
 from weightbridge.matching.confidence import is_claimed
 from weightbridge.plan import Choice, Plan, Question, Step
 from weightbridge.plan.answers import answered as carried_out
@@ -120,23 +119,3 @@ def layer_of(name: str) -> str:
     """`a.b.weight` -> `a.b`, `a/b/kernel` -> `a/b`."""
     cut = max(name.rfind("/"), name.rfind("."))
     return name[:cut] if cut > 0 else name
-
-
-def asked(questions: Iterable[Question]) -> tuple[Finding, ...]:
-    """What a plan's file leaves open is said again."""
-    return tuple(
-        finding(
-            "WB204",
-            f"{q.ask} The plan has {_shown(q)}",
-            target=next(iter(q.choices[0].sources), ""),
-            fix="answer it in the plan file",
-        )
-        for q in questions
-    )
-
-
-def _shown(question: Question) -> str:
-    choices = question.choices
-    chosen = next((c for c in choices if c.label == question.chosen), choices[0])
-    target, names = next(iter(chosen.sources.items()))
-    return f"({chosen.label}) {target} <- {', '.join(names[:2])}"

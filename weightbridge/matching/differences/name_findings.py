@@ -20,8 +20,7 @@ TIED = (
     "nothing to do where the two are tied; "
     "else name the other one's source with --map SOURCE=TARGET or declare it fresh"
 )
-WHICH = "if it is another one, say which with --map SOURCE=TARGET"
-ANSWER = "answer the question in the plan file (`weightbridge plan`), or say which with --map SOURCE=TARGET"
+ANSWER = "look at these steps of the plan, and change what is wrong in its file"
 
 
 def said_of_pairs(context: Context, pairs: Sequence[LayerPair]) -> tuple[Finding, ...]:
@@ -119,7 +118,8 @@ def _one_of_several(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Fi
             source, target = layer_of(pair.source), layer_of(pair.target)
             also = f"it would fit {', '.join(rivals[:SHOWN])} as well"
             message = f"{target} <- {source}: {also}; {_decided(pair.evidence, pair.confidence)}"
-            yield finding("WB204", message, source=source, target=target, fix=WHICH)
+            fix = f"say --map '{source}={target}' where this is right, or --map '{source}={rivals[0]}'"
+            yield finding("WB204", message, source=source, target=target, fix=fix)
 
 
 def _shifted(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Finding]:
