@@ -174,10 +174,10 @@ def folder(tmp_path: Path, *names: str) -> Path:
     [
         (("saved_model.pb", "variables"), Corrupt, r"saved_model\.pb"),
         (("model.index", "model.data-00000-of-00001"), Corrupt, r"model\.index"),
-        (("config.json", "model.safetensors"), MissingFile, r"such as model\.safetensors"),
+        (("a.safetensors", "b.safetensors"), MissingFile, r"such as a\.safetensors"),
         ((), MissingFile, "without a model"),
     ],
-    ids=["saved model", "checkpoint", "a model in it", "empty"],
+    ids=["saved model", "checkpoint", "two models in it", "empty"],
 )
 def test_folders(tmp_path: Path, names: tuple[str, ...], error: type[ModelError], text: str) -> None:
     with pytest.raises(error, match=text):

@@ -15,8 +15,9 @@ from tensorflow_files import FIXTURES, field, tracked
 from test_formats_checkpoint import expected, sums
 
 from weightbridge import formats
-from weightbridge.errors import ModelError, OutputError
+from weightbridge.errors import MissingFile, ModelError, OutputError, Unsupported
 from weightbridge.formats.hashing import content_hash
+from weightbridge.formats.wire import Span, fields
 from weightbridge.model.graph import LayerGraph
 
 WITH_H5 = ["keras2_attention", "keras2_custom", "keras2_dense", "keras2_nested", "keras2_recurrent"]
@@ -314,3 +315,47 @@ def test_what_keras_exports_today(tmp_path: Path) -> None:
     assert all(
         np.array_equal(found[v.path.replace("/gru_cell", "")], v.numpy()) for v in model.trainable_variables
     )
+
+
+def test_constants_inside_a_function_are_weights(tmp_path: Path) -> None:
+    """As onnx-tf and tf.Module save a model without variables."""
+    nodes = constant((2, 2), raw=np.arange(4, dtype="<f4").tobytes()) + MATMUL
+    function = b"".join(field(3, node) for node in bodies(nodes))
+    path = saved(tmp_path, graph=field(2, field(1, field(1, field(1, b"call")) + function)))
+    (layer,) = formats.read(path).layers
+    assert (layer.op, [t.role for t in layer.tensors]) == ("Dense", ["kernel"])
+    assert layer.tensors[0].load().tolist() == [[0, 1], [2, 3]]
+
+
+def bodies(nodes: bytes) -> list[bytes]:
+    """The messages of a graph's nodes."""
+    return [nodes[f.start : f.end] for f in fields(nodes, Span(0, len(nodes)))]
+
+
+def test_variables_without_their_folder_are_missing(tmp_path: Path) -> None:
+    variable = field(1, field(1, b"v") + field(2, b"VarHandleOp"))
+    with pytest.raises(MissingFile, match="variables/"):
+        formats.read(saved(tmp_path, graph=variable))
+
+
+GRAPH = constant((2, 2), raw=bytes(16)) + MATMUL
+LONG = field(
+    1, field(1, b"n" * 45) + field(2, b"Placeholder")
+)  # 60 bytes: the field begins with 0a 3c, "\\n<"
+TENSORFLOW_1: dict[str, tuple[bytes, str]] = {
+    "frozen": (GRAPH, "frozen TensorFlow graph"),
+    "frozen, first node of sixty bytes": (LONG + GRAPH, "frozen TensorFlow graph"),
+    "meta": (
+        field(1, field(5, b"1.15")) + field(2, GRAPH) + field(3, field(1, b"save")),
+        "graph of a TensorFlow 1",
+    ),
+    "text": (b'node {\\n  name: "x"\\n}', "as text"),
+}
+
+
+@pytest.mark.parametrize("name", TENSORFLOW_1)
+def test_graphs_of_tensorflow_1_are_called_what_they_are(tmp_path: Path, name: str) -> None:
+    content, words = TENSORFLOW_1[name]
+    (tmp_path / "m.pb").write_bytes(content)
+    with pytest.raises(Unsupported, match=words):
+        formats.read(tmp_path / "m.pb")

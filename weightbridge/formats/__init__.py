@@ -6,10 +6,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import Corrupt, ModelError, Unsupported, UsageError
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing.content import sniff
+from weightbridge.formats.sniffing.folders import Inside, model_file, model_in
 from weightbridge.formats.sniffing.suffixes import suffix_findings
 from weightbridge.formats.templates import template_of
 from weightbridge.model.graph import LayerGraph
@@ -67,6 +69,8 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
         live = _live(model, arguments)
         graph: LayerGraph = framework_module(FORMATS["python"]).read(live)
         return replace(graph, path=model) if isinstance(model, str) else graph
+    inside = model_in(path)
+    path = path if inside is None else inside.file
     format = sniff(path)
     try:
         module = _module(FORMATS, format, path)
@@ -77,7 +81,16 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
         where = f"{path}: {error.where}" if error.where else str(path)
         raise type(error)(error.message, where=where, fix=error.fix) from error
     _refuse_nul(graph)
-    return replace(graph, findings=(*suffix_findings(path, graph.format), *graph.findings))
+    said = (*suffix_findings(path, graph.format), *_others_in_folder(inside))
+    return replace(graph, findings=(*said, *graph.findings))
+
+
+def _others_in_folder(inside: Inside | None) -> tuple[Finding, ...]:
+    """WB108 where a folder has the same model in other formats too."""
+    if inside is None or not inside.others:
+        return ()
+    message = f"read {inside.file.name}; the folder holds {', '.join(inside.others)} as well"
+    return (finding("WB108", message, fix="Give the path of the file itself for another one"),)
 
 
 def _refuse_nul(graph: LayerGraph) -> None:
@@ -104,6 +117,7 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 def runner(model: Any, dtype: str = "float32", arguments: Mapping[str, Any] | None = None) -> Runner:
     """A runner for a model that has code or a graph to run; Unsupported where the file has weights alone."""
     path = _path(model)
+    path = path and model_file(path)
     format = "python" if path is None else sniff(path)
     target = _live(model, arguments) if path is None else path
     running: Runner = _module(RUNNERS, format, model).runner(target, dtype)

@@ -13,6 +13,7 @@ from weightbridge.errors import UsageError
 from weightbridge.formats.containers import archive as open_zip
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.sniffing.content import sniff
+from weightbridge.formats.sniffing.folders import model_file
 from weightbridge.model.graph import LayerGraph
 
 WEIGHTS = "model.weights.h5"
@@ -48,7 +49,8 @@ def template_of(target: Any, output: Path, arguments: Mapping[str, Any] | None =
     suffix.
     """
     suffix = next(s for s in WRITABLE if output.name.endswith(s))
-    format = "python" if _is_code(target) else sniff(Path(target))
+    target = target if _is_code(target) else model_file(Path(target))
+    format = "python" if _is_code(target) else sniff(target)
     if format in WRITABLE[suffix]:
         graph = _read(Path(target))
         yield Template(graph, graph)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from weightbridge.errors import Corrupt, MissingFile, Unsupported
-from weightbridge.formats.sniffing.folders import folder_format, is_checkpoint
+from weightbridge.formats.sniffing.folders import folder_format, is_checkpoint, model_in
 from weightbridge.formats.sniffing.hdf5 import hdf5_format
 from weightbridge.formats.sniffing.text import text_format
 from weightbridge.formats.sniffing.unknown import refusal
@@ -25,6 +25,7 @@ MODEL_PROTO: dict[int, int] = {1: VARINT, 5: VARINT} | dict.fromkeys(
 )
 SAVED_MODEL: dict[int, int] = {1: VARINT, 2: LENGTH}
 VERSION = 1  # its field in both
+CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r\f")  # bytes that no text has
 SETTLED = 2_000_000_000  # nanoseconds; file systems count time in steps of up to two seconds
 BROKEN_ZIP = (
     zipfile.BadZipFile,
@@ -46,7 +47,8 @@ def sniff(path: Path) -> str:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            return folder_format(path)
+            inside = model_in(path)
+            return folder_format(path) if inside is None else sniff(inside.file)
         if not stat.S_ISREG(status.st_mode):
             raise MissingFile(
                 "this is no regular file", where=str(path), fix="Give the path of a model's file"
@@ -114,6 +116,8 @@ def _is_text(start: bytes) -> bool:
     """JSON, XML or a pointer; a safetensors length may begin with the same byte, and has zeros after it."""
     opening = start.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     is_pointer = start.startswith(b"version https://git-lfs")
+    if opening == b"<" and not CONTROLS.isdisjoint(start[:256]):  # a field of 60 bytes begins with the same
+        return False
     return b"\0" not in start[:8] and (is_pointer or opening in (b"{", b"[", b'"', b"<"))
 
 

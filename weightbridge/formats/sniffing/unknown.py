@@ -4,6 +4,7 @@ import pickletools
 from pathlib import Path
 
 from weightbridge.errors import Corrupt, ModelError, UnsafeContent, Unsupported
+from weightbridge.formats.sniffing.tensorflow import tensorflow_graph
 from weightbridge.formats.wire import Buffer
 
 FOREIGN: dict[bytes, str] = {
@@ -36,7 +37,7 @@ def refusal(path: Path, data: Buffer) -> ModelError:
             where=str(path),
             fix="Save the weights as safetensors, .h5 or .keras instead",
         )
-    return _foreign(path, bytes(data[:16]))
+    return tensorflow_graph(path, data) or _foreign(path, bytes(data[:16]))
 
 
 def _foreign(path: Path, start: bytes) -> ModelError:

@@ -1,7 +1,7 @@
 """TensorFlow's SavedModel folders, as Keras 2 saves, Keras 3 exports and TensorFlow 1 made them."""
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -92,16 +92,25 @@ def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGrap
     for file in files_of(bundle):
         _inside(folder, str(file.relative_to(folder)))
     tracked = tracked_of(bundle)
-    objects = _objects(folder, meta, tracked, bundle)
     named = by_objects(tracked, bundle.entries) if tracked else by_names(bundle.entries)
-    if 0 in objects.metadata and is_layer(meta.objects[0]):
-        graph = _keras(path, objects, bundle)
-    else:
-        graph = _by_names(path, bundle, named, has_objects=bool(tracked))
+    graph = _of_variables(path, _objects(folder, meta, tracked, bundle), bundle, named, tracked)
+    if graph is None:
+        graph = constants_graph(path, FORMAT, data, meta.graph)
     used = {tensor.key for tensor in graph.tensors}
     unused = [variable for variable in named if variable.key not in used]
     no_weights = [variable._replace(reason=variable.reason or "state") for variable in unused]
     return replace(graph, excluded=excluded(bundle, no_weights))
+
+
+def _of_variables(
+    path: Path, objects: Objects, bundle: Bundle, named: Sequence[Named], tracked: tuple[Tracked, ...]
+) -> LayerGraph | None:
+    """The layers whose weights are variables; None where no variable is a weight."""
+    if 0 in objects.metadata and is_layer(objects.nodes[0]):
+        return _keras(path, objects, bundle)
+    if all(variable.reason is not None for variable in named):
+        return None
+    return _by_names(path, bundle, named, has_objects=bool(tracked))
 
 
 def _by_names(path: Path, bundle: Bundle, named: Iterable[Named], *, has_objects: bool) -> LayerGraph:

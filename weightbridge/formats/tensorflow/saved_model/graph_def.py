@@ -1,10 +1,10 @@
 """Frozen graphs of TensorFlow 1: weights are constants, their roles come from their readers."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from weightbridge.errors import Corrupt, ModelError
+from weightbridge.errors import Corrupt, MissingFile, ModelError
 from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.tensorflow.saved_model.constants import Constant, constant_tensor, is_weight
 from weightbridge.formats.wire import Buffer, Span, fields, span_of, text
@@ -31,6 +31,9 @@ READS: Mapping[str, tuple[str, Mapping[int, str]]] = {
 }
 BIASES = ("BiasAdd", *SUMS)
 PASSING = ("Identity", "StopGradient", "CheckNumerics")
+NODES, LIBRARY = 1, 2  # fields of a graph
+FUNCTIONS, NODES_OF_FUNCTION = 1, 3  # of its library, and of a function
+VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 CONTROL = "^"  # before the name of an input that only has to run first
 
 
@@ -44,20 +47,23 @@ class Operation:
     value: Span | None = None
 
 
+Operations = Mapping[str, Operation]
+
+
 def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) -> LayerGraph:
-    """The layers of a graph whose weights are constants in it. Raises Corrupt where there are none."""
+    """The layers of a graph whose weights are constants in it, or in its functions.
+
+    Raises MissingFile where it has variables and no constants, Corrupt where it has neither.
+    """
     try:
-        layers = _layers(path, data, span) if span else ()
+        graphs = tuple(graphs_of(data, span)) if span else ()
+        layers = _layers_of(path, data, graphs)
     except ModelError as error:
         raise type(error)(
             error.message, where=error.where or str(path), fix=error.fix or "Copy the folder again"
         ) from error
     if not layers:
-        raise Corrupt(
-            "the SavedModel holds no weights: no variables, and no constants that a layer reads",
-            where=str(path),
-            fix="Check it",
-        )
+        raise _without_weights(path, graphs)
     return LayerGraph(
         path=str(path),
         format=format,
@@ -67,9 +73,48 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
     )
 
 
-def _layers(path: Path, data: Buffer, span: Span) -> tuple[Layer, ...]:
-    operations = (_operation(data, span_of(f)) for f in fields(data, span) if f.number == 1)
-    nodes = {node.name: node for node in operations}
+def _without_weights(path: Path, graphs: Iterable[Operations]) -> ModelError:
+    """The error for a graph without constants: its variables are elsewhere, or there are none."""
+    variables = sum(node.op in VARIABLES for graph in graphs for node in graph.values())
+    if variables:
+        return MissingFile(
+            f"the graph has {variables} variables, and the folder variables/ with their values is not there",
+            where=str(path),
+            fix="Copy the whole folder: saved_model.pb and variables/",
+        )
+    return Corrupt(
+        "the SavedModel holds no weights: no variables, and no constants that a layer reads",
+        where=str(path),
+        fix="Give the model that it was made from",
+    )
+
+
+def graphs_of(data: Buffer, span: Span) -> Iterator[Operations]:
+    """The operations of a graph by name, then those of each of its functions."""
+    parts = list(fields(data, span))
+    yield _operations(data, (span_of(part) for part in parts if part.number == NODES))
+    libraries = [span_of(part) for part in parts if part.number == LIBRARY]
+    functions = [f for library in libraries for f in fields(data, library) if f.number == FUNCTIONS]
+    for function in functions:
+        nodes = (span_of(f) for f in fields(data, span_of(function)) if f.number == NODES_OF_FUNCTION)
+        yield _operations(data, nodes)
+
+
+def _operations(data: Buffer, nodes: Iterable[Span]) -> Operations:
+    return {node.name: node for node in (_operation(data, span) for span in nodes)}
+
+
+def _layers_of(path: Path, data: Buffer, graphs: Iterable[Operations]) -> tuple[Layer, ...]:
+    """The layers of all graphs; of a function that was traced twice those of the first."""
+    layers: dict[str, Layer] = {}
+    for graph in graphs:
+        more = _layers(path, data, graph)
+        if not any(layer.name in layers for layer in more):
+            layers |= {layer.name: layer for layer in more}
+    return tuple(layers.values())
+
+
+def _layers(path: Path, data: Buffer, nodes: Operations) -> tuple[Layer, ...]:
     used: set[str] = set()
     layers: dict[str, Layer] = {}
     for node in nodes.values():
