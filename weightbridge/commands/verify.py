@@ -7,10 +7,12 @@ from weightbridge.commands.prepare import prepare
 from weightbridge.commands.prove import prove_pair
 from weightbridge.commands.reading import said_when_run
 from weightbridge.commands.reporting import judged
+from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
+from weightbridge.plan import Plan
 from weightbridge.planning.hashes import with_content
 from weightbridge.report.values import Report
-from weightbridge.transfer.execute import non_finite
+from weightbridge.transfer.execute import Ledger, non_finite, values
 
 
 def verify(a: Any, b: Any, options: Options) -> Report:
@@ -19,6 +21,18 @@ def verify(a: Any, b: Any, options: Options) -> Report:
     source, target = prepared.source, prepared.target
     plan = with_content(prepared.plan, source, target)
     verification, said = prove_pair(source, target, a, b, plan, options)
-    values = (*non_finite(source, "source"), *non_finite(target, "target"))
-    findings = (*said_when_run(source, prepared.findings), *values, *said)
+    evidence = {**verification.evidence, "tensors": identical_tensors(source, target, plan)}
+    verification = replace(verification, evidence=evidence)
+    broken = (*non_finite(source, "source"), *non_finite(target, "target"))
+    findings = (*said_when_run(source, prepared.findings), *broken, *said)
     return judged("verify", replace(prepared, plan=plan, findings=findings), options, verification)
+
+
+def identical_tensors(source: LayerGraph, target: LayerGraph, plan: Plan) -> dict[str, int]:
+    """How many of the target's tensors hold, bit for bit, what their counterparts in the source give.
+
+    A counterpart may be stored in another order of axes. matched: those that have one; total: all of them.
+    """
+    pairs = values(plan, source, target, Ledger())
+    equal = [value.tobytes() == tensor.load().tobytes() for tensor, value in pairs]
+    return {"identical": sum(equal), "matched": len(equal), "total": len(plan.steps)}

@@ -35,6 +35,8 @@ def model_line(side: str, model: Mapping[str, Any]) -> str:
 
 def coverage_lines(report: Mapping[str, Any]) -> tuple[str, ...]:
     """What the target gets and what the source gives; nothing where there is no plan."""
+    if report["command"] == "verify":
+        return _identical_lines(report["verification"]["evidence"].get("tensors"))
     covered = report["coverage"]
     if not report["steps"] and not report["unused"]:
         return ()
@@ -44,6 +46,17 @@ def coverage_lines(report: Mapping[str, Any]) -> tuple[str, ...]:
     used, stored = covered["source_tensors_used"], covered["source_tensors"]
     source = f"  {used:,} of the source's {stored:,} tensors are used"
     return f"{target}: {parts}" if parts else target, source
+
+
+def _identical_lines(counts: Any) -> tuple[str, ...]:
+    """`verify` moves nothing: it says what the two have in common."""
+    if not isinstance(counts, Mapping):
+        return ()
+    identical, matched, total = (counts.get(key, 0) for key in ("identical", "matched", "total"))
+    return (
+        f"{identical:,} of the target's {total:,} tensors are identical to their counterparts in the source, "
+        f"{matched - identical:,} differ, {total - matched:,} have none",
+    )
 
 
 def percent(fraction: float) -> str:
