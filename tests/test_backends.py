@@ -1,0 +1,120 @@
+"""What runs on each of Keras's backends: KERAS_BACKEND chooses the one that these tests run on."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import weightbridge as wb
+
+pytestmark = [
+    pytest.mark.framework,
+    pytest.mark.backend,
+    pytest.mark.filterwarnings("ignore"),  # each backend warns of other things
+]
+
+RUN = "from weightbridge.cli import main; main()"
+
+
+def filled(model: Any, seed: int) -> Any:
+    random = np.random.default_rng(seed)
+    for weight in model.weights:
+        low = 0.5 if "variance" in weight.path or "gamma" in weight.path else -0.6
+        weight.assign(random.uniform(low, low + 1.2, tuple(weight.shape)))
+    return model
+
+
+def convolutional(size: int = 8) -> Any:
+    import keras
+
+    layers = keras.layers
+    image = layers.Input((size, size, 2), name="image")
+    x = layers.Conv2D(4, 3, activation="relu", name="first")(image)
+    x = layers.BatchNormalization(name="norm")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(image, layers.Dense(3, activation="softmax", name="head")(x))
+
+
+def recurrent() -> Any:
+    import keras
+
+    x = keras.layers.Input((None, 3))
+    y = keras.layers.LSTM(4, name="long")(x)
+    return keras.Model(x, keras.layers.Dense(2, name="head")(y))
+
+
+def subclassed() -> Any:
+    import keras
+
+    class Network(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = keras.layers.Dense(4, name="one"), keras.layers.Dense(2, name="two")
+
+        def call(self, x: Any) -> Any:
+            return self.two(self.one(x))
+
+    model = Network()
+    model(np.zeros((1, 4), "float32"))
+    return model
+
+
+@pytest.mark.parametrize("build", [convolutional, recurrent], ids=["convolutional", "recurrent"])
+def test_files_are_transferred_and_run(build: Callable[[], Any], tmp_path: Path) -> None:
+    filled(build(), 1).save(tmp_path / "s.keras")
+    filled(build(), 2).save(tmp_path / "t.keras")
+    output = tmp_path / "o.keras"
+    report = wb.transfer(tmp_path / "s.keras", tmp_path / "t.keras", output=output, evidence="quick")
+    assert (report.verdict, report.verification.mode) == ("pass", "actual")
+    assert "float64" in report.verification.evidence["floor"]
+
+
+@pytest.mark.parametrize("build", [convolutional, subclassed], ids=["functional", "subclassed"])
+def test_live_models_get_the_weights(build: Callable[[], Any]) -> None:
+    source, target = filled(build(), 1), filled(build(), 2)
+    report = wb.transfer(source, target, evidence="quick")
+    assert (report.verdict, report.verification.mode) == ("pass", "actual")
+    assert all(map(np.array_equal, source.get_weights(), target.get_weights()))
+
+
+def test_another_size_runs_on_a_common_one(tmp_path: Path) -> None:
+    filled(convolutional(8), 1).save(tmp_path / "s.keras")
+    report = wb.transfer(tmp_path / "s.keras", filled(convolutional(11), 2), evidence="quick")
+    assert (report.verdict, report.verification.mode) == ("pass", "actual")
+
+
+def test_a_fault_is_noticed(tmp_path: Path) -> None:
+    model = filled(convolutional(), 1)
+    model.save(tmp_path / "s.keras")
+    kernel, bias = model.get_layer("first").get_weights()
+    model.get_layer("first").set_weights([kernel, bias + 0.01])
+    model.save(tmp_path / "t.keras")
+    report = wb.verify(tmp_path / "s.keras", tmp_path / "t.keras", evidence="quick")
+    assert (report.verdict, [f.code for f in report.findings]) == ("fail", ["WB401"])
+
+
+def test_features_and_stitching(tmp_path: Path) -> None:
+    import keras
+
+    filled(convolutional(), 1).save(tmp_path / "s.keras")
+    features = wb.features(tmp_path / "s.keras", "pool", tmp_path / "f.keras")
+    assert tuple(features.output_shape) == (None, 4)
+    stitched = wb.stitch(tmp_path / "s.keras", "first", tmp_path / "s.keras", "norm")
+    result = stitched(np.zeros((1, 8, 8, 2), "float32"))
+    assert keras.ops.convert_to_numpy(result).shape == (1, 3)
+
+
+@pytest.mark.parametrize("backend", ["tensorflwo", "mxnet"])
+def test_an_unknown_backend_is_a_usage_error(backend: str, tmp_path: Path) -> None:
+    filled(convolutional(), 1).save(tmp_path / "s.keras")
+    command = [sys.executable, "-c", RUN, "verify", "s.keras", "s.keras"]
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"KERAS_BACKEND is '{backend}'" in done.stderr
+    assert "tensorflow, torch, jax" in done.stderr
