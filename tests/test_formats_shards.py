@@ -199,21 +199,22 @@ def test_a_folder_with_two_indexes_does_not_choose(tmp_path: Path, names: tuple[
 
 
 NARROW = {
-    "float8 and the inverse of its scale": ("F8_E4M3", "a.weight_scale_inv"),
-    "float8 and its scale": ("F8_E5M2", "a.weight_scale"),
-    "int8 and SCB": ("I8", "a.SCB"),
-    "bytes and their largest": ("U8", "a.weight.absmax"),
-    "int8 alone": ("I8", ""),
+    "float8 and the inverse of its scale": ("F8_E4M3", "a.weight_scale_inv", "warning"),
+    "float8 and its scale": ("F8_E5M2", "a.weight_scale", "warning"),
+    "int8 and SCB of another shape": ("I8", "a.SCB", "error"),
+    "bytes and their largest": ("U8", "a.weight.absmax", "error"),
+    "int8 alone": ("I8", "", "error"),
 }
 
 
 @pytest.mark.parametrize("name", NARROW)
 def test_quantised_values_are_no_plain_weights(tmp_path: Path, name: str) -> None:
-    code, scale = NARROW[name]
+    code, scale, severity = NARROW[name]
     path = quantised(tmp_path / "m.safetensors", {"a.weight": code} | ({scale: "F32"} if scale else {}))
     graph = formats.read(path)
-    assert [(f.code, f.severity, f.source) for f in graph.findings] == [("WB109", "warning", "a.weight")]
-    assert (scale or "no scale") in graph.findings[0].message
+    assert [(f.code, f.severity, f.source) for f in graph.findings] == [("WB109", severity, "a.weight")]
+    words = {"a.weight.absmax": "bitsandbytes", "": "no scale"}
+    assert words.get(scale, scale) in graph.findings[0].message
     assert graph.by_name["a"].attributes["quantised"] == {"kernel": scale}
 
 

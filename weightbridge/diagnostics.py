@@ -55,7 +55,12 @@ CODES: dict[str, Code] = {
             "note",
             "the file holds more than one model's weights; says what was read and what was left out",
         ),
-        Code("WB109", "quantised", "warning", "values that are the weights only together with their scales"),
+        Code(
+            "WB109",
+            "quantised",
+            "error",
+            "values that are the weights only together with scales that are not known; a warning where they were applied",
+        ),
         Code("WB201", "shape-mismatch", "error", "a matched pair whose shapes no exact transform joins"),
         Code("WB202", "unmatched-target", "error", "a target tensor without a source, not declared fresh"),
         Code("WB203", "unused-source", "warning", "a source tensor that nothing uses, not declared"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from weightbridge.computations import COMPUTATIONS
 from weightbridge.model.axes import merges_or_drops, parse
 from weightbridge.model.tensors import Array
 
@@ -262,8 +263,43 @@ def _separable_product(arrays: Sequence[Array], parameters: Mapping[str, Any]) -
     return _by(parameters, np.einsum("...cm,cmo->...co", depth, by_channel))
 
 
+def _behind(compute: Transform) -> Transform:
+    """A computation, and what is done to the weight that it gives (`then`)."""
+
+    def run(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+        value = compute(arrays, parameters)
+        return apply(str(parameters.get("then", "")), parameters.get("with", {}), [value])
+
+    return run
+
+
+def _computed(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Several weights, each computed from its own parts, then another transform of all of them."""
+    return apply(str(parameters["then"]), parameters["with"], gathered(parameters["weights"], arrays))
+
+
+def gathered(weights: Sequence[Mapping[str, Any]], arrays: Sequence[Array]) -> list[Array]:
+    """Weights from arrays: each takes the next `parts` of them."""
+    values, start = [], 0
+    for weight in weights:
+        stop = start + int(weight["parts"])
+        values.append(apply(str(weight["transform"]), weight["parameters"], arrays[start:stop]))
+        start = stop
+    return values
+
+
 COMPUTED = frozenset(
-    {"separable-product", "fold-batchnorm", "constant", "affine", "batchnorm-gamma", "square", "negate"}
+    {
+        "computed",
+        "separable-product",
+        *(COMPUTATIONS.keys() - {"rotary-order"}),
+        "fold-batchnorm",
+        "constant",
+        "affine",
+        "batchnorm-gamma",
+        "square",
+        "negate",
+    }
 )
 
 
@@ -271,6 +307,9 @@ def is_bitwise(transform: str, parameters: Mapping[str, Any]) -> bool:
     """Whether values are only moved, and none is computed."""
     if transform == "gate-bias":
         return parameters.get("join") == "stack"
+    if transform == "rotary-order":
+        behind = parameters.get("with")
+        return is_bitwise(str(parameters.get("then", "")), behind if isinstance(behind, Mapping) else {})
     if transform == "select":
         return _is_inner_bitwise(parameters)
     if transform == "cudnn":
@@ -304,4 +343,6 @@ TRANSFORMS: dict[str, Transform] = {
     "negate": _negate,
     "separable-product": _separable_product,
     "fold-batchnorm": _fold_batchnorm,
+    **{name: _behind(compute) for name, compute in COMPUTATIONS.items()},
+    "computed": _computed,
 }

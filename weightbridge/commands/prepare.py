@@ -38,7 +38,10 @@ def prepare(source: Any, target: Any, options: Options) -> Prepared:
         target_graph = target if is_read else formats.read(target, options.target_arguments)
         if options.plan is not None:
             return _from_file(source_graph, target_graph, options)
-        return _matched(source, source_graph, target_graph, options)
+        effective = source_graph.effective
+        if effective is None or target_graph.effective is not None:
+            return _matched(source, source_graph, target_graph, options)
+        return _over_stored(source, source_graph, effective, target_graph, options)
 
 
 def measured(prepared: Prepared, options: Options) -> Prepared:
@@ -64,6 +67,17 @@ def _matched(model: Any, source: LayerGraph, target: LayerGraph, options: Option
         prepared = _disambiguated(model, prepared, options)
     said = said_of_both(source, target, prepared.plan)
     return replace(prepared, findings=(*said, *prepared.findings))
+
+
+def _over_stored(
+    model: Any, stored: LayerGraph, effective: LayerGraph, target: LayerGraph, options: Options
+) -> Prepared:
+    """Matched by the weights that are computed from stored tensors; the plan reads these."""
+    from weightbridge.planning.computed import named_as_used, stored_plan_of  # few files need it
+
+    told = replace(options, map=named_as_used(options.map, effective))
+    prepared = _matched(model, effective, target, told)
+    return replace(prepared, source=stored, plan=stored_plan_of(prepared.plan, effective, stored))
 
 
 def _disambiguated(model: Any, prepared: Prepared, options: Options) -> Prepared:

@@ -19,6 +19,7 @@ from weightbridge.matching.joining.fold_norms import fold_into_targets
 from weightbridge.matching.joining.folded_norms import fold_batchnorms
 from weightbridge.matching.joining.hidden_flatten import doubted_flattens
 from weightbridge.matching.joining.join import Joined, Joiner
+from weightbridge.matching.joining.rotary_order import rotary_order
 from weightbridge.matching.joining.tensor_map import Told, mapped_tensors
 from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
 from weightbridge.matching.joining.zero_biases import zero_biases
@@ -77,6 +78,8 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         matches |= equal_epsilons(matches, differing, target)
     words = by_word(source, target, matches, _misfits(forced, joined, matches), move=options.map_words)
     matches |= words.matches
+    rotary = rotary_order(source, target, matches)
+    matches |= rotary.matches
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     return Matching(
         pairs=_shown(context),
@@ -91,6 +94,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
             *forced.findings,
             *said_of_ties(context, paired.untied),
             *words.findings,
+            *rotary.findings,
             *permuted_storage(source, target, copied),
         ),
         refused=refused,

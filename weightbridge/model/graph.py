@@ -96,6 +96,9 @@ class LayerGraph:
     (`class`), by their names, or otherwise (`none`: as attributes are declared, or as scopes come).
     stored_order: names of the tensors in the order in which a legacy Keras file lists them; empty for formats
     without one.
+    effective: the same model with the weights that are computed from several stored tensors; None where all
+    weights are stored as they are.
+    head_width: channels of an attention head, where the file or what lies beside it says so, else 0.
     files: further files that hold tensors, where `path` is an index of shards or a folder.
     """
 
@@ -114,6 +117,8 @@ class LayerGraph:
     stored_order: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    effective: "LayerGraph | None" = None
+    head_width: int = 0
 
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:

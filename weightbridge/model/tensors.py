@@ -13,6 +13,18 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Computed:
+    """How a weight is computed from stored tensors: `conv.weight` from `conv.weight_g` and `conv.weight_v`.
+
+    transform: a named transform, "" for another name of one tensor.
+    """
+
+    parts: tuple["Tensor", ...]
+    transform: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """One weight of a model.
 
@@ -25,6 +37,7 @@ class Tensor:
     key: the storage address that the format's writer understands (HDF5 dataset path, initializer's name).
     load: reads the bytes; called in transfer and verify only.
     axes: what its axes are in that order (`h w i o`), "" where it is not known; model/layouts has the names.
+    computed: how it is computed, None where it is stored as it is.
     """
 
     name: str
@@ -35,6 +48,7 @@ class Tensor:
     load: Callable[[], Array]
     trainable: bool = True
     axes: str = ""
+    computed: Computed | None = None
 
     @property
     def size(self) -> int:

@@ -12,12 +12,15 @@ from weightbridge.adapters.apply.positions import resized_positions
 from weightbridge.model.tensors import Array
 from weightbridge.plan import Step
 from weightbridge.transforms import apply as transformed
+from weightbridge.transforms import gathered
 
 Adapter = Callable[[Sequence[Array], Mapping[str, Any], tuple[int, ...]], tuple[Array, float]]
 
 
 def apply(step: Step, arrays: Sequence[Array]) -> tuple[Array, float]:
     """The step's value (float64, of the step's shape), and the share of the source's energy that it keeps."""
+    if "weights" in step.parameters:  # the source's weights are themselves computed from stored tensors
+        arrays = gathered(step.parameters["weights"], arrays)
     adapter = ADAPTERS.get(step.transform, _exact(step.transform))
     value, kept = adapter(arrays, step.parameters, step.shape)
     if value.shape != step.shape:

@@ -26,11 +26,11 @@ def read(path: Path, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
 
     Raises a ModelError.
     """
-    asked_of(arguments)
+    asked = asked_of(arguments)
     held = contents(path)
     tensors = tuple(_tensor(stored.path, stored.entry) for stored in held.stored)
     producer = PRODUCERS.get(held.producer, "")
-    graph = graph_of(str(path), "safetensors", producer, StateDict(tensors, findings=held.findings))
+    graph = graph_of(str(path), "safetensors", producer, StateDict(tensors, findings=held.findings), asked)
     return replace(graph, files=tuple(map(str, held.files)))
 
 

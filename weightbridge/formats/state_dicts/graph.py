@@ -3,13 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 from types import MappingProxyType
 
 from weightbridge.diagnostics import Finding, finding
+from weightbridge.formats.state_dicts.adapter_config import low_rank_of
+from weightbridge.formats.state_dicts.asked import Asked
+from weightbridge.formats.state_dicts.computed import Quantised, computed
+from weightbridge.formats.state_dicts.head_width import head_width
 from weightbridge.formats.state_dicts.layers import is_state, layers_of, natural
-from weightbridge.formats.state_dicts.quantised import quantised_findings, scales_of
+from weightbridge.formats.state_dicts.quantised import scales_of
 from weightbridge.formats.state_dicts.scopes import framework_of
-from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph
+from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Tensor
 
@@ -21,6 +26,7 @@ class StateDict:
     """What a reader has found.
 
     scales: a quantised tensor's name -> what it is multiplied with.
+    affine: a quantised tensor's name -> its scale and zero point, where they are two numbers.
     ties: name -> the earlier tensor that it is.
     """
 
@@ -28,29 +34,48 @@ class StateDict:
     excluded: tuple[Excluded, ...] = ()
     findings: tuple[Finding, ...] = ()
     scales: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    affine: Mapping[str, tuple[float, int]] = field(default_factory=lambda: MappingProxyType({}))
     ties: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def graph_of(path: str, format: str, producer: str, state: StateDict) -> LayerGraph:
-    """The graph of a state dict; counters and integers are set apart, complex numbers refused."""
+def graph_of(
+    path: str, format: str, producer: str, state: StateDict, asked: Asked | None = None
+) -> LayerGraph:
+    """The graph of a state dict; counters and integers are set apart, complex numbers refused.
+
+    Where weights are computed from several tensors, `effective` is the graph of what comes out.
+    """
+    scales = scales_of(state.tensors) | dict(state.scales)
+    known = low_rank_of(Path(path), asked or Asked())
+    computation = computed(state.tensors, Quantised(scales, state.affine), known)
+    findings = (*state.findings, *_complex(state.tensors), *computation.findings)
+    head = LayerGraph(path, format, "torch", producer, order=_order(format), findings=findings)
+    head = replace(head, head_width=head_width(Path(path), state.tensors))
+    stored = _with_layers(head, state, scales)
+    if not computation.is_needed:
+        return stored
+    apart = [Excluded(tensor.name, "state", tensor.size) for tensor in computation.excluded]
+    kept = replace(state, tensors=computation.tensors, excluded=(*state.excluded, *apart))
+    return replace(stored, effective=_with_layers(head, kept, {}))
+
+
+def _order(format: str) -> Order:
+    return "names" if format == "safetensors" else "none"
+
+
+def _with_layers(head: LayerGraph, state: StateDict, scales: Mapping[str, str]) -> LayerGraph:
     weights = tuple(tensor for tensor in state.tensors if _is_weight(tensor))
     no_weights = [Excluded(t.name, "state", t.size) for t in state.tensors if not _is_weight(t)]
     excluded = sorted((*no_weights, *state.excluded), key=lambda tensor: tensor.name)
     framework = framework_of([t.name for t in weights], [len(t.shape) for t in weights])
-    scales = scales_of(state.tensors) | dict(state.scales)
-    layers = layers_of(_ordered(weights, format), framework)
+    layers = layers_of(_ordered(weights, head.format), framework)
     marked = tuple(_marked(layer, scales, state.ties) for layer in layers)
-    return LayerGraph(
-        path=path,
-        format=format,
+    return replace(
+        head,
         framework=framework,
-        producer=producer,
         layers=with_axes(marked, framework),
         edges=tuple(Edge(layer.name, after.name) for layer, after in pairwise(marked)),
-        has_flow=False,
-        order="names" if format == "safetensors" else "none",
         excluded=tuple(excluded),
-        findings=(*state.findings, *_complex(state.tensors), *quantised_findings(weights, scales)),
     )
 
 

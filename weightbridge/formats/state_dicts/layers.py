@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from weightbridge.formats.state_dicts.keras_layers import flax_module
@@ -37,7 +38,8 @@ class Named(NamedTuple):
 def is_state(name: str, dtype: str) -> bool:
     """Whether a stored tensor is a counter or a buffer of integers and no weight."""
     last = re.split(r"[./]", name)[-1]
-    return last in STATE or dtype in ("int64", "bool")
+    is_rotary = last == "inv_freq" or name.endswith("rope.freqs")  # what positions and widths give
+    return last in STATE or is_rotary or dtype in ("int64", "bool")
 
 
 def layers_of(tensors: Sequence[Tensor], framework: str) -> tuple[Layer, ...]:
@@ -102,4 +104,4 @@ def _place(tensor: Tensor) -> int:
 
 
 def _with_role(tensor: Tensor, role: str) -> Tensor:
-    return Tensor(tensor.name, role, tensor.shape, tensor.dtype, tensor.key, tensor.load)
+    return replace(tensor, role=role)

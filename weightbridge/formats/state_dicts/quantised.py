@@ -1,8 +1,7 @@
 """Quantised tensors of a state dict, and the scales that stand beside them."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 
-from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.model.tensors import Tensor
 
 NARROW = ("int8", "uint8", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
@@ -25,24 +24,6 @@ def scales_of(tensors: Sequence[Tensor]) -> dict[str, str]:
         if _may_be_quantised(tensor) and (scale or _is_quantised(tensor)):
             scales[tensor.name] = scale
     return scales
-
-
-def quantised_findings(tensors: Sequence[Tensor], scales: Mapping[str, str]) -> Sequence[Finding]:
-    """One finding for the file: values that are the weights only together with their scales."""
-    stored = [tensor for tensor in tensors if tensor.name in scales]
-    if not stored:
-        return ()
-    dtypes = ", ".join(sorted({tensor.dtype for tensor in stored}))
-    named = listed([f"{tensor.name} ({_described(scales[tensor.name])})" for tensor in stored], 3)
-    count = "1 tensor holds" if len(stored) == 1 else f"{len(stored)} tensors hold"
-    return [
-        finding(
-            "WB109",
-            f"{count} quantised values ({dtypes}), the weights only times their scale: {named}",
-            source=stored[0].name,
-            fix="Use the checkpoint in float16, bfloat16 or float32, or dequantise it first",
-        )
-    ]
 
 
 def _part(tensor: Tensor) -> str:
@@ -68,9 +49,3 @@ def _scale_beside(name: str, names: Container[str]) -> str:
         if place in names and place != name:
             return place
     return ""
-
-
-def _described(scale: str) -> str:
-    if " " in scale:
-        return scale
-    return f"scale {scale}" if scale else "no scale beside it"

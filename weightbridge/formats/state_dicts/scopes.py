@@ -22,10 +22,12 @@ def framework_of(names: Sequence[str], ranks: Sequence[int]) -> str:
     parts = [part_of(name) for name in names]
     matrices = [part for part, rank in zip(parts, ranks, strict=True) if rank > 1]
     if matrices:
-        of_keras = [part for part in matrices if FLAX_ROLES.get(part, part) in MATRICES]
-        return "keras" if len(of_keras) * 2 > len(matrices) else "torch"
-    of_keras = [part for part, name in zip(parts, names, strict=True) if "/" in name and part in KERAS_ROLES]
-    return "keras" if len(of_keras) * 2 > len(names) else "torch"
+        return _framework([FLAX_ROLES.get(part, part) in MATRICES for part in matrices])
+    return _framework([part_of(name) in KERAS_ROLES for name in names if "/" in name])
+
+
+def _framework(of_keras: Sequence[bool]) -> str:
+    return "keras" if sum(of_keras) * 2 > len(of_keras) else "torch"
 
 
 def part_of(name: str) -> str:

@@ -125,7 +125,8 @@ def _quantised(arguments: Arguments) -> StoredTensor | UnsupportedTensor:
         raise Malformed("a quantised tensor without its scale")
     _, scale, zero_point = scheme[:3]
     if _is_number(scale) and _is_number(zero_point):
-        return replace(view, scale=f"scale {scale:.6g}, zero point {zero_point}")
+        words = f"scale {scale:.6g}, zero point {zero_point}"
+        return replace(view, scale=words, affine=(float(scale), int(zero_point)))
     return replace(view, scale="a scale and a zero point per channel")
 
 

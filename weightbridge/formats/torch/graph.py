@@ -34,6 +34,7 @@ def state_dict(pickled: Pickled, source: Source, wanted: str = "") -> StateDict:
             *(_unsupported(name, what) for name, what in unsupported),
         ),
         scales={name: leaf.scale for name, leaf in stored.items() if leaf.scale},
+        affine={name: leaf.affine for name, leaf in stored.items() if leaf.affine},
         ties=_ties(stored),
     )
 

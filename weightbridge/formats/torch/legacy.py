@@ -23,7 +23,7 @@ def read(path: Path, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     """The layers of the model in a file. Raises a ModelError, or UsageError for a wrong argument."""
     asked = asked_of(arguments)
     state, producer = read_state(path, asked.weights)
-    return graph_of(str(path), "torch-legacy", producer, state)
+    return graph_of(str(path), "torch-legacy", producer, state, asked)
 
 
 def read_state(path: Path, wanted: str = "") -> tuple[StateDict, str]:

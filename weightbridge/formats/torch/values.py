@@ -49,6 +49,7 @@ class StoredTensor:
     """A view of a storage; offset and strides count elements of `dtype`.
 
     scale: what a quantised tensor has to be multiplied with, in words; "" for plain values.
+    affine: its scale and zero point where they are two numbers.
     """
 
     storage: Storage
@@ -57,6 +58,7 @@ class StoredTensor:
     strides: tuple[int, ...]
     dtype: str
     scale: str = ""
+    affine: tuple[float, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from typing import Any
 from weightbridge.errors import Unsupported
 from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.sniffing.folders import INDEXES
-from weightbridge.formats.state_dicts import StateDict, asked_of, graph_of
+from weightbridge.formats.state_dicts import Asked, StateDict, asked_of, graph_of
 from weightbridge.formats.state_dicts.shard_index import check_names, index_in, is_index, read_index
 from weightbridge.formats.torch.archive import read_state
 from weightbridge.formats.torch.legacy import read_state as read_legacy_state
@@ -24,12 +24,12 @@ def read(path: Path, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     """
     asked = asked_of(arguments)
     if is_index(path):
-        return _read_shards(path)
+        return _read_shards(path, asked)
     state, producer = read_state(path, asked.weights)
-    return graph_of(str(path), "torch-zip", producer, state)
+    return graph_of(str(path), "torch-zip", producer, state, asked)
 
 
-def _read_shards(path: Path) -> LayerGraph:
+def _read_shards(path: Path, asked: Asked) -> LayerGraph:
     index = read_index(index_in(path, INDEXES["torch-zip"]))
     states = {shard: _read_shard(shard) for shard in index.shards}
     findings = check_names(index, {shard: _names(state) for shard, state in states.items()})
@@ -39,7 +39,7 @@ def _read_shards(path: Path) -> LayerGraph:
         kept.append(_listed(state, names))
     joined = _joined(kept)
     joined = replace(joined, findings=(*joined.findings, *findings))
-    graph = graph_of(str(path), "torch-zip", "PyTorch", joined)
+    graph = graph_of(str(path), "torch-zip", "PyTorch", joined, asked)
     return replace(graph, files=tuple(map(str, index.shards)))
 
 
@@ -78,6 +78,7 @@ def _joined(states: Iterable[StateDict]) -> StateDict:
             (*joined.excluded, *state.excluded),
             (*joined.findings, *state.findings),
             {**joined.scales, **state.scales},
+            {**joined.affine, **state.affine},
             {**joined.ties, **state.ties},
         )
     return joined
