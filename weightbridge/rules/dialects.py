@@ -38,6 +38,7 @@ MATCH_KEYS = frozenset(
         "weights",
         "unless_class",
         "unless_trait",
+        "inside",
     }
 )
 NORMALISE_KEYS = frozenset({"classes", "class_by", "rename", "collect", "values", "set", "drop"})

@@ -68,7 +68,7 @@ def parse_model(value: Any, where: str) -> ConfigLayer:
     Raises Corrupt where it is no config of a layer, or nested without end.
     """
     try:
-        return _layer(value, where, 0)
+        return _with_first(_layer(value, where, 0))
     except RecursionError as error:
         raise Corrupt(
             "the configuration is nested too deeply", where=where, fix="Save the model again"
@@ -91,8 +91,12 @@ def _layer(value: Any, where: str, depth: int) -> ConfigLayer:
     listed = isinstance(value.get("config"), list)
     settings = _settings(value.get("config"))
     name = _layer_name(value, settings)
+    if "\0" in name:
+        raise _malformed(where, "a layer's name with a NUL character", name)
     module = _string(value.get("module"))
     kind = "operation" if module.startswith(OPERATION_MODULES) else _kind(settings, listed)
+    if kind == "layer" and _must_have_layers(class_name, module, settings):
+        raise _malformed(where, f"a {class_name} without a list of layers", settings.get("layers"))
     inner: tuple[tuple[str, ConfigLayer], ...] = ()
     if class_name in WRAPPERS or kind in MODELS:
         inner = _inner(settings, kind, f"{where}/{name}", depth + 1)
@@ -135,6 +139,13 @@ def _kind(config: Mapping[str, Any], listed: bool) -> Kind:
     if isinstance(layers, list) and "input_layers" in config and "output_layers" in config:
         return "functional"
     return "sequential" if listed or _are_layers(layers) else "layer"
+
+
+def _must_have_layers(class_name: str, module: str, settings: Mapping[str, Any]) -> bool:
+    """Whether this is one of Keras's own models, and no class of the same name that somebody else wrote."""
+    if module and module.split(".")[0] not in ("keras", "tf_keras"):
+        return False
+    return class_name in ("Sequential", "Functional") or (class_name == "Model" and "layers" in settings)
 
 
 def _are_layers(values: Any) -> bool:
@@ -185,8 +196,24 @@ def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
 
 
 def _traits(value: Mapping[str, Any], listed: bool) -> frozenset[str]:
-    traits = {"list-config": listed, "module": "module" in value}
+    traits = {"list-config": listed, "module": "module" in value, "unlocated": _wraps_unlocated(value)}
     return frozenset(trait for trait, has_trait in traits.items() if has_trait)
+
+
+def _wraps_unlocated(value: Mapping[str, Any]) -> bool:
+    """Whether a wrapper's config does not say where the class of what it wraps lives."""
+    settings = _settings(value.get("config"))
+    wrapped = [inner for key in WRAPPED_KEYS for inner in _as_list(settings.get(key)) if _is_layer(inner)]
+    return value["class_name"] in WRAPPERS and any("module" not in inner for inner in wrapped)
+
+
+def _with_first(model: ConfigLayer) -> ConfigLayer:
+    """The model with its first layer marked, where that layer itself tells what the model is fed."""
+    if model.kind != "sequential" or not model.layers:
+        return model
+    first, *others = model.layers
+    marked = _with_first(first) if first.layers else first
+    return replace(model, layers=(replace(marked, traits=marked.traits | {"first"}), *others))
 
 
 def _marked(layers: tuple[ConfigLayer, ...]) -> tuple[ConfigLayer, ...]:

@@ -65,6 +65,7 @@ def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
         all(_count(config.get(key)) > 0 for key in match.get("listed", ())),
         all(_count(config.get(key)) > 1 for key in match.get("several", ())),
         "trait" not in match or match["trait"] in layer.traits,
+        all(_holds_inside(config, key, wanted) for key, wanted in match.get("inside", {}).items()),
         "backend" not in match or origin.backend in match["backend"],
         "weights" not in match or bool(_named(rule, origin)),
     )
@@ -133,6 +134,16 @@ def _said(rule: Dialect, hits: Mapping[str, list[str]]) -> bool:
 def _holds(value: Any, allowed: list[Any]) -> bool:
     """Whether a config's value is one of those allowed, type and all (1 is not True)."""
     return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed)
+
+
+def _holds_inside(config: Mapping[str, Any], key: str, wanted: list[str]) -> bool:
+    """Whether a part of the config (its key a glob) has one of these keys in a config of its own."""
+    parts = [
+        value.get("config")
+        for name, value in config.items()
+        if fnmatchcase(name, key) and isinstance(value, dict)
+    ]
+    return any(name in part for part in parts if isinstance(part, dict) for name in wanted)
 
 
 def _count(value: Any) -> int:

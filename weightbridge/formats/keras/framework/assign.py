@@ -67,7 +67,13 @@ def shares_weights(one: Any, other: Any) -> bool:
 
 
 def _checked(variable: Any, tensor: Tensor, value: Array) -> Any:
-    if not hasattr(variable, "assign"):
+    if variable is not None and not hasattr(variable, "assign"):
+        raise PlanError(
+            "the value is merged of several variables (LoRA), and cannot be set as one",
+            where=tensor.name,
+            fix="Transfer into the model before enable_lora is called",
+        )
+    if variable is None:
         raise PlanError(
             "the model has no such variable",
             where=tensor.name,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from keras.src.saving.keras_saveable import (
     KerasSaveable,
 )  # Keras has no public name for what it walks when it saves
@@ -94,9 +93,8 @@ def _add(storage: Storage, path: str, own: dict[str, Any], attributes: dict[str,
 
 
 def _dtype(variable: Any) -> str:
-    """Of a variable or an array: `float32`, `bfloat16`, ..."""
-    dtype = variable.dtype
-    return dtype if isinstance(dtype, str) else np.dtype(dtype).name
+    """Of a variable, a tensor or an array: `float32`, `bfloat16`, ... (LoRA's merged kernels are tensors)."""
+    return str(keras.backend.standardize_dtype(variable.dtype))
 
 
 def _natural(key: str) -> tuple[int, str]:

@@ -1,5 +1,6 @@
 """The legacy layout's variables: one group a layer holds the weights of all that is nested in it."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ TODAY = {
     ("Embedding", "kernel"): "embeddings",
     ("RMSNorm", "scale"): "gamma",
 }
+GATE_BEHIND = re.compile(r"_[ifcozrh]$")
 TOP_LEVEL = "top_level_model_weights"
 
 
@@ -47,7 +49,7 @@ class LegacyStore:
         if not expected:
             return grouped(node.layer.name, class_name, weights)
         variables = known_variables(class_name, expected, weights)
-        missing = () if variables else expected
+        missing = _missing(expected, variables)
         return Stored(class_name=class_name, variables=variables, missing=missing)
 
     def tensor(self, layer: str, variable: Variable, trainable: bool) -> Tensor:
@@ -61,6 +63,14 @@ class LegacyStore:
             if left or (self.alone and name != TOP_LEVEL):
                 layers.append(grouped(name, "", left))
         return tuple(layers)
+
+
+def _missing(expected: Sequence[str], variables: Sequence[Variable]) -> tuple[str, ...]:
+    """The roles that no variable has, nor any of its gates (`kernel_i` of Keras 1)."""
+    held = {GATE_BEHIND.sub("", variable.role) for variable in variables}
+    if held and held.isdisjoint(expected):
+        return ()
+    return tuple(role for role in expected if role not in held)
 
 
 def _nodes_by_top_layer(flow: Flow) -> dict[str, list[Node]]:

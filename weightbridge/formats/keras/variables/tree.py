@@ -39,8 +39,10 @@ class VariableStore:
         layer = node.layer
         expected = None if is_custom(node) else roles(layer.class_name, layer.config)
         parts = () if group is None or layer.layers else self._parts(group)
-        if expected is None or (own and len(own) != len(expected)):
+        if expected is None or len(own) > len(expected):
             return unnamed(layer.name, own, layer.class_name, parts)
+        if own and len(own) < len(expected):
+            return _incomplete(layer.class_name, expected, own, parts)
         variables = tuple(
             Variable(variable_name(layer.class_name, role), role, dataset)
             for role, dataset in zip(expected, own, strict=False)
@@ -68,6 +70,22 @@ class VariableStore:
             if left.variables or not has_architecture:
                 layers.append(left)
         return tuple(layers)
+
+
+def _incomplete(
+    class_name: str, expected: tuple[str, ...], own: Sequence[Dataset], parts: tuple[Stored, ...]
+) -> Stored:
+    """A layer of which the file lacks variables: those that it has are what their numbers say."""
+    numbered = {int(_key(dataset)): dataset for dataset in own if _key(dataset).isdecimal()}
+    if len(numbered) < len(own):
+        return unnamed(class_name, own, class_name, parts)
+    variables = tuple(
+        Variable(variable_name(class_name, role), role, numbered[n])
+        for n, role in enumerate(expected)
+        if n in numbered
+    )
+    missing = tuple(role for n, role in enumerate(expected) if n not in numbered)
+    return Stored(class_name=class_name, variables=variables, parts=parts, missing=missing)
 
 
 def _group_of(root: Group, node: Node) -> tuple[Group | None, tuple[Dataset, ...]]:
