@@ -25,7 +25,13 @@ def said_of_both(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Fi
             of_source.append(finding)
         elif finding.source not in keeps_older:
             of_source.append(with_severity(finding, "warning"))
-    return (*of_source, *changed(source, target, plan.steps), *said_of(target, "target"))
+    of_target = (finding for finding in said_of(target, "target") if not _is_filled(target, finding))
+    return (*of_source, *changed(source, target, plan.steps), *of_target)
+
+
+def _is_filled(target: LayerGraph, finding: Finding) -> bool:
+    """Whether a target lacks its weights because it is an architecture, which a transfer gives some."""
+    return target.format == "keras-json" and finding.code == "WB105"
 
 
 def said_when_run(source: LayerGraph, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from weightbridge.errors import UsageError
+from weightbridge.errors import UsageError, WeightbridgeError
 from weightbridge.formats.containers import archive as open_zip
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.sniffing.content import sniff
@@ -74,6 +74,10 @@ def _from_code(target: Any, copy: Path, arguments: Mapping[str, Any] | None) -> 
     """The code is called once: what it builds may be another model every time."""
     live = framework_module("weightbridge.formats.keras.framework.live")
     model = live.load_callable(target, dict(arguments or {})) if isinstance(target, str) else target
+    return _of_model(live, model, copy)
+
+
+def _of_model(live: Any, model: Any, copy: Path) -> LayerGraph:
     graph: LayerGraph = live.read(model)
     if copy.suffix == ".safetensors":
         _as_safetensors(graph, copy)
@@ -82,18 +86,38 @@ def _from_code(target: Any, copy: Path, arguments: Mapping[str, Any] | None) -> 
     return replace(graph, path=str(copy))
 
 
+def _from_json(target: Path, copy: Path) -> LayerGraph:
+    """An architecture's weights are about to come: until then they are as Keras initialises them."""
+    live = framework_module("weightbridge.formats.keras.framework.live")
+    model = framework_module("weightbridge.formats.keras.framework.build").built(target)
+    return _of_model(live, model, copy)
+
+
 def _from_file(target: Path, format: str, copy: Path, output: Path) -> LayerGraph:
+    if format == "keras-json":
+        return _from_json(target, copy)
     graph = _read(target)
     if copy.suffix == ".safetensors":
         _as_safetensors(graph, copy)
     elif copy.name.endswith(".weights.h5") and format == "keras-zip":
         _extract(target, copy)
     elif copy.suffix in (".h5", ".hdf5", ".keras") and format in WHOLE:
-        model = framework_module("weightbridge.formats.keras.framework.load").load(target)
+        model = _loaded(target, format, output)
         _save(framework_module("weightbridge.formats.keras.framework.live"), model, copy)
     else:
         raise _unwritable(format, copy, output)
     return graph
+
+
+def _loaded(target: Path, format: str, output: Path) -> Any:
+    """A whole model in Keras. Where it cannot be loaded, its own suffix is the way out."""
+    try:
+        return framework_module("weightbridge.formats.keras.framework.load").load(target)
+    except WeightbridgeError as error:
+        suffixes = [suffix for suffix, formats in WRITABLE.items() if format in formats]
+        own = f"choose an OUTPUT that ends with {suffixes[0]}, which is written without Keras"
+        message = f"a {format} target is written as {output.suffix} by Keras: {error.message}"
+        raise UsageError(message, where=str(target), fix=own) from error
 
 
 def _unwritable(format: str, copy: Path, output: Path) -> UsageError:

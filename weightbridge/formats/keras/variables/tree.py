@@ -41,14 +41,7 @@ class VariableStore:
         parts = () if group is None or layer.layers else self._parts(group)
         if expected is None or len(own) > len(expected):
             return unnamed(layer.name, own, layer.class_name, parts)
-        if own and len(own) < len(expected):
-            return _incomplete(layer.class_name, expected, own, parts)
-        variables = tuple(
-            Variable(variable_name(layer.class_name, role), role, dataset)
-            for role, dataset in zip(expected, own, strict=False)
-        )
-        missing = () if own else expected
-        return Stored(class_name=layer.class_name, variables=variables, parts=parts, missing=missing)
+        return _known(layer.class_name, expected, own, parts)
 
     def _parts(self, group: Group) -> tuple[Stored, ...]:
         """Sub-layers of a layer whose inside no config tells: groups below it."""
@@ -72,13 +65,13 @@ class VariableStore:
         return tuple(layers)
 
 
-def _incomplete(
+def _known(
     class_name: str, expected: tuple[str, ...], own: Sequence[Dataset], parts: tuple[Stored, ...]
 ) -> Stored:
-    """A layer of which the file lacks variables: those that it has are what their numbers say."""
-    numbered = {int(_key(dataset)): dataset for dataset in own if _key(dataset).isdecimal()}
-    if len(numbered) < len(own):
-        return unnamed(class_name, own, class_name, parts)
+    """The variables of a class of Keras's own by their numbers, and those that the file lacks."""
+    numbered = dict(enumerate(own))
+    if len(own) < len(expected) and all(_key(dataset).isdecimal() for dataset in own):
+        numbered = {int(_key(dataset)): dataset for dataset in own}
     variables = tuple(
         Variable(variable_name(class_name, role), role, numbered[n])
         for n, role in enumerate(expected)
