@@ -207,9 +207,10 @@ def test_a_failed_verdict_leaves_the_old_values(
 ) -> None:
     target = trained(1)
     before = bits(target)
-    report = wb.transfer(**make(tmp_path), target=target)
-    assert report.exit_code == 1
-    assert code in [f.code for f in report.findings]
+    with pytest.raises(wb.VerdictError) as failed:
+        wb.transfer(**make(tmp_path), target=target)
+    assert failed.value.report.exit_code == 1
+    assert code in [f.code for f in failed.value.report.findings]
     assert bits(target) == before
 
 

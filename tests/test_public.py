@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+from report_samples import write_keras
 
 FUNCTIONS = ("check", "freeze", "inspect", "plan", "read", "stitch", "transfer", "verify")
 
@@ -66,3 +69,63 @@ def test_a_keyword_goes_before_a_policy() -> None:
     from weightbridge.api.arguments import make_options
 
     assert make_options({"fail_on": "never", "fresh": "a"}).explicit == {"fail_on"}
+
+
+@pytest.mark.parametrize("name", ["check", "plan", "transfer"])
+def test_functions_take_what_their_commands_take(name: str) -> None:
+    from dataclasses import fields
+    from inspect import Parameter, signature
+
+    import weightbridge as wb
+    from weightbridge.options import Options
+
+    parameters = signature(getattr(wb, name)).parameters
+    assert Parameter.VAR_KEYWORD not in {p.kind for p in parameters.values()}
+    of_running = {"explicit", "severities", "probe", "evidence", "verify", "overwrite"}
+    known = {field.name for field in fields(Options)} - (
+        of_running if name != "transfer" else {"explicit", "severities"}
+    )
+    assert known <= set(parameters)
+    assert "calibrate" in parameters
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        pytest.param(
+            lambda wb: wb.check("a", "b", mpa={}), "unexpected keyword argument 'mpa'. Known are", id="name"
+        ),
+        pytest.param(lambda wb: wb.check("a"), "missing a required argument: 'target'", id="too few"),
+        pytest.param(lambda wb: wb.transfer("a", "b", 3), "output=3: expected a path", id="no path"),
+        pytest.param(lambda wb: wb.transfer("a", "b", "c", on_fail="x"), "on_fail='x'", id="choice"),
+        pytest.param(lambda wb: wb.read("a\0b"), "null character", id="null"),
+        pytest.param(lambda wb: wb.Plan.load(None), "expected a path", id="plan"),
+        pytest.param(lambda wb: wb.check("a", "b", overwrite=1), "overwrite", id="of another command"),
+    ],
+)
+def test_a_wrong_call_is_a_usage_error(call: Any, text: str) -> None:
+    import weightbridge as wb
+    from weightbridge.errors import UsageError
+
+    with pytest.raises(UsageError, match=text):
+        call(wb)
+
+
+def test_a_verdict_that_is_no_pass_is_raised_with_its_report(tmp_path: Path) -> None:
+    import weightbridge as wb
+
+    write_keras(tmp_path / "a.keras", (4, 3), ("first",), seed=1)
+    write_keras(tmp_path / "b.keras", (4, 3, 2), ("first", "second"), seed=2)
+    given = {"source": tmp_path / "a.keras", "target": tmp_path / "b.keras", "output": tmp_path / "o.keras"}
+    with pytest.raises(wb.VerdictError) as failed:
+        wb.transfer(**given, verify=False)
+    report = failed.value.report
+    assert (report.ok, report.verdict, failed.value.code) == (False, "fail", report.findings[0].code)
+    assert wb.transfer(**given, verify=False, on_fail="return") == report
+    passed = wb.transfer(
+        **given, verify=False, plan=wb.plan(given["source"], given["target"], fresh="second")
+    )
+    assert passed.ok
+    assert passed.coverage.fraction == 15 / 23
+    assert passed.to_markdown().startswith("## ")
+    assert passed._repr_html_().startswith("<pre>")

@@ -142,3 +142,20 @@ def test_numbers_that_are_not_finite_become_null() -> None:
         "verify", "fail", verification=Verification("actual", ({"name": "y", "ratio": float("inf")},))
     )
     assert report.to_json()["verification"]["outputs"] == [{"name": "y", "ratio": None}]
+
+
+def test_fingerprints_are_unique_and_know_no_numbers() -> None:
+    from weightbridge.diagnostics import finding, fingerprints
+
+    def at(message: str, about: str = "") -> str:
+        found = (
+            finding("WB403", message, target="a", about="padding"),
+            finding("WB403", message, target="a", about=about),
+            finding("WB403", "other words", target="a", about=about),
+        )
+        prints = fingerprints(found)
+        assert len(set(prints)) == 3
+        return "".join(prints)
+
+    assert at("of 3 places") == at("of 41 places")
+    assert at("of 3 places", "epsilon") != at("of 3 places", "padding")

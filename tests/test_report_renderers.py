@@ -189,3 +189,20 @@ def test_an_error_is_a_junit_error() -> None:
     found = suites(Report("check", "error", findings=(finding("WB904", "truncated"),)))
     assert found["verdict"].get("errors") == "1"
     assert found["findings"].get("failures") == "1"
+
+
+def test_optimizer_slots_are_one_line_but_for_details() -> None:
+    from dataclasses import replace
+
+    from weightbridge.plan import Unused
+    from weightbridge.report.render.text import render as text
+
+    report = sample()
+    assert report.plan is not None
+    slots = tuple(Unused(f"opt/{kind}/{name}", "optimizer") for kind in "mv" for name in ("a", "b_c", "d"))
+    data = replace(report, plan=replace(report.plan, unused=slots)).to_json()
+    short, full = text(data), text(data, details=True)
+    assert "the optimizer's slots" in short
+    assert "opt/m" not in short
+    assert "opt/m" in full
+    assert "opt/v" in full

@@ -1,8 +1,10 @@
 """The table of WB codes, and Finding: one thing that a user should know, with place and way out."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import Literal
 
 Severity = Literal["error", "warning", "note"]
@@ -210,10 +212,22 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of code, source and target, without the message's numbers: stable between runs and formats."""
-        return hashlib.sha256(
-            "\0".join((self.code, self.source, self.target)).encode("utf-8", "surrogatepass")
-        ).hexdigest()[:16]
+        """Hash of code and place, without the message's numbers: stable between runs and formats."""
+        return _hash(self.code, self.source, self.target, *filter(None, (self.about,)))
+
+
+def fingerprints(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """One for each finding, all different: of two at one place the later one's words count too."""
+    prints: dict[str, None] = {}
+    for found in findings:
+        words = re.sub(r"\d+", "", found.message)
+        candidates = chain((found.fingerprint,), (_hash(found.fingerprint, words, "#" * n) for n in count()))
+        prints[next(one for one in candidates if one not in prints)] = None
+    return tuple(prints)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def finding(

@@ -106,7 +106,7 @@ _PAIRS = "a dict {source: target}, or pairs (source, target)"
 _CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("policy", "probe"), _path_if_any),
     **dict.fromkeys(("source_arguments", "target_arguments"), arguments),
-    **dict.fromkeys(("disambiguate", "verify", "overwrite"), _flag),
+    **dict.fromkeys(("disambiguate", "map_words", "verify", "overwrite"), _flag),
     "plan": _plan,
     "progress": _progress,
     **dict.fromkeys(("fresh", "unused"), _strings),

@@ -72,6 +72,7 @@ PLANNING: tuple[Decorator, ...] = (
         help="Rows that stand for words go to their places in the target's vocabulary.",
     ),
     click.option("--disambiguate", is_flag=True, help="Try the candidates of an ambiguous match."),
+    click.option("--details", is_flag=True, help="The text report in full."),
 )
 PROBING: tuple[Decorator, ...] = (
     click.option("--probe", type=FILE, metavar="D.npz", help="Inputs of your own to verify on."),

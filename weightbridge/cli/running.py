@@ -40,7 +40,7 @@ def run(
     with progress_bar(not given["no_progress"]) as progress:
         options = options_from(given, progress)
         report = _result(command, lambda: action(options), models)
-    return _deliver(report, wanted)
+    return _deliver(report, wanted, details=given.get("details", False))
 
 
 def _result(command: str, action: Callable[[], Report], models: Sequence[str]) -> Report:
@@ -53,36 +53,35 @@ def _result(command: str, action: Callable[[], Report], models: Sequence[str]) -
         return failed(command, error, models[1:])
 
 
-def _deliver(report: Report, wanted: Sequence[Request]) -> int:
+def _deliver(report: Report, wanted: Sequence[Request], *, details: bool) -> int:
     """All that can be written is written, even where one of them cannot."""
     data = report.to_json()
-    refused = [error for request in wanted if (error := _written(request, data))]
+    refused = [error for request in wanted if (error := _written(request, data, details=details))]
     return OutputError.exit_code if refused else report.exit_code
 
 
-def _written(request: Request, data: Mapping[str, Any]) -> OutputError | None:
+def _written(request: Request, data: Mapping[str, Any], *, details: bool) -> OutputError | None:
+    text = _rendered(request, data, details=details)
     try:
         if request.path is None:
-            show(
-                _for_terminal(data)
-                if request == Request("text") and _is_terminal()
-                else renderer(request.format)(data)
-            )
+            show(text)
         else:
-            write_atomically(request.path, renderer(request.format)(data))
+            write_atomically(request.path, text)
     except OutputError as error:
         complain(str(error))
         return error
     return None
 
 
+def _rendered(request: Request, data: Mapping[str, Any], *, details: bool) -> str:
+    if request.format != "text":
+        return renderer(request.format)(data)
+    from weightbridge.report.render import text  # and rich with it, which a JSON report can do without
+
+    if request.path is None and _is_terminal():
+        return text.render_on(data, shutil.get_terminal_size().columns, color=True, details=details)
+    return text.render(data, details=details)
+
+
 def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
-
-
-def _for_terminal(data: Mapping[str, Any]) -> str:
-    from weightbridge.report.render.text import (
-        render_on,
-    )  # and rich with it, which a JSON report can do without
-
-    return render_on(data, shutil.get_terminal_size().columns, color=True)

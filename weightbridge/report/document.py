@@ -5,7 +5,7 @@ from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from weightbridge.diagnostics import Finding, sorted_findings
+from weightbridge.diagnostics import Finding, fingerprints, sorted_findings
 from weightbridge.plan import Plan, Step
 from weightbridge.report.coverage import coverage
 from weightbridge.version import __version__
@@ -39,7 +39,8 @@ def plan_entries(plan: Plan | None) -> dict[str, Any]:
 
 def finding_entries(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
     """Errors first, then by code and place."""
-    return [_finding(finding) for finding in sorted_findings(findings)]
+    in_order = sorted_findings(findings)
+    return [_finding(*pair) for pair in zip(in_order, fingerprints(in_order), strict=True)]
 
 
 def plain(value: Any) -> Any:
@@ -93,7 +94,7 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, str]:
+def _finding(finding: Finding, fingerprint: str) -> dict[str, str]:
     return {
         "code": finding.code,
         "name": finding.name,
@@ -102,5 +103,5 @@ def _finding(finding: Finding) -> dict[str, str]:
         "source": finding.source,
         "target": finding.target,
         "fix": finding.fix,
-        "fingerprint": finding.fingerprint,
+        "fingerprint": fingerprint,
     }

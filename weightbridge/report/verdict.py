@@ -97,7 +97,7 @@ def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
     is_enough = covered.fraction >= least and not covered.is_idle
     if is_said or not covered.parameters or is_enough:
         return ()
-    fix = "Look at the unmatched tensors, and give --map SOURCE=TARGET for those that belong together"
+    fix = "Look at the unmatched tensors, and map those that belong together"
     return (finding("WB207", _too_little(covered, least), fix=fix),)
 
 

@@ -36,7 +36,7 @@ def run_controls(
 
 def _vacuous(control: str) -> Finding:
     message = f"the control {control!r} passes the check, and must not"
-    fix = "give inputs that excite the layers with --probe; look for dead or saturated layers"
+    fix = "give inputs that excite the layers as probes; look for dead or saturated layers"
     return finding("WB502", message, target=control, fix=fix)
 
 

@@ -16,7 +16,7 @@ from weightbridge.verify.values import Setup, rounded
 
 LOW, HIGH = 1e-4, 1e4  # an rms outside starves or overflows what comes after it
 CHUNK = 16  # layers in memory at once
-FIX = "recalibrate BatchNorm, or fit the adapters on data (--adapt fit --calibrate D.npz)"
+FIX = "recalibrate BatchNorm on data, or fine-tune the target"
 
 
 def health(candidate: Runner, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:

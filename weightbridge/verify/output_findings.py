@@ -33,7 +33,7 @@ def never_finite(expected: Sequence[Expected], session: Session) -> tuple[Findin
 
 def _never_finite(name: str) -> Finding:
     message = f"output {name!r} of the source is NaN or Inf on every probe"
-    fix = "look for NaN among the source's weights (WB106), or give inputs of its domain with --probe"
+    fix = "look for NaN among the source's weights (WB106), or give inputs of its domain as probes"
     return finding("WB405", message, source=name, fix=fix)
 
 

@@ -10,7 +10,7 @@ from weightbridge.verify.compare import limit_of
 from weightbridge.verify.floor import Expected
 from weightbridge.verify.values import Comparison
 
-GIVE_INPUTS = "give inputs of its domain with --probe"
+GIVE_INPUTS = "give inputs of its domain as probes"
 
 
 def powerless(

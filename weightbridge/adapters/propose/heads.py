@@ -73,5 +73,5 @@ def head_finding(layer: str, source: str, n: int, m: int) -> Finding:
         text,
         source=source,
         target=layer,
-        fix=f"Train it on the target's classes, or declare it: --fresh '{layer}/*'",
+        fix=f"Train it on the target's classes, or declare it: --fresh '{layer}'",
     )

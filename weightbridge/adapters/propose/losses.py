@@ -10,7 +10,7 @@ from weightbridge.diagnostics import Finding, finding
 from weightbridge.plan import Step
 
 APART = 5  # layers with a finding of their own; more are told in one, or the report drowns in them
-FIX = "Give unlabelled inputs (--adapt fit --calibrate D.npz) to fit what was cut, or fine-tune the target"
+FIX = "Treat the result as an initialisation: fine-tune the target"
 
 
 def loss_findings(setting: Setting, steps: Sequence[Step]) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ OTHER_SOURCE = "give a source of the target's architecture"
 ADAPT = (
     "or --adapt weights, which starts the target from the source's weights as far as they fit: train it then"
 )
-MAP = "or name what belongs together (--map SOURCE=TARGET)"
+MAP = "or map what belongs together"
 
 
 def refused(setting: Setting, shares: tuple[Share, Share], across: Proposal) -> Proposal:

@@ -16,10 +16,7 @@ from weightbridge.model.graph import LayerGraph
 
 SHOWN = 8
 CELL = re.compile(r"/(lstm|gru|simple_rnn)_cell(_\d+)?$")
-TIED = (
-    "nothing to do where the two are tied; "
-    "else name the other one's source with --map SOURCE=TARGET or declare it fresh"
-)
+TIED = "nothing to do where the two are tied; else say which source the other one takes, or declare it fresh"
 ANSWER = "look at these steps of the plan, and change what is wrong in its file"
 
 

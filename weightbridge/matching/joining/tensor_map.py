@@ -46,7 +46,7 @@ def mapped_tensors(joiner: Joiner, user_map: Map, found: Mapping[str, Match]) ->
 def _collision(target: str, sources: Sequence[str]) -> Finding:
     message = f"{target}: the map sends {' and '.join(sources)} here"
     return finding(
-        "WB209", message, source=sources[1], target=target, fix="make the patterns of --map disjoint"
+        "WB209", message, source=sources[1], target=target, fix="make the patterns of the map disjoint"
     )
 
 

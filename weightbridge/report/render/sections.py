@@ -34,6 +34,7 @@ class Table:
 
 
 SAME, NONE = "(same name)", "-"  # in place of a source's name
+OPTIMIZER = "optimizer"
 NAME, SOURCE, COUNT = Column("target", "name"), Column("source", "name"), Column("n", "number")
 STEPS = (
     NAME,
@@ -83,13 +84,13 @@ def steps(report: Json) -> Table:
     return Table("Steps", STEPS, cells, len(rows))
 
 
-def unused(report: Json) -> Table:
-    """Every source tensor that no step uses, and why."""
-    return _named(
-        "Unused source tensors",
-        (SOURCE, Column("reason"), COUNT),
-        ((u["source"], (u["reason"],)) for u in report["unused"]),
-    )
+def unused(report: Json, *, details: bool = False) -> Table:
+    """Every source tensor that no step uses, and why; an optimizer's slots are one row without details."""
+    entries = report["unused"]
+    slots = [] if details else _slots(entries)
+    others = ((u["source"], (u["reason"],)) for u in entries if not slots or u["reason"] != OPTIMIZER)
+    table = _named("Unused source tensors", (SOURCE, Column("reason"), COUNT), others)
+    return _with_slots(table, slots, OPTIMIZER)
 
 
 def layers(graph: Json) -> Table:
@@ -111,11 +112,29 @@ def layers(graph: Json) -> Table:
 
 
 def excluded(graph: Json) -> Table:
-    """What the file stores besides weights."""
+    """What the file stores besides weights; an optimizer's slots are one row."""
     columns = (Column("not a weight", "name"), Column("because it is"), Column("elements", "number"), COUNT)
-    return _named(
-        "Excluded", columns, ((e["name"], (e["reason"], f"{e['size']:,}")) for e in graph["excluded"])
+    slots = _slots(graph["excluded"])
+    others = (
+        (e["name"], (e["reason"], f"{e['size']:,}"))
+        for e in graph["excluded"]
+        if not slots or e["reason"] != OPTIMIZER
     )
+    elements = sum(e["size"] for e in slots)
+    return _with_slots(_named("Excluded", columns, others), slots, OPTIMIZER, f"{elements:,}")
+
+
+def _slots(entries: Sequence[Json]) -> Sequence[Json]:
+    """What belongs to an optimizer, where it is more than one tensor."""
+    slots = [entry for entry in entries if entry["reason"] == OPTIMIZER]
+    return slots if len(slots) > 1 else []
+
+
+def _with_slots(table: Table, slots: Sequence[Json], *cells: str) -> Table:
+    if not slots:
+        return table
+    row = ("the optimizer's slots", *cells, str(len(slots)))
+    return replace(table, rows=(*table.rows, row), count=table.count + len(slots))
 
 
 def compared(title: str, records: Sequence[Json]) -> Table:

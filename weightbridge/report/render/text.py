@@ -22,14 +22,14 @@ ROWS = 2000
 STYLES = {"pass": "bold green", "warn": "bold yellow", "warning": "yellow", "note": "cyan"}
 
 
-def render(report: Mapping[str, Any]) -> str:
+def render(report: Mapping[str, Any], *, details: bool = False) -> str:
     """Plain text of a fixed width."""
-    return render_on(report, WIDTH, color=False)
+    return render_on(report, WIDTH, color=False, details=details)
 
 
-def render_on(report: Mapping[str, Any], width: int, color: bool) -> str:
-    """For a terminal of this width."""
-    return _printed(_parts(report, width), width, color)
+def render_on(report: Mapping[str, Any], width: int, color: bool, *, details: bool = False) -> str:
+    """For a terminal of this width. details: every row, and every optimizer slot by its name."""
+    return _printed(_parts(report, width, details), width, color)
 
 
 def render_tables(tables: Iterable[sections.Table]) -> str:
@@ -48,7 +48,7 @@ def _printed(parts: Iterable[RenderableType], width: int, color: bool) -> str:
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).lstrip("\n") + "\n"
 
 
-def _parts(report: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
+def _parts(report: Mapping[str, Any], width: int, details: bool) -> Iterator[RenderableType]:
     yield Text(visible(headline(report)), style=STYLES.get(report["verdict"], "bold red"))
     yield from (_line(f"  {model_line(side, report[side])}") for side in ("source", "target") if report[side])
     yield from (_line(line) for line in coverage_lines(report))
@@ -56,8 +56,8 @@ def _parts(report: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     yield from _verification(report, width)
     graph = report.get("graph")
     tables = () if graph is None else (sections.layers(graph), sections.excluded(graph))
-    for table in (*tables, sections.steps(report), sections.unused(report)):
-        yield from _table(table, width)
+    for table in (*tables, sections.steps(report), sections.unused(report, details=details)):
+        yield from _table(table, width, len(table.rows) if details else ROWS)
 
 
 def _findings(report: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -82,16 +82,16 @@ def _verification(report: Mapping[str, Any], width: int) -> Iterator[RenderableT
         yield from _table(table, width)
 
 
-def _table(table: sections.Table, width: int) -> Iterator[RenderableType]:
+def _table(table: sections.Table, width: int, most: int = ROWS) -> Iterator[RenderableType]:
     if not table.rows:
         return
     table = sections.shown(table)
-    head, *body = lines(table, widths(table, width), ROWS)
+    head, *body = lines(table, widths(table, width), most)
     yield Text()
     yield Text(f"{table.title} ({table.count:,})", style="bold")
     yield Text("\n").join((Text(head, style="bold"), *map(Text, body)))
-    if len(table.rows) > ROWS:
-        yield Text(f"... {len(table.rows) - ROWS:,} rows more: --report json=PATH has them all")
+    if len(table.rows) > most:
+        yield Text(f"... {len(table.rows) - most:,} rows more: --report json=PATH has them all")
 
 
 def _line(text: str) -> Text:

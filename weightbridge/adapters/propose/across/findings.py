@@ -9,10 +9,7 @@ from weightbridge.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer
 from weightbridge.plan import Step
 
-FIX = (
-    "Treat the result as an initialisation: give unlabelled inputs (--adapt fit --calibrate D.npz), "
-    "or fine-tune the target"
-)
+FIX = "Treat the result as an initialisation: fine-tune the target"
 WHAT = (
     "kernels and channels selected or repeated, norms worked out again: the two are different architectures"
 )
