@@ -88,7 +88,7 @@ def test_two_branches_of_one_architecture_are_never_sure(tmp_path: Path) -> None
     assert np.array_equal(found["w0"], values((4, 3), 1))
     assert all(s.confidence <= 0.5 for s in made.plan.steps)
     assert [f.code for f in made.findings].count("WB204") == 1
-    assert {u.source for u in made.plan.unused} == {"other_w0", "other_w1"}
+    assert {u.source for u in made.plan.unused} == {"other_w0", "other_w1", "flag"}
 
 
 @pytest.mark.parametrize(

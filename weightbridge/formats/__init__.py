@@ -13,6 +13,7 @@ from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.sniffing.folders import Inside, model_file, model_in
 from weightbridge.formats.sniffing.suffixes import suffix_findings
+from weightbridge.formats.state import without_state
 from weightbridge.formats.templates import template_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
@@ -81,6 +82,7 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
         where = f"{path}: {error.where}" if error.where else str(path)
         raise type(error)(error.message, where=where, fix=error.fix) from error
     _refuse_nul(graph)
+    graph = without_state(graph)
     said = (*suffix_findings(path, graph.format), *_others_in_folder(inside))
     return replace(graph, findings=(*said, *graph.findings))
 

@@ -7,6 +7,7 @@ from functools import cache, partial
 from weightbridge.diagnostics import Finding
 from weightbridge.globs import mapped
 from weightbridge.matching.context import Context
+from weightbridge.matching.counted import without_counted
 from weightbridge.matching.differences.functions import differences, is_variant, said
 from weightbridge.matching.differences.name_findings import (
     said_of_pairs,
@@ -63,6 +64,8 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     rules = cache(partial(load_rules, options.rules))
     if options.rules:
         rules()  # a user's wrong rules are said even where none is needed
+    if not options.map:
+        source, target = without_counted(source, target), without_counted(target, source)
     joiner = Joiner(rules, source, target)
     told = by_mapping(load_mappings(options.rules), source, target)
     paired = _paired(source, target, options, joiner, told)

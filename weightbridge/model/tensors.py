@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+COUNTED = frozenset({"bool", "int16", "int32", "int64", "uint16", "uint32", "uint64"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Tensor:
     @property
     def is_float(self) -> bool:
         return "float" in self.dtype
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether these are positions, indices, counters or masks: constants that no training changes."""
+        return self.dtype in COUNTED
 
 
 def dtype_of(name: str) -> np.dtype[Any]:

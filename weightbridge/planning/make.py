@@ -30,8 +30,9 @@ def make_plan(
     matched = _exact_steps(source, target, matching, on_purpose)
     exact, spent = without_second_uses(source, target, matched)
     refused = frozenset(matched.keys() - exact.keys())
-    proposal = _proposal(source, target, matching, matched.keys() | on_purpose, options)
-    steps = exact | _steps_by_target(proposal.steps, on_purpose)
+    kept = {t.name: _kept(t) for t in target.tensors if t.is_counted and t.name not in matched}
+    proposal = _proposal(source, target, matching, matched.keys() | kept.keys() | on_purpose, options)
+    steps = kept | exact | _steps_by_target(proposal.steps, on_purpose)
     all_steps = tuple(steps.get(t.name) or fresh_step(t) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
     findings = [*filterfalse(proposal.settles, (*matching.findings, *spent)), *proposal.findings]
@@ -97,17 +98,24 @@ def fresh_step(target: Tensor) -> Step:
     return Step(target.name, (), "fresh", "fresh", target.shape, target.size)
 
 
+def _kept(target: Tensor) -> Step:
+    """A constant of integers (positions, indices), which the target has itself."""
+    return Step(target.name, (), "keep", "untouched", target.shape, target.size, evidence=("state",))
+
+
 def unused_of(source: LayerGraph, steps: Iterable[Step], globs: Iterable[str]) -> tuple[Unused, ...]:
     """Every source tensor that no step reads, and every excluded one, with its reason."""
     used = {s for step in steps for s in step.sources}
     on_purpose = declared(source, globs)
-    kept = [
-        Unused(t.name, "declared" if t.name in on_purpose else "unexplained")
-        for t in source.tensors
-        if t.name not in used
-    ]
+    kept = [Unused(t.name, _reason(t, on_purpose)) for t in source.tensors if t.name not in used]
     reasons: Mapping[str, UnusedReason] = {e.name: e.reason for e in source.excluded}
     return (*kept, *(Unused(name, reason) for name, reason in reasons.items()))
+
+
+def _reason(tensor: Tensor, on_purpose: Collection[str]) -> UnusedReason:
+    if tensor.name in on_purpose:
+        return "declared"
+    return "state" if tensor.is_counted else "unexplained"
 
 
 def _exact_steps(

@@ -18,6 +18,7 @@ from weightbridge.formats.keras.architecture.shapes import output_shape
 from weightbridge.formats.keras.variables.loose import MakeTensor, stored_layers
 from weightbridge.formats.keras.variables.stored import Store, Stored
 from weightbridge.formats.keras.variables.tree import is_custom
+from weightbridge.formats.state import SINGULAR_VECTORS
 from weightbridge.model.graph import Edge, Layer, Shape
 
 PROJECTED = ("", "query", "value", "key")  # the arguments of attention that its projections read
@@ -95,7 +96,7 @@ def _add_node(built: Built, node: Node, described: _Described, store: Store, sha
     shape = described.output_shape
     built.layers.append(Layer(node.name, op, layer.class_name, attributes, tensors, shape, described.details))
     built.shapes[node.name] = shape
-    if stored.missing:
+    if set(stored.missing) - SINGULAR_VECTORS:  # these are found again at every step
         built.findings.append(_missing(node, stored))
     built.findings.extend(_contradictions(node, op, attributes, stored))
 

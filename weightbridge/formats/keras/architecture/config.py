@@ -17,7 +17,10 @@ OPERATION_MODULES = ("keras.src.ops", "keras.ops")
 WRAPPED_KEYS = ("layer", "backward_layer", "cell", "cells")
 MAX_DEPTH = 60
 MODELS = ("functional", "sequential")
-WRAPPERS = ("Bidirectional", "TimeDistributed", "RNN", "StackedRNNCells", "Wrapper", "SpectralNormalization")
+WRAPPERS = (
+    *("Bidirectional", "TimeDistributed", "RNN", "StackedRNNCells", "Wrapper", "SpectralNormalization"),
+    *("PruneLowMagnitude", "QuantizeWrapper", "QuantizeWrapperV2"),  # of tensorflow-model-optimization
+)
 
 
 @dataclass(frozen=True, slots=True)
