@@ -1,6 +1,8 @@
 """--map: over tensors as well as layers, in any layout, and never passed over in silence."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from torch_files import held, zip_file
 import weightbridge as wb
 from weightbridge.errors import UsageError
 from weightbridge.plan import Step
+from weightbridge.plan.file import dumps
 
 
 def state(folder: Path) -> Path:
@@ -158,3 +161,37 @@ def test_a_map_between_architectures_is_carried_out(
     for target, filled_from in expected.items():
         norm = target.replace("/kernel", "_bn/moving_mean")
         assert taken[norm][0] == filled_from, "the norm behind it expects what the kernel writes"
+
+
+def test_what_follows_from_an_edited_step_is_worked_out_again(tmp_path: Path) -> None:
+    pair = vgg(tmp_path), strided(tmp_path)
+    plan = wb.check(*pair, adapt="weights").plan
+    assert plan is not None
+    kept = wb.check(*pair, plan=plan).plan
+    assert kept is not None
+    assert dumps(kept) == dumps(plan), "nothing was changed"
+    other = next(s for s in plan.steps if s.target == "r1/kernel")
+    edited = tuple(
+        replace(
+            s, sources=("d2/kernel",), parameters={**s.parameters, "axes": {**axes(s), "2": share(16, 24)}}
+        )
+        if s is other
+        else s
+        for s in plan.steps
+    )
+    told = wb.check(*pair, plan=replace(plan, steps=edited)).plan
+    assert told is not None
+    found = {step.target: step for step in told.steps}
+    assert other.sources != ("d2/kernel",)
+    assert found["r1_bn/moving_mean"].sources[0] == "d2/kernel"
+    assert found["r1_bn/moving_mean"].cost == "worked out again for the steps of this plan"
+    assert found["q0_bn/moving_mean"] in kept.steps
+
+
+def axes(step: Step) -> dict[str, Any]:
+    found: dict[str, Any] = step.parameters["axes"]
+    return found
+
+
+def share(before: int, after: int) -> dict[str, Any]:
+    return {"rule": "share", "from": [before], "to": [after]}

@@ -15,6 +15,7 @@ from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.plan import Contract, Plan, Step, is_filled
 from weightbridge.plan.entries import STEP, place_of, unfit
 from weightbridge.plan.file import MAKE_ANEW, checked
+from weightbridge.planning.derived import with_derived
 from weightbridge.planning.rehearsal import rehearse
 from weightbridge.transforms import TRANSFORMS, is_bitwise
 
@@ -35,7 +36,7 @@ def stored_plan(given: Plan | Path, source: LayerGraph, target: LayerGraph) -> P
     if problems:
         raise PlanError(listed(problems), fix="mend the plan, or " + MAKE_ANEW)
     steps = (_settled(step, source_tensors, target_tensors[step.target]) for step in plan.steps)
-    return replace(plan, steps=tuple(steps))
+    return with_derived(replace(plan, steps=tuple(steps)), source, target)
 
 
 def with_fresh(plan: Plan, names: Collection[str]) -> Plan:
