@@ -8,7 +8,7 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.commands.candidates import live_candidate
 from weightbridge.commands.claims import NOT_RUN
-from weightbridge.commands.prepare import Prepared, prepare
+from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.prove import prove
 from weightbridge.commands.reporting import is_wanted, judged
 from weightbridge.commands.rules import rules_of
@@ -31,7 +31,7 @@ def transfer_live(source: Any, model: Any, options: Options) -> Report:
     """
     options = with_policy(options)
     with rules_of(options.rules):
-        prepared = prepare(source, model, options)
+        prepared = with_swapped(prepare(source, model, options))
         plan = with_content(prepared.plan, prepared.source, prepared.target)
         prepared = replace(prepared, plan=plan)
         first = judged("transfer", prepared, options)

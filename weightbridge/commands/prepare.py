@@ -53,7 +53,16 @@ def measured(prepared: Prepared, options: Options) -> Prepared:
     for _ in values(prepared.plan, prepared.source, prepared.target, ledger, options.progress):
         pass
     plan = with_content(ledger.applied_to(prepared.plan), prepared.source, prepared.target)
-    return replace(prepared, plan=plan, findings=(*prepared.findings, *ledger.findings))
+    findings = (*prepared.findings, *ledger.findings)
+    return with_swapped(replace(prepared, plan=plan, findings=findings))
+
+
+def with_swapped(prepared: Prepared) -> Prepared:
+    """With a warning where source and target look swapped, which their values tell."""
+    from weightbridge.planning.swapped import swapped
+
+    said = swapped(prepared.source, prepared.target)
+    return replace(prepared, findings=(*prepared.findings, *said))
 
 
 def _matched(model: Any, source: LayerGraph, target: LayerGraph, options: Options) -> Prepared:

@@ -8,7 +8,7 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.commands.claims import NOT_RUN, unproven
-from weightbridge.commands.prepare import Prepared, prepare
+from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.reporting import is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.diagnostics import Finding
@@ -29,7 +29,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         stack.enter_context(rules_of(options.rules))
         temporary = stack.enter_context(staged(output))
         template = stack.enter_context(formats.template_of(target, output, options.target_arguments))
-        prepared = prepare(source, template.target, options)
+        prepared = with_swapped(prepare(source, template.target, options))
         with_hashes = stack.enter_context(content_meanwhile(prepared.source, prepared.target))
         if judged("transfer", prepared, options).exit_code:
             refused = replace(_named(prepared, target), plan=with_hashes(prepared.plan))
