@@ -5,6 +5,7 @@ taken for values.
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx_samples import Op, saved, values
 
@@ -194,3 +195,15 @@ def test_quantised_weights_are_not_written(tmp_path: Path) -> None:
             source, quantised(tmp_path / "t.onnx", ONE, None, 1), output=tmp_path / "o.onnx", verify=False
         )
     assert not (tmp_path / "o.onnx").exists()
+
+
+@pytest.mark.parametrize("at", range(2, 5))
+def test_steps_without_outputs_are_no_chain(tmp_path: Path, at: int) -> None:
+    ops, given, _ = OPERATORS["MatMulInteger"]
+    path = saved(tmp_path / "s.onnx", ops, given, {"x": ["n", 4]}, ["y"])
+    proto = onnx.load(path)
+    del proto.graph.node[at].output[:]
+    for node in proto.graph.node[at + 1 :]:
+        node.input[:] = ["x", "x"][: len(node.input)]
+    onnx.save(proto, path)
+    assert [f.severity for f in formats.read(path).findings if f.code == "WB109"] == ["error"]

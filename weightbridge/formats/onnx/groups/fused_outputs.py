@@ -120,7 +120,7 @@ class _Search:
         """The features in each output of a node; None where it mixes them with others."""
         if node.op in ("Shape", "Size"):
             return {}
-        if node.domain or not node.inputs or self.site.data(node, index) != (value,):
+        if node.domain or not node.inputs or not node.outputs or self.site.data(node, index) != (value,):
             return None
         if node.op in ELEMENTWISE:
             keeps_rank = self.site.rank(node.outputs[0]) in (features.array.ndim, None)

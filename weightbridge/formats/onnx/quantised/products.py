@@ -51,7 +51,7 @@ def scaled(values: Values, product: Node, data_scale: str) -> Scaled | None:
     value, nodes, factors = values.nodes[cast_at].outputs[0], [cast_at], list[str]()
     for _ in range(MOST):
         at = values.only_reader(value)
-        if at is None or values.nodes[at].op != "Mul" or len(values.nodes[at].inputs) != 2:
+        if at is None or not _is_product(values.nodes[at]):
             return None
         inner = _factor(values, values.nodes[at], value)
         factors += inner.factors
@@ -64,7 +64,11 @@ def scaled(values: Values, product: Node, data_scale: str) -> Scaled | None:
 
 
 def _is_cast_to_floats(node: Node) -> bool:
-    return node.op == "Cast" and node.attributes.get("to") in FLOATS
+    return node.op == "Cast" and node.attributes.get("to") in FLOATS and bool(node.outputs)
+
+
+def _is_product(node: Node) -> bool:
+    return node.op == "Mul" and len(node.inputs) == 2 and bool(node.outputs)
 
 
 @dataclass(frozen=True, slots=True)
