@@ -133,6 +133,22 @@ def test_the_floor_without_float64_is_measured_by_perturbation() -> None:
     assert "float64 against float32 of the target" in other[0].evidence["floor"]
 
 
+def coarse(x: np.ndarray) -> np.ndarray:
+    """tanh of fewer digits than float32 has; exact in float64."""
+    y = np.tanh(x)
+    return np.round(y * 2**17) / 2**17 if x.dtype == np.float32 else y
+
+
+def test_the_target_may_round_more_than_the_source() -> None:
+    candidate = replace(SAME, activation=coarse)
+    assert codes(compared(candidate)) == ["WB401"]
+    both = compared(candidate, precise_candidate=precise(candidate))
+    assert verdict(both) == "pass"
+    assert "and of the target" in both[0].evidence["floor"]
+    wrong = replace(candidate, bias=moved(SAME.bias, (2,), 1e-3))
+    assert codes(compared(wrong, precise_candidate=precise(wrong))) == ["WB401"]
+
+
 def test_a_reference_that_is_noisy_proves_nothing() -> None:
     found = compared(SAME, replace(SAME, noise=0.05))
     assert (verdict(found), set(codes(found))) == ("inconclusive", {"WB406"})

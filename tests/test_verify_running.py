@@ -88,6 +88,25 @@ def test_another_size_hides_no_fault(tmp_path: Path) -> None:
     assert (report.verdict, [f.code for f in report.findings]) == ("fail", ["WB401"])
 
 
+def fixed(size: int) -> Any:
+    """A grid that is laid out by a shape which stands in the model."""
+    import keras
+
+    layers = keras.layers
+    image = layers.Input((size, size, 3))
+    x = layers.Reshape((size * size, 4))(layers.Conv2D(4, 3, padding="same", name="first")(image))
+    return keras.Model(image, layers.Dense(2, name="out")(layers.GlobalAveragePooling1D()(x)))
+
+
+def test_where_no_shape_fits_both_the_target_runs_alone_and_that_is_said(tmp_path: Path) -> None:
+    filled(fixed(6), 1).save(tmp_path / "s.keras")
+    filled(fixed(8), 2).save(tmp_path / "t.keras")
+    report = wb.transfer(tmp_path / "s.keras", tmp_path / "t.keras", output=tmp_path / "o.keras")
+    assert (report.verdict, report.verification.mode) == ("warn", "health")
+    assert [f.code for f in report.findings if f.severity == "warning"] == ["WB503"]
+    assert wb.verify(tmp_path / "s.keras", tmp_path / "o.keras").verdict == "inconclusive"
+
+
 POLICIES = [
     ("mixed_bfloat16", "mixed_bfloat16"),
     ("float32", "mixed_float16"),

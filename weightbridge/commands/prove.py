@@ -8,6 +8,7 @@ from weightbridge.commands.candidates import Candidate, controls
 from weightbridge.commands.claims import claims_equality, evidence_of, hints_of, unproven
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
+from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
 from weightbridge.options import Options
 from weightbridge.plan import Plan
@@ -49,10 +50,21 @@ def prove(
         else:
             exact = _exact(setup, model, source, candidate, written, options)
             verification, said = equality(reference, runner, exact)
+            if verification.evidence.get("sizes_differ"):
+                verification, said = _alone(runner, setup, verification)
     except RunError as error:
         verification, said = _not_run(error)
     evidence = {**evidence_of(written, known), **verification.evidence}
     return replace(verification, evidence=evidence), said
+
+
+def _alone(runner: Runner, setup: Setup, compared: Verification) -> Proof:
+    """The target run on its own, where neither model can be had in a shape that the other takes."""
+    verification, said = health(runner, setup)
+    why = "; ".join(compared.evidence["inconclusive"])
+    message = f"outputs are not compared, as no shape fits both models: {why}"
+    fix = "every tensor was read back; to compare outputs, build the target for the source's input once"
+    return verification, (*said, finding("WB503", message, fix=fix))
 
 
 def prove_pair(source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options) -> Proof:

@@ -1,7 +1,7 @@
 """In which arithmetic two models are compared: float64 where that can be had, else as they are."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -54,6 +54,13 @@ def runners_of(reference: Runner, candidate: Runner, setup: Setup) -> Runners:
     count = PERTURBATIONS if precise_candidate is None else FEW
     moved = _moved(reference, setup.seed, ulp, count)
     return Runners(reference, candidate, None, precise_candidate, moved)
+
+
+def with_candidate_in_double(runners: Runners, setup: Setup) -> Runners:
+    """With the candidate in float64, where it was not needed so far and can be had."""
+    if runners.precise_candidate is not None or runners.as_it_is is not None:
+        return runners
+    return replace(runners, precise_candidate=_built(setup.precise_candidate))
 
 
 def said_of_precision(reference: Runner, candidate: Runner) -> tuple[Finding, ...]:

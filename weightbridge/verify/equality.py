@@ -14,15 +14,21 @@ from weightbridge.errors import RunError
 from weightbridge.formats.running import Runner
 from weightbridge.model.tensors import Array
 from weightbridge.verification import Verification
-from weightbridge.verify.arithmetic import Build, Runners, runners_of, said_of_precision
+from weightbridge.verify.arithmetic import (
+    Build,
+    Runners,
+    runners_of,
+    said_of_precision,
+    with_candidate_in_double,
+)
 from weightbridge.verify.controls import run_controls
-from weightbridge.verify.floor import BuildRun, Expected, Run, Sources, expect
+from weightbridge.verify.floor import BuildRun, Expected, Run, Sources, expect, with_noise_of
 from weightbridge.verify.layers import compare_layers, where_to_look
 from weightbridge.verify.output_findings import differing, never_finite, nothing_compared, unpaired
 from weightbridge.verify.pairing import Turn, aligned
 from weightbridge.verify.power import is_constant, powerless
 from weightbridge.verify.session import Session, prepare, running
-from weightbridge.verify.shapes import fitted
+from weightbridge.verify.shapes import differ_in_size, fitted
 from weightbridge.verify.values import Comparison, Setup
 
 
@@ -39,6 +45,7 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
     session = prepare(reference, candidate, setup)
     if isinstance(session, str):
         evidence = {"comparisons": 0, "inconclusive": [session]}
+        evidence |= {"sizes_differ": True} if differ_in_size(reference, candidate) else {}
         return Verification("actual", evidence=evidence), (nothing_compared(session),)
     runners = runners_of(reference, candidate, setup)
     verification, findings = _verified(runners, session, setup)
@@ -51,8 +58,14 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
 def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:
     sources = _sources(runners, session)
     expected = expect(sources, session.probes, setup.seed)
-    comparisons = compare_runs(expected, running(runners.candidate, session, "candidate"), session.turn)
-    is_different = any(comparison.is_different for comparison in comparisons)
+    run = running(runners.candidate, session, "candidate")
+    comparisons = compare_runs(expected, run, session.turn)
+    if _differ(comparisons):
+        runners = with_candidate_in_double(runners, setup)
+        sources, other = _sources(runners, session), _of_candidate(runners, session)
+        expected = with_noise_of(expected, other) if other is not None else expected
+        comparisons = compare_runs(expected, run, session.turn)
+    is_different = _differ(comparisons)
     pairs = setup.layers if setup.all_layers or is_different else ()
     layers = compare_layers(runners, session, pairs, setup.seed)
     faults = (
@@ -67,6 +80,10 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     evidence |= {"inconclusive": list(reasons), "controls": controls}
     outputs = tuple(comparison.to_dict() for comparison in comparisons)
     return Verification("actual", outputs, layers, evidence), (*faults, *weak, *vacuous)
+
+
+def _differ(comparisons: Sequence[Comparison]) -> bool:
+    return any(comparison.is_different for comparison in comparisons)
 
 
 def _overflowing(runners: Runners, session: Session) -> tuple[Finding, ...]:

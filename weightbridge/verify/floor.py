@@ -1,7 +1,7 @@
 """The noise floor: how far the reference is from itself in other arithmetic, measured for each array."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,8 +49,7 @@ class Expected:
 class Sources:
     """The runs that a floor is measured from.
 
-    precise: the reference in float64. other: (float64, float32) of the candidate, where the reference has
-    none. moved, coarsely: the reference with its weights moved by one unit in the last place of `ulp` or
+    precise: the reference in float64. other: (float64, float32) of the candidate. moved, coarsely: the reference with its weights moved by one unit in the last place of `ulp` or
     `coarse_ulp`.
     """
 
@@ -66,7 +65,8 @@ class Sources:
     def description(self) -> str:
         """Where the tolerance comes from, for the report."""
         if self.precise is not None:
-            return "float64 against float32 of the source"
+            both = " and of the target" if self.other is not None else ""
+            return f"float64 against float32 of the source{both}"
         moved = f"inputs and weights perturbed by one unit in the last place, {len(self.moved)} times"
         said = [moved] if self.moved else []
         said += ["float64 against float32 of the target"] if self.other is not None else []
@@ -100,10 +100,15 @@ def _expected(
     finite = frozenset(name for name in first if _is_finite(name, (first, again, exact)))
     own = {name: _precision(exact[name], first[name], again[name]) for name in finite}
     floors = {name: max(LEAST, own[name], noise.get(name, 0.0)) for name in finite}
-    if sources.other is not None and sources.precise is None:
+    if sources.other is not None:
         floors = _raised(floors, sources.other, probe)
     values = {name: wide(array) for name, array in exact.items()}
     return Expected(probe, values, floors, finite, coarse, sources.coarse_ulp)
+
+
+def with_noise_of(expected: Sequence[Expected], other: tuple[Run, Run]) -> tuple[Expected, ...]:
+    """The candidate rounds too: floors that are no lower than its own distance from its float64 run."""
+    return tuple(replace(one, floors=_raised(one.floors, other, one.probe)) for one in expected)
 
 
 def wide(array: Array) -> Array:

@@ -48,6 +48,12 @@ def fitted(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Runner, 
     return reference, candidate, setup, ""
 
 
+def differ_in_size(reference: Runner, candidate: Runner) -> bool:
+    """Whether both take as many inputs of the same ranks, and no shape in common."""
+    ours, theirs = ([len(spec.shape) for spec in runner.inputs] for runner in (reference, candidate))
+    return ours == theirs and not pair_inputs(reference.inputs, candidate.inputs)
+
+
 def resized(runner: Runner, shapes: Shapes | None) -> Runner:
     """RunError where the model cannot be had in another shape."""
     if shapes is None:
