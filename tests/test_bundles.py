@@ -29,6 +29,7 @@ ONE, TWO, H5, SAVED = (
     f"{VOICE}/{name}" for name in ("model_1.onnx", "model_2.onnx", "model.h5", "dtln_saved_model")
 )
 THEANO, TENSORFLOW = (f"{MUSIC}/music_tagger_cnn_weights_{name}.h5" for name in ("theano", "tensorflow"))
+FACES_PTH, FACES_FOLDED = "P11_yunet/yunet_n.pth", "P11_yunet/yunet_n_320_320.onnx"
 NMP, NMP_ONNX = f"{PITCH}/nmp", f"{PITCH}/nmp.onnx"
 Arrays = Mapping[str, np.ndarray]
 
@@ -64,6 +65,7 @@ SAME = [
     *[(a, b, 20) for a, b in ((H5, SAVED), (SAVED, H5))],
     *[(a, b, 36) for a, b in ((THEANO, TENSORFLOW), (TENSORFLOW, THEANO))],
     (NMP, NMP_ONNX, 14),
+    (FACES_PTH, FACES_FOLDED, 118),
 ]
 
 

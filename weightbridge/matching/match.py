@@ -30,6 +30,7 @@ from weightbridge.matching.pairing.by_name import by_name, by_suffix
 from weightbridge.matching.pairing.by_neighbours import by_neighbours
 from weightbridge.matching.pairing.by_norm_owner import by_norm_owner
 from weightbridge.matching.pairing.by_order import by_order, layers_by_order
+from weightbridge.matching.pairing.by_scope import by_scope
 from weightbridge.matching.pairing.by_shape import by_shape
 from weightbridge.matching.pairing.by_structure import by_structure
 from weightbridge.matching.pairing.doubt import doubted
@@ -51,6 +52,7 @@ NAMED: tuple[Matcher, ...] = (by_map, by_name)
 PLACED: tuple[Matcher, ...] = (
     by_structure,
     by_suffix,
+    by_scope,
     by_neighbours,
     by_shape,
     layers_by_order,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from weightbridge.matching.confidence import CERTAIN, DOUBTFUL, IN_ORDER, SAME_SURROUNDINGS
 from weightbridge.matching.context import Context
+from weightbridge.matching.pairing.by_scope import scope_of
 from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.pairing.norm_names import owners_by_name
 from weightbridge.matching.sequences.alignment import align_by_worth
@@ -49,12 +50,23 @@ def listed_norm_owners(context: Context) -> dict[str, NormOwner]:
     source, target = context.source, context.target
     if source.graph.has_flow == target.graph.has_flow or context.is_listed_alike:
         return {}
-    listed = target if source.graph.has_flow else source
+    listed, flow = (target, source) if source.graph.has_flow else (source, target)
     open_units = context.open_source() if listed is source else context.open_target()
     norms = [unit for unit in open_units if unit.layer.op == "BatchNorm"]
     if not norms:
         return {}
-    return _owners_by_slots(listed, norms, _slots(context), _confidence_of_order(context, listed))
+    slots = _without_named(norms, _slots(context), flow)
+    return _owners_by_slots(listed, norms, slots, _confidence_of_order(context, listed))
+
+
+def _without_named(norms: Sequence[Unit], slots: Sequence["_Slot"], flow: Reduced) -> list["_Slot"]:
+    """Without layers of which the other side has the exact name: an exporter that folds a norm into a layer
+    names its weights anew.
+
+    Not where too few are left: there folding has kept the names.
+    """
+    kept = [slot for slot in slots if slot.norm or slot.layer not in flow.by_name]
+    return kept if len(kept) >= len(norms) else list(slots)
 
 
 def _confidence_of_order(context: Context, listed: Reduced) -> float:
@@ -67,8 +79,13 @@ def _confidence_of_order(context: Context, listed: Reduced) -> float:
 def _owners_by_slots(
     listed: Reduced, norms: Sequence[Unit], slots: "Sequence[_Slot]", confidence_of_order: float
 ) -> dict[str, NormOwner]:
-    """By names first, the rest in order."""
-    named = _named_owners(listed, norms, slots)
+    """By names and blocks first, the rest in order."""
+    in_block = _owners_in_block(listed, norms, slots)
+    sole = {name: owner for name, owner in in_block.items() if owner.confidence == SAME_SURROUNDINGS}
+    named = sole
+    for likely in (_named_owners(listed, norms, slots), in_block):
+        taken = {owner.layer for owner in named.values()}
+        named = {n: owner for n, owner in likely.items() if owner.layer not in taken} | named
     named_layers = {owner.layer for owner in named.values()}
     rest = [norm for norm in norms if norm.name not in named]
     open_slots = [slot for slot in slots if not slot.layer or slot.layer not in named_layers]
@@ -187,6 +204,23 @@ def _named_owners(listed: Reduced, norms: Sequence[Unit], slots: Sequence[_Slot]
         norm, slot = open_norms.get(norm_name), by_layer.get(layer_name)
         if norm is not None and slot is not None and _width(norm) == slot.width:
             owners[norm.name] = NormOwner(slot.layer, slot.norm, SAME_SURROUNDINGS)
+    return owners
+
+
+def _owners_in_block(
+    listed: Reduced, norms: Sequence[Unit], slots: "Sequence[_Slot]"
+) -> dict[str, NormOwner]:
+    """Of norms beside layers of their own block: the only one that fits, or the last one before the norm."""
+    owners = {}
+    for norm in norms:
+        block = scope_of(norm.name)
+        fitting = [s for s in slots if s.layer and scope_of(s.layer) == block and s.width == _width(norm)]
+        before = [s for s in fitting if listed.position[s.layer] < listed.position[norm.name]]
+        if not block or not fitting or (len(fitting) > 1 and not before):
+            continue
+        slot = fitting[0] if len(fitting) == 1 else max(before, key=lambda s: listed.position[s.layer])
+        sure = SAME_SURROUNDINGS if len(fitting) == 1 else IN_ORDER
+        owners[norm.name] = NormOwner(slot.layer, slot.norm, sure)
     return owners
 
 
