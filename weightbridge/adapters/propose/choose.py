@@ -107,11 +107,16 @@ def _is_certain(setting: Setting, widths: Widths, name: str) -> bool:
     partners, match = setting.partners.get(name), setting.matches.get(name)
     if match is not None and match.confidence > DOUBTFUL:
         return True
-    return (
-        partners is not None
-        and partners.pair.confidence > DOUBTFUL
-        and is_explained(setting, widths, partners)
-    )
+    if partners is None:
+        return _is_misfit(setting, name)
+    return partners.pair.confidence > DOUBTFUL and is_explained(setting, widths, partners)
+
+
+def _is_misfit(setting: Setting, name: str) -> bool:
+    """A tensor of axes that are not known, whose layer has a certain partner."""
+    pair = setting.pairs.get(setting.target.owner[name].name)
+    is_paired = any(target == name for _, target in setting.matching.misfits)
+    return is_paired and pair is not None and pair.confidence > DOUBTFUL
 
 
 def _is_head(setting: Setting, layer: Layer) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from itertools import zip_longest
 from typing import Any
 
-from weightbridge.matching.units.effective_attributes import NORMED_OR_ACTIVATED, is_seen_through
+from weightbridge.matching.units.effective_attributes import is_seen_through, takes_activation
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import (
     COPIES,
@@ -116,7 +116,7 @@ def _acting(side: Side) -> list[Layer]:
         x for x in path if x.op not in NEUTRAL | IN_TRAINING and x.attributes.get("activation") != "linear"
     ]
     own = begins.attributes.get("activation", "linear")
-    taken = begins.op in NORMED_OR_ACTIVATED and own == "linear" and len(graph.children[begins.name]) == 1
+    taken = takes_activation(begins) and own == "linear" and len(graph.children[begins.name]) == 1
     first = next((i for i, x in enumerate(found) if not is_seen_through(x)), None)
     if taken and first is not None and found[first].op == "Activation":
         del found[first]

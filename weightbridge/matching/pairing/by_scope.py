@@ -3,7 +3,7 @@
 `block.conv1` has its pair by name, and feeds `Conv_3`: that is `block.conv2`, whatever order says elsewhere.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from weightbridge.matching.confidence import IN_ORDER, SAME_SURROUNDINGS
 from weightbridge.matching.context import Context, key
@@ -53,15 +53,24 @@ def _behind_named(
 ) -> Iterator[tuple[str, str, float]]:
     """(unit of the flow side, unit of the listed side, how sure): the only reader of the layer before it."""
     for unit in open_flow:
-        parents = flow.parents[unit.name]
-        before = named.get(parents[0]) if len(parents) == 1 else None
-        if before is None or not unit.has_weights or flow.children[parents[0]] != (unit.name,):
-            continue
-        fitting = [other for other in scopes.get(scope_of(before), ()) if key(other) == key(unit)]
-        if len(fitting) == 1:
-            yield unit.name, fitting[0].name, SAME_SURROUNDINGS
-            continue
-        place = listed.position[before]
-        behind = [other for other in fitting if listed.position[other.name] > place]
-        if behind:
-            yield unit.name, min(behind, key=lambda other: listed.position[other.name]).name, IN_ORDER
+        before = named.get(_only_feeding(flow, unit))
+        if before is not None:
+            fitting = [other for other in scopes.get(scope_of(before), ()) if key(other) == key(unit)]
+            yield from ((unit.name, *choice) for choice in _next(listed, before, fitting))
+
+
+def _only_feeding(flow: Reduced, unit: Unit) -> str:
+    """The layer that feeds this one alone, "" for none."""
+    parents = flow.parents[unit.name]
+    is_alone = unit.has_weights and len(parents) == 1 and flow.children.get(parents[0]) == (unit.name,)
+    return parents[0] if is_alone else ""
+
+
+def _next(listed: Reduced, before: str, fitting: Sequence[Unit]) -> Iterator[tuple[str, float]]:
+    """The only one, or the first one behind a layer as the file lists them."""
+    if len(fitting) == 1:
+        yield fitting[0].name, SAME_SURROUNDINGS
+        return
+    behind = [u for u in fitting if listed.position[u.name] > listed.position[before]]
+    if behind:
+        yield min(behind, key=lambda u: listed.position[u.name]).name, IN_ORDER

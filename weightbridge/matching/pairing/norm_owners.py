@@ -80,12 +80,7 @@ def _owners_by_slots(
     listed: Reduced, norms: Sequence[Unit], slots: "Sequence[_Slot]", confidence_of_order: float
 ) -> dict[str, NormOwner]:
     """By names and blocks first, the rest in order."""
-    in_block = _owners_in_block(listed, norms, slots)
-    sole = {name: owner for name, owner in in_block.items() if owner.confidence == SAME_SURROUNDINGS}
-    named = sole
-    for likely in (_named_owners(listed, norms, slots), in_block):
-        taken = {owner.layer for owner in named.values()}
-        named = {n: owner for n, owner in likely.items() if owner.layer not in taken} | named
+    named = _owners_by_names(listed, norms, slots)
     named_layers = {owner.layer for owner in named.values()}
     rest = [norm for norm in norms if norm.name not in named]
     open_slots = [slot for slot in slots if not slot.layer or slot.layer not in named_layers]
@@ -207,21 +202,42 @@ def _named_owners(listed: Reduced, norms: Sequence[Unit], slots: Sequence[_Slot]
     return owners
 
 
+def _owners_by_names(
+    listed: Reduced, norms: Sequence[Unit], slots: "Sequence[_Slot]"
+) -> dict[str, NormOwner]:
+    """The only layer of a norm's block, then what names say, then the layer before it in its block."""
+    in_block = _owners_in_block(listed, norms, slots)
+    sole = {name: owner for name, owner in in_block.items() if owner.confidence == SAME_SURROUNDINGS}
+    said = _without_layers_of(_named_owners(listed, norms, slots), sole) | sole
+    return _without_layers_of(in_block, said) | said
+
+
+def _without_layers_of(
+    owners: Mapping[str, NormOwner], known: Mapping[str, NormOwner]
+) -> dict[str, NormOwner]:
+    taken = {owner.layer for owner in known.values()}
+    return {name: owner for name, owner in owners.items() if owner.layer not in taken}
+
+
 def _owners_in_block(
     listed: Reduced, norms: Sequence[Unit], slots: "Sequence[_Slot]"
 ) -> dict[str, NormOwner]:
     """Of norms beside layers of their own block: the only one that fits, or the last one before the norm."""
     owners = {}
     for norm in norms:
-        block = scope_of(norm.name)
-        fitting = [s for s in slots if s.layer and scope_of(s.layer) == block and s.width == _width(norm)]
+        fitting = _fitting_in_block(norm, slots)
         before = [s for s in fitting if listed.position[s.layer] < listed.position[norm.name]]
-        if not block or not fitting or (len(fitting) > 1 and not before):
-            continue
-        slot = fitting[0] if len(fitting) == 1 else max(before, key=lambda s: listed.position[s.layer])
-        sure = SAME_SURROUNDINGS if len(fitting) == 1 else IN_ORDER
-        owners[norm.name] = NormOwner(slot.layer, slot.norm, sure)
+        if len(fitting) == 1:
+            owners[norm.name] = NormOwner(fitting[0].layer, fitting[0].norm, SAME_SURROUNDINGS)
+        elif before:
+            last = max(before, key=lambda s: listed.position[s.layer])
+            owners[norm.name] = NormOwner(last.layer, last.norm, IN_ORDER)
     return owners
+
+
+def _fitting_in_block(norm: Unit, slots: "Sequence[_Slot]") -> "list[_Slot]":
+    block = scope_of(norm.name)
+    return [s for s in slots if block and s.layer and scope_of(s.layer) == block and s.width == _width(norm)]
 
 
 def _norms_and_layers(listed: Reduced) -> list[tuple[str, str]]:

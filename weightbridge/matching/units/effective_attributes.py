@@ -16,14 +16,18 @@ from weightbridge.model.vocabulary import (
     CHANNEL_AFFINE,
     COPIES,
     FORWARD_CONVOLUTIONS,
+    LAYER_STATISTICS_NORMS,
+    NORMS,
     PASSING,
     UNKNOWN,
     VIEWS,
 )
 
-NORMED_OR_ACTIVATED = ACTIVATED | {"BatchNorm"}
+NORMED_OR_ACTIVATED = ACTIVATED | NORMS
 PASSED = COPIES | {"Dropout", "Permute"}  # between a layer and its padding
-SEEN_THROUGH = PASSING | VIEWS | CHANNEL_AFFINE
+KEEPING_PLACES = frozenset({"Crop", "Repeat", "Slice"})  # that take some values, as they are
+SEEN_THROUGH = PASSING | VIEWS | CHANNEL_AFFINE | LAYER_STATISTICS_NORMS | KEEPING_PLACES
+QUANTISING = ("scale", "zero_point")  # details of a Cast that clips
 
 
 def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
@@ -34,13 +38,19 @@ def effective(graph: LayerGraph, layer: Layer) -> Mapping[str, Any]:
     attributes = dict(layer.attributes)
     if layer.op in FORWARD_CONVOLUTIONS and "padding" in attributes:
         attributes["padding"] = _padding(graph, layer)
-    if layer.op in NORMED_OR_ACTIVATED and graph.has_flow:
+    if takes_activation(layer) and graph.has_flow:
         attributes["activation"] = _activation(graph, layer)
     if layer.op == "ConvTranspose" and "padding" in attributes:
         attributes["padding"] = cut_off(graph, layer)
     if layer.op not in FORWARD_CONVOLUTIONS | {"ConvTranspose"}:
         attributes.pop("padding", None)
     return {name: value for name, value in attributes.items() if value is not None}
+
+
+def takes_activation(layer: Layer) -> bool:
+    """Whether an activation behind it counts as its own: also of an unknown class that names one itself."""
+    is_own_class = layer.op in UNKNOWN and "activation" in layer.attributes
+    return layer.op in NORMED_OR_ACTIVATED or is_own_class
 
 
 def effective_of(graph: LayerGraph, unit: Unit) -> Mapping[str, Any]:
@@ -97,15 +107,26 @@ def _activation(graph: LayerGraph, layer: Layer) -> Any:
     if own != "linear":
         return own
     after = _behind(graph, layer)
-    if after is None or after.tensors or after.op not in ("Activation", *UNKNOWN):
+    if after is None:
         return "linear"
-    return after.attributes.get("activation") if after.op == "Activation" else None
+    if after.op in UNKNOWN or _clips(after):
+        return None
+    return after.attributes.get("activation") if _is_activation(after) else "linear"
+
+
+def _is_activation(layer: Layer) -> bool:
+    return layer.op == "Activation" and not layer.tensors
+
+
+def _clips(layer: Layer) -> bool:
+    """A quantiser cuts values off where its integers end, which may be an activation's work too."""
+    return layer.op == "Cast" and any(layer.settings.get(name) is not None for name in QUANTISING)
 
 
 def activation_behind(graph: LayerGraph, layer: Layer) -> Layer | None:
     """The layer of its own that activates a linear one, where all between them only passes values on."""
     after = _behind(graph, layer)
-    return after if after is not None and after.op == "Activation" and not after.tensors else None
+    return after if after is not None and _is_activation(after) else None
 
 
 def _behind(graph: LayerGraph, layer: Layer) -> Layer | None:
@@ -113,6 +134,7 @@ def _behind(graph: LayerGraph, layer: Layer) -> Layer | None:
     while (
         after is not None
         and is_seen_through(after)
+        and not _clips(after)
         and after.attributes.get("activation", "linear") == "linear"
     ):
         after = _single(graph.children[after.name], graph)
