@@ -50,6 +50,17 @@ def test_floats_arrive(
     wb.transfer(source, plain(tmp_path / "t.onnx"), output=tmp_path / "o.onnx", verify=False)
     (written,) = formats.read(tmp_path / "o.onnx").tensors
     assert np.allclose(written.load(), floats)
+    (step,) = wb.check(source, tmp_path / "t.onnx").plan.steps
+    assert (step.transform, step.contract, step.parameters["scale"]) == ("dequantised", "preserving", "s")
+
+
+def test_a_plan_with_quantised_sources_can_be_kept(tmp_path: Path) -> None:
+    source = quantised(tmp_path / "s.onnx", *SCALES["by columns"][:3])
+    target = plain(tmp_path / "t.onnx")
+    wb.plan(source, target).save(tmp_path / "p.json")
+    wb.transfer(source, target, output=tmp_path / "o.onnx", plan=tmp_path / "p.json", verify=False)
+    (written,) = formats.read(tmp_path / "o.onnx").tensors
+    assert np.allclose(written.load(), SCALES["by columns"][3])
 
 
 def test_scales_that_fit_no_axis_are_not_guessed(tmp_path: Path) -> None:

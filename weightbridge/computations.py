@@ -63,6 +63,11 @@ def _spread(scale: Array, blocks: Sequence[int], shape: tuple[int, ...]) -> Arra
     return np.broadcast_to(values[tuple(slice(n) for n in shape)], shape)
 
 
+def _dequantised(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """The floats of an ONNX tensor of codes: reading it has applied the scale and the zero point it names."""
+    return arrays[0]
+
+
 def _masked(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """A pruned weight: the values that the mask keeps."""
     return np.asarray(arrays[0] * arrays[1].astype(arrays[0].dtype))
@@ -82,6 +87,7 @@ COMPUTATIONS: dict[str, Callable[[Sequence[Array], Mapping[str, Any]], Array]] =
     "spectral-norm": _spectral_norm,
     "low-rank": _low_rank,
     "dequantise": _dequantise,
+    "dequantised": _dequantised,
     "masked": _masked,
     "rotary-order": _rotary_order,
 }

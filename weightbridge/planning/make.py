@@ -33,7 +33,8 @@ def make_plan(
     kept = {t.name: _kept(t) for t in target.tensors if t.is_counted and t.name not in matched}
     proposal = _proposal(source, target, matching, matched.keys() | kept.keys() | on_purpose, options)
     steps = kept | exact | _steps_by_target(proposal.steps, on_purpose)
-    all_steps = tuple(steps.get(t.name) or fresh_step(t) for t in target.tensors)
+    given = source.tensor_by_name
+    all_steps = tuple(_with_reading(steps.get(t.name) or fresh_step(t), given) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
     findings = [*filterfalse(proposal.settles, (*matching.findings, *spent)), *proposal.findings]
     if not proposal.refused:
@@ -96,6 +97,18 @@ def exact_step(target: Tensor, match: Match, dtypes: Mapping[str, str]) -> Step:
 def fresh_step(target: Tensor) -> Step:
     """The target's own initial value."""
     return Step(target.name, (), "fresh", "fresh", target.shape, target.size)
+
+
+def _with_reading(step: Step, given: Mapping[str, Tensor]) -> Step:
+    """The step, named after what reading its source computes: the floats of quantised values."""
+    computed = given[step.sources[0]].computed if len(step.sources) == 1 else None
+    if computed is None or computed.parts or step.kind not in ("copy", "transform"):
+        return step
+    contract: Contract = "lossy" if step.contract == "lossy" else "preserving"
+    parameters = {**computed.parameters, "then": step.transform, "with": step.parameters}
+    return replace(
+        step, kind="transform", contract=contract, transform=computed.transform, parameters=parameters
+    )
 
 
 def _kept(target: Tensor) -> Step:

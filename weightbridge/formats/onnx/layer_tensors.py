@@ -1,6 +1,7 @@
 """Drafts with their names -> layers, with the tensors that belong to each and the axes as stored."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from weightbridge.formats.onnx.drafts import Draft, Site, is_codes
@@ -8,7 +9,7 @@ from weightbridge.formats.onnx.proto import TensorHeader
 from weightbridge.formats.onnx.tensors import dtype_name
 from weightbridge.formats.onnx.values.stored_axes import stored_axes
 from weightbridge.model.graph import Layer
-from weightbridge.model.tensors import Array, Tensor
+from weightbridge.model.tensors import Array, Computed, Tensor
 
 Loader = Callable[[TensorHeader], Callable[[], Array]]
 
@@ -53,7 +54,24 @@ class LayerTensors:
             unique = f"{name or layer}~{n}"
         self.headers[unique] = header
         self.names[id(header)], self.owners[id(header)] = unique, layer
-        return Tensor(unique, role, header.dims, dtype_name(header), unique, self.loader(header))
+        dtype, load = dtype_name(header), self.loader(header)
+        return Tensor(unique, role, header.dims, dtype, unique, load, computed=_computed(header))
+
+
+def _computed(header: TensorHeader) -> Computed | None:
+    """How the floats of a quantised tensor come about, for the plan to say."""
+    scaling = header.scaling
+    if scaling is None:
+        return None
+    stored = dtype_name(replace(header, scaling=None))
+    said: dict[str, Any] = {"stored": stored, "scale": scaling.scale.name, "axis": scaling.axis}
+    if scaling.zero is not None:
+        said["zero_point"] = scaling.zero.name
+    if scaling.factor is not None:
+        said["scale_of_data"] = scaling.factor.name
+    if scaling.block:
+        said["block"] = scaling.block
+    return Computed((), "dequantised", said)
 
 
 def own_value(draft: Draft) -> str:
