@@ -131,6 +131,7 @@ def checked(folder: Path, stored: Arrays, shape: tuple[int, ...], **options: Any
         folder / "o.safetensors",
         overwrite=True,
         verify=False,
+        on_fail="return",
         **options,
     )
 

@@ -100,11 +100,9 @@ def _dtypes(weights: Sequence[Tensor]) -> str:
 
 def _unknown(names: Sequence[str], missing: str, parts: Parts) -> Finding:
     shown = listed([f"{name} ({parts.stored[name].dtype})" for name in names], 3)
-    if missing in WAYS:
-        message = (
-            f"weights that are computed with {missing}, which is not known: {shown}; they are not transferred"
-        )
-        fix = WAYS[missing]
+    if any(".lora_" in name for name in names):
+        message = f"weights that an adapter (LoRA) changes, in a way that is not known ({missing}): {shown}; they are not transferred"
+        fix = WAYS.get(missing, MERGE[:-2])
     else:
         what = scheme_of(parts.stored) or missing or "no scale beside it"
         message = f"values that are the weights only with their scales, and these are not known ({what}): {shown}; they are not transferred"
