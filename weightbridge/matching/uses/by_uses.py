@@ -11,6 +11,7 @@ from weightbridge.matching.uses.block_pairs import paired_blocks
 from weightbridge.matching.uses.block_uses import UsesOfPair, uses_of_pairs
 from weightbridge.matching.uses.leaf_uses import Use
 from weightbridge.matching.uses.leaves import Leaf, leaves_of
+from weightbridge.matching.uses.unnamed_blocks import with_blocks
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.vocabulary import CONVOLUTIONS, RECURRENT
 
@@ -61,7 +62,9 @@ def _leaves_told_by_name(context: Context) -> tuple[list[Leaf], list[Leaf]]:
     for side, is_numbered in zip((context.source, context.target), is_onnx, strict=True):
         leaves = _without_numbered(leaves_of(side), is_numbered, any(is_onnx))
         sides.append(sorted(leaves, key=lambda leaf: "decoder" in leaf.words))
-    return sides[0], sides[1]
+    given, wanted = sides
+    told = with_blocks(given, wanted, context.source.graph)
+    return told, with_blocks(wanted, given, context.target.graph)
 
 
 def _without_numbered(leaves: Sequence[Leaf], is_numbered: bool, is_onnx_beside: bool) -> list[Leaf]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
-from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL
+from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL, SAME_FUNCTION
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.units.units import plain_role
 from weightbridge.matching.uses.leaf_uses import Use
@@ -27,6 +27,7 @@ BY_HEAD = (
     "key",
     "value",
 )  # `query_key_value` lies head by head in most families, others part by part
+IN_ORDER = (("in", "projection"), ("c", "attention"))  # names of query, key and value one after the other
 EVIDENCE = ("name", "fused")
 Lengths = tuple[int, ...]
 
@@ -94,11 +95,17 @@ def _split(given: Use, wanted: Sequence[Use], joiner: Joiner) -> Iterator[Match]
     lengths = _lengths(given.leaf, wanted)
     bounds = pairwise(accumulate(lengths, initial=0))
     is_by_head = given.inner[-3:] == BY_HEAD and len(set(lengths)) == 1
-    confidence = DOUBTFUL if is_by_head else BY_WORDS
+    confidence = DOUBTFUL if is_by_head else _how_sure(given, lengths)
     for place, (use, rows) in enumerate(zip(wanted, bounds, strict=True)):
         for tensor, part, cut in _cuts(given.leaf, rows, use.leaf, joiner):
             gathered = _by_head(cut, part, place, len(wanted), use.leaf) if is_by_head else cut
             yield Match(tensor.name, (part.name,), *gathered, False, confidence, EVIDENCE)
+
+
+def _how_sure(given: Use, lengths: Lengths) -> float:
+    """Where the name is one that has its thirds in this order alone (`in_proj_weight`, `c_attn`), sure."""
+    is_known = given.function == "qkv" and any(given.inner[-len(name) :] == name for name in IN_ORDER)
+    return SAME_FUNCTION if is_known and len(set(lengths)) == 1 else BY_WORDS
 
 
 def _cuts(
