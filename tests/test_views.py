@@ -119,8 +119,8 @@ def test_text_lists_layers_folded_and_what_is_excluded() -> None:
 )
 def test_layers_that_differ_are_not_folded(change: dict[str, Any]) -> None:
     same = {"tensors": [tensor("kernel")]}
-    assert "c{1,2}" in text.render(graph([layer("c1", **same), layer("c2", **same)]))
-    assert "c{1,2}" not in text.render(graph([layer("c1", **same), layer("c2", **{**same, **change})]))
+    assert "c{1..2}" in text.render(graph([layer("c1", **same), layer("c2", **same)]))
+    assert "c{1..2}" not in text.render(graph([layer("c1", **same), layer("c2", **{**same, **change})]))
 
 
 HOSTILE_GRAPH = plain({**hostile().graph, "edges": [(HOSTILE, HOSTILE, 0)]})  # type: ignore[dict-item]

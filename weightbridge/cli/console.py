@@ -9,6 +9,9 @@ import click
 from weightbridge.errors import OutputError
 from weightbridge.report.escape import RULE, visible
 
+# For encodings without them: the rules of tables, bars, curves, and what stands between parts of a line.
+PLAINER = str.maketrans(f"{RULE}█▏·…▁▂▃▄▅▆▇", "-#|-~_..:+*#")
+
 
 def complain(message: str) -> None:
     """One line on standard error for each line of our own message."""
@@ -42,11 +45,11 @@ def show(text: str) -> None:
 
 
 def _shown_in(text: str, encoding: str) -> str:
-    """The rules of tables as hyphens, where there are no lines."""
+    """Rules, bars and curves in ASCII, where there are no others."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return text.replace(RULE, "-").encode(encoding, "backslashreplace").decode(encoding)
+        return text.translate(PLAINER).encode(encoding, "backslashreplace").decode(encoding)
     return text
 
 

@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported by name."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`--details` alone means all: click would take the next argument for its code."""
+        return super().parse_args(ctx, ["--details=all" if text == "--details" else text for text in args])
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 

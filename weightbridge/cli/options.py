@@ -33,7 +33,14 @@ REPORTING: tuple[Decorator, ...] = (
         "reports",
         multiple=True,
         metavar="FORMAT[=PATH]",
-        help="text, json, markdown or junit. [default: text]",
+        help="text, json, json:lean, markdown, comment, junit, github, sarif or gitlab. [default: text]",
+    ),
+    click.option(
+        "--details",
+        is_flag=False,
+        flag_value="all",
+        metavar="[=CODE]",
+        help="The text report in full: every tensor and finding, or all of one code.",
     ),
     click.option("--rules", multiple=True, type=FILE, metavar="DIR", help="Matching rules of your own."),
     click.option("--policy", type=FILE, metavar="FILE.toml", help="Severities, min_coverage and fail_on."),
@@ -72,7 +79,6 @@ PLANNING: tuple[Decorator, ...] = (
         help="Rows that stand for words go to their places in the target's vocabulary.",
     ),
     click.option("--disambiguate", is_flag=True, help="Try the candidates of an ambiguous match."),
-    click.option("--details", is_flag=True, help="The text report in full."),
 )
 PROBING: tuple[Decorator, ...] = (
     click.option("--probe", type=FILE, metavar="D.npz", help="Inputs of your own to verify on."),

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from weightbridge.diagnostics import CODES
 from weightbridge.files import real_path
 from weightbridge.report.render.renderers import RENDERERS
 
@@ -28,6 +29,13 @@ def requests(texts: Iterable[str]) -> tuple[Request, ...]:
     if twice:
         raise click.UsageError(f"two reports would be written to {twice}: give each a path of its own")
     return found
+
+
+def detail(text: str | None) -> str:
+    """`--details[=CODE]`: a code, `all`, or nothing."""
+    if text is None or text == "all" or text.upper() in CODES:
+        return text.upper() if text and text != "all" else text or ""
+    raise click.UsageError(f"--details={text}: there is no such code; `weightbridge rules list` has all")
 
 
 def arguments(texts: Iterable[str], option: str) -> dict[str, Any]:

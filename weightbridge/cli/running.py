@@ -1,5 +1,6 @@
 """Running one command: its report, or that of the error that ended it, in every format asked for."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +8,7 @@ from typing import Any
 
 from weightbridge.cli.console import complain, show
 from weightbridge.cli.options import options_from
-from weightbridge.cli.parsing import Request, requests
+from weightbridge.cli.parsing import Request, detail, requests
 from weightbridge.cli.progress import progress_bar
 from weightbridge.cli.writing import check_writable, write_atomically
 from weightbridge.errors import OutputError, UsageError, WeightbridgeError
@@ -32,6 +33,7 @@ def run(
     models: the paths that no report may be written over; all but the first are on the target's side.
     default: the reports where none is asked for.
     """
+    details = detail(given["details"])
     asked = requests(given["reports"]) or tuple(default)
     wanted = tuple(r for r in asked if not (given["quiet"] and r == Request("text")))
     for request in wanted:
@@ -40,7 +42,7 @@ def run(
     with progress_bar(not given["no_progress"]) as progress:
         options = options_from(given, progress)
         report = _result(command, lambda: action(options), models)
-    return _deliver(report, wanted, details=given.get("details", False))
+    return _deliver(report, wanted, details)
 
 
 def _result(command: str, action: Callable[[], Report], models: Sequence[str]) -> Report:
@@ -53,35 +55,32 @@ def _result(command: str, action: Callable[[], Report], models: Sequence[str]) -
         return failed(command, error, models[1:])
 
 
-def _deliver(report: Report, wanted: Sequence[Request], *, details: bool) -> int:
+def _deliver(report: Report, wanted: Sequence[Request], details: str) -> int:
     """All that can be written is written, even where one of them cannot."""
     data = report.to_json()
-    refused = [error for request in wanted if (error := _written(request, data, details=details))]
+    refused = [error for request in wanted if (error := _written(request, data, details))]
     return OutputError.exit_code if refused else report.exit_code
 
 
-def _written(request: Request, data: Mapping[str, Any], *, details: bool) -> OutputError | None:
-    text = _rendered(request, data, details=details)
+def _written(request: Request, data: Mapping[str, Any], details: str) -> OutputError | None:
     try:
         if request.path is None:
-            show(text)
+            show(_rendered(request, data, details))
         else:
-            write_atomically(request.path, text)
+            write_atomically(request.path, _rendered(request, data, details))
     except OutputError as error:
         complain(str(error))
         return error
     return None
 
 
-def _rendered(request: Request, data: Mapping[str, Any], *, details: bool) -> str:
+def _rendered(request: Request, data: Mapping[str, Any], details: str) -> str:
+    """Text to the terminal's width and in colours, where it goes to one."""
     if request.format != "text":
         return renderer(request.format)(data)
-    from weightbridge.report.render import text  # and rich with it, which a JSON report can do without
+    from weightbridge.report.render.text import WIDTH, render_on
 
-    if request.path is None and _is_terminal():
-        return text.render_on(data, shutil.get_terminal_size().columns, color=True, details=details)
-    return text.render(data, details=details)
-
-
-def _is_terminal() -> bool:
-    return sys.stdout is not None and sys.stdout.isatty()
+    if request.path is None and sys.stdout is not None and sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+        return render_on(data, width, color="NO_COLOR" not in os.environ, details=details)
+    return render_on(data, WIDTH, color=False, details=details)

@@ -19,7 +19,7 @@ from weightbridge.planning.hashes import with_content
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
 from weightbridge.transfer.execute import Ledger, values
-from weightbridge.transfer.write import Written, digested, read_back
+from weightbridge.transfer.write import Written, digest_texts, digested, read_back
 from weightbridge.verification import Verification
 
 
@@ -51,10 +51,12 @@ def _carried_out(source: Any, model: Any, prepared: Prepared, options: Options) 
     findings = (*prepared.findings, *written.findings)
     prepared = replace(prepared, plan=written.plan, findings=findings)
     if not options.verify:
-        return judged("transfer", prepared, options, _not_run(written, NOT_RUN))
+        report = judged("transfer", prepared, options, _not_run(written, NOT_RUN))
+        return replace(report, digests=written.digests)
     candidate = live_candidate(model, _live().read(model), old)
     verification, said = prove(source, prepared.source, candidate, written, findings, options)
-    return judged("transfer", replace(prepared, findings=(*findings, *said)), options, verification)
+    proven = replace(prepared, findings=(*findings, *said))
+    return replace(judged("transfer", proven, options, verification), digests=written.digests)
 
 
 def _assigned(source: Any, model: Any, prepared: Prepared, options: Options) -> Written:
@@ -63,7 +65,8 @@ def _assigned(source: Any, model: Any, prepared: Prepared, options: Options) -> 
     pairs = values(prepared.plan, prepared.source, prepared.target, ledger, options.progress)
     _live().assign(model, digested(_apart(source, model, pairs), digests))
     read_back(_live().read(model), digests)
-    return Written(Path(), ledger.applied_to(prepared.plan), len(digests), tuple(ledger.findings))
+    plan, findings = ledger.applied_to(prepared.plan), tuple(ledger.findings)
+    return Written(Path(), plan, len(digests), findings, digest_texts(digests))
 
 
 def _not_run(written: Written, reason: str) -> Verification:

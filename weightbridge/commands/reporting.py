@@ -6,6 +6,7 @@ from weightbridge.options import Options
 from weightbridge.report.values import ModelSummary, Report
 from weightbridge.report.verdict import judge
 from weightbridge.verification import Verification
+from weightbridge.views.compact import compact
 
 
 def judged(
@@ -20,6 +21,7 @@ def judged(
         plan=prepared.plan,
         findings=prepared.findings,
         verification=verification or Verification(),
+        graphs={"source": compact(prepared.source), "target": compact(prepared.target)},
     )
     return judge(report, options)
 

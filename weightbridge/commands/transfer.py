@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +34,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         with_hashes = stack.enter_context(content_meanwhile(prepared.source, prepared.target))
         if judged("transfer", prepared, options).exit_code:
             refused = replace(_named(prepared, target), plan=with_hashes(prepared.plan))
-            return judged("transfer", refused, options)
+            return _asked_for(judged("transfer", refused, options), output)
         written = write(prepared.plan, prepared.source, template, temporary, options.progress)
         prepared = replace(
             prepared, plan=with_hashes(written.plan), findings=(*prepared.findings, *written.findings)
@@ -42,8 +43,21 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         proven = replace(_named(prepared, target), findings=(*prepared.findings, *said))
         report = judged("transfer", proven, options, verification)
         if is_wanted(report, options):
+            report = replace(report, wrote=_wrote(temporary, output), digests=written.digests)
             publish(temporary, output)
-    return report
+    return _asked_for(report, output)
+
+
+def _asked_for(report: Report, output: Path) -> Report:
+    """With the output that was asked for, written or not."""
+    return replace(report, asked={**report.asked, "output": str(output)}, wrote=report.wrote or {})
+
+
+def _wrote(temporary: Path, output: Path) -> dict[str, Any]:
+    """What OUTPUT will be."""
+    with temporary.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return {"path": str(output), "bytes": temporary.stat().st_size, "sha256": digest}
 
 
 def _verified(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from weightbridge.diagnostics import Finding, fingerprints, sorted_findings
 from weightbridge.plan import Plan, Step
 from weightbridge.report.coverage import coverage
+from weightbridge.report.graphs import NO_GRAPH, located
+from weightbridge.report.stages import located_entry, stage_entries
 from weightbridge.version import __version__
 
 if TYPE_CHECKING:
@@ -25,15 +27,19 @@ def summary_entry(model: "ModelSummary | None") -> dict[str, Any]:
     return {} if model is None else asdict(model)
 
 
-def plan_entries(plan: Plan | None) -> dict[str, Any]:
-    """Coverage, steps in the target's order, and unused source tensors."""
+def plan_entries(plan: Plan | None, graphs: Mapping[str, Any], digests: Mapping[str, str]) -> dict[str, Any]:
+    """Coverage, steps in the target's order, unused source tensors and stages."""
     steps = () if plan is None else plan.steps
     unused = () if plan is None else plan.unused
+    source, target = (located(graphs.get(side, NO_GRAPH)) for side in ("source", "target"))
     in_order = sorted(unused, key=lambda entry: (entry.source, entry.reason))
     return {
         "coverage": _coverage(plan),
-        "steps": [_step(step) for step in steps],
+        "steps": [
+            {**_step(step), **located_entry(step, source, target), **_digest(step, digests)} for step in steps
+        ],
         "unused": [asdict(entry) for entry in in_order],
+        "stages": plain(stage_entries(steps, source, target)),
     }
 
 
@@ -92,6 +98,10 @@ def _step(step: Step) -> dict[str, Any]:
         "energy_kept": plain(step.energy_kept),
         "cost": step.cost,
     }
+
+
+def _digest(step: Step, digests: Mapping[str, str]) -> dict[str, str]:
+    return {"digest": digests[step.target]} if step.target in digests else {}
 
 
 def _finding(finding: Finding, fingerprint: str) -> dict[str, str]:

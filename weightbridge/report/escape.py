@@ -35,9 +35,9 @@ def html(text: str) -> str:
     return _html(visible(text), quote=True)
 
 
-def markdown(text: str) -> str:
+def markdown(text: str, longest: int = LONGEST) -> str:
     """Prose for GitHub's Markdown: no markup, table cell, mention, reference or link can come out of it."""
-    escaped = _MARKDOWN.sub(lambda m: _ENTITIES.get(m.group(), "\\" + m.group()), visible(text))
+    escaped = _MARKDOWN.sub(lambda m: _ENTITIES.get(m.group(), "\\" + m.group()), visible(text, longest))
     return _REFERENCE.sub("&#8203;", escaped)
 
 

@@ -45,7 +45,11 @@ def report_from_json(data: Mapping[str, Any]) -> Report:
         findings=tuple(map(_finding, data["findings"])),
         verification=_verification(data["verification"]),
         graph=data.get("graph"),
-        exit_code=EXIT_CODES[data["verdict"]],
+        exit_code=data.get("exit_code", EXIT_CODES[data["verdict"]]),
+        asked=data.get("asked", {}),
+        graphs=data.get("graphs", {}),
+        wrote=data.get("wrote"),
+        digests={step["target"]: step["digest"] for step in data["steps"] if "digest" in step},
     )
 
 

@@ -10,6 +10,7 @@ from weightbridge.checked import (
     Check,
     is_count,
     is_flag,
+    is_fraction,
     is_number,
     is_object,
     is_text,
@@ -20,6 +21,7 @@ from weightbridge.checked import (
     unfit_keys,
 )
 from weightbridge.diagnostics import CODES, Severity
+from weightbridge.options import FailOn
 from weightbridge.plan import Contract, Kind, UnusedReason
 from weightbridge.report.document import SCHEMA_VERSION
 from weightbridge.report.values import Verdict
@@ -41,7 +43,44 @@ def problems(data: Any) -> list[str]:
     if "graph" in data:
         wrong += _wrong("graph", data["graph"], _GRAPH)
         wrong = wrong or _graph_problems(data["graph"])
-    return wrong
+    if "graphs" in data:
+        wrong += _wrong("graphs", data["graphs"], _GRAPHS)
+    return wrong + _wrong_additions(data)
+
+
+def _wrong_additions(data: Mapping[str, Any]) -> list[str]:
+    """Of what later versions wrote and the first did not."""
+    wrong = [f"report.{key} is {str(data[key])[:40]!r}" for key in unfit_keys(data, _ADDED)]
+    if not wrong:
+        wrong = _wrong_options(data.get("asked", {}))
+    digests = enumerate(step.get("digest", "") for step in data["steps"])
+    return wrong + [f"steps[{i}].digest is no text" for i, digest in digests if not is_text(digest)]
+
+
+def _wrong_options(asked: Mapping[str, Any]) -> list[str]:
+    options = asked.get("options", {})
+    if not is_object(options):
+        return ["asked.options is no object"]
+    return [f"asked.options.{key} is of the wrong kind" for key in unfit_keys(options, _OPTIONS)]
+
+
+def _is_compact(value: Any) -> bool:
+    """A model as report/graphs.py writes it, whose edges lead to layers that are there."""
+    if not is_object(value) or not is_flag(value.get("has_flow")):
+        return False
+    layers, edges = value.get("layers"), value.get("edges")
+    if not list_of(_is_compact_layer)(layers):
+        return False
+    is_pair = list_of(lambda place: is_count(place) and place < len(layers))
+    return list_of(lambda edge: is_pair(edge) and len(edge) == 2)(edges)
+
+
+def _is_compact_layer(value: Any) -> bool:
+    if not isinstance(value, list) or len(value) != 5:
+        return False
+    name, op, shape, tensors, stride = value
+    is_shape = or_null(list_of(or_null(is_count)))(shape)
+    return is_text(name) and is_text(op) and is_shape and _texts(tensors) and is_number(stride) and stride > 0
 
 
 def _graph_problems(graph: Mapping[str, Any]) -> list[str]:
@@ -82,6 +121,14 @@ _REPORT: dict[str, Check] = {
     "unused": _objects,
     "findings": _objects,
     "verification": is_object,
+}
+_GRAPHS: dict[str, Check] = dict.fromkeys(("source", "target"), _is_compact)
+_ADDED: dict[str, Check] = {"exit_code": is_count, "asked": is_object, "wrote": or_null(is_object)}
+_OPTIONS: dict[str, Check] = {
+    "fail_on": one_of(get_args(FailOn)),
+    **dict.fromkeys(("min_coverage", "min_exact"), is_fraction),
+    **dict.fromkeys(("fresh", "unused"), _texts),
+    "map": list_of(_texts),
 }
 _SUMMARY: dict[str, Check] = {
     **dict.fromkeys(("path", "format", "producer", "structure"), is_text),

@@ -44,6 +44,8 @@ class Report:
     """The result of one command.
 
     exit_code: follows from the verdict and `fail_on`; graph: the layers, for `inspect` alone.
+    asked: the options; graphs: both models, compact; wrote: the file that was written, empty where none was.
+    digests: what a transfer wrote into each target tensor.
     """
 
     command: str
@@ -55,20 +57,30 @@ class Report:
     verification: Verification = field(default_factory=Verification)
     graph: Mapping[str, Any] | None = None
     exit_code: int = 0
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    graphs: Mapping[str, Any] = field(default_factory=dict)
+    wrote: Mapping[str, Any] | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object that schema.json describes and every format renders, without times."""
         graph = {} if self.graph is None else {"graph": plain(self.graph)}
+        wrote = {} if self.wrote is None else {"wrote": plain(self.wrote)}
+        graphs = {"graphs": self.graphs} if self.graphs else {}
         return {
             **HEAD,
             "command": self.command,
             "verdict": self.verdict,
+            "exit_code": self.exit_code or EXIT_CODES[self.verdict],
+            "asked": plain(self.asked),
             "source": summary_entry(self.source),
             "target": summary_entry(self.target),
-            **plan_entries(self.plan),
+            **plan_entries(self.plan, self.graphs, self.digests),
             "findings": finding_entries(self.findings),
             "verification": plain(asdict(self.verification)),
+            **wrote,
             **graph,
+            **graphs,
         }
 
     @property

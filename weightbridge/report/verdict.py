@@ -9,10 +9,11 @@ from dataclasses import replace
 from weightbridge.diagnostics import CODES, SEVERITIES, Finding, finding, sorted_findings
 from weightbridge.errors import WeightbridgeError
 from weightbridge.options import FailOn, Options
+from weightbridge.report.asked import asked_again, judged_as_before
 from weightbridge.report.coverage import Coverage, coverage
 from weightbridge.report.policy import with_policy, with_severities
-from weightbridge.report.render.summary import percent
 from weightbridge.report.values import EXIT_CODES, Report, Verdict
+from weightbridge.report.words import percent
 from weightbridge.verification import Verification
 
 NOT_RUN = Verification()
@@ -32,7 +33,7 @@ def judge(report: Report, options: Options) -> Report:
 
     A verdict `error` stays.
     """
-    options = with_policy(options)
+    options = with_policy(judged_as_before(options, report.asked))
     gates = (*_coverage_gate(report, options.min_coverage), *_comparison_gate(report))
     findings = sorted_findings(with_severities((*report.findings, *gates), options.severities or {}))
     is_idle = coverage(report.plan).is_idle
@@ -42,7 +43,8 @@ def judge(report: Report, options: Options) -> Report:
         else verdict_of(findings, report.verification, options.fail_on, is_idle)
     )
     exit_code = report.exit_code if report.verdict == "error" and report.exit_code else EXIT_CODES[verdict]
-    return replace(report, findings=findings, verdict=verdict, exit_code=exit_code)
+    asked = asked_again(report.asked, options)
+    return replace(report, findings=findings, verdict=verdict, exit_code=exit_code, asked=asked)
 
 
 def verdict_of(

@@ -6,7 +6,7 @@ The only module that writes models.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from weightbridge import formats
@@ -28,12 +28,14 @@ class Written:
     """A complete file under its temporary name.
 
     read_back: how many tensors were read back; findings: what was found on the way.
+    digests: `sha256:...` of each tensor that was written: its dtype, shape and bytes in C order.
     """
 
     path: Path
     plan: Plan
     read_back: int
     findings: tuple[Finding, ...]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def write(
@@ -52,14 +54,20 @@ def write(
         synced = pool.submit(sync, temporary)
         read_back(formats.read(temporary), digests)
         synced.result()
-    return Written(temporary, ledger.applied_to(plan), len(digests), tuple(ledger.findings))
+    plan, findings = ledger.applied_to(plan), tuple(ledger.findings)
+    return Written(temporary, plan, len(digests), findings, digest_texts(digests))
 
 
 def digested(pairs: Iterable[tuple[Tensor, Array]], digests: Digests) -> Iterator[tuple[Tensor, Array]]:
     """The same pairs; on their way each value's digest goes into `digests` by the tensor's name."""
     for tensor, array in pairs:
-        digests[tensor.name] = _digest(array)
+        digests[tensor.name] = digest_of(array)
         yield tensor, array
+
+
+def digest_texts(digests: Digests) -> dict[str, str]:
+    """As a report names them."""
+    return {name: f"sha256:{digest.hex()}" for name, digest in digests.items()}
 
 
 def read_back(written: LayerGraph, digests: Mapping[str, bytes]) -> None:
@@ -72,10 +80,11 @@ def read_back(written: LayerGraph, digests: Mapping[str, bytes]) -> None:
 
 
 def _is_stored(tensor: Tensor | None, digest: bytes) -> bool:
-    return tensor is not None and _digest(tensor.load()) == digest
+    return tensor is not None and digest_of(tensor.load()) == digest
 
 
-def _digest(array: Array) -> bytes:
+def digest_of(array: Array) -> bytes:
+    """SHA-256 of the dtype, the shape and the bytes in C order."""
     digest = hashlib.sha256(f"{array.dtype.name}{array.shape}".encode())
     digest.update(array.reshape(-1).view("u1").data if array.size else b"")
     return digest.digest()

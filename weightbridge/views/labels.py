@@ -19,7 +19,7 @@ from weightbridge.model.vocabulary import (
     RECURRENT,
     VIEWS,
 )
-from weightbridge.report.render.sections import dimensions
+from weightbridge.report.words import dimensions
 
 Json = Mapping[str, Any]
 Family = Literal[

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from weightbridge.report.render.sections import excluded, layers
-from weightbridge.report.render.text import render_tables
+from weightbridge.report.render.details import graph_tables, render_tables
 
 
 def render(graph: Mapping[str, Any]) -> str:
-    return render_tables((layers(graph), excluded(graph)))
+    return render_tables(graph_tables({"graph": graph}))

@@ -5,17 +5,37 @@ hundreds of rows takes less than half the time that a general layout does.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
 from weightbridge.report.escape import RULE, visible
-from weightbridge.report.render.sections import Column, Table
 
+ColumnKind = Literal["name", "text", "number"]
 GAP = 3  # between two columns
 NAME, WORD = 8, 14  # what a column gets at least, if it asks for that much
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """name: text that comes from a file and should stay as it is written. number: aligned to the right."""
+
+    title: str
+    kind: ColumnKind = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`count`: how many things the rows stand for, folded ones counted."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+    count: int
 
 
 def widths(table: Table, width: int) -> list[int]:

@@ -10,7 +10,9 @@ Renderer = Callable[[Mapping[str, Any]], str]
 RENDERERS: dict[str, str] = {
     "text": "weightbridge.report.render.text",
     "json": "weightbridge.report.render.json",
+    "json:lean": "weightbridge.report.render.lean",
     "markdown": "weightbridge.report.render.markdown",
+    "comment": "weightbridge.report.render.comment",
     "junit": "weightbridge.report.render.junit",
 }
 

@@ -1,98 +1,124 @@
-"""The report as text, to the width of the terminal.
+"""The report as text: at most 45 lines, to the width of the terminal; `--details` has the rest."""
 
-The verdict comes first, then coverage, findings, verification and the tables.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
-from io import StringIO
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.text import Text
-
+from weightbridge.diagnostics import Severity
+from weightbridge.report.digest import Digest, digest
 from weightbridge.report.escape import visible
-from weightbridge.report.render import sections
-from weightbridge.report.render.columns import lines, widths
-from weightbridge.report.render.summary import coverage_lines, headline, model_line
-from weightbridge.report.render.verification import verification_lines, verification_tables
+from weightbridge.report.render.findings import findings
+from weightbridge.report.render.layout import BLANK, Line, cells, command, line, wrapped
+from weightbridge.report.render.opening import ledger, models
+from weightbridge.report.render.tables import depth, layers, stages
 
-WIDTH = 120
-ROWS = 2000
-STYLES = {"pass": "bold green", "warn": "bold yellow", "warning": "yellow", "note": "cyan"}
+WIDTH, NARROWEST = 100, 80
+LINES = 45
+WITH_TENSORS = 40  # more of them than this, and the last line says how to see them all
+STYLES = {"pass": "bold green", "warn": "bold yellow"}
+COUNTED: tuple[tuple[Severity, str], ...] = (("error", "errors"), ("warning", "warnings"), ("note", "notes"))
 
 
-def render(report: Mapping[str, Any], *, details: bool = False) -> str:
-    """Plain text of a fixed width."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much of each part is shown: entries of a group, rows of layers, lines of a message."""
+
+    entries: int
+    layers: int
+    message: int
+    is_brief: bool = False
+
+
+ROOMS = (Room(8, 12, 4), Room(3, 12, 3), Room(3, 0, 2), Room(1, 0, 2), Room(0, 0, 1), Room(0, 0, 1, True))
+
+
+def render(report: Mapping[str, Any], details: str = "") -> str:
+    """Plain text of a fixed width. details: a code, or `all`, whose details follow."""
     return render_on(report, WIDTH, color=False, details=details)
 
 
-def render_on(report: Mapping[str, Any], width: int, color: bool, *, details: bool = False) -> str:
-    """For a terminal of this width. details: every row, and every optimizer slot by its name."""
-    return _printed(_parts(report, width, details), width, color)
+def render_on(report: Mapping[str, Any], width: int, color: bool, details: str = "") -> str:
+    """For a terminal of this width."""
+    width = max(width, NARROWEST)
+    shown = [*report_lines(report, width), *_behind(report, width, details)]
+    if not color:
+        return "".join(f"{_plain(one)}\n" for one in shown)
+    from weightbridge.report.render.colors import colored  # and rich with it
+
+    return colored(shown)
 
 
-def render_tables(tables: Iterable[sections.Table]) -> str:
-    """Tables alone, of a fixed width."""
-    return _printed((part for table in tables for part in _table(table, WIDTH)), WIDTH, color=False)
+def report_lines(report: Mapping[str, Any], width: int) -> list[Line]:
+    """The first of the rooms in which everything fits."""
+    made = digest(report)
+    shown: list[Line] = []
+    for room in ROOMS:
+        shown = list(_lines(made, width, room))
+        if len(shown) <= LINES:
+            break
+    return shown
 
 
-def _printed(parts: Iterable[RenderableType], width: int, color: bool) -> str:
-    out = StringIO()
-    console = Console(
-        file=out, width=width, color_system="standard" if color else None, force_terminal=color,
-        markup=False, highlight=False, emoji=False, legacy_windows=False, _environ={},
-    )  # fmt: skip
-    for part in parts:
-        console.print(part)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()).lstrip("\n") + "\n"
-
-
-def _parts(report: Mapping[str, Any], width: int, details: bool) -> Iterator[RenderableType]:
-    yield Text(visible(headline(report)), style=STYLES.get(report["verdict"], "bold red"))
-    yield from (_line(f"  {model_line(side, report[side])}") for side in ("source", "target") if report[side])
-    yield from (_line(line) for line in coverage_lines(report))
-    yield from _findings(report)
-    yield from _verification(report, width)
-    graph = report.get("graph")
-    tables = () if graph is None else (sections.layers(graph), sections.excluded(graph))
-    for table in (*tables, sections.steps(report), sections.unused(report, details=details)):
-        yield from _table(table, width, len(table.rows) if details else ROWS)
-
-
-def _findings(report: Mapping[str, Any]) -> Iterator[RenderableType]:
-    for found, count in sections.findings(report):
-        times = f" ({count} alike)" if count > 1 else ""
-        place = " <- ".join(name for name in (found["target"], found["source"]) if name)
-        head = visible(
-            f"{found['severity']} {found['code']} {found['name']}{times}{': ' + place if place else ''}"
-        )
-        fix = [Text(visible(f"-> {found['fix']}"), style="italic")] if found["fix"] else []
-        yield Text()
-        yield Text(head, style=STYLES.get(found["severity"], "red"), overflow="fold")
-        yield Padding(Group(_line(found["message"]), *fix), (0, 0, 0, 4))
-
-
-def _verification(report: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
-    lines = verification_lines(report["verification"])
-    if lines:
-        yield Text()
-        yield from map(_line, lines)
-    for table in verification_tables(report["verification"]):
-        yield from _table(table, width)
-
-
-def _table(table: sections.Table, width: int, most: int = ROWS) -> Iterator[RenderableType]:
-    if not table.rows:
+def _behind(report: Mapping[str, Any], width: int, asked: str) -> Iterator[Line]:
+    """The tables of an inspected model, which is what was asked for, and the details."""
+    if "graph" not in report and not asked:
         return
-    table = sections.shown(table)
-    head, *body = lines(table, widths(table, width), most)
-    yield Text()
-    yield Text(f"{table.title} ({table.count:,})", style="bold")
-    yield Text("\n").join((Text(head, style="bold"), *map(Text, body)))
-    if len(table.rows) > most:
-        yield Text(f"... {len(table.rows) - most:,} rows more: --report json=PATH has them all")
+    from weightbridge.report.render import details  # and rich, which lays out its columns
+
+    yield from details.table_lines(details.graph_tables(report), width)
+    if asked:
+        yield from details.details(report, width, asked)
 
 
-def _line(text: str) -> Text:
-    return Text(visible(text), overflow="fold")
+def _lines(made: Digest, width: int, room: Room) -> Iterator[Line]:
+    yield _headline(made, width)
+    yield from wrapped(made.why, width, 0, 2)
+    yield from models(made, width)
+    yield from ledger(made, width, room.message)
+    tables = (*stages(made, width), *depth(made, width), *layers(made, width, room.layers))
+    yield from () if room.is_brief else tables
+    yield from findings(made, width, room.entries, room.message, has_table=bool(tables))
+    yield from () if room.is_brief else _ways(made, width)
+    yield BLANK
+    yield line(_last(made, has_layers=_shows_layers(made, room)), "dim")
+
+
+def _headline(made: Digest, width: int) -> Line:
+    """The verdict to the left, the counts to the right."""
+    verdict = visible(f"{made.verdict.upper()} {made.command}")
+    parts = [_number(made.counts[key], words) for key, words in COUNTED if made.counts[key]]
+    counts = ", ".join(parts) or "no findings"
+    blanks = " " * max(width - cells(verdict) - cells(counts), 1)
+    return ((verdict, STYLES.get(made.verdict, "bold red")), (f"{blanks}{counts}", ""))
+
+
+def _number(number: int, many: str) -> str:
+    return f"{number:,} {many if number != 1 else many.removesuffix('s')}"
+
+
+def _ways(made: Digest, width: int) -> Iterator[Line]:
+    if not made.ways:
+        return
+    yield BLANK
+    yield line("Next", "bold")
+    for way in made.ways:
+        yield line(f"  {way.purpose}:")
+        yield from command(way.arguments, width, 4)
+
+
+def _shows_layers(made: Digest, room: Room) -> bool:
+    return bool(layers(made, WIDTH, room.layers))
+
+
+def _last(made: Digest, *, has_layers: bool) -> str:
+    parts = []
+    if made.tensors > WITH_TENSORS and not has_layers:
+        parts.append(f"{made.tensors:,} tensors: --details")
+    code = next((group.code for group in made.groups if group.severity != "note"), None)
+    if code:
+        parts.append(f"a code: weightbridge rules show {code}")
+    return "  ·  ".join((*parts, f"exit {made.exit_code}"))
+
+
+def _plain(one: Line) -> str:
+    return "".join(text for text, _ in one).rstrip()

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
-from weightbridge.adapters.propose.across.stages import convolutions, cumulative_strides
+from weightbridge.adapters.propose.across.stages import convolutions
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer
+from weightbridge.model.strides import cumulative_strides
 from weightbridge.plan import Step
 
 FIX = "Treat the result as an initialisation: fine-tune the target"

@@ -9,6 +9,7 @@ from fractions import Fraction
 from math import prod
 
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.strides import cumulative_strides
 from weightbridge.model.vocabulary import FORWARD_CONVOLUTIONS, INPUT_SCALING
 
 NORMALISING = INPUT_SCALING | {"BatchNorm"}
@@ -55,25 +56,6 @@ def is_staged(graph: LayerGraph) -> bool:
     """A convolutional network of some depth, whose grid gets coarser on the way."""
     found = convolutions(graph) if graph.has_flow else ()
     return len(found) >= MIN_CONVOLUTIONS and len({unit.stride for unit in found}) >= MIN_STAGES
-
-
-def cumulative_strides(graph: LayerGraph) -> Mapping[str, Fraction]:
-    """By how much each layer's grid is coarser than the input's."""
-    found: dict[str, Fraction] = {}
-    for layer in graph.layers:
-        before = max((found[p] for p in graph.parents[layer.name] if p in found), default=Fraction(1))
-        found[layer.name] = before * _step(layer)
-    return found
-
-
-def _step(layer: Layer) -> Fraction:
-    if layer.op in (*FORWARD_CONVOLUTIONS, "Pool"):
-        return Fraction(max(layer.attributes.get("strides") or (1,)))
-    if layer.op == "ConvTranspose":
-        return Fraction(1, max(layer.attributes.get("strides") or (1,)))
-    size = layer.attributes.get("size") if layer.op == "Resize" else None
-    whole = isinstance(size, tuple) and all(isinstance(n, int) and 0 < n <= 8 for n in size)
-    return Fraction(1, max(size)) if whole and size else Fraction(1)
 
 
 def _places(layers: list[Layer], strides: Mapping[str, Fraction]) -> Mapping[str, float]:

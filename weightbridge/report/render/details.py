@@ -1,38 +1,21 @@
-"""The parts of a report that text and Markdown share: tables of plain strings, nothing escaped yet.
+"""`--details`: the tables behind a report's digest, with every target tensor and every finding in full.
 
-Repeated blocks are folded.
+Names whose counters run in step are one row.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import floor, prod
-from typing import Any, Literal
+from typing import Any
 
-from weightbridge.report.render.folding import Row, fold
-from weightbridge.report.render.summary import percent
+from weightbridge.report.digest.folding import Row, fold
+from weightbridge.report.render.columns import Column, ColumnKind, Table, lines, widths
+from weightbridge.report.render.layout import BLANK, Line, line, wrapped
+from weightbridge.report.words import dimensions, percent, said
 
 Json = Mapping[str, Any]
-ColumnKind = Literal["name", "text", "number"]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """name: text that comes from a file and should stay as it is written. number: aligned to the right."""
-
-    title: str
-    kind: ColumnKind = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """`count`: how many things the rows stand for, folded ones counted."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
-    count: int
-
-
+EVERYTHING = "all"
+WIDTH = 120
 SAME, NONE = "(same name)", "-"  # in place of a source's name
 OPTIMIZER = "optimizer"
 NAME, SOURCE, COUNT = Column("target", "name"), Column("source", "name"), Column("n", "number")
@@ -46,6 +29,12 @@ STEPS = (
     Column("evidence"),
     COUNT,
 )
+# The steps that a code speaks of.
+SPOKEN_OF: dict[str, Callable[[Json], bool]] = {
+    "WB202": lambda step: step["kind"] == "fresh",
+    "WB204": lambda step: bool(step["runners_up"]),
+    "WB302": lambda step: step["contract"] == "lossy",
+}
 COMPARED: dict[str, ColumnKind] = {
     **dict.fromkeys(("name", "source", "target"), "name"),
     **dict.fromkeys(("probe", "status"), "text"),
@@ -54,6 +43,78 @@ COMPARED: dict[str, ColumnKind] = {
         "number",
     ),
 }
+
+
+def details(report: Json, width: int, asked: str) -> Iterator[Line]:
+    """What was asked for: everything, or the findings of one code in full."""
+    codes = {found["code"] for found in report["findings"]}
+    yield from _findings(report, codes if asked == EVERYTHING else {asked}, width)
+    yield from table_lines(tables(report) if asked == EVERYTHING else _tables_of(report, asked), width)
+
+
+def table_lines(several: Iterable[Table], width: int) -> Iterator[Line]:
+    for table in several:
+        yield from _table(table, width)
+
+
+def render_tables(shown_tables: Iterable[Table], width: int = WIDTH) -> str:
+    """Tables alone, of a fixed width."""
+    made = table_lines(shown_tables, width)
+    texts = ("".join(text for text, _ in one).rstrip() for one in made)
+    return "\n".join(texts).lstrip("\n") + "\n"
+
+
+def graph_tables(report: Json) -> tuple[Table, ...]:
+    """The layers of an inspected model."""
+    graph = report.get("graph")
+    return () if graph is None else (layers(graph), excluded(graph))
+
+
+def tables(report: Json) -> tuple[Table, ...]:
+    """Outputs and layers that were compared, steps, and what is left over."""
+    verification = report["verification"]
+    return (
+        compared("Outputs compared", verification["outputs"]),
+        compared("Layers compared", verification["layers"]),
+        steps(report),
+        unused(report),
+    )
+
+
+def _tables_of(report: Json, code: str) -> tuple[Table, ...]:
+    """The rows of the tables that the code speaks of."""
+    if code == "WB203":
+        entries = [entry for entry in report["unused"] if entry["reason"] == "unexplained"]
+        return (unused({**report, "unused": entries}),)
+    if code not in SPOKEN_OF:
+        return ()
+    return (steps({**report, "steps": list(filter(SPOKEN_OF[code], report["steps"]))}),)
+
+
+def _findings(report: Json, codes: Iterable[str], width: int) -> Iterator[Line]:
+    chosen = [found for found in report["findings"] if found["code"] in codes]
+    if not chosen:
+        return
+    yield BLANK
+    yield line(f"Findings ({len(chosen):,})", "bold")
+    for found in chosen:
+        place = " <- ".join(name for name in (found["target"], found["source"]) if name)
+        head = f"{found['severity']} {found['code']} {found['name']}"
+        yield from wrapped(f"{head}: {place}" if place else head, width, 0, 4)
+        yield from wrapped(found["message"], width, 4, 4)
+        if found["fix"]:
+            yield from wrapped(f"-> {found['fix']}", width, 4, 7, "italic")
+
+
+def _table(table: Table, width: int) -> Iterator[Line]:
+    if not table.rows:
+        return
+    table = shown(table)
+    head, *body = lines(table, widths(table, width), len(table.rows))
+    yield BLANK
+    yield line(f"{table.title} ({table.count:,})", "bold")
+    yield line(head, "bold")
+    yield from map(line, body)
 
 
 def shown(table: Table) -> Table:
@@ -84,13 +145,10 @@ def steps(report: Json) -> Table:
     return Table("Steps", STEPS, cells, len(rows))
 
 
-def unused(report: Json, *, details: bool = False) -> Table:
-    """Every source tensor that no step uses, and why; an optimizer's slots are one row without details."""
-    entries = report["unused"]
-    slots = [] if details else _slots(entries)
-    others = ((u["source"], (u["reason"],)) for u in entries if not slots or u["reason"] != OPTIMIZER)
-    table = _named("Unused source tensors", (SOURCE, Column("reason"), COUNT), others)
-    return _with_slots(table, slots, OPTIMIZER)
+def unused(report: Json) -> Table:
+    """Every source tensor that no step uses, and why."""
+    entries = ((entry["source"], (entry["reason"],)) for entry in report["unused"])
+    return _named("Unused source tensors", (SOURCE, Column("reason"), COUNT), entries)
 
 
 def layers(graph: Json) -> Table:
@@ -149,38 +207,6 @@ def compared(title: str, records: Sequence[Json]) -> Table:
     )
 
 
-def findings(report: Json) -> tuple[tuple[Json, int], ...]:
-    """Findings that differ in names alone are one, with patterns as names, and how many it stands for."""
-    rows = [
-        Row((f["target"], f["source"]), (f["code"], f["severity"], *_templates(f)))
-        for f in report["findings"]
-    ]
-    return tuple((_filled(report["findings"][one.first], one.names), one.count) for one in fold(rows))
-
-
-def said(value: Any) -> str:
-    """A value of the verification as a person reads it."""
-    match value:
-        case None:
-            return "-"
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.4g}"
-        case int():
-            return f"{value:,}"
-        case list():
-            return ", ".join(map(said, value)) or "none"
-        case Mapping():
-            return "; ".join(f"{key} {said(one)}" for key, one in value.items()) or "none"
-    return str(value)
-
-
-def dimensions(shape: Iterable[int | None] | None) -> str:
-    """`3x3x64`; a scalar is `()`, an unknown length `?`, an unknown shape nothing."""
-    return "" if shape is None else "x".join("?" if n is None else str(n) for n in shape) or "()"
-
-
 def _step_cells(step: Json) -> tuple[str, ...]:
     sure = (
         floor(step["confidence"] * 100 + 1e-9) / 100
@@ -229,16 +255,3 @@ def _frozen(value: Any) -> Hashable:
         case list() | tuple():
             return tuple(map(_frozen, value))
     return repr(value)
-
-
-def _templates(found: Json) -> tuple[str, str]:
-    """Message and fix with marks in place of the finding's own names."""
-    texts = [found["message"], found["fix"]]
-    for mark, name in (("\1", found["target"]), ("\2", found["source"])):
-        texts = [text.replace(name, mark) if name else text for text in texts]
-    return texts[0], texts[1]
-
-
-def _filled(found: Json, names: tuple[str, ...]) -> Json:
-    message, fix = (text.replace("\1", names[0]).replace("\2", names[1]) for text in _templates(found))
-    return {**found, "target": names[0], "source": names[1], "message": message, "fix": fix}

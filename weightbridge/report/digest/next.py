@@ -1,0 +1,197 @@
+"""What to do next: whole commands for each way out, with the options that were given."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from weightbridge.report.digest.globs import fewest
+from weightbridge.report.digest.questions import questions
+from weightbridge.report.digest.unmatched import unmatched
+from weightbridge.report.digest.values import Json, Way
+
+WITH_PICTURES = False  # whether there is a report with pictures, for the commands that lead to it
+SUFFIXES = {
+    "keras-zip": ".keras",
+    "keras-h5": ".h5",
+    "keras-h5-weights": ".h5",
+    "keras-weights-h5": ".weights.h5",
+    "onnx": ".onnx",
+    "safetensors": ".safetensors",
+    "python": ".keras",
+}
+PLANNED = ("check", "plan", "transfer")
+DECLARABLE = frozenset({"WB202", "WB201"})  # errors that --fresh answers
+EVERYTHING = ("--unused", "*")
+REPEATED = tuple((name, f"--{name}") for name in ("rules", "policy", "plan", "map", "fresh", "unused"))
+
+
+def ways(report: Json) -> tuple[Way, ...]:
+    """None where a model cannot be named on a command line, or could not be read."""
+    if not (_is_named(report["source"]) and _is_named(report["target"])) or report["verdict"] == "error":
+        return ()
+    if report["command"] == "verify":
+        return tuple(_of_verify(report))
+    return tuple(_of_plan(report)) if report["command"] in PLANNED else ()
+
+
+def options_given(report: Json, without: Sequence[str] = ()) -> tuple[str, ...]:
+    """The options of the command that change its result, as they were given."""
+    options = report["asked"].get("options", {})
+    several = [_repeated(flag, options.get(name)) for name, flag in REPEATED if name not in without]
+    found = [part for parts in several for part in parts]
+    if "adapt" not in without:
+        found += _unless("--adapt", options.get("adapt", "same"), "same")
+    found += _unless("--fail-on", options.get("fail_on", "error"), "error")
+    least = options.get("min_coverage") or 0
+    return (*found, *_unless("--min-coverage", f"{least:g}", "0"))
+
+
+def _unless(flag: str, value: str, default: str) -> list[str]:
+    return [] if value == default else [flag, value]
+
+
+def _repeated(flag: str, value: object) -> list[str]:
+    return [part for text in _texts(value) for part in (flag, text)]
+
+
+def _texts(value: object) -> list[str]:
+    """The values of an option that may be given more than once."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return [value]
+    assert isinstance(value, list)
+    return [item if isinstance(item, str) else "=".join(item) for item in value]
+
+
+def _is_named(model: Json) -> bool:
+    return bool(model) and (model["format"] != "python" or model["path"].startswith("py:"))
+
+
+def _of_plan(report: Json) -> Iterator[Way]:
+    errors = {found["code"] for found in report["findings"] if found["severity"] == "error"}
+    if report["asked"].get("options", {}).get("plan") == "given":
+        return
+    if errors == {"WB309"}:
+        yield from _other_architecture(report)
+    elif errors and errors <= DECLARABLE:
+        yield from _declare(report)
+    elif not errors and report["verdict"] in ("pass", "warn"):
+        yield from _go_on(report)
+
+
+def _other_architecture(report: Json) -> Iterator[Way]:
+    """Only where adapting has something to offer, which the finding says."""
+    helps = any("--adapt weights" in found["fix"] for found in report["findings"])
+    if helps:
+        options = (*options_given(report, ("adapt", "unused")), "--adapt", "weights", *EVERYTHING)
+        yield from _transfer(report, "to take it as an initialisation, then fine-tune", options)
+
+
+def _declare(report: Json) -> Iterator[Way]:
+    """All --fresh and the fewest --unused in one command, or a map."""
+    fresh = fewest(*_to_declare(report))
+    if fresh and fresh != ("*",):
+        options = (*options_given(report, ("unused",)), *_repeated("--fresh", list(fresh)), *_unused(report))
+        left = any(entry["reason"] == "unexplained" for entry in report["unused"])
+        rest = " and the rest is not needed" if left else ""
+        yield from _transfer(report, f"if these layers are new{rest}", options)
+    options = (*options_given(report), "--map", "SOURCE=TARGET")
+    if "--plan" not in options:
+        yield _command("if a source exists under another name", "check", report, options)
+
+
+def _to_declare(report: Json) -> tuple[list[str], list[str]]:
+    """The tensors without a source, and the names that a glob must not meet."""
+    names = [step["target"] for mine in unmatched(report).values() for step in mine]
+    names += [found["target"] for found in report["findings"] if found["code"] == "WB201"]
+    return names, _all_names(report["steps"], "target", "layer", frozenset(names))
+
+
+def _all_names(steps: Sequence[Json], tensor: str, layer: str, without: frozenset[str]) -> list[str]:
+    """The tensors and layers that a glob must not name."""
+    rest = [step for step in steps if step[tensor] not in without]
+    return [name for step in rest for name in dict.fromkeys((step[tensor], step[layer]))]
+
+
+def _unused(report: Json) -> tuple[str, ...]:
+    """The fewest --unused for what is left over; those that were given stay."""
+    given = report["asked"].get("options", {}).get("unused", ())
+    kept = _repeated("--unused", given)
+    names = [entry["source"] for entry in report["unused"] if entry["reason"] == "unexplained"]
+    if not names:
+        return tuple(kept)
+    taken = [name for step in report["steps"] for name in (*step["sources"], *step["source_layers"])]
+    globs = fewest(names, taken)
+    if not globs or "*" in globs:
+        return EVERYTHING
+    return (*kept, *_repeated("--unused", list(globs)))
+
+
+def _go_on(report: Json) -> Iterator[Way]:
+    """What passed, or is to be looked at."""
+    if report["command"] == "transfer":
+        return
+    codes = {found["code"] for found in report["findings"]}
+    asked = len(questions(report))
+    if any("stage" in step["evidence"] for step in report["steps"]):
+        yield from _initialise(report)
+    elif asked:
+        yield from _answer(report, asked)
+    elif "WB203" in codes:
+        options = (*options_given(report, ("unused",)), *_unused(report))
+        yield from _transfer(report, "if what is left over is not needed", options)
+    else:
+        yield from _transfer(report, "to write it and run both models", options_given(report))
+
+
+def _initialise(report: Json) -> Iterator[Way]:
+    options = (*options_given(report, ("unused",)), *EVERYTHING)
+    yield from _transfer(report, "to take it as an initialisation, then fine-tune", options)
+    strict = (*options_given(report, ("adapt",)), "--adapt", "none")
+    yield _command("to refuse other architectures in CI", "check", report, strict)
+    if WITH_PICTURES:
+        picture = (*options_given(report), "--report", "html=match.html")
+        yield _command("to see the match", "check", report, picture)
+
+
+def _answer(report: Json, asked: int) -> Iterator[Way]:
+    if report["command"] == "plan" or "--plan" in options_given(report):
+        return
+    which = "the question" if asked == 1 else f"the {asked:,} questions"
+    head = ("weightbridge", "plan", *_models(report), "plan.json", *options_given(report))
+    yield Way(f"to answer {which} and keep the answers in git", head)
+    yield from _transfer(report, "then", ("--plan", "plan.json"))
+
+
+def _of_verify(report: Json) -> Iterator[Way]:
+    codes = {found["code"] for found in report["findings"]}
+    options = report["asked"].get("options", {})
+    if report["verdict"] == "fail" and options.get("evidence") != "full" and codes & {"WB401", "WB402"}:
+        purpose = "to look closer, with all probes and layers"
+        yield _command(purpose, "verify", report, (*_probe(options), "--evidence", "full"))
+    if WITH_PICTURES and report["verification"]["layers"] and report["verdict"] == "fail":
+        picture = (*_probe(options), "--report", "html=verify.html")
+        yield _command("to see error against depth", "verify", report, picture)
+
+
+def _probe(options: Mapping[str, object]) -> tuple[str, ...]:
+    return ("--probe", str(options["probe"])) if options.get("probe") else ()
+
+
+def _transfer(report: Json, purpose: str, options: Sequence[str]) -> Iterator[Way]:
+    """Nothing for a target that no writer knows."""
+    output = report["asked"].get("output") or _output(report["target"]["format"])
+    if output:
+        yield Way(purpose, ("weightbridge", "transfer", *_models(report), output, *options))
+
+
+def _output(format: str) -> str:
+    suffix = SUFFIXES.get(format, "")
+    return f"OUT{suffix}" if suffix else ""
+
+
+def _command(purpose: str, command: str, report: Json, options: Sequence[str]) -> Way:
+    return Way(purpose, ("weightbridge", command, *_models(report), *options))
+
+
+def _models(report: Json) -> tuple[str, str]:
+    return report["source"]["path"], report["target"]["path"]

@@ -1,0 +1,98 @@
+"""What a report proves: what was run, compared and read back, a sentence each."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from weightbridge.report.digest.values import Json
+from weightbridge.report.words import counted, megabytes, said
+
+HEADERS_ONLY = "nothing was run: {command} reads headers only"
+VALUES_ONLY = "nothing was run: {command} reads values, and runs no model"
+READS_HEADERS = ("check", "inspect")
+
+
+def proven(report: Json) -> tuple[str, ...]:
+    """Nothing for an error, and for what proves nothing and says so in its findings."""
+    if report["verdict"] == "error":
+        return ()
+    verification = report["verification"]
+    lines = tuple(line for line in _lines(verification) if line)
+    if lines:
+        return lines
+    words = HEADERS_ONLY if report["command"] in READS_HEADERS else VALUES_ONLY
+    return (words.format(command=report["command"]),)
+
+
+def wrote(report: Json) -> str:
+    """`OUT.keras, 87.3 MB`; `nothing` where a file was asked for."""
+    written = report.get("wrote")
+    if written is None:
+        return ""
+    if not isinstance(written.get("path"), str):
+        return "nothing"
+    size = written.get("bytes")
+    return f"{written['path']}, {megabytes(size)}" if isinstance(size, int) else str(written["path"])
+
+
+def _lines(verification: Json) -> Iterator[str]:
+    outputs, layers, evidence = verification["outputs"], verification["layers"], verification["evidence"]
+    yield _compared(outputs, "comparison", " of outputs") + _worst(outputs)
+    yield _compared(layers, "layer", "")
+    yield _identical(evidence)
+    yield "; ".join(part for part in (_read_back(evidence), _controls(evidence)) if part)
+    if evidence.get("claim") not in (None, "equal"):
+        yield f"not claimed to be equal: {said(evidence['claim'])}"
+    if "reason" in evidence:
+        yield f"no model was run: {said(evidence['reason']).removeprefix('not run: ')}"
+    yield from (f"inconclusive: {said(reason)}" for reason in evidence.get("inconclusive") or ())
+
+
+def _compared(records: Sequence[Json], what: str, of: str) -> str:
+    """`6 of 7 comparisons of outputs equal, 1 proves nothing`."""
+    if not records:
+        return ""
+    counts = Counter(record.get("status") for record in records)
+    number = f"{counts['equal']:,} of {counted(len(records), what)}{of} equal"
+    bad = counts["differs"] + counts["non-finite"]
+    vain = len(records) - counts["equal"] - bad
+    parts = [f"{bad:,} {'differs' if bad == 1 else 'differ'}"] if bad else []
+    parts += [f"{vain:,} {'proves' if vain == 1 else 'prove'} nothing"] if vain else []
+    return ", ".join((number, *parts))
+
+
+def _worst(outputs: Sequence[Json]) -> str:
+    """How much of what is allowed the worst of them took, where all are equal."""
+    shares = [(r["ratio"], r["limit"]) for r in outputs if r.get("ratio") is not None and r.get("limit")]
+    if not shares or any(record.get("status") in ("differs", "non-finite") for record in outputs):
+        return ""
+    ratio, limit = max(shares, key=lambda pair: pair[0] / pair[1])
+    return f"; the worst at {ratio:.2f} times the noise floor, {limit:.2f} allowed"
+
+
+def _identical(evidence: Json) -> str:
+    """How many tensors of the two are the same, where they were compared."""
+    counts = evidence.get("tensors")
+    if not isinstance(counts, Mapping):
+        return ""
+    identical, matched, total = (counts.get(key, 0) for key in ("identical", "matched", "total"))
+    parts = [f"{identical:,} of {counted(total, 'tensor')} identical"]
+    parts += [f"{matched - identical:,} {'differs' if matched - identical == 1 else 'differ'}"] * (
+        matched > identical
+    )
+    parts += [f"{total - matched:,} without a counterpart"] * (total > matched)
+    return ", ".join(parts)
+
+
+def _read_back(evidence: Json) -> str:
+    number = evidence.get("read_back")
+    return f"{counted(number, 'tensor')} read back bit by bit" if isinstance(number, int) else ""
+
+
+def _controls(evidence: Json) -> str:
+    controls: Sequence[Any] = evidence.get("controls") or ()
+    results = Counter(one.get("result") if isinstance(one, Mapping) else said(one) for one in controls)
+    failed = results.pop("failed", 0)
+    parts = [f"{counted(failed, 'control')} that must fail did"] if failed else []
+    parts += [f"{counted(number, 'control')} {said(result)}" for result, number in results.items()]
+    return "; ".join(parts)
