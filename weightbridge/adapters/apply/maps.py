@@ -7,6 +7,7 @@ arithmetic.
 | `share`    | the same for a reading axis: the repeats of a channel share its weight (Net2Wider)     |
 | `sum`      | all channels summed into one                                                          |
 | `tile`     | channels repeated cyclically, scaled by from / to                                     |
+| `cycle`    | channels repeated cyclically, as they are                                             |
 | `mean`     | all channels averaged into one                                                        |
 | `centre`   | kernel taps cropped, or padded with zeros, from `lead` on                             |
 | `grid`     | a flattened map: its places resampled, its channels by a rule of their own            |
@@ -132,6 +133,8 @@ def matrix(rule: Rule) -> Array:
     match rule["rule"]:
         case "sum" | "mean":
             return np.full((m, n), 1.0 if rule["rule"] == "sum" else 1.0 / n)
+        case "cycle":
+            return np.asarray(np.eye(n)[np.arange(m) % n])
         case "tile":
             return np.asarray(np.eye(n)[np.arange(m) % n] * (n / m))
         case "centre":

@@ -19,7 +19,13 @@ from weightbridge.model.vectors import is_turned_over
 from weightbridge.plan import Step
 
 CHANNELS = frozenset("iocgu")
-HOW = {"sum": ", summed", "tile": ", tiled and scaled", "mean": ", averaged", "resample": ", resampled"}
+HOW = {
+    "sum": ", summed",
+    "tile": ", tiled and scaled",
+    "mean": ", averaged",
+    "cycle": ", repeated",
+    "resample": ", resampled",
+}
 
 
 @dataclass(frozen=True, slots=True)

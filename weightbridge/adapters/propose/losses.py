@@ -26,7 +26,7 @@ def loss_findings(setting: Setting, steps: Sequence[Step]) -> tuple[Finding, ...
 def _is_stem_only(step: Step) -> bool:
     """WB304 speaks for these."""
     axes = step.parameters.get("axes", {})
-    return bool(axes) and all(rule["rule"] in ("sum", "tile", "mean") for rule in axes.values())
+    return bool(axes) and all(rule["rule"] in ("sum", "tile", "mean", "cycle") for rule in axes.values())
 
 
 def _one(layer: str, found: Sequence[Step]) -> Finding:
