@@ -359,3 +359,9 @@ def test_graphs_of_tensorflow_1_are_called_what_they_are(tmp_path: Path, name: s
     (tmp_path / "m.pb").write_bytes(content)
     with pytest.raises(Unsupported, match=words):
         formats.read(tmp_path / "m.pb")
+
+
+def test_constants_that_no_layer_reads_are_left_out_with_a_reason(tmp_path: Path) -> None:
+    idle = constant((3, 1), raw=bytes(12)).replace(b"\x0a\x01w", b"\x0a\x01u", 1)
+    graph = formats.read(saved(tmp_path, graph=constant((2, 2), raw=bytes(16)) + idle + MATMUL))
+    assert [(e.name, e.reason, e.size) for e in graph.excluded] == [("u", "state", 3)]

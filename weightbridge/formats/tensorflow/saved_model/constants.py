@@ -46,6 +46,11 @@ def is_weight(data: Buffer, constant: Constant) -> bool:
     return "float" in dtype and bool(shape) and prod(shape) > 0
 
 
+def size_of(data: Buffer, constant: Constant) -> int:
+    """How many numbers a constant has."""
+    return prod(_header(data, constant.value).shape)
+
+
 def constant_tensor(path: Path, data: Buffer, constant: Constant, role: str) -> Tensor:
     """The tensor of a constant. Raises ResourceBomb or Corrupt where its size does not fit its bytes."""
     where = f"{path}: {constant.name}"

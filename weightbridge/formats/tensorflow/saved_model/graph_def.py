@@ -6,9 +6,14 @@ from pathlib import Path
 
 from weightbridge.errors import Corrupt, MissingFile, ModelError
 from weightbridge.formats.keras.variables.loose import chain
-from weightbridge.formats.tensorflow.saved_model.constants import Constant, constant_tensor, is_weight
+from weightbridge.formats.tensorflow.saved_model.constants import (
+    Constant,
+    constant_tensor,
+    is_weight,
+    size_of,
+)
 from weightbridge.formats.wire import Buffer, Span, fields, span_of, text
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import Excluded, Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Tensor
 
@@ -70,7 +75,19 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
         framework="keras",
         layers=with_axes(layers, "keras"),
         edges=chain(layers),
+        excluded=tuple(_left_over(data, graphs, layers)),
     )
+
+
+def _left_over(data: Buffer, graphs: Iterable[Operations], layers: Iterable[Layer]) -> Iterator[Excluded]:
+    """The constants of floating point that no layer reads."""
+    held = {tensor.name for layer in layers for tensor in layer.tensors}
+    for name, value in {
+        n.name: n.value for graph in graphs for n in graph.values() if n.op == "Const"
+    }.items():
+        constant = None if value is None else Constant(name, value)
+        if constant is not None and name not in held and is_weight(data, constant):
+            yield Excluded(name, "state", size_of(data, constant))
 
 
 def _without_weights(path: Path, graphs: Iterable[Operations]) -> ModelError:
