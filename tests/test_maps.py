@@ -163,6 +163,14 @@ def test_a_map_between_architectures_is_carried_out(
         assert taken[norm][0] == filled_from, "the norm behind it expects what the kernel writes"
 
 
+def test_what_another_architecture_leaves_over_is_said_once(tmp_path: Path) -> None:
+    report = wb.check(vgg(tmp_path), strided(tmp_path), adapt="weights")
+    (left,) = [found for found in report.findings if found.code == "WB203"]
+    assert "layers" in left.message
+    declared = wb.check(tmp_path / "vgg.json", tmp_path / "strided.json", adapt="weights", unused="*")
+    assert "WB203" not in {found.code for found in declared.findings}
+
+
 def test_what_follows_from_an_edited_step_is_worked_out_again(tmp_path: Path) -> None:
     pair = vgg(tmp_path), strided(tmp_path)
     plan = wb.check(*pair, adapt="weights").plan

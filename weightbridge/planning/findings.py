@@ -7,7 +7,7 @@ from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step, Unused
-from weightbridge.planning.runs import Run, glob_of, runs
+from weightbridge.planning.runs import Names, Run, glob_of, names_of, runs
 
 Steps = Mapping[str, Step]
 SHOWN = 8
@@ -36,8 +36,9 @@ def misfits(
 def unmatched(target: LayerGraph, settled: Collection[str]) -> Iterator[Finding]:
     """One WB202 for each run of neighbouring layers, such as a new head."""
     names = {tensor.name for tensor in target.tensors if tensor.name not in settled}
+    known = names_of(target)
     for run in runs(target, names):
-        yield _unmatched(target, run)
+        yield _unmatched(known, run)
 
 
 def mixed_roles(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> Iterator[Finding]:
@@ -61,8 +62,9 @@ def unexplained(source: LayerGraph, unused: Iterable[Unused], *, is_one: bool = 
     found = list(runs(source, names))
     if is_one and len(found) > 1:
         found = [{layer: mine for run in found for layer, mine in run.items()}]
+    known = names_of(source)
     for run in found:
-        yield _unused(source, run)
+        yield _unused(known, run)
 
 
 def _misfit(source: Tensor, target: Tensor, adapting: Collection[str]) -> Finding:
@@ -78,9 +80,9 @@ def _misfit(source: Tensor, target: Tensor, adapting: Collection[str]) -> Findin
     )
 
 
-def _unmatched(target: LayerGraph, run: Run) -> Finding:
+def _unmatched(known: Names, run: Run) -> Finding:
     reason = "no tensor of the source corresponds; left as the target has initialised it"
-    glob = glob_of(target, run)
+    glob = glob_of(known, run)
     declare = f"declare it with {_option('--fresh', glob)}" if glob else "declare what is meant to be fresh"
     return finding(
         "WB202",
@@ -90,8 +92,8 @@ def _unmatched(target: LayerGraph, run: Run) -> Finding:
     )
 
 
-def _unused(source: LayerGraph, run: Run) -> Finding:
-    glob = glob_of(source, run) or "*"
+def _unused(known: Names, run: Run) -> Finding:
+    glob = glob_of(known, run) or "*"
     return finding(
         "WB203",
         f"{_named(run)}: nothing in the target uses {'it' if _size(run) == 1 else 'them'}",

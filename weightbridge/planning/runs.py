@@ -1,7 +1,9 @@
 """Runs: neighbouring layers that are in one situation are said once; and the globs that name just them."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from os.path import commonprefix
 
@@ -9,8 +11,23 @@ from weightbridge.globs import glob
 from weightbridge.model.graph import LayerGraph
 
 LONGEST = 400  # signs of a glob that is still an advice
+MANY = 10_000  # names, beyond which a glob is not held against each of them
+LAST = "\U0010ffff"
 _SIGNS = re.compile(r"[*?\[\]{},'!]|[^ -~]")
 Run = Mapping[str, Sequence[str]]  # layer -> its tensors in this situation
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """All names of a graph that a glob may meet, in order: layers with tensors, and tensors."""
+
+    graph: LayerGraph
+    in_order: Sequence[str]
+
+
+def names_of(graph: LayerGraph) -> Names:
+    layers = (layer.name for layer in graph.layers if layer.tensors)
+    return Names(graph, sorted({*layers, *graph.owner}))
 
 
 def runs(graph: LayerGraph, names: Collection[str]) -> Iterator[Run]:
@@ -27,36 +44,37 @@ def runs(graph: LayerGraph, names: Collection[str]) -> Iterator[Run]:
             yield from ({layer.name: mine} for layer, mine in group if mine)
 
 
-def glob_of(graph: LayerGraph, run: Run) -> str:
+def glob_of(known: Names, run: Run) -> str:
     """One glob for all of a run and for nothing else that has tensors; "" where it would be too long."""
     tensors = [name for names in run.values() for name in names]
     if len(tensors) == 1:
         return tensors[0]
-    named = tuple(run if _is_whole(graph, run) else tensors)
-    starts = [f"{_shown(commonprefix(tuple(names)))}*" for names in (run, tensors)]
-    others = _others(graph, run, tensors)
-    fitting = (text for text in (*starts, _listed(named)) if _is_fit(text, others))
+    is_whole = all(len(names) == len(known.graph.by_name[layer].tensors) for layer, names in run.items())
+    own = {*tensors, *(run if is_whole else ())}
+    starts = (commonprefix(tuple(names)) for names in (run, tensors))
+    texts = [f"{_shown(start)}*" for start in starts if _is_own(known, start, own)]
+    texts.append(_listed(tuple(run) if is_whole else tuple(tensors)))
+    fitting = (text for text in texts if len(text) <= LONGEST and _meets_no_other(known, text, own))
     return next(fitting, "")
+
+
+def _is_own(known: Names, start: str, own: Collection[str]) -> bool:
+    """Whether all names that begin so are the run's own."""
+    first, last = bisect_left(known.in_order, start), bisect_left(known.in_order, start + LAST)
+    return bool(start) and last - first == sum(name.startswith(start) for name in own)
 
 
 def _listed(names: Sequence[str]) -> str:
     return _shown(names[0]) if len(names) == 1 else f"{{{','.join(map(_shown, names))}}}"
 
 
-def _is_fit(text: str, others: Collection[str]) -> bool:
-    return text != "*" and len(text) <= LONGEST and not any(map(glob(text).meets, others))
-
-
-def _others(graph: LayerGraph, run: Run, tensors: Sequence[str]) -> Collection[str]:
-    """The names that a glob may not meet."""
-    layers = (layer.name for layer in graph.layers if layer.tensors and layer.name not in run)
-    mine = frozenset(tensors)
-    partly = () if _is_whole(graph, run) else tuple(run)
-    return (*layers, *partly, *(name for name in graph.owner if name not in mine))
-
-
-def _is_whole(graph: LayerGraph, run: Run) -> bool:
-    return all(len(names) == len(graph.by_name[layer].tensors) for layer, names in run.items())
+def _meets_no_other(known: Names, text: str, own: Collection[str]) -> bool:
+    """Only `?` for a sign of the name itself can meet another name."""
+    if "?" not in text:
+        return True
+    if len(known.in_order) > MANY:
+        return False
+    return not any(glob(text).meets(name) for name in known.in_order if name not in own)
 
 
 def _shown(name: str) -> str:
