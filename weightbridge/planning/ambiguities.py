@@ -12,7 +12,7 @@ from weightbridge.plan import Choice, Question, Step
 
 AMBIGUOUS = "WB204"
 SHOWN = 3
-LONGEST = 300  # signs of a map that is still an advice
+LONGEST = 1200  # signs of a map that is still an advice
 _NUMBER = re.compile(r"\d+")
 _SIGNS = re.compile(r"[*?\[\]{},=']|[^ -~]")
 Pairs = Sequence[tuple[str, str]]  # source and target tensors

@@ -49,13 +49,16 @@ def glob_of(known: Names, run: Run) -> str:
     tensors = [name for names in run.values() for name in names]
     if len(tensors) == 1:
         return tensors[0]
-    is_whole = all(len(names) == len(known.graph.by_name[layer].tensors) for layer, names in run.items())
-    own = {*tensors, *(run if is_whole else ())}
+    layers = tuple(run) if _is_whole(known.graph, run) else ()
+    own = {*tensors, *layers}
     starts = (commonprefix(tuple(names)) for names in (run, tensors))
     texts = [f"{_shown(start)}*" for start in starts if _is_own(known, start, own)]
-    texts.append(_listed(tuple(run) if is_whole else tuple(tensors)))
-    fitting = (text for text in texts if len(text) <= LONGEST and _meets_no_other(known, text, own))
-    return next(fitting, "")
+    texts.append(_listed(layers or tuple(tensors)))
+    return next((text for text in texts if _meets_no_other(known, text, own)), "")
+
+
+def _is_whole(graph: LayerGraph, run: Run) -> bool:
+    return all(len(names) == len(graph.by_name[layer].tensors) for layer, names in run.items())
 
 
 def _is_own(known: Names, start: str, own: Collection[str]) -> bool:
@@ -69,9 +72,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _meets_no_other(known: Names, text: str, own: Collection[str]) -> bool:
-    """Only `?` for a sign of the name itself can meet another name."""
-    if "?" not in text:
-        return True
+    """Whether a glob is short enough, and meets the run alone: only its `?` could meet another name."""
+    if "?" not in text or len(text) > LONGEST:
+        return len(text) <= LONGEST
     if len(known.in_order) > MANY:
         return False
     return not any(glob(text).meets(name) for name in known.in_order if name not in own)

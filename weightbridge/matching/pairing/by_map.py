@@ -29,14 +29,23 @@ def by_map(context: Context) -> tuple[LayerPair, ...]:
 
 
 def _by_tensors(context: Context) -> list[tuple[str, str]]:
-    """Layers that belong together because a tensor of one goes into the other, unless the map spreads a layer
-    over several.
+    """Layers that belong together because a tensor of one goes into the other.
+
+    Not where the map spreads a layer over several, or names a part of a fused matrix.
     """
     owners, wanted = _owners(context.source), _owners(context.target)
-    said = ((s, t) for left, right in context.user_map for s, t in mapped(left, right, owners) if t in wanted)
-    pairs = list(dict.fromkeys((owners[s], wanted[t]) for s, t in said))
+    said = [(s, t) for left, right in context.user_map for s, t in mapped(left, right, owners) if t in wanted]
+    whole = [(s, t) for s, t in said if not _is_part(context, s, t)]
+    pairs = list(dict.fromkeys((owners[s], wanted[t]) for s, t in whole))
     sources, targets = Counter(s for s, _ in pairs), Counter(t for _, t in pairs)
     return [(s, t) for s, t in pairs if sources[s] == targets[t] == 1]
+
+
+def _is_part(context: Context, source: str, target: str) -> bool:
+    """Whether a tensor of a state dict holds the other several times over: then a part of it is meant."""
+    given = context.source.graph.tensor_by_name[source]
+    wanted = context.target.graph.tensor_by_name[target]
+    return not context.source.graph.has_flow and given.size > wanted.size and given.size % wanted.size == 0
 
 
 def _owners(graph: Reduced) -> Mapping[str, str]:
