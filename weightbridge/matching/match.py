@@ -36,6 +36,7 @@ from weightbridge.matching.pairing.by_structure import by_structure
 from weightbridge.matching.pairing.doubt import doubted
 from weightbridge.matching.pairing.keras_order import is_listed_alike
 from weightbridge.matching.pairing.norm_owners import norm_owners
+from weightbridge.matching.pairing.twin_heads import doubted_heads
 from weightbridge.matching.units.if_branches import doubted_branches
 from weightbridge.matching.units.reduce import reduce_both
 from weightbridge.matching.units.unit_names import layer_of
@@ -134,6 +135,7 @@ def _paired(
         context = context.with_pairs(matcher(context))
     untied = untied_pairs(context)
     pairs = doubted_branches((*doubted(context), *untied), context.source.rivals)
+    pairs = doubted_heads(context, pairs)
     context = replace(context, pairs={pair.target: pair for pair in pairs})
     return _Paired(replace(context, norm_owners=norm_owners(context)), uses.matches, untied)
 
