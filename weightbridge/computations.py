@@ -51,6 +51,21 @@ def _dequantise(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array
     return np.asarray(stored * scale, np.float32)
 
 
+def _dequantise_keras(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Keras's `quantize`: q / scale, or (q - zero) scale in groups; two codes of 4 bits share a byte."""
+    codes, columns = arrays[0], int(parameters["columns"])
+    if codes.shape[-1] != columns:
+        low, high = ((nibble & 0x0F) for nibble in (codes, codes >> 4))
+        pairs = np.stack([(nibble ^ 8) - 8 for nibble in (low, high)], axis=-1)
+        codes = pairs.reshape(*codes.shape[:-1], -1)[..., :columns]
+    values = codes.astype(np.float32)
+    if len(arrays) > 2:
+        groups, axis = arrays[3].astype(np.int64), int(parameters["axis"])
+        scale, zero = (np.take(array.astype(np.float32), groups, axis=axis) for array in arrays[1:3])
+        return np.asarray((values - zero) * scale)
+    return np.asarray(values / arrays[1].astype(np.float32).reshape(parameters["scale"]))
+
+
 def _spread(scale: Array, blocks: Sequence[int], shape: tuple[int, ...]) -> Array:
     """One number for each element, from one for each block."""
     values = scale.astype(np.float64)
@@ -88,6 +103,7 @@ COMPUTATIONS: dict[str, Callable[[Sequence[Array], Mapping[str, Any]], Array]] =
     "low-rank": _low_rank,
     "dequantise": _dequantise,
     "dequantised": _dequantised,
+    "dequantise-keras": _dequantise_keras,
     "masked": _masked,
     "rotary-order": _rotary_order,
 }

@@ -13,6 +13,8 @@ EXACT = frozenset({"bitwise", "preserving"})
 # The source run today is no reference (WB103), is no whole (WB105), or is not meant for the same inputs (WB408).
 # Attributes that differ (WB403, WB404) say where to look: outputs are compared all the same.
 DIFFERENT = frozenset({"WB103", "WB105", "WB301", "WB408"})
+# Keras rounds the activations of a layer whose kernel is kept as integers
+ROUNDED = frozenset({"dequantise-keras"})
 CASTS = frozenset({"copy", "transform"})
 TO_LOOK_AT = frozenset({"WB403", "WB404"})
 
@@ -28,8 +30,17 @@ def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
     differing = next((f for f in findings if f.code in DIFFERENT), None)
     if differing is not None:
         return f"{differing.code} at {differing.target or differing.source}"
+    return _rounded(plan) or _left_over(plan)
+
+
+def _left_over(plan: Plan) -> str:
     unused = next((entry.source for entry in plan.unused if entry.reason == "unexplained"), "")
     return unused and f"the source's {unused} is not in the target"
+
+
+def _rounded(plan: Plan) -> str:
+    targets = [step.target for step in plan.steps if step.transform in ROUNDED]
+    return f"the source rounds its activations at {targets[0]}, the target does not" if targets else ""
 
 
 def _is_exact(step: Step) -> bool:

@@ -20,6 +20,7 @@ from weightbridge.transforms import is_bitwise
 
 Steps = Mapping[str, Step]
 Names = frozenset[str]
+CODES = frozenset({"int8", "uint8"})  # no floats, whatever is done to their axes
 
 
 def make_plan(
@@ -146,7 +147,8 @@ def _steps_by_target(steps: Iterable[Step], declared: Names) -> dict[str, Step]:
 def _open_targets(target: LayerGraph, matching: Matching, settled: Collection[str]) -> Names:
     """Tensors that adapters may fill: those without a step, of layers that matching has not refused."""
     refused = {tensor.name for name in matching.refused for tensor in target.by_name[name].tensors}
-    return frozenset(t.name for t in target.tensors if t.name not in settled and t.name not in refused)
+    closed = refused | {tensor.name for tensor in target.tensors if tensor.dtype in CODES}
+    return frozenset(t.name for t in target.tensors if t.name not in settled and t.name not in closed)
 
 
 def _contract(match: Match, source_dtypes: set[str], target_dtype: str) -> Contract:

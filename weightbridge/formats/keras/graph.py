@@ -227,7 +227,13 @@ def _contradictions(node: Node, op: str, found: Mapping[str, Any], stored: Store
     role, width = WIDTHS.get(op, ("", ""))
     said = node.layer.config.get(width) if op == "Embedding" else found.get(width)
     for variable in stored.variables:
-        if variable.role == role and said is not None and said not in variable.dataset.shape:
+        is_packed = variable.dataset.dtype.name == "int8"  # two codes in a byte
+        if (
+            variable.role == role
+            and not is_packed
+            and said is not None
+            and said not in variable.dataset.shape
+        ):
             yield finding(
                 "WB904",
                 f"{node.name}: the architecture says {width}={said}, "

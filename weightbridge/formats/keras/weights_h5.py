@@ -10,6 +10,7 @@ from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
+from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.shards import is_shard_map, read_shards
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
@@ -54,7 +55,7 @@ def graph_of_variables(path: Path, root: Group, format: str, producer: str = "ke
         raise Corrupt(
             "the file holds no weights", where=str(path), fix="Build the model before its weights are saved"
         )
-    return LayerGraph(
+    graph = LayerGraph(
         path=str(path),
         format=format,
         framework="keras",
@@ -63,3 +64,4 @@ def graph_of_variables(path: Path, root: Group, format: str, producer: str = "ke
         edges=chain(layers),
         excluded=excluded(root),
     )
+    return with_effective(graph)

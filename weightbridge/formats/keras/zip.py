@@ -13,6 +13,7 @@ from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_json, parse_model
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
+from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.tensors import datasets_of
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
 from weightbridge.formats.keras.variables.vocabularies import saved_words, with_vocabularies
@@ -43,7 +44,8 @@ def read(path: Path) -> LayerGraph:
         store = VariableStore(root)
         graph = graph_of_model(path, FORMAT, producer, model, lambda _: store, findings)
         words = saved_words(opened, store.places, str(path))
-    return replace(graph, layers=with_vocabularies(graph.layers, words), excluded=excluded(root))
+    graph = replace(graph, layers=with_vocabularies(graph.layers, words), excluded=excluded(root))
+    return with_effective(graph)
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

@@ -125,6 +125,8 @@ class Joiner:
     def _transform(
         self, source: Layer, target: Layer, role: str, given: Tensor, wanted: Tensor
     ) -> Transform | None:
+        if given.is_float and wanted.dtype in ("int8", "uint8"):
+            return None  # floats are no codes
         if given.dtype.startswith(("int", "uint")) and wanted.dtype.startswith(("float", "bfloat")):
             return None  # codes of a quantised tensor, whose scales are elsewhere
         sides = Side(self.source, source, given), Side(self.target, target, wanted)

@@ -22,6 +22,7 @@ from weightbridge.formats.keras.framework.assign import (
 from weightbridge.formats.keras.framework.call import load_callable
 from weightbridge.formats.keras.framework.storage import Storage, storage_of
 from weightbridge.formats.keras.model import graph_of_model
+from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
 from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
@@ -63,12 +64,8 @@ def read(model: Any, name: str = "") -> LayerGraph:
     graph = _graph(model, path, storage)
     layers = tuple(_live(layer, storage.variables) for layer in graph.layers)
     findings = tuple(f for f in graph.findings if f.code != "WB104")  # the code is here, and loaded
-    return replace(
-        graph,
-        layers=layers,
-        excluded=tuple(sorted(excluded(storage.root), key=lambda e: e.name)),
-        findings=findings,
-    )
+    left_out = tuple(sorted(excluded(storage.root), key=lambda e: e.name))
+    return with_effective(replace(graph, layers=layers, excluded=left_out, findings=findings))
 
 
 def _graph(model: Any, path: Path, storage: Storage) -> LayerGraph:

@@ -16,11 +16,13 @@ from weightbridge.formats.keras.variables.groups import (
     user_name,
 )
 from weightbridge.formats.keras.variables.infer import UNTOLD, class_of_group, guess
+from weightbridge.formats.keras.variables.quantised import mode_of, quantised_mode, quantised_roles
 from weightbridge.formats.keras.variables.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.variables.tensors import tensor_of
 from weightbridge.model.graph import Excluded
 from weightbridge.model.tensors import Tensor
 
+QUANTISED = ("Dense", "EinsumDense", "Embedding")
 OPTIMIZER = ("optimizer", "_optimizer")
 
 
@@ -39,6 +41,8 @@ class VariableStore:
         layer = node.layer
         expected = None if is_custom(node) else roles(layer.class_name, layer.config)
         parts = () if group is None or layer.layers else self._parts(group)
+        if expected is not None and len(own) > len(expected):
+            expected = quantised_roles(expected, mode_of(layer.config), len(own))
         if expected is None or len(own) > len(expected):
             return unnamed(layer.name, own, layer.class_name, parts)
         return _known(layer.class_name, expected, own, parts)
@@ -134,6 +138,9 @@ def unnamed(
     name: str, own: Sequence[Dataset], class_name: str, parts: tuple[Stored, ...], hint: str = ""
 ) -> Stored:
     """Variables of which the file tells order and shapes: roles by what they look like."""
+    quantised = _quantised_guess(own, hint or name)
+    if quantised is not None:
+        return replace(quantised, name=name, parts=parts)
     keys = [_key(dataset) for dataset in own]
     shapes = tuple(dataset.shape for dataset in own)
     guessed = guess(tuple(map(_untold, keys)), shapes, hint or name)
@@ -143,6 +150,22 @@ def unnamed(
         variables.append(Variable(last, role, dataset))
     told = class_name or guessed.class_name or class_of_group(hint.rsplit("/", 1)[-1])
     return Stored(name, told, tuple(variables), parts)
+
+
+def _quantised_guess(own: Sequence[Dataset], hint: str) -> Stored | None:
+    """A layer of which the storage group's name and a first variable of codes tell that it was quantised."""
+    mode = quantised_mode([(dataset.dtype.name, dataset.shape) for dataset in own])
+    last = hint.rsplit("/", 1)[-1]
+    class_name = class_of_group(last)
+    if mode and not class_name and last.endswith("_dense"):
+        class_name = "EinsumDense"  # a projection of attention
+    if not mode or class_name not in QUANTISED:
+        return None
+    is_odd = len(own) % 2 == 1  # but for the bias, variables come in twos
+    has_bias = class_name != "Embedding" and is_odd == (mode != "float8")
+    plain = roles(class_name, {"use_bias": has_bias, "bias_axes": "x" if has_bias else None}) or ()
+    expected = quantised_roles(plain, mode, len(own))
+    return None if expected is None else _known(class_name, expected, own, ())
 
 
 def _key(dataset: Dataset) -> str:

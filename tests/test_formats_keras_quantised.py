@@ -1,0 +1,79 @@
+"""Keras's own quantisation: the floats are computed where scales are known, and nothing is where they are not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from keras_files import layer, numbers, sequential, source, write_keras, write_weights
+
+from weightbridge import api, formats
+
+CODES = np.arange(-12, 12, dtype="i1").reshape(4, 6)
+SCALE = np.linspace(1, 3, 6, dtype="f4")
+BIAS = numbers(6)
+
+
+def policy(mode: str) -> dict[str, Any]:
+    return {"class_name": "QuantizedDTypePolicy", "config": {"mode": mode, "source_name": "float32"}}
+
+
+def dense(mode: str = "") -> dict[str, Any]:
+    dtype = {"dtype": policy(mode)} if mode else {}
+    return sequential(source("x", [4]), layer("Dense", "head", units=6, **dtype))
+
+
+def packed(values: np.ndarray) -> np.ndarray:
+    """Two codes of 4 bits in a byte, the first one in the lower half."""
+    low, high = values[:, 0::2], values[:, 1::2]
+    return ((low & 0x0F) | (high << 4)).astype("i1")
+
+
+def moved(tmp_path: Path, given: Path) -> tuple[np.ndarray, Any]:
+    target = write_keras(
+        tmp_path / "t.keras", dense(), {"layers/dense": ("head", (numbers(4, 6), numbers(6)))}
+    )
+    report = api.transfer(given, target, output=tmp_path / "out.keras", verify=False, fail_on="never")
+    return formats.read(tmp_path / "out.keras").tensor_by_name["head/kernel"].load(), report
+
+
+@pytest.mark.parametrize("has_config", [True, False], ids=["model", "weights alone"])
+def test_int8_becomes_floats(tmp_path: Path, has_config: bool) -> None:
+    groups = {"layers/dense": ("head", (CODES, BIAS, SCALE))}
+    if has_config:
+        given = write_keras(tmp_path / "q.keras", dense("int8"), groups)
+    else:
+        given = write_weights(tmp_path / "q.weights.h5", groups)
+    kernel, report = moved(tmp_path, given)
+    assert np.allclose(kernel, CODES / SCALE)
+    assert [(f.code, f.severity) for f in report.findings] == [("WB109", "warning")]
+
+
+def test_int4_in_groups_becomes_floats(tmp_path: Path) -> None:
+    codes = np.arange(-8, 16, dtype="i1").reshape(4, 6) % 8 - 4
+    scale, zero = numbers(2, 6), np.ones((2, 6), "i1")
+    groups = np.array([0, 0, 1, 1], "f4")
+    arrays = (packed(codes), BIAS, scale, zero, groups)
+    given = write_keras(tmp_path / "q.keras", dense("int4/2"), {"layers/dense": ("head", arrays)})
+    kernel, _ = moved(tmp_path, given)
+    rows = groups.astype(int)
+    assert np.allclose(kernel, (codes - zero[rows]) * scale[rows])
+
+
+def test_codes_without_a_known_scale_are_refused(tmp_path: Path) -> None:
+    arrays = (BIAS, CODES.astype("u1"), numbers(1, 6), numbers(1, 6), numbers(4))
+    given = write_keras(tmp_path / "q.keras", dense("gptq/4/128"), {"layers/dense": ("head", arrays)})
+    _, report = moved(tmp_path, given)
+    assert ("WB109", "error") in [(f.code, f.severity) for f in report.findings]
+    steps = {step.target: step.sources for step in report.plan.steps} if hasattr(report, "plan") else {}
+    assert not steps.get("head/kernel")
+
+
+def test_floats_do_not_enter_codes(tmp_path: Path) -> None:
+    arrays = (CODES, BIAS, SCALE)
+    target = write_keras(tmp_path / "q.keras", dense("int8"), {"layers/dense": ("head", arrays)})
+    given = write_keras(
+        tmp_path / "t.keras", dense(), {"layers/dense": ("head", (numbers(4, 6), numbers(6)))}
+    )
+    sources = {step.target: step.sources for step in api.plan(given, target).steps}
+    assert not sources["head/kernel"] and sources["head/bias"] == ("head/bias",)
