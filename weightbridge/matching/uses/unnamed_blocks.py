@@ -48,19 +48,25 @@ def _are_automatic(leaves: Sequence[Leaf]) -> bool:
 
 def _by_last_number(leaves: Sequence[Leaf], count: int) -> dict[int, Words]:
     """`attn_0/query`, `norm1_0`: where several kinds of layers are numbered through alike."""
-    found = [(i, LAST_NUMBER.match(leaf.name.partition("/")[0])) for i, leaf in enumerate(leaves)]
     numbers: dict[str, set[int]] = {}
-    for _, match in found:
-        if match and not is_automatic(match[0]):
-            numbers.setdefault(match[1], set()).add(int(match[2]))
-    runs = [base for base, own in numbers.items() if own == set(range(min(own), min(own) + count))]
+    told: dict[str, dict[int, Words]] = {}
+    for i, leaf in enumerate(leaves):
+        top, _, rest = leaf.name.partition("/")
+        match = LAST_NUMBER.match(top)
+        if match and not is_automatic(top):
+            base, number = match[1], match[2]
+            numbers.setdefault(base, set()).add(int(number))
+            told.setdefault(base, {})[i] = (BLOCK, number, *words(base), *words(rest))
+    runs = [told[base] for base, own in numbers.items() if _counts_through(own, count)]
     if len(runs) < FEWEST:
         return {}
-    return {
-        i: (BLOCK, match[2], *words(match[1]), *words(leaves[i].name.partition("/")[2]))
-        for i, match in found
-        if match and match[1] in runs
-    }
+    return {i: path for run in runs for i, path in run.items()}
+
+
+def _counts_through(numbers: set[int], count: int) -> bool:
+    """Whether these are as many numbers in a row."""
+    first = min(numbers)
+    return numbers == set(range(first, first + count))
 
 
 def _by_flow(leaves: Sequence[Leaf], attending: Sequence[int], graph: LayerGraph) -> dict[int, Words]:
