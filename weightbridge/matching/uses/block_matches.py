@@ -8,6 +8,7 @@ from weightbridge.matching.context import Context
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.uses.block_pairs import BlockPair
 from weightbridge.matching.uses.block_uses import UsesOfPair
+from weightbridge.matching.uses.large_blocks import is_large, paired_in_order
 from weightbridge.matching.uses.leaf_pairs import LeafPair, paired_leaves
 from weightbridge.matching.uses.leaf_uses import Use
 from weightbridge.matching.uses.tensors.fusing import Fusion, fusions
@@ -92,7 +93,8 @@ def _leaf_pairs(source: Sequence[Use], target: Sequence[Use], known: KnownPairs)
     """The pairs of leaves, worked out once for blocks that look alike; then second uses of tied tables."""
     key = _key(source), _key(target)
     if key not in known:
-        known[key] = paired_leaves(source, target)
+        pair = paired_in_order if is_large(source, target) else paired_leaves
+        known[key] = pair(source, target)
     pairs = known[key]
     return (*pairs, *shared_tables(source, target, pairs))
 

@@ -134,14 +134,14 @@ def _by_words(choice: _Choice) -> tuple[float, str]:
 
 def _has_own_name(choice: _Choice) -> bool:
     """Whether both are spelled alike, and nothing else that fits is."""
-    name = _spelled(choice.at_row(choice.row))
-    if name != _spelled(choice.at_column(choice.column)) or not any(map(str.isalpha, name)):
+    name = spelled(choice.at_row(choice.row))
+    if name != spelled(choice.at_column(choice.column)) or not any(map(str.isalpha, name)):
         return False
-    is_shared = any(_spelled(choice.at_row(k)) == name for k in choice.rivals)
-    return not is_shared and not any(_spelled(choice.at_column(k)) == name for k in choice.spare)
+    is_shared = any(spelled(choice.at_row(k)) == name for k in choice.rivals)
+    return not is_shared and not any(spelled(choice.at_column(k)) == name for k in choice.spare)
 
 
-def _spelled(use: Use) -> str:
+def spelled(use: Use) -> str:
     return _letters(use.leaf.words)
 
 
