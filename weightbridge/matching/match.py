@@ -35,6 +35,7 @@ from weightbridge.matching.pairing.by_shape import by_shape
 from weightbridge.matching.pairing.by_structure import by_structure
 from weightbridge.matching.pairing.doubt import doubted
 from weightbridge.matching.pairing.keras_order import is_listed_alike
+from weightbridge.matching.pairing.new_heads import without_trunk_heads
 from weightbridge.matching.pairing.norm_owners import norm_owners
 from weightbridge.matching.pairing.twin_heads import doubted_heads
 from weightbridge.matching.units.if_branches import doubted_branches
@@ -133,6 +134,7 @@ def _paired(
     context = context.with_pairs(uses.pairs).closing(uses.closed_source, uses.closed_target)
     for matcher in PLACED:
         context = context.with_pairs(matcher(context))
+    context = without_trunk_heads(context)
     untied = untied_pairs(context)
     pairs = doubted_branches((*doubted(context), *untied), context.source.rivals)
     pairs = doubted_heads(context, pairs)
