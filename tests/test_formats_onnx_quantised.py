@@ -218,3 +218,23 @@ def test_steps_without_outputs_are_no_chain(tmp_path: Path, at: int) -> None:
         node.input[:] = ["x", "x"][: len(node.input)]
     onnx.save(proto, path)
     assert [f.severity for f in formats.read(path).findings if f.code == "WB109"] == ["error"]
+
+
+def test_rows_of_a_table_go_into_a_product(tmp_path: Path) -> None:
+    """As onnxruntime quantises an embedding before a dense layer."""
+    ops: list[Op] = [
+        ("Mul", ["e_scale", "s"], ["f"], {}),
+        ("Cast", ["x"], ["j"], {"to": 7}),
+        ("Gather", ["e_quantized", "j"], ["g"], {}),
+        ("MatMulInteger", ["g", "w", "e_zero_point", "z"], ["i"], {}),
+        ("Cast", ["i"], ["c"], {"to": 1}),
+        ("Mul", ["c", "f"], ["y"], {}),
+    ]
+    table = np.random.default_rng(3).integers(0, 255, (9, 4)).astype("u1")
+    given = {"e_quantized": table, "e_scale": np.float32(0.1), "e_zero_point": np.uint8(7)}
+    given |= {"w": CODES, "s": np.asarray(ONE), "z": np.int8(0)}
+    graph = formats.read(saved(tmp_path / "s.onnx", ops, given, {"x": ["n", 5]}, ["y"]))
+    assert [x.op for x in graph.layers if x.tensors] == ["Embedding", "Dense"]
+    floats = {t.name: t.load() for t in graph.tensors}
+    assert np.allclose(floats["e_quantized"], (table.astype("f4") - 7) * np.float32(0.1))
+    assert np.allclose(floats["w"], CODES * ONE)

@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.formats.onnx.proto import Graph, Node
-from weightbridge.formats.onnx.quantised.products import DYNAMIC, quantised, scaled
+from weightbridge.formats.onnx.quantised.products import DYNAMIC, Quantised, axis_of_scale, quantised, scaled
 from weightbridge.formats.onnx.quantised.values import Values, argument, values_of
 from weightbridge.formats.onnx.values.constants import FACTOR
 
 MICROSOFT = "com.microsoft"
 ADDED = ":weightbridge:"  # in the names of values that the file does not have
+SCALE, ZERO_POINT = "_scale", "_zero_point"
 CONVOLUTIONS = {"ConvInteger": "Conv", "QLinearConv": "Conv"}
 
 
@@ -60,7 +61,7 @@ class _Lowering:
         """Without the quantisation of data that nothing reads any more."""
         read = {value for node in nodes for value in node.inputs} | self.values.outputs
         for node in nodes:
-            if node.op != DYNAMIC or not read.isdisjoint(node.outputs):
+            if node.op not in (DYNAMIC, "Gather") or not read.isdisjoint(node.outputs):
                 yield node
 
     def dequantised(
@@ -89,33 +90,45 @@ def _integer_product(lowering: _Lowering, node: Node) -> list[Node] | None:
     values, op = lowering.values, CONVOLUTIONS.get(node.op, "MatMul")
     at = 1 if values.is_codes(argument(node, 1)) else 0  # the weights' place, the data have the other
     codes, zero = argument(node, at), argument(node, at + 2)
-    data = quantised(values, argument(node, 1 - at))
+    data, looked_up = _data(lowering, argument(node, 1 - at), argument(node, 3 - at))
     if not values.is_codes(codes) or not values.are_known(zero) or data is None:
         return None
     if data.zero != argument(node, 3 - at) or (at == 0 and op == "Conv"):
         return None
     chain = scaled(values, node, data.scale)
-    axis = None if chain is None else _axis(values, codes, chain.scale, op, at)
+    axis = None if chain is None else axis_of_scale(values, codes, chain.scale, op, at)
     if chain is None or axis is None:
         return None
     floats, added = lowering.dequantised(codes, chain.scale, zero, axis=axis)
     inputs = (data.floats, floats) if at == 1 else (floats, data.floats)
     product = replace(node, op=op, domain="", inputs=inputs, outputs=(chain.output,))
     lowering.dropped.update(chain.nodes)
-    return [*added, product]
+    return [*looked_up, *added, product]
 
 
-def _axis(values: Values, codes: str, scale: str, op: str, at: int) -> int | None:
-    """The axis of the codes that a scale, which multiplies the product, has values for."""
-    rank = len(values.tensors[codes].dims)
-    along = values.long_axis(scale)
-    if along == 0:
-        return 0
-    if op == "Conv":
-        return 0 if along == 1 - rank else None
-    if at == 1:
-        return rank - 1 if along == -1 else None
-    return rank - 2 if along == -2 else None
+def _data(lowering: _Lowering, codes: str, zero: str) -> tuple[Quantised | None, list[Node]]:
+    """What was quantised to a product's other factor, and the nodes that its floats need."""
+    data = quantised(lowering.values, codes)
+    return _looked_up(lowering, codes, zero) if data is None else (data, [])
+
+
+def _looked_up(lowering: _Lowering, codes: str, zero: str) -> tuple[Quantised | None, list[Node]]:
+    """Codes that are rows of a table, as onnxruntime leaves a look-up before a product.
+
+    It names scale and zero point after the table: `e_quantized`, `e_scale`, `e_zero_point`.
+    """
+    values, base = lowering.values, zero.removesuffix(ZERO_POINT)
+    source, scale = values.source(codes), f"{base}{SCALE}"
+    if source is None or source.op != "Gather" or base == zero or not values.is_scale(scale):
+        return None, []
+    table = source.inputs[0]
+    if not values.is_codes(table) or not table.startswith(base) or values.long_axis(scale) != 0:
+        return None, []
+    rows, added = lowering.dequantised(table, scale, zero, axis=0)
+    floats = f"{codes}{ADDED}rows"
+    if added:
+        added.append(replace(source, inputs=(rows, source.inputs[1]), outputs=(floats,)))
+    return Quantised(floats, scale, zero), added
 
 
 def _linear_convolution(lowering: _Lowering, node: Node) -> list[Node] | None:

@@ -93,3 +93,16 @@ def _other(values: Values, factors: Sequence[str], data_scale: str) -> str | Non
         return None
     scale = factors[1] if factors[0] == data_scale else factors[0]
     return scale if values.is_scale(scale) else None
+
+
+def axis_of_scale(values: Values, codes: str, scale: str, op: str, at: int) -> int | None:
+    """The axis of the codes that a scale, which multiplies the product, has values for."""
+    rank = len(values.tensors[codes].dims)
+    along = values.long_axis(scale)
+    if along == 0:
+        return 0
+    if op == "Conv":
+        return 0 if along == 1 - rank else None
+    if at == 1:
+        return rank - 1 if along == -1 else None
+    return rank - 2 if along == -2 else None
