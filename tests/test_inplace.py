@@ -128,6 +128,39 @@ def test_a_live_model_gets_the_weights(build: Callable[[int], Any], mode: str) -
     assert report.verification.evidence["read_back"] == len(report.plan.steps)
 
 
+def of_two(seed: int) -> Any:
+    import keras
+
+    class Network(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.rows, self.last = (
+                keras.layers.Embedding(9, 3, name="rows"),
+                keras.layers.Dense(2, name="last"),
+            )
+
+        def sum(self, ids: Any, x: Any) -> Any:
+            return self.last(keras.ops.mean(self.rows(ids), 1) + x)
+
+    class OfTwo(Network):
+        def call(self, ids: Any, x: Any) -> Any:
+            return self.sum(ids, x)
+
+    keras.utils.set_random_seed(seed)
+    ids, x = np.zeros((1, 4), "int32"), np.zeros((1, 3), "float32")
+    model = OfTwo()
+    model(ids, x)
+    return model
+
+
+def test_a_live_model_that_cannot_be_called_is_said() -> None:
+    source, target = of_two(0), of_two(1)
+    report = wb.transfer(source, target)
+    assert (report.verdict, report.verification.mode) == ("warn", "read-back")
+    assert "was not called" in next(f.message for f in report.findings if f.code == "WB503")
+    assert weights(target) == weights(source)
+
+
 def test_a_normalization_computes_with_what_it_got() -> None:
     source, target = normalized(0), normalized(1)
     x = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")

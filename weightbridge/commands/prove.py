@@ -1,6 +1,7 @@
 """The proof of a transfer: bytes read back always, whole-model equality where both sides run."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from weightbridge import formats
@@ -42,7 +43,7 @@ def prove(
         runner = candidate.build("float32")
         reference = None if claim else formats.runner(model, arguments=options.source_arguments)
     except (RunError, ModelError) as error:
-        return unproven(written, known, f"not run: {error.message}"), ()
+        return unproven(written, known, f"not run: {error.message}"), _said_of_live(candidate, error)
     setup = replace(_setup(source, candidate.stored, options), hints=hints_of(known))
     try:
         if reference is None:
@@ -56,6 +57,14 @@ def prove(
         verification, said = _not_run(error)
     evidence = {**evidence_of(written, known), **verification.evidence}
     return replace(verification, evidence=evidence), said
+
+
+def _said_of_live(candidate: Candidate, error: RunError | ModelError) -> tuple[Finding, ...]:
+    """WB503 for a live model: its code is here, and yet it was not called."""
+    if isinstance(candidate.model, str | Path):
+        return ()
+    message = f"the model holds what was read back, and was not called: {error.message}"
+    return (finding("WB503", message, fix=error.fix),)
 
 
 def _alone(runner: Runner, setup: Setup, compared: Verification) -> Proof:

@@ -1,6 +1,7 @@
 """The inputs of a Keras model: names, shapes, dtypes, and the vocabulary that an Embedding reads."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from inspect import Parameter, signature
 from typing import Any
 
 import keras
@@ -22,6 +23,9 @@ def input_specs(model: Any, where: str) -> tuple[InputSpec, ...]:
             where=where,
             fix="Call it once on data, or build(input_shape) it",
         )
+    if len(shapes) < _arguments(model):
+        message = "the model is called with several arguments, whose shapes it does not keep"
+        raise RunError(message, where=where, fix="Let its call take one list or dict of inputs")
     first, words = next(iter(_embeddings(model)), None), _words_of(model)
     dtype = "string" if words else "int32" if first else "float32"
     return tuple(InputSpec(name, (None, *s[1:]), dtype, first, words) for name, s in shapes.items())
@@ -34,8 +38,16 @@ def _spec(model: Any, tensor: Any) -> InputSpec:
     return InputSpec(name, tuple(tensor.shape), dtype, _vocabulary(model, tensor), words)
 
 
-def feed(model: Any, specs: Sequence[InputSpec], arrays: list[Any]) -> Any:
-    """The arrays, in the order of `input_specs`, in the structure that the model is called with."""
+def called(model: Any, specs: Sequence[InputSpec], arrays: list[Any]) -> Any:
+    """What the model gives for the arrays, in the order of `input_specs`, in inference mode."""
+    if "shapes_dict" in _built_config(model) and not getattr(model, "inputs", None):
+        named = {spec.name: array for spec, array in zip(specs, arrays, strict=True)}
+        return model(**named, training=False)
+    return model(_structured(model, specs, arrays), training=False)
+
+
+def _structured(model: Any, specs: Sequence[InputSpec], arrays: list[Any]) -> Any:
+    """The arrays in the structure of the model's one argument."""
     structure = getattr(model, "_inputs_struct", None)
     if structure is not None:
         return keras.tree.pack_sequence_as(structure, arrays)
@@ -47,7 +59,7 @@ def feed(model: Any, specs: Sequence[InputSpec], arrays: list[Any]) -> Any:
 
 def _built_shapes(model: Any) -> dict[str, Shape]:
     """The shapes that a subclassed model was built with, by the keys or places of what it is called with."""
-    shape = _built_config(model).get("input_shape")
+    shape = _built_config(model).get("input_shape", _of_arguments(model))
     if isinstance(shape, dict):
         return {name: tuple(one) for name, one in shape.items() if _is_shape(one)}
     if not isinstance(shape, list | tuple):
@@ -55,6 +67,19 @@ def _built_shapes(model: Any) -> dict[str, Shape]:
     if _is_several(shape):
         return {f"inputs_{i}": tuple(one) for i, one in enumerate(shape)}
     return {"inputs": tuple(shape)} if _is_shape(shape) else {}
+
+
+def _arguments(model: Any) -> int:
+    """How many arguments the model's `call` cannot do without."""
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    given = signature(model.call).parameters.values()
+    return sum(one.kind in kinds and one.default is Parameter.empty for one in given)
+
+
+def _of_arguments(model: Any) -> dict[str, Any]:
+    """Of a model that is called with several arguments, whose shapes Keras keeps as `x_shape`, `y_shape`."""
+    shapes = _built_config(model).get("shapes_dict") or {}
+    return {name.removesuffix("_shape"): shape for name, shape in shapes.items()}
 
 
 def _built_config(model: Any) -> Mapping[str, Any]:

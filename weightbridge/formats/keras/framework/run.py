@@ -17,7 +17,7 @@ from weightbridge.formats.keras.framework.backends import (
     is_concrete,
     is_of_graph,
 )
-from weightbridge.formats.keras.framework.inputs import feed, input_specs
+from weightbridge.formats.keras.framework.inputs import called, input_specs
 from weightbridge.formats.keras.framework.load import load
 from weightbridge.formats.keras.framework.logits import FinalStep, final_step
 from weightbridge.formats.keras.framework.observe import call_names, key_of, observable, observing
@@ -111,7 +111,7 @@ class KerasRunner:
         return KerasRunner(self._model, self._dtype, self._where, values, self._inputs)
 
     def with_values(self, values: Iterable[tuple[str, Array]]) -> "KerasRunner":
-        """The same model, in which the variables of these keys (as `live.read` gives them) hold other values."""
+        """The same model, in which the variables of these keys hold others; `live.read` gives the keys."""
         variables = storage_of(self._model).variables
         held = tuple((variables[key], value) for key, value in values)
         return KerasRunner(self._model, self._dtype, self._where, held, self._inputs)
@@ -177,7 +177,7 @@ class KerasRunner:
         found: dict[str, Any] = {}
         watching = observing(layers, self._layers, self._steps, found, self._where)
         with holding(self._model, values), watching:
-            outputs = self._model(feed(self._model, self._inputs, tensors), training=False)
+            outputs = called(self._model, self._inputs, tensors)
         return keras.tree.flatten(outputs), found
 
 
