@@ -31,6 +31,9 @@ SUFFIXES = {
     "markdown": "md",
     "comment": "comment.md",
     "junit": "xml",
+    "github": "github.txt",
+    "sarif": "sarif",
+    "gitlab": "gitlab.json",
 }
 
 

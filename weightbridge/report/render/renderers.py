@@ -14,6 +14,9 @@ RENDERERS: dict[str, str] = {
     "markdown": "weightbridge.report.render.markdown",
     "comment": "weightbridge.report.render.comment",
     "junit": "weightbridge.report.render.junit",
+    "github": "weightbridge.report.render.github",
+    "sarif": "weightbridge.report.render.sarif",
+    "gitlab": "weightbridge.report.render.gitlab",
 }
 
 
