@@ -6,12 +6,16 @@ from collections.abc import Collection, Iterable, Iterator
 from weightbridge.globs import glob
 
 MOST = 12  # in one command
-_TOKEN = re.compile(r"[^/._]*[/._]?")
+PARTS, LAYERS = re.compile(r"[^/._]*[/._]?"), re.compile(r"[^/.]*[/.]?")
 _SPECIAL = re.compile(r"[*?\[\]{}]")
 
 
-def fewest(names: Collection[str], others: Collection[str]) -> tuple[str, ...]:
+def fewest(
+    names: Collection[str], others: Collection[str], parts: re.Pattern[str] = PARTS
+) -> tuple[str, ...]:
     """Globs that meet every one of `names` and none of `others`, in the order of the names.
+
+    parts: of a name, behind which a glob may end.
 
     `*` alone where there are no others; nothing where it takes more than MOST.
     """
@@ -20,8 +24,8 @@ def fewest(names: Collection[str], others: Collection[str]) -> tuple[str, ...]:
     if not others:
         return ("*",)
     wanted, taken = list(dict.fromkeys(names)), frozenset(others)
-    prefixes = _prefixes(taken)
-    globs = dict.fromkeys(_widest(name, prefixes) for name in wanted)
+    prefixes = frozenset(prefix for name in taken for prefix in _beginnings(name, parts))
+    globs = dict.fromkeys(_widest(name, prefixes, parts) for name in wanted)
     return tuple(dict.fromkeys(_checked(globs, taken))) if len(globs) <= MOST else ()
 
 
@@ -34,30 +38,26 @@ def by_first_part(names: Iterable[str]) -> list[str]:
     return [f"{part}* {len(mine):,}" if len(mine) > 1 else mine[0] for part, mine in found.items()]
 
 
-def _tokens(name: str) -> Iterator[str]:
+def _beginnings(name: str, parts: re.Pattern[str]) -> Iterator[str]:
     """Every beginning of a name that ends with one of its parts; the last is the name itself."""
     end = 0
-    for match in _TOKEN.finditer(name):
+    for match in parts.finditer(name):
         if match.end() > end:
             end = match.end()
             yield name[:end]
 
 
-def _prefixes(names: Iterable[str]) -> frozenset[str]:
-    return frozenset(prefix for name in names for prefix in _tokens(name))
-
-
-def _widest(name: str, taken: frozenset[str]) -> str:
+def _widest(name: str, taken: frozenset[str], parts: re.Pattern[str]) -> str:
     """The shortest beginning that no other name has, as a glob; the name itself where there is none."""
     if _SPECIAL.search(name):
         return name
-    prefix = next((part for part in _tokens(name) if part not in taken), name)
+    prefix = next((part for part in _beginnings(name, parts) if part not in taken), name)
     return name if prefix == name else f"{prefix}*"
 
 
 def _checked(globs: Iterable[str], taken: frozenset[str]) -> Iterator[str]:
     """`conv3_*` as `conv3*` where that names nothing else; `layer/*` stays."""
     for text in globs:
-        short = f"{text[:-2]}*" if text.endswith(("_*", ".*")) else text
+        short = f"{text[:-2]}*" if text.endswith("_*") else text
         is_free = not any(map(glob(short).meets, taken))
         yield short if is_free else text

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from weightbridge.report.digest.globs import fewest
+from weightbridge.report.digest.globs import LAYERS, fewest
 from weightbridge.report.digest.questions import questions
 from weightbridge.report.digest.unmatched import unmatched
 from weightbridge.report.digest.values import Json, Way
@@ -10,6 +10,7 @@ from weightbridge.report.digest.values import Json, Way
 WITH_PICTURES = False  # whether there is a report with pictures, for the commands that lead to it
 SUFFIXES = {
     "keras-zip": ".keras",
+    "keras-json": ".keras",
     "keras-h5": ".h5",
     "keras-h5-weights": ".h5",
     "keras-weights-h5": ".weights.h5",
@@ -70,7 +71,7 @@ def _of_plan(report: Json) -> Iterator[Way]:
     errors = {found["code"] for found in report["findings"] if found["severity"] == "error"}
     if report["asked"].get("options", {}).get("plan") == "given":
         return
-    if errors == {"WB309"}:
+    if errors - {"WB207"} == {"WB309"}:
         yield from _other_architecture(report)
     elif errors and errors <= DECLARABLE:
         yield from _declare(report)
@@ -79,16 +80,28 @@ def _of_plan(report: Json) -> Iterator[Way]:
 
 
 def _other_architecture(report: Json) -> Iterator[Way]:
-    """Only where adapting has something to offer, which the finding says."""
+    """Only where adapting has something to offer, which the finding says, and no gate stands before it."""
     helps = any("--adapt weights" in found["fix"] for found in report["findings"])
-    if helps:
-        options = (*options_given(report, ("adapt", "unused")), "--adapt", "weights", *EVERYTHING)
+    if helps and not report["asked"].get("options", {}).get("min_coverage"):
+        given = options_given(report, ("adapt", "unused"))
+        options = (*given, *_fresh_head(report), "--adapt", "weights", *EVERYTHING)
         yield from _transfer(report, "to take it as an initialisation, then fine-tune", options)
+
+
+def _fresh_head(report: Json) -> list[str]:
+    """The target's last layer, where it has another size than the source's: it takes nothing."""
+    sides = (report.get("graphs", {}).get(side, {}).get("layers", ()) for side in ("source", "target"))
+    theirs, ours = ([layer for layer in layers if layer[3]] for layers in sides)
+    if not theirs or not ours or theirs[-1][2] == ours[-1][2]:
+        return []
+    head = ours[-1][3]
+    others = [name for layer in ours[:-1] for name in (layer[0], *layer[3])]
+    return _repeated("--fresh", list(fewest(head, others, LAYERS)))
 
 
 def _declare(report: Json) -> Iterator[Way]:
     """All --fresh and the fewest --unused in one command, or a map."""
-    fresh = fewest(*_to_declare(report))
+    fresh = fewest(*_to_declare(report), LAYERS)
     if fresh and fresh != ("*",):
         options = (*options_given(report, ("unused",)), *_repeated("--fresh", list(fresh)), *_unused(report))
         left = any(entry["reason"] == "unexplained" for entry in report["unused"])

@@ -67,7 +67,7 @@ def _worst(outputs: Sequence[Json]) -> str:
     if not shares or any(record.get("status") in ("differs", "non-finite") for record in outputs):
         return ""
     ratio, limit = max(shares, key=lambda pair: pair[0] / pair[1])
-    return f"; the worst at {ratio:.2f} times the noise floor, {limit:.2f} allowed"
+    return f", at most {ratio:.2f} times the noise floor ({limit:.2f} allowed)"
 
 
 def _identical(evidence: Json) -> str:

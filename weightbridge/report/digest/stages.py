@@ -7,6 +7,7 @@ from weightbridge.report.digest.values import Json, LayerRow, StageRow
 from weightbridge.report.stages import WORST
 from weightbridge.report.words import counted
 
+MOST = 2000  # layers that are folded for a table of a dozen rows
 OTHERS = "others"
 SAME = "same name"
 HOW = {
@@ -28,10 +29,12 @@ def stages(report: Json) -> tuple[StageRow, ...]:
 
 
 def layer_rows(report: Json) -> tuple[LayerRow, ...]:
-    """Every target layer with a tensor, folded where names run in step."""
+    """Every target layer with a tensor, folded where names run in step; none where they are very many."""
     layers: dict[str, list[Json]] = {}
     for step in report["steps"]:
         layers.setdefault(step["layer"], []).append(step)
+    if len(layers) > MOST:
+        return ()
     rows = [Row((name, *_sources(steps)), _how(steps)) for name, steps in layers.items()]
     return tuple(
         LayerRow(one.names[0], one.names[1:], str(rows[one.first].details), one.count) for one in fold(rows)

@@ -13,7 +13,8 @@ def unmatched(report: Json) -> dict[str, list[Json]]:
     if not any(found["code"] == "WB202" for found in report["findings"]):
         return {}
     declared = [glob(text) for text in report["asked"].get("options", {}).get("fresh", ())]
-    elsewhere = {found["target"] for found in report["findings"] if found["code"] in SPEAKS_OF_ITSELF}
+    said = {found["target"] for found in report["findings"] if found["code"] == "WB202"}
+    elsewhere = {found["target"] for found in report["findings"] if found["code"] in SPEAKS_OF_ITSELF} - said
     layers: dict[str, list[Json]] = {}
     for step in report["steps"]:
         names = (step["target"], step["layer"])

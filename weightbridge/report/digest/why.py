@@ -26,8 +26,9 @@ def _sentence(text: str) -> str:
         first = f"{first[: LONGEST - 3]}..."
     if not first:
         return ""
-    head = first[0].upper() if first[:2].islower() or first[1:2] == " " else first[0]
-    return f"{head}{first[1:]}".rstrip(".") + "."
+    word = first.split(" ", 1)[0]
+    is_word = word.isalpha() and word.islower()
+    return f"{first[0].upper() if is_word else first[0]}{first[1:]}".rstrip(".") + "."
 
 
 def _first_error(report: Json, _: Ledger) -> str:
@@ -87,8 +88,9 @@ def _adapted(report: Json, rows: Ledger) -> str:
             f"A starting point, no equal model: {share} of the target is adapted from another architecture."
         )
     if row.meaning == "lossy":
-        some = f"{row.tensors:,} of {counted(row.of_tensors, 'target tensor')}"
-        return f"No equal model: {some} {'is' if row.tensors == 1 else 'are'} adapted ({share} of the parameters)."
+        are = "is" if row.tensors == 1 else "are"
+        some = f"{row.tensors:,} of {counted(row.of_tensors, 'target tensor')} {are} adapted"
+        return f"No equal model: {some} ({share} of the parameters)."
     return ""
 
 

@@ -11,6 +11,7 @@ TITLES = (("error", "Errors", "red"), ("warning", "Warnings", "yellow"))
 INDENT, HANGING = 6, 9
 SHORT = 70  # what may stand in one line of answers
 LONGEST = 400  # signs of a message
+LISTED = 40  # words in the lines that list some
 
 
 def findings(made: Digest, width: int, entries: int, lines: int, *, has_table: bool) -> Iterator[Line]:
@@ -71,9 +72,10 @@ def _cut(text: str, width: int, lines: int, code: str, style: str = "") -> list[
 
 def _listed(group: Group, width: int, lines: int) -> list[Line]:
     """`conv1* 2, conv2* 54` in at most so many lines."""
-    parts = [visible(part, 40) for part in group.listed]
+    total = len(group.listed)
+    parts = [visible(part, 40) for part in group.listed[:LISTED]]
     for number in range(len(parts), 0, -1):
-        rest = f", and {len(parts) - number:,} more" if number < len(parts) else ""
+        rest = f", and {total - number:,} more" if number < total else ""
         shown = wrapped(", ".join(parts[:number]) + rest, width, INDENT, INDENT)
         if len(shown) <= max(lines - 1, 1):
             return shown

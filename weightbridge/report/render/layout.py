@@ -44,15 +44,17 @@ def fitted(text: str, width: int) -> str:
 
 def wrapped(text: str, width: int, indent: int, hanging: int, style: str = "") -> list[Line]:
     """Words in lines; the first with `indent` blanks, the others with `hanging`."""
-    lines, now = [], " " * indent
-    empty = True
+    lines: list[Line] = []
+    words: list[str] = []
+    column = indent
     for word in _words(visible(text), width - hanging):
-        if not empty and cells(now) + 1 + cells(word) > width:
-            lines.append(line(now, style))
-            now, empty = " " * hanging, True
-        now = now + word if empty else f"{now} {word}"
-        empty = False
-    return [*lines, line(now, style)]
+        size = cells(word)
+        if words and column + 1 + size > width:
+            lines.append(line(" " * (hanging if lines else indent) + " ".join(words), style))
+            words, column = [], hanging
+        column += size + bool(words)
+        words.append(word)
+    return [*lines, line(" " * (hanging if lines else indent) + " ".join(words), style)]
 
 
 def command(arguments: Sequence[str], width: int, indent: int) -> list[Line]:

@@ -1,4 +1,4 @@
-"""Where a finding lies in the repository: its line in the plan file, a model's file, the policy, the rules."""
+"""Where a finding lies in the repository: its line in the plan file, else a model's file or the policy."""
 
 import json
 import re

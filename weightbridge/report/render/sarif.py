@@ -1,4 +1,4 @@
-"""The report as SARIF 2.1.0, as GitHub's code scanning takes it: a result for each finding, each with a place."""
+"""The report as SARIF 2.1.0 for GitHub's code scanning: a result for each finding, each with a place."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
