@@ -313,9 +313,14 @@ def is_bitwise(transform: str, parameters: Mapping[str, Any]) -> bool:
     if transform == "select":
         return _is_inner_bitwise(parameters)
     if transform == "cudnn":
-        is_added = parameters.get("value") == "lstm-bias" and parameters.get("way") == "from"
-        return not is_added and _is_inner_bitwise(parameters)
-    return not transform or "->" in transform or (transform in TRANSFORMS and transform not in COMPUTED)
+        return not _adds_biases(parameters) and _is_inner_bitwise(parameters)
+    is_pattern = not transform or "->" in transform
+    return is_pattern or transform in TRANSFORMS.keys() - COMPUTED
+
+
+def _adds_biases(parameters: Mapping[str, Any]) -> bool:
+    """Whether both biases of a CuDNN LSTM become the one of a plain LSTM."""
+    return parameters.get("value") == "lstm-bias" and parameters.get("way") == "from"
 
 
 def _is_inner_bitwise(parameters: Mapping[str, Any]) -> bool:

@@ -85,10 +85,15 @@ def channel_rule(setting: Setting, widths: Widths, p: Partners, letter: str, end
     repeats, split = axis.outer * axis.inner, _split(p, letter)
     if split > 1:
         return _split_rule(plain, (theirs, ours), ends, split) if repeats == 1 else None
-    if (sum(theirs) * repeats, sum(ours) * repeats) != ends:
-        return plain if repeats == 1 else _unless_needed(plain)  # places or gates are no channels
-    by_group: Rule = {"rule": name, "from": theirs, "to": ours, **_repeats(setting, p, axis)}
-    return by_group if ours != theirs else {}
+    if (sum(theirs) * repeats, sum(ours) * repeats) == ends:
+        by_group: Rule = {"rule": name, "from": theirs, "to": ours, **_repeats(setting, p, axis)}
+        return by_group if ours != theirs else {}
+    return _other_ends(plain, repeats)
+
+
+def _other_ends(plain: Rule, repeats: int) -> Rule | None:
+    """Channels that the groups do not add up to; where they repeat, places or gates are no channels."""
+    return plain if repeats == 1 else _unless_needed(plain)
 
 
 def _split_rule(

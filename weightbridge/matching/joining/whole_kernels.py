@@ -1,5 +1,6 @@
 """Exact kernels between two forms of one function: dense and over the whole map, separable and plain."""
 
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -31,19 +32,23 @@ def whole_kernel(source: Side, target: Side) -> Transform | None:
     names = split(conv.tensor.axes)
     lengths = dict(zip(names, conv.tensor.shape, strict=False))
     space = tuple(axis for axis in SPACE if axis in names)
-    if not {"i", "o"} <= lengths.keys() or int(conv.layer.attributes.get("groups") or 1) != 1:
+    is_plain = {"i", "o"} <= lengths.keys() and int(conv.layer.attributes.get("groups") or 1) == 1
+    if not is_plain:
         return None
     flat = _flat(dense, space, tuple(lengths[axis] for axis in space))
-    matrix = split(dense.tensor.axes)
-    if flat is None or sorted(matrix) != ["i", "o"]:
+    if flat is None or not _is_matrix_of(dense.tensor, lengths, space):
         return None
-    expected = {"i": lengths["i"] * prod(lengths[axis] for axis in space), "o": lengths["o"]}
-    if tuple(expected[axis] for axis in matrix) != dense.tensor.shape:
-        return None
-    left = " ".join(flat if axis == "i" else axis for axis in matrix)
-    right = " ".join(names)
+    left, right = dense.tensor.axes.replace("i", flat), " ".join(names)
     pattern = f"{left} -> {right}" if is_to_conv else f"{right} -> {left}"
     return pattern, {axis: lengths[axis] for axis in (*space, "i")}
+
+
+def _is_matrix_of(tensor: Tensor, lengths: Mapping[str, int], space: tuple[str, ...]) -> bool:
+    """Whether a dense kernel has as many inputs and outputs as a convolution over all of its map."""
+    matrix = split(tensor.axes)
+    inputs = lengths["i"] * prod(lengths[axis] for axis in space)
+    expected = {"i": inputs, "o": lengths["o"]}
+    return sorted(matrix) == ["i", "o"] and tuple(expected[axis] for axis in matrix) == tensor.shape
 
 
 def _flat(dense: Side, space: tuple[str, ...], lengths: tuple[int, ...]) -> str | None:

@@ -3,6 +3,7 @@ it, a separable convolution and the plain one that it amounts to.
 """
 
 from collections import Counter
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from math import prod
 
@@ -36,15 +37,21 @@ def _as_linear(one: Reduced, other: Reduced) -> Reduced:
     dense = [unit for unit in other.units if unit.layer.op in DENSE and unit.family == "Linear"]
     if not dense or not any(map(_may_read_all, one.units)):
         return one
+    read = {_flattened(other, unit) for unit in dense}
+    wanted = {k for k in _further_kernels(one, other) if not read.isdisjoint((k, (None, k[1])))}
+    return replace(one, units=tuple(_linear(unit, wanted) for unit in one.units)) if wanted else one
+
+
+def _further_kernels(one: Reduced, other: Reduced) -> Iterator[Kernel]:
+    """Kernels of which this side has more convolutions than the other."""
     plain = Counter(_kernel(unit) for unit in other.units if unit.family == "Conv")
     convolutions = Counter(_kernel(unit) for unit in one.units if _may_read_all(unit))
-    read = {_flattened(other, unit) for unit in dense}
-    wanted = {k for k, n in convolutions.items() if n > plain[k] and not read.isdisjoint((k, (None, k[1])))}
-    units = (
-        replace(unit, family="Linear") if _may_read_all(unit) and _kernel(unit) in wanted else unit
-        for unit in one.units
-    )
-    return replace(one, units=tuple(units)) if wanted else one
+    yield from (kernel for kernel, count in convolutions.items() if count > plain[kernel])
+
+
+def _linear(unit: Unit, wanted: Collection[Kernel]) -> Unit:
+    is_wanted = _may_read_all(unit) and _kernel(unit) in wanted
+    return replace(unit, family="Linear") if is_wanted else unit
 
 
 def _may_read_all(unit: Unit) -> bool:
@@ -72,10 +79,7 @@ def _joined_separables(one: Reduced, other: Reduced) -> Reduced:
     plain = Counter(unit.size for unit in other.units if unit.family == "Conv")
     by_channel = {unit.size for unit in other.units if unit.family == "DepthwiseConv"}
     joined: dict[str, Unit] = {}
-    for unit in one.units:
-        half = one.by_name.get(str(UnitName(unit.name, DEPTHWISE)))
-        if half is None or unit.layer.op != "SeparableConv":
-            continue
+    for unit, half in _separables(one):
         depth = half.roles["kernel"]
         size = prod(depth.shape[:-2]) * depth.shape[-2] * (length_of(unit.roles["kernel"], "o") or 0)
         if plain[size] and depth.size not in by_channel:
@@ -84,3 +88,11 @@ def _joined_separables(one: Reduced, other: Reduced) -> Reduced:
     gone = frozenset(str(UnitName(name, DEPTHWISE)) for name in joined)
     kept = bridged(one, gone)
     return replace(kept, units=tuple(joined.get(unit.name, unit) for unit in kept.units)) if joined else one
+
+
+def _separables(reduced: Reduced) -> Iterator[tuple[Unit, Unit]]:
+    """Each separable convolution: its half by point, and its half by channel."""
+    for unit in reduced.units:
+        half = reduced.by_name.get(str(UnitName(unit.name, DEPTHWISE)))
+        if half is not None and unit.layer.op == "SeparableConv":
+            yield unit, half
