@@ -1,4 +1,4 @@
-"""Other input channels behind layers that scale each channel: the statistics follow the stem, and are said."""
+"""Other input channels behind layers that scale each channel: the statistics follow the stem."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,6 @@
-"""Keras's own quantisation: the floats are computed where scales are known, and nothing is where they are not."""
+"""Keras's own quantisation: the floats are computed where scales are known, and nothing is where they are
+not.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -76,4 +78,5 @@ def test_floats_do_not_enter_codes(tmp_path: Path) -> None:
         tmp_path / "t.keras", dense(), {"layers/dense": ("head", (numbers(4, 6), numbers(6)))}
     )
     sources = {step.target: step.sources for step in api.plan(given, target).steps}
-    assert not sources["head/kernel"] and sources["head/bias"] == ("head/bias",)
+    assert not sources["head/kernel"]
+    assert sources["head/bias"] == ("head/bias",)

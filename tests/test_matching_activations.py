@@ -1,4 +1,6 @@
-"""An activation of its own on one side, a neighbour's attribute on the other: no WB403 where both are the same."""
+"""An activation of its own on one side, a neighbour's attribute on the other: no WB403 where both are the
+same.
+"""
 
 from pathlib import Path
 

@@ -58,8 +58,10 @@ def halves(arrays: dict[str, Array]) -> dict[str, Array]:
         new = NAMES.get(name) or f"model.layers.{layer[1]}.{INSIDE[inner]}"
         if ".wq." in name or ".wk." in name:
             heads = array.shape[0] // WIDTH
-            array = array.reshape(heads, WIDTH // 2, 2, SIZE).transpose(0, 2, 1, 3).reshape(array.shape)
-        turned[new] = np.ascontiguousarray(array)
+            halves = array.reshape(heads, WIDTH // 2, 2, SIZE).transpose(0, 2, 1, 3)
+            turned[new] = np.ascontiguousarray(halves.reshape(array.shape))
+        else:
+            turned[new] = np.ascontiguousarray(array)
     return turned
 
 

@@ -1,4 +1,6 @@
-"""One function in two forms: dense behind a Flatten and a convolution over the whole map; separable and plain."""
+"""One function in two forms: dense behind a Flatten and a convolution over the whole map; separable and
+plain.
+"""
 
 from pathlib import Path
 from typing import Any

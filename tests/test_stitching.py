@@ -131,7 +131,7 @@ def test_opened_without_weightbridge(tmp_path: Path) -> None:
 
 
 def test_the_example_of_its_description_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On networks whose layers are called as there, and wired: three branches meet in the block's last layer."""
+    """On networks whose layers are called and wired as there: three branches meet at the block's end."""
     import doctest
 
     import keras

@@ -20,7 +20,8 @@ Pairs = Iterable[tuple[Tensor, Array]]
 class Candidate:
     """The target after a transfer.
 
-    model: the file, or the live model. stored: its graph. build: a runner in this dtype. holding: a runner of a copy with other values; before:
+    model: the file, or the live model. stored: its graph. build: a runner in this dtype. holding: a runner of
+    a copy with other values; before:
     one of what the target was. old: what a tensor held before.
     """
 

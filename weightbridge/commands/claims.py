@@ -10,7 +10,8 @@ from weightbridge.verification import Verification
 
 NOT_RUN = "--no-verify: no model was run"
 EXACT = frozenset({"bitwise", "preserving"})
-# The source run today is no reference (WB103), is no whole (WB105), or is not meant for the same inputs (WB408).
+# The source run today is no reference (WB103), is no whole (WB105), or is not meant for the same inputs
+# (WB408).
 # Attributes that differ (WB403, WB404) say where to look: outputs are compared all the same.
 DIFFERENT = frozenset({"WB103", "WB105", "WB301", "WB408"})
 # Keras rounds the activations of a layer whose kernel is kept as integers

@@ -30,7 +30,9 @@ def said_of_both(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Fi
 
 
 def _is_filled(target: LayerGraph, finding: Finding) -> bool:
-    """Whether it is about values that a transfer replaces: those that an architecture lacks, or integers' floats."""
+    """Whether it is about values that a transfer replaces: those that an architecture lacks, or integers'
+    floats.
+    """
     is_of_integers = target.framework == "keras" and finding.code == "WB109"
     return is_of_integers or (target.format == "keras-json" and finding.code == "WB105")
 

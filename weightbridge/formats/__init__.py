@@ -127,7 +127,7 @@ def runner(model: Any, dtype: str = "float32", arguments: Mapping[str, Any] | No
 
 
 def refuse_to_run(model: Any) -> None:
-    """Raises as `runner` would for a file that holds weights alone, or code: no framework is imported for it."""
+    """Raises as `runner` would for a file of weights alone, or of code, and imports no framework."""
     path = _path(model)
     format = "python" if path is None else sniff(path)
     if path is None or format not in FORMATS:

@@ -1,4 +1,4 @@
-"""Frameworks are imported late, here; one that cannot be imported is said with the variable that chooses it."""
+"""Frameworks are imported late, here; a missing one is said with the variable that chooses it."""
 
 import os
 from importlib import import_module
@@ -12,7 +12,7 @@ OWN = "weightbridge"
 
 
 def framework_module(name: str) -> ModuleType:
-    """A module of ours that needs a framework. UsageError where that is missing, or KERAS_BACKEND is wrong."""
+    """A module of ours that needs a framework. UsageError if that is missing or KERAS_BACKEND wrong."""
     try:
         return import_module(name)
     except ImportError as error:

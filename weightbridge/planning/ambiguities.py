@@ -23,7 +23,8 @@ def ambiguities(
 ) -> Iterator[Finding]:
     """The questions, and what matching found ambiguous that none of them asks, once for all blocks alike.
 
-    said: all findings so far; those that a question covers, and those about tensors that stay fresh, are moot.
+    said: all findings so far; those that a question covers, and those about tensors that stay fresh, are
+    moot.
     """
     by_target = {step.target: step for step in steps}
     yield from asked(questions, by_target)
@@ -156,9 +157,9 @@ def _together(names: Sequence[str]) -> str:
     """`a.0.w`, `a.1.w` -> `a.{0,1}.w`; the parts stand in the names' order."""
     if len(names) == 1:
         return names[0]
-    start = commonprefix(names)
+    start = commonprefix(names)  # noqa: RUF071  # letters, not paths
     rests = [name[len(start) :] for name in names]
-    end = commonprefix([rest[::-1] for rest in rests])[::-1]
+    end = commonprefix([rest[::-1] for rest in rests])[::-1]  # noqa: RUF071  # letters, not paths
     parts = [rest[: len(rest) - len(end)] for rest in rests]
     return f"{start}{{{_counted(parts) or ','.join(parts)}}}{end}"
 

@@ -33,7 +33,8 @@ def names_of(graph: LayerGraph) -> Names:
 def runs(graph: LayerGraph, names: Collection[str]) -> Iterator[Run]:
     """The layers that hold these tensors: neighbours in one run where all of each one's tensors are there.
 
-    Layers without tensors stand between neighbours; a layer of which only a part is there is a run of its own.
+    Layers without tensors stand between neighbours; a layer of which only a part is there is a run of its
+    own.
     """
     of_layers = ((layer, [t.name for t in layer.tensors if t.name in names]) for layer in graph.layers)
     with_tensors = ((layer, mine) for layer, mine in of_layers if layer.tensors)
@@ -51,7 +52,7 @@ def glob_of(known: Names, run: Run) -> str:
         return tensors[0]
     layers = tuple(run) if _is_whole(known.graph, run) else ()
     own = {*tensors, *layers}
-    starts = (commonprefix(tuple(names)) for names in (run, tensors))
+    starts = (commonprefix(tuple(names)) for names in (run, tensors))  # noqa: RUF071  # letters, not paths
     texts = [f"{_shown(start)}*" for start in starts if _is_own(known, start, own)]
     texts.append(_listed(layers or tuple(tensors)))
     return next((text for text in texts if _meets_no_other(known, text, own)), "")

@@ -19,7 +19,9 @@ FIX = "if so, give them the other way round: the trained model is the source"
 
 
 def swapped(source: LayerGraph, target: LayerGraph) -> tuple[Finding, ...]:
-    """A warning where only the source looks untrained. Reads vectors, and a few kernels where they say nothing."""
+    """A warning where only the source looks untrained. Reads vectors, and a few kernels where they say
+    nothing.
+    """
     if not _has_values(source) or not _has_values(target) or not is_untrained(source) or is_untrained(target):
         return ()
     message = (

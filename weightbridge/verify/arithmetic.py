@@ -42,7 +42,9 @@ class Runners:
 
 
 def runners_of(reference: Runner, candidate: Runner, setup: Setup) -> Runners:
-    """In float64 both where one of them is coarser than float32, else the reference alone, else the candidate."""
+    """In float64 both where one of them is coarser than float32, else the reference alone, else the
+    candidate.
+    """
     dtypes = {precision_of(reference).coarsest, precision_of(candidate).coarsest}
     ulp = max(ULPS[dtype] for dtype in dtypes)
     if ulp > ULPS["float32"]:

@@ -23,7 +23,8 @@ Spreads = Mapping[str, float]  # by the array's name
 class Expected:
     """What the reference gives on one probe, in the best arithmetic at hand.
 
-    floors: the relative noise of each array; coarse: the noise with weights rounded as the target stores them.
+    floors: the relative noise of each array; coarse: the noise with weights rounded as the target stores
+    them.
     finite: the arrays that are finite in every arithmetic; only there has the candidate anything to agree
     with. ulp: of the coarsest dtype in it, which bounds what a check can notice.
     """
@@ -36,7 +37,7 @@ class Expected:
     ulp: float = 0.0
 
     def compared(self, name: str, got: Array) -> Comparison:
-        """Against the lower floor; where that fails, against that of the weights as the target rounds them."""
+        """Against the lower floor; if that fails, against that of the weights as the target rounds them."""
         reference, probe = self.values[name], self.probe.name
         comparison = compare(name, probe, reference, got, self.floors[name], self.ulp)
         coarse = self.coarse.get(name, 0.0)
@@ -49,7 +50,8 @@ class Expected:
 class Sources:
     """The runs that a floor is measured from.
 
-    precise: the reference in float64. other: (float64, float32) of the candidate. moved, coarsely: the reference with its weights moved by one unit in the last place of `ulp` or
+    precise: the reference in float64. other: (float64, float32) of the candidate. moved, coarsely: the
+    reference with its weights moved by one unit in the last place of `ulp` or
     `coarse_ulp`.
     """
 
@@ -84,19 +86,22 @@ def expect(sources: Sources, probes: Sequence[Probe], seed: int) -> tuple[Expect
     exact = [sources.precise(p.feeds) for p in probes] if sources.precise else firsts
     noise = _spreads(sources.moved, sources.ulp, firsts, probes, seed)
     coarse = _spreads(sources.coarsely, sources.coarse_ulp, firsts, probes, seed)
-    runs = zip(probes, firsts, again, exact, noise, coarse, strict=True)
-    return tuple(_expected(sources, *run) for run in runs)
+    runs = zip(firsts, again, exact, strict=True)
+    spreads = zip(noise, coarse, strict=True)
+    return tuple(
+        _expected(sources, probe, run, spread)
+        for probe, run, spread in zip(probes, runs, spreads, strict=True)
+    )
 
 
 def _expected(
     sources: Sources,
     probe: Probe,
-    first: Result,
-    again: Result,
-    exact: Result,
-    noise: Spreads,
-    coarse: Spreads,
+    runs: tuple[Result, Result, Result],
+    spreads: tuple[Spreads, Spreads],
 ) -> Expected:
+    """runs: the first, the second and the exact one. spreads: by one ulp of the reference, and coarser."""
+    (first, again, exact), (noise, coarse) = runs, spreads
     finite = frozenset(name for name in first if _is_finite(name, (first, again, exact)))
     own = {name: _precision(exact[name], first[name], again[name]) for name in finite}
     floors = {name: max(LEAST, own[name], noise.get(name, 0.0)) for name in finite}

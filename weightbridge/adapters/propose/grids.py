@@ -22,7 +22,8 @@ class Grid:
 
 
 def grids(setting: Setting, p: Partners, sizes: Sizes, ends: tuple[int, int]) -> tuple[Grid, Grid] | None:
-    """The source's and the target's, None where one is not known; sizes: of the target's groups in the source.
+    """The source's and the target's, None where one is not known; sizes: of the target's groups in the
+    source.
 
     ends: how many inputs the layer has on both sides.
     """
@@ -74,7 +75,7 @@ def _channels(setting: Setting, p: Partners, sizes: Sizes) -> int:
 
 
 def _guessed(inputs: int, channels: int, rank: int) -> Grid | None:
-    """The grid of a file without data flow: a square one, or a line, of as many channels as its writer has."""
+    """The grid of a file without data flow: a square or a line, with as many channels as its writer."""
     if not channels or inputs % channels:
         return None
     places = inputs // channels

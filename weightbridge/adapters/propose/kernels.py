@@ -21,7 +21,7 @@ def tap_rule(p: Partners, axis: int, before: int, after: int) -> Rule:
 
 
 def _inflated(before: int, after: int) -> Rule:
-    """The kernel stands in the middle of an axis that it did not have; without a middle it is spread evenly."""
+    """The kernel goes to the middle of the new axis; an axis without a middle shares it evenly."""
     return {"rule": "centre" if after % 2 else "resample", "from": before, "to": after}
 
 

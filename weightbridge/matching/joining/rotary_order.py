@@ -1,4 +1,5 @@
-"""Queries and keys whose rotary pairs lie side by side (Meta's Llama) into models that rotate halves, and back.
+"""Queries and keys whose rotary pairs lie side by side (Meta's Llama) into models that rotate halves, and
+back.
 
 Within each head, pairs are the rows 0 1, 2 3, ...; halves are the rows 0 n/2, 1 n/2+1, ...
 """

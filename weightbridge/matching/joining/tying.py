@@ -16,7 +16,10 @@ from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import stored_axes
 from weightbridge.model.tensors import Tensor
 
-FIX = "tie them in both models, or in neither; to keep one apart, say which source it takes, or declare it fresh"
+FIX = (
+    "tie them in both models, or in neither; to keep one apart, say which source it takes, "
+    "or declare it fresh"
+)
 
 
 def tied_tensor(graph: LayerGraph, layer: Layer, role: str) -> Tensor | None:

@@ -32,7 +32,9 @@ def doubted_heads(context: Context, pairs: Sequence[LayerPair]) -> tuple[LayerPa
 
 
 def _twins(context: Context, pairs: Sequence[LayerPair]) -> Iterator[list[LayerPair]]:
-    """The pairs of each group of parallel heads, of the side that has data flow, that rest on their place alone."""
+    """The pairs of each group of parallel heads, of the side that has data flow, that rest on their place
+    alone.
+    """
     if context.source.graph.has_flow:
         side, by_name = context.source, {pair.source: pair for pair in pairs if _is_by_place(pair)}
     else:

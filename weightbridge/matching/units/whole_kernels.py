@@ -1,4 +1,5 @@
-"""Layers that are one function in two forms: a dense layer behind a flattened map and a convolution over all of
+"""Layers that are one function in two forms: a dense layer behind a flattened map and a convolution over all
+of
 it, a separable convolution and the plain one that it amounts to.
 """
 
@@ -19,7 +20,7 @@ Kernel = tuple[tuple[int, ...] | None, int]  # the lengths of its space, None if
 
 
 def with_whole_kernels(source: Reduced, target: Reduced) -> tuple[Reduced, Reduced]:
-    """Both sides, such layers as units of one family. A plain convolution has no separable form in general."""
+    """Both sides, with such layers as units of one family."""
     one = _joined_separables(source, target)
     other = _as_linear(target, one)
     return _as_linear(one, target), other

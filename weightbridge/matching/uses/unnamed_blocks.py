@@ -1,4 +1,5 @@
-"""Blocks of attention that names do not tell: `norm1_0`, `linear1_0` by their last number, automatic names by flow.
+"""Blocks of attention that names do not tell: `norm1_0`, `linear1_0` by their last number, automatic names by
+flow.
 
 Their leaves get words that say the block, so that blocks are paired before layers are.
 """

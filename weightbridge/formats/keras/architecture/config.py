@@ -146,7 +146,7 @@ def _kind(config: Mapping[str, Any], listed: bool) -> Kind:
 
 def _must_have_layers(class_name: str, module: str, settings: Mapping[str, Any]) -> bool:
     """Whether this is one of Keras's own models, and no class of the same name that somebody else wrote."""
-    if module and module.split(".")[0] not in ("keras", "tf_keras"):
+    if module and module.split(".", maxsplit=1)[0] not in ("keras", "tf_keras"):
         return False
     return class_name in ("Sequential", "Functional") or (class_name == "Model" and "layers" in settings)
 

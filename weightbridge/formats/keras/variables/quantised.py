@@ -1,4 +1,5 @@
-"""Keras's own quantisation (`model.quantize`): which variables a layer has then, and the floats they stand for.
+"""Keras's own quantisation (`model.quantize`): which variables a layer has then, and the floats they stand
+for.
 
 The orders are those of `variable_serialization_spec` in keras/src/layers (Dense, EinsumDense, Embedding).
 """
@@ -33,7 +34,7 @@ def mode_of(config: Mapping[str, Any]) -> str:
 
 
 def quantised_roles(roles: Sequence[str], mode: str, count: int) -> tuple[str, ...] | None:
-    """The roles of so many variables of a layer that would have these as floats; None where that cannot be."""
+    """The roles of a quantised layer's variables, from those of its float form; None if they do not fit."""
     base = next((role for role in roles if role in BASES), "")
     rest = tuple(role for role in roles if role != base)
     match mode:
@@ -51,7 +52,9 @@ def quantised_roles(roles: Sequence[str], mode: str, count: int) -> tuple[str, .
 
 
 def quantised_mode(variables: Sequence[tuple[str, tuple[int, ...]]]) -> str:
-    """The mode that dtypes and shapes of a layer's variables tell: `int4` for integers, `float8` for histories."""
+    """The mode that dtypes and shapes of a layer's variables tell: `int4` for integers, `float8` for
+    histories.
+    """
     if variables and variables[0][0] == CODES:
         return "int4"
     ranks = [len(shape) for _, shape in variables]
@@ -59,7 +62,7 @@ def quantised_mode(variables: Sequence[tuple[str, tuple[int, ...]]]) -> str:
 
 
 def with_effective(graph: LayerGraph) -> LayerGraph:
-    """The graph, with the floats of its quantised layers as `effective`, and WB109 where it has such layers."""
+    """The graph with the floats of its quantised layers as `effective`, and WB109 where it has any."""
     plain = tuple(map(_without_state, graph.layers))
     floats = tuple(map(_floats, plain))
     if floats == graph.layers:
@@ -140,7 +143,9 @@ def _columns(layer: Layer, codes: Tensor, scale: Tensor) -> int | None:
 
 
 def _scale_shape(layer: Layer, codes: Tensor, scale: Tensor) -> tuple[int, ...] | None:
-    """The scale's shape beside the weight's, one number for each row, column, or output axis; None if unknown."""
+    """The scale's shape beside the weight's, one number for each row, column, or output axis; None if
+    unknown.
+    """
     if codes.role == "embeddings":
         return (*scale.shape, 1) if scale.shape == codes.shape[:1] else None
     if len(codes.shape) == 2:
@@ -161,7 +166,7 @@ def _by_equation(equation: str, codes: tuple[int, ...]) -> tuple[int, ...] | Non
 
 
 def _by_last_axes(codes: tuple[int, ...], scale: tuple[int, ...]) -> tuple[int, ...] | None:
-    """A scale with a number for each place along the last axes, which is what projections of attention have."""
+    """A scale with a number for each place along the last axes, as projections of attention have."""
     tail = scale
     while tail and tail[0] == 1:
         tail = tail[1:]

@@ -69,9 +69,8 @@ def _said(parts: Parts) -> list[Finding]:
     applied = [weight for weight in parts.made.values() if _is_scaled(weight)]
     said = [_applied(applied)] if applied else []
     for missing in dict.fromkeys(parts.unknown.values()):
-        said.append(
-            _unknown([name for name, what in parts.unknown.items() if what == missing], missing, parts)
-        )
+        names = [name for name, what in parts.unknown.items() if what == missing]
+        said.append(_unknown(names, missing, parts))
     return said
 
 
@@ -101,12 +100,13 @@ def _dtypes(weights: Sequence[Tensor]) -> str:
 def _unknown(names: Sequence[str], missing: str, parts: Parts) -> Finding:
     shown = listed([f"{name} ({parts.stored[name].dtype})" for name in names], 3)
     if any(".lora_" in name for name in names):
-        message = f"weights that an adapter (LoRA) changes, in a way that is not known ({missing}): {shown}; they are not transferred"
+        what = f"weights that an adapter (LoRA) changes, in a way that is not known ({missing})"
         fix = WAYS.get(missing, MERGE[:-2])
     else:
-        what = scheme_of(parts.stored) or missing or "no scale beside it"
-        message = f"values that are the weights only with their scales, and these are not known ({what}): {shown}; they are not transferred"
+        reason = scheme_of(parts.stored) or missing or "no scale beside it"
+        what = f"values that are the weights only with their scales, and these are not known ({reason})"
         fix = PLAIN
+    message = f"{what}: {shown}; they are not transferred"
     return with_severity(finding("WB109", message, source=names[0], fix=fix), "error")
 
 
@@ -121,9 +121,10 @@ def scheme_of(names: Mapping[str, Tensor]) -> str:
 
 
 def _adapter_alone(names: Sequence[str]) -> Finding:
+    shown = listed(list(names), 3)
     return finding(
         "WB105",
-        f"an adapter of low rank (LoRA) alone: {listed(list(names), 3)}; the weights that it changes are not in the file",
+        f"an adapter of low rank (LoRA) alone: {shown}; the weights that it changes are not in the file",
         source=names[0],
         fix="load it onto its base model, merge it there (merge_and_unload in PEFT), and save that",
     )

@@ -1,4 +1,4 @@
-"""Weight norm, spectral norm and pruning masks of torch, old and new: `weight_g`, `parametrizations.weight`."""
+"""Weight norm, spectral norm and pruning masks of torch, by their old names and their new ones."""
 
 from weightbridge.formats.state_dicts.computed.recipes import Parts
 from weightbridge.model.tensors import Tensor

@@ -11,7 +11,8 @@ from weightbridge.model.tensors import Computed, Tensor
 class Parts:
     """The tensors of a file by name, and what recipes have made of them.
 
-    made: name of a weight -> the weight. taken: the names that recipes have used. unknown: names of values that
+    made: name of a weight -> the weight. taken: the names that recipes have used. unknown: names of values
+    that
     no weight can be computed from -> what is missing.
     """
 

@@ -1,4 +1,4 @@
-"""Integers and 8-bit floats that are weights times their scales: bitsandbytes, DeepSeek, compressed-tensors."""
+"""Integers and 8-bit floats with scales: bitsandbytes, DeepSeek, compressed-tensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
