@@ -84,7 +84,7 @@ def channel_rule(setting: Setting, widths: Widths, p: Partners, letter: str, end
     ours = tuple(setting.groups.sizes[group] for group in axis.parts)
     repeats, split = axis.outer * axis.inner, _split(p, letter)
     if split > 1:
-        return _split_rule(plain, (theirs, ours), ends, split) if repeats == 1 else None
+        return _split_rule(plain, (theirs, ours), ends, split, repeats)
     if (sum(theirs) * repeats, sum(ours) * repeats) == ends:
         by_group: Rule = {"rule": name, "from": theirs, "to": ours, **_repeats(setting, p, axis)}
         return by_group if ours != theirs else {}
@@ -97,11 +97,11 @@ def _other_ends(plain: Rule, repeats: int) -> Rule | None:
 
 
 def _split_rule(
-    plain: Rule, sizes: tuple[tuple[int, ...], tuple[int, ...]], ends: Ends, split: int
+    plain: Rule, sizes: tuple[tuple[int, ...], tuple[int, ...]], ends: Ends, split: int, repeats: int
 ) -> Rule | None:
-    """Grouped convolutions read total / groups channels; spread evenly, every group's channels stay inside
-    the group.
-    """
+    """Grouped convolutions read total / groups channels; spread evenly, each group keeps its own."""
+    if repeats != 1:
+        return None
     is_even = all(
         len(groups) == 1 and divmod(groups[0], split) == (length, 0)
         for groups, length in zip(sizes, ends, strict=True)

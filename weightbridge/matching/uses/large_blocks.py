@@ -1,4 +1,4 @@
-"""Blocks of over a thousand leaves on each side: by equal names, then by order, without scores for all pairs."""
+"""Blocks of over a thousand leaves on each side: by equal names, then by order, pairs unscored."""
 
 from collections.abc import Sequence
 
