@@ -3,7 +3,10 @@
 Reports of real checks of small files, and one with thousands of findings.
 """
 
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -309,6 +312,17 @@ def test_verify_that_passes_has_no_curve() -> None:
     made = digest(verified("equal", "equal").to_json())
     assert (made.depth, made.ways) == (None, ())
     assert made.why == "1 of 1 comparison of outputs are equal, and so are 2 layers."
+
+
+def test_a_plain_check_imports_no_renderer_of_others(tmp_path: Path) -> None:
+    paths = kerases(tmp_path, ("first", "second"), ("one", "two"))
+    run_it = "import sys; from weightbridge.cli import main"
+    script = f"{run_it}\ntry:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-c", script, "check", *paths, "--no-progress"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(wb.__file__).parent.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == 0
+    assert {"rich", "jinja2", "networkx"} & set(done.stderr.split()) == set()
 
 
 def test_the_fewest_globs_meet_all_and_nothing_else() -> None:

@@ -50,8 +50,9 @@ def _annotation(group: Group, path: str) -> str:
 
 def _message(group: Group) -> str:
     """The fact, the first places, and what to do."""
-    places = "; ".join(" ".join((entry.head, *entry.details[:1])) for entry in group.entries[:3])
-    return " ".join(part for part in (group.text, places and f"({places})", group.fix) if part)
+    places = "; ".join(": ".join((entry.head, *entry.details[:1])) for entry in group.entries[:3])
+    fix = f"-> {group.fix}" if group.fix else ""
+    return " ".join(part for part in (group.text, places and f"({places})", fix) if part)
 
 
 def _rest(made: Digest) -> str:
