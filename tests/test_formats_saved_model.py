@@ -49,7 +49,7 @@ def test_as_the_h5_of_the_same_model(name: str) -> None:
         h5.outputs,
         True,
     )
-    assert [f.code for f in saved.findings] == [f.code for f in h5.findings]
+    assert {f.code for f in saved.findings} == {f.code for f in h5.findings}
     assert all(np.array_equal(a.load(), b.load()) for a, b in zip(saved.tensors, h5.tensors, strict=True))
 
 

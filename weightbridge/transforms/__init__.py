@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.computations import COMPUTATIONS
 from weightbridge.model.axes import merges_or_drops, parse
 from weightbridge.model.tensors import Array
+from weightbridge.transforms.computations import COMPUTATIONS
+from weightbridge.transforms.norms import affine, batchnorm_gamma, squared
+from weightbridge.transforms.recurrent import from_cudnn, gate_bias, to_cudnn
 
 Transform = Callable[[Sequence[Array], Mapping[str, Any]], Array]
 
@@ -53,30 +55,6 @@ def _gates(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     return _by(parameters, np.concatenate(reordered, axis=axis))
 
 
-def _gate_bias(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Input and recurrent biases, gates reordered, then summed or stacked as (2, n).
-
-    They are halves of one array, or two arrays. Joined with `zeros`, the one array there is has recurrent
-    biases of zero put behind it, as (1, 2 n).
-    """
-    join, order = parameters["join"], parameters["order"]
-    halves = [array.reshape(-1) for array in arrays]
-    if len(arrays) == 1 and join != "zeros":
-        halves = np.split(halves[0], 2)
-    moved = [_reordered(half, order) for half in halves]
-    match join:
-        case "zeros":
-            return np.concatenate([moved[0], np.zeros_like(moved[0])])[np.newaxis]
-        case "stack":
-            return np.stack(moved)
-    return moved[0] + moved[1]
-
-
-def _reordered(bias: Array, order: Sequence[int]) -> Array:
-    blocks = np.split(bias, len(order))
-    return np.concatenate([blocks[i] for i in order])
-
-
 def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """One index along the first axis (a direction of a bidirectional layer), then `inner`.
 
@@ -100,80 +78,12 @@ def _cudnn(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     value, gates = parameters["value"], int(parameters["gates"])
     if parameters["way"] == "to":
         plain = apply(parameters["inner"], parameters["parameters"], arrays)
-        return _to_cudnn(plain, value, gates)
+        return to_cudnn(plain, value, gates)
     return apply(
         parameters["inner"],
         parameters["parameters"],
-        [_from_cudnn(array, value, gates) for array in arrays],
+        [from_cudnn(array, value, gates) for array in arrays],
     )
-
-
-def _from_cudnn(array: Array, value: str, gates: int) -> Array:
-    if value == "kernel":
-        blocks = np.split(array, gates, axis=-1)
-        return np.concatenate([block.reshape(block.shape[::-1]).T for block in blocks], axis=-1)
-    rows = array.reshape(2, -1)
-    return rows if value == "gru-bias" else rows[0] + rows[1]
-
-
-def _to_cudnn(array: Array, value: str, gates: int) -> Array:
-    if value == "kernel":
-        blocks = np.split(array, gates, axis=-1)
-        return np.concatenate([block.T.reshape(block.shape) for block in blocks], axis=-1)
-    if value == "gru-bias":
-        return array.reshape(-1)
-    return np.concatenate([array, np.zeros_like(array)])  # only their sum counts
-
-
-def _batchnorm_gamma(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """gamma' = gamma sqrt((var + eps_target) / (var + eps_source)): the same function, another epsilon."""
-    gamma, variance = (array.astype(np.float64) for array in arrays)
-    target_variance = variance + parameters["target_epsilon"]
-    source_variance = variance + parameters["source_epsilon"]
-    return np.asarray(gamma * np.sqrt(target_variance / source_variance))
-
-
-def _affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """A chain of per-channel operations as BatchNorm values over mean 0 and variance 1.
-
-    `scale` is gamma, `shift` is beta. `mean` is the moving mean that has the effect of the shift, for a
-    BatchNorm without beta; `variance` the moving variance that has the effect of the scale, for one without
-    gamma: NaN where the scale is not positive, as none has that effect.
-    """
-    scale, shift = _scale_and_shift(arrays, parameters["ops"])
-    epsilon = float(parameters["epsilon"])
-    match parameters["value"]:
-        case "mean":
-            return np.asarray(-shift / scale)
-        case "variance":
-            is_positive = scale > 0
-            divisor = np.where(is_positive, scale, 1)
-            return np.where(is_positive, 1 / divisor**2 - epsilon, np.nan)
-        case "scale":
-            return np.asarray(scale * np.sqrt(1 + epsilon))
-    return shift
-
-
-def _scale_and_shift(arrays: Sequence[Array], operations: Sequence[str]) -> tuple[Array, Array]:
-    scale: Array = np.ones(arrays[0].size)
-    shift: Array = np.zeros(arrays[0].size)
-    for operation, array in zip(operations, arrays, strict=True):
-        value = array.astype(np.float64).reshape(-1)
-        match operation:
-            case "multiply":
-                scale, shift = scale * value, shift * value
-            case "divide":
-                scale, shift = scale / value, shift / value
-            case "subtract":
-                shift = shift - value
-            case _:
-                shift = shift + value
-    return scale, shift
-
-
-def _standard_deviation(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Keras 1 stored `running_std`, which already is a variance; other writers stored a real deviation."""
-    return np.square(arrays[0].astype(np.float64))
 
 
 def _flip(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
@@ -332,13 +242,13 @@ def _is_inner_bitwise(parameters: Mapping[str, Any]) -> bool:
 TRANSFORMS: dict[str, Transform] = {
     "constant": _constant,
     "gates": _gates,
-    "gate-bias": _gate_bias,
+    "gate-bias": gate_bias,
     "select": _select,
     "cudnn": _cudnn,
     "rows": _rows,
-    "affine": _affine,
-    "batchnorm-gamma": _batchnorm_gamma,
-    "square": _standard_deviation,
+    "affine": affine,
+    "batchnorm-gamma": batchnorm_gamma,
+    "square": squared,
     "flip": _flip,
     "concatenate": _concatenate,
     "split": _split,
