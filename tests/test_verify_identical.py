@@ -32,5 +32,5 @@ def test_what_is_identical_is_counted(tmp_path: Path) -> None:
     assert same.verification.evidence["tensors"] == {"identical": 4, "matched": 4, "total": 4}
     assert differing.verification.evidence["tensors"] == {"identical": 3, "matched": 4, "total": 4}
     text = renderer("text")(differing.to_json())
-    assert "3 of the target's 4 tensors are identical" in text
+    assert "3 of 4 tensors identical" in text
     assert "copied" not in text

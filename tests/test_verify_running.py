@@ -158,6 +158,7 @@ def test_an_attribute_that_differs_ends_no_comparison(tmp_path: Path) -> None:
         tmp_path / "t.keras",
         output=tmp_path / "o.keras",
         map={"a": "b", "b": "a"},
+        on_fail="return",
     )
     assert report.verdict == "fail"
     assert {"WB401", "WB403"} <= {f.code for f in report.findings}
