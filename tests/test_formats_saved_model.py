@@ -38,6 +38,10 @@ def described(graph: LayerGraph) -> list[Any]:
     ]
 
 
+# Its metadata does not say where the class of a wrapped layer lives, which the .h5 says.
+ONLY_SAVED = {"keras2_recurrent": ("WB102",)}
+
+
 @pytest.mark.parametrize("name", WITH_H5)
 def test_as_the_h5_of_the_same_model(name: str) -> None:
     saved, h5 = formats.read(FIXTURES / name), formats.read(FIXTURES / f"{name}.h5")
@@ -49,7 +53,8 @@ def test_as_the_h5_of_the_same_model(name: str) -> None:
         h5.outputs,
         True,
     )
-    assert {f.code for f in saved.findings} == {f.code for f in h5.findings}
+    of_saved, of_h5 = ([f.code for f in graph.findings] for graph in (saved, h5))
+    assert of_saved == [*ONLY_SAVED.get(name, ()), *of_h5]
     assert all(np.array_equal(a.load(), b.load()) for a, b in zip(saved.tensors, h5.tensors, strict=True))
 
 
