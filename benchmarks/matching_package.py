@@ -24,10 +24,10 @@ from measuring import Row, finish
 from package_cases import Case, cases
 from state_dicts import Shapes, graph, keras_state, torch_state
 
+from weightbridge.boundary.options import Options
 from weightbridge.cli.entry import COLLECT_EVERY
 from weightbridge.matching import match
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Options
 
 PACKAGE = "weightbridge==0.0.4"
 BLOCKS = (111, 1_111, 11_111)  # 1,002, 10,002 and 100,002 tensors

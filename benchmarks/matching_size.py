@@ -9,11 +9,11 @@ from types import MappingProxyType
 
 from measuring import Row, finish
 
+from weightbridge.boundary.options import Options
 from weightbridge.cli.entry import COLLECT_EVERY
 from weightbridge.matching import match
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 from weightbridge.planning.make import make_plan
 
 SIZES = (1_000, 10_000)

@@ -10,12 +10,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from weightbridge.diagnostics import finding
-from weightbridge.options import Options
+from weightbridge.boundary.options import Options
+from weightbridge.errors.diagnostics import finding
 from weightbridge.plan import Plan, Step, Unused
 from weightbridge.report.values import ModelSummary, Report
 from weightbridge.report.verdict import judge
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 
 # Terminal codes, a bidi override, a line separator, NUL, a lone surrogate, and what Markdown, HTML, XML and
 # DOT act on.

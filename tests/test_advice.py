@@ -15,7 +15,7 @@ from torch_files import held, zip_file
 
 import weightbridge as wb
 from weightbridge.cli.check import command
-from weightbridge.diagnostics import Finding
+from weightbridge.errors.diagnostics import Finding
 
 OPTION = re.compile(r"--[a-z][a-z-]*(?: '[^']*'| (?:none|same|weights)\b)?")
 Pair = tuple[Path, Path]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from weightbridge import read
+from weightbridge.boundary.options import Options
 from weightbridge.matching import match
-from weightbridge.options import Options
 from weightbridge.planning.make import make_plan
 
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"

@@ -13,9 +13,9 @@ import pytest
 
 import weightbridge as wb
 from weightbridge import formats
+from weightbridge.boundary.options import Options
 from weightbridge.cli import main
 from weightbridge.commands.prepare import prepare
-from weightbridge.options import Options
 from weightbridge.transfer.execute import Ledger, values
 
 SURE = 0.9  # above it a mapping is claimed

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 import pytest
 
+from weightbridge.boundary.options import Options, silent
 from weightbridge.cli import progress
 from weightbridge.cli.installation import refuse_other_project
 from weightbridge.cli.options import options_from
 from weightbridge.cli.parsing import Request, arguments, pair, requests
 from weightbridge.cli.writing import check_writable, write_atomically
 from weightbridge.errors import OutputError, UsageError
-from weightbridge.options import Options, silent
 
 
 @pytest.mark.parametrize(

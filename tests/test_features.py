@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from weightbridge import WeightbridgeError
+from weightbridge.boundary.options import Options
 from weightbridge.commands.features import features, features_report
 from weightbridge.errors import OutputError, RunError, Unsupported, UsageError
-from weightbridge.options import Options
 
 pytestmark = [
     pytest.mark.framework,

@@ -11,8 +11,8 @@ import pytest
 from torch_files import SYSTEM, Call, Named, dumps, held, legacy_file, rebuilt, storage, tensor, zip_file
 
 from weightbridge import formats
-from weightbridge.diagnostics import Finding
 from weightbridge.errors import MissingFile, Unsupported, UsageError
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.templates import template_of
 from weightbridge.model.graph import LayerGraph
 

@@ -14,7 +14,7 @@ from keras_files import dense_config, dense_groups, layer, source, write_keras, 
 from onnx_samples import model, saved, values
 
 import weightbridge as wb
-from weightbridge.files import write_text
+from weightbridge.boundary.files import write_text
 from weightbridge.formats.containers import whole
 from weightbridge.formats.hdf5.read import read_tree
 

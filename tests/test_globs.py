@@ -2,8 +2,8 @@
 
 import pytest
 
+from weightbridge.boundary.globs import glob, mapped, met
 from weightbridge.errors import UsageError
-from weightbridge.globs import glob, mapped, met
 
 
 @pytest.mark.parametrize(

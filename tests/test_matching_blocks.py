@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
+from weightbridge.boundary.options import Options
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Match, Matching
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 from weightbridge.rules.names import function_of
 from weightbridge.rules.words import words
 

@@ -11,12 +11,12 @@ from keras_files import numbers, write_legacy
 from tensorflow_files import named
 
 from weightbridge import formats
+from weightbridge.boundary.options import Options
 from weightbridge.matching import match
 from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 
 WIDTH, HEADS, BLOCKS = 12, 3, 2
 SIZE = WIDTH // HEADS

@@ -4,11 +4,11 @@ from itertools import product
 
 import pytest
 
+from weightbridge.boundary.options import Options
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 
 ROLES = {
     "keras": {r: r for r in ("gamma", "beta", "moving_mean", "moving_variance")},

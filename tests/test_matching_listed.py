@@ -9,11 +9,11 @@ from itertools import pairwise
 
 import pytest
 
+from weightbridge.boundary.options import Options
 from weightbridge.formats.tensorflow.checkpoint.file import order_of
 from weightbridge.matching.match import match
 from weightbridge.model.graph import Edge, Layer, LayerGraph, Order
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 
 WIDTH, HEADS, BLOCKS = 8, 2, 3
 SURE = 0.9

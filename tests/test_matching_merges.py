@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from weightbridge.boundary.options import Options
 from weightbridge.matching import match
 from weightbridge.matching.units.reduce import reduce
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
-from weightbridge.options import Options
 
 Edges = list[tuple[str, str]]
 

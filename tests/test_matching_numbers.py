@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from weightbridge.boundary.options import Options
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 
 Shapes = Mapping[str, tuple[int, ...]]
 SURE = 0.9

@@ -6,12 +6,12 @@ from weakref import WeakSet
 
 import pytest
 
+from weightbridge.boundary.options import Options
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 from weightbridge.rules.names import failing_name_cases, name_rules
 from weightbridge.rules.words import words
 

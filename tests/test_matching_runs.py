@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from weightbridge.boundary.options import Options
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import LayerGraph, Order
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 
 Shapes = dict[str, tuple[int, ...]]
 KINDS = "eecacaca"  # an expansion, a convolution, an attention

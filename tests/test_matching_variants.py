@@ -5,12 +5,12 @@ Experts in any order, further norms, vectors beside shared tables.
 
 from collections.abc import Iterable, Mapping
 
+from weightbridge.boundary.options import Options
 from weightbridge.formats.state_dicts import StateDict, graph_of
 from weightbridge.matching.match import match
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 
 Shapes = Mapping[str, tuple[int, ...]]
 SURE, EXPERTS, WIDTH = 0.9, 11, 16

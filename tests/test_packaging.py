@@ -73,8 +73,8 @@ def test_the_wheel_holds_what_runs(built: Path) -> None:
     for name in (
         "weightbridge/py.typed",
         "weightbridge/report/schema.json",
-        "weightbridge/data/digits.npz",
-        "weightbridge/data/README.md",
+        "weightbridge/commands/data/digits.npz",
+        "weightbridge/commands/data/README.md",
     ):
         assert name in names
     assert any(name.endswith("licenses/LICENSE") for name in names)

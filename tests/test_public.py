@@ -77,7 +77,7 @@ def test_functions_take_what_their_commands_take(name: str) -> None:
     from inspect import Parameter, signature
 
     import weightbridge as wb
-    from weightbridge.options import Options
+    from weightbridge.boundary.options import Options
 
     parameters = signature(getattr(wb, name)).parameters
     assert Parameter.VAR_KEYWORD not in {p.kind for p in parameters.values()}

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from report_samples import HOSTILE, hostile, sample
 
-from weightbridge.diagnostics import CODES, finding
+from weightbridge.errors.diagnostics import CODES, finding
 from weightbridge.plan.file import dumps
 from weightbridge.report.render.renderers import renderer
 from weightbridge.report.values import ModelSummary, Report

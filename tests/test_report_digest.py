@@ -22,10 +22,10 @@ from report_samples import hostile, sample, step, write_keras
 from test_advice import architectures, classes, gated, misfit, new_head, one_of_two, surplus
 
 import weightbridge as wb
+from weightbridge.boundary.globs import glob, met
 from weightbridge.cli import main
 from weightbridge.cli.group import COMMANDS
-from weightbridge.diagnostics import CODES, finding
-from weightbridge.globs import glob, met
+from weightbridge.errors.diagnostics import CODES, finding
 from weightbridge.plan import Plan, Unused
 from weightbridge.report.digest import digest
 from weightbridge.report.digest.globs import fewest
@@ -34,7 +34,7 @@ from weightbridge.report.render.json import render as json_text
 from weightbridge.report.render.renderers import RENDERERS, renderer
 from weightbridge.report.render.text import render
 from weightbridge.report.values import ModelSummary, Report
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 
 FIRST = re.compile(r"^(PASS|WARN|FAIL|INCONCLUSIVE|VACUOUS|ERROR) \w+ +(.+)$")
 COUNT = re.compile(r"([\d,]+) (error|warning|note)s?")

@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from weightbridge.diagnostics import CODES
+from weightbridge.errors.diagnostics import CODES
 from weightbridge.report.explain import EXPLANATIONS, explain
 
 

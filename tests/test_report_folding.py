@@ -2,7 +2,7 @@
 
 import pytest
 
-from weightbridge.globs import glob
+from weightbridge.boundary.globs import glob
 from weightbridge.report.digest.folding import Row, fold
 
 

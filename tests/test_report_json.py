@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from report_samples import graph, hostile, layer, sample, step, tensor
 
-from weightbridge.diagnostics import finding
+from weightbridge.errors.diagnostics import finding
 from weightbridge.plan import Plan, Unused
 from weightbridge.report.document import plain
 from weightbridge.report.render.json import render
 from weightbridge.report.values import Report
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 
 SCHEMA = json.loads(files("weightbridge.report").joinpath("schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -145,7 +145,7 @@ def test_numbers_that_are_not_finite_become_null() -> None:
 
 
 def test_fingerprints_are_unique_and_know_no_numbers() -> None:
-    from weightbridge.diagnostics import finding, fingerprints
+    from weightbridge.errors.diagnostics import finding, fingerprints
 
     def at(message: str, about: str = "") -> str:
         found = (

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from weightbridge.boundary.options import Options
 from weightbridge.errors import UsageError
-from weightbridge.options import Options
 from weightbridge.report.policy import Policy, load_policy, with_policy
 
 

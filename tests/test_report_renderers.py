@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from report_samples import HOSTILE, graph, hostile, layer, sample, step
 
-from weightbridge.diagnostics import finding
+from weightbridge.boundary.globs import glob
+from weightbridge.boundary.options import Options
 from weightbridge.errors import UsageError
-from weightbridge.globs import glob
-from weightbridge.options import Options
+from weightbridge.errors.diagnostics import finding
 from weightbridge.plan import Plan, Unused
 from weightbridge.report.render.renderers import RENDERERS, renderer
 from weightbridge.report.render.text import render_on
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIXES = {

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 from report_samples import step
 
-from weightbridge.diagnostics import Finding, Severity, finding, with_severity
+from weightbridge.boundary.options import FailOn, Options
 from weightbridge.errors import Corrupt, OutputError, RunError, UsageError, WeightbridgeError
-from weightbridge.options import FailOn, Options
+from weightbridge.errors.diagnostics import Finding, Severity, finding, with_severity
 from weightbridge.plan import Plan
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import failed, judge, verdict_of
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 
 
 def found(*codes: str) -> tuple[Finding, ...]:

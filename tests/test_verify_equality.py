@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from runners import Network, network, precise
 
-from weightbridge.diagnostics import Finding
 from weightbridge.errors import RunError, Unsupported
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.report.verdict import verdict_of
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 from weightbridge.verify import Control, Setup, equality, seed_of
 
 SAME = network()

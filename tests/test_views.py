@@ -15,7 +15,7 @@ import pytest
 from report_samples import HOSTILE, graph, hostile, layer, tensor
 from test_views_layout import chain, residual
 
-from weightbridge.diagnostics import CODES
+from weightbridge.errors.diagnostics import CODES
 from weightbridge.model.graph import Edge, Excluded, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.report.document import plain

@@ -6,9 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
-from weightbridge.checked import path_of
+from weightbridge.boundary.checked import path_of
+from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Progress
 from weightbridge.errors import UsageError
-from weightbridge.options import Adapt, Evidence, FailOn, Options, Progress
 from weightbridge.plan import Plan
 
 

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 
 from weightbridge import formats
 from weightbridge.api.arguments import arguments, choice, make_options
-from weightbridge.checked import path_of, public
+from weightbridge.boundary.checked import path_of, public
+from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Progress, silent
 from weightbridge.commands.check import check as check_command
 from weightbridge.commands.inspect import inspect as inspect_command
 from weightbridge.commands.live import transfer_live
@@ -18,7 +19,6 @@ from weightbridge.commands.transfer import transfer as transfer_command
 from weightbridge.commands.verify import verify as verify_command
 from weightbridge.errors import UsageError
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Adapt, Evidence, FailOn, Options, Progress, silent
 from weightbridge.plan import Plan
 from weightbridge.report.values import Report
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
+from weightbridge.boundary.options import Options
 from weightbridge.cli.console import complain, show
 from weightbridge.cli.options import REPORTING, with_options
 from weightbridge.cli.running import run
 from weightbridge.commands import demo
-from weightbridge.options import Options
 from weightbridge.report.values import Report
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
+from weightbridge.boundary.options import Options
 from weightbridge.cli.console import show
 from weightbridge.cli.options import FILE, REPORTING, SOURCE_ARGUMENTS, with_options
 from weightbridge.cli.running import TEXT, run
 from weightbridge.cli.writing import check_writable, write_atomically
 from weightbridge.commands.inspect import inspect
-from weightbridge.options import Options
 from weightbridge.report.values import Report
 
 VIEWS: dict[str, str] = {

@@ -6,8 +6,8 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Progress, silent
 from weightbridge.cli import parsing
-from weightbridge.options import Adapt, Evidence, FailOn, Options, Progress, silent
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]

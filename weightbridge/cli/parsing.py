@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from weightbridge.diagnostics import CODES
-from weightbridge.files import real_path
+from weightbridge.boundary.files import real_path
+from weightbridge.errors.diagnostics import CODES
 from weightbridge.report.render.renderers import RENDERERS
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from weightbridge.options import Progress, silent
+from weightbridge.boundary.options import Progress, silent
 from weightbridge.report.escape import visible
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
+from weightbridge.boundary.options import Options
 from weightbridge.cli.options import FILE, REPORTING, with_options
 from weightbridge.cli.running import run
-from weightbridge.options import Options
 from weightbridge.report.load import load_report
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge

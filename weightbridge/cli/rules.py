@@ -7,8 +7,8 @@ import click
 from weightbridge.cli.console import complain, show
 from weightbridge.cli.options import FILE
 from weightbridge.commands.rules import RuleFile, rule_files, tested
-from weightbridge.diagnostics import CODES
 from weightbridge.errors import UsageError
+from weightbridge.errors.diagnostics import CODES
 from weightbridge.report.escape import visible
 from weightbridge.report.explain import explain
 

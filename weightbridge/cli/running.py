@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from weightbridge.boundary.options import Options
 from weightbridge.cli.console import complain, show
 from weightbridge.cli.options import options_from
 from weightbridge.cli.parsing import Request, detail, requests
 from weightbridge.cli.progress import progress_bar
 from weightbridge.cli.writing import check_writable, write_atomically
 from weightbridge.errors import OutputError, UsageError, WeightbridgeError
-from weightbridge.options import Options
 from weightbridge.report.render.renderers import renderer
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import failed

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from errno import EISDIR
 from pathlib import Path
 
+from weightbridge.boundary.files import beside, real_path, replaced
 from weightbridge.errors import OutputError, UsageError
-from weightbridge.files import beside, real_path, replaced
 
 
 def check_writable(path: Path, models: Iterable[str]) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from weightbridge.boundary.options import Options
 from weightbridge.commands.prepare import prepare
 from weightbridge.commands.reporting import judged
-from weightbridge.options import Options
 from weightbridge.report.values import Report
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from weightbridge.diagnostics import Finding
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.plan import Plan, Step
+from weightbridge.report.verification import Verification
 from weightbridge.transfer.write import Written
-from weightbridge.verification import Verification
 
 NOT_RUN = "--no-verify: no model was run"
 EXACT = frozenset({"bitwise", "preserving"})

@@ -11,11 +11,11 @@ from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from weightbridge.boundary.options import Options
 from weightbridge.commands.demo_digits import Digits, digits, few, linear_head
 from weightbridge.commands.transfer import transfer
 from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Array
-from weightbridge.options import Options
 from weightbridge.report.values import Report
 
 SEEDS = (0, 1, 2)

@@ -24,7 +24,7 @@ class Digits:
 def digits(seed: int = 0) -> Digits:
     """The embedded images, shuffled by the seed and split; data/README.md says where they come from."""
     with (
-        files("weightbridge").joinpath("data/digits.npz").open("rb") as file,
+        files("weightbridge").joinpath("commands/data/digits.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as stored,
     ):
         images, labels = stored["images"], stored["labels"]

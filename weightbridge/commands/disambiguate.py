@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge import formats
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.boundary.options import Options
 from weightbridge.errors import ModelError, RunError
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Options
 from weightbridge.plan import Plan, Question
 from weightbridge.planning.ambiguities import asked
 from weightbridge.planning.questions import answered, layer_of

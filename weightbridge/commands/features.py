@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge import formats
-from weightbridge.checked import path_of, public
+from weightbridge.boundary.checked import path_of, public
+from weightbridge.boundary.options import Options
 from weightbridge.commands.reporting import summary
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors import Unsupported
 from weightbridge.formats.frameworks import framework_module
-from weightbridge.options import Options
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 from weightbridge.transfer.stage import check_output, publish, staged

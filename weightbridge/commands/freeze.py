@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from weightbridge.checked import public
+from weightbridge.boundary.checked import public
 from weightbridge.errors import PlanError
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.graph import Layer

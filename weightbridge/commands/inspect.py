@@ -3,9 +3,9 @@
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.boundary.options import Options
 from weightbridge.commands.reporting import summary
 from weightbridge.commands.rules import rules_of
-from weightbridge.options import Options
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 from weightbridge.views.json import graph_to_json

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import live_candidate
 from weightbridge.commands.claims import NOT_RUN
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
@@ -14,13 +15,12 @@ from weightbridge.commands.reporting import is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Options
 from weightbridge.planning.hashes import with_content
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
+from weightbridge.report.verification import Verification
 from weightbridge.transfer.execute import Ledger, values
 from weightbridge.transfer.write import Written, digest_texts, digested, read_back
-from weightbridge.verification import Verification
 
 
 def transfer_live(source: Any, model: Any, options: Options) -> Report:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.files import write_text
+from weightbridge.boundary.options import Options
 from weightbridge.commands.prepare import measured, prepare
 from weightbridge.commands.reporting import judged
-from weightbridge.files import write_text
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.planning.mapping_text import mapping_of
 from weightbridge.report.values import Report

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.boundary.options import Options
 from weightbridge.commands.reading import said_of_both
 from weightbridge.commands.rules import rules_of
-from weightbridge.diagnostics import Finding
 from weightbridge.errors import UsageError
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching import check_map, match
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.planning.declared import check_carried_out, check_globs, declared
 from weightbridge.planning.findings import unexplained

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import Candidate, controls
 from weightbridge.commands.claims import claims_equality, evidence_of, hints_of, unproven
-from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Options
 from weightbridge.plan import Plan
+from weightbridge.report.verification import Verification
 from weightbridge.transfer.write import Written
-from weightbridge.verification import Verification
 from weightbridge.verify import Setup, equality, health, seed_of
 
 Proof = tuple[Verification, tuple[Finding, ...]]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from weightbridge.diagnostics import Finding, with_severity
+from weightbridge.errors.diagnostics import Finding, with_severity
 from weightbridge.matching import changed, with_older_activations
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan

@@ -1,11 +1,11 @@
 """The report of a command: the summaries of its models, its findings under the policy, the verdict."""
 
+from weightbridge.boundary.options import Options
 from weightbridge.commands.prepare import Prepared
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Options
 from weightbridge.report.values import ModelSummary, Report
 from weightbridge.report.verdict import judge
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 from weightbridge.views.compact import compact
 
 

@@ -8,18 +8,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.boundary.options import Options
 from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.reporting import is_wanted, judged
 from weightbridge.commands.rules import rules_of
-from weightbridge.diagnostics import Finding
-from weightbridge.options import Options
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.planning.hashes import content_meanwhile
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
+from weightbridge.report.verification import Verification
 from weightbridge.transfer.stage import check_output, publish, staged
 from weightbridge.transfer.write import Written, write
-from weightbridge.verification import Verification
 
 
 def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.options import Options
 from weightbridge.commands.prepare import prepare
 from weightbridge.commands.prove import prove_pair
 from weightbridge.commands.reading import said_when_run
 from weightbridge.commands.reporting import judged
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Options
 from weightbridge.plan import Plan
 from weightbridge.planning.hashes import with_content
 from weightbridge.report.values import Report

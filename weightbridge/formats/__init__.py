@@ -6,8 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import Corrupt, ModelError, Unsupported, UsageError
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing.content import sniff

@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
-from weightbridge.diagnostics import Finding
-from weightbridge.globs import mapped
+from weightbridge.boundary.globs import mapped
+from weightbridge.boundary.options import Options
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching.context import Context
 from weightbridge.matching.counted import without_counted
 from weightbridge.matching.differences.functions import differences, is_variant, said
@@ -45,7 +46,6 @@ from weightbridge.matching.uses.by_uses import by_uses
 from weightbridge.matching.values import LayerPair, Match, Matching
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.vocabulary import AFFINE
-from weightbridge.options import Options
 from weightbridge.rules.layouts import load_rules
 from weightbridge.rules.mappings import load_mappings
 

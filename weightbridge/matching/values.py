@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from weightbridge.diagnostics import Finding
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching.confidence import CERTAIN, is_claimed
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from weightbridge.diagnostics import Finding
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.model.tensors import Tensor
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from weightbridge.checked import path_of
+from weightbridge.boundary.checked import path_of
 from weightbridge.plan.values import (
     Choice,
     Contract,
@@ -47,7 +47,7 @@ class Plan:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the JSON lockfile, whole or not at all."""
-        from weightbridge.files import write_text  # making a plan can do without the file format
+        from weightbridge.boundary.files import write_text  # making a plan can do without the file format
         from weightbridge.plan.file import dumps
 
         write_text(path_of("path", path), dumps(self), overwrite=overwrite)

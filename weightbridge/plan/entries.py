@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any, get_args
 
-from weightbridge.checked import (
+from weightbridge.boundary.checked import (
     Check,
     is_count,
     is_finite,

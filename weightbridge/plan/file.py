@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weightbridge.checked import strict_json
+from weightbridge.boundary.checked import strict_json
 from weightbridge.errors import PlanError
 from weightbridge.plan.answers import answered
 from weightbridge.plan.entries import (

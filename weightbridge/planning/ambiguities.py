@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os.path import commonprefix
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import is_claimed
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Choice, Question, Step

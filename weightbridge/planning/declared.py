@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from weightbridge.diagnostics import Finding, listed
+from weightbridge.boundary.globs import mapped, met, near
+from weightbridge.boundary.options import Options
 from weightbridge.errors import UsageError
-from weightbridge.globs import mapped, met, near
+from weightbridge.errors.diagnostics import Finding, listed
 from weightbridge.matching import LISTED, names_of
 from weightbridge.model.graph import LayerGraph
-from weightbridge.options import Options
 from weightbridge.plan import Plan, Step
 
 OTHER_ARCHITECTURE = "WB309"

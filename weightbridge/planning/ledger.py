@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from weightbridge.diagnostics import Finding, finding, listed
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Step
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 from itertools import filterfalse
 
 from weightbridge.adapters.propose.values import Proposal
-from weightbridge.diagnostics import Finding
+from weightbridge.boundary.options import Options
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching import Match, Matching
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
-from weightbridge.options import Options
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
 from weightbridge.planning.ambiguities import ambiguities, without_asked
 from weightbridge.planning.declared import declared

@@ -13,7 +13,7 @@ from einops import EinopsError
 
 from weightbridge import transforms
 from weightbridge.adapters.apply.arithmetic import ADAPTERS, apply
-from weightbridge.checked import objects, whole_numbers
+from weightbridge.boundary.checked import objects, whole_numbers
 from weightbridge.model.axes import solve
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 from weightbridge.plan import Plan, Step, is_written

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from os.path import commonprefix
 
-from weightbridge.globs import glob
+from weightbridge.boundary.globs import glob
 from weightbridge.model.graph import LayerGraph
 
 LONGEST = 400  # signs of a glob that is still an advice

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from weightbridge.adapters.apply.arithmetic import ADAPTERS
-from weightbridge.checked import listed
+from weightbridge.boundary.checked import listed
 from weightbridge.errors import PlanError, RuleError
 from weightbridge.formats.hashing import content_hash
 from weightbridge.model.axes import parse

@@ -5,7 +5,7 @@ from math import prod
 
 import numpy as np
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.model.vocabulary import RECURRENT

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from weightbridge.options import Options
+from weightbridge.boundary.options import Options
 
 Json = Mapping[str, Any]
 # In this order; those that this version's Options has not are left out.

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from weightbridge.diagnostics import Finding, fingerprints, sorted_findings
+from weightbridge.errors.diagnostics import Finding, fingerprints, sorted_findings
 from weightbridge.plan import Plan, Step
 from weightbridge.report.coverage import coverage
 from weightbridge.report.graphs import NO_GRAPH, located

@@ -4,7 +4,7 @@ import tomllib
 from functools import lru_cache
 from pathlib import Path
 
-from weightbridge.diagnostics import CODES
+from weightbridge.errors.diagnostics import CODES
 
 EXPLANATIONS = Path(__file__).with_name("explanations.toml")
 

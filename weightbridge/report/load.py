@@ -5,13 +5,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from weightbridge.checked import listed, strict_json
-from weightbridge.diagnostics import Finding
+from weightbridge.boundary.checked import listed, strict_json
 from weightbridge.errors import UsageError
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.plan import Plan, Step, Unused
 from weightbridge.report.validation import problems
 from weightbridge.report.values import EXIT_CODES, ModelSummary, Report
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 
 FIX = "Give a file that --report json=PATH wrote"
 

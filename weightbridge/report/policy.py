@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from weightbridge.diagnostics import CODES, Finding, Severity
+from weightbridge.boundary.options import FailOn, Options, PolicySeverity
 from weightbridge.errors import UsageError
-from weightbridge.options import FailOn, Options, PolicySeverity
+from weightbridge.errors.diagnostics import CODES, Finding, Severity
 
 SEVERITIES: tuple[PolicySeverity, ...] = (*get_args(Severity), "off")
 FAIL_ON: tuple[FailOn, ...] = get_args(FailOn)

@@ -6,7 +6,7 @@ A JSON Schema library would be one more dependency.
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from weightbridge.checked import (
+from weightbridge.boundary.checked import (
     Check,
     is_count,
     is_flag,
@@ -20,8 +20,8 @@ from weightbridge.checked import (
     or_null,
     unfit_keys,
 )
-from weightbridge.diagnostics import CODES, Severity
-from weightbridge.options import FailOn
+from weightbridge.boundary.options import FailOn
+from weightbridge.errors.diagnostics import CODES, Severity
 from weightbridge.plan import Contract, Kind, UnusedReason
 from weightbridge.report.document import SCHEMA_VERSION
 from weightbridge.report.values import Verdict

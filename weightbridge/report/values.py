@@ -6,12 +6,12 @@ from html import escape
 from importlib import import_module
 from typing import Any, Literal
 
-from weightbridge.diagnostics import Finding
 from weightbridge.errors import VerdictError
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.plan import Plan
 from weightbridge.report.coverage import Coverage, coverage
 from weightbridge.report.document import HEAD, finding_entries, plain, plan_entries, summary_entry
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 
 SHOWN = 5  # findings in the message of an error
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]

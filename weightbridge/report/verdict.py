@@ -6,15 +6,15 @@ error > fail > vacuous > inconclusive > warn > pass
 from collections.abc import Sequence
 from dataclasses import replace
 
-from weightbridge.diagnostics import CODES, SEVERITIES, Finding, finding, sorted_findings
+from weightbridge.boundary.options import FailOn, Options
 from weightbridge.errors import WeightbridgeError
-from weightbridge.options import FailOn, Options
+from weightbridge.errors.diagnostics import CODES, SEVERITIES, Finding, finding, sorted_findings
 from weightbridge.report.asked import asked_again, judged_as_before
 from weightbridge.report.coverage import Coverage, coverage
 from weightbridge.report.policy import with_policy, with_severities
 from weightbridge.report.values import EXIT_CODES, Report, Verdict
+from weightbridge.report.verification import Verification
 from weightbridge.report.words import percent
-from weightbridge.verification import Verification
 
 NOT_RUN = Verification()
 ORDER: tuple[Verdict, ...] = ("error", "fail", "vacuous", "inconclusive", "warn", "pass")

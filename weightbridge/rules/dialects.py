@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from weightbridge.diagnostics import CODES
+from weightbridge.errors.diagnostics import CODES
 from weightbridge.rules.folders import Folders, rules_folder
 from weightbridge.rules.reading import (
     Table,

@@ -11,11 +11,11 @@ import numpy as np
 from einops import EinopsError
 
 from weightbridge import transforms
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.boundary.options import Progress, silent
 from weightbridge.errors import Corrupt
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
-from weightbridge.options import Progress, silent
 from weightbridge.plan import Plan, Step, is_written
 
 

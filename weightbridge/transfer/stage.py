@@ -6,8 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.files import beside, real_path, sync
 from weightbridge.errors import OutputError, UsageError
-from weightbridge.files import beside, real_path, sync
 
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5", ".onnx", ".safetensors")
 ANOTHER = "choose another OUTPUT"

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from weightbridge import formats
-from weightbridge.diagnostics import Finding
+from weightbridge.boundary.files import sync
+from weightbridge.boundary.options import Progress, silent
 from weightbridge.errors import OutputError
-from weightbridge.files import sync
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
-from weightbridge.options import Progress, silent
 from weightbridge.plan import Plan
 from weightbridge.transfer.execute import Ledger, values
 

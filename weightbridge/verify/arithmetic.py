@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from weightbridge.diagnostics import Finding, finding, with_severity
 from weightbridge.errors import ModelError, RunError
+from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.formats.running import ULPS, Adjustable, Change, Precision, Runner
 from weightbridge.model.tensors import Array, dtype_of
 from weightbridge.verify.values import Setup

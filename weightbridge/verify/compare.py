@@ -8,7 +8,7 @@ from math import inf, sqrt
 
 import numpy as np
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.tensors import Array
 from weightbridge.verify.values import Comparison, K, Status
 

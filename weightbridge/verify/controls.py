@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import ModelError, RunError
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.tensors import Array
 from weightbridge.verify.floor import Expected, Run
 from weightbridge.verify.pairing import aligned

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import RunError
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.running import Runner
 from weightbridge.model.tensors import Array
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 from weightbridge.verify.arithmetic import (
     Build,
     Runners,

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.running import Observable, Runner
 from weightbridge.model.tensors import Array
-from weightbridge.verification import Verification
+from weightbridge.report.verification import Verification
 from weightbridge.verify.floor import LEAST, Expected
 from weightbridge.verify.power import is_constant
 from weightbridge.verify.session import Session, fed, prepare, running

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.verify.compare import finding_of
 from weightbridge.verify.floor import Expected
 from weightbridge.verify.session import Session

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.tensors import Array
 from weightbridge.verify.compare import limit_of
 from weightbridge.verify.floor import Expected

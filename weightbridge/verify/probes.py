@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from weightbridge.boundary.options import Evidence
 from weightbridge.model.tensors import Array, dtype_of
-from weightbridge.options import Evidence
 from weightbridge.verify.pairing import InputPair
 from weightbridge.verify.samples import read_samples
 from weightbridge.verify.values import Probe

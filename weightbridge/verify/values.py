@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from weightbridge.boundary.options import Evidence
 from weightbridge.formats.running import Runner
 from weightbridge.model.tensors import Array
-from weightbridge.options import Evidence
 
 Status = Literal["equal", "differs", "non-finite", "zero-energy", "ill-conditioned"]
 K = 8.0

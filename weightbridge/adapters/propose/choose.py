@@ -10,11 +10,11 @@ from weightbridge.adapters.propose.same_kind import propose_same_kind
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.adapters.propose.widths import Widths, is_explained, source_widths
+from weightbridge.boundary.options import Adapt
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
-from weightbridge.options import Adapt
 
 # Below this share of layers that correspond, on the side that is explained better, two networks are different
 # architectures. Members of one family that differ in width, depth, kernel, head or input size measure 0.8 and

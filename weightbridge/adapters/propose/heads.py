@@ -9,7 +9,7 @@ from weightbridge.adapters.propose.groups import Groups
 from weightbridge.adapters.propose.layer_channels import activation_of
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.widths import Widths
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import COPIES, DENSE, POOLS, RESHAPES
 

@@ -6,7 +6,7 @@ Per layer where few lose something, in one finding where many do.
 from collections.abc import Sequence
 
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.plan import Step
 
 APART = 5  # layers with a finding of their own; more are told in one, or the report drowns in them

@@ -2,7 +2,7 @@
 
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.values import Proposal
-from weightbridge.diagnostics import finding
+from weightbridge.errors.diagnostics import finding
 
 Share = tuple[int, int, float]  # how many of how many layers, and as a fraction
 OTHER_SOURCE = "give a source of the target's architecture"

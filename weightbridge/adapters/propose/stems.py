@@ -2,7 +2,7 @@
 
 from weightbridge.adapters.apply.maps import Rule
 from weightbridge.adapters.propose.setting import Partners, Setting
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer
 from weightbridge.model.vocabulary import CONVOLUTIONS, INPUT_SCALING
 from weightbridge.plan import Step

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from weightbridge.diagnostics import Finding
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.plan import Step
 
 OF_PAIRS = frozenset(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.keras.architecture.attributes import attributes
 from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.keras.architecture.details import details

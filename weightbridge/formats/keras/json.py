@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from weightbridge.diagnostics import finding
 from weightbridge.errors import Corrupt, OutputError
+from weightbridge.errors.diagnostics import finding
 from weightbridge.formats.containers import whole
 from weightbridge.formats.keras.architecture.config import parse_json, parse_model
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised

@@ -6,7 +6,7 @@ What all Keras files with an architecture have in common.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from weightbridge.diagnostics import Finding, finding, listed
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.formats.keras.architecture.flow import Flow, Node, flow_of
 from weightbridge.formats.keras.graph import build

@@ -4,8 +4,8 @@ import mmap
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from weightbridge.diagnostics import Finding, finding
 from weightbridge.errors import MissingFile, ModelError, Unsupported
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.onnx.layers import Folded, fold
 from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.parse import parse_model

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 
-from weightbridge.diagnostics import Finding, finding, listed
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.onnx.drafts import constants_inside, inner_constants
 from weightbridge.formats.onnx.layers import Folded
 from weightbridge.formats.onnx.proto import Graph, Model, TensorHeader

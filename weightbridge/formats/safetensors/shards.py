@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from weightbridge.diagnostics import Finding, finding, with_severity
+from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.formats.safetensors.header import Entry, Header, read_header
 from weightbridge.formats.sniffing.folders import INDEXES
 from weightbridge.formats.state_dicts.shard_index import Index, check_names, index_in, is_index, read_index

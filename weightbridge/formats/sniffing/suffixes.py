@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 
 SUFFIXES: dict[str, tuple[str, ...]] = {  # what users call a format; the longest suffix that fits counts
     ".weights.h5": ("keras-weights-h5",),

@@ -5,7 +5,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
-from weightbridge.checked import strict_json
+from weightbridge.boundary.checked import strict_json
 from weightbridge.errors import Corrupt
 from weightbridge.formats.state_dicts.asked import Asked
 from weightbridge.formats.state_dicts.computed.low_rank import LowRank

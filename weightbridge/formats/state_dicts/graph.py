@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.state_dicts.adapter_config import low_rank_of
 from weightbridge.formats.state_dicts.asked import Asked
 from weightbridge.formats.state_dicts.computed import Quantised, computed

@@ -5,7 +5,7 @@ from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
-from weightbridge.checked import strict_json
+from weightbridge.boundary.checked import strict_json
 from weightbridge.model.tensors import Tensor
 
 FILES = ("params.json", "config.json")

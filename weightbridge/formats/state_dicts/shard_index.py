@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ResourceBomb
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.safetensors.header import DAMAGED
 
 LIMIT = 256 << 20  # bytes of JSON

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding, listed
 from weightbridge.errors import Unsupported
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.state_dicts import StateDict
 from weightbridge.formats.torch.pickle import Pickled, refusal
 from weightbridge.formats.torch.state import Left, State, state_of

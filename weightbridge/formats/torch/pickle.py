@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from weightbridge.diagnostics import listed
 from weightbridge.errors import Corrupt, ResourceBomb, UnsafeContent, WeightbridgeError
+from weightbridge.errors.diagnostics import listed
 from weightbridge.formats.torch.globals import is_class, is_dangerous
 from weightbridge.formats.torch.machine import STEP, Machine
 from weightbridge.formats.torch.opcodes import HANDLERS

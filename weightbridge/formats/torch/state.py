@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.errors import UsageError
+from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.torch.purposes import Named, Purpose, chosen_of, copies_among, purpose_of, way_to
 from weightbridge.formats.torch.values import Object
 from weightbridge.formats.torch.walk import Leaf, tensors_in

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isclose
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.differences.between_layers import pools
 from weightbridge.matching.differences.older_activations import is_told_otherwise
 from weightbridge.matching.differences.without_weights import weightless

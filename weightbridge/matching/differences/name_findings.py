@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
-from weightbridge.diagnostics import Finding, finding, listed
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.context import Context, key
 from weightbridge.matching.pairing.names import difference

@@ -6,7 +6,7 @@ A fault only where the target computes today's (WB103).
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding, with_severity
+from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.matching.units.effective_attributes import effective
 from weightbridge.model.activations import KNOWN, OLD_HARD_SIGMOID
 from weightbridge.model.graph import Layer, LayerGraph

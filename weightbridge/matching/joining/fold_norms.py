@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import ASSUMED, CERTAIN
 from weightbridge.matching.context import Context
 from weightbridge.matching.joining.folded_norms import assumed, epsilon_of

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import sqrt
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import ASSUMED
 from weightbridge.matching.context import Context
 from weightbridge.matching.units.units import Unit

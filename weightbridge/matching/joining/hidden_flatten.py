@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isqrt, prod
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import DOUBTFUL, SYMMETRIC
 from weightbridge.matching.context import Context
 from weightbridge.matching.units.flattening import flattened_input, unflattened_output

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from weightbridge.diagnostics import Finding, finding, listed
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import LayerGraph

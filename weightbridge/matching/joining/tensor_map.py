@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from weightbridge.diagnostics import Finding, finding
-from weightbridge.globs import mapped
+from weightbridge.boundary.globs import mapped
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import CERTAIN
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.pairing.by_map import Map

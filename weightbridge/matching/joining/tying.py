@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import SYMMETRIC
 from weightbridge.matching.context import Context, key
 from weightbridge.matching.units.units import Reduced, Unit

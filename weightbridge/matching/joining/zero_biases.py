@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.context import Context
 from weightbridge.matching.joining.folded_norms import constant_match
 from weightbridge.matching.values import LayerPair, Match

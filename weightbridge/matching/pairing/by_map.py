@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping
 
+from weightbridge.boundary.globs import mapped, near
 from weightbridge.errors import UsageError
-from weightbridge.globs import mapped, near
 from weightbridge.matching.confidence import CERTAIN
 from weightbridge.matching.context import Context
 from weightbridge.matching.units.units import Reduced

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from weightbridge.diagnostics import SEVERITIES
+from weightbridge.errors.diagnostics import SEVERITIES
 from weightbridge.report.digest.depth import depth
 from weightbridge.report.digest.groups import groups
 from weightbridge.report.digest.ledger import ledger, used

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from weightbridge.globs import glob
+from weightbridge.boundary.globs import glob
 
 MOST = 12  # in one command
 PARTS, LAYERS = re.compile(r"[^/._]*[/._]?"), re.compile(r"[^/.]*[/.]?")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from weightbridge.diagnostics import SEVERITIES
+from weightbridge.errors.diagnostics import SEVERITIES
 from weightbridge.report.digest.globs import by_first_part
 from weightbridge.report.digest.questions import questions, source_layers
 from weightbridge.report.digest.unmatched import unmatched

@@ -1,6 +1,6 @@
 """The target's tensors that get no source and were not declared fresh: what WB202 speaks of."""
 
-from weightbridge.globs import glob
+from weightbridge.boundary.globs import glob
 from weightbridge.report.digest.values import Json
 
 SPEAKS_OF_ITSELF = frozenset(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from weightbridge.diagnostics import Severity
+from weightbridge.errors.diagnostics import Severity
 
 Json = Mapping[str, Any]
 Share = Literal["exact", "adapted", "fresh", "kept"]

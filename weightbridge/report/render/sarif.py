@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from weightbridge.diagnostics import CODES, SEVERITIES
+from weightbridge.errors.diagnostics import CODES, SEVERITIES
 from weightbridge.report.escape import visible
 from weightbridge.report.explain import explanation
 from weightbridge.report.render.comment import pair_of

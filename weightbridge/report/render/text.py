@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from weightbridge.diagnostics import Severity
+from weightbridge.errors.diagnostics import Severity
 from weightbridge.report.digest import Digest, digest
 from weightbridge.report.escape import visible
 from weightbridge.report.render.findings import findings

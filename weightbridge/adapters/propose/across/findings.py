@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from weightbridge.adapters.propose.across.stages import convolutions
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer
 from weightbridge.model.strides import cumulative_strides
 from weightbridge.plan import Step

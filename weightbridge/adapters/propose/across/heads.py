@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from weightbridge.adapters.propose.groups import channel_groups
 from weightbridge.adapters.propose.heads import WRITERS, head_finding, is_head
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.diagnostics import Finding
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.model.graph import Layer, LayerGraph
 
 

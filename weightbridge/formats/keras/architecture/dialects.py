@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding, listed
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.rules.dialects import Dialect, admits, dialects
 from weightbridge.rules.folders import users

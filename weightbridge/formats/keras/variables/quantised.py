@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from weightbridge.diagnostics import Finding, finding, listed, with_severity
+from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.model.graph import Excluded, Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Computed, Tensor

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from weightbridge.diagnostics import Finding, finding, listed, with_severity
+from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.onnx.layers import Folded
 from weightbridge.formats.onnx.tensors import dtype_name
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from weightbridge.diagnostics import Finding, finding, listed, with_severity
+from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.state_dicts.computed.low_rank import LowRank, is_adapter, low_rank
 from weightbridge.formats.state_dicts.computed.norms import norms
 from weightbridge.formats.state_dicts.computed.recipes import Parts
