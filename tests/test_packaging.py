@@ -73,6 +73,9 @@ def test_the_wheel_holds_what_runs(built: Path) -> None:
     for name in (
         "weightbridge/py.typed",
         "weightbridge/report/schema.json",
+        "weightbridge/report/render/html/page.html.j2",
+        "weightbridge/report/render/html/style.css",
+        "weightbridge/report/render/html/script.js",
         "weightbridge/commands/data/digits.npz",
         "weightbridge/commands/data/README.md",
     ):
@@ -132,8 +135,11 @@ def test_every_rule_is_listed(installed: Path, tmp_path: Path) -> None:
 
 
 def test_check_and_transfer_run(installed: Path, tmp_path: Path, pair: tuple[Path, Path]) -> None:
-    report = json.loads(run(installed / "weightbridge", "check", *pair, "--report", "json", cwd=tmp_path))
+    page = tmp_path / "report.html"
+    both = ("--report", "json", "--report", f"html={page}")
+    report = json.loads(run(installed / "weightbridge", "check", *pair, *both, cwd=tmp_path))
     assert report["verdict"] == "pass"
+    assert "a.weight" in page.read_text(encoding="utf-8")
     output = tmp_path / "output.safetensors"
     run(installed / "weightbridge", "transfer", *pair, output, "--no-verify", cwd=tmp_path)
     assert output.read_bytes()[-64:] == pair[0].read_bytes()[-64:] != pair[1].read_bytes()[-64:]

@@ -30,6 +30,7 @@ SUFFIXES = {
     "json:lean": "lean.json",
     "markdown": "md",
     "comment": "comment.md",
+    "html": "html",
     "junit": "xml",
     "github": "github.txt",
     "sarif": "sarif",

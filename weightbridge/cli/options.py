@@ -33,7 +33,7 @@ REPORTING: tuple[Decorator, ...] = (
         "reports",
         multiple=True,
         metavar="FORMAT[=PATH]",
-        help="text, json, json:lean, markdown, comment, junit, github, sarif or gitlab. [default: text]",
+        help="text, json, json:lean, markdown, comment, html, junit, github, sarif, gitlab. [default: text]",
     ),
     click.option(
         "--details",

@@ -27,6 +27,22 @@ def measured(number: float | None) -> str:
     return f"{number:.3g}"
 
 
+def how(step: Mapping[str, Any]) -> str:
+    """How a step gives its tensor a value, and what that costs: `adapt select; 7 of 10 classes kept`."""
+    kept = step["energy_kept"]
+    parts = (
+        f"{step['kind']} {step['transform']}".strip(),
+        step["cost"],
+        "" if kept is None or kept == 1 or not step["sources"] else f"{percent(kept)} of the energy kept",
+    )
+    return "; ".join(part for part in parts if part)
+
+
+def sure(step: Mapping[str, Any]) -> str:
+    """Its confidence rounded down: 1.00 is said only where there is no other mapping."""
+    return f"{floor(step['confidence'] * 100 + 1e-9) / 100:.2f}"
+
+
 def megabytes(size: int) -> str:
     """`87.3 MB`, `12.0 kB`."""
     if size >= 1_000_000:

@@ -7,7 +7,6 @@ from weightbridge.report.digest.questions import questions
 from weightbridge.report.digest.unmatched import unmatched
 from weightbridge.report.digest.values import Json, Way
 
-WITH_PICTURES = False  # whether there is a report with pictures, for the commands that lead to it
 SUFFIXES = {
     "keras-zip": ".keras",
     "keras-json": ".keras",
@@ -161,9 +160,8 @@ def _initialise(report: Json) -> Iterator[Way]:
     yield from _transfer(report, "to take it as an initialisation, then fine-tune", options)
     strict = (*options_given(report, ("adapt",)), "--adapt", "none")
     yield _command("to refuse other architectures in CI", "check", report, strict)
-    if WITH_PICTURES:
-        picture = (*options_given(report), "--report", "html=match.html")
-        yield _command("to see the match", "check", report, picture)
+    picture = (*options_given(report), "--report", "html=match.html")
+    yield _command("to see the match", "check", report, picture)
 
 
 def _answer(report: Json, asked: int) -> Iterator[Way]:
@@ -181,7 +179,7 @@ def _of_verify(report: Json) -> Iterator[Way]:
     if report["verdict"] == "fail" and options.get("evidence") != "full" and codes & {"WB401", "WB402"}:
         purpose = "to look closer, with all probes and layers"
         yield _command(purpose, "verify", report, (*_probe(options), "--evidence", "full"))
-    if WITH_PICTURES and report["verification"]["layers"] and report["verdict"] == "fail":
+    if report["verification"]["layers"] and report["verdict"] == "fail":
         picture = (*_probe(options), "--report", "html=verify.html")
         yield _command("to see error against depth", "verify", report, picture)
 

@@ -5,13 +5,13 @@ Names whose counters run in step are one row.
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import floor, prod
+from math import prod
 from typing import Any
 
 from weightbridge.report.digest.folding import Row, fold
 from weightbridge.report.render.columns import Column, ColumnKind, Table, lines, widths
 from weightbridge.report.render.layout import BLANK, Line, line, wrapped
-from weightbridge.report.words import dimensions, percent, said
+from weightbridge.report.words import dimensions, how, said, sure
 
 Json = Mapping[str, Any]
 EVERYTHING = "all"
@@ -208,20 +208,7 @@ def compared(title: str, records: Sequence[Json]) -> Table:
 
 
 def _step_cells(step: Json) -> tuple[str, ...]:
-    sure = (
-        floor(step["confidence"] * 100 + 1e-9) / 100
-    )  # rounded down: 1.00 is said only where there is no other mapping
-    return _how(step), step["contract"], dimensions(step["shape"]), f"{sure:.2f}", ", ".join(step["evidence"])
-
-
-def _how(step: Json) -> str:
-    kept = step["energy_kept"]
-    parts = (
-        f"{step['kind']} {step['transform']}".strip(),
-        step["cost"],
-        "" if kept is None or kept == 1 or not step["sources"] else f"{percent(kept)} of the energy kept",
-    )
-    return "; ".join(part for part in parts if part)
+    return how(step), step["contract"], dimensions(step["shape"]), sure(step), ", ".join(step["evidence"])
 
 
 def _origin(names: tuple[str, ...], sources: int) -> str:

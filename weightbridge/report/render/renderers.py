@@ -13,6 +13,7 @@ RENDERERS: dict[str, str] = {
     "json:lean": "weightbridge.report.render.lean",
     "markdown": "weightbridge.report.render.markdown",
     "comment": "weightbridge.report.render.comment",
+    "html": "weightbridge.report.render.html",
     "junit": "weightbridge.report.render.junit",
     "github": "weightbridge.report.render.github",
     "sarif": "weightbridge.report.render.sarif",

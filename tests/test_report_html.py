@@ -1,0 +1,192 @@
+"""The report as a page: one file, whole without scripts, and nothing in a name gets out of its place."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_samples import HOSTILE, graph, hostile, layer, sample, step, write_keras
+
+from weightbridge.boundary.options import Options
+from weightbridge.errors.diagnostics import finding
+from weightbridge.plan import Plan
+from weightbridge.report.render.html import render
+from weightbridge.report.values import Report
+from weightbridge.report.verdict import judge
+
+ROOT = Path(__file__).resolve().parent.parent
+VOID = {"meta", "br", "wbr", "input"}
+
+
+class Strict(HTMLParser):
+    """Notes every tag, and fails where one is closed that is not the last that was opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len(dict(attrs)) == len(attrs), "an attribute twice"
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text += data
+
+
+def parsed(page: str) -> Strict:
+    parser = Strict()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+def reports() -> Iterator[Report]:
+    yield sample()
+    yield sample("check")
+    yield sample("verify")
+    yield hostile()
+    yield Report("check", "error", findings=(finding("WB904", "the file ends too early", source="a.h5"),))
+    yield replace(
+        sample("inspect"), plan=None, graph=graph((layer("a"), layer("b", "Dense")), [["a", "b", 0]])
+    )
+
+
+@pytest.mark.parametrize("report", list(reports()), ids=lambda report: f"{report.command}-{report.verdict}")
+def test_a_page_is_one_file_that_asks_the_network_for_nothing(report: Report) -> None:
+    page = render(report.to_json())
+    for asked in ("http:", "https:", "src=", "@import", "url(", "<link", "<iframe"):
+        assert asked not in without_names(page.replace("http://www.w3.org/2000/svg", "")), asked
+    policy = next(one for tag, one in parsed(page).seen if "content" in one)["content"]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-")
+    assert page == render(json.loads(json.dumps(report.to_json())))
+
+
+def without_names(page: str) -> str:
+    return page.replace("[a](http:", "")
+
+
+def test_every_tag_of_the_page_is_one_of_its_own() -> None:
+    page = parsed(render(hostile().to_json()))
+    assert [tag for tag, _ in page.seen].count("script") == 1
+    assert not [name for _, attributes in page.seen for name in attributes if name.startswith("on")]
+    assert "<script>alert(1)</script>" in page.text
+    assert "\\u202e" in page.text
+
+
+@pytest.mark.parametrize(
+    "name", ['"><img onerror=alert(1)>', "</title><script>", "</style>", "{{ 7*7 }}", "a" * 10_000, HOSTILE]
+)
+def test_a_name_stays_a_name_wherever_it_stands(name: str) -> None:
+    data = hostile().to_json()
+    text = json.dumps(data).replace(json.dumps(HOSTILE)[1:-1], json.dumps(name)[1:-1])
+    page = parsed(render(json.loads(text)))
+    assert {"img", "image"} & {tag for tag, _ in page.seen} == set()
+    assert [tag for tag, _ in page.seen].count("script") == 1
+    assert len(max(page.text.split(), key=len)) < 5000
+    assert "49" not in page.text or "7*7" not in name
+
+
+def test_all_of_the_report_is_in_the_text_without_the_script() -> None:
+    data = sample("check").to_json()
+    page = re.sub(r"<script>.*</script>", "", render(data), flags=re.DOTALL)
+    text = parsed(page).text
+    for one in data["steps"]:
+        assert one["target"] in text
+    for one in data["findings"]:
+        assert one["code"] in text
+        assert one["message"] in text
+    for one in data["unused"]:
+        assert one["source"] in text
+    assert "3 warnings, 1 note · exit 0" in text
+    assert "weightbridge transfer resnet.onnx target.keras" in text
+
+
+def test_errors_are_open_and_the_rest_is_not() -> None:
+    failed = judge(replace(sample("check"), findings=(finding("WB202", "none", target="head/bias"),
+                   finding("WB203", "none", source="aux.weight"))), Options())  # fmt: skip
+    folds = {
+        one["id"]: one
+        for tag, one in parsed(render(failed.to_json())).seen
+        if tag == "details" and "id" in one
+    }
+    assert "open" in folds["WB202"]
+    assert "open" not in folds["WB203"]
+
+
+def test_the_table_can_be_narrowed_without_a_script() -> None:
+    page = render(sample().to_json())
+    narrowed = set(re.findall(r'id="only-(\w+)"', page))
+    assert narrowed == {"exact", "adapted", "fresh", "kept", "ambiguous"}
+    assert all(f"#only-{share}:checked" in page for share in narrowed)
+
+
+def test_very_many_findings_are_counted_and_not_all_listed() -> None:
+    many = tuple(finding("WB403", f"epsilon of bn{i}", source=f"bn{i}", target=f"bn{i}") for i in range(2000))
+    page = render(replace(sample(), findings=many).to_json())
+    assert "2,000 places" in page
+    assert "1,500 more" in page
+    assert len(page) < 1_000_000
+
+
+def test_a_step_for_each_tensor_of_a_large_model_has_its_row() -> None:
+    steps = tuple(step(f"layer{i}/kernel", f"l.{i}.weight") for i in range(3000))
+    page = render(replace(sample(), plan=Plan(steps, ())).to_json())
+    assert page.count('<tr class="exact">') == 3000
+
+
+def test_a_saved_report_gives_the_page_of_its_run(tmp_path: Path) -> None:
+    write_keras(tmp_path / "a.keras", (4, 8, 2), ("one", "two"))
+    write_keras(tmp_path / "b.keras", (4, 8, 3), ("one", "head"))
+    run(
+        "check",
+        "a.keras",
+        "b.keras",
+        "--report",
+        "json=r.json",
+        "--report",
+        "html=first.html",
+        folder=tmp_path,
+    )
+    run("report", "r.json", "--report", "html=again.html", folder=tmp_path)
+    assert (tmp_path / "first.html").read_bytes() == (tmp_path / "again.html").read_bytes()
+
+
+def test_a_check_without_a_page_does_not_load_its_library(tmp_path: Path) -> None:
+    write_keras(tmp_path / "a.keras", (4, 8, 2), ("one", "two"))
+    done = run("check", "a.keras", "a.keras", folder=tmp_path)
+    assert not {"jinja2", "weightbridge.report.render.html"} & set(done.split())
+    done = run("check", "a.keras", "a.keras", "--report", "html=x.html", folder=tmp_path)
+    assert {"jinja2", "weightbridge.report.render.html"} <= set(done.split())
+
+
+def run(*arguments: str, folder: Path) -> str:
+    """What it says on standard error, with the modules that were loaded."""
+    script = (
+        "import sys; from weightbridge.cli import main\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", script, *arguments, "--no-progress"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, check=False, env={"PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode in (0, 1), done.stderr
+    return done.stderr
