@@ -11,6 +11,7 @@ from keras_files import layer, numbers, sequential, source, write_keras
 from onnx_samples import Op, saved, values
 
 import weightbridge as wb
+from weightbridge.matching.units.flattening import turns_map
 
 SIZE, WIDTH, UNITS = 4, 3, 5
 TURN: Op = ("Transpose", ["c"], ["t"], {"perm": [0, 2, 3, 1]})
@@ -67,3 +68,17 @@ def test_the_rows_of_a_dense_layer_stand_in_the_order_of_its_map(tmp_path: Path,
         else tensors["w"].reshape(WIDTH, SIZE * SIZE, UNITS).swapaxes(0, 1).reshape(-1, UNITS)
     )
     np.testing.assert_array_equal(found, rows)
+
+
+@pytest.mark.parametrize(
+    ("transform", "expected"),
+    [
+        ("o (c h w) -> (h w c) o", True),
+        ("(w c) o -> o (c w)", True),
+        ("(c m) 1 h w -> h w c m", False),
+        ("o i h w -> h w i o", False),
+        ("", False),
+    ],
+)
+def test_the_channels_of_a_depthwise_kernel_are_no_flattened_map(transform: str, expected: bool) -> None:
+    assert turns_map(transform) is expected

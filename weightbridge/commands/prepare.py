@@ -18,6 +18,7 @@ from weightbridge.plan import Plan
 from weightbridge.planning.declared import check_carried_out, check_globs, declared
 from weightbridge.planning.findings import unexplained
 from weightbridge.planning.make import make_plan, unused_of
+from weightbridge.planning.maps_in_part import maps_in_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ def _matched(model: Any, source: LayerGraph, target: LayerGraph, options: Option
     prepared = Prepared(source, target, plan, findings)
     if options.disambiguate and plan.questions:
         prepared = _disambiguated(model, prepared, options)
-    said = said_of_both(source, target, prepared.plan)
+    said = (*maps_in_part(source, target, options), *said_of_both(source, target, prepared.plan))
     return replace(prepared, findings=(*said, *prepared.findings))
 
 

@@ -99,6 +99,7 @@ CODES: dict[str, Code] = {
             "the file's own order is not the layer's order; matched by name or role instead",
         ),
         Code("WB211", "tied-weights", "warning", "tied on one side only"),
+        Code("WB212", "map-in-part", "warning", "a map's glob meets names that it joins with nothing"),
         Code(
             "WB301",
             "variant-incompatible",

@@ -44,14 +44,17 @@ class Context:
         return len(self.pairs) == len(self.target.units) or len(self.taken) == len(self.source.units)
 
     def open_source(self) -> tuple[Unit, ...]:
-        return tuple(
-            u for u in self.source.units if u.name not in self.taken and u.name not in self.closed_source
-        )
+        return tuple(u for u in self.source.units if not self.is_source_done(u.name))
 
     def open_target(self) -> tuple[Unit, ...]:
-        return tuple(
-            u for u in self.target.units if u.name not in self.pairs and u.name not in self.closed_target
-        )
+        return tuple(u for u in self.target.units if not self.is_target_done(u.name))
+
+    def is_source_done(self, name: str) -> bool:
+        """Whether a unit of the source has its pair, or is dealt with."""
+        return name in self.taken or name in self.closed_source
+
+    def is_target_done(self, name: str) -> bool:
+        return name in self.pairs or name in self.closed_target
 
     def with_pairs(self, found: Iterable[LayerPair]) -> "Context":
         """A new context; a pair whose source or target is taken is dropped: stronger evidence came first."""

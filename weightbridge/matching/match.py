@@ -25,7 +25,7 @@ from weightbridge.matching.joining.rotary_order import rotary_order
 from weightbridge.matching.joining.tensor_map import Told, mapped_tensors
 from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
 from weightbridge.matching.joining.zero_biases import zero_biases
-from weightbridge.matching.pairing.by_map import by_map
+from weightbridge.matching.pairing.by_map import Map, by_map
 from weightbridge.matching.pairing.by_mapping import by_mapping, without_told
 from weightbridge.matching.pairing.by_name import by_name, by_suffix
 from weightbridge.matching.pairing.by_neighbours import by_neighbours
@@ -36,6 +36,7 @@ from weightbridge.matching.pairing.by_shape import by_shape
 from weightbridge.matching.pairing.by_structure import by_structure
 from weightbridge.matching.pairing.doubt import doubted
 from weightbridge.matching.pairing.keras_order import is_listed_alike
+from weightbridge.matching.pairing.mapped_blocks import Inside, inside_mapped
 from weightbridge.matching.pairing.new_heads import without_trunk_heads
 from weightbridge.matching.pairing.norm_owners import norm_owners
 from weightbridge.matching.pairing.twin_heads import doubted_heads
@@ -50,7 +51,6 @@ from weightbridge.rules.layouts import load_rules
 from weightbridge.rules.mappings import load_mappings
 
 Matcher = Callable[[Context], tuple[LayerPair, ...]]
-NAMED: tuple[Matcher, ...] = (by_map, by_name)
 PLACED: tuple[Matcher, ...] = (
     by_structure,
     by_suffix,
@@ -70,7 +70,21 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         rules()  # a user's wrong rules are said even where none is needed
     if not options.map:
         source, target = without_counted(source, target), without_counted(target, source)
-    joiner = Joiner(rules, source, target)
+    return _matched(source, target, options, Joiner(rules, source, target))[1]
+
+
+def _inside(
+    options: Options, joiner: Joiner, source: LayerGraph, target: LayerGraph, user_map: Map
+) -> Inside:
+    """What two blocks have in common, matched as models are, and joined as parts of the whole models."""
+    context, matching = _matched(source, target, replace(options, map=user_map), joiner)
+    return Inside(tuple(context.pairs.values()), matching.matches)
+
+
+def _matched(
+    source: LayerGraph, target: LayerGraph, options: Options, joiner: Joiner
+) -> tuple[Context, Matching]:
+    """The matching, and the context with all pairs of units that it rests on."""
     told = by_mapping(load_mappings(options.rules), source, target)
     paired = _paired(source, target, options, joiner, told)
     context = paired.context
@@ -80,7 +94,9 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     exact, said_of_folding = _exact(context, joined)
     likely, suspects = doubted_flattens(context, {m.target: m for m in (*paired.by_uses, *exact)})
     forced = mapped_tensors(joiner, options.map, likely)
-    matches = _without_refuted(likely, forced) | {m.target: m for m in (*told, *forced.matches)}
+    matches = _without_refuted(likely, forced) | {
+        m.target: m for m in (*told, *paired.by_map, *forced.matches)
+    }
     if options.adapt != "none":
         matches |= equal_epsilons(matches, differing, target)
     words = by_word(source, target, matches, _misfits(forced, joined, matches), move=options.map_words)
@@ -88,7 +104,7 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
     rotary = rotary_order(source, target, matches)
     matches |= rotary.matches
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
-    return Matching(
+    found = Matching(
         pairs=_shown(context),
         matches=tuple(matches[t.name] for t in target.tensors if t.name in matches),
         misfits=_misfits(forced, joined, matches),
@@ -106,18 +122,20 @@ def match(source: LayerGraph, target: LayerGraph, options: Options) -> Matching:
         ),
         refused=refused,
     )
+    return context, found
 
 
 @dataclass(frozen=True, slots=True)
 class _Paired:
     """The context with all pairs, and what was found with them.
 
-    by_uses: matches of tensors that no pair of units gives.
+    by_uses: matches of tensors that no pair of units gives. by_map: those inside blocks that the map names.
     untied: further target layers that get the weights of a tied source layer.
     """
 
     context: Context
     by_uses: tuple[Match, ...]
+    by_map: tuple[Match, ...]
     untied: tuple[LayerPair, ...]
 
 
@@ -128,8 +146,10 @@ def _paired(
     reduced = reduce_both(source, target, _mapped(source, options))
     blank = Context(*reduced, {}, options.map, is_listed_alike=is_listed_alike(*reduced))
     context = without_told(blank, told)
-    for matcher in NAMED:
-        context = context.with_pairs(matcher(context))
+    context = context.with_pairs(by_map(context))
+    inside = inside_mapped(context, partial(_inside, options, joiner)) if options.map else Inside()
+    context = without_told(context.with_pairs(inside.pairs), inside.matches)
+    context = context.with_pairs(by_name(context))
     uses = by_uses(context, joiner)
     context = context.with_pairs(uses.pairs).closing(uses.closed_source, uses.closed_target)
     for matcher in PLACED:
@@ -139,7 +159,7 @@ def _paired(
     pairs = doubted_branches((*doubted(context), *untied), context.source.rivals)
     pairs = doubted_heads(context, pairs)
     context = replace(context, pairs={pair.target: pair for pair in pairs})
-    return _Paired(replace(context, norm_owners=norm_owners(context)), uses.matches, untied)
+    return _Paired(replace(context, norm_owners=norm_owners(context)), uses.matches, inside.matches, untied)
 
 
 def _weighted_pairs(context: Context) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, listed
 from weightbridge.matching import LISTED, names_of
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.scopes import scopes_of
 from weightbridge.plan import Plan, Step
 
 OTHER_ARCHITECTURE = "WB309"
@@ -19,12 +20,14 @@ Names = tuple[str, ...]
 
 
 def declared(graph: LayerGraph, globs: Iterable[str]) -> frozenset[str]:
-    """The tensors that globs name, themselves or by their layer."""
+    """The tensors that globs name, themselves, by their layer or by a scope that it stands in."""
     known = dict.fromkeys(names_of(graph))
     names = frozenset(chain.from_iterable(met(glob, known) for glob in globs))
     if not names:
         return names
-    return frozenset(name for name, layer in graph.owner.items() if name in names or layer.name in names)
+    named = {layer.name for layer in graph.layers if not names.isdisjoint(scopes_of((layer.name,)))}
+    named |= names
+    return frozenset(name for name, layer in graph.owner.items() if name in names or layer.name in named)
 
 
 def check_globs(source: LayerGraph, target: LayerGraph, options: Options) -> None:
@@ -90,9 +93,13 @@ def _tensor_pairs(
 
 
 def _tensors_by_name(graph: LayerGraph) -> Mapping[str, Names]:
-    """Layers and tensors with the tensors that they mean."""
-    layers = {layer.name: tuple(tensor.name for tensor in layer.tensors) for layer in graph.layers}
-    return layers | {name: (name,) for name in graph.owner}
+    """Scopes, layers and tensors with the tensors that they mean."""
+    tensors: dict[str, list[str]] = {}
+    for layer in graph.layers:
+        for name in (*scopes_of((layer.name,)), layer.name):
+            tensors.setdefault(name, []).extend(tensor.name for tensor in layer.tensors)
+    whole = {name: tuple(inside) for name, inside in tensors.items()}
+    return whole | {name: (name,) for name in graph.owner}
 
 
 def _shows(outcome: _Outcome, theirs: Names, ours: Names) -> bool:

@@ -10,7 +10,7 @@ from math import isqrt, prod
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import DOUBTFUL, SYMMETRIC
 from weightbridge.matching.context import Context
-from weightbridge.matching.units.flattening import flattened_input, unflattened_output
+from weightbridge.matching.units.flattening import flattened_input, turns_map, unflattened_output
 from weightbridge.matching.uses.leaves import Leaf, leaves_of
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import LayerGraph
@@ -69,7 +69,9 @@ def _hidden_maps(context: Context, matches: Mapping[str, Match], to_last: bool) 
 
 def _capped(match: Match) -> Match:
     """A kernel turned over for a Flatten that only one side shows is likely, not certain."""
-    return replace(match, confidence=min(match.confidence, SYMMETRIC)) if "(c " in match.transform else match
+    return (
+        replace(match, confidence=min(match.confidence, SYMMETRIC)) if turns_map(match.transform) else match
+    )
 
 
 def _is_open(match: Match, source: LayerGraph) -> bool:
@@ -107,7 +109,7 @@ def _turned(match: Match, lengths: Lengths, to_last: bool) -> Match:
 
 def _said(match: Match) -> Finding:
     source = match.sources[0]
-    how = f"taken as {match.transform}" if "(c " in match.transform else "taken as it is"
+    how = f"taken as {match.transform}" if turns_map(match.transform) else "taken as it is"
     message = (
         f"{match.target}: {source} reads a flattened map, channels first or last; "
         f"neither file tells, so it is {how}"

@@ -10,6 +10,7 @@ from weightbridge.matching.context import Context
 from weightbridge.matching.units.units import Reduced
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import LayerGraph
+from weightbridge.model.scopes import scopes_of
 
 Map = tuple[tuple[str, str], ...]
 
@@ -76,8 +77,9 @@ def check_map(source: LayerGraph, target: LayerGraph, user_map: Map) -> None:
 
 
 def names_of(graph: LayerGraph) -> tuple[str, ...]:
-    """All that a glob may name: layers, and their tensors."""
-    return tuple(dict.fromkeys((*graph.by_name, *graph.owner)))
+    """All that a glob may name: layers, their tensors, and the scopes that layers with tensors stand in."""
+    scopes = scopes_of(layer.name for layer in graph.layers if layer.tensors)
+    return tuple(dict.fromkeys((*scopes, *graph.by_name, *graph.owner)))
 
 
 LISTED = "`weightbridge inspect MODEL` lists the names of layers and tensors"

@@ -1,5 +1,6 @@
 """What a dense layer's inputs were before they were flattened: the grid, and which axis runs fastest."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
@@ -10,6 +11,17 @@ from weightbridge.model.vocabulary import BORDERS, CHANNEL_AFFINE, CONVOLUTIONS,
 
 THROUGH = PASSING | {"Activation", "Masking"}
 ROUTES = THROUGH | BORDERS | {"Add", "BatchNorm", "Concat", "GroupNorm", "Multiply", "Pool"}
+
+
+_MAP = re.compile(r"\(c [dhw]")
+
+
+def turns_map(transform: str) -> bool:
+    """Whether a pattern reads a flattened map in another order: `o (c h w) -> (h w c) o`.
+
+    The joined channels of a depthwise kernel, `(c m) 1 h w -> h w c m`, are no map.
+    """
+    return _MAP.search(transform) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from math import prod
 
 from weightbridge.matching.units.fused_parts import Part
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.scopes import scopes_of
 from weightbridge.model.tensors import Tensor
 from weightbridge.model.vocabulary import AFFINE, DENSE
 
@@ -75,6 +76,11 @@ class Reduced:
     @cached_property
     def weighted(self) -> tuple[Unit, ...]:
         return tuple(u for u in self.units if u.has_weights)
+
+    @cached_property
+    def scopes(self) -> frozenset[str]:
+        """The names that layers with weights stand in: of nested models, wrappers and blocks."""
+        return frozenset(scopes_of(unit.layer.name for unit in self.weighted))
 
     @cached_property
     def children(self) -> Mapping[str, tuple[str, ...]]:

@@ -43,8 +43,8 @@ def matched_blocks(
     closed_source: set[str] = set()
     known: KnownPairs = {}
     for block, (source, target) in zip(blocks, uses, strict=True):
-        open_source = [use for use in source if use.leaf.unit.name not in context.taken]
-        open_target = [use for use in target if use.leaf.unit.name not in context.pairs]
+        open_source = [use for use in source if not context.is_source_done(use.leaf.unit.name)]
+        open_target = [use for use in target if not context.is_target_done(use.leaf.unit.name)]
         matched = _matched_block(block, open_source, open_target, known, joiner)
         pairs += matched.pairs
         matches += matched.matches

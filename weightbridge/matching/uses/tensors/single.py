@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from weightbridge.matching.confidence import BY_WORDS, CERTAIN, DOUBTFUL
 from weightbridge.matching.joining.join import Joiner
+from weightbridge.matching.units.flattening import turns_map
 from weightbridge.matching.units.units import plain_role
 from weightbridge.matching.uses.leaf_pairs import LeafPair
 from weightbridge.matching.uses.leaf_uses import Use
@@ -133,7 +134,7 @@ def _highest_confidence(source: Use, target: Use, given: Tensor, transform: str,
     if is_guess and _is_square(given) and not joiner.has_one_layout and not is_table(target):
         is_known = is_stack(target.leaf) and crosses(source.leaf, target.leaf) is not None
         return BY_WORDS if is_known else DOUBTFUL
-    return BY_WORDS if "(c " in transform else CERTAIN
+    return BY_WORDS if turns_map(transform) else CERTAIN
 
 
 def _is_square(tensor: Tensor) -> bool:
