@@ -185,6 +185,8 @@ def test_progress(
         assert (report is silent) is (not wanted or not is_terminal)
         for done in range(3):
             report("writing a\x1b[31m", done, 3)
+        if drawn:
+            report.timer.join()  # type: ignore[attr-defined]  # the bar appears by the clock
         report("reading back", 0, 0)
     assert ("writing a\\x1b[31m" in terminal.text or "reading back" in terminal.text) is drawn
     assert bool(terminal.text) is drawn

@@ -3,11 +3,13 @@
 import os
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from weightbridge.errors import OutputError
 from weightbridge.report.escape import RULE, visible
+from weightbridge.report.words import megabytes
 
 # For encodings without them: the rules of tables, bars, curves, and what stands between parts of a line.
 PLAINER = str.maketrans(f"{RULE}█▏·…▁▂▃▄▅▆▇", "-#|-~_..:+*#")
@@ -17,6 +19,14 @@ def complain(message: str) -> None:
     """One line on standard error for each line of our own message."""
     for i, line in enumerate(message.splitlines() or [""]):
         say(f"{'weightbridge: ' if i == 0 else '  '}{visible(line, 4000)}")
+
+
+def note_written(path: Path) -> None:
+    """For who sits at a terminal: what was written beside the report. No log gets a line more."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return
+    size = f", {megabytes(path.stat().st_size)}" if path.is_file() else ""
+    complain(f"wrote {path}{size}")
 
 
 def say(line: str) -> None:

@@ -6,13 +6,14 @@ import click
 
 from weightbridge.boundary.options import Options
 from weightbridge.cli.console import complain, show
+from weightbridge.cli.interface.command import Command
 from weightbridge.cli.options import REPORTING, with_options
 from weightbridge.cli.running import run
 from weightbridge.commands import demo
 from weightbridge.report.values import Report
 
 
-@click.command("demo")
+@click.command("demo", cls=Command, example="weightbridge demo --report json=demo.json")
 @with_options(REPORTING)
 def command(**given: Any) -> int:
     """Train a small ResNet on real handwritten digits.

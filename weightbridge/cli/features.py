@@ -5,13 +5,15 @@ from typing import Any
 
 import click
 
-from weightbridge.cli.options import FILE, OVERWRITE, REPORTING, SOURCE_ARGUMENTS, with_options
+from weightbridge.cli.interface.command import Command
+from weightbridge.cli.interface.kinds import FILE, MODEL
+from weightbridge.cli.options import OVERWRITE, REPORTING, SOURCE_ARGUMENTS, with_options
 from weightbridge.cli.running import run
 from weightbridge.commands.features import features_report
 
 
-@click.command("features")
-@click.argument("model")
+@click.command("features", cls=Command, example="weightbridge features mine.keras neck features.keras")
+@click.argument("model", type=MODEL)
 @click.argument("layer")
 @click.argument("output", type=FILE)
 @with_options(OVERWRITE, SOURCE_ARGUMENTS, REPORTING)

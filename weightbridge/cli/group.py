@@ -1,10 +1,15 @@
 """The table of commands; each is imported when it is called, so that help costs nothing."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
+from weightbridge.cli.interface.command import Group
 from weightbridge.version import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "inspect": (
@@ -26,7 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class LazyGroup(click.Group):
+FIRST = "Begin with `weightbridge check SOURCE TARGET`: it reads headers only and writes nothing."
+
+
+class LazyGroup(Group):
     """A group whose commands are imported by name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -42,13 +50,29 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(COMMANDS[cmd_name][0]).command
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Click's own would import every command for its help."""
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Click's own would import every command for its help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=FIRST,
+    no_args_is_help=True,
+)
 @click.version_option(__version__, prog_name="weightbridge")
 def cli() -> None:
     """Move pre-trained weights into the model you have, and prove that they arrived.

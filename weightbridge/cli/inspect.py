@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from weightbridge.boundary.options import Options
-from weightbridge.cli.console import show
-from weightbridge.cli.options import FILE, REPORTING, SOURCE_ARGUMENTS, with_options
+from weightbridge.cli.console import note_written, show
+from weightbridge.cli.interface.command import Command, option
+from weightbridge.cli.interface.kinds import FILE, MODEL, OneOf
+from weightbridge.cli.options import REPORTING, SOURCE_ARGUMENTS, with_options
 from weightbridge.cli.running import TEXT, run
 from weightbridge.cli.writing import check_writable, write_atomically
 from weightbridge.commands.inspect import inspect
@@ -23,15 +25,22 @@ VIEWS: dict[str, str] = {
 }
 
 
-@click.command("inspect")
-@click.argument("model")
-@click.option(
+@click.command("inspect", cls=Command, example="weightbridge inspect trained.h5 --output trained.svg")
+@click.argument("model", type=MODEL)
+@option(
     "--format",
     "view",
-    type=click.Choice(tuple(VIEWS)),
+    type=OneOf(tuple(VIEWS)),
+    group="The output",
     help="The graph alone, in this form. [default: by --output's suffix]",
 )
-@click.option("--output", type=FILE, metavar="FILE", help="Where the graph goes. [default: standard output]")
+@option(
+    "--output",
+    type=FILE,
+    metavar="FILE",
+    group="The output",
+    help="Where the graph goes. [default: standard output]",
+)
 @with_options(SOURCE_ARGUMENTS, REPORTING)
 def command(model: str, view: str | None, output: Path | None, **given: Any) -> int:
     """The layers of MODEL with tensors, shapes, dtypes, format, version and findings. Reads headers only.
@@ -68,3 +77,4 @@ def _draw(form: str, graph: Mapping[str, Any], output: Path | None) -> None:
         show(render(graph))
     else:
         write_atomically(output, render(graph))
+        note_written(output)

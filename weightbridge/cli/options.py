@@ -1,17 +1,18 @@
 """The options that commands share, in groups, and the Options value that they make."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
 from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Progress, silent
 from weightbridge.cli import parsing
+from weightbridge.cli.interface.command import option
+from weightbridge.cli.interface.kinds import CODE, FILE, FOLDER, REPORT, OneOf
+from weightbridge.report.render.renderers import RENDERERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
-FILE = click.Path(path_type=Path)
 
 PLAIN = (
     "fresh",
@@ -27,87 +28,129 @@ PLAIN = (
     "map_words",
 )  # the same in Options
 
+MODELS, PLACES, GAPS = "The models", "What goes where", "Where they differ"
+PROOF, POLICY, REPORTS = "The proof", "Rules and policy", "The report"
+
 REPORTING: tuple[Decorator, ...] = (
-    click.option(
+    option(
+        "--rules", multiple=True, type=FOLDER, metavar="DIR", group=POLICY, help="Matching rules of your own."
+    ),
+    option(
+        "--policy", type=FILE, metavar="FILE.toml", group=POLICY, help="Severities, min_coverage and fail_on."
+    ),
+    option(
+        "--fail-on",
+        type=OneOf(get_args(FailOn)),
+        group=POLICY,
+        help="What ends with exit code 1. [default: error]",
+    ),
+    option(
         "--report",
         "reports",
         multiple=True,
+        type=REPORT,
         metavar="FORMAT[=PATH]",
-        help="text, json, json:lean, markdown, comment, html, junit, github, sarif, gitlab. [default: text]",
+        group=REPORTS,
+        help=f"{', '.join(RENDERERS)}; to PATH or standard output, and as many as you like. [default: text]",
     ),
-    click.option(
+    option(
         "--details",
         is_flag=False,
         flag_value="all",
+        type=CODE,
         metavar="[=CODE]",
+        group=REPORTS,
         help="The text report in full: every tensor and finding, or all of one code.",
     ),
-    click.option("--rules", multiple=True, type=FILE, metavar="DIR", help="Matching rules of your own."),
-    click.option("--policy", type=FILE, metavar="FILE.toml", help="Severities, min_coverage and fail_on."),
-    click.option(
-        "--fail-on", type=click.Choice(get_args(FailOn)), help="What ends with exit code 1. [default: error]"
-    ),
-    click.option("--quiet", is_flag=True, help="No text report on standard output."),
-    click.option("--no-progress", is_flag=True, help="No progress bar."),
+    option("--quiet", is_flag=True, group=REPORTS, help="No text report on standard output."),
+    option("--no-progress", is_flag=True, group=REPORTS, help="No progress bar."),
 )
 PLANNING: tuple[Decorator, ...] = (
-    click.option("--plan", type=FILE, metavar="FILE", help="A plan to carry out, instead of a new one."),
-    click.option(
-        "--map", "pairs", multiple=True, metavar="SOURCE=TARGET", help="These belong together (globs)."
+    option(
+        "--map",
+        "pairs",
+        multiple=True,
+        metavar="SOURCE=TARGET",
+        group=PLACES,
+        help="These belong together: names of layers or tensors, or globs. Repeatable.",
     ),
-    click.option(
-        "--fresh", multiple=True, metavar="GLOB", help="Target tensors that get no source, on purpose."
+    option(
+        "--fresh",
+        multiple=True,
+        metavar="GLOB",
+        group=PLACES,
+        help="Target tensors that get no source, on purpose. Repeatable.",
     ),
-    click.option(
-        "--unused", multiple=True, metavar="GLOB", help="Source tensors that are left over, on purpose."
+    option(
+        "--unused",
+        multiple=True,
+        metavar="GLOB",
+        group=PLACES,
+        help="Source tensors that are left over, on purpose. Repeatable.",
     ),
-    click.option(
-        "--adapt",
-        type=click.Choice(get_args(Adapt)),
-        default="same",
-        help="Where shapes differ: `same` within one architecture, `weights` across two. [default: same]",
+    option(
+        "--plan", type=FILE, metavar="FILE", group=PLACES, help="A plan to carry out, instead of a new one."
     ),
-    click.option("--calibrate", type=FILE, metavar="D.npz", help="Inputs for --adapt fit."),
-    click.option(
-        "--min-coverage",
-        type=click.FloatRange(0, 1),
-        help="Least fraction of the target's parameters to transfer.",
+    option(
+        "--disambiguate",
+        is_flag=True,
+        group=PLACES,
+        help="Run the candidates of an ambiguous match and keep the one that computes the same.",
     ),
-    click.option(
+    option(
         "--map-words",
         is_flag=True,
+        group=PLACES,
         help="Rows that stand for words go to their places in the target's vocabulary.",
     ),
-    click.option("--disambiguate", is_flag=True, help="Try the candidates of an ambiguous match."),
+    option(
+        "--adapt",
+        type=OneOf(get_args(Adapt)),
+        default="same",
+        group=GAPS,
+        help="`none`: equal shapes only. `same`: what differs inside one architecture (head, stem, size). "
+        "`weights`: another architecture too. [default: same]",
+    ),
+    option("--calibrate", type=FILE, metavar="D.npz", group=GAPS, help="Inputs for --adapt fit."),
+    option(
+        "--min-coverage",
+        type=click.FloatRange(0, 1),
+        metavar="FRACTION",
+        group=GAPS,
+        help="Least share of the target's parameters that must arrive exactly, 0 to 1.",
+    ),
 )
 PROBING: tuple[Decorator, ...] = (
-    click.option("--probe", type=FILE, metavar="D.npz", help="Inputs of your own to verify on."),
-    click.option(
+    option("--probe", type=FILE, metavar="D.npz", group=PROOF, help="Inputs of your own to verify on."),
+    option(
         "--evidence",
-        type=click.Choice(get_args(Evidence)),
+        type=OneOf(get_args(Evidence)),
         default="standard",
         show_default=True,
-        help="How much to run.",
+        group=PROOF,
+        help="How much to run: `quick` for CI, `full` to find out why outputs differ.",
     ),
 )
 SOURCE_ARGUMENTS: tuple[Decorator, ...] = (
-    click.option(
+    option(
         "--source-arg",
         multiple=True,
         metavar="K=V",
-        help="Argument for a source py:module:callable; JSON, else text.",
+        group=MODELS,
+        help="Argument for a source py:module:callable; JSON, else text. Repeatable.",
     ),
 )
 TARGET_ARGUMENTS: tuple[Decorator, ...] = (
-    click.option(
+    option(
         "--target-arg",
         multiple=True,
         metavar="K=V",
-        help="Argument for a target py:module:callable; JSON, else text.",
+        group=MODELS,
+        help="Argument for a target py:module:callable; JSON, else text. Repeatable.",
     ),
 )
 OVERWRITE: tuple[Decorator, ...] = (
-    click.option("--overwrite", is_flag=True, help="Replace OUTPUT where it exists."),
+    option("--overwrite", is_flag=True, group="The output", help="Replace OUTPUT where it exists."),
 )
 
 
@@ -115,8 +158,8 @@ def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
     """Adds the options of these groups to a command, in this order."""
 
     def decorate(command: Command) -> Command:
-        for option in reversed([option for group in groups for option in group]):
-            command = option(command)
+        for added in reversed([one for group in groups for one in group]):
+            command = added(command)
         return command
 
     return decorate

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from weightbridge.boundary.files import real_path
+from weightbridge.boundary.words import did_you_mean
 from weightbridge.errors.diagnostics import CODES
 from weightbridge.report.render.renderers import RENDERERS
 
@@ -35,7 +36,10 @@ def detail(text: str | None) -> str:
     """`--details[=CODE]`: a code, `all`, or nothing."""
     if text is None or text == "all" or text.upper() in CODES:
         return text.upper() if text and text != "all" else text or ""
-    raise click.UsageError(f"--details={text}: there is no such code; `weightbridge rules list` has all")
+    raise click.UsageError(
+        f"--details={text}: there is no such code.{did_you_mean(text, CODES)} "
+        "`weightbridge rules list` has them all"
+    )
 
 
 def arguments(texts: Iterable[str], option: str) -> dict[str, Any]:
@@ -55,7 +59,8 @@ def _request(text: str) -> Request:
     format, _, path = text.partition("=")
     if format not in RENDERERS:
         raise click.UsageError(
-            f"--report {text}: there is no report format {format!r}. Available: {', '.join(RENDERERS)}"
+            f"--report {text}: there is no report format {format!r}."
+            f"{did_you_mean(format, RENDERERS)} Available: {', '.join(RENDERERS)}"
         )
     if "=" in text and not path:
         raise click.UsageError(f"--report {text}: the path is missing. Leave out the = for standard output")

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+from weightbridge.cli.interface.command import Command, option
+from weightbridge.cli.interface.kinds import FILE, MODEL
 from weightbridge.cli.options import (
-    FILE,
     OVERWRITE,
     PLANNING,
     REPORTING,
@@ -18,14 +19,15 @@ from weightbridge.cli.running import run
 from weightbridge.commands.plan import plan
 
 
-@click.command("plan")
-@click.argument("source")
-@click.argument("target")
+@click.command("plan", cls=Command, example="weightbridge plan trained.h5 mine.keras plan.json")
+@click.argument("source", type=MODEL)
+@click.argument("target", type=MODEL)
 @click.argument("output", metavar="PLAN.json", type=FILE)
-@click.option(
+@option(
     "--save-rule",
     type=FILE,
     metavar="FILE.toml",
+    group="The output",
     help="Also save what the plan is sure of as a rule, for --rules.",
 )
 @with_options(PLANNING, OVERWRITE, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic
+from threading import Lock, Timer
 from typing import TYPE_CHECKING
 
 from weightbridge.boundary.options import Progress, silent
@@ -35,14 +35,40 @@ class _Shown:
     """The bar of a running command: a terminal's line is a resource that has to be given back."""
 
     def __init__(self) -> None:
-        self.start, self.stage = monotonic(), ""
+        self.now: tuple[str, int, int] = ("", 0, 0)
+        self.stage = ""
         self.bars: Bars | None = None
+        self.is_over = False
+        self.lock = Lock()
+        self.timer = Timer(PATIENCE, self._begin)
+        self.timer.daemon = True
+        self.timer.start()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        if monotonic() - self.start < PATIENCE:
+        with self.lock:
+            self.now = stage, done, total
+            self._draw()
+
+    def stop(self) -> None:
+        self.timer.cancel()
+        with self.lock:
+            self.is_over = True
+            if self.bars is not None:
+                self.bars.stop()
+
+    def _begin(self) -> None:
+        """By the clock: a stage that takes long may have been said before."""
+        bars = _bars()
+        with self.lock:
+            if not self.is_over:
+                self.bars = bars
+                self.bars.start()
+                self._draw()
+
+    def _draw(self) -> None:
+        stage, done, total = self.now
+        if self.bars is None or not stage:
             return
-        if self.bars is None:
-            self.bars = _bars()
         if stage != self.stage:
             for task in self.bars.task_ids:
                 self.bars.remove_task(task)
@@ -50,15 +76,12 @@ class _Shown:
             self.stage = stage
         self.bars.update(self.bars.task_ids[0], completed=done, total=total or None)
 
-    def stop(self) -> None:
-        if self.bars is not None:
-            self.bars.stop()
-
 
 def _bars() -> "Bars":
+    """What is done, a bar, how much of it where that is known, and for how long already."""
     from rich.console import Console  # only where a bar is drawn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    bars = Bars(console=Console(stderr=True), transient=True)
-    bars.start()
-    return bars
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    return Bars(*columns, console=Console(stderr=True), transient=True)

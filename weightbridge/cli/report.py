@@ -6,14 +6,16 @@ from typing import Any
 import click
 
 from weightbridge.boundary.options import Options
-from weightbridge.cli.options import FILE, REPORTING, with_options
+from weightbridge.cli.interface.command import Command
+from weightbridge.cli.interface.kinds import FILE
+from weightbridge.cli.options import REPORTING, with_options
 from weightbridge.cli.running import run
 from weightbridge.report.load import load_report
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 
 
-@click.command("report")
+@click.command("report", cls=Command, example="weightbridge report check.json --report markdown=check.md")
 @click.argument("saved", metavar="REPORT.json", type=FILE)
 @with_options(REPORTING)
 def command(saved: Path, **given: Any) -> int:

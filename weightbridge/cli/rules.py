@@ -4,30 +4,32 @@ from pathlib import Path
 
 import click
 
+from weightbridge.boundary.words import did_you_mean
 from weightbridge.cli.console import complain, show
-from weightbridge.cli.options import FILE
+from weightbridge.cli.interface.command import Command, Group, option
+from weightbridge.cli.interface.kinds import CODE, FOLDER
 from weightbridge.commands.rules import RuleFile, rule_files, tested
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import CODES
 from weightbridge.report.escape import visible
 from weightbridge.report.explain import explain
 
-RULES = click.option(
+RULES = option(
     "--rules",
     "folders",
     multiple=True,
-    type=FILE,
+    type=FOLDER,
     metavar="DIR",
     help="Rules of your own, beside the shipped ones.",
 )
 
 
-@click.group("rules")
+@click.group("rules", cls=Group)
 def command() -> None:
     """The matching rules, yours included, and the codes of findings."""
 
 
-@command.command("list")
+@command.command("list", cls=Command, example="weightbridge rules list")
 @RULES
 def list_rules(folders: tuple[Path, ...]) -> int:
     """Every rule and every code, one a line."""
@@ -38,8 +40,8 @@ def list_rules(folders: tuple[Path, ...]) -> int:
     return 0
 
 
-@command.command("show")
-@click.argument("id")
+@command.command("show", cls=Command, example="weightbridge rules show WB204")
+@click.argument("id", type=CODE)
 @RULES
 def show_rule(id: str, folders: tuple[Path, ...]) -> int:
     """One rule, with its file, or one code such as WB201: what it means and what to do."""
@@ -48,13 +50,15 @@ def show_rule(id: str, folders: tuple[Path, ...]) -> int:
         return 0
     found = next((rule for rule in rule_files(_existing(folders)) if rule.id == id), None)
     if found is None:
-        raise UsageError(f"there is no rule and no code {id!r}", fix="`weightbridge rules list` names them")
+        known = (*CODES, *(rule.id for rule in rule_files(_existing(folders))))
+        fix = f"{did_you_mean(id, known).strip()} `weightbridge rules list` names them all".strip()
+        raise UsageError(f"there is no rule and no code {id!r}", fix=fix)
     show(_described(found))
     return 0
 
 
-@command.command("test")
-@click.argument("folder", metavar="DIR", type=FILE)
+@command.command("test", cls=Command, example="weightbridge rules test rules")
+@click.argument("folder", metavar="DIR", type=FOLDER)
 def test_rules(folder: Path) -> int:
     """Run the cases inside the rules of DIR."""
     result = tested(folder)

@@ -4,10 +4,11 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.cli.console import complain, show
+from weightbridge.cli.console import complain, note_written, show
 from weightbridge.cli.options import options_from
 from weightbridge.cli.parsing import Request, detail, requests
 from weightbridge.cli.progress import progress_bar
@@ -19,6 +20,7 @@ from weightbridge.report.verdict import failed
 
 Action = Callable[[Options], Report]
 TEXT = (Request("text"),)
+WRITING = frozenset({"plan", "transfer", "features", "stitch"})  # commands with an OUTPUT
 
 
 def run(
@@ -52,7 +54,8 @@ def _result(command: str, action: Callable[[], Report], models: Sequence[str]) -
         raise
     except WeightbridgeError as error:
         complain(str(error))
-        return failed(command, error, models[1:])
+        report = failed(command, error, models[1:])
+        return replace(report, wrote={}) if command in WRITING else report
 
 
 def _deliver(report: Report, wanted: Sequence[Request], details: str) -> int:
@@ -68,6 +71,7 @@ def _written(request: Request, data: Mapping[str, Any], details: str) -> OutputE
             show(_rendered(request, data, details))
         else:
             write_atomically(request.path, _rendered(request, data, details))
+            note_written(request.path)
     except OutputError as error:
         complain(str(error))
         return error

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
+from weightbridge.cli.interface.command import Command, option
+from weightbridge.cli.interface.kinds import FILE, MODEL
 from weightbridge.cli.options import (
-    FILE,
     OVERWRITE,
     REPORTING,
     SOURCE_ARGUMENTS,
@@ -17,13 +18,20 @@ from weightbridge.cli.running import run
 from weightbridge.commands.stitch import stitch_report
 
 
-@click.command("stitch")
-@click.argument("source")
+@click.command(
+    "stitch", cls=Command, example="weightbridge stitch trained.h5 conv2d_2 mine.keras neck stitched.keras"
+)
+@click.argument("source", type=MODEL)
 @click.argument("at")
-@click.argument("target")
+@click.argument("target", type=MODEL)
 @click.argument("from_", metavar="FROM")
 @click.argument("output", type=FILE)
-@click.option("--after", is_flag=True, help="Begin behind FROM, the last layer of a block, not at it.")
+@option(
+    "--after",
+    is_flag=True,
+    group="The output",
+    help="Begin behind FROM, the last layer of a block, not at it.",
+)
 @with_options(OVERWRITE, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
 def command(source: str, at: str, target: str, from_: str, output: Path, after: bool, **given: Any) -> int:
     """Join SOURCE up to layer AT with TARGET from layer FROM on by a trainable adapter, and write that to

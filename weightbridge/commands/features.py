@@ -7,7 +7,7 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.checked import path_of, public
 from weightbridge.boundary.options import Options
-from weightbridge.commands.reporting import summary
+from weightbridge.commands.reporting import file_entry, summary
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors import Unsupported
 from weightbridge.formats.frameworks import framework_module
@@ -50,7 +50,8 @@ def features_report(model: Any, layer: str, output: Path, options: Options) -> R
     _write_features(model, layer, output, options.source_arguments)
     written = formats.read(output)
     source, target = summary(graph), summary(written)
-    return judge(Report("features", "pass", source=source, target=target, findings=graph.findings), options)
+    report = Report("features", "pass", source, target, findings=graph.findings, wrote=file_entry(output))
+    return judge(report, options)
 
 
 def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:

@@ -1,12 +1,13 @@
 """plan: match and plan, read all values once (hashes, energies, NaN), and write the plan file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from weightbridge.boundary.files import write_text
 from weightbridge.boundary.options import Options
 from weightbridge.commands.prepare import measured, prepare
-from weightbridge.commands.reporting import judged
+from weightbridge.commands.reporting import file_entry, judged
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 from weightbridge.planning.mapping_text import mapping_of
@@ -22,7 +23,7 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
     prepared.plan.save(output, overwrite=options.overwrite)
     if rule is not None:
         _save_rule(prepared.plan, prepared.source, rule, overwrite=options.overwrite)
-    return judged("plan", prepared, options)
+    return replace(judged("plan", prepared, options), wrote=file_entry(output))
 
 
 def hashed_plan(source: Any, target: Any, options: Options) -> Plan:

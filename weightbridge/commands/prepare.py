@@ -34,7 +34,9 @@ class Prepared:
 def prepare(source: Any, target: Any, options: Options) -> Prepared:
     """Read both models (a target may be its graph already), then match and plan, or take the plan's file."""
     with rules_of(options.rules):
+        options.progress("reading the source", 0, 0)
         source_graph = formats.read(source, options.source_arguments)
+        options.progress("reading the target", 0, 0)
         is_read = isinstance(target, LayerGraph)
         target_graph = target if is_read else formats.read(target, options.target_arguments)
         if options.plan is not None:
@@ -68,6 +70,7 @@ def with_swapped(prepared: Prepared) -> Prepared:
 
 def _matched(model: Any, source: LayerGraph, target: LayerGraph, options: Options) -> Prepared:
     """model: the source as the user gave it, which `--disambiguate` runs."""
+    options.progress("matching layers", 0, 0)
     check_map(source, target, options.map)
     check_globs(source, target, options)
     plan, findings = make_plan(source, target, match(source, target, options), options)

@@ -36,6 +36,7 @@ def prove(
     # what changed since the source was saved: run today, it is no reference
     known = (*findings, *source.findings)
     claim = claims_equality(written.plan, known)
+    options.progress("loading the models", 0, 0)
     try:
         formats.refuse_to_run(candidate.model)
         if not claim:
@@ -90,6 +91,7 @@ def prove_pair(source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Pla
 def _compared(source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options) -> Proof:
     for model in (a, b):
         formats.refuse_to_run(model)
+    options.progress("loading the models", 0, 0)
     reference = formats.runner(a, arguments=options.source_arguments)
     candidate = formats.runner(b, arguments=options.target_arguments)
     setup = replace(
@@ -110,7 +112,7 @@ def _matched_layers(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple
 
 def _setup(source: LayerGraph, target: LayerGraph, options: Options) -> Setup:
     seed = seed_of(source.structure, target.structure)
-    return Setup(seed=seed, evidence=options.evidence, samples=options.probe)
+    return Setup(seed=seed, evidence=options.evidence, samples=options.probe, progress=options.progress)
 
 
 def _exact(

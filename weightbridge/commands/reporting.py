@@ -1,5 +1,9 @@
 """The report of a command: the summaries of its models, its findings under the policy, the verdict."""
 
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
 from weightbridge.boundary.options import Options
 from weightbridge.commands.prepare import Prepared
 from weightbridge.model.graph import LayerGraph
@@ -29,6 +33,13 @@ def judged(
 def is_wanted(report: Report, options: Options) -> bool:
     """Whether what was written is kept: it passed, or the user said to go on whatever is found."""
     return not report.exit_code or (options.fail_on == "never" and report.verdict != "error")
+
+
+def file_entry(path: Path, name: Path | None = None) -> dict[str, Any]:
+    """What was written, by the name that it will have: its size and the hash of its bytes."""
+    with path.open("rb") as file:
+        digest = file_digest(file, "sha256").hexdigest()
+    return {"path": str(name or path), "bytes": path.stat().st_size, "sha256": digest}
 
 
 def summary(graph: LayerGraph, sha256: str | None = None) -> ModelSummary:

@@ -7,7 +7,7 @@ from weightbridge import formats
 from weightbridge.boundary.checked import path_of, public
 from weightbridge.boundary.options import Options
 from weightbridge.commands.features import live_model
-from weightbridge.commands.reporting import summary
+from weightbridge.commands.reporting import file_entry, summary
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors import UsageError
 from weightbridge.formats.frameworks import framework_module
@@ -66,9 +66,8 @@ def stitch_report(
     place = ("", from_) if is_after else (from_, "")
     _save(_joined(live_model(source, options.source_arguments), at, ours, *place), output)
     findings = (*trunk.findings, *tail.findings)
-    return judge(
-        Report("stitch", "pass", source=summary(trunk), target=summary(tail), findings=findings), options
-    )
+    sides = summary(trunk), summary(tail)
+    return judge(Report("stitch", "pass", *sides, findings=findings, wrote=file_entry(output)), options)
 
 
 def _joined(source: Any, at: str, target: Any, from_: str, after: str) -> Any:

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
-from hashlib import file_digest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +10,7 @@ from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
-from weightbridge.commands.reporting import is_wanted, judged
+from weightbridge.commands.reporting import file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.planning.hashes import content_meanwhile
@@ -43,7 +42,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         proven = replace(_named(prepared, target), findings=(*prepared.findings, *said))
         report = judged("transfer", proven, options, verification)
         if is_wanted(report, options):
-            report = replace(report, wrote=_wrote(temporary, output), digests=written.digests)
+            report = replace(report, wrote=file_entry(temporary, output), digests=written.digests)
             publish(temporary, output)
     return _asked_for(report, output)
 
@@ -51,13 +50,6 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
 def _asked_for(report: Report, output: Path) -> Report:
     """With the output that was asked for, written or not."""
     return replace(report, asked={**report.asked, "output": str(output)}, wrote=report.wrote or {})
-
-
-def _wrote(temporary: Path, output: Path) -> dict[str, Any]:
-    """What OUTPUT will be."""
-    with temporary.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-    return {"path": str(output), "bytes": temporary.stat().st_size, "sha256": digest}
 
 
 def _verified(

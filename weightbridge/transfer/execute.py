@@ -45,7 +45,7 @@ def values(
         if is_written(step):
             yield wanted[step.target], _value(step, given, wanted[step.target], ledger)
         done += step.size
-        progress("writing tensors", done, total)
+        progress("moving tensors", done, total)
 
 
 def _value(step: Step, given: Mapping[str, Tensor], target: Tensor, ledger: Ledger) -> Array:

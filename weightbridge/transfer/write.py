@@ -50,6 +50,7 @@ def write(
     places = {tensor.name: tensor for tensor in template.file.tensors}
     pairs = digested(values(plan, source, template.target, ledger, progress), digests)
     formats.write(template.file, temporary, ((places[tensor.name], value) for tensor, value in pairs))
+    progress("reading back", 0, 0)
     with ThreadPoolExecutor(1) as pool:
         synced = pool.submit(sync, temporary)
         read_back(formats.read(temporary), digests)

@@ -57,6 +57,7 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
 
 def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:
     sources = _sources(runners, session)
+    setup.progress("running both models", 0, 0)
     expected = expect(sources, session.probes, setup.seed)
     run = running(runners.candidate, session, "candidate")
     comparisons = compare_runs(expected, run, session.turn)
@@ -67,7 +68,7 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
         comparisons = compare_runs(expected, run, session.turn)
     is_different = _differ(comparisons)
     pairs = setup.layers if setup.all_layers or is_different else ()
-    layers = compare_layers(runners, session, pairs, setup.seed)
+    layers = compare_layers(runners, session, pairs, setup.seed, setup.progress)
     faults = (
         *differing(comparisons, where_to_look(layers, setup.hints)),
         *never_finite(expected, session),
@@ -75,6 +76,7 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
         *unpaired(session),
     )
     weak, reasons = powerless(comparisons, expected)
+    setup.progress("running the controls, which must fail", 0, 0)
     controls, vacuous = (_not_run(setup), ()) if faults else run_controls(setup.controls, expected, session)
     evidence = _evidence(sources, session, expected, comparisons)
     evidence |= {"inconclusive": list(reasons), "controls": controls}

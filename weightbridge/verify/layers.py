@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from weightbridge.boundary.options import Progress, silent
 from weightbridge.formats.running import Observable, Runner
 from weightbridge.model.tensors import Array
 from weightbridge.verify.arithmetic import Build, Runners
@@ -17,7 +18,7 @@ CHUNK = 16  # pairs of layers in memory at once
 
 
 def compare_layers(
-    runners: Runners, session: Session, pairs: Sequence[Pair], seed: int
+    runners: Runners, session: Session, pairs: Sequence[Pair], seed: int, progress: Progress = silent
 ) -> tuple[Mapping[str, Any], ...]:
     """One entry for each matched pair of layers (reference, candidate) that both models can show.
 
@@ -28,6 +29,7 @@ def compare_layers(
     shown = _shown(runners.reference, runners.candidate, pairs)
     found: list[Mapping[str, Any]] = []
     for i in range(0, len(shown), CHUNK):
+        progress("comparing layers", i, len(shown))
         found += _chunk(runners, session, shown[i : i + CHUNK], seed)
     return tuple(found)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from weightbridge.boundary.options import Evidence
+from weightbridge.boundary.options import Evidence, Progress, silent
 from weightbridge.formats.running import Runner
 from weightbridge.model.tensors import Array
 
@@ -41,6 +41,7 @@ class Setup:
     layers: tuple[tuple[str, str], ...] = ()
     all_layers: bool = True
     hints: tuple[str, ...] = ()
+    progress: Progress = silent
 
 
 @dataclass(frozen=True, slots=True)
