@@ -66,7 +66,7 @@ def test_options_are_what_was_given() -> None:
     assert options_from(given) == Options(
         map=(("a", "b"),), fresh=("f*",), adapt="none", fail_on="never", verify=False,
         source_arguments={"n": 2},
-        explicit=frozenset(["fail_on"]),
+        explicit=frozenset(["adapt", "fail_on"]),
     )  # fmt: skip
 
 

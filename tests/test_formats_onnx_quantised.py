@@ -238,3 +238,42 @@ def test_rows_of_a_table_go_into_a_product(tmp_path: Path) -> None:
     floats = {t.name: t.load() for t in graph.tensors}
     assert np.allclose(floats["e_quantized"], (table.astype("f4") - 7) * np.float32(0.1))
     assert np.allclose(floats["w"], CODES * ONE)
+
+
+def claim(source: Path, folder: Path, **options: bool) -> tuple[list[tuple[str, str]], str]:
+    report = wb.transfer(source, plain(folder / "t.onnx"), output=folder / "o.onnx", verify=False, **options)
+    return [(f.code, f.severity) for f in report.findings], str(report.verification.evidence["claim"])
+
+
+def test_floats_are_taken_on_request(tmp_path: Path) -> None:
+    """--dequantize: no quantised source any more, but what it has lost."""
+    source = quantised(tmp_path / "s.onnx", *SCALES["by rows"][:3])
+    assert claim(source, tmp_path) == ([("WB109", "warning")], "equal")
+    (tmp_path / "o.onnx").unlink()
+    assert claim(source, tmp_path, dequantize=True) == ([("WB302", "warning")], "equal")
+    (said,) = wb.check(source, tmp_path / "t.onnx", dequantize=True).findings
+    assert "what quantising rounded off is lost" in said.message
+    wb.plan(source, tmp_path / "t.onnx").save(tmp_path / "p.json")
+    stored = wb.check(source, tmp_path / "t.onnx", plan=tmp_path / "p.json", dequantize=True)
+    assert [f.code for f in stored.findings] == ["WB302"]
+
+
+@pytest.mark.parametrize("dequantize", [False, True])
+def test_a_source_that_rounds_its_data_is_not_called_equal(tmp_path: Path, dequantize: bool) -> None:
+    ops, given, _ = OPERATORS["MatMulInteger"]
+    source = saved(tmp_path / "s.onnx", ops, given, {"x": ["n", 4]}, ["y"])
+    codes, said = claim(source, tmp_path, dequantize=dequantize)
+    assert codes[0] == ("WB302" if dequantize else "WB109", "warning")
+    assert {severity for _, severity in codes[1:]} <= {"note"}
+    assert said == "the source rounds its activations at v, the target does not"
+
+
+def test_unknown_scales_stay_an_error_on_request(tmp_path: Path) -> None:
+    ops: list[Op] = [DYNAMIC, ("MatMulInteger", ["q", "w", "xz"], ["y"], {})]
+    source = saved(tmp_path / "s.onnx", ops, {"w": CODES}, {"x": ["n", 4]}, ["y"])
+    made = wb.check(source, plain(tmp_path / "t.onnx"), dequantize=True)
+    assert [f.severity for f in made.findings if f.code == "WB109"] == ["error"]
+
+
+def test_floats_on_request_are_said_of_no_plain_model(tmp_path: Path) -> None:
+    assert wb.check(plain(tmp_path / "s.onnx"), plain(tmp_path / "t.onnx"), dequantize=True).findings == ()

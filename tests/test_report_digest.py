@@ -23,7 +23,7 @@ from test_advice import architectures, classes, gated, misfit, new_head, one_of_
 
 import weightbridge as wb
 from weightbridge.boundary.globs import glob, met
-from weightbridge.cli import main
+from weightbridge.cli import main, parsing
 from weightbridge.cli.group import COMMANDS
 from weightbridge.errors.diagnostics import CODES, finding
 from weightbridge.plan import Plan, Unused
@@ -235,7 +235,22 @@ def test_options_that_were_given_stand_in_every_command(
     made = digest(checked(pair, fresh=["logits/*"]).to_json())
     assert made.asked == ("--policy", "policy.toml", "--fresh", "logits/*")
     assert made.ways
-    assert all("logits/*" in way.arguments for way in made.ways)
+    assert all("logits/*" in way.arguments for way in made.ways if way.arguments[1] != "inspect")
+
+
+def test_arguments_stand_in_every_command_as_a_shell_reads_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pair = new_head(tmp_path)
+    report = checked(pair).to_json()
+    arguments = {"n": 2, "name": "a b", "text": "2"}
+    told = {**report["asked"]["options"], "source_arguments": arguments, "map_words": True}
+    for way in digest({**report, "asked": {"options": told}}).ways:
+        given = dict(zip(way.arguments, way.arguments[1:], strict=False))
+        assert given["--source-arg"] == 'text="2"'
+        assert parsing.arguments(["n=2", "name=a b", 'text="2"'], "--source-arg") == arguments
+        assert way.arguments[1] == "inspect" or "--map-words" in way.arguments
 
 
 def thousands() -> Report:

@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_the_old_output_whole(tmp_path: Path, suffix: str, li
     done = started("transfer", source, target, output, "--overwrite", "--no-verify", limit=limit)
     assert done.returncode == 5, done.stderr
     assert "Traceback" not in done.stderr
-    assert str(output) in done.stderr
+    assert str(output) in done.stdout
     assert output.read_text() == "old"
     assert left(tmp_path) == ["1", "2", f"output{suffix}"]
 

@@ -11,6 +11,10 @@ from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Prog
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan
 
+EXPLICIT = frozenset(
+    {"fail_on", "min_coverage", "adapt", "evidence"}
+)  # those of which it matters who said them
+
 
 def make_options(given: Mapping[str, Any]) -> Options:
     """Options from keywords: strings become paths, a single glob a tuple, `map` takes a dict or pairs.
@@ -28,7 +32,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
     values = {
         name: _CONVERTED[name](name, value) if name in _CONVERTED else value for name, value in given.items()
     }
-    return Options(**values, explicit=frozenset(given) & {"fail_on", "min_coverage"})
+    return Options(**values, explicit=frozenset(given) & EXPLICIT)
 
 
 def _path_if_any(name: str, value: Any) -> Path | None:
@@ -106,7 +110,7 @@ _PAIRS = "a dict {source: target}, or pairs (source, target)"
 _CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("policy", "probe"), _path_if_any),
     **dict.fromkeys(("source_arguments", "target_arguments"), arguments),
-    **dict.fromkeys(("disambiguate", "map_words", "verify", "overwrite"), _flag),
+    **dict.fromkeys(("disambiguate", "map_words", "dequantize", "verify", "overwrite"), _flag),
     "plan": _plan,
     "progress": _progress,
     **dict.fromkeys(("fresh", "unused"), _strings),

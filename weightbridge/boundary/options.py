@@ -40,6 +40,7 @@ class Options:
     probe: Path | None = None
     disambiguate: bool = False
     map_words: bool = False
+    dequantize: bool = False
     verify: bool = True
     overwrite: bool = False
     source_arguments: Mapping[str, Any] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from weightbridge.cli.options import REPORTING, with_options
 from weightbridge.cli.running import run
 from weightbridge.commands import demo
 from weightbridge.report.values import Report
+from weightbridge.report.verdict import judge
 
 
 @click.command("demo", cls=Command, example="weightbridge demo --report json=demo.json")
@@ -21,10 +22,10 @@ def command(**given: Any) -> int:
     Transfer it to a renamed one, and to an Inception beside a fair control.
     """
 
-    def demonstrated(_: Options) -> Report:
-        shown = demo.demonstrate(complain)
+    def demonstrated(options: Options) -> Report:
+        shown = demo.demonstrate(complain, options)
         if not given["quiet"]:
             show(demo.text(shown) + "\n")
-        return shown.report
+        return judge(shown.report, options)
 
     return run("demo", given, demonstrated, (), default=())

@@ -17,16 +17,16 @@ Decorator = Callable[[Any], Any]
 PLAIN = (
     "fresh",
     "unused",
-    "adapt",
     "plan",
     "rules",
     "policy",
-    "evidence",
     "probe",
     "overwrite",
     "disambiguate",
     "map_words",
+    "dequantize",
 )  # the same in Options
+UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence")  # Options has a value of its own for these
 
 MODELS, PLACES, GAPS = "The models", "What goes where", "Where they differ"
 PROOF, POLICY, REPORTS = "The proof", "Rules and policy", "The report"
@@ -104,9 +104,14 @@ PLANNING: tuple[Decorator, ...] = (
         help="Rows that stand for words go to their places in the target's vocabulary.",
     ),
     option(
+        "--dequantize",
+        is_flag=True,
+        group=GAPS,
+        help="The floats of a quantised source are wanted, with what quantising has lost.",
+    ),
+    option(
         "--adapt",
         type=OneOf(get_args(Adapt)),
-        default="same",
         group=GAPS,
         help="`none`: equal shapes only. `same`: what differs inside one architecture (head, stem, size). "
         "`weights`: another architecture too. [default: same]",
@@ -125,10 +130,8 @@ PROBING: tuple[Decorator, ...] = (
     option(
         "--evidence",
         type=OneOf(get_args(Evidence)),
-        default="standard",
-        show_default=True,
         group=PROOF,
-        help="How much to run: `quick` for CI, `full` to find out why outputs differ.",
+        help="How much to run: `quick` for CI, `full` to find out why outputs differ. [default: standard]",
     ),
 )
 SOURCE_ARGUMENTS: tuple[Decorator, ...] = (
@@ -168,7 +171,7 @@ def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
 def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
     """The Options of what was given."""
     _refuse_what_is_not_there(given)
-    explicit = frozenset(name for name in ("fail_on", "min_coverage") if given.get(name) is not None)
+    explicit = frozenset(name for name in UNLESS_GIVEN if given.get(name) is not None)
     plain = {name: given[name] for name in PLAIN if name in given}
     return Options(
         map=tuple(map(parsing.pair, given.get("pairs", ()))),

@@ -21,6 +21,9 @@ from weightbridge.report.verdict import judge
 def command(saved: Path, **given: Any) -> int:
     """Render a saved JSON report, or judge it again under --policy and --fail-on. Runs no model."""
 
+    if given["rules"]:
+        raise click.UsageError("--rules: the models of a saved report are not matched again")
+
     def again(options: Options) -> Report:
         return judge(load_report(saved), options)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import click
+
 from weightbridge.boundary.options import Options
 from weightbridge.cli.console import complain, note_written, show
 from weightbridge.cli.options import options_from
@@ -19,7 +21,8 @@ from weightbridge.report.values import Report
 from weightbridge.report.verdict import failed
 
 Action = Callable[[Options], Report]
-TEXT = (Request("text"),)
+SHOWN = Request("text")
+TEXT = (SHOWN,)
 WRITING = frozenset({"plan", "transfer", "features", "stitch"})  # commands with an OUTPUT
 
 
@@ -37,23 +40,27 @@ def run(
     """
     details = detail(given["details"])
     asked = requests(given["reports"]) or tuple(default)
-    wanted = tuple(r for r in asked if not (given["quiet"] and r == Request("text")))
+    wanted = tuple(r for r in asked if not (given["quiet"] and r == SHOWN))
+    if details and "text" not in {request.format for request in wanted}:
+        raise click.UsageError("--details is about the text report, and there is none: add --report text")
     for request in wanted:
         if request.path:
             check_writable(request.path, models)
     with progress_bar(not given["no_progress"]) as progress:
         options = options_from(given, progress)
-        report = _result(command, lambda: action(options), models)
+        report = _result(command, lambda: action(options), models, is_shown=SHOWN in wanted)
     return _deliver(report, wanted, details)
 
 
-def _result(command: str, action: Callable[[], Report], models: Sequence[str]) -> Report:
+def _result(command: str, action: Callable[[], Report], models: Sequence[str], *, is_shown: bool) -> Report:
+    """is_shown: whether the text report says the error, which is said once."""
     try:
         return action()
     except UsageError:
         raise
     except WeightbridgeError as error:
-        complain(str(error))
+        if not (is_shown and error.code):
+            complain(str(error))
         report = failed(command, error, models[1:])
         return replace(report, wrote={}) if command in WRITING else report
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from weightbridge.errors.diagnostics import Finding
+from weightbridge.model.tensors import ROUNDED
 from weightbridge.plan import Plan, Step
 from weightbridge.report.verification import Verification
 from weightbridge.transfer.write import Written
@@ -15,7 +16,7 @@ EXACT = frozenset({"bitwise", "preserving"})
 # Attributes that differ (WB403, WB404) say where to look: outputs are compared all the same.
 DIFFERENT = frozenset({"WB103", "WB105", "WB301", "WB408"})
 # Keras rounds the activations of a layer whose kernel is kept as integers
-ROUNDED = frozenset({"dequantise-keras"})
+ROUNDING = frozenset({"dequantise-keras"})
 CASTS = frozenset({"copy", "transform"})
 TO_LOOK_AT = frozenset({"WB403", "WB404"})
 
@@ -40,8 +41,12 @@ def _left_over(plan: Plan) -> str:
 
 
 def _rounded(plan: Plan) -> str:
-    targets = [step.target for step in plan.steps if step.transform in ROUNDED]
+    targets = [step.target for step in plan.steps if _rounds(step)]
     return f"the source rounds its activations at {targets[0]}, the target does not" if targets else ""
+
+
+def _rounds(step: Step) -> bool:
+    return step.transform in ROUNDING or ROUNDED.items() <= step.parameters.items()
 
 
 def _is_exact(step: Step) -> bool:

@@ -18,6 +18,7 @@ from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Array
 from weightbridge.report.values import Report
 
+PLAIN = Options()
 SEEDS = (0, 1, 2)
 PER_CLASS = 5
 EPOCHS = 20
@@ -57,8 +58,8 @@ class Demonstration:
         return self.transferred.tuned - self.control.tuned
 
 
-def demonstrate(say: Callable[[str], None]) -> Demonstration:
-    """Train, transfer, measure; `say` is told what is going on.
+def demonstrate(say: Callable[[str], None], options: Options = PLAIN) -> Demonstration:
+    """Train, transfer, measure; `say` is told what is going on, the options say by which rules.
 
     Raises Unsupported where Keras with TensorFlow is not installed.
     """
@@ -69,11 +70,11 @@ def demonstrate(say: Callable[[str], None]) -> Demonstration:
     nets.train(source, data.x, data.y, epochs=15, seed=SEEDS[0])
     say("transferring its weights into the same ResNet under other names, and running both")
     twin = nets.renamed(source, SEEDS[0] + 50)
-    report, filled = _transferred(nets, source, twin)
+    report, filled = _transferred(nets, source, twin, options)
     say("transferring its weights into a small Inception, another architecture")
     target = nets.inception((8, 8, 1), 10, seed=SEEDS[0] + 100)
     start = target.get_weights()
-    across, given = _transferred(nets, source, target)
+    across, given = _transferred(nets, source, target, options)
     say(
         f"measuring both starts of the Inception: {len(SEEDS)} draws of {PER_CLASS} labelled images per class"
     )
@@ -139,15 +140,17 @@ def _networks() -> Any:
         ) from error
 
 
-def _transferred(nets: Any, source: Any, target: Any) -> tuple[Report, Any]:
+def _transferred(nets: Any, source: Any, target: Any, options: Options) -> tuple[Report, Any]:
     """The report of the transfer from an .h5 file into a .keras file, and the model that it wrote."""
     with TemporaryDirectory() as folder:
-        paths = tuple(Path(folder) / name for name in ("trained.h5", "target.keras", "output.keras"))
-        nets.save(source, paths[0])
-        nets.save(target, paths[1])
-        report = transfer(paths[0], paths[1], paths[2], Options(adapt="weights"))
+        trained, built, filled = (
+            Path(folder) / name for name in ("trained.h5", "target.keras", "output.keras")
+        )
+        nets.save(source, trained)
+        nets.save(target, built)
+        report = transfer(trained, built, filled, Options(adapt="weights", rules=options.rules))
         report.raise_for_verdict()
-        return report, nets.load(paths[2])
+        return report, nets.load(filled)
 
 
 def _moved(report: Report) -> float:

@@ -62,6 +62,7 @@ def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
     if isinstance(model, str) and model.startswith("py:"):
         live = framework_module("weightbridge.formats.keras.framework.live")
         return live.load_callable(model, dict(arguments or {}))
+    formats.refuse_arguments(arguments)
     if not isinstance(model, str | Path):
         return model
     format = formats.sniff(Path(model))

@@ -9,6 +9,7 @@ from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import live_candidate
 from weightbridge.commands.claims import NOT_RUN
+from weightbridge.commands.idle import refuse_in_place, refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.prove import prove
 from weightbridge.commands.reporting import is_wanted, judged
@@ -29,6 +30,8 @@ def transfer_live(source: Any, model: Any, options: Options) -> Report:
     The model keeps its old values where the verdict is no pass, or anything is raised. `fail_on="never"`
     keeps the new values whatever was found, as for a file. The optimizer is left alone either way.
     """
+    refuse_unrun(options)
+    refuse_in_place(options)
     options = with_policy(options)
     with rules_of(options.rules):
         prepared = with_swapped(prepare(source, model, options))

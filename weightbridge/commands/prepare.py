@@ -8,9 +8,9 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
-from weightbridge.commands.reading import said_of_both
+from weightbridge.commands.idle import refuse_beside_plan
+from weightbridge.commands.reading import as_wanted, said_of_both
 from weightbridge.commands.rules import rules_of
-from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching import check_map, match
 from weightbridge.model.graph import LayerGraph
@@ -78,8 +78,14 @@ def _matched(model: Any, source: LayerGraph, target: LayerGraph, options: Option
     prepared = Prepared(source, target, plan, findings)
     if options.disambiguate and plan.questions:
         prepared = _disambiguated(model, prepared, options)
-    said = (*maps_in_part(source, target, options), *said_of_both(source, target, prepared.plan))
+    said = (*maps_in_part(source, target, options), *_read(source, target, prepared.plan, options))
     return replace(prepared, findings=(*said, *prepared.findings))
+
+
+def _read(source: LayerGraph, target: LayerGraph, plan: Plan, options: Options) -> tuple[Finding, ...]:
+    """What the readers say."""
+    said = said_of_both(source, target, plan)
+    return tuple(as_wanted(said)) if options.dequantize else said
 
 
 def _over_stored(
@@ -111,22 +117,12 @@ def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prep
     from weightbridge.planning.stored import stored_plan, with_fresh
 
     assert options.plan is not None
-    _refuse_beside_plan(options)
+    refuse_beside_plan(options)
     check_globs(source, target, options)
     plan = with_fresh(stored_plan(options.plan, source, target), declared(target, options.fresh))
     on_purpose = {*options.unused, *(u.source for u in plan.unused if u.reason == "declared")}
     plan = replace(plan, unused=unused_of(source, plan.steps, on_purpose))
     still_open = asked(plan.questions, {step.target: step for step in plan.steps}, is_stored=True)
-    findings = (*said_of_both(source, target, plan), *unexplained(source, plan.unused), *still_open)
+    findings = (*_read(source, target, plan, options), *unexplained(source, plan.unused), *still_open)
     check_carried_out(source, target, plan, findings, options)
     return Prepared(source, target, plan, findings)
-
-
-def _refuse_beside_plan(options: Options) -> None:
-    """Raises UsageError for what only a new plan can follow."""
-    given = [
-        name for name, value in (("--map", options.map), ("--disambiguate", options.disambiguate)) if value
-    ]
-    if given:
-        message = f"{' and '.join(given)} cannot change a plan that is there already (--plan)"
-        raise UsageError(message, fix="edit the plan itself, or make a new one: leave out --plan")

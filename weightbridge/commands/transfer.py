@@ -9,6 +9,7 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.claims import NOT_RUN, unproven
+from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.reporting import file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
@@ -23,6 +24,7 @@ from weightbridge.transfer.write import Written, write
 
 def transfer(source: Any, target: Any, output: Path, options: Options) -> Report:
     """OUTPUT appears only where nothing stands against it."""
+    refuse_unrun(options)
     check_output(output, options.overwrite, (source, target))
     options = with_policy(options)
     with ExitStack() as stack:

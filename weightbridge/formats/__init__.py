@@ -6,8 +6,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from weightbridge.errors import Corrupt, ModelError, Unsupported, UsageError
+from weightbridge.errors import Corrupt, ModelError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.formats.arguments import refuse_arguments
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.sniffing.content import sniff
@@ -24,6 +25,7 @@ __all__ = [
     "InputSpec",
     "Runner",
     "read",
+    "refuse_arguments",
     "refuse_to_run",
     "runner",
     "sniff",
@@ -73,6 +75,8 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     inside = model_in(path)
     path = path if inside is None else inside.file
     format = sniff(path)
+    if format not in ASKABLE:
+        refuse_arguments(arguments)
     try:
         module = _module(FORMATS, format, path)
         graph = module.read(path, arguments) if format in ASKABLE else module.read(path)
@@ -149,11 +153,7 @@ def _path(model: Any) -> Path | None:
 
 def _live(model: Any, arguments: Mapping[str, Any] | None) -> Any:
     if not isinstance(model, str):
-        if arguments:
-            raise UsageError(
-                "arguments go with py:module:callable only",
-                fix="leave them out for a model that is there already",
-            )
+        refuse_arguments(arguments)
         return model
     return framework_module(FORMATS["python"]).load_callable(model, dict(arguments or {}))
 

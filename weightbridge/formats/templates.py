@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import UsageError, WeightbridgeError
+from weightbridge.formats.arguments import refuse_arguments
 from weightbridge.formats.containers import archive as open_zip
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.sniffing.content import sniff
@@ -51,6 +52,8 @@ def template_of(target: Any, output: Path, arguments: Mapping[str, Any] | None =
     suffix = next(s for s in WRITABLE if output.name.endswith(s))
     target = target if _is_code(target) else model_file(Path(target))
     format = "python" if _is_code(target) else sniff(target)
+    if format != "python":
+        refuse_arguments(arguments)
     if format in WRITABLE[suffix]:
         graph = _read(Path(target))
         yield Template(graph, graph)

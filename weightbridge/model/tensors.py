@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 COUNTED = frozenset({"bool", "int16", "int32", "int64", "uint16", "uint32", "uint64"})
 
+ROUNDED = {"data": "rounded"}  # among the parameters of a quantised tensor: its layer rounds the data too
+
 
 @dataclass(frozen=True, slots=True)
 class Computed:

@@ -11,7 +11,8 @@ Json = Mapping[str, Any]
 # In this order; those that this version's Options has not are left out.
 ASKED = (
     "adapt", "fresh", "unused", "map", "min_coverage", "min_exact", "fail_on", "plan", "policy", "baseline",
-    "rules", "probe", "evidence", "disambiguate", "dequantize", "verify",
+    "rules", "probe", "evidence", "disambiguate", "map_words", "dequantize", "verify",
+    "source_arguments", "target_arguments",
 )  # fmt: skip
 JUDGED = ("fail_on", "min_coverage", "min_exact")  # what a saved report is judged by again
 
@@ -49,4 +50,6 @@ def _plain(value: Any) -> Any:
             return str(value)
         case tuple() | list():
             return [_plain(item) for item in value]
-    return "given"  # a plan that was made in Python
+        case Mapping():
+            return {str(name): _plain(item) for name, item in value.items()}
+    return "given"  # a plan that was made in Python, or what has no JSON

@@ -73,7 +73,9 @@ def failed(command: str, error: WeightbridgeError, targets: Sequence[str] = ()) 
         return Report(command, "error", exit_code=error.exit_code)
     at_target = any(error.where == path or error.where.startswith(f"{path}: ") for path in targets)
     side = {"target" if at_target else "source": error.where}
-    cause = finding(error.code, error.message, fix=error.fix, **side)
+    is_named = not error.where or error.message.startswith(error.where)
+    message = error.message if is_named else f"{error.where}: {error.message}"
+    cause = finding(error.code, message, fix=error.fix, **side)
     return Report(command, "error", findings=(cause,), exit_code=error.exit_code)
 
 

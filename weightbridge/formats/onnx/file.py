@@ -11,6 +11,7 @@ from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.parse import parse_model
 from weightbridge.formats.onnx.proto import Model, Scaling, TensorHeader
 from weightbridge.formats.onnx.quantised.findings import quantised_findings
+from weightbridge.formats.onnx.quantised.rounding import with_rounding
 from weightbridge.formats.onnx.tensors import check, loader, scaled
 from weightbridge.formats.onnx.write import write_tensors
 from weightbridge.model.graph import LayerGraph
@@ -36,7 +37,7 @@ def read(path: Path) -> LayerGraph:
         framework="onnx",
         order="flow",
         producer=model.producer,
-        layers=with_axes(found.layers, "onnx"),
+        layers=with_axes(with_rounding(found.layers, model.graph), "onnx"),
         edges=found.edges,
         has_flow=True,
         inputs=found.inputs,

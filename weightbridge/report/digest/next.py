@@ -1,6 +1,7 @@
 """What to do next: whole commands for each way out, with the options that were given."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from json import dumps, loads
 
 from weightbridge.report.digest.globs import LAYERS, fewest
 from weightbridge.report.digest.questions import questions
@@ -20,6 +21,9 @@ SUFFIXES = {
 PLANNED = ("check", "plan", "transfer")
 DECLARABLE = frozenset({"WB202", "WB201"})  # errors that --fresh answers
 EVERYTHING = ("--unused", "*")
+FLAGS = tuple((name, f"--{name.replace('_', '-')}") for name in ("map_words", "disambiguate", "dequantize"))
+ARGUMENTS = (("source_arguments", "--source-arg"), ("target_arguments", "--target-arg"))
+OF_A_PLAN = ("plan", "map", "fresh", "unused", "adapt", "map_words", "disambiguate")  # it holds what they did
 REPEATED = tuple((name, f"--{name}") for name in ("rules", "policy", "plan", "map", "fresh", "unused"))
 
 
@@ -37,6 +41,8 @@ def options_given(report: Json, without: Sequence[str] = ()) -> tuple[str, ...]:
     options = report["asked"].get("options", {})
     several = [_repeated(flag, options.get(name)) for name, flag in REPEATED if name not in without]
     found = [part for parts in several for part in parts]
+    found += [flag for name, flag in FLAGS if options.get(name) and name not in without]
+    found += [part for name, flag in ARGUMENTS for part in _arguments(flag, options.get(name))]
     if "adapt" not in without:
         found += _unless("--adapt", options.get("adapt", "same"), "same")
     found += _unless("--fail-on", options.get("fail_on", "error"), "error")
@@ -50,6 +56,24 @@ def _unless(flag: str, value: str, default: str) -> list[str]:
 
 def _repeated(flag: str, value: object) -> list[str]:
     return [part for text in _texts(value) for part in (flag, text)]
+
+
+def _arguments(flag: str, values: object) -> list[str]:
+    """`--source-arg k=v`, where v is JSON unless it is a text."""
+    pairs = values.items() if isinstance(values, Mapping) else ()
+    texts = [f"{name}={value if _reads_as_text(value) else dumps(value)}" for name, value in pairs]
+    return _repeated(flag, texts)
+
+
+def _reads_as_text(value: object) -> bool:
+    """Whether a command line that holds this text as it is gives the same value again."""
+    if not isinstance(value, str):
+        return False
+    try:
+        loads(value)
+    except ValueError:
+        return True
+    return False
 
 
 def _texts(value: object) -> list[str]:
@@ -106,9 +130,13 @@ def _declare(report: Json) -> Iterator[Way]:
         left = any(entry["reason"] == "unexplained" for entry in report["unused"])
         rest = " and the rest is not needed" if left else ""
         yield from _transfer(report, f"if these layers are new{rest}", options)
-    options = (*options_given(report), "--map", "SOURCE=TARGET")
-    if "--plan" not in options:
-        yield _command("if a source exists under another name", "check", report, options)
+    if "--plan" not in options_given(report):
+        listing = ("weightbridge", "inspect", report["source"]["path"], *_source_arguments(report))
+        yield Way("if a source has another name, find it, and join the two with --map", listing)
+
+
+def _source_arguments(report: Json) -> list[str]:
+    return _arguments("--source-arg", report["asked"].get("options", {}).get("source_arguments"))
 
 
 def _to_declare(report: Json) -> tuple[list[str], list[str]]:
@@ -170,7 +198,7 @@ def _answer(report: Json, asked: int) -> Iterator[Way]:
     which = "the question" if asked == 1 else f"the {asked:,} questions"
     head = ("weightbridge", "plan", *_models(report), "plan.json", *options_given(report))
     yield Way(f"to answer {which} and keep the answers in git", head)
-    yield from _transfer(report, "then", ("--plan", "plan.json"))
+    yield from _transfer(report, "then", ("--plan", "plan.json", *options_given(report, OF_A_PLAN)))
 
 
 def _of_verify(report: Json) -> Iterator[Way]:

@@ -11,6 +11,8 @@ from weightbridge.report.words import counted, percent
 Ledger = Sequence[LedgerRow]
 LONGEST = 300  # of a message in a sentence
 COMPARED = ("WB401", "WB402")
+NOT_WRITTEN, UNREADABLE = "WB906", 4  # a code, and an exit code
+TWO_MODELS = ("check", "plan", "transfer", "verify", "stitch")
 
 
 def why(report: Json, rows: Ledger) -> str:
@@ -34,6 +36,18 @@ def _sentence(text: str) -> str:
 def _first_error(report: Json, _: Ledger) -> str:
     errors = [found for found in report["findings"] if found["severity"] == "error"]
     return _sentence(errors[0]["message"]) if errors else ""
+
+
+def _not_begun(report: Json, _: Ledger) -> str:
+    """Which model cannot be read, or that it cannot be written; the finding says why."""
+    found = next(iter(report["findings"]), None)
+    if found is None or report["source"] or report["target"]:
+        return ""
+    if found["code"] == NOT_WRITTEN:
+        return "What was asked for cannot be written."
+    side = "target" if found["target"] else "source"
+    which = side if report["command"] in TWO_MODELS else "model"
+    return f"The {which} cannot be read." if report.get("exit_code") == UNREADABLE else ""
 
 
 def _unread(report: Json, _: Ledger) -> str:
@@ -124,7 +138,8 @@ def _warned(report: Json, rows: Ledger) -> str:
 def _passed(report: Json, rows: Ledger) -> str:
     outputs, layers = report["verification"]["outputs"], report["verification"]["layers"]
     equal = sum(record.get("status") == "equal" for record in outputs)
-    proof = f"{equal:,} of {counted(len(outputs), 'comparison')} of outputs are equal" if outputs else ""
+    is_compared = any(record.get("status") in ("equal", "differs") for record in outputs)
+    proof = f"{equal:,} of {counted(len(outputs), 'comparison')} of outputs are equal" if is_compared else ""
     if report["command"] == "verify":
         depth_too = f", and so are {counted(len(layers), 'layer')}" if layers and _are_equal(layers) else ""
         return f"{proof or 'The layers that were compared are equal'}{depth_too}."
@@ -166,7 +181,7 @@ def _codes(report: Json, severity: str) -> set[str]:
 
 WORDS = {"adapted": "are adapted", "fresh": "start fresh", "kept": "keep the target's own value"}
 REASONS: dict[str, tuple[Callable[[Json, Ledger], str], ...]] = {
-    "error": (_unread,),
+    "error": (_not_begun, _unread),
     "fail": (_another, _differs, _no_source, _first_error, _warnings_count),
     "vacuous": (_first_error, _unread),
     "inconclusive": (_first_error, _unread),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
+from weightbridge.formats.quantised import applied
 from weightbridge.model.graph import Excluded, Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Computed, Tensor
@@ -181,8 +182,7 @@ def _said(graph: LayerGraph, floats: Sequence[Layer]) -> list[Finding]:
     said = []
     if made:
         message = f"{len(made)} tensors are stored as Keras's integers with scales, which are applied: "
-        found = finding("WB109", message + listed(made, SHOWN), source=made[0])
-        said.append(with_severity(found, "warning"))
+        said.append(applied(message + listed(made, SHOWN), made[0]))
     if unknown:
         message = (
             f"{len(unknown)} tensors hold codes of Keras's quantisation that no floats can be made of here: "

@@ -6,6 +6,7 @@ from dataclasses import replace
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.onnx.layers import Folded
 from weightbridge.formats.onnx.tensors import dtype_name
+from weightbridge.formats.quantised import applied
 
 SHOWN = 3  # names in a finding
 
@@ -14,7 +15,7 @@ def quantised_findings(found: Folded) -> Iterator[Finding]:
     """One for the tensors whose floats are computed, one for those whose scale is not known."""
     computed = [name for name, header in found.headers.items() if header.scaling is not None]
     if computed:
-        yield with_severity(_computed(found, computed), "warning")
+        yield _computed(found, computed)
     codes = [layer.tensors for layer in found.layers if layer.attributes.get("quantised")]
     unknown = [t.name for tensors in codes for t in tensors if "int" in t.dtype]
     if unknown:
@@ -26,8 +27,7 @@ def _computed(found: Folded, names: Sequence[str]) -> Finding:
     message = (
         f"{count} stored as {_stored(found, names)}; the weights are computed as (value - zero point) x scale"
     )
-    fix = "Nothing has to be done. For the weights before quantisation give the model that was quantised"
-    return finding("WB109", f"{message}: {listed(names, SHOWN)}", source=names[0], fix=fix)
+    return applied(f"{message}: {listed(names, SHOWN)}", names[0])
 
 
 def _unknown(found: Folded, names: Sequence[str]) -> Finding:

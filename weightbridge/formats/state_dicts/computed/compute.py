@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
+from weightbridge.formats.quantised import applied
 from weightbridge.formats.state_dicts.computed.low_rank import LowRank, is_adapter, low_rank
 from weightbridge.formats.state_dicts.computed.norms import norms
 from weightbridge.formats.state_dicts.computed.recipes import Parts
@@ -66,8 +67,8 @@ def _outermost(parts: Parts, name: str) -> str:
 
 
 def _said(parts: Parts) -> list[Finding]:
-    applied = [weight for weight in parts.made.values() if _is_scaled(weight)]
-    said = [_applied(applied)] if applied else []
+    scaled = [weight for weight in parts.made.values() if _is_scaled(weight)]
+    said = [_applied(scaled)] if scaled else []
     for missing in dict.fromkeys(parts.unknown.values()):
         names = [name for name, what in parts.unknown.items() if what == missing]
         said.append(_unknown(names, missing, parts))
@@ -78,7 +79,7 @@ def _applied(weights: Sequence[Tensor]) -> Finding:
     names = listed([f"{tensor.name} ({_scale_of(tensor)})" for tensor in weights], 3)
     count = "1 tensor is" if len(weights) == 1 else f"{len(weights)} tensors are"
     message = f"{count} stored as {_dtypes(weights)} with scales, which are applied: {names}"
-    return with_severity(finding("WB109", message, source=weights[0].name), "warning")
+    return applied(message, weights[0].name)
 
 
 def _is_scaled(weight: Tensor) -> bool:
