@@ -74,21 +74,27 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
         return replace(graph, path=model) if isinstance(model, str) else graph
     inside = model_in(path)
     path = path if inside is None else inside.file
+    graph = _graph_of(path, arguments)
+    _refuse_nul(graph)
+    graph = without_state(graph)
+    said = (*suffix_findings(path, graph.format), *_others_in_folder(inside))
+    return replace(graph, findings=(*said, *graph.findings))
+
+
+def _graph_of(path: Path, arguments: Mapping[str, Any] | None) -> LayerGraph:
+    """What the file's reader makes of it; an error names the file."""
     format = sniff(path)
-    if format not in ASKABLE:
+    asked = (arguments,) if format in ASKABLE else ()
+    if not asked:
         refuse_arguments(arguments)
     try:
-        module = _module(FORMATS, format, path)
-        graph = module.read(path, arguments) if format in ASKABLE else module.read(path)
+        graph: LayerGraph = _module(FORMATS, format, path).read(path, *asked)
+        return graph
     except ModelError as error:
         if path.name in error.where:
             raise
         where = f"{path}: {error.where}" if error.where else str(path)
         raise type(error)(error.message, where=where, fix=error.fix) from error
-    _refuse_nul(graph)
-    graph = without_state(graph)
-    said = (*suffix_findings(path, graph.format), *_others_in_folder(inside))
-    return replace(graph, findings=(*said, *graph.findings))
 
 
 def _others_in_folder(inside: Inside | None) -> tuple[Finding, ...]:

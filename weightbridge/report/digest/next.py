@@ -42,7 +42,7 @@ def options_given(report: Json, without: Sequence[str] = ()) -> tuple[str, ...]:
     several = [_repeated(flag, options.get(name)) for name, flag in REPEATED if name not in without]
     found = [part for parts in several for part in parts]
     found += [flag for name, flag in FLAGS if options.get(name) and name not in without]
-    found += [part for name, flag in ARGUMENTS for part in _arguments(flag, options.get(name))]
+    found += _all_arguments(options)
     if "adapt" not in without:
         found += _unless("--adapt", options.get("adapt", "same"), "same")
     found += _unless("--fail-on", options.get("fail_on", "error"), "error")
@@ -56,6 +56,10 @@ def _unless(flag: str, value: str, default: str) -> list[str]:
 
 def _repeated(flag: str, value: object) -> list[str]:
     return [part for text in _texts(value) for part in (flag, text)]
+
+
+def _all_arguments(options: Json) -> list[str]:
+    return [part for name, flag in ARGUMENTS for part in _arguments(flag, options.get(name))]
 
 
 def _arguments(flag: str, values: object) -> list[str]:
