@@ -128,4 +128,4 @@ def test_a_verdict_that_is_no_pass_is_raised_with_its_report(tmp_path: Path) -> 
     assert passed.ok
     assert passed.coverage.fraction == 15 / 23
     assert passed.to_markdown().startswith("## ")
-    assert passed._repr_html_().startswith("<pre>")
+    assert passed._repr_html_().startswith('<div class="weightbridge"')

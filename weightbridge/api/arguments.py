@@ -8,12 +8,20 @@ from typing import Any, get_args
 
 from weightbridge.boundary.checked import path_of
 from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Progress
+from weightbridge.boundary.words import did_you_mean
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan
 
 EXPLICIT = frozenset(
     {"fail_on", "min_coverage", "adapt", "evidence"}
 )  # those of which it matters who said them
+
+
+def options_of(given: Mapping[str, Any], *apart: str) -> Options:
+    """Options from a function's own arguments; None stands for what was not given."""
+    return make_options(
+        {name: value for name, value in given.items() if name not in apart and value is not None}
+    )
 
 
 def make_options(given: Mapping[str, Any]) -> Options:
@@ -28,7 +36,9 @@ def make_options(given: Mapping[str, Any]) -> Options:
     known = {f.name for f in fields(Options)} - {"explicit", "severities"}
     unknown = sorted(set(given) - known)
     if unknown:
-        raise UsageError(f"unknown option {unknown[0]!r}", fix=f"known are {', '.join(sorted(known))}")
+        close = did_you_mean(unknown[0], known)
+        fix = f"known are {', '.join(sorted(known))}.{close}"
+        raise UsageError(f"unknown option {unknown[0]!r}", fix=fix)
     values = {
         name: _CONVERTED[name](name, value) if name in _CONVERTED else value for name, value in given.items()
     }

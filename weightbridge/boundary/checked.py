@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
 from inspect import signature
 from math import isfinite
@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
+from weightbridge.boundary.words import did_you_mean
 from weightbridge.errors import UsageError
 
 Given = ParamSpec("Given")
@@ -142,13 +143,20 @@ def public(function: Callable[Given, Result]) -> Callable[Given, Result]:
         try:
             bound = takes.bind(*args, **options)
         except TypeError as error:
-            fix = f"known are {', '.join(takes.parameters)}"
+            fix = _known(options, takes.parameters)
             raise UsageError(f"weightbridge.{function.__name__}: {error}", fix=fix) from error
         for name, value in bound.arguments.items():
             _refuse_null(name, value)
         return function(*args, **options)
 
     return called
+
+
+def _known(given: Iterable[str], names: Collection[str]) -> str:
+    """The names that a function knows, and the nearest to one that it does not."""
+    wrong = next((name for name in given if name not in names), "")
+    close = did_you_mean(wrong, names)
+    return f"known are {', '.join(names)}{'.' if close else ''}{close}"
 
 
 def path_of(name: str, value: Any) -> Path:

@@ -1,6 +1,7 @@
 """Feature extraction: a Keras model cut at a named layer, saved as an ordinary model."""
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,30 @@ SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")
 def features(
     model: Any,
     layer: str,
-    output: str | Path,
-    arguments: Mapping[str, Any] | None = None,
+    output: str | PathLike[str],
     *,
+    source_arguments: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Any:
-    """Write the part of `model` up to `layer` to `output`, and return it.
+    """Write the part of `model` up to `layer` to `output`, and return it as a live keras.Model.
 
-    model: a path, `py:module:callable`, or a live model. The file is an ordinary `.keras` or `.h5` model that
-    Keras opens with no weightbridge installed, and appears whole or not at all.
+    model: a path, `py:package.module:callable`, or a live keras.Model, which is not changed.
+    layer: the name of the last layer to keep, as `inspect` lists it; its output is the new model's.
+    output: a `.keras`, `.h5` or `.weights.h5` file, which Keras opens with no weightbridge installed. It
+        appears whole or not at all.
+    source_arguments: arguments by name for the callable of `py:package.module:callable`.
+    overwrite: replace `output` where it exists.
 
     Raises UsageError for a layer that is not there (with the names nearest to it) and for an `output` that
     exists, unless `overwrite`; Unsupported for what has no graph; OutputError where `output` cannot be
     written.
+
+    >>> extractor = features("filled.keras", "neck", "features.keras")
+    >>> extractor.predict(images).shape  # (images, rows, columns, channels) of the layer `neck`
     """
     path = path_of("output", output)
     check_output(path, overwrite, (model,), SUFFIXES)
-    return _write_features(model, layer, path, arguments)
+    return _write_features(model, layer, path, source_arguments)
 
 
 def features_report(model: Any, layer: str, output: Path, options: Options) -> Report:

@@ -17,7 +17,15 @@ def freeze(model: Any, plan: Plan) -> tuple[str, ...]:
 
     A frozen BatchNormalization runs in inference mode: its running statistics stay. Returns the names of the
     frozen layers, in the model's order. Compile the model after this: Keras fixes what is trained when it
-    compiles. Raises PlanError where the plan is for another model.
+    compiles.
+
+    model: a live keras.Model, whose `trainable` flags are set.
+    plan: what was carried out into it: `report.plan` of a transfer, or of `plan`.
+
+    Raises PlanError where the plan is for another model.
+
+    >>> report = transfer("trained.h5", model, fresh=["head/*"])
+    >>> freeze(model, report.plan)
     """
     if not isinstance(plan, Plan):
         raise PlanError(

@@ -26,9 +26,12 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
     return replace(judged("plan", prepared, options), wrote=file_entry(output))
 
 
-def hashed_plan(source: Any, target: Any, options: Options) -> Plan:
+def hashed_plan(source: Any, target: Any, options: Options, rule: Path | None = None) -> Plan:
     """The plan with the hashes of both models' bytes and the energies that its adapters keep."""
-    return measured(prepare(source, target, options), options).plan
+    prepared = measured(prepare(source, target, options), options)
+    if rule is not None:
+        _save_rule(prepared.plan, prepared.source, rule, overwrite=options.overwrite)
+    return prepared.plan
 
 
 def _save_rule(plan: Plan, source: LayerGraph, path: Path, *, overwrite: bool) -> None:

@@ -1,5 +1,7 @@
 """stitch: the trunk of one trained model under the tail of another, joined by a trainable adapter."""
 
+from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +26,26 @@ def stitch(
     from_: str = "",
     *,
     after: str = "",
-    output: str | Path | None = None,
+    output: str | PathLike[str] | None = None,
     overwrite: bool = False,
+    source_arguments: Mapping[str, Any] | None = None,
+    target_arguments: Mapping[str, Any] | None = None,
 ) -> Any:
     """A functional Keras model: `source` up to layer `at`, a fitting adapter, then the tail of `target`.
 
-    source, target: a path, `py:package.module:callable`, or a live keras.Model (which is copied, never
-    changed). The tail begins at layer `from_`, or behind layer `after`: the last layer of a block, such as
-    a merge that reads several branches. The adapter's layers are called `stitch_...`: average pooling,
-    upsampling or bilinear resizing for the grid; a 1x1 convolution or Dense layer for the channels,
-    initialised like an identity that preserves variance. Feature maps, sequences and vectors may meet in any
-    combination.
+    The adapter's layers are called `stitch_...`: average pooling, upsampling or bilinear resizing for the
+    grid; a 1x1 convolution or Dense layer for the channels, initialised like an identity that preserves
+    variance. Feature maps, sequences and vectors may meet in any combination.
 
+    source, target: a path, `py:package.module:callable`, or a live keras.Model (which is copied, never
+        changed).
+    at: the last layer of the source that is kept, by its name.
+    from_: the first layer of the target's tail.
+    after: instead of `from_`, the layer before the tail: the last of a block, such as a merge that reads
+        several branches.
     output: where to save the model as `.keras`; `keras.models.load_model` opens it without weightbridge.
+    overwrite: replace `output` where it exists.
+    source_arguments, target_arguments: arguments by name for the callables of `py:` models.
 
     Raises UsageError where a layer does not exist or cannot be cut at, and for an `output` that exists
     (unless `overwrite`) or is no `.keras`; ModelError where a model cannot be read, OutputError where
@@ -48,7 +57,8 @@ def stitch(
     path = None if output is None else path_of("output", output)
     if path is not None:
         _check(path, overwrite, (source, target))
-    model = _joined(live_model(source), at, live_model(target), from_, after)
+    trunk, tail = live_model(source, source_arguments), live_model(target, target_arguments)
+    model = _joined(trunk, at, tail, from_, after)
     if path is not None:
         _save(model, path)
     return model

@@ -1,5 +1,6 @@
 """Plan: one step per target tensor, one entry per unused source tensor; JSON in and out."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +31,13 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Plan:
     """One step per target tensor, one Unused per source tensor that no step uses: both ledgers sum up.
 
+    steps: where each target tensor gets its value from, in the target's order.
+    unused: the source tensors that are left over, each with its reason.
+    questions: choices that rest on names or order alone, to be answered in the plan's file.
     source_structure, target_structure, source_sha256, target_sha256: hashes that name both models.
     """
 
@@ -45,8 +49,19 @@ class Plan:
     target_sha256: str | None = None
     questions: tuple[Question, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line: `<Plan: 17 steps (12 copy, 5 transform), 23 source tensors unused>`."""
+        kinds = Counter(step.kind for step in self.steps)
+        listed = ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common())
+        steps = f"{len(self.steps):,} steps ({listed})" if listed else "no steps"
+        asked = f", {len(self.questions):,} questions" if self.questions else ""
+        return f"<Plan: {steps}, {len(self.unused):,} source tensors unused{asked}>"
+
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write the JSON lockfile, whole or not at all."""
+        """Write the plan as a JSON lockfile, whole or not at all.
+
+        Raises UsageError where `path` exists, unless `overwrite`, and OutputError where it cannot be written.
+        """
         from weightbridge.boundary.files import write_text  # making a plan can do without the file format
         from weightbridge.plan.file import dumps
 
@@ -54,7 +69,10 @@ class Plan:
 
     @staticmethod
     def load(path: str | Path) -> "Plan":
-        """Read a lockfile. Raises PlanError for anything that is no plan."""
+        """Read a plan that `save` or `weightbridge plan` wrote, as it is or edited.
+
+        Raises PlanError for anything that is no plan, with what is wrong in it and where.
+        """
         from weightbridge.plan.file import load_fields
 
         return Plan(**load_fields(path_of("path", path)))

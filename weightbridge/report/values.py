@@ -1,17 +1,18 @@
 """Report: what one command found, as one JSON object that every renderer reads (see schema.json)."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from html import escape
 from importlib import import_module
 from typing import Any, Literal
 
 from weightbridge.errors import VerdictError
-from weightbridge.errors.diagnostics import Finding
+from weightbridge.errors.diagnostics import SEVERITIES, Finding
 from weightbridge.plan import Plan
 from weightbridge.report.coverage import Coverage, coverage
 from weightbridge.report.document import HEAD, finding_entries, plain, plan_entries, summary_entry
 from weightbridge.report.verification import Verification
+from weightbridge.report.words import counted
 
 SHOWN = 5  # findings in the message of an error
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
@@ -39,13 +40,17 @@ class ModelSummary:
     parameters: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """The result of one command.
 
-    exit_code: follows from the verdict and `fail_on`; graph: the layers, for `inspect` alone.
-    asked: the options; graphs: both models, compact; wrote: the file that was written, empty where none was.
-    digests: what a transfer wrote into each target tensor.
+    command: `check`, `transfer`, ...; verdict: `pass`, `warn`, `fail`, `inconclusive`, `vacuous` or `error`.
+    source, target: what both models are; plan: a step for each target tensor, None where nothing was planned.
+    findings: what a user should know: `.code`, `.severity`, `.message`, `.source`, `.target`, `.fix` of each.
+    verification: what was run and compared. exit_code: the command's, from the verdict and `fail_on`.
+    graph: the layers, for `inspect` alone. asked: the options. graphs: both models, compact.
+    wrote: the file that was written, empty where none was, None where the command writes none.
+    digests: what a transfer wrote into each target tensor, `sha256:...` of its dtype, shape and bytes.
     """
 
     command: str
@@ -62,8 +67,12 @@ class Report:
     wrote: Mapping[str, Any] | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """The JSON object that schema.json describes and every format renders, without times."""
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON's own values: what `--report json` writes and every other format renders.
+
+        The same for the same inputs: no times, and no paths but those that were given. The keys are those of
+        the schema that ships in the wheel (`weightbridge/report/schema.json`).
+        """
         graph = {} if self.graph is None else {"graph": plain(self.graph)}
         wrote = {} if self.wrote is None else {"wrote": plain(self.wrote)}
         graphs = {"graphs": self.graphs} if self.graphs else {}
@@ -83,6 +92,10 @@ class Report:
             **graphs,
         }
 
+    def to_json(self) -> dict[str, Any]:
+        """The same as `to_dict`."""
+        return self.to_dict()
+
     @property
     def ok(self) -> bool:
         """Whether the verdict is `pass` or `warn`."""
@@ -90,19 +103,30 @@ class Report:
 
     @property
     def coverage(self) -> Coverage:
-        """How much of the target the plan fills, and how much of the source it uses."""
+        """How much of the target the plan fills, and how much of the source it uses, in parameters.
+
+        `.fraction` is what arrived exactly, 0 to 1; `.copied`, `.transformed`, `.adapted`, `.fresh` and
+        `.kept` are numbers of parameters and sum up to `.parameters`. All are 0 where there is no plan.
+        """
         return coverage(self.plan)
 
     def to_markdown(self) -> str:
-        """The report as Markdown."""
+        """The report as GitHub's Markdown, below 60,000 characters: what `--report markdown` writes."""
         return _rendered("markdown", self)
 
+    def __repr__(self) -> str:
+        """One line: `<Report check: pass, 17 of 17 tensors exact, 1 note>`."""
+        tally = Counter(found.severity for found in self.findings)
+        found = (counted(tally[severity], severity) for severity in reversed(SEVERITIES) if tally[severity])
+        return f"<Report {self.command}: {', '.join((self.verdict, *_extent(self), *found))}>"
+
     def __str__(self) -> str:
+        """The text report, at most 45 lines."""
         return _rendered("text", self)
 
     def _repr_html_(self) -> str:
         """What notebooks show."""
-        return f"<pre>{escape(str(self))}</pre>"
+        return _rendered("html.notebook", self)
 
     def raise_for_verdict(self) -> None:
         """Raises VerdictError, with this report, unless the verdict is `pass` or `warn`."""
@@ -114,6 +138,16 @@ class Report:
         code = self.findings[0].code if self.findings else ""
         message = f"{self.command}: verdict {self.verdict}{first}{rest}"
         raise VerdictError(message, report=self, code=code, fix="Look at .report of this error for the rest")
+
+
+def _extent(report: Report) -> Iterator[str]:
+    """How much of the target is exact, or how large the model is."""
+    if report.plan is not None:
+        exact = sum(step.kind in ("copy", "transform") for step in report.plan.steps)
+        yield f"{exact:,} of {counted(len(report.plan.steps), 'tensor')} exact"
+    elif report.source is not None:
+        yield counted(report.source.layers, "layer")
+        yield counted(report.source.parameters, "parameter")
 
 
 def _rendered(format: str, report: Report) -> str:

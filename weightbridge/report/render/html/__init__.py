@@ -29,10 +29,10 @@ def render(report: Json) -> str:
     """The whole page."""
     made = digest(report)
     script = _asset("script.js")
-    return _environment().get_template("page.html.j2").render(
+    return environment().get_template("page.html.j2").render(
         made=made,
         title=_title(made),
-        counts=_counts(made),
+        counts=counts_of(made),
         ways=[(way.purpose, _command(way)) for way in made.ways],
         asked=_asked(made),
         findings=rows.findings(made),
@@ -49,7 +49,7 @@ def render(report: Json) -> str:
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
     """Everything that is put into a template is escaped, and nothing invisible stays in it."""
     made = Environment(
         loader=PackageLoader("weightbridge.report.render.html", ""),
@@ -95,7 +95,7 @@ def _asked(made: Digest) -> str:
     return " ".join(("weightbridge", *map(shell, words)))
 
 
-def _counts(made: Digest) -> str:
+def counts_of(made: Digest) -> str:
     counts: Sequence[str] = [counted(number, key) for key, number in made.counts.items() if number]
     return ", ".join(counts) or "no findings"
 

@@ -1,0 +1,12 @@
+"""The types of the public functions' arguments."""
+
+from collections.abc import Iterable, Mapping
+from os import PathLike
+from typing import Any, Literal
+
+AnyPath = str | PathLike[str]
+Paths = AnyPath | Iterable[AnyPath]
+Globs = str | Iterable[str]
+UserMap = Mapping[str, str] | Iterable[tuple[str, str]]
+Arguments = Mapping[str, Any]
+OnFail = Literal["raise", "return"]

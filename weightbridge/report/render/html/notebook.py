@@ -1,0 +1,29 @@
+"""The report as a notebook shows it: a part of a page, in the colours of the notebook's own theme."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from weightbridge.report.digest import digest
+from weightbridge.report.escape import html
+from weightbridge.report.render.html import counts_of, environment
+from weightbridge.report.render.text import render as text_of
+
+COLORS = {"pass": "#1a7f4b", "warn": "#9a6700"}
+WRONG = "#c62828"
+SHARES = {"exact": "#1a7f4b", "adapted": "#b7791f", "fresh": "#8a63d2", "kept": "#7a7f87"}
+MOST = 20  # entries of one code
+
+
+def render(report: Mapping[str, Any]) -> str:
+    """HTML without a script, a style sheet or a request."""
+    made = digest(report)
+    return environment().get_template("notebook.html.j2").render(
+        made=made,
+        color=COLORS.get(made.verdict, WRONG),
+        counts=counts_of(made),
+        shares=SHARES,
+        most=MOST,
+        text=Markup("\n").join(Markup(html(line)) for line in text_of(report).splitlines()),
+    )  # fmt: skip
