@@ -31,6 +31,7 @@ SUFFIXES = {
     "markdown": "md",
     "comment": "comment.md",
     "html": "html",
+    "svg": "svg",
     "junit": "xml",
     "github": "github.txt",
     "sarif": "sarif",

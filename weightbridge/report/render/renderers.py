@@ -14,6 +14,7 @@ RENDERERS: dict[str, str] = {
     "markdown": "weightbridge.report.render.markdown",
     "comment": "weightbridge.report.render.comment",
     "html": "weightbridge.report.render.html",
+    "svg": "weightbridge.report.render.svg",
     "junit": "weightbridge.report.render.junit",
     "github": "weightbridge.report.render.github",
     "sarif": "weightbridge.report.render.sarif",

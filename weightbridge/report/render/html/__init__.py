@@ -15,33 +15,39 @@ from weightbridge.report.digest import Digest, digest
 from weightbridge.report.digest.values import Way
 from weightbridge.report.escape import html, visible
 from weightbridge.report.explain import explanation
-from weightbridge.report.render.html import rows
+from weightbridge.report.render.html import match, rows
+from weightbridge.report.render.html.assets import asset
 from weightbridge.report.render.layout import command, shell
-from weightbridge.report.words import counted, measured, percent
+from weightbridge.report.words import counted, percent
+from weightbridge.views.matched import matched
 
 Json = Mapping[str, Any]
-FOLDER = Path(__file__).parent
 _SEPARATOR = re.compile(r"([/._])(?=\w)")
+_OPTION = re.compile(r"(?<![\w-])--[a-z-]+(?![^<]*</code>)")
+BRIEF = 200  # signs of a message in the summary
+_COMMAND = re.compile(r"`([^`]*)`")
 COLUMNS = 52  # of a command in its card
 
 
 def render(report: Json) -> str:
     """The whole page."""
-    made = digest(report)
-    script = _asset("script.js")
+    made, joins = digest(report), matched(report)
+    script = asset("script.js")
     return environment().get_template("page.html.j2").render(
         made=made,
         title=_title(made),
         counts=counts_of(made),
         ways=[(way.purpose, _command(way)) for way in made.ways],
         asked=_asked(made),
+        picture=Markup(match.pictures(joins, report)) if joins else "",
+        legend=match.legend(joins) if joins else (),
         findings=rows.findings(made),
         outputs=rows.outputs(report),
         tensors=rows.tensors(report),
         shares=rows.shares(report),
         unused=rows.unused(report),
         layers=rows.layers(report),
-        style=Markup(_asset("colors.css") + _asset("style.css")),
+        style=Markup("".join(map(asset, ("colors.css", "style.css", "picture.css")))),
         script=Markup(script),
         script_hash=_hash(script),
         version=report["tool"]["version"],
@@ -61,7 +67,12 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters.update(
-        percent=percent, measured=measured, counted=counted, explanation=explanation, breakable=_breakable
+        percent=percent,
+        counted=counted,
+        explanation=explanation,
+        breakable=_breakable,
+        coded=_coded,
+        brief=_brief,
     )
     return made
 
@@ -76,8 +87,14 @@ def _breakable(name: str) -> Markup:
     return Markup(_SEPARATOR.sub(r"\1<wbr>", escaped))
 
 
-def _asset(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
+def _coded(text: str) -> Markup:
+    """Commands between backticks as code, options in one piece."""
+    return Markup(_OPTION.sub(r"<code>\g<0></code>", _COMMAND.sub(r"<code>\1</code>", html(text))))
+
+
+def _brief(text: str) -> str:
+    """The first of its words where it is long; the findings have it all."""
+    return text if len(text) <= BRIEF else f"{text[:BRIEF].rpartition(' ')[0]} …"
 
 
 def _hash(script: str) -> str:

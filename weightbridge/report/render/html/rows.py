@@ -70,7 +70,9 @@ def tensors(report: Json) -> tuple[TensorRow, ...]:
 
 
 def shares(report: Json) -> tuple[tuple[str, int], ...]:
-    """What the table of tensors can be narrowed to, with the number of its rows."""
+    """What the table of tensors can be narrowed to, with the number of its rows; `verify` transfers none."""
+    if report["command"] == "verify":
+        return ()
     counts = Counter(SHARE_OF[step["kind"]] for step in report["steps"])
     kinds = [(share, counts[share]) for share in SHARES if counts[share]]
     asked = sum(bool(step["runners_up"]) for step in report["steps"])
