@@ -10,6 +10,7 @@ from weightbridge.adapters.propose.setting import Setting
 from weightbridge.matching import Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Plan, Step, is_written
+from weightbridge.planning.refolded import refolded
 
 EXPECTED, GAMMA = "expected-statistics", "batchnorm-gamma"
 KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
@@ -18,9 +19,14 @@ Steps = Mapping[str, Step]
 
 
 def with_derived(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
-    """The plan whose expected statistics, and factors of norms, are of what its other steps take now."""
+    """The plan whose expected statistics, and factors of norms, are of what its other steps take now.
+
+    Raises PlanError for a kernel that would be scaled by another layer's norm.
+    """
     steps = {step.target: step for step in plan.steps}
-    again = {step.target: step for step in (*_statistics(steps, source, target), *_gammas(steps, target))}
+    folds = (replace(step, cost=AGAIN) for step in refolded(steps, source, target))
+    derived = (*_statistics(steps, source, target), *_gammas(steps, target), *folds)
+    again = {step.target: step for step in derived}
     changed = {name: step for name, step in again.items() if _reads_else(step, steps[name])}
     if not changed:
         return plan
