@@ -35,6 +35,20 @@ PASSED_OVER: dict[str, tuple[str, Any]] = {
     "an optimizer with tensors": ("optimizer", Call(Named("mynet.Lion"), (), {"state": OTHER})),
     "callbacks": ("callbacks", {"x": Call(Named("mynet.Callback"), (), {"best": OTHER})}),
     "an average as a module": ("ema", Call(Named("mynet.Net"), (), {"_modules": OTHER})),
+    "a random state of numpy": (
+        "rng",
+        Call(
+            Named("numpy.random._pickle.__randomstate_ctor"),
+            (Call(Named("numpy.random._pickle.__bit_generator_ctor"), ("MT19937",)),),
+        ),
+    ),
+    "an older random state": ("rng", Call(Named("numpy.random.__RandomState_ctor"), ())),
+    "a generator of numpy": (
+        "rng",
+        Call(Named("numpy.random._pickle.__generator_ctor"), ("PCG64",), {"state": {"seed": 1}}),
+    ),
+    "a generator of PyTorch": ("gen", Call(Named("torch._C.Generator"), (), {"state": OTHER})),
+    "a masked array": ("mask", Call(Named("numpy.ma.core._mareconstruct"), (Named("numpy.ndarray"),))),
     "a class of scripts": ("x", Call(Named("__torch__.Net"), (), {})),
 }
 
@@ -58,13 +72,20 @@ INSIDE: dict[str, Any] = {
             {"p": WEIGHTS},
         )
     },
+    "in a random state": {
+        "model": Call(Named("numpy.random._pickle.__generator_ctor"), (), {"mynet": WEIGHTS})
+    },
+    "a function of numpy that is no maker": {
+        "state_dict": WEIGHTS,
+        "x": Call(Named("numpy.mynet_load"), ("f",)),
+    },
     "a function that makes them": {"state_dict": WEIGHTS, "x": Call(Named("mynet.make"), ())},
 }
 
 
 @pytest.mark.parametrize("name", INSIDE)
 def test_weights_inside_an_object_are_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UnsafeContent, match="mynet"):
+    with pytest.raises(UnsafeContent, match=r"mynet|numpy\.random"):
         formats.read(zip_file(tmp_path / "m.pt", INSIDE[name], BYTES))
 
 

@@ -5,7 +5,7 @@ Others are refused.
 
 from typing import Any
 
-from weightbridge.formats.torch.globals import called, is_class
+from weightbridge.formats.torch.globals import called, makes_an_object
 from weightbridge.formats.torch.machine import PAIR, Machine, spend
 from weightbridge.formats.torch.values import Name, Object
 
@@ -24,7 +24,7 @@ def call(machine: Machine, function: Any, arguments: Any) -> None:
 
 def _call_foreign(machine: Machine, name: str, arguments: Any) -> None:
     """An object of a foreign class is described; a function would have to be run."""
-    if is_class(name):
+    if makes_an_object(name):
         machine.stack.append(Object(name, is_foreign=True, held=[arguments]))
     else:
         _refuse_call(machine, name)

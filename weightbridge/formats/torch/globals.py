@@ -11,6 +11,7 @@ from weightbridge.formats.torch.known_names import (
     BYTES,
     DANGEROUS,
     INERT,
+    MAKERS,
     PLAIN_TYPES,
     UNSUPPORTED,
     storage_dtype,
@@ -43,6 +44,11 @@ def is_known(text: str, is_script: bool) -> bool:
 def is_class(name: str) -> bool:
     """By the naming conventions of Python: `models.yolo.Model`, not `os.system`."""
     return name.rpartition(".")[2].lstrip("_")[:1].isupper()
+
+
+def makes_an_object(name: str) -> bool:
+    """Whether calling it only makes an object: a class, or a function that is known to."""
+    return is_class(name) or name in MAKERS
 
 
 def is_dangerous(name: str) -> bool:

@@ -79,7 +79,7 @@ IN_NUMPY = (
 NUMPY_DTYPES = ("Float16", "Float32", "Float64", "Int8", "Int32", "Int64", "UInt8", "UInt32", "Bool")
 IN_BUILTINS = (
     *("int", "float", "bool", "str", "complex", "bytes", "bytearray"),
-    *("object", "long", "unicode", "slice", "range", "xrange"),
+    *("object", "long", "unicode", "slice", "range", "xrange", "Ellipsis", "NotImplemented"),
 )
 # Settings that checkpoints hold next to the weights: kept as descriptions that nobody looks into.
 INERT = frozenset(
@@ -94,6 +94,19 @@ INERT = frozenset(
         *("_codecs.encode", "copyreg._reconstructor", "copy_reg._reconstructor", "argparse.Namespace"),
         "functools.partial",
         *("types.SimpleNamespace", "uuid.UUID", "decimal.Decimal", "fractions.Fraction"),
+    }
+)
+# Functions that make objects of numpy's and pandas's: described like objects of a foreign class.
+MAKERS = frozenset(
+    {
+        *(f"numpy.random._pickle.__{kind}_ctor" for kind in ("bit_generator", "randomstate", "generator")),
+        *("numpy.random.__RandomState_ctor", "numpy.random.bit_generator.__pyx_unpickle_SeedSequence"),
+        *("numpy.ma.core._mareconstruct", "numpy.core.records.fromrecords"),
+        *("pandas._libs.internals._unpickle_block", "pandas.core.indexes.base._new_Index"),
+        *(
+            f"pandas._libs.tslibs.timestamps.{name}"
+            for name in ("_unpickle_timestamp", "_timestamp_unpickle")
+        ),
     }
 )
 # Modules whose names only an attack gives.

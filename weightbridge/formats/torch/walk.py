@@ -9,6 +9,7 @@ from weightbridge.formats.torch.values import Object, StoredTensor, UnsupportedT
 Leaf = StoredTensor | UnsupportedTensor
 TENSORS = (StoredTensor, UnsupportedTensor)
 CONTAINERS = (dict, list, tuple)
+GENERATORS = frozenset({"torch._C.Generator", "torch.Generator"})  # whose state is a tensor, and no weight
 DEEPEST = 100
 MOST_REPEATED = 200_000  # values in containers that occur more than once
 
@@ -69,7 +70,7 @@ def _children(node: Node, enters_foreign: bool) -> Iterator[Node]:
 
 def _inside(thing: Object, enters_foreign: bool) -> Any:
     """What may hold tensors in an object: its state, and what was put into it."""
-    if thing.is_foreign and not enters_foreign:
+    if thing.kind in GENERATORS or (thing.is_foreign and not enters_foreign):
         return None
     if not thing.held:
         return thing.state
