@@ -359,3 +359,48 @@ def test_a_report_in_json_needs_no_rich(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0
     assert {"rich", "jinja2", "numpy", "h5py"} & set(done.stderr.split()) == set()
+
+
+POLICY = 'schema = 1\nfail_on = "error"\nadapt = "none"\n[severity]\nWB202 = "warning"\n'
+
+
+@pytest.mark.parametrize(
+    ("policy", "options", "expected"),
+    [
+        ("", (), 1),
+        (POLICY, (), 0),
+        (POLICY, ("--fail-on", "warning"), 1),
+        (POLICY + '[report]\njson = "never.json"\n', (), 0),
+        ("min_coverage = 1.0\n" + POLICY, (), 1),
+        ("min_exact = 0.7\n" + POLICY, (), 0),
+        ("min_exact = 0.8\n" + POLICY, (), 1),
+        ("min_coverage = 1.0\n" + POLICY, ("--fresh", "third/*"), 0),
+    ],
+)
+def test_a_policy_is_found(
+    call: Call, tmp_path: Path, policy: str, options: tuple[str, ...], expected: int
+) -> None:
+    (tmp_path / "weightbridge.toml").write_text(policy)
+    assert call("check", "a.keras", "longer.keras", *options)[0] == expected
+    assert not (tmp_path / "never.json").exists()
+
+
+def test_a_saved_report_is_not_judged_by_the_policy_of_the_folder(call: Call, tmp_path: Path) -> None:
+    assert call("check", "a.keras", "longer.keras", "--report", "json=r.json")[0] == 1
+    (tmp_path / "weightbridge.toml").write_text(POLICY)
+    assert call("report", "r.json")[0] == 1
+    assert call("report", "r.json", "--policy", "weightbridge.toml")[0] == 0
+
+
+def test_an_error_report_is_the_same_again(call: Call, tmp_path: Path) -> None:
+    assert call("check", "a.keras", "nope.keras", "--report", "json=r.json")[0] == 4
+    assert call("report", "r.json", "--report", "json=again.json")[0] == 4
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "r.json").read_bytes()
+
+
+def test_a_policy_limits_examples(call: Call, tmp_path: Path) -> None:
+    names = tuple(f"layer{i}" for i in range(6))
+    write_keras(tmp_path / "deep.keras", (4, 3, 2, 5, 6, 7, 8), names, seed=3)
+    (tmp_path / "weightbridge.toml").write_text('adapt = "none"\n[report]\nmax_examples = 1\n')
+    _, out, _ = call("check", "a.keras", "deep.keras")
+    assert "more: --details=WB202" in out

@@ -77,13 +77,16 @@ def test_functions_take_what_their_commands_take(name: str) -> None:
     from inspect import Parameter, signature
 
     import weightbridge as wb
+    from weightbridge.api.arguments import JUDGING
     from weightbridge.boundary.options import Options
 
     parameters = signature(getattr(wb, name)).parameters
     assert Parameter.VAR_KEYWORD not in {p.kind for p in parameters.values()}
     of_running = {"explicit", "severities", "probe", "evidence", "verify", "overwrite"}
-    known = {field.name for field in fields(Options)} - (
-        of_running if name != "transfer" else {"explicit", "severities"}
+    known = (
+        {field.name for field in fields(Options)}
+        - JUDGING
+        - (of_running if name != "transfer" else {"explicit", "severities"})
     )
     assert known <= set(parameters)
     assert "calibrate" in parameters

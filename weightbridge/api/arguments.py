@@ -11,7 +11,10 @@ from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Prog
 from weightbridge.boundary.words import did_you_mean
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan
+from weightbridge.report.policy import with_policy
 
+# Of a policy alone.
+JUDGING = frozenset({"min_exact", "min_filled", "baseline", "baseline_mode", "pair", "max_examples"})
 EXPLICIT = frozenset(
     {"fail_on", "min_coverage", "adapt", "evidence"}
 )  # those of which it matters who said them
@@ -33,7 +36,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
         raise UsageError(
             "adapt='fit' is not in this version yet", fix="use adapt='weights', which needs no data"
         )
-    known = {f.name for f in fields(Options)} - {"explicit", "severities"}
+    known = {f.name for f in fields(Options)} - {"explicit", "severities"} - JUDGING
     unknown = sorted(set(given) - known)
     if unknown:
         close = did_you_mean(unknown[0], known)
@@ -42,7 +45,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
     values = {
         name: _CONVERTED[name](name, value) if name in _CONVERTED else value for name, value in given.items()
     }
-    return Options(**values, explicit=frozenset(given) & EXPLICIT)
+    return with_policy(Options(**values, explicit=frozenset(given) & EXPLICIT))
 
 
 def _path_if_any(name: str, value: Any) -> Path | None:

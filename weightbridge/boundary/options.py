@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Adapt = Literal["none", "same", "weights", "fit"]
 FailOn = Literal["error", "warning", "never"]
 Evidence = Literal["quick", "standard", "full"]
+BaselineMode = Literal["shrink", "keep", "off"]
 PolicySeverity = Literal["error", "warning", "note", "off"]
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
@@ -24,7 +25,10 @@ class Options:
     """map, fresh and unused hold globs over tensor names; `map` pairs are (source, target).
 
     explicit: names of the fields that the user gave, and a policy file does not change.
-    severities: by code, as the policy file says; None before it is read.
+    min_coverage, min_exact: of the target's parameters, what is exact; min_filled: with what is adapted and
+    declared fresh. severities: by code, as the policy file says; None before it is read.
+    baseline: the accepted findings, which are those of `pair`, the name of these two models.
+    max_examples: how many places a text names of one code.
     """
 
     map: tuple[tuple[str, str], ...] = ()
@@ -32,9 +36,15 @@ class Options:
     unused: tuple[str, ...] = ()
     adapt: Adapt = "same"
     min_coverage: float = 0.0
+    min_exact: float = 0.0
+    min_filled: float = 0.0
     plan: "Plan | Path | None" = None
     rules: tuple[Path, ...] = ()
     policy: Path | None = None
+    baseline: Path | None = None
+    baseline_mode: BaselineMode = "keep"
+    pair: str = ""
+    max_examples: int | None = None
     fail_on: FailOn = "error"
     evidence: Evidence = "standard"
     probe: Path | None = None

@@ -9,6 +9,7 @@ from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Prog
 from weightbridge.cli import parsing
 from weightbridge.cli.interface.command import option
 from weightbridge.cli.interface.kinds import CODE, FILE, FOLDER, REPORT, OneOf
+from weightbridge.report.policy import with_policy
 from weightbridge.report.render.renderers import RENDERERS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -28,6 +29,7 @@ PLAIN = (
 )  # the same in Options
 UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence")  # Options has a value of its own for these
 
+PAIRS = "All pairs of a policy"
 MODELS, PLACES, GAPS = "The models", "What goes where", "Where they differ"
 PROOF, POLICY, REPORTS = "The proof", "Rules and policy", "The report"
 
@@ -36,7 +38,11 @@ REPORTING: tuple[Decorator, ...] = (
         "--rules", multiple=True, type=FOLDER, metavar="DIR", group=POLICY, help="Matching rules of your own."
     ),
     option(
-        "--policy", type=FILE, metavar="FILE.toml", group=POLICY, help="Severities, min_coverage and fail_on."
+        "--policy",
+        type=FILE,
+        metavar="FILE.toml",
+        group=POLICY,
+        help="How strict to be. [default: weightbridge.toml or pyproject.toml, upwards]",
     ),
     option(
         "--fail-on",
@@ -173,7 +179,7 @@ def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
     _refuse_what_is_not_there(given)
     explicit = frozenset(name for name in UNLESS_GIVEN if given.get(name) is not None)
     plain = {name: given[name] for name in PLAIN if name in given}
-    return Options(
+    options = Options(
         map=tuple(map(parsing.pair, given.get("pairs", ()))),
         verify=not given.get("no_verify", False),
         source_arguments=parsing.arguments(given.get("source_arg", ()), "--source-arg"),
@@ -183,6 +189,7 @@ def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
         explicit=explicit,
         **{name: given[name] for name in explicit},
     )
+    return with_policy(options)
 
 
 def _refuse_what_is_not_there(given: dict[str, Any]) -> None:

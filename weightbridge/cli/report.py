@@ -1,5 +1,6 @@
 """weightbridge report: a saved report, rendered or judged again."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from weightbridge.cli.interface.kinds import FILE
 from weightbridge.cli.options import REPORTING, with_options
 from weightbridge.cli.running import run
 from weightbridge.report.load import load_report
+from weightbridge.report.pairs import PairsReport
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 
@@ -24,7 +26,10 @@ def command(saved: Path, **given: Any) -> int:
     if given["rules"]:
         raise click.UsageError("--rules: the models of a saved report are not matched again")
 
-    def again(options: Options) -> Report:
-        return judge(load_report(saved), options)
+    def again(options: Options) -> Report | PairsReport:
+        report = load_report(saved)
+        if isinstance(report, PairsReport):
+            return replace(report, reports=tuple(judge(one, options) for one in report.reports))
+        return judge(report, options)
 
     return run("report", given, again, (str(saved),))

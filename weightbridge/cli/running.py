@@ -16,11 +16,13 @@ from weightbridge.cli.parsing import Request, detail, requests
 from weightbridge.cli.progress import progress_bar
 from weightbridge.cli.writing import check_writable, write_atomically
 from weightbridge.errors import OutputError, UsageError, WeightbridgeError
+from weightbridge.report.pairs import PairsReport
+from weightbridge.report.policy import find_policy
 from weightbridge.report.render.renderers import renderer
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import failed
 
-Action = Callable[[Options], Report]
+AnyReport = Report | PairsReport
 SHOWN = Request("text")
 TEXT = (SHOWN,)
 WRITING = frozenset({"plan", "transfer", "features", "stitch"})  # commands with an OUTPUT
@@ -29,7 +31,7 @@ WRITING = frozenset({"plan", "transfer", "features", "stitch"})  # commands with
 def run(
     command: str,
     given: dict[str, Any],
-    action: Callable[[Options], Report],
+    action: Callable[[Options], AnyReport],
     models: Sequence[str],
     default: Sequence[Request] = TEXT,
 ) -> int:
@@ -47,12 +49,21 @@ def run(
         if request.path:
             check_writable(request.path, models)
     with progress_bar(not given["no_progress"]) as progress:
-        options = options_from(given, progress)
+        options = options_from(_with_policy(command, given), progress)
         report = _result(command, lambda: action(options), models, is_shown=SHOWN in wanted)
     return _deliver(report, wanted, details)
 
 
-def _result(command: str, action: Callable[[], Report], models: Sequence[str], *, is_shown: bool) -> Report:
+def _with_policy(command: str, given: dict[str, Any]) -> dict[str, Any]:
+    """With the policy of the working directory, where none is given; a saved report has been judged."""
+    if command == "report" or given["policy"] is not None:
+        return given
+    return {**given, "policy": find_policy()}
+
+
+def _result(
+    command: str, action: Callable[[], AnyReport], models: Sequence[str], *, is_shown: bool
+) -> AnyReport:
     """is_shown: whether the text report says the error, which is said once."""
     try:
         return action()
@@ -65,7 +76,7 @@ def _result(command: str, action: Callable[[], Report], models: Sequence[str], *
         return replace(report, wrote={}) if command in WRITING else report
 
 
-def _deliver(report: Report, wanted: Sequence[Request], details: str) -> int:
+def _deliver(report: AnyReport, wanted: Sequence[Request], details: str) -> int:
     """All that can be written is written, even where one of them cannot."""
     data = report.to_json()
     refused = [error for request in wanted if (error := _written(request, data, details))]

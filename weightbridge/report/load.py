@@ -9,6 +9,7 @@ from weightbridge.boundary.checked import listed, strict_json
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.plan import Plan, Step, Unused
+from weightbridge.report.pairs import PairsReport
 from weightbridge.report.validation import problems
 from weightbridge.report.values import EXIT_CODES, ModelSummary, Report
 from weightbridge.report.verification import Verification
@@ -16,8 +17,10 @@ from weightbridge.report.verification import Verification
 FIX = "Give a file that --report json=PATH wrote"
 
 
-def load_report(path: Path) -> Report:
-    """Raises UsageError where the file is missing, is no JSON or is no report of this version."""
+def load_report(path: Path) -> Report | PairsReport:
+    """Of one pair of models, or of all of a policy.
+
+    Raises UsageError where the file is missing, is no JSON or is no report of this version."""
     where = str(path)
     try:
         data = strict_json(path.read_text(encoding="utf-8"))
@@ -26,10 +29,15 @@ def load_report(path: Path) -> Report:
         raise UsageError(message, where=where, fix="Check the path and its permissions") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"this is no JSON report: {error}", where=where, fix=FIX) from error
-    wrong = problems(data)
+    is_several = isinstance(data, dict) and isinstance(data.get("pairs"), list)
+    several = data["pairs"] if is_several else [data]
+    wrong = [problem for one in several for problem in problems(one)]
     if wrong:
         raise UsageError(listed(wrong), where=where, fix=f"{FIX}, unchanged")
-    return report_from_json(data)
+    if not is_several:
+        return report_from_json(data)
+    config = data.get("config")
+    return PairsReport(tuple(map(report_from_json, several)), config if isinstance(config, str) else "")
 
 
 def report_from_json(data: Mapping[str, Any]) -> Report:
@@ -49,6 +57,8 @@ def report_from_json(data: Mapping[str, Any]) -> Report:
         asked=data.get("asked", {}),
         graphs=data.get("graphs", {}),
         wrote=data.get("wrote"),
+        pair=data.get("pair", ""),
+        refused=data.get("refused", ""),
         digests={step["target"]: step["digest"] for step in data["steps"] if "digest" in step},
     )
 

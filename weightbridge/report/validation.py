@@ -123,12 +123,19 @@ _REPORT: dict[str, Check] = {
     "verification": is_object,
 }
 _GRAPHS: dict[str, Check] = dict.fromkeys(("source", "target"), _is_compact)
-_ADDED: dict[str, Check] = {"exit_code": is_count, "asked": is_object, "wrote": or_null(is_object)}
+_ADDED: dict[str, Check] = {
+    "exit_code": is_count,
+    "asked": is_object,
+    "wrote": or_null(is_object),
+    "pair": is_text,
+    "refused": is_text,
+}
 _OPTIONS: dict[str, Check] = {
     "fail_on": one_of(get_args(FailOn)),
-    **dict.fromkeys(("min_coverage", "min_exact"), is_fraction),
+    **dict.fromkeys(("min_coverage", "min_exact", "min_filled"), is_fraction),
     **dict.fromkeys(("fresh", "unused"), _texts),
     "map": list_of(_texts),
+    "max_examples": or_null(is_count),
 }
 _SUMMARY: dict[str, Check] = {
     **dict.fromkeys(("path", "format", "producer", "structure"), is_text),

@@ -16,6 +16,8 @@ from weightbridge.report.words import counted
 
 SHOWN = 5  # findings in the message of an error
 Verdict = Literal["pass", "warn", "fail", "inconclusive", "vacuous", "error"]
+# From the worst.
+ORDER: tuple[Verdict, ...] = ("error", "fail", "vacuous", "inconclusive", "warn", "pass")
 EXIT_CODES: dict[Verdict, int] = {
     "pass": 0,
     "warn": 0,
@@ -51,6 +53,7 @@ class Report:
     graph: the layers, for `inspect` alone. asked: the options. graphs: both models, compact.
     wrote: the file that was written, empty where none was, None where the command writes none.
     digests: what a transfer wrote into each target tensor, `sha256:...` of its dtype, shape and bytes.
+    pair: the name of both models in the policy. refused: why nothing was done, where that has no code.
     """
 
     command: str
@@ -66,6 +69,8 @@ class Report:
     graphs: Mapping[str, Any] = field(default_factory=dict)
     wrote: Mapping[str, Any] | None = None
     digests: Mapping[str, str] = field(default_factory=dict)
+    pair: str = ""
+    refused: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON's own values: what `--report json` writes and every other format renders.
@@ -76,9 +81,11 @@ class Report:
         graph = {} if self.graph is None else {"graph": plain(self.graph)}
         wrote = {} if self.wrote is None else {"wrote": plain(self.wrote)}
         graphs = {"graphs": self.graphs} if self.graphs else {}
+        named = {key: value for key, value in (("pair", self.pair), ("refused", self.refused)) if value}
         return {
             **HEAD,
             "command": self.command,
+            **named,
             "verdict": self.verdict,
             "exit_code": self.exit_code or EXIT_CODES[self.verdict],
             "asked": plain(self.asked),

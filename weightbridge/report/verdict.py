@@ -12,12 +12,11 @@ from weightbridge.errors.diagnostics import CODES, SEVERITIES, Finding, finding,
 from weightbridge.report.asked import asked_again, judged_as_before
 from weightbridge.report.coverage import Coverage, coverage
 from weightbridge.report.policy import with_policy, with_severities
-from weightbridge.report.values import EXIT_CODES, Report, Verdict
+from weightbridge.report.values import EXIT_CODES, ORDER, Report, Verdict
 from weightbridge.report.verification import Verification
 from weightbridge.report.words import percent
 
 NOT_RUN = Verification()
-ORDER: tuple[Verdict, ...] = ("error", "fail", "vacuous", "inconclusive", "warn", "pass")
 VERIFICATION_FAILED = ("WB401", "WB402", "WB405")
 # What an error of these codes means, whatever makes a command fail otherwise.
 ALWAYS: dict[str, Verdict] = {
@@ -34,7 +33,7 @@ def judge(report: Report, options: Options) -> Report:
     A verdict `error` stays.
     """
     options = with_policy(judged_as_before(options, report.asked))
-    gates = (*_coverage_gate(report, options.min_coverage), *_comparison_gate(report))
+    gates = (*_coverage_gate(report, options), *_comparison_gate(report))
     findings = sorted_findings(with_severities((*report.findings, *gates), options.severities or {}))
     is_idle = coverage(report.plan).is_idle
     verdict = (
@@ -43,8 +42,10 @@ def judge(report: Report, options: Options) -> Report:
         else verdict_of(findings, report.verification, options.fail_on, is_idle)
     )
     exit_code = report.exit_code if report.verdict == "error" and report.exit_code else EXIT_CODES[verdict]
-    asked = asked_again(report.asked, options)
-    return replace(report, findings=findings, verdict=verdict, exit_code=exit_code, asked=asked)
+    is_unread = report.verdict == "error" and not report.asked
+    asked = {} if is_unread else asked_again(report.asked, options)
+    judged = replace(report, findings=findings, verdict=verdict, exit_code=exit_code, asked=asked)
+    return replace(judged, pair=options.pair or report.pair)
 
 
 def verdict_of(
@@ -70,7 +71,7 @@ def failed(command: str, error: WeightbridgeError, targets: Sequence[str] = ()) 
     targets: the paths on the target's side, so that the finding says which side is at fault.
     """
     if not error.code:
-        return Report(command, "error", exit_code=error.exit_code)
+        return Report(command, "error", exit_code=error.exit_code, refused=str(error))
     at_target = any(error.where == path or error.where.startswith(f"{path}: ") for path in targets)
     side = {"target" if at_target else "source": error.where}
     is_named = not error.where or error.message.startswith(error.where)
@@ -89,7 +90,7 @@ def _meaning(found: Finding, fail_on: FailOn, is_idle: bool) -> Verdict:
     return "pass" if found.severity == "note" else "warn"
 
 
-def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
+def _coverage_gate(report: Report, options: Options) -> tuple[Finding, ...]:
     """WB207 where the plan transfers nothing, or less than asked for.
 
     Where outputs were compared, they decide and not what was matched.
@@ -98,11 +99,27 @@ def _coverage_gate(report: Report, least: float) -> tuple[Finding, ...]:
         return ()
     covered = coverage(report.plan)
     is_said = any(found.code == "WB207" for found in report.findings)
-    is_enough = covered.fraction >= least and not covered.is_idle
-    if is_said or not covered.parameters or is_enough:
+    if is_said or not covered.parameters:
         return ()
-    fix = "Look at the unmatched tensors, and map those that belong together"
-    return (finding("WB207", _too_little(covered, least), fix=fix),)
+    exact = max(options.min_coverage, options.min_exact)
+    if covered.fraction < exact or covered.is_idle:
+        return (_gate(_too_little(covered, exact)),)
+    return _filled_gate(report, covered, options)
+
+
+def _filled_gate(report: Report, covered: Coverage, options: Options) -> tuple[Finding, ...]:
+    """Nothing where WB202 is an error, as it says the same."""
+    is_said = (options.severities or {}).get("WB202", "error") == "error"
+    if is_said or not options.min_filled:
+        return ()
+    left = _undeclared(report)
+    if left <= covered.parameters * (1 - options.min_filled):
+        return ()
+    return (_gate(_too_open(covered, left, options.min_filled)),)
+
+
+def _gate(message: str) -> Finding:
+    return finding("WB207", message, fix="Look at the unmatched tensors, and map those that belong together")
 
 
 def _too_little(covered: Coverage, least: float) -> str:
@@ -112,6 +129,21 @@ def _too_little(covered: Coverage, least: float) -> str:
         return f"nothing is transferred: {got}"
     adapted = f" ({covered.adapted:,} more are adapted)" if covered.adapted else ""
     return f"{got} exactly{adapted}, at least {percent(least)} is asked for"
+
+
+def _undeclared(report: Report) -> int:
+    """Parameters of the target that get no value, and were not declared fresh."""
+    if not any(found.code == "WB202" for found in report.findings):
+        return 0
+    from weightbridge.report.digest.unmatched import unmatched  # few reports need it
+
+    return sum(step["size"] for steps in unmatched(report.to_json()).values() for step in steps)
+
+
+def _too_open(covered: Coverage, left: int, least: float) -> str:
+    filled = covered.parameters - left
+    counts = f"{filled:,} of {covered.parameters:,} parameters ({percent(filled / covered.parameters)})"
+    return f"{counts} of the target get a value or are declared fresh, at least {percent(least)} is asked for"
 
 
 def _comparison_gate(report: Report) -> tuple[Finding, ...]:

@@ -22,7 +22,6 @@ ELSEWHERE = {
     "--skip": "--fresh GLOB",
     "--skip-mismatch": "--fresh GLOB",
     "--rename": "--map SOURCE=TARGET",
-    "--config": "--policy FILE.toml",
 }
 
 

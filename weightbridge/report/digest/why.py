@@ -52,7 +52,8 @@ def _not_begun(report: Json, _: Ledger) -> str:
 
 def _unread(report: Json, _: Ledger) -> str:
     found = next(iter(report["findings"]), None)
-    return _sentence(found["message"]) if found else "It could not be done."
+    said = found["message"] if found else report.get("refused", "")
+    return _sentence(said) or "It could not be done."
 
 
 def _differs(report: Json, _: Ledger) -> str:

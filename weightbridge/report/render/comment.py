@@ -14,22 +14,30 @@ def render(report: Mapping[str, Any]) -> str:
     """The first line is `<!-- weightbridge:PAIR -->`."""
     made = digest(report)
     lines = (mark(report), *head_lines(made), *summary_lines(made), *ways(made))
-    return _cut("\n".join(lines) + "\n")
+    return cut("\n".join(lines) + "\n")
 
 
 def mark(report: Mapping[str, Any]) -> str:
     """The same for two reports of one pair, and for no other."""
-    return f"<!-- weightbridge:{pair_of(report)} -->"
+    return mark_of(pair_of(report))
+
+
+def mark_of(name: str) -> str:
+    return f"<!-- weightbridge:{plain_name(name)} -->"
 
 
 def pair_of(report: Mapping[str, Any]) -> str:
-    """`r50.keras:inc.keras`: the names of both models, without what may end a comment."""
+    """Its name in the policy, or `r50.keras:inc.keras`, both models."""
     paths = [report[side]["path"] for side in ("source", "target") if report[side]]
-    names = [re.sub(r"[^A-Za-z0-9_./]+", "-", path)[-100:].strip("-") for path in paths]
-    return ":".join(names) or report["command"]
+    return plain_name(report.get("pair", "")) or ":".join(map(plain_name, paths)) or report["command"]
 
 
-def _cut(text: str) -> str:
+def plain_name(text: str) -> str:
+    """Without what may end a comment."""
+    return re.sub(r"[^A-Za-z0-9_./:]+", "-", text)[-100:].strip("-")
+
+
+def cut(text: str) -> str:
     data = text.encode()
     if len(data) < LIMIT:
         return text

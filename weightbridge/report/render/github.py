@@ -1,13 +1,15 @@
 """The report as GitHub's workflow commands: an annotation for each code, ten at most, errors first."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from weightbridge.report.digest import Digest, digest
+from weightbridge.errors.diagnostics import SEVERITIES, Severity
+from weightbridge.report.digest import digest
 from weightbridge.report.digest.values import Group
 from weightbridge.report.escape import visible
 
+Json = Mapping[str, Any]
 MOST = 10  # GitHub shows ten errors and ten warnings of a step, and drops the rest in silence
 LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
 LONGEST = 1000
@@ -15,14 +17,24 @@ LONGEST = 1000
 
 def render(report: Mapping[str, Any]) -> str:
     """The last line says how many codes more there are; a report without findings says its verdict."""
-    made = digest(report)
-    path = relative(report, "target") or relative(report, "source")
-    lines = [_annotation(group, path) for group in made.groups]
-    if not lines:
-        lines = [f"::notice title={_property(_title(made))}::{_data(made.why)}"]
+    return document([("", report)])
+
+
+def document(reports: Iterable[tuple[str, Json]]) -> str:
+    """The annotations of reports, each under its pair's name, worst first."""
+    found = [(name, group, report) for name, report in reports for group in _groups(report)]
+    found.sort(key=lambda one: -SEVERITIES.index(one[1].severity))
+    lines = [_annotation(name, group, report) for name, group, report in found]
     if len(lines) > MOST:
-        lines = [*lines[: MOST - 1], _rest(made)]
+        lines = [*lines[: MOST - 1], _rest([group for _, group, _ in found[MOST - 1 :]])]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _groups(report: Json) -> Sequence[Group]:
+    """By code; the verdict, where nothing was found."""
+    made = digest(report)
+    severity: Severity = "error" if made.exit_code else "note"
+    return made.groups or (Group(made.verdict.upper(), made.command, severity, made.why, ()),)
 
 
 def relative(report: Mapping[str, Any], side: str) -> str:
@@ -42,9 +54,10 @@ def relative_path(path: str) -> str:
     return "/".join(parts)
 
 
-def _annotation(group: Group, path: str) -> str:
+def _annotation(name: str, group: Group, report: Json) -> str:
+    path = "" if not group.findings else relative(report, "target") or relative(report, "source")
     place = f"file={_property(path)}," if path else ""
-    title = _property(f"{group.code} {group.name}")
+    title = _property(" ".join(part for part in (f"{name}:" * bool(name), group.code, group.name) if part))
     return f"::{LEVELS[group.severity]} {place}title={title}::{_data(_message(group))}"
 
 
@@ -55,15 +68,10 @@ def _message(group: Group) -> str:
     return " ".join(part for part in (group.text, places and f"({places})", fix) if part)
 
 
-def _rest(made: Digest) -> str:
-    left = made.groups[MOST - 1 :]
-    codes = ", ".join(group.code for group in left[:20])
+def _rest(left: Sequence[Group]) -> str:
+    codes = ", ".join(list(dict.fromkeys(group.code for group in left))[:20])
     level = LEVELS[left[0].severity]
     return f"::{level} title=weightbridge::{_data(f'{len(left):,} codes more: see the summary ({codes})')}"
-
-
-def _title(made: Digest) -> str:
-    return f"{made.verdict.upper()} {made.command}"
 
 
 def _data(text: str) -> str:

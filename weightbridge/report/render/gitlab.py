@@ -1,7 +1,7 @@
 """The report as GitLab's code quality: an entry for each finding, with a fingerprint of its own."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weightbridge.report.escape import visible
@@ -12,8 +12,17 @@ LEVELS = {"error": "critical", "warning": "minor", "note": "info"}
 
 def render(report: Mapping[str, Any]) -> str:
     """The same bytes for the same report."""
+    return document(entries(report))
+
+
+def document(found: Sequence[dict[str, Any]]) -> str:
+    return json.dumps(found, indent=1) + "\n"
+
+
+def entries(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One for each finding."""
     spots = places(report)
-    entries = []
+    made = []
     for found in report["findings"]:
         place = spots.of(found)
         at = " <- ".join(name for name in (found["target"], found["source"]) if name)
@@ -27,5 +36,5 @@ def render(report: Mapping[str, Any]) -> str:
             "categories": ["Compatibility"],
             "location": {"path": place.path, "lines": {"begin": place.line}},
         }
-        entries.append(entry)
-    return json.dumps(entries, indent=1) + "\n"
+        made.append(entry)
+    return made

@@ -35,12 +35,21 @@ class Case:
 
 def render(report: Json) -> str:
     """Valid XML 1.0 whatever the names in the file are; no times."""
-    made = digest(report)
-    suites = [(name, list(cases(report, made))) for name, cases in SUITES]
+    return document([(f"weightbridge.{report['command']}", report)])
+
+
+def document(reports: Iterable[tuple[str, Json]]) -> str:
+    """The suites of reports, each under its name."""
+    suites = [
+        (f"{name}.{part}", list(cases(report, made)))
+        for name, report in reports
+        for made in (digest(report),)
+        for part, cases in SUITES
+    ]
     root = Element("testsuites", _counts("weightbridge", [case for _, cases in suites for case in cases]))
     for name, cases in suites:
         if cases:
-            _add_suite(root, f"weightbridge.{report['command']}.{name}", cases)
+            _add_suite(root, name, cases)
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
 

@@ -27,4 +27,13 @@ def renderer(format: str) -> Renderer:
     if format not in RENDERERS:
         raise UsageError(f"there is no report format {format!r}", fix=f"Available: {', '.join(RENDERERS)}")
     render: Renderer = import_module(RENDERERS[format]).render
-    return render
+    return lambda report: _together(format, report) if "pairs" in report else render(report)
+
+
+def _together(format: str, report: Mapping[str, Any]) -> str:
+    """All pairs of a policy in one report."""
+    from weightbridge.report.render import pairs  # few commands have several
+
+    if format not in pairs.TOGETHER:
+        raise UsageError(f"{format!r} shows one pair of models", fix=f"Use {', '.join(pairs.TOGETHER)}")
+    return pairs.TOGETHER[format](report)

@@ -20,18 +20,28 @@ FINGERPRINT = "weightbridge/v1"
 
 def render(report: Json) -> str:
     """The same bytes for the same report; the worst results where there are too many."""
-    found = sorted(report["findings"], key=lambda one: -SEVERITIES.index(one["severity"]))[:MOST]
-    codes = sorted({one["code"] for one in found})
-    spots = places(report)
+    return document(report, pair_of(report), results(report))
+
+
+def document(report: Json, about: str, found: Sequence[dict[str, Any]]) -> str:
+    """One run: GitHub takes no two of one tool and category. about: the pair, or what names all of them."""
+    kept = sorted(found, key=lambda one: -SEVERITIES.index(one["level"]))[:MOST]
+    codes = sorted({one["ruleId"] for one in kept})
     run = {
         "tool": {"driver": _driver(report, codes)},
-        "automationDetails": {"id": f"weightbridge/{report['command']}/{pair_of(report)}"},
+        "automationDetails": {"id": f"weightbridge/{report['command']}/{about}"},
         "columnKind": "unicodeCodePoints",
         "invocations": [{"executionSuccessful": report["verdict"] != "error"}],
-        "results": [_result(one, codes.index(one["code"]), spots) for one in found],
+        "results": [{**one, "ruleIndex": codes.index(one["ruleId"])} for one in kept],
         "properties": {"verdict": report["verdict"], "findings": len(report["findings"])},
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1) + "\n"
+
+
+def results(report: Json) -> list[dict[str, Any]]:
+    """One for each finding."""
+    spots = places(report)
+    return [_result(one, spots) for one in report["findings"]]
 
 
 def _driver(report: Json, codes: Sequence[str]) -> dict[str, Any]:
@@ -56,7 +66,7 @@ def _rule(code: str) -> dict[str, Any]:
     }
 
 
-def _result(found: Json, rule: int, spots: Places) -> dict[str, Any]:
+def _result(found: Json, spots: Places) -> dict[str, Any]:
     place = spots.of(found)
     names = [name for name in (found["target"], found["source"]) if name]
     location: dict[str, Any] = {
@@ -70,7 +80,7 @@ def _result(found: Json, rule: int, spots: Places) -> dict[str, Any]:
     fix = f" {found['fix']}" if found["fix"] else ""
     return {
         "ruleId": found["code"],
-        "ruleIndex": rule,
+        "ruleIndex": 0,
         "level": LEVELS[found["severity"]],
         "message": {"text": visible(f"{found['message']}{fix}")},
         "locations": [location],

@@ -1,7 +1,7 @@
 """The report as text: at most 45 lines, to the width of the terminal; `--details` has the rest."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.errors.diagnostics import Severity
@@ -40,7 +40,7 @@ def render(report: Mapping[str, Any], details: str = "") -> str:
 def render_on(report: Mapping[str, Any], width: int, color: bool, details: str = "") -> str:
     """For a terminal of this width."""
     width = max(width, NARROWEST)
-    shown = [*report_lines(report, width), *_behind(report, width, details)]
+    shown = list(_of_pairs(report, width, details) if "pairs" in report else _whole(report, width, details))
     if not color:
         return "".join(f"{_plain(one)}\n" for one in shown)
     from weightbridge.report.render.colors import colored  # and rich with it
@@ -48,11 +48,25 @@ def render_on(report: Mapping[str, Any], width: int, color: bool, details: str =
     return colored(shown)
 
 
+def _of_pairs(report: Mapping[str, Any], width: int, details: str) -> Iterator[Line]:
+    from weightbridge.report.render.pair_lines import text_lines  # few commands have several
+
+    return text_lines(report, width, lambda pair, room: list(_whole(pair, room, details)))
+
+
+def _whole(report: Mapping[str, Any], width: int, details: str) -> Iterator[Line]:
+    yield from report_lines(report, width)
+    yield from _behind(report, width, details)
+
+
 def report_lines(report: Mapping[str, Any], width: int) -> list[Line]:
     """The first of the rooms in which everything fits."""
     made = digest(report)
+    most = report["asked"].get("options", {}).get("max_examples")
     shown: list[Line] = []
     for room in ROOMS:
+        if most is not None:
+            room = replace(room, entries=min(room.entries, most))  # noqa: PLW2901
         shown = list(_lines(made, width, room))
         if len(shown) <= LINES:
             break

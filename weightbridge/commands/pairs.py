@@ -1,0 +1,82 @@
+"""check and plan over all pairs of a policy: each is done, whatever became of the one before."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from weightbridge.boundary.options import Options
+from weightbridge.commands.check import check
+from weightbridge.commands.plan import plan
+from weightbridge.commands.prepare import prepare
+from weightbridge.commands.reporting import judged
+from weightbridge.errors import UsageError, WeightbridgeError
+from weightbridge.report.pairs import PairsReport
+from weightbridge.report.policy import Pair, Policy
+from weightbridge.report.values import Report
+from weightbridge.report.verdict import failed
+
+Action = Callable[[Pair, Options], Report]
+Complain = Callable[[str], None]
+
+
+def check_pairs(policy: Policy, options: Options, complain: Complain) -> PairsReport:
+    """complain: is told what ends the check of a pair; the others go on."""
+    return _each(policy, policy.pairs, "check", options, _checked, complain)
+
+
+def plan_pairs(policy: Policy, options: Options, complain: Complain) -> PairsReport:
+    """Writes the plan of each pair that names one."""
+    return _each(policy, _planned(policy), "plan", options, _written, complain)
+
+
+def locked_pairs(policy: Policy, options: Options, complain: Complain) -> PairsReport:
+    """Whether each plan is about the models that are there, byte for byte; writes nothing."""
+    return _each(policy, _planned(policy), "plan", options, _locked, complain)
+
+
+def options_of(pair: Pair, options: Options) -> Options:
+    """The options with what the pair says, where the user does not say otherwise."""
+    said = {name: value for name, value in pair.options.items() if name not in options.explicit}
+    return replace(options, **said, pair=pair.name)
+
+
+def _each(
+    policy: Policy,
+    pairs: Sequence[Pair],
+    command: str,
+    options: Options,
+    action: Action,
+    complain: Complain,
+) -> PairsReport:
+    if not policy.pairs:
+        fix = 'Add [[pair]] with name = "...", source = "..." and target = "..."'
+        raise UsageError("there is no pair of models", where=str(policy.path), fix=fix)
+    reports = []
+    for pair in pairs:
+        try:
+            reports.append(action(pair, options_of(pair, options)))
+        except WeightbridgeError as error:
+            complain(f"{pair.name}: {error}")
+            reports.append(replace(failed(command, error, (pair.target,)), pair=pair.name))
+    return PairsReport(tuple(reports), policy.path.as_posix())
+
+
+def _planned(policy: Policy) -> Sequence[Pair]:
+    pairs = [pair for pair in policy.pairs if "plan" in pair.options]
+    if policy.pairs and not pairs:
+        fix = 'Add plan = "plans/NAME.json" to a [[pair]]'
+        raise UsageError("no pair names a plan", where=str(policy.path), fix=fix)
+    return pairs
+
+
+def _checked(pair: Pair, options: Options) -> Report:
+    return check(pair.source, pair.target, options)
+
+
+def _written(pair: Pair, options: Options) -> Report:
+    output = Path(pair.options["plan"])
+    return plan(pair.source, pair.target, output, replace(options, plan=None))
+
+
+def _locked(pair: Pair, options: Options) -> Report:
+    return judged("plan", prepare(pair.source, pair.target, options), options)
