@@ -35,7 +35,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         with_hashes = stack.enter_context(content_meanwhile(prepared.source, prepared.target))
         if judged("transfer", prepared, options).exit_code:
             refused = replace(_named(prepared, target), plan=with_hashes(prepared.plan))
-            return _asked_for(judged("transfer", refused, options), output)
+            return asked_for(judged("transfer", refused, options), output)
         written = write(prepared.plan, prepared.source, template, temporary, options.progress)
         prepared = replace(
             prepared, plan=with_hashes(written.plan), findings=(*prepared.findings, *written.findings)
@@ -46,10 +46,10 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         if is_wanted(report, options):
             report = replace(report, wrote=file_entry(temporary, output), digests=written.digests)
             publish(temporary, output)
-    return _asked_for(report, output)
+    return asked_for(report, output)
 
 
-def _asked_for(report: Report, output: Path) -> Report:
+def asked_for(report: Report, output: Path) -> Report:
     """With the output that was asked for, written or not."""
     return replace(report, asked={**report.asked, "output": str(output)}, wrote=report.wrote or {})
 

@@ -100,6 +100,7 @@ class LayerGraph:
     weights are stored as they are.
     head_width: channels of an attention head, where the file or what lies beside it says so, else 0.
     files: further files that hold tensors, where `path` is an index of shards or a folder.
+    architecture: what a Keras file's configuration says, as a tree in today's terms; None for other files.
     """
 
     path: str
@@ -119,6 +120,7 @@ class LayerGraph:
     findings: tuple[Finding, ...] = ()
     effective: "LayerGraph | None" = None
     head_width: int = 0
+    architecture: Any = field(default=None, compare=False, repr=False)
 
     def __repr__(self) -> str:
         """One line: `<LayerGraph 'mine.keras': keras-zip, 12 layers, 17 tensors, 14,618 parameters>`."""

@@ -67,6 +67,12 @@ def dialects(folders: Folders = ()) -> tuple[Dialect, ...]:
     return tuple(read_dialect(path) for path in (*shipped, *user_files(folders, "dialect")))
 
 
+@cache
+def lowerings() -> tuple[Dialect, ...]:
+    """The shipped rules for layers that Keras 3 has under another name (rules/lowering), by id."""
+    return tuple(map(read_dialect, sorted((rules_folder() / "lowering").glob("*.toml"))))
+
+
 def read_dialect(path: Path) -> Dialect:
     """One rule from one file, checked whole. Raises RuleError with the file and the keys at fault."""
     data = parsed(path)

@@ -86,6 +86,15 @@ def _cudnn(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     )
 
 
+def _scaled(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """`inner`, and then a factor on some (`blocks`) of the `parts` equal blocks of the last axis."""
+    plain = apply(parameters["inner"], parameters["parameters"], arrays)
+    factors = np.ones(int(parameters["parts"]))
+    factors[list(parameters["blocks"])] = float(parameters["factor"])
+    scaled = plain.astype(np.float64) * np.repeat(factors, plain.shape[-1] // factors.size)
+    return np.asarray(scaled, plain.dtype)
+
+
 def _flip(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """Spatial flip of a Theano kernel, then `pattern`."""
     flipped = np.flip(arrays[0], axis=tuple(parameters["axes"]))
@@ -201,6 +210,7 @@ def gathered(weights: Sequence[Mapping[str, Any]], arrays: Sequence[Array]) -> l
 COMPUTED = frozenset(
     {
         "computed",
+        "scaled",
         "separable-product",
         *(COMPUTATIONS.keys() - {"rotary-order"}),
         "fold-batchnorm",
@@ -245,6 +255,7 @@ TRANSFORMS: dict[str, Transform] = {
     "gate-bias": gate_bias,
     "select": _select,
     "cudnn": _cudnn,
+    "scaled": _scaled,
     "rows": _rows,
     "affine": affine,
     "batchnorm-gamma": batchnorm_gamma,

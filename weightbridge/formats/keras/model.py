@@ -47,6 +47,7 @@ def graph_of_model(
         outputs=tuple(dict.fromkeys(output.node for output in flow.outputs)),
         output_ports=tuple(Port(output.node, output.port) for output in flow.outputs),
         findings=(*findings, *code_findings(flow), *built.findings),
+        architecture=model,
     )
 
 

@@ -122,7 +122,7 @@ class _Builder:
     def _sequential(self, model: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
         stores = storage_names(model.layers)
         if not inputs and model.layers and model.layers[0].class_name != "InputLayer":
-            inputs = self._add(_implied_input(model.layers[0]), place, (), "Input")
+            inputs = self._add(implied_input(model.layers[0]), place, (), "Input")
         for layer in model.layers:
             inner = _inside(place, layer, stores)
             if layer.class_name == "InputLayer":
@@ -205,13 +205,13 @@ def _inside(place: _Place, layer: ConfigLayer, stores: Mapping[str, str]) -> _Pl
     return _Place(place.scope, f"{prefix}/{stores.get(layer.name, '')}", place.top or layer.name)
 
 
-def _implied_input(layer: ConfigLayer) -> ConfigLayer:
+def implied_input(layer: ConfigLayer) -> ConfigLayer:
     """What Keras makes of a Sequential whose first layer tells its input's shape."""
-    config: dict[str, Any] = {"batch_shape": _told_shape(layer), "name": f"{layer.name}_input"}
+    config: dict[str, Any] = {"batch_shape": told_shape(layer), "name": f"{layer.name}_input"}
     return ConfigLayer(name=f"{layer.name}_input", class_name="InputLayer", config=config)
 
 
-def _told_shape(layer: ConfigLayer) -> Any:
+def told_shape(layer: ConfigLayer) -> Any:
     for inner in walk(layer):
         shape = inner.config.get("batch_shape", inner.config.get("batch_input_shape"))
         if shape is not None:

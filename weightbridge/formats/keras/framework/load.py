@@ -23,7 +23,7 @@ def load(path: Path) -> Any:
     """
     is_zip = zipfile.is_zipfile(path)
     refuse_code(config_of(path), str(path))
-    with _suffixed(path, ".keras" if is_zip else ".h5") as link:
+    with suffixed(path, ".keras" if is_zip else ".h5") as link:
         try:
             return keras.saving.load_model(link, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises whatever a layer's constructor does
@@ -36,7 +36,7 @@ def load(path: Path) -> Any:
 
 
 @contextmanager
-def _suffixed(path: Path, suffix: str) -> Iterator[str]:
+def suffixed(path: Path, suffix: str) -> Iterator[str]:
     """A link, or else a copy, with the suffix that Keras goes by, for files that are called otherwise."""
     if path.name.endswith(suffix):
         yield str(path)

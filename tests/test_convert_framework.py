@@ -1,0 +1,42 @@
+"""convert, verified: Keras loads what was written in a process of its own, and computes the same."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from keras_files import FIXTURES
+from test_convert import CONVERTED, converted
+
+pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
+LOADS = """
+import sys, keras
+for path in sys.argv[1:]:
+    model = keras.models.load_model(path)
+    assert "weightbridge" not in sys.modules
+    print(path, len(model.weights))
+"""
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("converted")
+    return {name: folder / f"{i}.keras" for i, name in enumerate(CONVERTED)}
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_it_computes_what_the_older_keras_computed(name: str, outputs: dict[str, Path]) -> None:
+    pytest.importorskip("tf_keras")
+    code, report = converted(FIXTURES / "keras2" / name, outputs[name])
+    assert (code, report["verification"]["mode"]) == (0, "actual")
+    assert report["verification"]["evidence"]["reference"] == "tf_keras"
+    assert not any(output["status"] == "differs" for output in report["verification"]["outputs"])
+
+
+def test_keras_alone_loads_all_of_them(outputs: dict[str, Path]) -> None:
+    written = [str(path) for path in outputs.values() if path.exists()]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS, *written], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(done.stdout.splitlines()) == len(written)

@@ -1,0 +1,113 @@
+"""The proof of a conversion: what the model computed when it was saved, against what OUTPUT computes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from weightbridge import formats
+from weightbridge.boundary.options import Options
+from weightbridge.commands.candidates import Candidate, controls, written_candidate
+from weightbridge.commands.claims import NOT_RUN, unproven
+from weightbridge.commands.prepare import Prepared
+from weightbridge.errors import ModelError, RunError, UsageError
+from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.formats.frameworks import framework_module
+from weightbridge.formats.running import Runner
+from weightbridge.model.graph import LayerGraph
+from weightbridge.report.verification import Verification
+from weightbridge.rules.dialects import version_of
+from weightbridge.transfer.write import Written
+from weightbridge.verify import Setup, equality, seed_of
+
+Proof = tuple[Verification, tuple[Finding, ...]]
+Reference = tuple[str, Callable[[str], Runner]]  # who computes it, and a runner of it in a dtype
+TF_KERAS = "weightbridge.formats.keras.framework.older"
+
+
+def proven(model: Any, prepared: Prepared, written: Written, options: Options) -> Proof:
+    """Verification of what was written.
+
+    Where nothing can run what the model computed when it was saved, nothing is proven (WB504).
+    """
+    if not options.verify:
+        return unproven(written, (), NOT_RUN), ()
+    with TemporaryDirectory(prefix="weightbridge-") as folder:
+        candidate = written_candidate(prepared.target, written.path, Path(folder))
+        try:
+            runner = candidate.build("float32")
+        except (RunError, ModelError) as error:
+            return _refused(written, error)
+        return _against_references(model, prepared, written, candidate, runner, options)
+
+
+def _against_references(
+    model: Any,
+    prepared: Prepared,
+    written: Written,
+    candidate: Candidate,
+    runner: Runner,
+    options: Options,
+) -> Proof:
+    """The first reference that runs decides."""
+    reasons = []
+    for name, build in references(model, prepared.source):
+        try:
+            setup = _setup(prepared, written, candidate, build, options)
+            verification, said = equality(build("float32"), runner, setup)
+        except (RunError, ModelError, UsageError) as error:
+            reasons.append(f"{name}: {error.message}")
+            continue
+        evidence = {"read_back": written.read_back, "claim": "equal", "reference": name}
+        return replace(verification, evidence={**evidence, **verification.evidence}), said
+    return _not_compared(written, reasons)
+
+
+def references(model: Any, source: LayerGraph) -> Iterator[Reference]:
+    """What can compute what the model did when it was saved, the nearest to that first."""
+    version = version_of(source.producer.rpartition(" ")[2])
+    if version >= (3,):
+        yield "keras", lambda dtype: formats.runner(model, dtype)
+    elif version >= (2,):
+        yield "tf_keras", lambda dtype: _older(Path(model), dtype)
+
+
+def _older(path: Path, dtype: str) -> Runner:
+    runner: Runner = framework_module(TF_KERAS).runner(path, dtype)
+    return runner
+
+
+def _setup(
+    prepared: Prepared,
+    written: Written,
+    candidate: Candidate,
+    build: Callable[[str], Runner],
+    options: Options,
+) -> Setup:
+    seed = seed_of(prepared.source.structure, prepared.target.structure)
+    moved = frozenset(step.target for step in written.plan.steps if step.sources)
+    return Setup(
+        seed=seed,
+        evidence=options.evidence,
+        samples=options.probe,
+        precise=lambda: build("float64"),
+        precise_candidate=lambda: candidate.build("float64"),
+        controls=controls(candidate, moved, seed),
+        all_layers=False,
+    )
+
+
+def _refused(written: Written, error: RunError | ModelError) -> Proof:
+    """WB107: a file that Keras cannot load is no conversion."""
+    message = f"what was written cannot be loaded: {error.message}"
+    fix = "please report this with the file: it is a fault of weightbridge"
+    evidence = {"read_back": written.read_back, "comparisons": 0}
+    return Verification("none", evidence=evidence), (finding("WB107", message, fix=fix),)
+
+
+def _not_compared(written: Written, reasons: list[str]) -> Proof:
+    reason = f"nothing was compared: {'; '.join(reasons) or 'nothing here runs what the model was'}"
+    fix = 'install tf_keras (pip install "weightbridge-toolkit[legacy]"), or say --no-verify'
+    evidence = {"read_back": written.read_back, "comparisons": 0, "inconclusive": [reason]}
+    return Verification("none", evidence=evidence), (finding("WB504", reason, fix=fix),)

@@ -1,0 +1,118 @@
+"""The layer classes of Keras 3 and what their configurations may say."""
+
+from collections.abc import Mapping
+
+ADDITIVE = "use_bias bias_initializer bias_regularizer bias_constraint activity_regularizer"
+KERNEL = f"kernel_initializer kernel_regularizer kernel_constraint {ADDITIVE}"
+WINDOW = "kernel_size strides padding data_format dilation_rate activation"
+DEPTH = "depth_multiplier depthwise_initializer depthwise_regularizer depthwise_constraint"
+POINT = "pointwise_initializer pointwise_regularizer pointwise_constraint"
+NORM = "axis epsilon center scale beta_initializer gamma_initializer"
+NORMS = f"{NORM} beta_regularizer gamma_regularizer beta_constraint gamma_constraint"
+CELL = (
+    f"activation {KERNEL} recurrent_initializer recurrent_regularizer recurrent_constraint "
+    "dropout recurrent_dropout seed"
+)
+SEQUENCE = "return_sequences return_state go_backwards stateful unroll zero_output_for_mask"
+GATED = f"recurrent_activation {CELL}"
+POOL = "pool_size strides padding data_format"
+ATTENTION = (
+    f"dropout attention_axes output_shape use_gate sliding_window seed {KERNEL.replace('use_bias ', '')}"
+)
+
+_ROWS: tuple[tuple[str, str], ...] = (
+    ("InputLayer", "batch_shape dtype sparse"),
+    ("Dense", f"units activation {KERNEL}"),
+    ("EinsumDense", f"equation output_shape bias_axes activation {KERNEL.replace('use_bias ', '')}"),
+    ("Conv1D Conv2D Conv3D", f"filters groups {WINDOW} {KERNEL}"),
+    ("Conv1DTranspose Conv2DTranspose Conv3DTranspose", f"filters output_padding {WINDOW} {KERNEL}"),
+    ("DepthwiseConv1D DepthwiseConv2D", f"{WINDOW} {DEPTH} {ADDITIVE}"),
+    ("SeparableConv1D SeparableConv2D", f"filters {WINDOW} {DEPTH} {POINT} {ADDITIVE}"),
+    (
+        "BatchNormalization",
+        f"{NORMS} momentum moving_mean_initializer moving_variance_initializer synchronized renorm "
+        "renorm_clipping renorm_momentum",
+    ),
+    ("LayerNormalization", NORMS),
+    ("GroupNormalization", f"groups {NORMS}"),
+    ("RMSNormalization", "axis epsilon"),
+    ("UnitNormalization Softmax", "axis"),
+    (
+        "Embedding",
+        "input_dim output_dim mask_zero embeddings_initializer embeddings_regularizer embeddings_constraint",
+    ),
+    ("LSTM", f"units unit_forget_bias {GATED} {SEQUENCE}"),
+    ("GRU", f"units reset_after {GATED} {SEQUENCE}"),
+    ("SimpleRNN", f"units {CELL} {SEQUENCE}"),
+    ("LSTMCell", f"units unit_forget_bias {GATED}"),
+    ("GRUCell", f"units reset_after {GATED}"),
+    ("SimpleRNNCell", f"units {CELL}"),
+    (
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D",
+        f"filters unit_forget_bias {WINDOW} {GATED} return_sequences return_state go_backwards stateful",
+    ),
+    ("Bidirectional", "merge_mode"),
+    ("RNN", SEQUENCE),
+    ("TimeDistributed StackedRNNCells", ""),
+    ("SpectralNormalization", "power_iterations"),
+    ("MultiHeadAttention", f"num_heads key_dim value_dim use_bias {ATTENTION}"),
+    ("GroupQueryAttention", f"head_dim num_query_heads num_key_value_heads use_bias {ATTENTION}"),
+    ("Attention", "use_scale score_mode dropout seed"),
+    ("AdditiveAttention", "use_scale dropout"),
+    ("MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D", POOL),
+    ("GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D", "data_format keepdims"),
+    ("GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D", "data_format keepdims"),
+    ("Activation", "activation"),
+    ("ReLU", "max_value negative_slope threshold"),
+    ("LeakyReLU", "negative_slope"),
+    ("ELU", "alpha"),
+    ("PReLU", "alpha_initializer alpha_regularizer alpha_constraint shared_axes"),
+    ("Add Subtract Multiply Average Maximum Minimum Identity", ""),
+    ("Concatenate", "axis"),
+    ("Dot", "axes normalize"),
+    ("Flatten", "data_format"),
+    ("Reshape", "target_shape"),
+    ("Permute", "dims"),
+    ("RepeatVector", "n"),
+    ("ZeroPadding1D", "padding"),
+    ("ZeroPadding2D ZeroPadding3D", "padding data_format"),
+    ("Cropping1D", "cropping"),
+    ("Cropping2D Cropping3D", "cropping data_format"),
+    ("CenterCrop", "height width data_format"),
+    ("UpSampling1D", "size"),
+    ("UpSampling2D", "size data_format interpolation"),
+    ("UpSampling3D", "size data_format"),
+    ("Resizing", "height width interpolation crop_to_aspect_ratio data_format"),
+    ("Rescaling", "scale offset"),
+    ("Normalization", "axis mean variance invert"),
+    ("Masking", "mask_value"),
+    ("Dropout AlphaDropout", "rate noise_shape seed"),
+    ("SpatialDropout1D", "rate seed"),
+    ("SpatialDropout2D SpatialDropout3D", "rate data_format seed"),
+    ("GaussianNoise", "stddev seed"),
+    ("GaussianDropout", "rate seed"),
+    ("ActivityRegularization", "l1 l2"),
+    ("RandomFlip", "mode seed"),
+    ("RandomRotation", "factor fill_mode interpolation seed fill_value"),
+    ("RandomZoom", "height_factor width_factor fill_mode interpolation seed fill_value"),
+    ("RandomTranslation", "height_factor width_factor fill_mode interpolation seed fill_value"),
+    ("RandomContrast", "factor seed"),
+    ("RandomBrightness", "factor value_range seed"),
+    ("RandomCrop", "height width seed"),
+    ("CategoryEncoding", "num_tokens output_mode sparse"),
+    ("Hashing", "num_bins mask_value salt output_mode sparse"),
+    ("Discretization", "bin_boundaries num_bins epsilon output_mode sparse"),
+)
+SETTINGS: Mapping[str, frozenset[str]] = {
+    name: frozenset(keys.split()) for names, keys in _ROWS for name in names.split()
+}
+# layers that took the order of axes from a global setting where their configuration says nothing
+CHANNELS: frozenset[str] = frozenset(
+    name for name, keys in SETTINGS.items() if "data_format" in keys and name != "UpSampling3D"
+)
+MERGES: frozenset[str] = frozenset(
+    {
+        *("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"),
+        *("Attention", "AdditiveAttention"),
+    }
+)

@@ -1,0 +1,56 @@
+"""Layers that Keras 3 does not have, rewritten: by rules/lowering, or by layers put in between."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from types import MappingProxyType
+
+from weightbridge.converting.hard_sigmoid import FACTOR, is_older
+from weightbridge.converting.values import Said, note
+from weightbridge.formats.keras.architecture.arguments import Call, Reference
+from weightbridge.formats.keras.architecture.config import ConfigLayer
+from weightbridge.formats.keras.architecture.dialects import Origin, applies, changed
+from weightbridge.rules.dialects import Dialect, lowerings
+
+OLDER = Origin((2,))
+SCALED = "hard_sigmoid had the slope 0.2: what it reads is multiplied by 1.2"
+
+
+def rewritten(model: ConfigLayer, said: Said) -> ConfigLayer:
+    """The model with every layer in a class that Keras 3 has, as far as a rule says which."""
+    return _rewritten(model, lowerings(), said)
+
+
+def _rewritten(layer: ConfigLayer, rules: Iterable[Dialect], said: Said) -> ConfigLayer:
+    for rule in rules:
+        if applies(rule, layer, OLDER):
+            note(said.rewritten, rule.cause, layer.name)
+            layer = changed(rule, layer)
+    if is_older(layer.config.get("activation")) or is_older(layer.config.get("recurrent_activation")):
+        note(said.rewritten, SCALED, layer.name)
+    inner = tuple(part for one in layer.layers for part in _with_scaling(_rewritten(one, rules, said), layer))
+    return replace(layer, layers=inner)
+
+
+def _with_scaling(layer: ConfigLayer, model: ConfigLayer) -> tuple[ConfigLayer, ...]:
+    """An activation alone has no weights to scale: a Rescaling stands before it."""
+    if not _is_lone_activation(layer) or model.kind == "layer":
+        return (layer,)
+    names = {one.name for one in model.layers}
+    name = f"{layer.name}_scale"
+    while name in names:
+        name += "_"
+    config = MappingProxyType({"name": name, "scale": FACTOR})
+    scaling = ConfigLayer(name, "Rescaling", config, calls=layer.calls)
+    calls = tuple(_fed_by(name, number, call) for number, call in enumerate(layer.calls))
+    return scaling, replace(layer, calls=calls)
+
+
+def _is_lone_activation(layer: ConfigLayer) -> bool:
+    """Also one for every time step."""
+    if layer.class_name == "TimeDistributed" and layer.layers:
+        return _is_lone_activation(layer.layers[0])
+    return layer.class_name == "Activation" and is_older(layer.config.get("activation"))
+
+
+def _fed_by(name: str, number: int, call: Call) -> Call:
+    return replace(call, inputs=(Reference(name, number, 0),))

@@ -1,0 +1,112 @@
+"""Where Keras 3 keeps each weight of a configuration, and in which shape and dtype."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weightbridge.errors import Unsupported
+from weightbridge.formats.keras.architecture.classes import CLASSES, roles
+from weightbridge.formats.keras.architecture.config import parse_model
+from weightbridge.formats.keras.architecture.expected import ExpectedStore
+from weightbridge.formats.keras.architecture.flow import Flow, Node
+from weightbridge.formats.keras.model import graph_of_model
+from weightbridge.formats.keras.variables.stored import Shapes, Stored
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.vocabulary import RECURRENT
+
+PROJECTIONS = {"query": "query", "key": "key", "value": "value", "attention_output": "output"}
+OF_CELL = re.compile(r"(?:^|/)(?:cell|\w+_cell)(?:_\d+)?$")
+FLOATS = ("float16", "float32", "float64", "bfloat16")
+IN_CELLS = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One weight.
+
+    path: of its array in `model.weights.h5`. group: the layer's own name, which Keras notes beside it.
+    layer, role: whose it is.
+    """
+
+    path: str
+    group: str
+    layer: str
+    role: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def places_of(config: Any, source: LayerGraph) -> tuple[Place, ...]:
+    """The weights of a configuration in the order of its layers.
+
+    Shapes follow from the configuration; where they do not, they are those of the source's layer of the same
+    name. Raises Unsupported where neither tells.
+    """
+    model = parse_model(config, source.path)
+    store = _Places(source)
+    graph_of_model(Path(source.path), "keras-json", "keras 3", model, store.of, ())
+    return tuple(store.places)
+
+
+class _Places(ExpectedStore):
+    """Notes the place of every weight that is asked for."""
+
+    def __init__(self, source: LayerGraph) -> None:
+        super().__init__(source.path)
+        self.source = source
+        self.places: list[Place] = []
+
+    def of(self, flow: Flow) -> "_Places":
+        return self
+
+    def take(self, node: Node, shapes: Shapes) -> Stored:
+        found = super().take(node, shapes)
+        if node.op or node.layer.kind == "operation" or node.layer.class_name not in CLASSES:
+            return found
+        if CLASSES[node.layer.class_name].op == "Attention":
+            self._projections_of(node, found)
+            return found
+        known = {variable.role: variable.dataset.shape for variable in found.variables}
+        group = f"{node.store}/cell" if _is_in_cell(node) else node.store
+        names = roles(node.layer.class_name, node.layer.config) or ()
+        self._add(node, node.owner, group, {role: known.get(role) for role in names})
+        return found
+
+    def _projections_of(self, node: Node, found: Stored) -> None:
+        known = {part.name: {v.role: v.dataset.shape for v in part.variables} for part in found.parts}
+        for name, stored_as in PROJECTIONS.items():
+            owner = f"{node.owner}/{name}"
+            layer = self.source.by_name.get(owner)
+            shapes: dict[str, Any] = dict.fromkeys(tensor.role for tensor in layer.tensors) if layer else {}
+            self._add(node, owner, f"{node.store}/{stored_as}_dense", {**shapes, **known.get(name, {})})
+
+    def _add(self, node: Node, owner: str, group: str, shapes: dict[str, Any]) -> None:
+        for number, (role, told) in enumerate(shapes.items()):
+            shape = told if told is not None else self._stored(owner, role)
+            path = f"{group}/vars/{number}"
+            self.places.append(Place(path, owner.rsplit("/", 1)[-1], owner, role, shape, _dtype(node)))
+
+    def _stored(self, owner: str, role: str) -> tuple[int, ...]:
+        layer = self.source.by_name.get(owner)
+        tensor = layer.tensor(role) if layer else None
+        if tensor is None:
+            message = f"the shape of {owner}/{role} follows neither from the architecture nor from the file"
+            raise Unsupported(message, where=self.source.path, fix="give the model with its weights")
+        return tensor.shape
+
+
+def _is_in_cell(node: Node) -> bool:
+    """Whether Keras keeps the weights in the cell that the layer runs."""
+    class_name = node.layer.class_name
+    if class_name in IN_CELLS:
+        return True
+    if CLASSES[class_name].op not in RECURRENT:
+        return False
+    return not (class_name.endswith("Cell") and OF_CELL.search(node.store))
+
+
+def _dtype(node: Node) -> str:
+    """The dtype in which a policy keeps weights."""
+    told = str(node.layer.config.get("dtype", "float32"))
+    return told if told in FLOATS else "float32"

@@ -1,0 +1,64 @@
+"""A `.keras` file with all weights in their places and none of their values yet."""
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from weightbridge.errors import OutputError
+from weightbridge.formats.keras.emit.places import Place
+from weightbridge.formats.keras.zip import CONFIG, METADATA, WEIGHTS
+
+VERSION = "3.0.0"  # of Keras: the first one that reads such a file
+
+
+def write_skeleton(path: Path, config: Any, places: Iterable[Place]) -> None:
+    """The same configuration gives the same bytes. Raises OutputError where the file cannot be written."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="weightbridge-", dir=path.parent) as folder:
+            weights = Path(folder) / WEIGHTS
+            _write_weights(weights, places)
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr(_member(METADATA), json.dumps({"keras_version": VERSION}))
+                archive.writestr(_member(CONFIG), json.dumps(config))
+                with weights.open("rb") as file, archive.open(_sized(weights), "w") as member:
+                    while chunk := file.read(1 << 20):
+                        member.write(chunk)
+    except OSError as error:
+        fix = "Check space and permissions"
+        raise OutputError(f"the file cannot be written: {error}", where=str(path), fix=fix) from error
+
+
+def _member(name: str) -> zipfile.ZipInfo:
+    return zipfile.ZipInfo(name)
+
+
+def _sized(weights: Path) -> zipfile.ZipInfo:
+    """Known before it is written, so that no descriptor has to follow it."""
+    member = _member(WEIGHTS)
+    member.file_size = weights.stat().st_size
+    return member
+
+
+def _write_weights(path: Path, places: Iterable[Place]) -> None:
+    with h5py.File(path, "w") as file:
+        for place in places:
+            _allocate(file, place)
+            file[place.path.rsplit("/", 1)[0]].attrs["name"] = place.group
+
+
+def _allocate(file: h5py.File, place: Place) -> None:
+    """An array in one piece, whose place in the file is settled at once."""
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
+    links.set_create_intermediate_group(True)
+    kind = h5py.h5t.py_create(np.dtype(place.dtype))
+    space = h5py.h5s.create_simple(place.shape) if place.shape else h5py.h5s.create(h5py.h5s.SCALAR)
+    h5py.h5d.create(file.id, place.path.encode(), kind, space, plist, links)
