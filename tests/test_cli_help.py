@@ -16,7 +16,7 @@ from weightbridge.report.render.renderers import RENDERERS
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-LAST = ("transfer", "verify", "features", "stitch")
+LAST = ("transfer", "convert", "verify", "features", "stitch")
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
