@@ -4,11 +4,13 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
+import compact_graphs as graphs
 import pytest
 from report_samples import HOSTILE, graph, hostile, layer, sample, step, write_keras
 
@@ -18,6 +20,7 @@ from weightbridge.plan import Plan
 from weightbridge.report.render.html import render
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
+from weightbridge.report.verification import Verification
 
 ROOT = Path(__file__).resolve().parent.parent
 VOID = {"meta", "br", "wbr", "input"}
@@ -153,6 +156,76 @@ def test_a_step_for_each_tensor_of_a_large_model_has_its_row() -> None:
     steps = tuple(step(f"layer{i}/kernel", f"l.{i}.weight") for i in range(3000))
     page = render(replace(sample(), plan=Plan(steps, ())).to_json())
     assert page.count('<tr class="exact">') == 3000
+
+
+def compared(ratios: Sequence[float | None], statuses: Sequence[str]) -> dict[str, Any]:
+    layers = tuple(
+        {"source": f"s{i}", "target": f"t{i}", "ratio_cumulative": ratio, "limit": 8.0, "status": status}
+        for i, (ratio, status) in enumerate(zip(ratios, statuses, strict=True))
+    )
+    return replace(sample("verify"), verification=Verification("actual", (), layers, {})).to_json()
+
+
+def points(page: str, kind: str = "wide-only") -> list[tuple[str, float]]:
+    """The class and the height of each point of the chart."""
+    chart = re.search(f'<svg class="chart {kind}".*?</svg>', page, re.DOTALL)
+    assert chart is not None
+    return [
+        (c, float(y)) for c, y in re.findall(r'<circle class="(\w+)" cx="[\d.]+" cy="([\d.]+)"', chart[0])
+    ]
+
+
+@pytest.mark.parametrize("kind", ["wide-only", "narrow-only"])
+def test_each_layer_is_a_point_and_the_first_that_differs_is_marked(kind: str) -> None:
+    page = render(compared([1.0, 2.0, 4e6, 1e5, None], ["equal", "equal", "differs", "differs", "skipped"]))
+    made = points(page, kind)
+    assert [one for one, _ in made] == ["equal", "equal", "first", "after", "idle"]
+    heights = [y for _, y in made]
+    assert heights[2] < heights[3] < heights[1] < heights[0]
+    assert "first to differ: t2" in page
+
+
+@pytest.mark.parametrize(
+    ("ratios", "statuses"),
+    [([1.0], ["equal"]), ([0.0, 1e300], ["equal", "differs"]), ([None, 1.0], ["non-finite", "equal"]),
+     ([1.0] * 3000, ["equal"] * 3000)],
+    ids=["one", "extreme", "non-finite", "many"],
+)  # fmt: skip
+def test_a_chart_of_any_layers_stays_in_its_frame(ratios: list[float | None], statuses: list[str]) -> None:
+    made = points(render(compared(ratios, statuses)))
+    assert len(made) == len(ratios)
+    assert all(0 < y < 300 for _, y in made)
+    assert ("first" in [one for one, _ in made]) == (set(statuses) != {"equal"})
+
+
+def test_a_page_without_compared_layers_has_no_chart() -> None:
+    assert "Error against depth" not in render(sample().to_json())
+
+
+def test_each_stage_has_its_layers_with_what_they_start_from() -> None:
+    page = render(graphs.report(graphs.resnet(3, 4, 6, 3), graphs.inception(11)).to_json())
+    titles = re.findall(r"<summary><b>(Stage [\d/]+|The \w+)</b>", page)
+    assert titles == ["Stage 1/2", "Stage 1/4", "Stage 1/8", "Stage 1/16", "Stage 1/32", "The head"]
+    assert page.count('<svg class="layers"') == 11
+    assert "→ conv2d_0" in page
+    assert "← conv1_conv" in page
+    parsed(page)
+
+
+def test_a_side_without_data_flow_says_so_in_place_of_its_layers() -> None:
+    resnet = graphs.resnet(3, 4, 6, 3)
+    page = render(graphs.report(graphs.state_dict(resnet), resnet).to_json())
+    assert "its file keeps no data flow" in page
+    assert page.count('<svg class="layers"') == 6
+    page = render(graphs.report(graphs.state_dict(resnet), graphs.state_dict(resnet)).to_json())
+    assert '<svg class="layers"' not in page
+
+
+def test_alike_blocks_are_drawn_once() -> None:
+    deep = graphs.resnet(3, 8, 36, 3)
+    page = render(graphs.report(deep, deep).to_json())
+    assert "conv4_block2..36: the first of 35" in page
+    assert len(page) < 500_000
 
 
 def test_a_saved_report_gives_the_page_of_its_run(tmp_path: Path) -> None:

@@ -12,14 +12,15 @@ def outcomes(report: Json, side: str) -> dict[str, Outcome]:
     """By the name of the layer on this side; those that were not compared are missing."""
     found: dict[str, Outcome] = {}
     for layer in report["verification"]["layers"]:
-        outcome = _outcome(layer.get("status"), has_first="first" in found.values())
+        outcome = outcome_of(layer.get("status"), has_first="first" in found.values())
         name = layer.get(side) or layer.get("name")
         if outcome and isinstance(name, str):
             found.setdefault(name, outcome)
     return found
 
 
-def _outcome(status: Any, *, has_first: bool) -> Outcome | None:
+def outcome_of(status: Any, *, has_first: bool) -> Outcome | None:
+    """has_first: whether a layer before it differs."""
     if status in DIFFERS:
         return "after" if has_first else "first"
     return "equal" if status == "equal" else None

@@ -71,7 +71,7 @@ def _body(shown: Picture, drawing: Drawing) -> Iterator[str]:
     boxes = drawing.boxes[: len(shown.boxes)]
     yield from (_scope(scope) for scope in scopes(shown.members, boxes))
     if drawing.paths:
-        curves = "".join(_curve(path) for path in drawing.paths)
+        curves = "".join(curve(path) for path in drawing.paths)
         yield f'<path d="{curves}"/>'
     for strips, box in zip(shown.boxes, boxes, strict=True):
         yield from (_strip(strip, box, i) for i, strip in enumerate(strips))
@@ -84,7 +84,7 @@ def _scope(scope: Scope) -> str:
     return f'<rect class="s" rx="6" {_frame(scope.box)}/><text x="{x:.0f}" y="{y:.0f}">{name}</text>'
 
 
-def _curve(path: Sequence[Point]) -> str:
+def curve(path: Sequence[Point]) -> str:
     """Upright through the rows that it passes, curved between them."""
     x, y = path[0]
     pieces = [f"M{x:.0f} {y:.0f}"]

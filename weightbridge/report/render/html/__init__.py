@@ -17,8 +17,11 @@ from weightbridge.report.escape import html, visible
 from weightbridge.report.explain import explanation
 from weightbridge.report.render.html import match, rows
 from weightbridge.report.render.html.assets import asset
+from weightbridge.report.render.html.chart import charts
+from weightbridge.report.render.html.stage import stages
 from weightbridge.report.render.layout import command, shell
 from weightbridge.report.words import counted, percent
+from weightbridge.views.bands import layout
 from weightbridge.views.matched import matched
 
 Json = Mapping[str, Any]
@@ -41,6 +44,8 @@ def render(report: Json) -> str:
         asked=_asked(made),
         picture=Markup(match.pictures(joins, report)) if joins else "",
         legend=match.legend(joins) if joins else (),
+        layered=stages(layout(joins), report) if joins else (),
+        chart=Markup(charts(report)),
         findings=rows.findings(made),
         outputs=rows.outputs(report),
         tensors=rows.tensors(report),

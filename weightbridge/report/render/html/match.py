@@ -119,7 +119,7 @@ def _strand(strand: Strand, drawn: Layout) -> str:
     if ribbon.kind != "first" or columns.is_narrow:
         return drawing
     y = strand.target_y + strand.target_height / 2 + 4
-    return f'{drawing}<text class="model first end" x="{b - 10:.0f}" y="{y:.1f}">{WORDS["first"]}</text>'
+    return f'{drawing}<text class="model end" x="{b - 10:.0f}" y="{y:.1f}">{WORDS["first"]}</text>'
 
 
 def _said(ribbon: Ribbon) -> str:
