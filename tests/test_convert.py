@@ -5,9 +5,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 from keras_files import FIXTURES
 
+import weightbridge as wb
 from weightbridge import formats
 from weightbridge.cli import main
 
@@ -94,3 +96,43 @@ def test_hard_sigmoid_is_scaled_and_said(tmp_path: Path) -> None:
     assert [step["transform"] for step in report["steps"]] == ["scaled", "scaled"]
     assert {step["contract"] for step in report["steps"]} == {"preserving"}
     assert "WB407" in {finding["code"] for finding in report["findings"]}
+
+
+def weights_and_architecture(folder: Path) -> tuple[Path, Path]:
+    """The fixture's parts as `save_weights` and `to_json` of Keras 2 write them."""
+    weights, architecture = folder / "weights.h5", folder / "architecture.json"
+    with h5py.File(KERAS_2 / "plain.h5") as whole, h5py.File(weights, "w") as file:
+        for name in whole["model_weights"]:
+            whole.copy(f"model_weights/{name}", file)
+        for key, value in whole["model_weights"].attrs.items():
+            file.attrs[key] = value
+        config = json.loads(whole.attrs["model_config"])
+        version = str(whole.attrs["keras_version"])
+    architecture.write_text(json.dumps({**config, "keras_version": version, "backend": "tensorflow"}))
+    return weights, architecture
+
+
+def test_weights_alone_ask_for_their_architecture_and_take_it(tmp_path: Path) -> None:
+    weights, architecture = weights_and_architecture(tmp_path)
+    output, whole = tmp_path / "new.keras", tmp_path / "whole.keras"
+    code, report = converted(weights, output)
+    assert (code, "--architecture MODEL" in report["findings"][0]["fix"]) == (4, True)
+    for told in (architecture, KERAS_2 / "plain.h5"):
+        code, _ = converted(weights, output, "--architecture", str(told), "--no-verify", "--overwrite")
+        converted(KERAS_2 / "plain.h5", whole, "--no-verify", "--overwrite")
+        assert (code, output.read_bytes()) == (0, whole.read_bytes())
+
+
+def test_an_architecture_that_is_none_is_refused(tmp_path: Path) -> None:
+    weights, _ = weights_and_architecture(tmp_path)
+    code, report = converted(weights, tmp_path / "new.keras", "--architecture", str(weights))
+    assert (code, report["findings"][0]["code"]) == (4, "WB107")
+
+
+def test_the_library_gives_the_report_of_the_command(tmp_path: Path) -> None:
+    output = tmp_path / "new.keras"
+    report = wb.convert(KERAS_2 / "plain.h5", output, verify=False)
+    assert (report.command, report.ok, output.exists()) == ("convert", True, True)
+    with pytest.raises(wb.WeightbridgeError) as refused:
+        wb.convert(KERAS_2 / "lambda.h5", tmp_path / "other.keras")
+    assert refused.value.code == "WB901"

@@ -8,6 +8,8 @@ import pytest
 from keras_files import FIXTURES
 from test_convert import CONVERTED, converted
 
+import weightbridge as wb
+
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
 LOADS = """
 import sys, keras
@@ -40,3 +42,9 @@ def test_keras_alone_loads_all_of_them(outputs: dict[str, Path]) -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(done.stdout.splitlines()) == len(written)
+
+
+def test_without_an_output_the_model_is_live() -> None:
+    model = wb.convert(FIXTURES / "keras2" / "depthwise.h5", verify=False)
+    assert type(model).__module__.startswith("keras.")
+    assert model.count_params() > 0

@@ -10,6 +10,7 @@ from weightbridge.version import __version__
 
 if TYPE_CHECKING:
     from weightbridge.api import check, inspect, plan, read, transfer, verify
+    from weightbridge.api.converting import convert
     from weightbridge.commands.features import features
     from weightbridge.commands.freeze import freeze
     from weightbridge.commands.stitch import stitch
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LayerGraph", "Plan", "Report", "VerdictError", "WeightbridgeError", "__version__",
-    "check", "features", "freeze", "inspect", "plan", "read", "stitch", "transfer", "verify",
+    "check", "convert", "features", "freeze", "inspect", "plan", "read", "stitch", "transfer", "verify",
 ]  # fmt: skip
 
 # Where each public name lives; loaded at first use, so that `weightbridge --help` starts without numpy.
 _HOMES = {
     **dict.fromkeys(("check", "inspect", "plan", "read", "transfer", "verify"), "weightbridge.api"),
+    "convert": "weightbridge.api.converting",
     "features": "weightbridge.commands.features",
     "freeze": "weightbridge.commands.freeze",
     "stitch": "weightbridge.commands.stitch",

@@ -121,7 +121,7 @@ def _no(name: str, value: Any, expected: str) -> UsageError:
 
 _PAIRS = "a dict {source: target}, or pairs (source, target)"
 _CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(("policy", "probe"), _path_if_any),
+    **dict.fromkeys(("policy", "probe", "architecture"), _path_if_any),
     **dict.fromkeys(("source_arguments", "target_arguments"), arguments),
     **dict.fromkeys(("disambiguate", "map_words", "dequantize", "verify", "overwrite"), _flag),
     "plan": _plan,

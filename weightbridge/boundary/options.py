@@ -28,6 +28,7 @@ class Options:
     min_coverage, min_exact: of the target's parameters, what is exact; min_filled: with what is adapted and
     declared fresh. severities: by code, as the policy file says; None before it is read.
     baseline: the accepted findings, which are those of `pair`, the name of these two models.
+    architecture: where a file of weights alone has its architecture.
     max_examples: how many places a text names of one code.
     """
 
@@ -53,6 +54,7 @@ class Options:
     dequantize: bool = False
     verify: bool = True
     overwrite: bool = False
+    architecture: Path | None = None
     source_arguments: Mapping[str, Any] = field(default_factory=dict)
     target_arguments: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = silent

@@ -7,7 +7,15 @@ import click
 
 from weightbridge.cli.interface.command import Command, option
 from weightbridge.cli.interface.kinds import FILE, MODEL
-from weightbridge.cli.options import OVERWRITE, PROBING, PROOF, REPORTING, SOURCE_ARGUMENTS, with_options
+from weightbridge.cli.options import (
+    MODELS,
+    OVERWRITE,
+    PROBING,
+    PROOF,
+    REPORTING,
+    SOURCE_ARGUMENTS,
+    with_options,
+)
 from weightbridge.cli.running import run
 from weightbridge.commands.convert import convert
 
@@ -15,6 +23,13 @@ from weightbridge.commands.convert import convert
 @click.command("convert", cls=Command, example="weightbridge convert trained.h5 converted.keras")
 @click.argument("model", type=MODEL)
 @click.argument("output", type=FILE)
+@option(
+    "--architecture",
+    type=FILE,
+    metavar="MODEL",
+    group=MODELS,
+    help="Where MODEL holds weights alone: the file with its architecture (JSON, .h5 or .keras).",
+)
 @with_options(PROBING, OVERWRITE, SOURCE_ARGUMENTS)
 @option("--no-verify", is_flag=True, group=PROOF, help="Read OUTPUT back, but run no model.")
 @with_options(REPORTING)

@@ -26,6 +26,7 @@ PLAIN = (
     "disambiguate",
     "map_words",
     "dequantize",
+    "architecture",
 )  # the same in Options
 UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence")  # Options has a value of its own for these
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge import formats
+from weightbridge.boundary.checked import path_of
 from weightbridge.boundary.options import Options
 from weightbridge.commands.conversion import proven
 from weightbridge.commands.prepare import Prepared
@@ -17,6 +18,7 @@ from weightbridge.commands.transfer import asked_for
 from weightbridge.converting import Lowered, lowered
 from weightbridge.errors import UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding, listed
+from weightbridge.formats.keras.assembled import read_assembled
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import write_skeleton
 from weightbridge.formats.templates import Template
@@ -40,7 +42,7 @@ def convert(model: Any, output: Path, options: Options) -> Report:
     check_output(output, options.overwrite, (model,), SUFFIXES)
     options = with_policy(options)
     with rules_of(options.rules), staged(output) as temporary:
-        source = formats.read(model, options.source_arguments)
+        source = read_source(model, options)
         refuse(source)
         terms = lowered(source)
         with _template(source, terms, output.suffix) as template:
@@ -55,6 +57,13 @@ def _named(report: Report, output: Path) -> Report:
     """The target by the name that it gets: while it was planned it was a temporary file."""
     target = report.target
     return report if target is None else replace(report, target=replace(target, path=str(output)))
+
+
+def read_source(model: Any, options: Options) -> LayerGraph:
+    """The model, with its architecture from where the user says that it is."""
+    if options.architecture is None:
+        return formats.read(model, options.source_arguments)
+    return read_assembled(path_of("model", model), options.architecture)
 
 
 def refuse(graph: LayerGraph) -> None:

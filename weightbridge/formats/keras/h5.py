@@ -40,6 +40,22 @@ def read(path: Path) -> LayerGraph:
     group = root.group(WEIGHTS) or root
     text = root.attributes.get("model_config")
     graph = _weights(path, root, group) if text is None else _model(path, root, group, text)
+    return _completed(graph, root, group)
+
+
+def read_as(path: Path, config: Any, version: tuple[int, ...]) -> LayerGraph:
+    """A file's weights as those of a configuration that lies elsewhere, in Keras's own order.
+
+    version: of the Keras that wrote the configuration.
+    """
+    root = read_tree(whole(path))
+    group = root.group(WEIGHTS) or root
+    origin = _origin(root, group)
+    return _completed(_of_config(path, root, group, config, replace(origin, version=version)), root, group)
+
+
+def _completed(graph: LayerGraph, root: Group, group: Group) -> LayerGraph:
+    """With the order of the file, and with what in it is no weight."""
     order = {t.key: t.name for t in graph.tensors}
     return replace(
         graph,
@@ -57,8 +73,11 @@ def _model(path: Path, root: Group, group: Group, text: Any) -> LayerGraph:
     where = f"{path}: model_config"
     if not isinstance(text, str):
         raise Corrupt("the attribute is no text", where=where, fix="Save the model again")
-    origin = _origin(root, group)
-    model, findings = normalised(parse_model(parse_json(text, where), where), origin)
+    return _of_config(path, root, group, parse_json(text, where), _origin(root, group))
+
+
+def _of_config(path: Path, root: Group, group: Group, config: Any, origin: Origin) -> LayerGraph:
+    model, findings = normalised(parse_model(config, f"{path}: model_config"), origin)
     if model.kind == "layer":
         graph = _weights(path, root, group)
         return replace(
