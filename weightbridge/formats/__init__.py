@@ -31,6 +31,7 @@ __all__ = [
     "sniff",
     "template_of",
     "write",
+    "write_words",
 ]
 
 FORMATS: dict[str, str] = {
@@ -124,6 +125,12 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     """
     module = _module(FORMATS, template.format, Path(template.path))
     module.write(template, output, values)
+
+
+def write_words(template: LayerGraph, output: Path, words: Mapping[str, tuple[str, ...]]) -> None:
+    """Give the lookups of a written file their words; only a `.keras` has a place for them."""
+    if words and template.format == "keras-zip":
+        _module(FORMATS, template.format, Path(template.path)).write_words(template, output, words)
 
 
 def runner(model: Any, dtype: str = "float32", arguments: Mapping[str, Any] | None = None) -> Runner:

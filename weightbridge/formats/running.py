@@ -19,7 +19,8 @@ class InputSpec:
 
     shape: with the batch axis; None for an axis of any length.
     dtype: numpy's name, or `string`. vocabulary: for integer inputs, the number of values that are allowed,
-    None where it is not known. words: for text, some that the model knows.
+    None where it is not known. words: for text, some that the model knows; for integers that a lookup reads,
+    the numbers it knows.
     """
 
     name: str

@@ -4,6 +4,7 @@ Ambiguity is reported, never guessed.
 """
 
 from weightbridge.matching.differences.older_activations import changed, with_older_activations
+from weightbridge.matching.differences.vocabularies import given_words
 from weightbridge.matching.match import match
 from weightbridge.matching.pairing.by_map import LISTED, check_map, names_of
 from weightbridge.matching.values import LayerPair, Match, Matching
@@ -15,6 +16,7 @@ __all__ = [
     "Matching",
     "changed",
     "check_map",
+    "given_words",
     "match",
     "names_of",
     "with_older_activations",

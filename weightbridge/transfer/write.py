@@ -15,6 +15,7 @@ from weightbridge.boundary.options import Progress, silent
 from weightbridge.errors import OutputError
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.templates import Template
+from weightbridge.matching import given_words
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan
@@ -50,6 +51,7 @@ def write(
     places = {tensor.name: tensor for tensor in template.file.tensors}
     pairs = digested(values(plan, source, template.target, ledger, progress), digests)
     formats.write(template.file, temporary, ((places[tensor.name], value) for tensor, value in pairs))
+    formats.write_words(template.file, temporary, given_words(source, template.target, plan.steps))
     progress("reading back", 0, 0)
     with ThreadPoolExecutor(1) as pool:
         synced = pool.submit(sync, temporary)

@@ -98,6 +98,8 @@ def _values(pair: InputPair, kind: str, shape: tuple[int, ...], generator: np.ra
         return _text_of(kind, shape, pair.words or WORDS, generator)
     dtype = dtype_of(pair.reference.dtype)
     is_integer = pair.vocabulary is not None or dtype.kind in "iub"
+    if is_integer and pair.words:
+        return _known(pair.words, shape, generator).astype(dtype)
     if is_integer:
         return _integers(kind, shape, pair.vocabulary or 2, generator).astype(dtype)
     return _floats(kind, shape, generator).astype(dtype)
@@ -110,6 +112,12 @@ def _integers(kind: str, shape: tuple[int, ...], count: int, generator: np.rando
     if kind == "chirp":
         return (np.arange(int(np.prod(shape))) * 7 % count).reshape(shape)
     return generator.integers(0, count, shape)
+
+
+def _known(words: Sequence[str], shape: tuple[int, ...], generator: np.random.Generator) -> Array:
+    """Numbers that a lookup knows, and one that it does not."""
+    numbers = [int(word) for word in words]
+    return generator.choice([*numbers, max(numbers) + 1], shape)
 
 
 def _text_of(

@@ -5,6 +5,7 @@ import struct
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
@@ -34,11 +35,30 @@ def patched_archive(template: Path, output: Path, member: str, values: Values, d
                     patched_copy(region, changed, values, datasets)
                     _rebuild(opened, output, info, changed)
         except OSError as error:
-            raise OutputError(
-                f"the file cannot be written: {error.strerror}",
-                where=str(output),
-                fix="Check space and permissions",
-            ) from error
+            raise _unwritten(output, error) from error
+
+
+def with_members(path: Path, contents: Mapping[str, bytes]) -> None:
+    """The archive at a path with these members in place of those of their names, or added."""
+    beside = path.with_name(f"{path.name}.words")
+    try:
+        with archive(path) as opened, zipfile.ZipFile(beside, "w") as target:
+            for member in opened.infolist():
+                if member.filename not in contents:
+                    with opened.open(member) as source, target.open(_alike(member), "w") as file:
+                        shutil.copyfileobj(source, file, CHUNK)
+            for name, content in contents.items():
+                target.writestr(zipfile.ZipInfo(name), content)
+        beside.replace(path)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _unwritten(output: Path, error: OSError) -> OutputError:
+    message = f"the file cannot be written: {error.strerror}"
+    return OutputError(message, where=str(output), fix="Check space and permissions")
 
 
 def _is_plain(info: zipfile.ZipInfo, datasets: Datasets) -> bool:
@@ -92,11 +112,18 @@ def _rebuild(opened: zipfile.ZipFile, output: Path, info: zipfile.ZipInfo, chang
     with zipfile.ZipFile(output, "w") as target:
         for member in opened.infolist():
             is_changed = member is info
-            copy = zipfile.ZipInfo(member.filename, member.date_time)
-            copy.compress_type = member.compress_type
-            copy.external_attr = member.external_attr
-            copy.comment = member.comment
+            copy = _alike(member)
             copy.file_size = changed.stat().st_size if is_changed else member.file_size
             source = changed.open("rb") if is_changed else opened.open(member)
             with source, target.open(copy, "w") as file:
                 shutil.copyfileobj(source, file, CHUNK)
+
+
+def _alike(member: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """An entry for a copy of a member."""
+    copy = zipfile.ZipInfo(member.filename, member.date_time)
+    copy.compress_type = member.compress_type
+    copy.external_attr = member.external_attr
+    copy.comment = member.comment
+    copy.file_size = member.file_size
+    return copy

@@ -56,7 +56,7 @@ def read(path: Path) -> LayerGraph:
         f"a Keras JSON holds an architecture and none of its weights: {len(graph.tensors)} tensors",
         fix=FIX,
     )
-    layers = with_vocabularies(graph.layers, {})
+    layers = with_vocabularies(graph.layers, {}, {layer.name: "" for layer in graph.layers})
     return replace(graph, layers=layers, findings=(*graph.findings, missing))
 
 

@@ -1,22 +1,29 @@
 """Keras 3's `.keras`: a zip of config.json, metadata.json and model.weights.h5."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from weightbridge.formats.containers import archive, member_region, read_member
-from weightbridge.formats.hdf5.archive import patched_archive
+from weightbridge.formats.hdf5.archive import patched_archive, with_members
 from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_json, parse_model
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
+from weightbridge.formats.keras.variables.lookups import lookup_places, with_lookups
 from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.tensors import datasets_of
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
-from weightbridge.formats.keras.variables.vocabularies import saved_words, with_vocabularies
+from weightbridge.formats.keras.variables.vocabularies import (
+    PLACE,
+    Words,
+    members_of,
+    saved_words,
+    with_vocabularies,
+)
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
@@ -40,11 +47,15 @@ def read(path: Path) -> LayerGraph:
         producer = f"keras {_version(metadata)}"
         model, findings = normalised(parse_model(config, where), Origin(version_of(_version(metadata))))
         if model.kind == "layer":
-            return _subclassed(path, model, root, producer)
+            words = saved_words(
+                opened, {name: at for name, (at, _) in lookup_places(root).items()}, str(path)
+            )
+            return _subclassed(path, model, root, producer, words)
         store = VariableStore(root)
         graph = graph_of_model(path, FORMAT, producer, model, lambda _: store, findings)
         words = saved_words(opened, store.places, str(path))
-    graph = replace(graph, layers=with_vocabularies(graph.layers, words), excluded=excluded(root))
+    layers = with_vocabularies(graph.layers, words, store.places)
+    graph = replace(graph, layers=layers, excluded=excluded(root))
     return with_effective(graph)
 
 
@@ -62,12 +73,25 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
         patched_copy(member_region(path, opened, WEIGHTS), output, values, datasets)
 
 
+def write_words(template: LayerGraph, output: Path, words: Mapping[str, Words]) -> None:
+    """Give lookups of a written `.keras` their words, by the layers' names."""
+    members: dict[str, bytes] = {}
+    for name, told in words.items():
+        place = template.by_name[name].details.get(PLACE, "")
+        members |= dict.fromkeys(members_of(str(place)), "\n".join(map(str, told)).encode("utf-8"))
+    with_members(output, members)
+
+
 def _version(metadata: Any) -> str:
     found = metadata.get("keras_version") if isinstance(metadata, dict) else None
     return found if isinstance(found, str) else "3"
 
 
-def _subclassed(path: Path, model: ConfigLayer, root: Group, producer: str) -> LayerGraph:
+def _subclassed(
+    path: Path, model: ConfigLayer, root: Group, producer: str, words: Mapping[str, Words]
+) -> LayerGraph:
     """The config tells class and arguments, the file its variables; calls are in the class's code."""
     graph = graph_of_variables(path, root, FORMAT, producer)
-    return replace(graph, findings=(*graph.findings, custom_finding(custom_name(model), [model.name])))
+    layers = with_lookups(graph.layers, root, words, model.config)
+    findings = (*graph.findings, custom_finding(custom_name(model), [model.name]))
+    return replace(graph, layers=layers, findings=findings)

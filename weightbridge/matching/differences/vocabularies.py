@@ -8,9 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.matching.confidence import DOUBTFUL
-from weightbridge.matching.joining.word_rows import MARKS, compared, differ, moved_rows, words_of
+from weightbridge.matching.joining.word_rows import MARKS, PLACE, compared, differ, moved_rows, words_of
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.plan import Step
+
+SPARE = 2  # rows that a table may have beside those of its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,8 @@ def _lookup_above(graph: LayerGraph, layer: Layer) -> Layer | None:
     """The one lookup that a layer reads, with nothing that has weights between."""
     if MARKS in layer.details:
         return layer
+    if not graph.has_flow:
+        return _lookup_beside(graph, layer)
     found: list[Layer] = []
     waiting, seen = list(graph.parents[layer.name]), {layer.name}
     while waiting:
@@ -110,13 +115,49 @@ def _lookup_above(graph: LayerGraph, layer: Layer) -> Layer | None:
     return found[0] if len(found) == 1 else None
 
 
+def _lookup_beside(graph: LayerGraph, layer: Layer) -> Layer | None:
+    """Without data flow: the one lookup, for the one matrix that has about a row for each of its words."""
+    lookups = [other for other in graph.layers if MARKS in other.details]
+    if len(lookups) != 1:
+        return None
+    rows = len(words_of(lookups[0]))
+    tables = [t for t in graph.tensors if len(t.shape) == 2 and rows <= t.shape[0] <= rows + SPARE]
+    return lookups[0] if rows and len(tables) == 1 and tables[0] in layer.tensors else None
+
+
 def _said(given: Layer, wanted: Layer, readers: Sequence[str], moved: Collection[str]) -> list[Finding]:
     """What is said of a pair of lookups. readers: the tensors whose rows stand for their words."""
     if not (words_of(given) and words_of(wanted)):
-        return _unknown(given, wanted)
+        return [_given_along(given, wanted)] if are_given(given, wanted) else _unknown(given, wanted)
     if not differ(given, wanted):
         return []
     return [_moved_finding(given, wanted, moved) if moved else _other_words(given, wanted, readers)]
+
+
+def are_given(given: Layer, wanted: Layer) -> bool:
+    """Whether the target's lookup, which was never adapted, gets the source's words."""
+    room = wanted.attributes.get("max_tokens")
+    fits = not isinstance(room, int) or len(words_of(given)) <= room
+    is_alike = given.class_name == wanted.class_name and given.details[MARKS] == wanted.details[MARKS]
+    is_open = bool(words_of(given)) and not words_of(wanted) and PLACE in wanted.details
+    return is_open and is_alike and fits
+
+
+def given_words(source: LayerGraph, target: LayerGraph, steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
+    """The words that lookups of the target get from the source, by the layers' names."""
+    if not (_has_lookups(source) and _has_lookups(target)):
+        return {}
+    single = [Match(step.target, step.sources) for step in steps if len(step.sources) == 1]
+    pairs = [(source.by_name[s], target.by_name[t]) for s, t in _readers(source, target, single)]
+    return {wanted.name: words_of(given) for given, wanted in pairs if are_given(given, wanted)}
+
+
+def _given_along(given: Layer, wanted: Layer) -> Finding:
+    count = len(words_of(given))
+    message = (
+        f"{wanted.name}: was never adapted, and gets the {count} words of {given.name} in a .keras OUTPUT"
+    )
+    return with_severity(finding("WB210", message, source=given.name, target=wanted.name), "note")
 
 
 def _moved_finding(given: Layer, wanted: Layer, moved: Collection[str]) -> Finding:

@@ -11,6 +11,7 @@ from weightbridge.model.tensors import Tensor
 
 Words = tuple[str, ...]
 KNOWN, MARKS = "vocabulary", "unknown_words"  # details of a lookup: its words, and the rows of unknown ones
+PLACE = "vocabulary_place"  # and where a `.keras` keeps them
 ROWS = "rows"  # the transform
 ROLES_OF_LOOKUPS = frozenset({"idf_weights"})
 ROW_AXES = ("v", "i")  # of a table of embeddings; of a matrix that reads one number for each word

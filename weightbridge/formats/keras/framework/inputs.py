@@ -34,7 +34,7 @@ def input_specs(model: Any, where: str) -> tuple[InputSpec, ...]:
 def _spec(model: Any, tensor: Any) -> InputSpec:
     """Named after the input layer: the tensor's own name is another in every copy of the model."""
     name, dtype = tensor._keras_history.operation.name, keras.backend.standardize_dtype(tensor.dtype)
-    words = _words_of(model) if dtype == "string" else ()
+    words = _words_of(model) if dtype == "string" else _numbers_of(model, tensor)
     return InputSpec(name, tuple(tensor.shape), dtype, _vocabulary(model, tensor), words)
 
 
@@ -101,6 +101,14 @@ def _words_of(model: Any) -> tuple[str, ...]:
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, looking)]
     words = dict.fromkeys(str(word) for layer in layers for word in layer.get_vocabulary())
     return tuple(word for word in words if word and word != "[UNK]")[:MOST_WORDS]
+
+
+def _numbers_of(model: Any, tensor: Any) -> tuple[str, ...]:
+    """The numbers that a lookup of integers knows which reads this input."""
+    readers = (operation for operation, _ in _consumers(model, tensor))
+    lookups = [reader for reader in readers if isinstance(reader, keras.layers.IntegerLookup)]
+    numbers = dict.fromkeys(int(n) for lookup in lookups for n in lookup.get_vocabulary())
+    return tuple(str(number) for number in numbers if number >= 0)[:MOST_WORDS]
 
 
 def _vocabulary(model: Any, tensor: Any) -> int | None:

@@ -15,14 +15,27 @@ Words = tuple[str | int, ...]
 LOOKUPS = frozenset({"TextVectorization", "StringLookup", "IntegerLookup"})
 IN_ATTRIBUTES = ("vocabulary", "vocabulary_size")
 DIGITS = 16
+PLACE = "vocabulary_place"  # detail: where a `.keras` file keeps the words
+NOWHERE: Mapping[str, str] = {}
 
 
-def with_vocabularies(layers: Iterable[Layer], saved: Mapping[str, Words]) -> tuple[Layer, ...]:
+def with_vocabularies(
+    layers: Iterable[Layer], saved: Mapping[str, Words], places: Mapping[str, str] = NOWHERE
+) -> tuple[Layer, ...]:
     """The layers, lookups with a digest of their words as attribute and with all words as detail.
 
-    saved: the words of layers that hold them beside the config, by the layers' names.
+    saved: the words of layers that hold them beside the config, by the layers' names. places: where a
+    `.keras` file keeps each of them.
     """
-    return tuple(_with_words(layer, saved) if layer.class_name in LOOKUPS else layer for layer in layers)
+    return tuple(
+        _with_words(layer, saved, places) if layer.class_name in LOOKUPS else layer for layer in layers
+    )
+
+
+def members_of(place: str) -> tuple[str, ...]:
+    """The files of an archive in which Keras keeps the words of a lookup."""
+    inner = ("_lookup_layer/",) if place.rpartition("/")[2].startswith("text_vectorization") else ()
+    return tuple(f"assets/{place}/{part}vocabulary.txt" for part in ("", *inner))
 
 
 def saved_words(opened: zipfile.ZipFile, places: Mapping[str, str], where: str) -> dict[str, Words]:
@@ -48,7 +61,7 @@ def _words(content: bytes, where: str) -> Words:
         ) from error
 
 
-def _with_words(layer: Layer, saved: Mapping[str, Words]) -> Layer:
+def _with_words(layer: Layer, saved: Mapping[str, Words], places: Mapping[str, str]) -> Layer:
     special = _special(layer)
     words = saved.get(layer.name)
     if words is None or len(words) <= len(special):  # as many as a lookup has that was never adapted
@@ -56,6 +69,8 @@ def _with_words(layer: Layer, saved: Mapping[str, Words]) -> Layer:
     attributes = {key: value for key, value in layer.attributes.items() if key not in IN_ATTRIBUTES}
     unknown = [n for n, word in enumerate(special) if word != _mask(layer)]
     details: dict[str, Any] = {**layer.details, "unknown_words": tuple(unknown)}
+    if layer.name in places:
+        details[PLACE] = places[layer.name]
     if words is not None:
         words = tuple(map(str, words))
         attributes["vocabulary"] = {"words": len(words), "sha256": _digest(words)}
