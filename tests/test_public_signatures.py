@@ -3,6 +3,8 @@
 import inspect
 import re
 import types
+import xml.etree.ElementTree as ET
+from base64 import b64decode
 from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
@@ -122,6 +124,7 @@ class Tags(HTMLParser):
         self.open: list[str] = []
         self.seen: set[str] = set()
         self.attributes: set[str] = set()
+        self.sources: list[str] = []
         self.text = ""
         self.feed(text)
         self.close()
@@ -129,7 +132,8 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.add(tag)
         self.attributes |= {name for name, _ in attrs}
-        self.open += [tag] if tag != "br" else []
+        self.sources += [value or "" for name, value in attrs if name == "src"]
+        self.open += [tag] if tag not in ("br", "img") else []
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -144,7 +148,7 @@ REPORTS = {
     "error": wb.Report("inspect", "error"),
     "hostile": hostile(),
 }
-PLAIN = {*re.split(" ", "div p b i br span table tr td code details summary ul li pre")}
+PLAIN = {*re.split(" ", "div p b i br span table tr td code details summary ul li pre img")}
 
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=REPORTS)
@@ -152,7 +156,10 @@ def test_a_notebook_shows_a_report_without_scripts_or_requests(report: wb.Report
     tags = Tags(report._repr_html_())
     assert tags.open == []
     assert tags.seen <= PLAIN
-    assert tags.attributes <= {"style", "class", "colspan", "open"}
+    assert tags.attributes <= {"style", "class", "colspan", "open", "src", "alt"}
+    assert all(one.startswith("data:image/svg+xml;base64,") for one in tags.sources)
+    for picture in tags.sources:
+        ET.fromstring(b64decode(picture.partition(",")[2]))
     assert report.verdict.upper() in tags.text
     assert [found.code for found in report.findings if found.code not in tags.text] == []
     assert str(report) in tags.text + "\n"

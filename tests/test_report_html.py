@@ -2,8 +2,10 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -18,6 +20,7 @@ from weightbridge.boundary.options import Options
 from weightbridge.errors.diagnostics import finding
 from weightbridge.plan import Plan
 from weightbridge.report.render.html import render
+from weightbridge.report.render.renderers import renderer
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 from weightbridge.report.verification import Verification
@@ -221,6 +224,24 @@ def test_a_side_without_data_flow_says_so_in_place_of_its_layers() -> None:
     assert '<svg class="layers"' not in page
 
 
+def test_an_inspected_model_is_drawn_in_the_colours_of_its_layers() -> None:
+    made = graph(
+        (layer("pad", "Pad"), layer("stem", attributes={"kernel_size": [7, 7], "strides": [2, 2]}),
+         layer("bn", "BatchNorm"), layer("head", "Dense")),
+        [["pad", "stem", 0], ["stem", "bn", 0], ["bn", "head", 0]],
+        excluded=[{"name": "adam/m", "reason": "optimizer", "size": 3}],
+    )  # fmt: skip
+    page = render(replace(sample("inspect"), plan=None, graph=made).to_json())
+    assert 'class="layer of-convolution"' in page
+    assert 'class="layer of-dense"' in page
+    assert "Conv 7x7/2" in page
+    assert "adam/<wbr>m" in page
+    assert "<h2>The match</h2>" not in page
+    parsed(page)
+    svg = renderer("svg")(replace(sample("inspect"), plan=None, graph=made).to_json())
+    assert "Conv 7x7/2" in svg
+
+
 def test_alike_blocks_are_drawn_once() -> None:
     deep = graphs.resnet(3, 8, 36, 3)
     page = render(graphs.report(deep, deep).to_json())
@@ -251,6 +272,84 @@ def test_a_check_without_a_page_does_not_load_its_library(tmp_path: Path) -> Non
     assert not {"jinja2", "weightbridge.report.render.html", "weightbridge.views.bands"} & set(done.split())
     done = run("check", "a.keras", "a.keras", "--report", "html=x.html", folder=tmp_path)
     assert {"jinja2", "weightbridge.report.render.html"} <= set(done.split())
+
+
+@pytest.fixture(scope="module")
+def flagship() -> Report:
+    return graphs.report(graphs.resnet(3, 4, 6, 3), graphs.inception(16))
+
+
+def test_a_page_is_small_and_soon_made(flagship: Report) -> None:
+    data = flagship.to_json()
+    render(data)
+    start = time.process_time()
+    page = render(data)
+    assert time.process_time() - start < 2
+    assert len(page.encode()) < 700_000
+    assert len(render(sample("check").to_json()).encode()) < 60_000
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MEASURE = """<script>
+const wide = document.documentElement.scrollWidth;
+document.title = "measured " + wide + " of " + innerWidth + " with " + getComputedStyle(document.body).color
+  + " and " + document.querySelectorAll("input[type=search]").length + " fields";
+</script></body>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1180, 500])
+@pytest.mark.parametrize("case", ["check", "verify", "inspect", "hostile"])
+def test_a_browser_shows_it_without_scrolling_sideways(
+    flagship: Report, case: str, width: int, scheme: str, tmp_path: Path
+) -> None:
+    page = browsed(case, flagship)
+    policy = r'<meta http-equiv="Content-Security-Policy"[^>]*>'  # which would refuse the measuring script
+    assert re.search(policy, page)
+    file = tmp_path / "page.html"
+    file.write_text(re.sub(policy, "", page).replace("</body>", MEASURE))
+    title = dumped(file, width, scheme)
+    measured = re.search(r"measured (\d+) of (\d+) with rgb\((\d+)", title)
+    assert measured is not None, title[:500]
+    assert int(measured[1]) <= int(measured[2]) == width
+    assert (int(measured[3]) > 128) == (scheme == "dark")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no browser is installed")
+def test_the_policy_of_a_page_lets_its_own_script_run(flagship: Report, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    page = render(flagship.to_json())
+    file.write_text(page)
+    assert 'type="search"' in dumped(file, 1180, "light")
+    file.write_text(page.replace('"use strict";', '"use strict"; document.title = "another script";'))
+    changed = dumped(file, 1180, "light")
+    assert "another script</title>" not in changed
+    assert 'type="search"' not in changed
+
+
+def browsed(case: str, flagship: Report) -> str:
+    match case:
+        case "verify":
+            return render(compared([1.0] * 60 + [1e5] * 40, ["equal"] * 60 + ["differs"] * 40))
+        case "inspect":
+            layers = [layer(f"layer_with_a_long_name_{i}") for i in range(300)]
+            edges = [[layers[i]["name"], layers[i + 1]["name"], 0] for i in range(299)]
+            return render(replace(sample("inspect"), plan=None, graph=graph(layers, edges)).to_json())
+        case "hostile":
+            return render(json.loads(json.dumps(hostile().to_json()).replace("alert(1)", "x" * 3000)))
+    return render(flagship.to_json())
+
+
+def dumped(file: Path, width: int, scheme: str) -> str:
+    """The document as the browser has it when it is loaded."""
+    assert BROWSER is not None
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={file.parent / 'profile'}"]
+    colors = f"--blink-settings=preferredColorScheme={int(scheme == 'light')}"
+    command = [BROWSER, *options, colors, f"--window-size={width},1200", "--dump-dom", file.as_uri()]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def run(*arguments: str, folder: Path) -> str:

@@ -18,6 +18,7 @@ from weightbridge.report.explain import explanation
 from weightbridge.report.render.html import match, rows
 from weightbridge.report.render.html.assets import asset
 from weightbridge.report.render.html.chart import charts
+from weightbridge.report.render.html.model import model_picture
 from weightbridge.report.render.html.stage import stages
 from weightbridge.report.render.layout import command, shell
 from weightbridge.report.words import counted, percent
@@ -35,6 +36,7 @@ COLUMNS = 52  # of a command in its card
 def render(report: Json) -> str:
     """The whole page."""
     made, joins = digest(report), matched(report)
+    model, flow, families = model_picture(report)
     script = asset("script.js")
     return environment().get_template("page.html.j2").render(
         made=made,
@@ -44,6 +46,9 @@ def render(report: Json) -> str:
         asked=_asked(made),
         picture=Markup(match.pictures(joins, report)) if joins else "",
         legend=match.legend(joins) if joins else (),
+        model=Markup(model),
+        flow=flow,
+        families=families,
         layered=stages(layout(joins), report) if joins else (),
         chart=Markup(charts(report)),
         findings=rows.findings(made),
@@ -52,6 +57,7 @@ def render(report: Json) -> str:
         shares=rows.shares(report),
         unused=rows.unused(report),
         layers=rows.layers(report),
+        excluded=rows.excluded(report),
         style=Markup("".join(map(asset, ("colors.css", "style.css", "picture.css")))),
         script=Markup(script),
         script_hash=_hash(script),

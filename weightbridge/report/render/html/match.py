@@ -42,6 +42,12 @@ def alone(match: Matched, report: Json) -> str:
     return _svg(drawn, _names(report), f"{namespace} {size}", style, legend(match)) + "\n"
 
 
+def described(match: Matched) -> str:
+    """The picture in words, for those who cannot see it."""
+    source, target = counted(len(match.source), "block"), counted(len(match.target), "block")
+    return f"{source} of the source and {target} of the target, {counted(len(match.ribbons), 'pair')} joined"
+
+
 def legend(match: Matched) -> list[tuple[str, str]]:
     """Class and words of each colour that the picture has."""
     boxes = (*match.source, *match.target)
@@ -73,7 +79,7 @@ def _svg(
     height = drawn.height + (LEGEND if samples else 0)
     columns = drawn.columns
     box = f'viewBox="0 0 {columns.width:.0f} {height:.0f}"'
-    title = html(f"{names[0]} and {names[1]}: {counted(len(drawn.strands), 'ribbon')} between their blocks")
+    title = html(f"{names[0]} and {names[1]}: {counted(len(drawn.strands), 'pair')} of blocks joined")
     lines = (
         f'<svg {attributes} {box} role="img" aria-label="{title}">{style}',
         f'<rect class="ground" width="{columns.width:.0f}" height="{height:.0f}"/>' if style else "",

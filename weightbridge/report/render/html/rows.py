@@ -88,6 +88,14 @@ def unused(report: Json) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((words, tuple(names)) for words, names in known)
 
 
+def excluded(report: Json) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """What the file of an inspected model stores besides weights, by what it is."""
+    by_reason: dict[str, list[str]] = {}
+    for entry in (report.get("graph") or {"excluded": ()})["excluded"]:
+        by_reason.setdefault(str(entry["reason"]), []).append(str(entry["name"]))
+    return tuple((reason, tuple(names)) for reason, names in sorted(by_reason.items()))
+
+
 def outputs(report: Json) -> tuple[tuple[str, ...], ...]:
     """Name, probe, outcome, times the floor, allowed, max abs."""
     return tuple(

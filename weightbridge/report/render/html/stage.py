@@ -4,26 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from weightbridge.report.escape import html
-from weightbridge.report.render.html.match import NAME, SMALL, fitting
+from weightbridge.report.render.html.layered import Words, layered
+from weightbridge.report.render.html.match import fitting
 from weightbridge.report.words import counted, dimensions
 from weightbridge.views.bands import Layout, Placed
 from weightbridge.views.blocks import Block
 from weightbridge.views.boxes import picture
 from weightbridge.views.matched import KIND_OF, WORST, Kind
 from weightbridge.views.outcomes import outcomes
-from weightbridge.views.places import Box, place
-from weightbridge.views.ranks import rows
 from weightbridge.views.sides import graphs_of
-from weightbridge.views.svg import curve
 
 Json = Mapping[str, Any]
 MOST = 300  # layers of one side that are drawn
 LONGEST = 30  # characters of a name
-LINE, PAD = 13.0, 7.0
 COLORS: tuple[Kind, ...] = ("first", "after", "equal", *WORST, "used")  # of a box: the worst of its layers
 SHORT = {"BatchNorm": "BN", "LayerNorm": "LN", "Activation": "act"}
-Words = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +115,12 @@ def _first(block: Block) -> tuple[int, ...]:
 
 def _svg(shown: Sequence[int], side: _Side) -> str:
     layers, inside = side.graph["layers"], set(shown)
-    named = [_layer(layers[i]) for i in sorted(inside)]
+    named = {layers[i][0]: _layer(layers[i]) for i in sorted(inside)}
     edges = [[layers[a][0], layers[b][0], 0] for a, b in side.graph["edges"] if a in inside and b in inside]
-    picked = picture({"layers": named, "edges": edges})
-    words = [_words(members, {one["name"]: one for one in named}, side) for members in picked.members]
-    made = place(rows(len(words), picked.edges), [_size(lines) for lines in words])
-    width, height = f"{made.width:.0f}", f"{made.height:.0f}"
-    size = f'width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-    paths = "".join(map(curve, made.paths))
-    lines = (
-        f'<svg class="layers" {size} role="img" aria-label="layers of the {side.name}">',
-        f'<path class="flow" d="{paths}"/>' if paths else "",
-        *(
-            _box(box, lines, _color(members, side))
-            for box, lines, members in zip(made.boxes, words, picked.members, strict=False)
-        ),
-        "</svg>",
-    )
-    return "\n".join(line for line in lines if line) + "\n"
+    picked = picture({"layers": list(named.values()), "edges": edges})
+    words = [_words(members, named, side) for members in picked.members]
+    kinds = [f"of-{_color(members, side)}" for members in picked.members]
+    return layered(picked.edges, words, kinds, f"layers of the {side.name}")
 
 
 def _layer(layer: Sequence[Any]) -> dict[str, Any]:
@@ -160,22 +143,6 @@ def _words(members: Sequence[str], known: Mapping[str, Json], side: _Side) -> Wo
     return (fitting(name, LONGEST), f"{fitting(made, LONGEST)} {shape}".strip(), *joined)
 
 
-def _size(lines: Words) -> tuple[float, float]:
-    name, *rest = lines
-    longest = max(len(name) * NAME, *(len(line) * SMALL for line in rest))
-    return longest + 2 * PAD, LINE * len(lines) + PAD
-
-
 def _color(members: Sequence[str], side: _Side) -> Kind:
     found = {side.kinds[name] for name in members if name in side.kinds}
     return next((kind for kind in COLORS if kind in found), "idle")
-
-
-def _box(box: Box, lines: Words, color: Kind) -> str:
-    frame = f'x="{box.left:.0f}" y="{box.y:.0f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="3"'
-    texts = []
-    for i, line in enumerate(lines):
-        kind = "name" if i == 0 else "small joins" if i == 2 else "small"
-        y = box.y + 13 + i * LINE
-        texts.append(f'<text class="{kind}" x="{box.left + PAD:.0f}" y="{y:.0f}">{html(line)}</text>')
-    return f'<g><rect class="layer of-{color}" {frame}/>{"".join(texts)}</g>'
