@@ -76,6 +76,9 @@ def test_a_help_has_its_options_in_groups_and_one_example(name: str) -> None:
 def test_an_example_runs_as_it_is_printed(name: str, folder: Path) -> None:
     if name == "report":
         start(ALL["check"].example, folder)  # type: ignore[attr-defined]
+    if name.startswith("baseline"):
+        start(ALL["baseline add"].example, folder)  # type: ignore[attr-defined]
+        start("cp weightbridge-baseline.json before.json", folder)
     done = start(ALL[name].example, folder)  # type: ignore[attr-defined]
     assert (done.returncode, done.stderr) == (0, "")
 

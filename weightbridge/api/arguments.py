@@ -14,9 +14,9 @@ from weightbridge.plan import Plan
 from weightbridge.report.policy import with_policy
 
 # Of a policy alone.
-JUDGING = frozenset({"min_exact", "min_filled", "baseline", "baseline_mode", "pair", "max_examples"})
+JUDGING = frozenset({"min_exact", "min_filled", "baseline_mode", "pair", "pairs", "max_examples"})
 EXPLICIT = frozenset(
-    {"fail_on", "min_coverage", "adapt", "evidence"}
+    {"fail_on", "min_coverage", "adapt", "evidence", "baseline"}
 )  # those of which it matters who said them
 
 
@@ -121,7 +121,7 @@ def _no(name: str, value: Any, expected: str) -> UsageError:
 
 _PAIRS = "a dict {source: target}, or pairs (source, target)"
 _CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(("policy", "probe", "architecture"), _path_if_any),
+    **dict.fromkeys(("policy", "probe", "architecture", "baseline"), _path_if_any),
     **dict.fromkeys(("source_arguments", "target_arguments"), arguments),
     **dict.fromkeys(("disambiguate", "map_words", "dequantize", "verify", "overwrite"), _flag),
     "plan": _plan,

@@ -24,6 +24,7 @@ def convert(
     overwrite: bool = False,
     rules: Paths = (),
     policy: AnyPath | None = None,
+    baseline: AnyPath | None = None,
     fail_on: FailOn | None = None,
     on_fail: OnFail = "raise",
     source_arguments: Arguments | None = None,
@@ -41,7 +42,7 @@ def convert(
     verify: False reads back what was written, and runs no model.
     overwrite: replace `output` where it exists.
     on_fail: `raise` a VerdictError, or `return` the report that says why.
-    model, rules, policy, fail_on, source_arguments, progress: as of `check`.
+    model, rules, policy, baseline, fail_on, source_arguments, progress: as of `check`.
 
     Raises VerdictError, with the report as `.report`, unless the conversion passed or warned; Unsupported for
     what Keras 3 has no layer for; UnsafeContent for a Lambda; UsageError for an `output` that exists;

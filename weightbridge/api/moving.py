@@ -37,6 +37,7 @@ def transfer(
     overwrite: bool = False,
     rules: Paths = (),
     policy: AnyPath | None = None,
+    baseline: AnyPath | None = None,
     fail_on: FailOn | None = None,
     on_fail: OnFail = "raise",
     source_arguments: Arguments | None = None,
@@ -58,7 +59,8 @@ def transfer(
     overwrite: replace `output` where it exists.
     on_fail: `raise` a VerdictError, or `return` the report that says why.
     source, target, plan, map, fresh, unused, adapt, calibrate, min_coverage, map_words, disambiguate,
-        dequantize, rules, policy, fail_on, source_arguments, target_arguments, progress: as of `check`.
+        dequantize, rules, policy, baseline, fail_on, source_arguments, target_arguments, progress:
+        as of `check`.
 
     Raises VerdictError, with the report as `.report`, unless the transfer passed or warned; what `check`
     raises; UsageError for an `output` that exists or has another suffix; OutputError where it cannot be
@@ -91,6 +93,7 @@ def verify(
     evidence: Evidence | None = None,
     rules: Paths = (),
     policy: AnyPath | None = None,
+    baseline: AnyPath | None = None,
     fail_on: FailOn | None = None,
     source_arguments: Arguments | None = None,
     target_arguments: Arguments | None = None,
@@ -103,7 +106,7 @@ def verify(
     a, b: each a path, `py:package.module:callable`, or a live keras.Model.
     source_arguments, target_arguments: arguments by name for the callables of `a` and of `b`.
     probe, evidence: as of `transfer`.
-    rules, policy, fail_on, progress: as of `check`.
+    rules, policy, baseline, fail_on, progress: as of `check`.
 
     Raises a ModelError where a model cannot be read; UsageError for a wrong argument. A model that cannot be
     run proves nothing: WB504 stands in `.findings`, and the verdict is `vacuous`.

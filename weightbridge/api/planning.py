@@ -29,6 +29,7 @@ def check(
     dequantize: bool = False,
     rules: Paths = (),
     policy: AnyPath | None = None,
+    baseline: AnyPath | None = None,
     fail_on: FailOn | None = None,
     source_arguments: Arguments | None = None,
     target_arguments: Arguments | None = None,
@@ -51,6 +52,7 @@ def check(
     dequantize: the floats of a quantised source are wanted, with what quantising has lost.
     rules: folders with matching rules of your own.
     policy: a TOML file with severities, `min_coverage` and `fail_on`; an argument goes before it.
+    baseline: a JSON file of accepted findings, which `weightbridge baseline add` writes.
     fail_on: `error` (the default), `warning` or `never`: from what severity on the verdict is `fail`.
     source_arguments, target_arguments: arguments by name for the callables of `py:` models.
     progress: a function of (stage, done, total), called while it works; total is 0 where it is not known.
@@ -83,6 +85,7 @@ def plan(
     overwrite: bool = False,
     rules: Paths = (),
     policy: AnyPath | None = None,
+    baseline: AnyPath | None = None,
     fail_on: FailOn | None = None,
     source_arguments: Arguments | None = None,
     target_arguments: Arguments | None = None,
@@ -94,7 +97,8 @@ def plan(
     lockfile to review, edit and keep in git; `Plan.load(path)` reads it.
 
     source, target, plan, map, fresh, unused, adapt, calibrate, min_coverage, map_words, disambiguate,
-        dequantize, rules, policy, fail_on, source_arguments, target_arguments, progress: as of `check`.
+        dequantize, rules, policy, baseline, fail_on, source_arguments, target_arguments, progress:
+        as of `check`.
     save_rule: a `.toml` file to write what the plan is sure of, as a rule for the next model of the family.
     overwrite: replace the file of `save_rule` where it exists.
 

@@ -38,6 +38,7 @@ def inspect(
     *,
     rules: Paths = (),
     policy: AnyPath | None = None,
+    baseline: AnyPath | None = None,
     fail_on: FailOn | None = None,
     source_arguments: Arguments | None = None,
 ) -> Report:
@@ -47,7 +48,7 @@ def inspect(
 
     model, source_arguments: as of `read`.
     rules: folders with matching rules of your own.
-    policy: a TOML file with severities, `min_coverage` and `fail_on`.
+    policy: a TOML file with severities, `min_coverage` and `fail_on`. baseline: as of `check`.
     fail_on: `error` (the default), `warning` or `never`: from what severity on the verdict is `fail`.
 
     Raises a ModelError for what cannot be read; UsageError for a wrong argument, rule or policy.

@@ -27,8 +27,8 @@ class Options:
     explicit: names of the fields that the user gave, and a policy file does not change.
     min_coverage, min_exact: of the target's parameters, what is exact; min_filled: with what is adapted and
     declared fresh. severities: by code, as the policy file says; None before it is read.
-    baseline: the accepted findings, which are those of `pair`, the name of these two models.
-    architecture: where a file of weights alone has its architecture.
+    baseline: the accepted findings, which are those of `pair`, the name of these two models; pairs: names by
+    the paths of both. architecture: where a file of weights alone has its architecture.
     max_examples: how many places a text names of one code.
     """
 
@@ -45,6 +45,7 @@ class Options:
     baseline: Path | None = None
     baseline_mode: BaselineMode = "keep"
     pair: str = ""
+    pairs: Mapping[tuple[str, ...], str] = field(default_factory=dict)
     max_examples: int | None = None
     fail_on: FailOn = "error"
     evidence: Evidence = "standard"

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": ("weightbridge.cli.features", "Cut a model at a layer, as a feature extractor."),
     "stitch": ("weightbridge.cli.stitch", "The trunk of one model under the tail of another, joined."),
     "report": ("weightbridge.cli.report", "Render a saved report, or judge it under another policy."),
+    "baseline": ("weightbridge.cli.baseline", "The findings that are accepted, each with a reason."),
     "rules": (
         "weightbridge.cli.rules",
         "List, explain and test the matching rules and the codes of findings.",

@@ -28,7 +28,8 @@ PLAIN = (
     "dequantize",
     "architecture",
 )  # the same in Options
-UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence")  # Options has a value of its own for these
+# Options has a value of its own for these, or a policy.
+UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence", "baseline")
 
 PAIRS = "All pairs of a policy"
 MODELS, PLACES, GAPS = "The models", "What goes where", "Where they differ"
@@ -44,6 +45,13 @@ REPORTING: tuple[Decorator, ...] = (
         metavar="FILE.toml",
         group=POLICY,
         help="How strict to be. [default: weightbridge.toml or pyproject.toml, upwards]",
+    ),
+    option(
+        "--baseline",
+        type=FILE,
+        metavar="FILE.json",
+        group=POLICY,
+        help="The accepted findings, as `weightbridge baseline` writes them.",
     ),
     option(
         "--fail-on",

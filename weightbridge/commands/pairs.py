@@ -10,18 +10,22 @@ from weightbridge.commands.plan import plan
 from weightbridge.commands.prepare import prepare
 from weightbridge.commands.reporting import judged
 from weightbridge.errors import UsageError, WeightbridgeError
+from weightbridge.report.baseline.apply import of_other_pairs
+from weightbridge.report.baseline.report import entries_of
 from weightbridge.report.pairs import PairsReport
-from weightbridge.report.policy import Pair, Policy
+from weightbridge.report.policy import Pair, Policy, pair_of_files
 from weightbridge.report.values import Report
-from weightbridge.report.verdict import failed
+from weightbridge.report.verdict import failed, judge
 
+OF_A_PAIR = ("plan", "map", "fresh", "unused")
 Action = Callable[[Pair, Options], Report]
 Complain = Callable[[str], None]
 
 
 def check_pairs(policy: Policy, options: Options, complain: Complain) -> PairsReport:
     """complain: is told what ends the check of a pair; the others go on."""
-    return _each(policy, policy.pairs, "check", options, _checked, complain)
+    report = _each(policy, policy.pairs, "check", options, _checked, complain)
+    return replace(report, reports=(*report.reports, *_of_lost_pairs(policy, options)))
 
 
 def plan_pairs(policy: Policy, options: Options, complain: Complain) -> PairsReport:
@@ -36,7 +40,8 @@ def locked_pairs(policy: Policy, options: Options, complain: Complain) -> PairsR
 
 def options_of(pair: Pair, options: Options) -> Options:
     """The options with what the pair says, where the user does not say otherwise."""
-    said = {name: value for name, value in pair.options.items() if name not in options.explicit}
+    given = {*options.explicit, *(name for name in OF_A_PAIR if getattr(options, name))}
+    said = {name: value for name, value in pair.options.items() if name not in given}
     return replace(options, **said, pair=pair.name)
 
 
@@ -59,6 +64,17 @@ def _each(
             complain(f"{pair.name}: {error}")
             reports.append(replace(failed(command, error, (pair.target,)), pair=pair.name))
     return PairsReport(tuple(reports), policy.path.as_posix())
+
+
+def _of_lost_pairs(policy: Policy, options: Options) -> tuple[Report, ...]:
+    """The entries of the baseline about pairs that are no longer there, where there are any."""
+    known = {pair.name for pair in policy.pairs}
+    entries = [one for one in entries_of(options) if one.pair in known or pair_of_files(one.pair) is None]
+    said = of_other_pairs(entries, known, options)
+    if not said:
+        return ()
+    report = Report("check", "pass", findings=said, pair="baseline")
+    return (judge(report, replace(options, baseline=None)),)
 
 
 def _planned(policy: Policy) -> Sequence[Pair]:

@@ -1,6 +1,7 @@
 """What is to be said about a plan: misfits, tensors without a partner, vectors of another role."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from hashlib import sha256
 from shlex import quote
 
 from weightbridge.errors.diagnostics import Finding, finding, listed
@@ -88,6 +89,7 @@ def _unmatched(known: Names, run: Run) -> Finding:
         "WB202",
         f"{_named(run)}: {reason}",
         target=_place(run),
+        about=_about(run),
         fix=f"{declare}, or say which source it takes",
     )
 
@@ -98,6 +100,7 @@ def _unused(known: Names, run: Run) -> Finding:
         "WB203",
         f"{_named(run)}: nothing in the target uses {'it' if _size(run) == 1 else 'them'}",
         source=_place(run),
+        about=_about(run),
         fix=f"declare it with {_option('--unused', glob)} if that is right",
     )
 
@@ -113,6 +116,14 @@ def _place(run: Run) -> str:
     """The one tensor, or the first layer."""
     first = next(iter(run))
     return run[first][0] if _size(run) == 1 else first
+
+
+def _about(run: Run) -> str:
+    """What else is meant than the place: with one tensor more or less it is another finding."""
+    names = [name for mine in run.values() for name in mine]
+    return (
+        "" if len(names) == 1 else sha256("\0".join(names).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    )
 
 
 def _size(run: Run) -> int:

@@ -49,6 +49,12 @@ def finding_entries(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
     return [_finding(*pair) for pair in zip(in_order, fingerprints(in_order), strict=True)]
 
 
+def finding_of(entry: Mapping[str, Any]) -> Finding:
+    """The finding of an entry."""
+    values = {key: entry[key] for key in ("code", "message", "source", "target", "fix", "severity")}
+    return Finding(**values, about=entry.get("about", ""))
+
+
 def plain(value: Any) -> Any:
     """JSON-like values of any depth as JSON's own, keys sorted.
 
@@ -105,6 +111,7 @@ def _digest(step: Step, digests: Mapping[str, str]) -> dict[str, str]:
 
 
 def _finding(finding: Finding, fingerprint: str) -> dict[str, str]:
+    about = {"about": finding.about} if finding.about else {}
     return {
         "code": finding.code,
         "name": finding.name,
@@ -114,4 +121,5 @@ def _finding(finding: Finding, fingerprint: str) -> dict[str, str]:
         "target": finding.target,
         "fix": finding.fix,
         "fingerprint": fingerprint,
+        **about,
     }

@@ -7,8 +7,8 @@ from typing import Any
 
 from weightbridge.boundary.checked import listed, strict_json
 from weightbridge.errors import UsageError
-from weightbridge.errors.diagnostics import Finding
 from weightbridge.plan import Plan, Step, Unused
+from weightbridge.report.document import finding_of
 from weightbridge.report.pairs import PairsReport
 from weightbridge.report.validation import problems
 from weightbridge.report.values import EXIT_CODES, ModelSummary, Report
@@ -50,7 +50,7 @@ def report_from_json(data: Mapping[str, Any]) -> Report:
         source=_summary(data["source"]),
         target=_summary(data["target"]),
         plan=Plan(steps, unused),
-        findings=tuple(map(_finding, data["findings"])),
+        findings=tuple(map(finding_of, data["findings"])),
         verification=_verification(data["verification"]),
         graph=data.get("graph"),
         exit_code=data.get("exit_code", EXIT_CODES[data["verdict"]]),
@@ -59,6 +59,8 @@ def report_from_json(data: Mapping[str, Any]) -> Report:
         wrote=data.get("wrote"),
         pair=data.get("pair", ""),
         refused=data.get("refused", ""),
+        baseline=data.get("baseline"),
+        accepted=tuple(data.get("accepted", ())),
         digests={step["target"]: step["digest"] for step in data["steps"] if "digest" in step},
     )
 
@@ -72,10 +74,6 @@ def _step(step: Mapping[str, Any]) -> Step:
         key: tuple(value) if isinstance(value, list) else value for key, value in step.items()
     }
     return Step(**{f.name: values[f.name] for f in fields(Step) if f.name != "parameters"})
-
-
-def _finding(entry: Mapping[str, Any]) -> Finding:
-    return Finding(**{key: entry[key] for key in ("code", "message", "source", "target", "fix", "severity")})
 
 
 def _verification(entry: Mapping[str, Any]) -> Verification:

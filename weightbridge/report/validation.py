@@ -52,9 +52,19 @@ def _wrong_additions(data: Mapping[str, Any]) -> list[str]:
     """Of what later versions wrote and the first did not."""
     wrong = [f"report.{key} is {str(data[key])[:40]!r}" for key in unfit_keys(data, _ADDED)]
     if not wrong:
-        wrong = _wrong_options(data.get("asked", {}))
+        wrong = [*_wrong_options(data.get("asked", {})), *_wrong_accepted(data)]
     digests = enumerate(step.get("digest", "") for step in data["steps"])
     return wrong + [f"steps[{i}].digest is no text" for i, digest in digests if not is_text(digest)]
+
+
+def _wrong_accepted(data: Mapping[str, Any]) -> list[str]:
+    counts = data.get("baseline", {})
+    wrong = [
+        f"baseline.{key} is no count"
+        for key in ("new", "accepted", "stale")
+        if counts and not is_count(counts.get(key))
+    ]
+    return wrong + _wrong_entries("accepted", data.get("accepted", ()), _FINDING)
 
 
 def _wrong_options(asked: Mapping[str, Any]) -> list[str]:
@@ -129,6 +139,8 @@ _ADDED: dict[str, Check] = {
     "wrote": or_null(is_object),
     "pair": is_text,
     "refused": is_text,
+    "baseline": is_object,
+    "accepted": _objects,
 }
 _OPTIONS: dict[str, Check] = {
     "fail_on": one_of(get_args(FailOn)),
@@ -162,6 +174,7 @@ _FINDING: dict[str, Check] = {
     "severity": one_of(get_args(Severity)),
     **dict.fromkeys(("message", "source", "target", "fix"), is_text),
 }
+_OF_FINDING: dict[str, Check] = {"about": is_text}
 _TABLES = {"steps": _STEP, "unused": _UNUSED, "findings": _FINDING}
 _VERIFICATION: dict[str, Check] = {
     "mode": is_text,

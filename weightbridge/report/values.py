@@ -54,6 +54,8 @@ class Report:
     wrote: the file that was written, empty where none was, None where the command writes none.
     digests: what a transfer wrote into each target tensor, `sha256:...` of its dtype, shape and bytes.
     pair: the name of both models in the policy. refused: why nothing was done, where that has no code.
+    baseline: how many findings are `new`, `accepted` and how many entries `stale`, where there is a baseline.
+    accepted: the findings that it accepts, each with the reason and the last day.
     """
 
     command: str
@@ -71,6 +73,8 @@ class Report:
     digests: Mapping[str, str] = field(default_factory=dict)
     pair: str = ""
     refused: str = ""
+    baseline: Mapping[str, int] | None = None
+    accepted: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON's own values: what `--report json` writes and every other format renders.
@@ -93,11 +97,17 @@ class Report:
             "target": summary_entry(self.target),
             **plan_entries(self.plan, self.graphs, self.digests),
             "findings": finding_entries(self.findings),
+            **self._accepted(),
             "verification": plain(asdict(self.verification)),
             **wrote,
             **graph,
             **graphs,
         }
+
+    def _accepted(self) -> dict[str, Any]:
+        if self.baseline is None:
+            return {}
+        return {"baseline": dict(self.baseline), "accepted": [dict(one) for one in self.accepted]}
 
     def to_json(self) -> dict[str, Any]:
         """The same as `to_dict`."""

@@ -10,6 +10,7 @@ from weightbridge.boundary.options import FailOn, Options
 from weightbridge.errors import WeightbridgeError
 from weightbridge.errors.diagnostics import CODES, SEVERITIES, Finding, finding, sorted_findings
 from weightbridge.report.asked import asked_again, judged_as_before
+from weightbridge.report.baseline.report import restored, with_baseline
 from weightbridge.report.coverage import Coverage, coverage
 from weightbridge.report.policy import with_policy, with_severities
 from weightbridge.report.values import EXIT_CODES, ORDER, Report, Verdict
@@ -33,8 +34,11 @@ def judge(report: Report, options: Options) -> Report:
     A verdict `error` stays.
     """
     options = with_policy(judged_as_before(options, report.asked))
+    report = restored(report, options)
     gates = (*_coverage_gate(report, options), *_comparison_gate(report))
-    findings = sorted_findings(with_severities((*report.findings, *gates), options.severities or {}))
+    severities = options.severities or {}
+    report = with_baseline(report, with_severities((*report.findings, *gates), severities), options)
+    findings = sorted_findings(with_severities(report.findings, severities))
     is_idle = coverage(report.plan).is_idle
     verdict = (
         "error"

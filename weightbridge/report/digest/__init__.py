@@ -33,6 +33,7 @@ def digest(report: Json) -> Digest:
         used=used(report),
         proven=proven(report),
         wrote=wrote(report),
+        baseline=_baseline(report),
         stages=stages(report),
         layers=layer_rows(report) if rows else (),
         depth=depth(report),
@@ -40,6 +41,12 @@ def digest(report: Json) -> Digest:
         ways=ways(report),
         tensors=len(report["steps"]),
     )
+
+
+def _baseline(report: Json) -> str:
+    """`2 new, 31 accepted, 4 stale`."""
+    counts = report.get("baseline") or {}
+    return ", ".join(f"{counts[key]:,} {key}" for key in ("new", "accepted", "stale") if key in counts)
 
 
 def _model(side: str, model: Json) -> ModelRow:

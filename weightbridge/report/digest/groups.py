@@ -35,7 +35,9 @@ def place_of(found: Json) -> str:
 
 
 def _group(report: Json, found: Found) -> Group:
-    grouping = GROUPS.get(found[0]["code"])
+    code = found[0]["code"]
+    is_part = any(one["code"] == code for one in report.get("accepted", ()))  # the rest is accepted
+    grouping = None if is_part else GROUPS.get(code)
     group = grouping(report, found) if grouping else None
     return group or _plain(found)
 

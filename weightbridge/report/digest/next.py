@@ -43,6 +43,7 @@ def options_given(report: Json, without: Sequence[str] = ()) -> tuple[str, ...]:
     found = [part for parts in several for part in parts]
     found += [flag for name, flag in FLAGS if options.get(name) and name not in without]
     found += _all_arguments(options)
+    found += [] if options.get("policy") else _repeated("--baseline", options.get("baseline"))
     if "adapt" not in without:
         found += _unless("--adapt", options.get("adapt", "same"), "same")
     found += _unless("--fail-on", options.get("fail_on", "error"), "error")

@@ -128,6 +128,7 @@ class Digest:
     counts: of findings by severity; why: one sentence for the verdict; asked: the options that were given.
     used: what became of the source's tensors; proven: what was run and compared, a sentence each.
     wrote: the file that was written, `nothing`, or "" where the command writes none.
+    baseline: what it accepts, in a few words; "" where there is none.
     """
 
     command: str
@@ -141,6 +142,7 @@ class Digest:
     used: str
     proven: tuple[str, ...]
     wrote: str
+    baseline: str
     stages: tuple[StageRow, ...]
     layers: tuple[LayerRow, ...]
     depth: Depth | None

@@ -118,6 +118,8 @@ def _asking(report: Json, rows: Ledger) -> str:
 
 
 def _left_over(report: Json, rows: Ledger) -> str:
+    if any(one["code"] == "WB203" for one in report.get("accepted", ())):
+        return ""
     left = sum(entry["reason"] == "unexplained" for entry in report["unused"])
     if not left or not _has(report, ("WB203",)) or report["command"] == "verify":
         return ""

@@ -27,7 +27,8 @@ def with_policy(options: Options) -> Options:
     policy = load_policy(options.policy)
     said = {name: getattr(policy, name) for name in SAID if name not in options.explicit}
     known = {name: value for name, value in said.items() if value is not None}
-    return replace(options, **known, severities=policy.severity)
+    names: dict[tuple[str, ...], str] = {(pair.source, pair.target): pair.name for pair in policy.pairs}
+    return replace(options, **known, severities=policy.severity, pairs=names)
 
 
 def with_severities(

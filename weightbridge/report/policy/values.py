@@ -18,6 +18,17 @@ class Pair:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+def pair_of_files(name: str) -> Pair | None:
+    """The pair of two models that are files, by `SOURCE:TARGET`; nothing is run for a name."""
+    cuts = (i for i, sign in enumerate(name) if sign == ":")
+    sides = ((name[:cut], name[cut + 1 :]) for cut in cuts)
+    return next((Pair(name, *both) for both in sides if all(map(_exists, both))), None)
+
+
+def _exists(text: str) -> bool:
+    return bool(text) and "\0" not in text and Path(text).exists()
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """None where the file does not say.

@@ -86,6 +86,8 @@ def _facts(made: Digest) -> Iterator[str]:
     yield from (f"- proven: {markdown(sentence, LONGEST)}" for sentence in made.proven)
     if made.wrote:
         yield f"- wrote: {markdown(made.wrote)}"
+    if made.baseline:
+        yield f"- baseline: {made.baseline}"
     yield ""
 
 

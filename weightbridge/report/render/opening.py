@@ -52,6 +52,8 @@ def ledger(made: Digest, width: int, lines: int) -> Iterator[Line]:
         yield from wrapped(f"{label}{sentence}", width, 2 if label else INDENT, INDENT)
     if made.wrote:
         yield from wrapped(f"wrote   {made.wrote}", width, 2, INDENT)
+    if made.baseline:
+        yield line(f"  known   {made.baseline} (baseline)")
 
 
 def _name(row: ModelRow) -> str:
