@@ -15,8 +15,9 @@ from weightbridge.report.render.svg import render
 from weightbridge.report.values import Report
 from weightbridge.report.verification import Verification
 from weightbridge.views.bands import NARROW, WIDE, Columns, Layout, layout
-from weightbridge.views.blocks import MOST, Block, blocks
+from weightbridge.views.blocks import MOST, blocks
 from weightbridge.views.matched import Matched, matched
+from weightbridge.views.pieces import Block
 
 RESNET50, RESNET152 = graphs.resnet(3, 4, 6, 3), graphs.resnet(3, 8, 36, 3)
 INCEPTION, BERT, UNET = graphs.inception(11), graphs.bert(24), graphs.unet(4)
@@ -186,6 +187,16 @@ def test_a_side_without_flow_stands_beside_what_it_gives() -> None:
     assert all(
         picture.source[s.ribbon.source].band == picture.target[s.ribbon.target].band for s in picture.strands
     )
+
+
+def test_a_file_whose_names_say_nothing_follows_the_blocks_of_the_other() -> None:
+    flow = graphs.inception(11)
+    nameless = {**graphs.state_dict(flow), "layers": graphs.state_dict(flow)["layers"][::-1]}
+    match, _ = drawn(graphs.report(nameless, flow))
+    assert [(ribbon.source, ribbon.target) for ribbon in match.ribbons] == [(i, i) for i in range(17)]
+    match, _ = drawn(graphs.report(flow, nameless))
+    assert [(ribbon.source, ribbon.target) for ribbon in match.ribbons] == [(i, i) for i in range(17)]
+    assert match.target[6].block.repeats == 1
 
 
 def test_what_nothing_joins_is_one_box_a_stage() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from weightbridge.views.blocks import Block
+from weightbridge.views.pieces import Block
 
 Blocks = Sequence[Block]
 

@@ -4,151 +4,49 @@ Where a file keeps no data flow, blocks are what shares a numbered prefix of its
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from weightbridge.model.vocabulary import AFFINE, ELEMENTWISE_MERGES, NORMS
 from weightbridge.views.by_name import named_groups, telling
-from weightbridge.views.cuts import depth_first, flowing, segments
-from weightbridge.views.numbered import prefixes, ranged, shared
+from weightbridge.views.numbered import prefixes
+from weightbridge.views.pieces import Block, Known, joined, known_of, pieces
 from weightbridge.views.repeats import folded
 
 Json = Mapping[str, Any]
-LARGE = 24  # layers with weights between two cuts
-STAGES = 2  # that a block may have to do with
 MANY, MOST = 32, 40  # blocks, before repeats are folded and at last
 CHAINED = 3  # layers that follow each other become one block, where blocks are many
+ALONE = 2 / 3  # of layers with names of their own, where names tell nothing
 DEEPEST = 5  # numbers in a name
-LIGHT = NORMS | AFFINE
-JOINING = ELEMENTWISE_MERGES | {"Concat"}
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """layers: by their places in the graph. stage: `1/8`, or nothing. repeats: blocks that it stands for.
-
-    ends: the names of the first and the last of these.
-    """
-
-    ends: tuple[str, str]
-    layers: tuple[int, ...]
-    stage: str
-    repeats: int = 1
-
-    @property
-    def name(self) -> str:
-        return ranged(self.ends)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What decides about blocks, by the layers' places.
-
-    units: those with weights of their own, no norms and factors; alike: what is equal in layers that fold;
-    is_finer: those that make the grid finer.
-    """
-
-    names: Sequence[str]
-    ops: Sequence[str]
-    units: Sequence[bool]
-    stages: Sequence[str]
-    alike: Sequence[Hashable]
-    is_finer: Sequence[bool]
 
 
 def blocks(
-    graph: Json, stages: Mapping[str, str], marks: Mapping[int, Hashable] | None = None
+    graph: Json,
+    stages: Mapping[str, str],
+    marks: Mapping[int, Hashable] | None = None,
+    beside: Mapping[int, int] | None = None,
 ) -> tuple[Block, ...]:
     """In the order of data flow, at most 40.
 
     marks: what keeps layers from folding with others, such as that one differs.
+    beside: the block of another model that a layer goes with, for files whose names tell of no blocks.
     """
-    known = _known(graph, stages, marks or {})
-    pieces = _pieces(graph, known) if graph["has_flow"] else _single(graph, known)
-    best = _best(pieces, known, has_flow=graph["has_flow"])
+    known = known_of(graph, stages, marks or {})
+    finest = pieces(graph, known)
+    best = _best(finest, known, has_flow=graph["has_flow"])
+    if beside and not graph["has_flow"] and _is_untold(finest, known):
+        best = _together(finest, beside)
     if len(best) > MANY:
         best = _folded(_chained(best, known), known)
     return tuple(_fewer(best))
 
 
-def joined(parts: Sequence[Block]) -> Block:
-    """Neighbours as one block, at the stage of the last."""
-    first, last = parts[0], parts[-1]
-    layers = tuple(i for part in parts for i in part.layers)
-    return Block((first.ends[0], last.ends[1]), layers, last.stage, sum(part.repeats for part in parts))
-
-
-def _known(graph: Json, stages: Mapping[str, str], marks: Mapping[int, Hashable]) -> Known:
-    layers = graph["layers"]
-    units = [bool(layer[3]) and layer[1] not in LIGHT for layer in layers]
-    if not any(units):
-        units = [bool(layer[3]) for layer in layers]
-    return Known(
-        names=[layer[0] for layer in layers],
-        ops=[layer[1] for layer in layers],
-        units=units if any(units) else [True] * len(layers),
-        stages=[stages.get(layer[0], "") for layer in layers],
-        alike=[(layer[1], str(layer[2]), len(layer[3]), marks.get(i)) for i, layer in enumerate(layers)],
-        is_finer=[layer[4] < 1 for layer in layers],
-    )
-
-
-def _single(graph: Json, known: Known) -> list[Block]:
-    """A block for each layer with tensors."""
-    held = [i for i, layer in enumerate(graph["layers"]) if layer[3]]
-    return [Block((known.names[i],) * 2, (i,), known.stages[i]) for i in held]
-
-
-def _pieces(graph: Json, known: Known) -> list[Block]:
-    """What lies between two cuts; what has no weights there joins its neighbour."""
-    count = len(known.names)
-    edges = flowing(count, [(a, b) for a, b in graph["edges"]], known.units)
-    order = depth_first(count, edges)
-    found: list[Block] = []
-    before: tuple[int, ...] = ()
-    for run in segments(order, edges, lambda run: _is_large(run, known)):
-        if any(known.units[i] for i in run):
-            found.append(_piece(before, run, known))
-            before = ()
-        elif found:
-            found[-1] = replace(found[-1], layers=(*found[-1].layers, *run))
-        else:
-            before = (*before, *run)
-    return found
-
-
-def _is_large(run: Sequence[int], known: Known) -> bool:
-    """More than a block of any known network: in layers, or in stages."""
-    units = [i for i in run if known.units[i]]
-    stages = {known.stages[i] for i in units if known.stages[i]}
-    goes_back = len(stages) > 1 and any(known.is_finer[i] for i in run)
-    return len(units) > LARGE or len(stages) > STAGES or goes_back
-
-
-def _piece(before: tuple[int, ...], run: tuple[int, ...], known: Known) -> Block:
-    """Its stage is that of its last layer with weights, or of what joins its branches."""
-    units = [i for i in run if known.units[i]]
-    joins = [i for i in run if known.ops[i] in JOINING and not any(known.is_finer[j] for j in run)]
-    ending = max((units[-1], *joins[-1:]), key=run.index)
-    ends = _ends([known.names[i] for i in units], known.names[ending] if ending != units[-1] else "")
-    return Block(ends, (*before, *run), known.stages[ending])
-
-
-def _ends(names: Sequence[str], join: str) -> tuple[str, str]:
-    """What a piece is called by: its prefix, the layer that joins its branches, or its first and last."""
-    if len(names) == 1:
-        return names[0], names[0]
-    name = shared(names) or join
-    return (name, name) if name else (names[0], names[-1])
-
-
-def _best(pieces: list[Block], known: Known, *, has_flow: bool) -> list[Block]:
+def _best(finest: list[Block], known: Known, *, has_flow: bool) -> list[Block]:
     """Pieces joined by as many numbers of their names as give most blocks, but not too many."""
     numbers = telling([prefixes(name) for name in known.names])
-    deepest = max((len(numbers[i]) for piece in pieces for i in piece.layers), default=0)
+    deepest = max((len(numbers[i]) for piece in finest for i in piece.layers), default=0)
     options = [
-        _few(_by_name(pieces, known, numbers, depth, has_flow=has_flow), known)
+        _few(_by_name(finest, known, numbers, depth, has_flow=has_flow), known)
         for depth in range(min(deepest, 1), min(deepest, DEEPEST) + 1)
     ]
     fitting = [option for option in options if len(option) <= MANY]
@@ -160,25 +58,25 @@ def _few(found: list[Block], known: Known) -> list[Block]:
 
 
 def _by_name(
-    pieces: list[Block], known: Known, numbers: Sequence[Sequence[str]], depth: int, *, has_flow: bool
+    finest: list[Block], known: Known, numbers: Sequence[Sequence[str]], depth: int, *, has_flow: bool
 ) -> list[Block]:
     """Neighbours, or without data flow all, whose layers share the prefix with so many numbers."""
-    groups = _runs(pieces, known, numbers, depth) if has_flow else _groups(pieces, known, numbers, depth)
-    return [_called(key, [pieces[i] for i in places]) for key, places in groups]
+    groups = _runs(finest, known, numbers, depth) if has_flow else _groups(finest, known, numbers, depth)
+    return [_called(key, [finest[i] for i in places]) for key, places in groups]
 
 
 def _groups(
-    pieces: list[Block], known: Known, numbers: Sequence[Sequence[str]], depth: int
+    finest: list[Block], known: Known, numbers: Sequence[Sequence[str]], depth: int
 ) -> list[tuple[str, list[int]]]:
-    layers = [piece.layers[0] for piece in pieces]
+    layers = [piece.layers[0] for piece in finest]
     return named_groups([known.names[i] for i in layers], [numbers[i][:depth] for i in layers])
 
 
 def _runs(
-    pieces: list[Block], known: Known, numbers: Sequence[Sequence[str]], depth: int
+    finest: list[Block], known: Known, numbers: Sequence[Sequence[str]], depth: int
 ) -> list[tuple[str, list[int]]]:
     """Neighbours with one key; what has none stays alone."""
-    keys = [_key(piece, known, numbers, depth) for piece in pieces]
+    keys = [_key(piece, known, numbers, depth) for piece in finest]
     runs = groupby(range(len(keys)), key=lambda i: keys[i] or i)
     return [(str(key), list(places)) for key, places in runs]
 
@@ -200,6 +98,20 @@ def _chained(found: list[Block], known: Known) -> list[Block]:
         size = CHAINED if is_single else 1
         chained += [joined(run[i : i + size]) for i in range(0, len(run), size)]
     return chained
+
+
+def _is_untold(finest: list[Block], known: Known) -> bool:
+    """Whether names put hardly any layers together."""
+    groups = _groups(finest, known, [prefixes(name)[:1] for name in known.names], 1)
+    return len(finest) > MANY and len(groups) > len(finest) * ALONE
+
+
+def _together(finest: list[Block], beside: Mapping[int, int]) -> list[Block]:
+    """Layers that go with one block of the other model, and those that go with none."""
+    groups: dict[int, list[Block]] = {}
+    for piece in finest:
+        groups.setdefault(beside.get(piece.layers[0], -1), []).append(piece)
+    return [replace(joined(groups[key]), repeats=1) for key in sorted(groups)]
 
 
 def _units(block: Block, known: Known) -> int:

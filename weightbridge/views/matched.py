@@ -9,15 +9,17 @@ from typing import Any, Literal
 from weightbridge.model.vocabulary import AFFINE, NORMS
 from weightbridge.report.graphs import located
 from weightbridge.views.arranging import arranged
-from weightbridge.views.blocks import Block, blocks, joined
+from weightbridge.views.blocks import blocks
 from weightbridge.views.outcomes import Outcome, outcomes, worst
+from weightbridge.views.pieces import Block, joined
 from weightbridge.views.sides import graphs_of, owners
 
 Json = Mapping[str, Any]
 Kind = Literal["exact", "adapted", "fresh", "kept", "used", "equal", "first", "after", "idle"]
 KINDS: tuple[Kind, ...] = ("exact", "adapted", "fresh", "kept", "used", "equal", "first", "after", "idle")
 WORST: tuple[Kind, ...] = ("adapted", "exact", "fresh", "kept")
-UNSAID = NORMS | AFFINE | {""}  # in what a box is made of
+Pairs = Sequence[tuple[int, int]]  # of layers that a step joins
+UNSAID = NORMS | AFFINE  # in what a box is made of
 KIND_OF: dict[str, Kind] = {
     "copy": "exact",
     "transform": "exact",
@@ -89,9 +91,9 @@ def matched(report: Json) -> Matched | None:
     source = _side(report, "source", graphs["source"], _used(report))
     target = _side(report, "target", graphs["target"], _filled(report))
     joins = list(_joins(report, source, target))
-    own = _blocks(source, {join.source for join in joins}), _blocks(target, {join.target for join in joins})
+    pairs = [(join.source, join.target) for join in joins]
     has_flow = source.graph["has_flow"], target.graph["has_flow"]
-    sources, targets = arranged(own, [(join.source, join.target) for join in joins], has_flow)
+    sources, targets = arranged(_both(source, target, pairs), pairs, has_flow)
     return Matched(
         tuple(_box(block, source) for block in sources),
         tuple(_box(block, target) for block in targets),
@@ -133,19 +135,42 @@ def _joins(report: Json, source: _Side, target: _Side) -> Iterator[_Join]:
             yield from (_Join(layer, of_target[step["target"]], step) for layer in layers)
 
 
-def _blocks(side: _Side, touched: set[int]) -> list[Block]:
-    """Neighbours that nothing joins to the other side are one."""
-    found = blocks(side.graph, located(side.graph).stages, side.outcomes)
+def _both(source: _Side, target: _Side, pairs: Pairs) -> tuple[list[Block], list[Block]]:
+    """The side with data flow first: the other may follow its blocks."""
+    back = [(b, a) for a, b in pairs]
+    if source.graph["has_flow"]:
+        sources = _blocks(source, pairs)
+        return sources, _blocks(target, back, sources)
+    targets = _blocks(target, back)
+    return _blocks(source, pairs, targets), targets
+
+
+def _blocks(side: _Side, pairs: Pairs, others: Sequence[Block] = ()) -> list[Block]:
+    """Neighbours that nothing joins to the other side are one. pairs: own layers and the other side's."""
+    beside = _beside(pairs, others)
+    found = blocks(side.graph, located(side.graph).stages, side.outcomes, beside)
+    touched = {own for own, _ in pairs}
     is_joined = [not touched.isdisjoint(block.layers) for block in found]
     runs = groupby(range(len(found)), key=lambda i: (is_joined[i] and i, found[i].stage))
     return [joined([found[i] for i in places]) for _, places in runs]
+
+
+def _beside(pairs: Pairs, others: Sequence[Block]) -> dict[int, int]:
+    """The block of the other side that most of a layer's steps lead to."""
+    places = _places(others)
+    votes: dict[int, Counter[int]] = {}
+    for own, other in pairs:
+        if other in places:
+            votes.setdefault(own, Counter())[places[other]] += 1
+    return {own: counts.most_common(1)[0][0] for own, counts in votes.items()}
 
 
 def _box(block: Block, side: _Side) -> Box:
     layers = [side.graph["layers"][i] for i in block.layers]
     tensors = [name for layer in layers for name in layer[3]]
     outcome = worst([side.outcomes[i] for i in block.layers if i in side.outcomes])
-    ops = Counter(layer[1] for layer in layers if layer[3] and layer[1] not in UNSAID)
+    held = [layer[1] for layer in layers if layer[3] and layer[1]]
+    ops = Counter([op for op in held if op not in UNSAID] or held)
     return Box(
         block=block,
         ops=tuple(ops.most_common(2)),

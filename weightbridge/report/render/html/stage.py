@@ -8,10 +8,10 @@ from weightbridge.report.render.html.layered import Words, layered
 from weightbridge.report.render.html.match import fitting
 from weightbridge.report.words import counted, dimensions
 from weightbridge.views.bands import Layout, Placed
-from weightbridge.views.blocks import Block
 from weightbridge.views.boxes import picture
 from weightbridge.views.matched import KIND_OF, WORST, Kind
 from weightbridge.views.outcomes import outcomes
+from weightbridge.views.pieces import Block
 from weightbridge.views.sides import graphs_of
 
 Json = Mapping[str, Any]
