@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from keras_files import FIXTURES
 from test_convert import CONVERTED, converted
@@ -48,3 +50,28 @@ def test_without_an_output_the_model_is_live() -> None:
     model = wb.convert(FIXTURES / "keras2" / "depthwise.h5", verify=False)
     assert type(model).__module__.startswith("keras.")
     assert model.count_params() > 0
+
+
+@pytest.mark.parametrize("name", ["keras2_attention", "keras2_dense", "keras2_nested", "keras2_recurrent"])
+def test_a_saved_model_is_compared_with_our_own_evaluator(name: str, tmp_path: Path) -> None:
+    code, report = converted(FIXTURES / "tensorflow" / name, tmp_path / "new.keras")
+    assert (code, report["verification"]["evidence"]["reference"]) == (0, "numpy")
+    assert {control["result"] for control in report["verification"]["evidence"]["controls"]} <= {
+        "failed",
+        "skipped",
+    }
+
+
+@pytest.mark.parametrize("backend", ["tf", "th"])
+def test_a_model_of_keras_1_gives_what_was_published(
+    backend: str, tmp_path: Path, shared_models: Path
+) -> None:
+    import keras
+
+    folder = shared_models / "P05_dl4j_simple_lstm_k1_k2" / "examples" / "simple_lstm"
+    source = folder / f"simple_lstm_{backend}_keras_1_model.h5"
+    assert converted(source, tmp_path / "new.keras")[0] == 0
+    with h5py.File(folder / f"simple_lstm_{backend}_keras_1_inputs_and_outputs.h5") as file:
+        x, expected = file["inputs/lstm_input_1"][()], file["predictions/dense_1"][()]
+    model = keras.models.load_model(tmp_path / "new.keras")
+    assert np.abs(model.predict(x, verbose=0) - expected).max() < 1e-5 * np.abs(expected).max()

@@ -14,6 +14,7 @@ from weightbridge.commands.prepare import Prepared
 from weightbridge.errors import ModelError, RunError, UsageError
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.frameworks import framework_module
+from weightbridge.formats.keras.evaluate.runner import runner as evaluator
 from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
 from weightbridge.report.verification import Verification
@@ -23,6 +24,8 @@ from weightbridge.verify import Setup, equality, seed_of
 
 Proof = tuple[Verification, tuple[Finding, ...]]
 Reference = tuple[str, Callable[[str], Runner]]  # who computes it, and a runner of it in a dtype
+OWN = "numpy"  # weightbridge's own evaluator
+RUN_BY_TF_KERAS = frozenset({"keras-h5", "keras-zip"})
 TF_KERAS = "weightbridge.formats.keras.framework.older"
 
 
@@ -52,7 +55,7 @@ def _against_references(
 ) -> Proof:
     """The first reference that runs decides."""
     reasons = []
-    for name, build in references(model, prepared.source):
+    for name, build in references(model, prepared.source, is_whole=options.architecture is None):
         try:
             setup = _setup(prepared, written, candidate, build, options)
             verification, said = equality(build("float32"), runner, setup)
@@ -64,13 +67,15 @@ def _against_references(
     return _not_compared(written, reasons)
 
 
-def references(model: Any, source: LayerGraph) -> Iterator[Reference]:
+def references(model: Any, source: LayerGraph, *, is_whole: bool) -> Iterator[Reference]:
     """What can compute what the model did when it was saved, the nearest to that first."""
     version = version_of(source.producer.rpartition(" ")[2])
     if version >= (3,):
         yield "keras", lambda dtype: formats.runner(model, dtype)
-    elif version >= (2,):
+        return
+    if version >= (2,) and source.format in RUN_BY_TF_KERAS and is_whole:
         yield "tf_keras", lambda dtype: _older(Path(model), dtype)
+    yield OWN, lambda dtype: evaluator(source, dtype)
 
 
 def _older(path: Path, dtype: str) -> Runner:
