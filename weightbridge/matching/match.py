@@ -25,6 +25,7 @@ from weightbridge.matching.joining.rotary_order import rotary_order
 from weightbridge.matching.joining.tensor_map import Told, mapped_tensors
 from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
 from weightbridge.matching.joining.zero_biases import zero_biases
+from weightbridge.matching.pairing.by_branches import by_branches
 from weightbridge.matching.pairing.by_map import Map, by_map
 from weightbridge.matching.pairing.by_mapping import by_mapping, without_told
 from weightbridge.matching.pairing.by_name import by_name, by_suffix
@@ -150,6 +151,7 @@ def _paired(
     inside = inside_mapped(context, partial(_inside, options, joiner)) if options.map else Inside()
     context = without_told(context.with_pairs(inside.pairs), inside.matches)
     context = context.with_pairs(by_name(context))
+    context = context.with_pairs(by_branches(context))
     uses = by_uses(context, joiner)
     context = context.with_pairs(uses.pairs).closing(uses.closed_source, uses.closed_target)
     for matcher in PLACED:

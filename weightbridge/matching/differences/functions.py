@@ -23,6 +23,7 @@ INFERENCE = (
 TRAINING = ("momentum", "rate", "trainable", "dropout before it")
 # Each framework has its own way to say these.
 OWN = frozenset({"data_format", "axis", "equation", "trainable", "momentum", "return_sequences"})
+GUESSED = frozenset({"depth_multiplier"})  # by what a state dict lists before: a shape that differs says more
 VARIANTS = {"GRU": ("reset_after",)}
 
 
@@ -87,7 +88,10 @@ def _compared(
     right = of_unit(target_unit, theirs, ours, effective(target, theirs))
     if left == right:
         return
+    guessed = frozenset() if source.has_flow and target.has_flow else GUESSED
     for name in _comparable(source.framework == target.framework, theirs.op):
+        if name in guessed:
+            continue
         if name in left and name in right and not _are_alike(left[name], right[name]):
             said_by = _said_by(source, target, ours, theirs, name)
             yield Difference(ours.name, theirs.name, name, (left[name], right[name]), said_by)
