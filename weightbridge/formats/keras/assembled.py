@@ -38,7 +38,7 @@ def read_assembled(weights: Path, architecture: Path) -> LayerGraph:
     model, findings = normalised(parse_model(config, str(architecture)), Origin(version))
     producer = f"keras {'.'.join(map(str, version))}"
     graph = graph_of_model(weights, format, producer, model, lambda _: store, findings)
-    return replace(graph, excluded=excluded(root))
+    return replace(graph, excluded=excluded(root, graph.layers))
 
 
 def _told(path: Path) -> Told:

@@ -12,17 +12,19 @@ from typing import Any
 from weightbridge.errors import Corrupt
 from weightbridge.formats.containers import whole
 from weightbridge.formats.hdf5.read import read_tree
-from weightbridge.formats.hdf5.tree import Group
+from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.config import parse_json, parse_model
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised, weight_findings
 from weightbridge.formats.keras.architecture.flow import Flow
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
+from weightbridge.formats.keras.variables.groups import is_state
 from weightbridge.formats.keras.variables.legacy import LegacyStore, listed
 from weightbridge.formats.keras.variables.legacy_kernels import with_old_kernels
 from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
+from weightbridge.formats.left_out import left_out
 from weightbridge.model.graph import Excluded, Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
@@ -57,11 +59,20 @@ def read_as(path: Path, config: Any, version: tuple[int, ...]) -> LayerGraph:
 def _completed(graph: LayerGraph, root: Group, group: Group) -> LayerGraph:
     """With the order of the file, and with what in it is no weight."""
     order = {t.key: t.name for t in graph.tensors}
+    foreign = [d.path for d in root.datasets() if d.path not in order and _looks_like_a_weight(d)]
     return replace(
         graph,
         stored_order=tuple(order[k] for k in _keys(group) if k in order),
         excluded=_excluded(root, graph),
+        findings=(*graph.findings, *left_out(foreign)),
     )
+
+
+def _looks_like_a_weight(dataset: Dataset) -> bool:
+    """Of an array that no layer has: a matrix of floats that is no optimizer's."""
+    is_matrix = len(dataset.shape) > 1 and prod(dataset.shape) > 1
+    is_state_of_training = is_state(dataset.path) or dataset.path.startswith("optimizer")
+    return is_matrix and dataset.dtype.kind == "f" and not is_state_of_training
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

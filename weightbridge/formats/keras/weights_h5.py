@@ -13,7 +13,7 @@ from weightbridge.formats.keras.variables.loose import chain, stored_layers, uni
 from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.shards import is_shard_map, read_shards
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
-from weightbridge.formats.keras.variables.tree import VariableStore, excluded
+from weightbridge.formats.keras.variables.tree import VariableStore, excluded, foreign
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
@@ -62,6 +62,7 @@ def graph_of_variables(path: Path, root: Group, format: str, producer: str = "ke
         producer=producer,
         layers=with_axes(layers, "keras"),
         edges=chain(layers),
-        excluded=excluded(root),
+        excluded=excluded(root, layers),
+        findings=foreign(root, layers),
     )
     return with_effective(graph)

@@ -16,7 +16,7 @@ from weightbridge.formats.keras.model import custom_finding, custom_name, graph_
 from weightbridge.formats.keras.variables.lookups import lookup_places, with_lookups
 from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.tensors import datasets_of
-from weightbridge.formats.keras.variables.tree import VariableStore, excluded
+from weightbridge.formats.keras.variables.tree import VariableStore, excluded, foreign
 from weightbridge.formats.keras.variables.vocabularies import (
     PLACE,
     Words,
@@ -55,7 +55,8 @@ def read(path: Path) -> LayerGraph:
         graph = graph_of_model(path, FORMAT, producer, model, lambda _: store, findings)
         words = saved_words(opened, store.places, str(path))
     layers = with_vocabularies(graph.layers, words, store.places)
-    graph = replace(graph, layers=layers, excluded=excluded(root))
+    findings = (*graph.findings, *foreign(root, layers))
+    graph = replace(graph, layers=layers, excluded=excluded(root, layers), findings=findings)
     return with_effective(graph)
 
 

@@ -9,7 +9,7 @@ from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.torch.purposes import Named, Purpose, chosen_of, copies_among, purpose_of, way_to
 from weightbridge.formats.torch.values import Object
-from weightbridge.formats.torch.walk import Leaf, tensors_in
+from weightbridge.formats.torch.walk import Leaf, objects_in, tensors_in
 from weightbridge.model.graph import Reason
 
 
@@ -55,7 +55,7 @@ def state_of(root: Any, where: str, wanted: str = "") -> State:
             prefix = f"{prefix}{level.chosen}."
     if wanted:
         findings = [with_severity(note, "note") for note in findings]
-    findings += _arrays(prefix, value)
+    findings += _arrays(prefix, value, where)
     kept = _unique(_kept(level))
     state = _of_scope(kept, scope, left) if scope else _without_copies(kept, left, findings)
     return replace(state, is_inside_object=_is_inside_object(value, level, where))
@@ -184,10 +184,9 @@ def _counted(count: int) -> str:
     return "1 tensor" if count == 1 else f"{count} tensors"
 
 
-def _arrays(prefix: str, value: Any) -> Sequence[Finding]:
+def _arrays(prefix: str, value: Any, where: str) -> Sequence[Finding]:
     """What a state dict holds as numpy arrays, whose bytes lie inside the pickle."""
-    pairs = value.items() if isinstance(value, dict) else ()
-    names = [f"{prefix}{key}" for key, child in pairs if _is_array(child)]
+    names = [f"{prefix}{name}" for name, _ in objects_in(value, where, _is_array)]
     if not names:
         return ()
     note = finding(
@@ -199,8 +198,8 @@ def _arrays(prefix: str, value: Any) -> Sequence[Finding]:
     return [with_severity(note, "warning")]
 
 
-def _is_array(value: Any) -> bool:
-    return isinstance(value, Object) and value.kind.endswith("multiarray._reconstruct")
+def _is_array(value: Object) -> bool:
+    return value.kind.endswith("multiarray._reconstruct")
 
 
 def _unique(pairs: Sequence[tuple[str, Leaf]]) -> Named:

@@ -1,6 +1,6 @@
 """The tensors in a nest of dicts, lists and objects, with their paths; any nest is bounded."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from weightbridge.errors import ResourceBomb
@@ -28,14 +28,31 @@ def tensors_in(value: Any, where: str, enters_foreign: bool = True) -> list[tupl
 
     Raises ResourceBomb for a nest that is deeper or larger than any model.
     """
-    tensors: list[tuple[str, Leaf]] = []
+    return [
+        (_path(node), node.value) for node in _nodes(value, where, enters_foreign) if _is_tensor(node.value)
+    ]
+
+
+def objects_in(value: Any, where: str, is_wanted: Callable[[Object], bool]) -> list[tuple[str, Object]]:
+    """(dotted path, object) of the objects that are wanted, in dicts and lists at any depth."""
+    nodes = _nodes(value, where, enters_foreign=False)
+    found = [(node, node.value) for node in nodes if isinstance(node.value, Object)]
+    return [(_path(node), thing) for node, thing in found if is_wanted(thing)]
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, TENSORS)
+
+
+def _nodes(value: Any, where: str, enters_foreign: bool) -> Iterator[Node]:
+    """Every value in the nest that is a tensor, a container or an object, in the order of the file."""
     waiting = [Node(value, "", None, 0)]
     seen: set[int] = set()
     repeated = 0
     while waiting:
         node = waiting.pop()
-        if isinstance(node.value, TENSORS):
-            tensors.append((_path(node), node.value))
+        yield node
+        if _is_tensor(node.value):
             continue
         children = list(_children(node, enters_foreign))
         if id(node.value) in seen:
@@ -45,7 +62,6 @@ def tensors_in(value: Any, where: str, enters_foreign: bool = True) -> list[tupl
         if is_too_deep or repeated > MOST_REPEATED:
             raise _bomb(where)
         waiting += reversed(children)
-    return tensors
 
 
 def _bomb(where: str) -> ResourceBomb:

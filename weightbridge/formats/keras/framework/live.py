@@ -64,7 +64,7 @@ def read(model: Any, name: str = "") -> LayerGraph:
     graph = _graph(model, path, storage)
     layers = tuple(_live(layer, storage.variables) for layer in graph.layers)
     findings = tuple(f for f in graph.findings if f.code != "WB104")  # the code is here, and loaded
-    left_out = tuple(sorted(excluded(storage.root), key=lambda e: e.name))
+    left_out = tuple(sorted(excluded(storage.root, graph.layers), key=lambda e: e.name))
     return with_effective(replace(graph, layers=layers, excluded=left_out, findings=findings))
 
 

@@ -1,15 +1,15 @@
 """Keras 3's layout: groups with variables 0, 1, 2, ... under `vars`; roles by class and order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.classes import CLASSES, roles, variable_name
 from weightbridge.formats.keras.architecture.flow import Node
 from weightbridge.formats.keras.variables.groups import (
     group_at,
-    is_counter,
     is_state,
     layer_groups,
     own_variables,
@@ -19,7 +19,8 @@ from weightbridge.formats.keras.variables.infer import UNTOLD, class_of_group, g
 from weightbridge.formats.keras.variables.quantised import mode_of, quantised_mode, quantised_roles
 from weightbridge.formats.keras.variables.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.variables.tensors import tensor_of
-from weightbridge.model.graph import Excluded
+from weightbridge.formats.left_out import left_out
+from weightbridge.model.graph import Excluded, Layer
 from weightbridge.model.tensors import Tensor
 
 QUANTISED = ("Dense", "EinsumDense", "Embedding")
@@ -95,14 +96,17 @@ def _group_of(root: Group, node: Node) -> tuple[Group | None, tuple[Dataset, ...
     return cell, own_variables(cell)
 
 
-def excluded(root: Group) -> tuple[Excluded, ...]:
-    """The stored arrays that are no weights: optimizer state, metrics, seed generators."""
-    return tuple(_excluded(dataset) for dataset in root.datasets() if not _is_weight(dataset))
+def excluded(root: Group, layers: Iterable[Layer]) -> tuple[Excluded, ...]:
+    """The stored arrays that no layer has: optimizer state, metrics, seed generators, and what is foreign."""
+    held = {tensor.key for layer in layers for tensor in layer.tensors}
+    return tuple(_excluded(dataset) for dataset in root.datasets() if dataset.path not in held)
 
 
-def _is_weight(dataset: Dataset) -> bool:
-    is_bookkeeping = is_state(dataset.path) or is_counter(dataset)
-    return not is_bookkeeping and "vars" in dataset.path.split("/")
+def foreign(root: Group, layers: Iterable[Layer]) -> tuple[Finding, ...]:
+    """A note of arrays that look like weights and stand where Keras keeps none."""
+    held = {tensor.key for layer in layers for tensor in layer.tensors}
+    left = (d for d in root.datasets() if d.path not in held and not is_state(d.path))
+    return left_out([d.path for d in left if d.dtype.kind == "f" and len(d.shape) > 1 and prod(d.shape) > 1])
 
 
 def _excluded(dataset: Dataset) -> Excluded:

@@ -19,11 +19,12 @@ from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_mo
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.loose import chain
+from weightbridge.formats.left_out import CONSTANTS, left_out
 from weightbridge.formats.tensorflow.bundle.read import Bundle, read_bundle
 from weightbridge.formats.tensorflow.checkpoint.file import excluded, files_of, tracked_of
 from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint.names import Named, by_names, by_objects
-from weightbridge.formats.tensorflow.saved_model.graph_def import constants_graph
+from weightbridge.formats.tensorflow.saved_model.graph_def import constants_graph, unread_constants
 from weightbridge.formats.tensorflow.saved_model.keras import (
     Objects,
     SavedStore,
@@ -40,7 +41,7 @@ from weightbridge.formats.tensorflow.saved_model.proto import (
 )
 from weightbridge.formats.tensorflow.tracked import Tracked
 from weightbridge.formats.wire import Buffer
-from weightbridge.model.graph import LayerGraph
+from weightbridge.model.graph import Excluded, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.rules.dialects import version_of
@@ -94,12 +95,17 @@ def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGrap
     tracked = tracked_of(bundle)
     named = by_objects(tracked, bundle.entries) if tracked else by_names(bundle.entries)
     graph = _of_variables(path, _objects(folder, meta, tracked, bundle), bundle, named, tracked)
+    constants: tuple[Excluded, ...] = ()
     if graph is None:
         graph = constants_graph(path, FORMAT, data, meta.graph)
+    else:
+        constants = unread_constants(path, data, meta.graph)
     used = {tensor.key for tensor in graph.tensors}
     unused = [variable for variable in named if variable.key not in used]
     no_weights = [variable._replace(reason=variable.reason or "state") for variable in unused]
-    return replace(graph, excluded=excluded(bundle, no_weights))
+    beside = left_out([entry.name for entry in constants], CONSTANTS)
+    entries = (*excluded(bundle, no_weights), *constants)
+    return replace(graph, excluded=entries, findings=(*graph.findings, *beside))
 
 
 def _of_variables(

@@ -79,15 +79,33 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
     )
 
 
+def unread_constants(path: Path, data: Buffer, span: Span | None) -> tuple[Excluded, ...]:
+    """The arrays of a graph and its functions whose weights are variables: these constants no layer has."""
+    try:
+        graphs = tuple(graphs_of(data, span)) if span else ()
+        left = tuple(_left_over(data, graphs, ()))
+    except ModelError as error:
+        raise type(error)(
+            error.message, where=error.where or str(path), fix=error.fix or "Copy the folder again"
+        ) from error
+    return tuple(entry for entry in left if entry.size > 1)
+
+
 def _left_over(data: Buffer, graphs: Iterable[Operations], layers: Iterable[Layer]) -> Iterator[Excluded]:
     """The constants of floating point that no layer reads."""
     held = {tensor.name for layer in layers for tensor in layer.tensors}
-    for name, value in {
-        n.name: n.value for graph in graphs for n in graph.values() if n.op == "Const"
-    }.items():
-        constant = None if value is None else Constant(name, value)
-        if constant is not None and name not in held and is_weight(data, constant):
-            yield Excluded(name, "state", size_of(data, constant))
+    seen: dict[str, set[int]] = {}
+    for constant in _constants(graphs):
+        size = size_of(data, constant) if is_weight(data, constant) else 0
+        known = seen.setdefault(constant.name, set())
+        if size and constant.name not in held and size not in known:  # a function traced twice has it twice
+            yield Excluded(f"{constant.name}~{len(known)}" if known else constant.name, "state", size)
+            known.add(size)
+
+
+def _constants(graphs: Iterable[Operations]) -> Iterator[Constant]:
+    nodes = (node for graph in graphs for node in graph.values() if node.op == "Const")
+    yield from (Constant(node.name, node.value) for node in nodes if node.value is not None)
 
 
 def _without_weights(path: Path, graphs: Iterable[Operations]) -> ModelError:
