@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from weightbridge.boundary.checked import path_of
-from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Progress
+from weightbridge.boundary.options import Adapt, Engine, Evidence, FailOn, InputLayout, Options, Progress
 from weightbridge.boundary.words import did_you_mean
+from weightbridge.converting.to_onnx.values import NEWEST_OPSET, OLDEST_OPSET
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan
 from weightbridge.report.policy import with_policy
@@ -112,6 +113,13 @@ def _fraction(name: str, value: Any) -> float:
     return value
 
 
+def _opset(name: str, value: Any) -> int:
+    is_known = isinstance(value, int) and OLDEST_OPSET <= value <= NEWEST_OPSET
+    if not is_known or isinstance(value, bool):
+        raise _no(name, value, f"a number from {OLDEST_OPSET} to {NEWEST_OPSET}")
+    return int(value)
+
+
 def _no(name: str, value: Any, expected: str) -> UsageError:
     return UsageError(
         f"{name}={repr(value)[:60]}: expected {expected}",
@@ -132,5 +140,8 @@ _CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
     "adapt": choice(*get_args(Adapt)),
     "fail_on": choice(*get_args(FailOn)),
     "evidence": choice(*get_args(Evidence)),
+    "engine": choice(*get_args(Engine)),
+    "input_layout": choice(*get_args(InputLayout)),
+    "opset": _opset,
     "min_coverage": _fraction,
 }

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from weightbridge.api.arguments import choice, options_of
 from weightbridge.api.types import AnyPath, Arguments, OnFail, Paths
 from weightbridge.boundary.checked import path_of, public
-from weightbridge.boundary.options import Evidence, FailOn, Progress, silent
+from weightbridge.boundary.options import Engine, Evidence, FailOn, InputLayout, Progress, silent
 from weightbridge.commands.convert import convert as convert_command
 from weightbridge.formats.frameworks import framework_module
 
@@ -18,6 +18,9 @@ def convert(
     output: AnyPath | None = None,
     *,
     architecture: AnyPath | None = None,
+    engine: Engine | None = None,
+    input_layout: InputLayout | None = None,
+    opset: int | None = None,
     probe: AnyPath | None = None,
     evidence: Evidence | None = None,
     verify: bool = True,
@@ -30,13 +33,16 @@ def convert(
     source_arguments: Arguments | None = None,
     progress: Progress = silent,
 ) -> Any:
-    """Write a model of Keras 1, 2 or tf.keras as one that Keras 3 loads, and return the Report.
+    """Write a Keras model of any age as one that Keras 3 loads, or as ONNX, and return the Report.
 
     Without an output, return the live keras.Model instead. What is written is read back, loaded by Keras, and
     compared with what the model computed when it was saved. `output` appears whole or not at all.
 
-    output: the file to write, `.keras`. None: the live model, which needs Keras.
+    output: the file to write, `.keras` or `.onnx`. None: the live model, which needs Keras.
     architecture: where `model` holds weights alone, the file with its architecture: JSON, `.h5` or `.keras`.
+    engine: who writes an ONNX file: `own` (the default), or `tf2onnx` for layers that `own` does not know.
+    input_layout: of an ONNX file's images: `nhwc` as in Keras, or `nchw`.
+    opset: the version of ONNX's operators, 17 unless told.
     probe: an `.npz` with inputs of your own to run both on.
     evidence: `quick`, `standard` (the default) or `full`: how many probes are run.
     verify: False reads back what was written, and runs no model.

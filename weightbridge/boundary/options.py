@@ -13,6 +13,8 @@ FailOn = Literal["error", "warning", "never"]
 Evidence = Literal["quick", "standard", "full"]
 BaselineMode = Literal["shrink", "keep", "off"]
 PolicySeverity = Literal["error", "warning", "note", "off"]
+Engine = Literal["own", "tf2onnx"]
+InputLayout = Literal["nhwc", "nchw"]
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
 
@@ -29,6 +31,7 @@ class Options:
     declared fresh. severities: by code, as the policy file says; None before it is read.
     baseline: the accepted findings, which are those of `pair`, the name of these two models; pairs: names by
     the paths of both. architecture: where a file of weights alone has its architecture.
+    engine, input_layout, opset: of an ONNX file that is written; None for the usual ones.
     max_examples: how many places a text names of one code.
     """
 
@@ -56,6 +59,9 @@ class Options:
     verify: bool = True
     overwrite: bool = False
     architecture: Path | None = None
+    engine: Engine | None = None
+    input_layout: InputLayout | None = None
+    opset: int | None = None
     source_arguments: Mapping[str, Any] = field(default_factory=dict)
     target_arguments: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = silent

@@ -1,12 +1,13 @@
 """weightbridge convert: the same model in another format or dialect."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
+from weightbridge.boundary.options import Engine, InputLayout
 from weightbridge.cli.interface.command import Command, option
-from weightbridge.cli.interface.kinds import FILE, MODEL
+from weightbridge.cli.interface.kinds import FILE, MODEL, OneOf
 from weightbridge.cli.options import (
     MODELS,
     OVERWRITE,
@@ -18,6 +19,9 @@ from weightbridge.cli.options import (
 )
 from weightbridge.cli.running import run
 from weightbridge.commands.convert import convert
+from weightbridge.converting.to_onnx.values import DEFAULT_OPSET, NEWEST_OPSET, OLDEST_OPSET
+
+ONNX = "An ONNX file"
 
 
 @click.command("convert", cls=Command, example="weightbridge convert trained.h5 converted.keras")
@@ -30,12 +34,31 @@ from weightbridge.commands.convert import convert
     group=MODELS,
     help="Where MODEL holds weights alone: the file with its architecture (JSON, .h5 or .keras).",
 )
+@option(
+    "--engine",
+    type=OneOf(get_args(Engine)),
+    group=ONNX,
+    help="Who writes it: `own`, or `tf2onnx` (needs TensorFlow) for layers that `own` does not know.",
+)
+@option(
+    "--input-layout",
+    type=OneOf(get_args(InputLayout)),
+    group=ONNX,
+    help="Images with channels last as in Keras, or first (`nchw`). [default: nhwc]",
+)
+@option(
+    "--opset",
+    type=click.IntRange(OLDEST_OPSET, NEWEST_OPSET),
+    metavar="N",
+    group=ONNX,
+    help=f"The version of ONNX's operators. [default: {DEFAULT_OPSET}]",
+)
 @with_options(PROBING, OVERWRITE, SOURCE_ARGUMENTS)
 @option("--no-verify", is_flag=True, group=PROOF, help="Read OUTPUT back, but run no model.")
 @with_options(REPORTING)
 def command(model: str, output: Path, **given: Any) -> int:
-    """Write MODEL, of Keras 1, 2 or tf.keras, as a Keras 3 model: OUTPUT ends with .keras.
+    """Write MODEL, of any Keras, as a Keras 3 model or an ONNX file: OUTPUT ends with .keras or .onnx.
 
-    MODEL stays as it is. OUTPUT loads in Keras alone and computes what MODEL computed when it was saved.
+    MODEL stays as it is. OUTPUT loads elsewhere and computes what MODEL computed when it was saved.
     """
     return run("convert", given, lambda options: convert(model, output, options), (model, str(output)))

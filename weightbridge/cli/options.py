@@ -27,6 +27,9 @@ PLAIN = (
     "map_words",
     "dequantize",
     "architecture",
+    "engine",
+    "input_layout",
+    "opset",
 )  # the same in Options
 # Options has a value of its own for these, or a policy.
 UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence", "baseline")

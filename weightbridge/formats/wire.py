@@ -124,3 +124,13 @@ def floats(data: Buffer, field: Field) -> Array:
     if field.wire == VARINT or (field.end - field.start) % 4:
         raise Corrupt(f"byte {field.start}: field {field.number} should hold floating point numbers")
     return np.frombuffer(data[field.start : field.end], kind)
+
+
+def encoded(value: int) -> bytes:
+    """An unsigned number as a varint."""
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)

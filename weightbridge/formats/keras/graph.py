@@ -72,7 +72,7 @@ def _described(built: Built, node: Node) -> _Described:
     first = shapes[0] if shapes and shapes[0] is not None else _built_shape(node)
     fed = (first, *shapes[1:])
     op = op_of(node)
-    found = _attributes(node, op, first)
+    found = attributes_of(node, op, first)
     if node.op == "Input":
         shape = _input_shape(node)
     else:
@@ -179,7 +179,8 @@ def op_of(node: Node) -> str:
     return CLASSES[layer.class_name].op if layer.class_name in CLASSES and not is_custom(node) else "Opaque"
 
 
-def _attributes(node: Node, op: str, fed: Shape | None) -> dict[str, Any]:
+def attributes_of(node: Node, op: str, fed: Shape | None) -> dict[str, Any]:
+    """The canonical attributes of a node that is fed this shape, without the batch."""
     layer = node.layer
     if node.op:
         shape = _input_shape(node)

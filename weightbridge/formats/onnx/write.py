@@ -18,7 +18,7 @@ from weightbridge.errors import OutputError, Unsupported
 from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, TensorHeader
 from weightbridge.formats.onnx.tensors import DTYPES, check, loader, stored_bytes
 from weightbridge.formats.onnx.values.subgraphs import subgraphs
-from weightbridge.formats.wire import LENGTH, Buffer, Span, fields
+from weightbridge.formats.wire import LENGTH, Buffer, Span, encoded, fields
 from weightbridge.model.tensors import Array, dtype_of
 
 LIMIT = (1 << 31) - 1  # bytes that a protobuf message may have
@@ -128,7 +128,7 @@ def _pieces(
             is_tensor = inner in moved
             parts = _tensor(data, inner, moved[inner]) if is_tensor else _pieces(data, inner, moved, starts)
             changed = list(parts)
-            yield _varint(field.number << 3 | LENGTH) + _varint(_length(changed))
+            yield encoded(field.number << 3 | LENGTH) + encoded(_length(changed))
             yield from changed
         done = field.end
 
@@ -146,7 +146,7 @@ def _tensor(data: Buffer, span: Span, header: TensorHeader) -> Iterator[Piece]:
             yield Span(done, field.end)
         done = field.end
     nbytes = stored_bytes(header)
-    yield _varint(RAW_DATA << 3 | LENGTH) + _varint(nbytes)
+    yield encoded(RAW_DATA << 3 | LENGTH) + encoded(nbytes)
     yield Insert(header, nbytes)
 
 
@@ -191,12 +191,3 @@ def _piece_length(piece: Piece) -> int:
             return piece.nbytes
         case _:
             return len(piece)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

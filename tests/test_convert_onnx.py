@@ -1,0 +1,123 @@
+"""convert to ONNX by the own writer: onnxruntime runs what was written, and it computes the same."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_convert import converted, run
+
+pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
+
+
+def convnet() -> Any:
+    from keras import Input, Model, layers
+
+    image = Input((18, 14, 3), name="image")
+    x = layers.Conv2D(6, 3, padding="same", activation="relu", name="conv1")(image)
+    x = layers.BatchNormalization(name="norm")(x)
+    y = layers.Conv2D(6, 3, strides=2, padding="same", use_bias=False, name="conv2")(x)
+    z = layers.MaxPooling2D(2, name="pool")(x)
+    x = layers.Add(name="add")([y, z])
+    x = layers.Concatenate(name="join")([layers.ReLU(name="relu")(x), y])
+    x = layers.ZeroPadding2D(((1, 0), (0, 2)), name="border")(x)
+    mean = layers.GlobalAveragePooling2D(name="mean")(x)
+    x = layers.Flatten(name="flat")(layers.AveragePooling2D(2, name="average")(x))
+    x = layers.Dense(7, activation="gelu", name="hidden")(x)
+    x = layers.Concatenate(name="both")([x, mean])
+    return Model(image, layers.Dense(4, activation="softmax", name="classes")(x))
+
+
+def any_size() -> Any:
+    """Lengths that are not known, with strides and `same`."""
+    from keras import Input, Model, layers
+
+    image = Input((None, None, 3), name="image")
+    x = layers.Conv2D(4, 3, strides=2, padding="same", name="down")(image)
+    x = layers.DepthwiseConv2D(3, depth_multiplier=2, padding="same", name="depth")(x)
+    x = layers.SeparableConv2D(5, 3, dilation_rate=2, padding="same", activation="swish", name="apart")(x)
+    x = layers.Conv2DTranspose(4, 3, strides=2, padding="same", name="up")(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear", name="larger")(x)
+    x = layers.AveragePooling2D(3, strides=2, padding="same", name="pool")(x)
+    return Model(image, layers.Conv2D(2, 1, activation="sigmoid", name="mask")(x))
+
+
+MODELS: dict[str, Callable[[], Any]] = {"convnet": convnet, "any-size": any_size}
+
+
+def saved(build: Callable[[], Any], path: Path) -> Path:
+    """The model with random weights and statistics."""
+    model, generator = build(), np.random.default_rng(0)
+    for variable in model.variables:
+        if variable.dtype == "float32":
+            is_variance = "variance" in variable.path
+            drawn = generator.uniform(0.5, 1.5, variable.shape)
+            values = drawn if is_variance else generator.normal(0, 0.4, variable.shape)
+            variable.assign(values.astype("float32"))
+    model.save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("options", [(), ("--opset", "13"), ("--opset", "20", "--input-layout", "nchw")])
+def test_it_computes_the_same(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    import onnx
+
+    source, output = saved(MODELS[name], tmp_path / "model.keras"), tmp_path / "model.onnx"
+    code, report = converted(source, output, *options)
+    assert (code, report["findings"]) == (0, [])
+    assert report["coverage"]["fraction"] == 1.0
+    assert report["source"]["tensors"] == report["coverage"]["source_tensors_used"]
+    model = onnx.load(output)
+    onnx.checker.check_model(model, full_check=True)
+    assert all(info.type.tensor_type.shape.dim[0].dim_param == "batch" for info in model.graph.input)
+
+
+def test_names_and_batch_norms_stay(tmp_path: Path) -> None:
+    import onnx
+
+    output = tmp_path / "model.onnx"
+    assert run(str(saved(convnet, tmp_path / "model.keras")), str(output), "--quiet", "--no-verify") == 0
+    graph = onnx.load(output).graph
+    nodes = {node.name: node.op_type for node in graph.node}
+    assert {"conv1": "Conv", "norm": "BatchNormalization", "hidden": "Gemm"}.items() <= nodes.items()
+    assert {"conv1/kernel", "norm/moving_mean", "classes/bias"} <= {t.name for t in graph.initializer}
+    assert [info.name for info in (*graph.input, *graph.output)] == ["image", "classes"]
+    assert sum(op == "Transpose" for op in nodes.values()) == 2
+
+
+def _one_channel(value: Any) -> Any:
+    value[..., 0] *= 1.01
+    return value
+
+
+def _flatten_order(value: Any) -> Any:
+    return value.reshape(5, 4, 12, 7).transpose(2, 0, 1, 3).reshape(240, 7)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "fault"), [("conv2/kernel", _one_channel), ("hidden/kernel", _flatten_order)]
+)
+def test_a_planted_fault_is_noticed(
+    tensor: str, fault: Callable[[Any], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weightbridge.transfer import execute
+
+    source, output = saved(convnet, tmp_path / "model.keras"), tmp_path / "model.onnx"
+    loaded = execute._loaded
+
+    def faulty(given: Any, step: Any, ledger: Any) -> Any:
+        value = loaded(given, step, ledger)
+        return fault(value.copy()) if given.name == tensor else value
+
+    monkeypatch.setattr(execute, "_loaded", faulty)
+    code, report = converted(source, output)
+    assert (code, output.exists()) == (1, False)
+    assert "WB401" in {found["code"] for found in report["findings"]}
+
+
+def test_options_of_onnx_mean_nothing_elsewhere(tmp_path: Path) -> None:
+    assert (
+        run(str(saved(convnet, tmp_path / "model.keras")), str(tmp_path / "new.keras"), "--opset", "17") == 2
+    )

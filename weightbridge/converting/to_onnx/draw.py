@@ -1,0 +1,155 @@
+"""A Keras model -> the ONNX graph of the same model, layer by layer in the order of data flow."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from weightbridge.converting.to_onnx.arrange import arranged
+from weightbridge.converting.to_onnx.call import Builder, Call
+from weightbridge.converting.to_onnx.described import settings_of, shape_of
+from weightbridge.converting.to_onnx.table import BY_CLASS, BY_OP
+from weightbridge.converting.to_onnx.values import Drawn, Settings, Value, channels_first, straight
+from weightbridge.converting.to_onnx.writer import Writer
+from weightbridge.errors import Unsupported
+from weightbridge.errors.diagnostics import listed
+from weightbridge.formats.keras.architecture.config import ConfigLayer
+from weightbridge.formats.keras.architecture.flow import Flow, Node, Source, flow_of
+from weightbridge.formats.keras.graph import op_of
+from weightbridge.formats.keras.variables.tree import is_custom
+from weightbridge.formats.onnx.emit.values import ELEMENT_TYPES, Drawing
+from weightbridge.formats.onnx.proto import ValueInfo
+from weightbridge.model.graph import Layer, LayerGraph
+
+BY_TF2ONNX = "convert it with --engine tf2onnx"
+SHOWN = 10
+IMAGES = (4, 5)  # ranks of inputs that --input-layout turns
+
+
+@dataclass
+class _Progress:
+    """What has been drawn: the outputs of each node, and what could not be."""
+
+    values: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+
+def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
+    """Raises Unsupported (WB107) with every layer that the writer does not know."""
+    tree = graph.architecture
+    assert isinstance(tree, ConfigLayer), f"{graph.path} has no architecture"
+    flow = flow_of(tree, graph.path)
+    _refuse_unknown(flow, graph.path)
+    writer, done = Writer(settings.opset), _Progress()
+    for node in flow.nodes:
+        if node.op == "Input":
+            done.values[node.name] = (_input(writer, node, settings),)
+        else:
+            done.values[node.name] = _layer(writer, node, graph, done)
+    outputs = _outputs(writer, flow, done)
+    drawing = Drawing(
+        name=tree.name or Path(graph.path).stem,
+        opset=settings.opset,
+        nodes=tuple(writer.nodes),
+        initializers=tuple(writer.initializers),
+        inputs=tuple(writer.inputs),
+        outputs=outputs,
+    )
+    return Drawn(drawing, tuple(writer.weights.values()))
+
+
+def builder_of(node: Node) -> Builder | None:
+    if node.layer.class_name in BY_CLASS and not node.op:
+        return BY_CLASS[node.layer.class_name]
+    return BY_OP.get(op_of(node))
+
+
+def _refuse_unknown(flow: Flow, where: str) -> None:
+    unknown = {
+        n.owner: n.layer.registered or n.layer.class_name
+        for n in flow.nodes
+        if n.op != "Input"
+        and (builder_of(n) is None or (is_custom(n) and n.layer.class_name not in BY_CLASS))
+    }
+    if unknown:
+        names = listed([f"{name} ({class_name})" for name, class_name in unknown.items()], SHOWN)
+        raise Unsupported(f"layers that have no ONNX of their own here: {names}", where=where, fix=BY_TF2ONNX)
+
+
+def _input(writer: Writer, node: Node, settings: Settings) -> Value:
+    told = node.layer.config.get("batch_shape", node.layer.config.get("batch_input_shape"))
+    if not isinstance(told, list | tuple):
+        raise Unsupported(f"the input {node.name} does not say its shape", fix=BY_TF2ONNX)
+    shape = tuple(None if n is None else int(n) for n in told)
+    dtype = str(node.layer.config.get("dtype") or "float32")
+    dtype = dtype if dtype in ELEMENT_TYPES else "float32"
+    is_turned = settings.input_layout == "nchw" and len(shape) in IMAGES
+    order = channels_first(len(shape)) if is_turned else straight(len(shape))
+    name = writer.input(node.name, [shape[axis] for axis in order], dtype)
+    return Value(name, shape, order, dtype)
+
+
+def _layer(writer: Writer, node: Node, graph: LayerGraph, done: _Progress) -> tuple[Value, ...]:
+    inputs = tuple(_fed(done.values, source) for source in node.sources)
+    settings = settings_of(node, [value.shape for value in inputs])
+    call = Call(
+        writer=writer,
+        node=node,
+        source=graph,
+        settings=settings,
+        layer=_owner(graph, node),
+        inputs=inputs,
+        keywords=tuple(source.keyword for source in node.sources),
+        shape=shape_of(node, settings, [value.shape for value in inputs]),
+    )
+    builder = builder_of(node)
+    assert builder is not None, f"{node.name} has a builder"
+    writer.begin(node.name)
+    try:
+        given = builder(call)
+    except Unsupported as error:
+        fix = error.fix or BY_TF2ONNX
+        raise Unsupported(error.message, where=error.where or graph.path, fix=fix) from error
+    return writer.end(given if isinstance(given, tuple) else (given,))
+
+
+def _fed(values: Mapping[str, tuple[Value, ...]], source: Source) -> Value:
+    outputs = values[source.node]
+    return outputs[min(source.port, len(outputs) - 1)]
+
+
+def _owner(graph: LayerGraph, node: Node) -> Layer:
+    """The layer that has the weights: of a shared one the first call's."""
+    layer = graph.by_name[node.owner]
+    shared = layer.attributes.get("shared_with")
+    return graph.by_name.get(str(shared), layer) if shared and not layer.tensors else layer
+
+
+def _outputs(writer: Writer, flow: Flow, done: _Progress) -> tuple[ValueInfo, ...]:
+    """Named after the layers that give them, with the axes as Keras has them."""
+    infos: list[ValueInfo] = []
+    wanted: dict[str, str] = {}
+    for source in flow.outputs:
+        value = _fed(done.values, source)
+        writer.begin(f"{source.node}/output")
+        name = _output(writer, value, wanted)
+        wanted[name] = _free(source, wanted.values())
+        infos.append(ValueInfo(wanted[name], ELEMENT_TYPES[value.dtype], value.shape))
+    writer.rename(wanted)
+    return tuple(infos)
+
+
+def _output(writer: Writer, value: Value, taken: Iterable[str]) -> str:
+    """Its name, of a value that is no input and no other output."""
+    turned = arranged(writer, value, straight(value.rank))
+    made = {name for node in writer.nodes for name in node.outputs}
+    if turned.name in taken or turned.name not in made:
+        turned = turned.named(writer.op("Identity", turned.name))
+    return writer.end((turned,))[0].name
+
+
+def _free(source: Source, taken: Iterable[str]) -> str:
+    """The layer's name; a number behind it for its further outputs."""
+    name = f"{source.node}_{source.port}" if source.port else source.node
+    while name in taken:
+        name += "_"
+    return name

@@ -1,0 +1,101 @@
+"""Layers that join several inputs."""
+
+from collections.abc import Callable, Mapping
+
+from weightbridge.converting.to_onnx.arrange import arranged, as_keras
+from weightbridge.converting.to_onnx.call import Builder, Call
+from weightbridge.converting.to_onnx.elements import binary, common_order, unary, with_number
+from weightbridge.converting.to_onnx.reductions import reduced
+from weightbridge.converting.to_onnx.values import Value, straight
+from weightbridge.model.graph import Shape
+
+
+def _elementwise(op: str) -> Builder:
+    """One after another, as Keras does it."""
+
+    def build(call: Call) -> Value:
+        first, *others = _of_one_rank(call)
+        for value in others:
+            first = binary(call.writer, op, first, value)
+        return first
+
+    return build
+
+
+def _average(call: Call) -> Value:
+    total = _elementwise("Add")(call)
+    assert isinstance(total, Value), "one output"
+    return with_number(call.writer, "Div", total, float(len(call.inputs)), "count")
+
+
+def _of_one_rank(call: Call) -> list[Value]:
+    """Where ranks differ Keras puts axes of length 1 behind the batch."""
+    rank = max(value.rank for value in call.inputs)
+    return [value if value.rank in (0, rank) else _widened(call, value, rank) for value in call.inputs]
+
+
+def _widened(call: Call, value: Value, rank: int) -> Value:
+    value, more = as_keras(call.writer, value), rank - value.rank
+    name = call.writer.op("Unsqueeze", value.name, call.writer.integers("axes", range(1, 1 + more)))
+    return Value(name, (value.shape[0], *(1,) * more, *value.shape[1:]), straight(rank), value.dtype)
+
+
+def _concatenated(call: Call) -> Value:
+    order = common_order(call.inputs)
+    values = [arranged(call.writer, value, order) for value in call.inputs]
+    axis = int(call.settings.get("axis", -1)) % values[0].rank
+    name = call.writer.op("Concat", *(value.name for value in values), axis=order.index(axis))
+    return Value(name, _joined([value.shape for value in values], axis), order, values[0].dtype)
+
+
+def _joined(shapes: list[Shape], axis: int) -> Shape:
+    lengths = [shape[axis] for shape in shapes]
+    known = [length for length in lengths if length is not None]
+    total = sum(known) if len(known) == len(lengths) else None
+    return tuple(total if n == axis else length for n, length in enumerate(shapes[0]))
+
+
+def _dot(call: Call) -> Value:
+    """Keras's batch_dot as an Einsum; of two vectors the result keeps an axis of length 1."""
+    first, second = (as_keras(call.writer, value) for value in call.inputs)
+    axes = call.settings["axes"]
+    both = axes if isinstance(axes, tuple) else (axes, axes)
+    one, other = (int(axis) % value.rank for axis, value in zip(both, (first, second), strict=True))
+    if call.settings.get("normalize"):
+        first, second = _unit(call, first, one), _unit(call, second, other)
+    letters = "abcdefghij"
+    of_first = list(letters[: first.rank])
+    of_second = ["a", *letters[first.rank : first.rank + second.rank - 1]]
+    of_second[other] = of_first[one]
+    rest = [n for n in of_first if n != of_first[one]] + [n for n in of_second[1:] if n != of_first[one]]
+    equation = f"{''.join(of_first)},{''.join(of_second)}->{''.join(rest)}"
+    name = call.writer.op("Einsum", first.name, second.name, equation=equation)
+    lengths = {
+        **dict(zip(of_second, second.shape, strict=True)),
+        **dict(zip(of_first, first.shape, strict=True)),
+    }
+    shape = tuple(lengths[n] for n in rest)
+    if len(shape) == 1:
+        name = call.writer.op("Unsqueeze", name, call.writer.integers("axes", [1]))
+        shape = (shape[0], 1)
+    return Value(name, shape, straight(len(shape)))
+
+
+def _unit(call: Call, value: Value, axis: int) -> Value:
+    square = binary(call.writer, "Mul", value, value)
+    length = reduced(call.writer, "ReduceSum", square, [axis], keepdims=True)
+    limit = call.writer.constant("smallest", 1e-12)
+    length = length.named(call.writer.op("Max", length.name, limit))
+    return binary(call.writer, "Div", value, unary(call.writer, "Sqrt", length))
+
+
+BUILDERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
+    "Add": _elementwise("Add"),
+    "Subtract": _elementwise("Sub"),
+    "Multiply": _elementwise("Mul"),
+    "Maximum": _elementwise("Max"),
+    "Minimum": _elementwise("Min"),
+    "Average": _average,
+    "Concat": _concatenated,
+    "Dot": _dot,
+}

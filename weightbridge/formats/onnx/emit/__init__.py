@@ -1,0 +1,1 @@
+"""ONNX files written from nodes and initializers, without onnx's own package."""

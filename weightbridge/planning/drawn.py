@@ -1,0 +1,55 @@
+"""The plan of a conversion to ONNX: the writer knows which source tensors give each initializer."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from weightbridge.boundary.options import Options
+from weightbridge.converting.to_onnx import Weight
+from weightbridge.errors.diagnostics import Finding
+from weightbridge.matching import Match
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Tensor
+from weightbridge.plan import Plan, Step
+from weightbridge.planning.findings import unexplained
+from weightbridge.planning.make import exact_step, unused_of
+
+EVIDENCE = ("name",)
+
+
+def drawn_plan(
+    source: LayerGraph, target: LayerGraph, weights: Iterable[Weight], options: Options
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """One step for each tensor of the target; what is no weight of the source stays as the writer made it."""
+    given = {weight.name: weight for weight in weights}
+    dtypes = {tensor.name: tensor.dtype for tensor in source.tensors}
+    steps = tuple(_step(tensor, given, dtypes) for tensor in target.tensors)
+    missing = given.keys() - {step.target for step in steps}
+    assert not missing, f"no layer of the file has {sorted(missing)}"
+    unused = unused_of(source, steps, options.unused)
+    return Plan(steps, unused, source.structure, target.structure), tuple(unexplained(source, unused))
+
+
+def kept_plan(source: LayerGraph, target: LayerGraph) -> Plan:
+    """Of a file that another engine has filled: every tensor stays."""
+    steps = tuple(_kept(tensor) for tensor in target.tensors)
+    return Plan(steps, (), source.structure, target.structure)
+
+
+def _step(tensor: Tensor, given: Mapping[str, Weight], dtypes: Mapping[str, str]) -> Step:
+    weight = given.get(tensor.name)
+    if weight is None:
+        return _kept(tensor)
+    match = Match(
+        target=tensor.name,
+        sources=weight.sources,
+        transform=weight.transform,
+        parameters=dict(weight.parameters),
+        confidence=1.0,
+        evidence=EVIDENCE,
+    )
+    return exact_step(tensor, match, dtypes)
+
+
+def _kept(tensor: Tensor) -> Step:
+    step = Step(tensor.name, (), "keep", "untouched", tensor.shape, tensor.size)
+    return replace(step, evidence=("constant",))
