@@ -289,6 +289,18 @@ def test_a_page_is_small_and_soon_made(flagship: Report) -> None:
     assert len(render(sample("check").to_json()).encode()) < 60_000
 
 
+def test_the_picture_of_the_example_is_the_one_in_the_docs(tmp_path: Path) -> None:
+    models = (f"examples/models/{name}" for name in ("trained.h5", "mine.keras"))
+    run("check", *models, "--report", f"svg={tmp_path / 'match.svg'}", folder=ROOT)
+    assert (tmp_path / "match.svg").read_bytes() == (ROOT / "docs" / "pictures" / "example.svg").read_bytes()
+
+
+def test_the_pages_of_the_docs_show_pictures_that_are_there() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text()):
+            assert (page.parent / name).stat().st_size < 120_000
+
+
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MEASURE = """<script>
 const wide = document.documentElement.scrollWidth;

@@ -42,7 +42,7 @@ def render(report: Json) -> str:
         made=made,
         title=_title(made),
         counts=counts_of(made),
-        ways=[(way.purpose, _command(way)) for way in made.ways],
+        ways=_ways(made),
         asked=_asked(made),
         picture=Markup(match.pictures(joins, report)) if joins else "",
         legend=match.legend(joins) if joins else (),
@@ -55,6 +55,7 @@ def render(report: Json) -> str:
         outputs=rows.outputs(report),
         tensors=rows.tensors(report),
         shares=rows.shares(report),
+        stage_shares=rows.stage_shares(report),
         unused=rows.unused(report),
         layers=rows.layers(report),
         excluded=rows.excluded(report),
@@ -126,6 +127,15 @@ def _asked(made: Digest) -> str:
 def counts_of(made: Digest) -> str:
     counts: Sequence[str] = [counted(number, key) for key, number in made.counts.items() if number]
     return ", ".join(counts) or "no findings"
+
+
+def _ways(made: Digest) -> list[tuple[str, list[str]]]:
+    """But those that lead to this page."""
+    return [(way.purpose, _command(way)) for way in made.ways if not _is_here(way)]
+
+
+def _is_here(way: Way) -> bool:
+    return any(argument.startswith("html=") for argument in way.arguments)
 
 
 def _command(way: Way) -> list[str]:

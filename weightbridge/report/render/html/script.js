@@ -1,5 +1,6 @@
 "use strict";
-// The page is complete without this: it adds a search field, and sorting by a click on a column's title.
+// The page is complete without this: it adds a search field, sorting by a click on a column's title, and the
+// ribbons of the box under the mouse.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const tools = document.getElementById(table.dataset.tools);
@@ -37,6 +38,21 @@ for (const table of document.querySelectorAll("table.sortable")) {
       body.append(...(down ? rows.reverse() : rows));
     });
   });
+}
+for (const picture of document.querySelectorAll("svg.match")) {
+  const ribbons = Array.from(picture.querySelectorAll(".ribbon"));
+  for (const box of picture.querySelectorAll("g")) {
+    const side = "source" in box.dataset ? "source" : "target";
+    const mine = ribbons.filter((ribbon) => ribbon.dataset[side] === box.dataset[side]);
+    box.addEventListener("mouseenter", () => {
+      picture.classList.add("traced");
+      mine.forEach((ribbon) => ribbon.classList.add("lit"));
+    });
+    box.addEventListener("mouseleave", () => {
+      picture.classList.remove("traced");
+      mine.forEach((ribbon) => ribbon.classList.remove("lit"));
+    });
+  }
 }
 function openTarget() {
   const found = location.hash && document.getElementById(location.hash.slice(1));
