@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = "## Recipes\n"
-_LINK = re.compile(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)")
+_LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)]+)\)")
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(docs/([^)]+)\)")
 GROUPS = {
     "WB1": "Files and models",

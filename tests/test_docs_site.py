@@ -93,8 +93,14 @@ def test_the_first_page_and_the_recipes_are_the_readmes() -> None:
 def test_a_link_leads_to_a_page(page: str) -> None:
     prose = re.sub(r"^```.*?^```$|`[^`]*`", "", PAGES[page], flags=re.MULTILINE | re.DOTALL)
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", prose)
-    outside = {link for link in links if page in WRITTEN and (DOCS / link).exists()}
+    may_leave = [link for link in links if page in WRITTEN or link.startswith("pictures/")]
+    outside = {link for link in may_leave if (DOCS / link).exists()}
     assert sorted(link for link in links if link not in PAGES and link not in outside) == []
+
+
+def test_pictures_of_the_readme_are_on_the_first_page() -> None:
+    pictures = re.findall(r"!\[[^]]*\]\(docs/([^)]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert [name for name in pictures if f"]({name})" not in PAGES["index.md"] + PAGES["recipes.md"]] == []
 
 
 def test_every_page_is_in_the_navigation() -> None:
