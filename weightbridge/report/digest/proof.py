@@ -113,6 +113,7 @@ def _controls(evidence: Json) -> str:
     controls: Sequence[Any] = evidence.get("controls") or ()
     results = Counter(one.get("result") if isinstance(one, Mapping) else said(one) for one in controls)
     failed = results.pop("failed", 0)
-    parts = [f"{counted(failed, 'control')} that must fail did"] if failed else []
+    must = "as it must" if failed == 1 else "as they must"
+    parts = [f"{counted(failed, 'wrong model')} failed the same check, {must}"] if failed else []
     parts += [f"{counted(number, 'control')} {said(result)}" for result, number in results.items()]
     return "; ".join(parts)
