@@ -19,6 +19,7 @@ from report_samples import HOSTILE, graph, hostile, layer, sample, step, write_k
 from weightbridge.boundary.options import Options
 from weightbridge.errors.diagnostics import finding
 from weightbridge.plan import Plan
+from weightbridge.report.pairs import PairsReport
 from weightbridge.report.render.html import render
 from weightbridge.report.render.renderers import renderer
 from weightbridge.report.values import Report
@@ -140,11 +141,39 @@ def test_errors_are_open_and_the_rest_is_not() -> None:
     assert "open" not in folds["WB203"]
 
 
+def test_pairs_of_a_policy_are_one_page_the_worst_first() -> None:
+    failed = replace(
+        sample("check"), findings=(finding("WB202", "none", target="head/bias"),), pair="<b>bad</b>"
+    )
+    pairs = PairsReport(
+        (replace(sample("check"), pair="good"), judge(failed, Options())), "weightbridge.toml"
+    )
+    page = renderer("html")(pairs.to_json())
+    made = parsed(page)
+    assert page.index("&lt;b&gt;bad") < page.index("good")
+    assert "2 pairs of weightbridge.toml: 1 fail, 1 warn." in made.text
+    names = [one["id"] for _, one in made.seen if "id" in one]
+    assert len(names) == len(set(names))
+    assert {
+        one["href"].removeprefix("#") for _, one in made.seen if (one.get("href") or "")[:1] == "#"
+    } <= set(names)
+    radios = [one for tag, one in made.seen if tag == "input"]
+    assert len({one["name"] for one in radios}) == 2
+    assert page.count("<script>") == 1
+
+
+def test_very_many_pairs_are_all_in_the_table() -> None:
+    pairs = PairsReport(tuple(replace(sample("check"), pair=f"pair number {i}") for i in range(50)))
+    made = parsed(renderer("html")(pairs.to_json()))
+    assert all(f"pair number {i}" in made.text for i in range(50))
+    assert sum(tag == "details" and "report" in (one.get("class") or "") for tag, one in made.seen) == 20
+
+
 def test_the_table_can_be_narrowed_without_a_script() -> None:
     page = render(sample().to_json())
     narrowed = set(re.findall(r'id="only-(\w+)"', page))
     assert narrowed == {"exact", "adapted", "fresh", "kept", "ambiguous"}
-    assert all(f"#only-{share}:checked" in page for share in narrowed)
+    assert all(f".only-{share}:checked" in page for share in narrowed)
 
 
 def test_very_many_findings_are_counted_and_not_all_listed() -> None:
