@@ -80,9 +80,9 @@ def test_tensorflow_functions_become_operations(older: Any, tmp_path: Path) -> N
     functions(older).save(tmp_path / "old.h5")
     code, report = converted(tmp_path / "old.h5", tmp_path / "new.keras")
     assert code in (0, 3)  # there is no weight to move: nothing can be shuffled
-    assert (
-        report["verification"]["evidence"]["equal"] == report["verification"]["evidence"]["comparisons"] > 0
-    )
+    outputs = report["verification"]["outputs"]
+    assert len(outputs) > 70
+    assert not [output for output in outputs if output["status"] in ("differs", "non-finite")]
 
 
 def test_a_function_without_a_counterpart_is_refused_by_name(older: Any, tmp_path: Path) -> None:
