@@ -416,6 +416,43 @@ def one_output_alone(cli: Cli) -> str:
     return fix
 
 
+def report_of_a_transfer(cli: Cli) -> str:
+    from weightbridge.keras import RequireTransfer
+
+    assert cli("check", "a.keras", "b.keras", "--report", "json=check.json")[0] == 0
+    with pytest.raises(UsageError) as raised:
+        RequireTransfer("check.json")
+    told = re.findall(r"--report (json=transfer\.json)", str(raised.value))
+    assert cli("transfer", "a.keras", "b.keras", "o.keras", "--report", *told)[0] == 0
+    RequireTransfer("transfer.json")
+    return str(raised.value)
+
+
+def allowed_by_name(cli: Cli) -> str:
+    import keras
+
+    from weightbridge.keras import RequireTransfer
+
+    layers = [keras.layers.Dense(n, name=name) for n, name in ((3, "first"), (2, "second"))]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    report = wb.transfer("a.keras", model)
+    with pytest.raises(UsageError) as raised:
+        RequireTransfer(report, allow="frist").mismatch(model)
+    assert "\nfirst " in cli("inspect", "a.keras")[1]
+    assert RequireTransfer(report, allow="first").mismatch(model) == ""
+    return str(raised.value)
+
+
+def compared_until(cli: Cli) -> str:
+    from weightbridge.testing import assert_equivalent
+
+    with pytest.raises(UsageError) as raised:
+        assert_equivalent("a.keras", "a.keras", until="frist")
+    assert "\nfirst " in cli("inspect", "a.keras")[1]
+    assert assert_equivalent("a.keras", "a.keras", until="first").ok
+    return str(raised.value)
+
+
 SITUATIONS: Mapping[str, Situation] = {
     "choose another OUTPUT, or say --overwrite": overwrite_output,
     "choose another name, or say --overwrite": overwrite_plan,
@@ -460,6 +497,9 @@ FRAMEWORK: Mapping[str, Situation] = {
     "`weightbridge check` compares what is stored": stored_compared,
     "Make the plan for this model, with weightbridge plan or check": plan_for_freezing,
     "or cut one at the layer that is meant (weightbridge features)": one_output_alone,
+    "Give that of a transfer that wrote: weightbridge transfer": report_of_a_transfer,
+    "Look at what `inspect` lists": allowed_by_name,
+    "`weightbridge inspect` lists the layers of a model.": compared_until,
 }
 # What would change this machine, and where else it is tried.
 ELSEWHERE: Mapping[str, str] = {
@@ -467,6 +507,7 @@ ELSEWHERE: Mapping[str, str] = {
     "pip install": "test_every_extra_that_is_named_exists",
     "git lfs pull": "gets a file from a server",
     "python -m tf2onnx": "test_the_converter_has_the_options_that_are_named",
+    "--engine tf2onnx": "the tests of convert, where tf2onnx is installed",
     "weightbridge baseline": "test_report_baseline",
     "--reason TEXT": "test_report_baseline",
     "weightbridge joins the gates": "test_formats_keras_models reads such files",
