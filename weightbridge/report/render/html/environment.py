@@ -12,7 +12,6 @@ from weightbridge.report.explain import explanation
 from weightbridge.report.words import counted, percent
 
 BRIEF = 200  # signs of a message in the summary
-_SEPARATOR = re.compile(r"([/._])(?=\w)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z-]+(?![^<]*</code>)")
 _COMMAND = re.compile(r"`([^`]*)`")
 
@@ -33,7 +32,6 @@ def environment() -> Environment:
         percent=percent,
         counted=counted,
         explanation=explanation,
-        breakable=_breakable,
         coded=_coded,
         brief=_brief,
     )
@@ -42,12 +40,6 @@ def environment() -> Environment:
 
 def _shown(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _breakable(name: str) -> Markup:
-    """A name that a narrow column may break behind its separators."""
-    escaped = html(name)
-    return Markup(_SEPARATOR.sub(r"\1<wbr>", escaped))
 
 
 def _coded(text: str) -> Markup:

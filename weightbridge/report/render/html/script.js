@@ -1,6 +1,6 @@
 "use strict";
 // The page is complete without this: it adds a search field, sorting by a click on a column's title, and the
-// ribbons of the box under the mouse.
+// ribbons of the box under the mouse, and lets names break behind their separators.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const tools = document.getElementById(table.dataset.tools);
@@ -52,6 +52,12 @@ for (const picture of document.querySelectorAll("svg.match")) {
       picture.classList.remove("traced");
       mine.forEach((ribbon) => ribbon.classList.remove("lit"));
     });
+  }
+}
+for (const cell of Array.from(document.querySelectorAll("td.name, td.name small, td.name span")).slice(0, 20000)) {
+  for (const text of Array.from(cell.childNodes).filter((node) => node.nodeType === Node.TEXT_NODE)) {
+    const parts = text.data.split(/(?<=[/._])(?=\w)/);
+    text.replaceWith(...parts.flatMap((part, i) => (i ? [document.createElement("wbr"), part] : [part])));
   }
 }
 function openTarget() {
