@@ -1,6 +1,7 @@
 """What the command line says to those who ask, mistype or press Tab; each example of a help is run."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.shell_completion import BashComplete
 
 from weightbridge.cli import main, progress
 from weightbridge.cli.group import COMMANDS, cli
@@ -73,14 +75,26 @@ def test_a_help_has_its_options_in_groups_and_one_example(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ALL if name not in (*LAST, "demo")])
-def test_an_example_runs_as_it_is_printed(name: str, folder: Path) -> None:
+def test_an_example_runs_as_it_is_printed(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
     if name == "report":
-        start(ALL["check"].example, folder)  # type: ignore[attr-defined]
+        called("check")
     if name.startswith("baseline"):
-        start(ALL["baseline add"].example, folder)  # type: ignore[attr-defined]
-        start("cp weightbridge-baseline.json before.json", folder)
-    done = start(ALL[name].example, folder)  # type: ignore[attr-defined]
-    assert (done.returncode, done.stderr) == (0, "")
+        called("baseline add")
+        (folder / "before.json").write_bytes((folder / "weightbridge-baseline.json").read_bytes())
+    capsys.readouterr()
+    assert (called(name), capsys.readouterr().err) == (0, "")
+
+
+def called(name: str) -> int:
+    """The exit code of a command's example, called here."""
+    program, *arguments = shlex.split(ALL[name].example)  # type: ignore[attr-defined]
+    assert program == "weightbridge"
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    return int(ended.value.code or 0)
 
 
 @pytest.mark.framework
@@ -144,14 +158,20 @@ COMPLETED = {
 
 
 @pytest.mark.parametrize(("words", "expected"), COMPLETED.values(), ids=COMPLETED)
-def test_bash_completes(words: tuple[str, ...], expected: str, tmp_path: Path) -> None:
+def test_a_word_is_completed(words: tuple[str, ...], expected: str) -> None:
+    shell = BashComplete(cli, {}, "weightbridge", "_WEIGHTBRIDGE_COMPLETE")
+    found = shell.get_completions(list(words[1:-1]), words[-1])
+    assert " ".join(item.value for item in found) == expected
+
+
+def test_bash_completes(tmp_path: Path) -> None:
     script = (
         'eval "$(_WEIGHTBRIDGE_COMPLETE=bash_source weightbridge)"\n'
-        f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}\n"
+        "COMP_WORDS=(weightbridge check a b --adapt we); COMP_CWORD=5\n"
         '_weightbridge_completion weightbridge; echo "${COMPREPLY[@]}"'
     )
     done = start(script, tmp_path)
-    assert (done.stdout.strip(), done.stderr) == (expected, "")
+    assert (done.stdout.strip(), done.stderr) == ("weights", "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -202,9 +222,17 @@ def test_a_terminal_is_told_what_was_written(folder: Path, tmp_path: Path) -> No
     ids=["plan", "transfer", "transfer that fails", "transfer of what cannot be read", "check"],
 )
 def test_a_report_says_what_was_written_or_that_nothing_was(
-    command: str, said: str, folder: Path, tmp_path: Path
+    command: str,
+    said: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    text = start(f"weightbridge {command.format(tmp_path)}", folder).stdout
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit):
+        main(command.format(tmp_path).split(" "))
+    text = capsys.readouterr().out
     wrote = [line.split("wrote", 1)[1] for line in text.splitlines() if line.startswith("  wrote ")]
     assert len(wrote) == bool(said)
     assert said in "".join(wrote)

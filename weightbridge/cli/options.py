@@ -132,9 +132,15 @@ PLANNING: tuple[Decorator, ...] = (
         type=OneOf(get_args(Adapt)),
         group=GAPS,
         help="`none`: equal shapes only. `same`: what differs inside one architecture (head, stem, size). "
-        "`weights`: another architecture too. [default: same]",
+        "`weights`: another architecture too. `fit` is not in this version yet. [default: same]",
     ),
-    option("--calibrate", type=FILE, metavar="D.npz", group=GAPS, help="Inputs for --adapt fit."),
+    option(
+        "--calibrate",
+        type=FILE,
+        metavar="D.npz",
+        group=GAPS,
+        help="Inputs for --adapt fit, which is not in this version yet.",
+    ),
     option(
         "--min-coverage",
         type=click.FloatRange(0, 1),
