@@ -33,9 +33,14 @@ class Candidate:
     old: Callable[[str], Array]
 
 
-def written_candidate(target: LayerGraph, path: Path, folder: Path) -> Candidate:
-    """A file, and copies of it in a folder."""
-    stored, before = formats.read(path), target.tensor_by_name
+def written_candidate(
+    target: LayerGraph,
+    path: Path,
+    folder: Path,
+    read: Callable[[Path], LayerGraph] = formats.read,
+) -> Candidate:
+    """A file, and copies of it in a folder. read: what `target` was read by."""
+    stored, before = read(path), target.tensor_by_name
 
     def holding(values: Pairs) -> Runner:
         copy = folder / f"shuffled{path.suffix}"

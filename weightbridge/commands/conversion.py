@@ -29,15 +29,21 @@ RUN_BY_TF_KERAS = frozenset({"keras-h5", "keras-zip"})
 TF_KERAS = "weightbridge.formats.keras.framework.older"
 
 
-def proven(model: Any, prepared: Prepared, written: Written, options: Options) -> Proof:
-    """Verification of what was written.
+def proven(
+    model: Any,
+    prepared: Prepared,
+    written: Written,
+    options: Options,
+    read: Callable[[Path], LayerGraph] = formats.read,
+) -> Proof:
+    """Verification of what was written; read: by what it is read.
 
     Where nothing can run what the model computed when it was saved, nothing is proven (WB504).
     """
     if not options.verify:
         return unproven(written, (), NOT_RUN), ()
     with TemporaryDirectory(prefix="weightbridge-") as folder:
-        candidate = written_candidate(prepared.target, written.path, Path(folder))
+        candidate = written_candidate(prepared.target, written.path, Path(folder), read)
         try:
             runner = candidate.build("float32")
         except (RunError, ModelError) as error:
@@ -68,16 +74,12 @@ def _against_references(
 
 
 def references(model: Any, source: LayerGraph, *, is_whole: bool) -> Iterator[Reference]:
-    """What can compute what the model did when it was saved, the nearest to that first.
-
-    tf_keras does not turn the kernels over that Theano saved.
-    """
+    """What can compute what the model did when it was saved, the nearest to that first."""
     version = version_of(source.producer.rpartition(" ")[2])
     if version >= (3,):
         yield "keras", lambda dtype: formats.runner(model, dtype)
         return
-    is_flipped = any(layer.attributes.get("kernel_flipped") for layer in source.layers)
-    if version >= (2,) and source.format in RUN_BY_TF_KERAS and is_whole and not is_flipped:
+    if version >= (2,) and source.format in RUN_BY_TF_KERAS and is_whole:
         yield "tf_keras", lambda dtype: _older(Path(model), dtype)
     yield OWN, lambda dtype: evaluator(source, dtype)
 
@@ -108,7 +110,7 @@ def _setup(
 
 
 def _refused(written: Written, error: RunError | ModelError) -> Proof:
-    """WB107: a file that Keras cannot load is no conversion."""
+    """WB107: a file that cannot be loaded is no conversion."""
     message = f"what was written cannot be loaded: {error.message}"
     fix = "please report this with the file: it is a fault of weightbridge"
     evidence = {"read_back": written.read_back, "comparisons": 0}

@@ -23,8 +23,6 @@ from weightbridge.transfer.stage import check_output, publish, staged
 from weightbridge.transfer.write import write
 
 SUFFIXES = (".keras", ".onnx")
-# weights that an architecture elsewhere can name
-ASSEMBLED = frozenset({"keras-h5", "keras-h5-weights", "keras-weights-h5"})
 BY_CODE = "Give the model as py:package.module:callable"
 
 
@@ -38,7 +36,7 @@ def convert(model: Any, output: Path, options: Options) -> Report:
         refuse(source)
         with skeleton_of(source, output.suffix, options) as skeleton:
             report = _converted(model, source, skeleton, temporary, options)
-        if is_wanted(report, options) and report.plan is not None and report.digests:
+        if is_wanted(report, options) and report.plan is not None and temporary.exists():
             report = replace(_named(report, output), wrote=file_entry(temporary, output))
             publish(temporary, output)
     return asked_for(report, output)
@@ -65,8 +63,7 @@ def refuse(graph: LayerGraph) -> None:
             raise UnsafeContent(found.message, where=where, fix=BY_CODE)
         if found.code == "WB104":
             raise Unsupported(found.message, where=where, fix=BY_CODE)
-    is_apart = graph.architecture is None and graph.format not in ASSEMBLED
-    if graph.framework != "keras" or is_apart:
+    if graph.framework != "keras":
         message = f"a {graph.format} file cannot be converted yet: only Keras models can"
         raise Unsupported(message, where=where, fix="weightbridge transfer moves its weights")
     if graph.architecture is None:
@@ -83,8 +80,8 @@ def _converted(
     with content_meanwhile(source, template.target) as with_hashes:
         if judged("convert", prepared, options).exit_code:
             return judged("convert", replace(prepared, plan=with_hashes(plan)), options)
-        written = write(plan, source, template, temporary, options.progress)
+        written = write(plan, source, template, temporary, options.progress, skeleton.read)
         prepared = replace(prepared, plan=with_hashes(written.plan), findings=(*findings, *written.findings))
-    verification, more = proven(model, prepared, written, options)
+    verification, more = proven(model, prepared, written, options, skeleton.read)
     prepared = replace(prepared, findings=(*prepared.findings, *more))
     return replace(judged("convert", prepared, options, verification), digests=written.digests)

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from weightbridge import formats
@@ -16,6 +17,7 @@ from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import write_skeleton as write_keras
 from weightbridge.formats.onnx.emit.skeleton import write_skeleton as write_onnx
+from weightbridge.formats.onnx.file import read_with
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
@@ -30,11 +32,15 @@ OF_ONNX = ("engine", "input_layout", "opset")  # options that mean nothing elsew
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """template: the file without values. findings: what is to be said of the conversion."""
+    """template: the file without values. findings: what is to be said of the conversion.
+
+    read: how the file is read again, as the template was.
+    """
 
     template: Template
     plan: Plan
     findings: tuple[Finding, ...]
+    read: Callable[[Path], LayerGraph] = formats.read
 
 
 @contextmanager
@@ -68,9 +74,10 @@ def _onnx(source: LayerGraph, path: Path, options: Options) -> Skeleton:
     """Today's ONNX says itself what older Keras meant: nothing is rewritten for it."""
     made = drawn(source, settings_of(options))
     write_onnx(path, made.drawing)
-    graph = formats.read(path)
-    plan, findings = drawn_plan(source, graph, made.weights, options)
-    return Skeleton(Template(graph, graph), plan, (*_mended(source), *findings))
+    read = partial(read_with, names=frozenset(weight.name for weight in made.weights))
+    graph = read(path)
+    plan, findings = drawn_plan(source, graph, made, options)
+    return Skeleton(Template(graph, graph), plan, (*_mended(source), *findings), read)
 
 
 def settings_of(options: Options) -> Settings:

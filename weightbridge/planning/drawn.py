@@ -1,14 +1,14 @@
 """The plan of a conversion to ONNX: the writer knows which source tensors give each initializer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from weightbridge.boundary.options import Options
-from weightbridge.converting.to_onnx import Weight
+from weightbridge.converting.to_onnx import Drawn, Weight
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching import Match
 from weightbridge.model.graph import LayerGraph
-from weightbridge.model.tensors import Tensor
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan, Step
 from weightbridge.planning.findings import unexplained
 from weightbridge.planning.make import exact_step, unused_of
@@ -17,12 +17,18 @@ EVIDENCE = ("name",)
 
 
 def drawn_plan(
-    source: LayerGraph, target: LayerGraph, weights: Iterable[Weight], options: Options
+    source: LayerGraph, target: LayerGraph, drawn: Drawn, options: Options
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """One step for each tensor of the target; what is no weight of the source stays as the writer made it."""
-    given = {weight.name: weight for weight in weights}
+    given = {weight.name: weight for weight in drawn.weights}
+    numbers = {t.name: t.value for t in drawn.drawing.initializers if t.value is not None}
     dtypes = {tensor.name: tensor.dtype for tensor in source.tensors}
-    steps = tuple(_step(tensor, given, dtypes) for tensor in target.tensors)
+    steps = tuple(
+        _step(tensor, given[tensor.name], dtypes)
+        if tensor.name in given
+        else _constant(tensor, numbers.get(tensor.name))
+        for tensor in target.tensors
+    )
     missing = given.keys() - {step.target for step in steps}
     assert not missing, f"no layer of the file has {sorted(missing)}"
     unused = unused_of(source, steps, options.unused)
@@ -35,10 +41,7 @@ def kept_plan(source: LayerGraph, target: LayerGraph) -> Plan:
     return Plan(steps, (), source.structure, target.structure)
 
 
-def _step(tensor: Tensor, given: Mapping[str, Weight], dtypes: Mapping[str, str]) -> Step:
-    weight = given.get(tensor.name)
-    if weight is None:
-        return _kept(tensor)
+def _step(tensor: Tensor, weight: Weight, dtypes: Mapping[str, str]) -> Step:
     match = Match(
         target=tensor.name,
         sources=weight.sources,
@@ -48,6 +51,15 @@ def _step(tensor: Tensor, given: Mapping[str, Weight], dtypes: Mapping[str, str]
         evidence=EVIDENCE,
     )
     return exact_step(tensor, match, dtypes)
+
+
+def _constant(tensor: Tensor, value: Array | None) -> Step:
+    """One number all over, as a BatchNorm without gamma has it, is said; others stay."""
+    if value is None or not value.size or not (value == value.flat[0]).all():
+        return _kept(tensor)
+    parameters = {"shape": list(tensor.shape), "value": float(value.flat[0])}
+    step = replace(_kept(tensor), kind="transform", contract="preserving", transform="constant")
+    return replace(step, parameters=parameters)
 
 
 def _kept(tensor: Tensor) -> Step:

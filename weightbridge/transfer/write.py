@@ -4,7 +4,7 @@ The only module that writes models.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,10 +40,16 @@ class Written:
 
 
 def write(
-    plan: Plan, source: LayerGraph, template: Template, temporary: Path, progress: Progress = silent
+    plan: Plan,
+    source: LayerGraph,
+    template: Template,
+    temporary: Path,
+    progress: Progress = silent,
+    read: Callable[[Path], LayerGraph] = formats.read,
 ) -> Written:
     """Write every step's value into a copy of the template's file, sync it, and meanwhile read it back.
 
+    read: what the template was read by.
     Raises OutputError where the disk is full or what was read back is not what was written.
     """
     ledger = Ledger()
@@ -55,7 +61,7 @@ def write(
     progress("reading back", 0, 0)
     with ThreadPoolExecutor(1) as pool:
         synced = pool.submit(sync, temporary)
-        read_back(formats.read(temporary), digests)
+        read_back(read(temporary), digests)
         synced.result()
     plan, findings = ledger.applied_to(plan), tuple(ledger.findings)
     return Written(temporary, plan, len(digests), findings, digest_texts(digests))

@@ -7,6 +7,7 @@ from typing import Any
 from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.elements import along, as_floats, binary, clipped, unary, with_number
+from weightbridge.converting.to_onnx.slices import split
 from weightbridge.converting.to_onnx.values import Value
 from weightbridge.converting.to_onnx.writer import Writer
 from weightbridge.model.activations import Activation, name_and_parameters
@@ -159,16 +160,11 @@ def _reduced(writer: Writer, op: str, value: Value, axes: tuple[int, ...]) -> st
 
 def _glu(writer: Writer, value: Value, axis: int = -1) -> Value:
     value = as_keras(writer, value)
-    first, second = writer.ops("Split", (value.name,), 2, axis=axis % value.rank, num_outputs=_parts(writer))
+    first, second = split(writer, value.name, axis % value.rank, 2)
     half = None if value.shape[axis] is None else value.shape[axis] // 2  # type: ignore[operator]  # a length
     shape = tuple(half if n == axis % value.rank else length for n, length in enumerate(value.shape))
     gate = unary(writer, "Sigmoid", value.named(second, shape=shape))
     return binary(writer, "Mul", value.named(first, shape=shape), gate)
-
-
-def _parts(writer: Writer) -> int | None:
-    """From opset 18 on a Split says how many parts it makes."""
-    return 2 if writer.opset >= 18 else None
 
 
 FUNCTIONS: Mapping[str, Function] = {

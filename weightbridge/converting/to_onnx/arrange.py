@@ -14,7 +14,8 @@ def arranged(writer: Writer, value: Value, order: Order) -> Value:
     known = writer.arranged.setdefault(value.name, {})
     if order not in known:
         known[order] = value.named(_moved(writer, value, order), order=order)
-    return known[order].named(known[order].name, mask=value.mask)
+    name = known[order].name
+    return known[order].named(writer.renamed.get(name, name), mask=value.mask)
 
 
 def as_keras(writer: Writer, value: Value) -> Value:
@@ -33,25 +34,30 @@ def is_same_sequence(value: Value, order: Order) -> bool:
     return _long_axes(value, value.order) == _long_axes(value, order)
 
 
-def reshaped(writer: Writer, value: Value, shape: Shape, order: Order | None = None) -> Value:
-    """The elements as Keras has them, in another shape; as they are where `order` says how they come to lie.
+def in_place(writer: Writer, value: Value) -> Value:
+    """The elements in Keras's sequence, batch first, if need be by a Transpose."""
+    is_there = value.order[:1] == (0,) and is_same_sequence(value, straight(value.rank))
+    return value if is_there else as_keras(writer, value)
 
-    shape: None for the lengths that are those of the same axis of the value, else for one unknown one.
+
+def reshaped(writer: Writer, value: Value, shape: Shape, order: Order | None = None) -> Value:
+    """The elements as Keras has them, in another shape; order: how they come to lie.
+
+    shape: None for the batch, and for one length that follows from the others.
     """
-    source = value if is_same_sequence(value, straight(value.rank)) else as_keras(writer, value)
+    source = in_place(writer, value)
     order = straight(len(shape)) if order is None else order
-    lengths = tuple(shape[axis] for axis in order)
-    name = reshape(writer, source.name, source.lengths, lengths)
+    lengths = [shape[axis] for axis in order]
+    asked = [-1 if length is None else length for length in lengths]
+    if asked[0] == -1 and asked.count(-1) > 1:
+        asked[0] = 0
+    name = writer.op("Reshape", source.name, writer.integers("shape", asked))
     return Value(name, shape, order, value.dtype)
 
 
-def reshape(writer: Writer, name: str, fed: Shape, lengths: Shape) -> str:
-    """A Reshape; unknown lengths are one that follows from the others, and those of the same axis."""
-    unknown = [axis for axis, length in enumerate(lengths) if length is None]
-    asked = [length if length is not None else 0 for length in lengths]
-    for axis in unknown:
-        if axis >= len(fed) or fed[axis] is not None or (axis == unknown[-1] and len(unknown) == 1):
-            asked[axis] = -1
+def reshape(writer: Writer, name: str, lengths: Shape) -> str:
+    """A Reshape with at most one unknown length."""
+    asked = [-1 if length is None else length for length in lengths]
     return writer.op("Reshape", name, writer.integers("shape", asked))
 
 
@@ -62,7 +68,7 @@ def transpose(writer: Writer, name: str, permutation: Sequence[int]) -> str:
 def _moved(writer: Writer, value: Value, order: Order) -> str:
     lengths = tuple(value.shape[axis] for axis in order)
     if is_same_sequence(value, order) and sum(length is None for length in lengths) <= 1:
-        return reshape(writer, value.name, value.lengths, lengths)
+        return reshape(writer, value.name, lengths)
     return transpose(writer, value.name, [value.order.index(axis) for axis in order])
 
 

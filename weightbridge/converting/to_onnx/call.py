@@ -1,7 +1,7 @@
 """One call of a layer, as its builder sees it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.converting.to_onnx.values import Value
@@ -17,6 +17,7 @@ class Call:
     """settings: canonical attributes and details. layer: whose weights are read: its first call's.
 
     shape: what it gives, with the batch; None where it is not known.
+    steps: for a wrapper that runs its layers for every time step, what it is fed itself.
     keywords: the argument that each input is, "" for the first one.
     """
 
@@ -28,6 +29,7 @@ class Call:
     inputs: tuple[Value, ...]
     keywords: tuple[str, ...]
     shape: Shape | None
+    steps: Value | None = None
 
     @property
     def first(self) -> Value:
@@ -50,6 +52,10 @@ class Call:
         """The input that is this argument."""
         places = [value for value, name in zip(self.inputs, self.keywords, strict=True) if name == keyword]
         return places[0] if places else None
+
+    def of_layer(self, layer: Layer) -> "Call":
+        """The same call, with the settings and weights of a layer that it wraps."""
+        return replace(self, layer=layer, settings=layer.settings)
 
     def known_shape(self) -> Shape:
         if self.shape is None:

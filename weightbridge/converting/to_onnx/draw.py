@@ -7,7 +7,9 @@ from pathlib import Path
 from weightbridge.converting.to_onnx.arrange import arranged
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.described import settings_of, shape_of
-from weightbridge.converting.to_onnx.table import BY_CLASS, BY_OP
+from weightbridge.converting.to_onnx.scopes import Scopes, scopes_of
+from weightbridge.converting.to_onnx.table import BY_CLASS, BY_OP, BY_OPERATION
+from weightbridge.converting.to_onnx.timesteps import folded
 from weightbridge.converting.to_onnx.values import Drawn, Settings, Value, channels_first, straight
 from weightbridge.converting.to_onnx.writer import Writer
 from weightbridge.errors import Unsupported
@@ -40,11 +42,12 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
     flow = flow_of(tree, graph.path)
     _refuse_unknown(flow, graph.path)
     writer, done = Writer(settings.opset), _Progress()
+    scopes = scopes_of(flow.nodes)
     for node in flow.nodes:
         if node.op == "Input":
             done.values[node.name] = (_input(writer, node, settings),)
-        else:
-            done.values[node.name] = _layer(writer, node, graph, done)
+        elif node.name not in scopes.both_ways:
+            done.values[node.name] = _layer(writer, scopes.outside(node), graph, done, scopes)
     outputs = _outputs(writer, flow, done)
     drawing = Drawing(
         name=tree.name or Path(graph.path).stem,
@@ -58,6 +61,8 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
 
 
 def builder_of(node: Node) -> Builder | None:
+    if node.layer.kind == "operation":
+        return BY_OPERATION.get(node.layer.class_name)
     if node.layer.class_name in BY_CLASS and not node.op:
         return BY_CLASS[node.layer.class_name]
     return BY_OP.get(op_of(node))
@@ -67,8 +72,7 @@ def _refuse_unknown(flow: Flow, where: str) -> None:
     unknown = {
         n.owner: n.layer.registered or n.layer.class_name
         for n in flow.nodes
-        if n.op != "Input"
-        and (builder_of(n) is None or (is_custom(n) and n.layer.class_name not in BY_CLASS))
+        if n.op != "Input" and (builder_of(n) is None or (is_custom(n) and not n.op))
     }
     if unknown:
         names = listed([f"{name} ({class_name})" for name, class_name in unknown.items()], SHOWN)
@@ -88,8 +92,16 @@ def _input(writer: Writer, node: Node, settings: Settings) -> Value:
     return Value(name, shape, order, dtype)
 
 
-def _layer(writer: Writer, node: Node, graph: LayerGraph, done: _Progress) -> tuple[Value, ...]:
+def _layer(
+    writer: Writer, node: Node, graph: LayerGraph, done: _Progress, scopes: Scopes
+) -> tuple[Value, ...]:
+    writer.begin(node.name)
     inputs = tuple(_fed(done.values, source) for source in node.sources)
+    inputs = tuple(
+        folded(writer, value) if scopes.enters(node, source) else value
+        for value, source in zip(inputs, node.sources, strict=True)
+    )
+    steps = scopes.fed_to(node)
     settings = settings_of(node, [value.shape for value in inputs])
     call = Call(
         writer=writer,
@@ -100,10 +112,10 @@ def _layer(writer: Writer, node: Node, graph: LayerGraph, done: _Progress) -> tu
         inputs=inputs,
         keywords=tuple(source.keyword for source in node.sources),
         shape=shape_of(node, settings, [value.shape for value in inputs]),
+        steps=None if steps is None else _fed(done.values, steps),
     )
     builder = builder_of(node)
     assert builder is not None, f"{node.name} has a builder"
-    writer.begin(node.name)
     try:
         given = builder(call)
     except Unsupported as error:

@@ -84,10 +84,10 @@ def along(writer: Writer, tensor: Tensor, value: Value, axes: Sequence[int]) -> 
     return writer.weight(tensor, shape, pattern)
 
 
-def numbers_along(writer: Writer, hint: str, numbers: Any, value: Value) -> str:
+def numbers_along(writer: Writer, hint: str, numbers: Any, value: Value, dtype: str = "float32") -> str:
     """Numbers of a configuration, spread over the value as numpy does it."""
-    array = np.asarray(numbers, np.float32)
+    array = np.asarray(numbers, dtype)
     if array.size == 1:
-        return writer.constant(hint, array.reshape(()))
+        return writer.constant(hint, array.reshape(()), dtype)
     padded = array.reshape((1,) * (value.rank - array.ndim) + array.shape)
-    return writer.constant(hint, padded.transpose(value.order))
+    return writer.constant(hint, padded.transpose(value.order), dtype)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weightbridge.converting.to_onnx.arrange import reshape, spatial
+from weightbridge.converting.to_onnx.arrange import as_keras, reshape, spatial
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.convolutions import padding_attributes
 from weightbridge.converting.to_onnx.elements import as_floats
+from weightbridge.converting.to_onnx.masks import masked_mean
 from weightbridge.converting.to_onnx.reductions import reduced
+from weightbridge.converting.to_onnx.slices import END, sliced
 from weightbridge.converting.to_onnx.values import Value, channels_first
 
 INTERPOLATIONS: Mapping[str, dict[str, Any]] = {
@@ -39,8 +41,8 @@ def _pool(call: Call) -> Value:
 def _global_pool(call: Call) -> Value:
     """Where channels come first by the node for it, else as a mean or maximum over axes."""
     settings, value = call.settings, as_floats(call.writer, call.first)
-    if value.mask is not None and settings["kind"] == "average":
-        raise call.refused("averages what a mask leaves")
+    if value.mask is not None and settings["kind"] == "average" and value.rank == 3:
+        return masked_mean(call.writer, value, value.mask, keepdims=settings["keepdims"])
     axes, kind = _space(value, settings["data_format"]), settings["kind"]
     if value.order[:2] != channels_first(value.rank)[:2] or settings["data_format"] == "channels_first":
         op = "ReduceMax" if kind == "max" else "ReduceMean"
@@ -74,20 +76,8 @@ def _cropped(call: Call) -> Value:
     value, pairs = call.first, _pairs(call)
     axes = [value.place(axis) for axis in pairs]
     starts = [before for before, _ in pairs.values()]
-    ends = [-after if after else 1 << 31 for _, after in pairs.values()]
-    return value.named(sliced(call, value.name, starts, ends, axes), shape=call.known_shape())
-
-
-def sliced(
-    call: Call,
-    name: str,
-    starts: Sequence[int],
-    ends: Sequence[int],
-    axes: Sequence[int],
-    steps: Sequence[int] = (),
-) -> str:
-    given = [("starts", starts), ("ends", ends), ("axes", axes), *([("steps", steps)] if steps else [])]
-    return call.writer.op("Slice", name, *(call.writer.integers(hint, values) for hint, values in given))
+    ends = [-after if after else END for _, after in pairs.values()]
+    return value.named(sliced(call.writer, value.name, starts, ends, axes), shape=call.known_shape())
 
 
 def _pairs(call: Call) -> dict[int, tuple[int, int]]:
@@ -127,7 +117,7 @@ def _resized_shape(value: Value, size: Sequence[int], layout: str) -> list[int |
 def _sizes(call: Call, value: Value, size: Sequence[int]) -> str:
     """The lengths after resizing: of batch and channels as they are."""
     shape = call.writer.op("Shape", value.name)
-    outer = sliced(call, shape, [0], [2], [0])
+    outer = sliced(call.writer, shape, [0], [2], [0])
     return call.writer.op("Concat", outer, call.writer.integers("size", size), axis=0)
 
 
@@ -135,7 +125,7 @@ def _repeated(call: Call) -> Value:
     """(batch, features) -> (batch, n, features)"""
     value, n = call.first, int(call.settings["n"])
     batch, width = value.shape
-    name = reshape(call.writer, value.name, value.lengths, (batch, 1, width))
+    name = reshape(call.writer, as_keras(call.writer, value).name, (batch, 1, width))
     name = call.writer.op("Tile", name, call.writer.integers("repeats", [1, n, 1]))
     return Value(name, (batch, n, width), (0, 1, 2), value.dtype)
 

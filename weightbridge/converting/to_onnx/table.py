@@ -4,22 +4,37 @@ from collections.abc import Mapping
 
 from weightbridge.converting.to_onnx import (
     activations,
+    attention,
     convolutions,
     dense,
+    indexing,
     merging,
     norms,
+    operations,
     pooling,
+    recurrent,
+    scales,
+    timesteps,
     views,
 )
 from weightbridge.converting.to_onnx.call import Builder
 
 BY_OP: Mapping[str, Builder] = {
     **activations.BUILDERS,
+    **attention.BUILDERS,
     **convolutions.BUILDERS,
     **dense.BUILDERS,
     **merging.BUILDERS,
     **norms.BUILDERS,
     **pooling.BUILDERS,
+    **recurrent.BUILDERS,
     **views.BUILDERS,
 }
-BY_CLASS: Mapping[str, Builder] = {**norms.CLASSES}
+BY_CLASS: Mapping[str, Builder] = {
+    **attention.CLASSES,
+    **norms.CLASSES,
+    **recurrent.CLASSES,
+    **scales.CLASSES,
+    **timesteps.CLASSES,
+}
+BY_OPERATION: Mapping[str, Builder] = {**operations.OPERATIONS, **indexing.OPERATIONS}

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from math import prod
 
-from weightbridge.converting.to_onnx.arrange import as_keras, is_same_sequence, reshaped
+from weightbridge.converting.to_onnx.arrange import as_keras, in_place, reshaped
 from weightbridge.converting.to_onnx.call import Builder, Call
-from weightbridge.converting.to_onnx.elements import cast
+from weightbridge.converting.to_onnx.elements import as_floats, binary, cast, with_number
+from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Order, Value, channels_first, straight
 from weightbridge.model.graph import Shape
 
@@ -17,9 +18,8 @@ def _passed(call: Call) -> Value:
 def _flattened(call: Call) -> Value:
     value = call.first
     if call.settings.get("data_format") == "channels_first" and value.rank > 2:
-        value = _permuted(value, (*range(2, value.rank), 1))
-    if not is_same_sequence(value, straight(value.rank)):
-        value = as_keras(call.writer, value)
+        value = permuted(value, (*range(2, value.rank), 1))
+    value = in_place(call.writer, value)
     known = [length for length in value.shape[1:] if length is not None]
     size = prod(known) if len(known) == value.rank - 1 else None
     if value.rank == 1:
@@ -57,10 +57,10 @@ def _transposed(call: Call) -> Value:
     order = call.settings.get("order")
     if not isinstance(order, tuple) or sorted(order) != list(range(1, call.first.rank)):
         raise call.refused("does not say its axes")
-    return _permuted(call.first, order)
+    return permuted(call.first, order)
 
 
-def _permuted(value: Value, order: tuple[int, ...]) -> Value:
+def permuted(value: Value, order: tuple[int, ...]) -> Value:
     """Nothing moves yet: only what Keras calls the axes. order: without the batch, from 1."""
     axes = (0, *order)
     shape = tuple(value.shape[axis] for axis in axes)
@@ -75,7 +75,15 @@ def _cast(call: Call) -> Value:
 
 
 def _masking(call: Call) -> Value:
-    raise call.refused("makes a mask, which ONNX's layers do not take")
+    """Steps of which any feature is another number count; the others become zeros."""
+    writer, value = call.writer, as_keras(call.writer, as_floats(call.writer, call.first))
+    equal = with_number(writer, "Equal", value, float(call.settings.get("mask_value", 0.0)), "mask_value")
+    other = cast(writer, equal.named(writer.op("Not", equal.name), dtype="bool"), "float32")
+    counts = reduced(writer, "ReduceMax", other, [value.rank - 1], keepdims=True)
+    masked = binary(writer, "Mul", value, counts)
+    steps = writer.op("Squeeze", counts.name, writer.integers("axes", [value.rank - 1]))
+    mask = Value(steps, value.shape[:-1], straight(value.rank - 1))
+    return masked.named(masked.name, mask=cast(writer, mask, "bool"))
 
 
 BUILDERS: Mapping[str, Builder] = {

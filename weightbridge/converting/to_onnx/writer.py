@@ -23,6 +23,7 @@ class Writer:
         self.inputs: list[ValueInfo] = []
         self.weights: dict[str, Weight] = {}
         self.arranged: dict[str, dict[tuple[int, ...], Value]] = {}
+        self.renamed: dict[str, str] = {}  # values that have got a layer's name
         self._names: dict[str, int] = {}
         self._nodes_named: dict[str, int] = {}
         self._places: dict[str, str] = {}  # what a weight is -> its name
@@ -43,6 +44,7 @@ class Writer:
         for place, node in enumerate(own):
             name = self._layer if node is main else f"{self._layer}/{node.op}"
             self.nodes[self._first + place] = _renamed(node, self._named(name), renamed)
+        self.renamed |= renamed
         for old, new in renamed.items():
             self.arranged[new] = self.arranged.pop(old, {})
         return tuple(value.named(renamed.get(value.name, value.name)) for value in outputs)

@@ -1,7 +1,8 @@
 """ONNX models: read as layers from headers alone, and written as a patched copy."""
 
 import mmap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from weightbridge.errors import MissingFile, ModelError, Unsupported
@@ -12,9 +13,9 @@ from weightbridge.formats.onnx.parse import parse_model
 from weightbridge.formats.onnx.proto import Model, Scaling, TensorHeader
 from weightbridge.formats.onnx.quantised.findings import quantised_findings
 from weightbridge.formats.onnx.quantised.rounding import with_rounding
-from weightbridge.formats.onnx.tensors import check, loader, scaled
+from weightbridge.formats.onnx.tensors import DTYPES, check, loader, scaled
 from weightbridge.formats.onnx.write import write_tensors
-from weightbridge.model.graph import LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
@@ -60,13 +61,28 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     if quantised:
         fix = "Give the model as it was before it was quantised, and quantise the written one"
         raise Unsupported("quantised weights are read, not written", where=f"{path}: {quantised}", fix=fix)
-    write_tensors(
-        path,
-        model,
-        found.headers.values(),
-        output,
-        ((found.headers[t.key], t.name, array) for t, array in values),
-    )
+    headers = {**{t.name: t for t in model.graph.initializers}, **found.headers}
+    given = ((headers[t.key], t.name, array) for t, array in values)
+    write_tensors(path, model, found.headers.values(), output, given)
+
+
+def read_with(path: Path, names: Container[str]) -> LayerGraph:
+    """`read`, and each initializer of these names that no layer has as a layer of unknown class."""
+    model, _ = folded(path)
+    graph = read(path)
+    lone = [t for t in model.graph.initializers if t.name in names and t.name not in graph.tensor_by_name]
+    load = _loaders(path, model, path.stat().st_size)
+    layers = (*graph.layers, *(_alone(t, load(t), graph) for t in lone))
+    left = frozenset(header.name for header in lone)
+    excluded = tuple(entry for entry in graph.excluded if entry.name not in left)
+    return replace(graph, layers=layers, excluded=excluded)
+
+
+def _alone(header: TensorHeader, load: Callable[[], Array], graph: LayerGraph) -> Layer:
+    role = header.name.rpartition("/")[2]
+    name = header.name if header.name not in graph.by_name else f"{header.name}/alone"
+    dtype = DTYPES[header.elem_type]
+    return Layer(name, "Opaque", tensors=(Tensor(header.name, role, header.dims, dtype, header.name, load),))
 
 
 def folded(path: Path) -> tuple[Model, Folded]:

@@ -1,0 +1,75 @@
+"""x[...]: slices, single places, new axes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weightbridge.converting.to_onnx.arrange import as_keras
+from weightbridge.converting.to_onnx.call import Builder, Call
+from weightbridge.converting.to_onnx.slices import END, sliced
+from weightbridge.converting.to_onnx.values import Value, straight
+
+
+def _item(call: Call) -> Value:
+    told = call.settings.get("arguments", ())
+    key = told[1] if len(told) > 1 else call.settings.get("keywords", {}).get("key")
+    parts = _whole(call, key if isinstance(key, tuple) else (key,), call.first.rank)
+    value = as_keras(call.writer, call.first)
+    value = _cut(call, value, parts)
+    return _without(call, value, [axis for axis, part in enumerate(parts) if isinstance(part, int)])
+
+
+def _whole(call: Call, key: Sequence[Any], rank: int) -> list[Any]:
+    """One part for each axis: an ellipsis, and what is not said, are whole axes."""
+    if any(part is None or not _is_known(part) for part in key):
+        raise call.refused("is indexed by something else than numbers and slices")
+    missing = rank - sum(part != "..." for part in key)
+    everything = {"slice": (None, None, None)}
+    parts: list[Any] = []
+    for part in key:
+        parts += [everything] * missing if part == "..." else [part]
+    return [*parts, *[everything] * (rank - len(parts))]
+
+
+def _is_known(part: Any) -> bool:
+    if isinstance(part, Mapping) and part.keys() == {"slice"}:
+        return all(n is None or isinstance(n, int) for n in part["slice"])
+    return part == "..." or (isinstance(part, int) and not isinstance(part, bool))
+
+
+def _cut(call: Call, value: Value, parts: Sequence[Any]) -> Value:
+    runs = {axis: _run(part) for axis, part in enumerate(parts)}
+    runs = {axis: run for axis, run in runs.items() if run != (0, END, 1)}
+    if not runs:
+        return value
+    starts, ends, steps = zip(*runs.values(), strict=True)
+    name = sliced(call.writer, value.name, starts, ends, list(runs), steps)
+    shape = tuple(_length(n, runs.get(axis, (0, END, 1))) for axis, n in enumerate(value.shape))
+    return value.named(name, shape=shape, mask=None)
+
+
+def _run(part: Any) -> tuple[int, int, int]:
+    if isinstance(part, int):
+        return part, part + 1 if part != -1 else END, 1
+    start, stop, step = part["slice"]
+    step = 1 if step is None else step
+    first, last = (0, END) if step > 0 else (-1, -END)
+    return first if start is None else start, last if stop is None else stop, step
+
+
+def _length(length: int | None, run: tuple[int, int, int]) -> int | None:
+    if length is None:
+        return None
+    start, stop, step = run
+    bounds = (None if stop == -END else stop) if step < 0 else stop
+    return len(range(length)[slice(start, bounds, step)])
+
+
+def _without(call: Call, value: Value, axes: Sequence[int]) -> Value:
+    if not axes:
+        return value
+    name = call.writer.op("Squeeze", value.name, call.writer.integers("axes", axes))
+    shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
+    return Value(name, shape, straight(len(shape)), value.dtype)
+
+
+OPERATIONS: Mapping[str, Builder] = {"GetItem": _item}

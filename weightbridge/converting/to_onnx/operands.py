@@ -1,0 +1,49 @@
+"""What an operation is called with: values and constants, in their order."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weightbridge.converting.to_onnx.call import Call
+from weightbridge.converting.to_onnx.values import Value
+
+Operand = Value | Any
+SECOND = ("y", "x2", "b")  # what the second operand is called where it is a keyword
+_MISSING = object()
+
+
+def operands(call: Call) -> list[Operand]:
+    """All of them: lists unfolded, and a second one that is a keyword behind the first."""
+    told = call.settings.get("arguments")
+    if told is None:
+        found: list[Operand] = list(call.inputs)
+    else:
+        found = [_value(call, part) for argument in told for part in _parts(argument)]
+        found += [value for value, keyword in zip(call.inputs, call.keywords, strict=True) if keyword]
+    keywords: Mapping[str, Any] = call.settings.get("keywords", {})
+    return [*found, *(keywords[name] for name in SECOND if name in keywords)]
+
+
+def setting(call: Call, *names: str, default: Any = _MISSING) -> Any:
+    """A setting of the operation, or the constant that it was called with."""
+    told = {**call.config, **call.settings.get("keywords", {})}
+    known = [told[name] for name in names if name in told]
+    constants = [c for c in call.settings.get("arguments", ())[1:] if not _is_fed(c)]
+    if known or (constants and default is _MISSING):
+        return (known or constants)[0]
+    if default is _MISSING:
+        raise call.refused(f"does not say its {names[0]}")
+    return default
+
+
+def _parts(argument: Any) -> tuple[Any, ...]:
+    """The tensors of a list; a list of numbers is one constant."""
+    is_list = isinstance(argument, tuple) and any(_is_fed(part) for part in argument)
+    return argument if is_list else (argument,)
+
+
+def _is_fed(argument: Any) -> bool:
+    return isinstance(argument, Mapping) and argument.keys() == {"input"}
+
+
+def _value(call: Call, argument: Any) -> Operand:
+    return call.inputs[argument["input"]] if _is_fed(argument) else argument

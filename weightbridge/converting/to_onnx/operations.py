@@ -1,0 +1,313 @@
+"""Operations between layers: keras.ops, and what tf.keras keeps as TFOpLambda."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from weightbridge.converting.to_onnx.activations import activate
+from weightbridge.converting.to_onnx.arrange import arranged, as_keras
+from weightbridge.converting.to_onnx.call import Builder, Call
+from weightbridge.converting.to_onnx.elements import (
+    as_floats,
+    binary,
+    cast,
+    clipped,
+    common_order,
+    numbers_along,
+    unary,
+)
+from weightbridge.converting.to_onnx.operands import Operand, operands, setting
+from weightbridge.converting.to_onnx.reductions import reduced
+from weightbridge.converting.to_onnx.values import Value, straight
+from weightbridge.converting.to_onnx.views import permuted, to_shape
+from weightbridge.formats.keras.architecture.activations import operation_activation
+
+LOGICAL = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
+
+
+def _two(op: str) -> Builder:
+    """Two operands, one of which may be a number."""
+
+    def build(call: Call) -> Value:
+        first, second = _pair(call)
+        value = _joined(call, op, first, second)
+        return value.named(value.name, dtype="bool") if op in LOGICAL else value
+
+    return build
+
+
+def _pair(call: Call) -> tuple[Operand, Operand]:
+    found = operands(call)
+    if len(found) != 2:
+        raise call.refused("has other operands than two")
+    return found[0], found[1]
+
+
+def _joined(call: Call, op: str, first: Operand, second: Operand) -> Value:
+    if isinstance(first, Value) and isinstance(second, Value):
+        return binary(call.writer, op, first, second)
+    value = next(operand for operand in (first, second) if isinstance(operand, Value))
+    names = [one.name if isinstance(one, Value) else _constant(call, one, value) for one in (first, second)]
+    return value.named(call.writer.op(op, *names))
+
+
+def _constant(call: Call, numbers: Any, value: Value) -> str:
+    array = np.asarray(numbers)
+    if array.dtype.kind not in "fiub" or array.ndim > value.rank:
+        raise call.refused("has a constant that is no number of this shape")
+    return numbers_along(call.writer, "constant", array, value, value.dtype)
+
+
+def _one(op: str) -> Builder:
+    return lambda call: unary(call.writer, op, _floats(call))
+
+
+def _floats(call: Call) -> Value:
+    return as_floats(call.writer, call.first) if "int" in call.first.dtype else call.first
+
+
+def _square(call: Call) -> Value:
+    return binary(call.writer, "Mul", call.first, call.first)
+
+
+def _reciprocal_root(call: Call) -> Value:
+    return unary(call.writer, "Reciprocal", unary(call.writer, "Sqrt", _floats(call)))
+
+
+def _activation(call: Call) -> Value:
+    name = operation_activation(call.node.layer.class_name, _told(call))
+    return activate(call, _floats(call), ACTIVATIONS.get(str(name), name) if isinstance(name, str) else name)
+
+
+def _told(call: Call) -> dict[str, Any]:
+    return {**call.config, **call.settings.get("keywords", {})}
+
+
+def _leaky(call: Call) -> Value:
+    slope = setting(call, "negative_slope", default=0.2)
+    return activate(call, _floats(call), ("leaky_relu", {"slope": float(slope)}))
+
+
+def _reduced(op: str) -> Builder:
+    def build(call: Call) -> Value:
+        value, axis = call.first, setting(call, "axis", default=None)
+        axes = range(value.rank) if axis is None else [int(a) % value.rank for a in np.atleast_1d(axis)]
+        keepdims = bool(setting(call, "keepdims", default=False))
+        return reduced(call.writer, op, value, list(axes), keepdims=keepdims)
+
+    return build
+
+
+def _reshaped(call: Call) -> Value:
+    shape = setting(call, "newshape", "shape")
+    if not isinstance(shape, list | tuple) or not all(n is None or isinstance(n, int) for n in shape):
+        raise call.refused("asks for a shape that is no list of numbers")
+    batch = call.first.shape[0]
+    if shape and shape[0] in (-1, None) and -1 not in shape[1:]:
+        return to_shape(call, call.first, tuple(shape[1:]))
+    if shape and batch is not None and shape[0] == batch:
+        return to_shape(call, call.first, tuple(shape[1:]))
+    raise call.refused("moves the axis of the batch")
+
+
+def _transposed(call: Call) -> Value:
+    axes = setting(call, "axes", "perm")
+    axes = tuple(range(call.first.rank))[::-1] if axes is None else tuple(int(a) for a in axes)
+    axes = tuple(axis % call.first.rank for axis in axes)
+    if axes[0] == 0:
+        return permuted(call.first, axes[1:])
+    value = as_keras(call.writer, call.first)
+    shape = tuple(value.shape[axis] for axis in axes)
+    return Value(call.writer.op("Transpose", value.name, perm=axes), shape, straight(value.rank), value.dtype)
+
+
+def _expanded(call: Call) -> Value:
+    value = as_keras(call.writer, call.first)
+    axes = [int(a) for a in np.atleast_1d(setting(call, "axis"))]
+    places = sorted(a % (value.rank + len(axes)) for a in axes)
+    shape = list(value.shape)
+    for place in places:
+        shape.insert(place, 1)
+    name = call.writer.op("Unsqueeze", value.name, call.writer.integers("axes", places))
+    return Value(name, tuple(shape), straight(len(shape)), value.dtype)
+
+
+def _squeezed(call: Call) -> Value:
+    value, axis = as_keras(call.writer, call.first), setting(call, "axis", default=None)
+    told = [n for n in range(1, value.rank) if value.shape[n] == 1] if axis is None else np.atleast_1d(axis)
+    axes = [int(a) % value.rank for a in told]
+    name = call.writer.op("Squeeze", value.name, call.writer.integers("axes", axes))
+    shape = tuple(n for place, n in enumerate(value.shape) if place not in axes)
+    return Value(name, shape, straight(len(shape)), value.dtype)
+
+
+def _values(call: Call) -> list[Value]:
+    found = [operand for operand in operands(call) if isinstance(operand, Value)]
+    if len(found) != len(operands(call)):
+        raise call.refused("joins constants")
+    return found
+
+
+def _concatenated(call: Call) -> Value:
+    values = _values(call)
+    order = common_order(values)
+    values = [arranged(call.writer, value, order) for value in values]
+    axis = int(setting(call, "axis", default=-1)) % values[0].rank
+    name = call.writer.op("Concat", *(value.name for value in values), axis=order.index(axis))
+    lengths = [value.shape[axis] for value in values]
+    total = None if None in lengths else sum(n or 0 for n in lengths)
+    shape = tuple(total if n == axis else length for n, length in enumerate(values[0].shape))
+    return Value(name, shape, order, values[0].dtype)
+
+
+def _stacked(call: Call) -> Value:
+    values = [as_keras(call.writer, value) for value in _values(call)]
+    rank = values[0].rank + 1
+    axis = int(setting(call, "axis", default=0)) % rank
+    places = call.writer.integers("axes", [axis])
+    parts = [call.writer.op("Unsqueeze", value.name, places) for value in values]
+    shape = list(values[0].shape)
+    shape.insert(axis, len(values))
+    return Value(call.writer.op("Concat", *parts, axis=axis), tuple(shape), straight(rank), values[0].dtype)
+
+
+def _product(call: Call) -> Value:
+    """As numpy's matmul, of two values with axes for the batch."""
+    first, second = (as_keras(call.writer, value) for value in _values(call))
+    if min(first.rank, second.rank) < 2:
+        raise call.refused("multiplies vectors")
+    longer = first if first.rank >= second.rank else second
+    shape = (*longer.shape[:-2], first.shape[-2], second.shape[-1])
+    return Value(call.writer.op("MatMul", first.name, second.name), shape, straight(len(shape)))
+
+
+def _clipped(call: Call) -> Value:
+    low, high = (
+        setting(call, *names, default=None)
+        for names in (("x_min", "clip_value_min"), ("x_max", "clip_value_max"))
+    )
+    return clipped(
+        call.writer, _floats(call), None if low is None else float(low), None if high is None else float(high)
+    )
+
+
+def _cast(call: Call) -> Value:
+    dtype = str(setting(call, "dtype", default="float32"))
+    if dtype not in ("float32", "int32", "int64", "bool"):
+        raise call.refused(f"casts to {dtype}")
+    return call.first if dtype == call.first.dtype else cast(call.writer, call.first, dtype)
+
+
+def _chosen(call: Call) -> Value:
+    """where(condition, a, b)"""
+    found = operands(call)
+    if len(found) != 3 or not all(isinstance(operand, Value) for operand in found[:2]):
+        raise call.refused("chooses between constants")
+    condition, first, second = (as_keras(call.writer, v) if isinstance(v, Value) else v for v in found)
+    assert isinstance(first, Value), "checked above"
+    assert isinstance(condition, Value), "checked above"
+    other = second.name if isinstance(second, Value) else _constant(call, second, first)
+    if condition.dtype != "bool":
+        condition = cast(call.writer, condition, "bool")
+    return first.named(call.writer.op("Where", condition.name, first.name, other))
+
+
+def _einsum(call: Call) -> Value:
+    equation = str(setting(call, "subscripts", "equation")).replace(" ", "")
+    values = [as_keras(call.writer, value) for value in _values(call)]
+    inputs, arrow, output = equation.partition("->")
+    if not arrow or "." in equation:
+        raise call.refused(f"has the equation {equation}")
+    pairs = zip(inputs.split(","), values, strict=True)
+    lengths = {name: n for names, value in pairs for name, n in zip(names, value.shape, strict=True)}
+    name = call.writer.op("Einsum", *(value.name for value in values), equation=equation)
+    return Value(name, tuple(lengths[n] for n in output), straight(len(output)))
+
+
+ACTIVATIONS = {
+    "silu": "swish",
+    "hardsigmoid": "hard_sigmoid",
+    "hardsilu": "hard_swish",
+    "logsoftmax": "log_softmax",
+    "logsigmoid": "log_sigmoid",
+}
+_NAMED: Sequence[tuple[Callable[[str], Builder], Mapping[str, str]]] = (
+    (
+        _two,
+        {
+            "Add": "Add",
+            "Subtract": "Sub",
+            "Multiply": "Mul",
+            "TrueDivide": "Div",
+            "Divide": "Div",
+            "Power": "Pow",
+            "Maximum": "Max",
+            "Minimum": "Min",
+            "Equal": "Equal",
+            "Greater": "Greater",
+            "GreaterEqual": "GreaterOrEqual",
+            "Less": "Less",
+            "LessEqual": "LessOrEqual",
+            "LogicalAnd": "And",
+            "LogicalOr": "Or",
+        },
+    ),
+    (
+        _one,
+        {
+            "Absolute": "Abs",
+            "Abs": "Abs",
+            "Negative": "Neg",
+            "Sqrt": "Sqrt",
+            "Exp": "Exp",
+            "Log": "Log",
+            "Sin": "Sin",
+            "Cos": "Cos",
+            "Floor": "Floor",
+            "Ceil": "Ceil",
+            "Round": "Round",
+            "Sign": "Sign",
+            "Reciprocal": "Reciprocal",
+            "Erf": "Erf",
+            "LogicalNot": "Not",
+        },
+    ),
+    (
+        _reduced,
+        {
+            "Mean": "ReduceMean",
+            "Sum": "ReduceSum",
+            "Max": "ReduceMax",
+            "Min": "ReduceMin",
+            "Amax": "ReduceMax",
+            "Amin": "ReduceMin",
+            "Prod": "ReduceProd",
+            "Logsumexp": "ReduceLogSumExp",
+        },
+    ),
+)
+OPERATIONS: Mapping[str, Builder] = {
+    **{name: make(op) for make, named in _NAMED for name, op in named.items()},
+    **dict.fromkeys(
+        ("Relu", "Relu6", "Sigmoid", "Tanh", "Silu", "Gelu", "Softmax", "LogSoftmax", "Softplus", "Softsign",
+         "Selu", "HardSigmoid", "HardSilu", "LogSigmoid"),
+        _activation,
+    ),
+    "LeakyRelu": _leaky,
+    "Square": _square,
+    "Rsqrt": _reciprocal_root,
+    "Reshape": _reshaped,
+    "Transpose": _transposed,
+    "ExpandDims": _expanded,
+    "Squeeze": _squeezed,
+    "Concatenate": _concatenated,
+    "Stack": _stacked,
+    "Matmul": _product,
+    "Einsum": _einsum,
+    "Clip": _clipped,
+    "Cast": _cast,
+    "Where": _chosen,
+    "Identity": lambda call: call.first,
+    "StopGradient": lambda call: call.first,
+}  # fmt: skip
