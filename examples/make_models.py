@@ -1,6 +1,7 @@
 """Makes the files under examples/models.
 
-A trained legacy .h5, the same weights as PyTorch keeps them, and an untrained .keras.
+A trained legacy .h5, the same weights as PyTorch keeps them, and two untrained .keras: one with as many
+classes, one with a head of its own.
 
 `python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, then `... today`
 with Keras 3, and `... torch`.
@@ -19,7 +20,7 @@ NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "runni
 FOLDER = Path(__file__).parent / "models"
 
 
-def network(layers: Any, model: Any, names: tuple[str, ...], output: str) -> Any:
+def network(layers: Any, model: Any, names: tuple[str, ...], output: str, classes: int = 10) -> Any:
     """Three convolutions with BatchNorm and a Dense layer."""
     image = x = layers.Input((8, 8, 1), name="image")
     for name, width, stride in zip(names, (16, 32, 32), (1, 2, 1), strict=True):
@@ -27,7 +28,7 @@ def network(layers: Any, model: Any, names: tuple[str, ...], output: str) -> Any
         x = layers.BatchNormalization(name=name + "_bn")(x)
         x = layers.ReLU(name=name + "_relu")(x)
     x = layers.GlobalAveragePooling2D(name=output + "_pool")(x)
-    return model(image, layers.Dense(10, activation="softmax", name=output)(x))
+    return model(image, layers.Dense(classes, activation="softmax", name=output)(x))
 
 
 def legacy() -> None:
@@ -46,7 +47,9 @@ def today() -> None:
     import keras
 
     keras.utils.set_random_seed(1)
-    network(keras.layers, keras.Model, ("stem", "body", "neck"), "digit").save(FOLDER / "mine.keras")
+    names = ("stem", "body", "neck")
+    network(keras.layers, keras.Model, names, "digit").save(FOLDER / "mine.keras")
+    network(keras.layers, keras.Model, names, "parity", classes=2).save(FOLDER / "new_head.keras")
 
 
 def torch() -> None:

@@ -3,12 +3,15 @@
 What coverage counts, and what is no transfer at all.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from keras_files import layer, source
 from network_files import Config, conv, dense, residual, wired, write
+from torch_files import held, zip_file
 
 import weightbridge as wb
 from weightbridge.plan import Plan, Step
@@ -128,3 +131,51 @@ def test_a_transfer_that_uses_nothing_is_vacuous(tmp_path: Path, fail_on: str) -
     only = [found for found in report.findings if found.code != "WB105"]
     assert [found.code for found in only] == ["WB207"]
     assert report.exit_code in ((3,) if fail_on == "never" else (1, 3))  # a JSON has no weights: WB105
+
+
+def state(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> Path:
+    arrays = {name: np.ones(shape, "f4") for name, shape in shapes.items()}
+    return zip_file(folder / "source.pth", *held(arrays))
+
+
+def linear(name: str, inputs: int, outputs: int) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def mlp(*widths: int) -> Config:
+    return wired(source("x", [4]), *(dense(f"dense_{n}", width) for n, width in enumerate(widths)))
+
+
+SIZES = {
+    "one layer": (linear("fc", 4, 8), mlp(12)),
+    "a few layers": (linear("a", 4, 8) | linear("b", 8, 3), mlp(12, 3)),
+    "many layers": (
+        {k: v for n in range(6) for k, v in linear(f"body.{n}", 8 if n else 4, 8).items()},
+        mlp(*[12] * 6),
+    ),
+    "one more": (
+        {k: v for n in range(6) for k, v in linear(f"body.{n}", 8 if n else 4, 8).items()},
+        mlp(*[12] * 7),
+    ),
+}
+
+
+@pytest.mark.parametrize(("shapes", "after"), SIZES.values(), ids=SIZES)
+def test_a_checkpoint_of_another_width_is_no_other_architecture(
+    tmp_path: Path, shapes: Mapping[str, tuple[int, ...]], after: Config
+) -> None:
+    report = wb.check(state(tmp_path, shapes), write(tmp_path, "target", after))
+    assert "WB309" not in codes(report)
+    assert not codes(report).isdisjoint({"WB201", "WB202"})
+
+
+def test_a_checkpoint_of_other_layers_is_another_architecture(tmp_path: Path) -> None:
+    shapes = {f"c{n}.weight": (8, 8, 3, 3) for n in range(6)} | linear("out", 8, 3)
+    report = wb.check(state(tmp_path, shapes), write(tmp_path, "target", mlp(12, 12, 12, 12)))
+    assert codes(report) <= {"WB207", "WB309"}, "one fact, one finding"
+
+
+def test_a_head_of_other_classes_is_said_once(tmp_path: Path) -> None:
+    report = checked(tmp_path, *OTHERS["two-of-convolutions"], adapt="weights")
+    said = {found.code for found in report.findings if (found.target or "").startswith("head")}
+    assert said == {"WB303"}

@@ -118,3 +118,26 @@ def test_an_unknown_backend_is_a_usage_error(backend: str, tmp_path: Path) -> No
     assert done.returncode == 2
     assert f"KERAS_BACKEND is '{backend}'" in done.stderr
     assert "tensorflow, torch, jax" in done.stderr
+
+
+def test_training_starts_from_a_transfer_alone(tmp_path: Path) -> None:
+    import keras
+
+    from weightbridge.errors import VerdictError
+    from weightbridge.keras import RequireTransfer
+
+    filled(convolutional(), 1).save(tmp_path / "source.keras")
+    target = filled(convolutional(), 2)
+    target.save(tmp_path / "target.keras")
+    report = wb.transfer(tmp_path / "source.keras", tmp_path / "target.keras", tmp_path / "out.keras")
+    loaded = keras.models.load_model(tmp_path / "out.keras")
+    in_place = wb.transfer(tmp_path / "source.keras", target)
+    x, y = np.random.default_rng(3).random((4, 8, 8, 2), "f4"), np.eye(3, dtype="f4")[[0, 1, 2, 0]]
+    for model, told in ((loaded, report), (target, in_place)):
+        model.compile("sgd", "categorical_crossentropy")
+        model.fit(x, y, verbose=0, callbacks=[RequireTransfer(told)])
+        before = [np.array(weight) for weight in model.get_weights()]
+        with pytest.raises(VerdictError, match="Training was not started") as raised:
+            model.fit(x, y, verbose=0, callbacks=[RequireTransfer(told)])
+        assert "first/kernel" in str(raised.value)
+        assert all(map(np.array_equal, before, model.get_weights()))

@@ -17,7 +17,7 @@ KERAS_2 = FIXTURES / "keras2"
 CONVERTED = (
     *("attention.h5", "bidirectional.h5", "cells.h5", "depthwise.h5", "functional.keras", "hard_sigmoid.h5"),
     *("nested.h5", "nested_frozen.h5", "nested_twice.h5", "norm.keras", "plain.h5", "plain.keras"),
-    *("recurrent.h5", "shared.h5"),
+    *("recurrent.h5", "shared.h5", "tensorflow_ops.h5"),
 )
 
 

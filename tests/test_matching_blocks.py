@@ -289,3 +289,41 @@ def test_norms_under_counters_follow_the_layers_that_feed_them(order: tuple[int,
         **{f"batch_normalization_{i}": f"bn{n + 1}" for i, n in enumerate(order)},
     }
     assert max(m.confidence for m in found.matches) <= SURE
+
+
+LISTED = {
+    f"layers.{{i}}.moe.experts.{n}.{part}.weight": (WIDTH, INNER) if part == "w2" else (INNER, WIDTH)
+    for n in range(EXPERTS)
+    for part in ("w1", "w2", "w3")
+} | {"layers.{i}.moe.gate.weight": (EXPERTS, WIDTH), "layers.{i}.input_layernorm.weight": (WIDTH,)}
+
+
+STACKED = {
+    "layers.{i}.moe.experts.gate": (EXPERTS, INNER, WIDTH),
+    "layers.{i}.moe.experts.up": (EXPERTS, INNER, WIDTH),
+    "layers.{i}.moe.experts.down": (EXPERTS, WIDTH, INNER),
+    "layers.{i}.moe.router.weight": (EXPERTS, WIDTH),
+    "layers.{i}.input_layernorm.weight": (WIDTH,),
+}
+
+
+@pytest.mark.parametrize("parts", [("w1", "w3"), ("w3", "w1")])
+def test_a_map_joins_a_list_of_experts_with_a_stack(parts: tuple[str, str]) -> None:
+    gate, up = parts
+    told = (
+        (f"layers.*.moe.experts.*.{gate}.weight", "layers.*.moe.experts.gate"),
+        (f"layers.*.moe.experts.{{0..{EXPERTS - 1}}}.{up}.weight", "layers.*.moe.experts.up"),
+    )
+    result = match(graph(repeated(LISTED)), graph(repeated(STACKED)), Options(map=told))
+    found = {m.target: m for m in result.matches}
+    for name, part in (("gate", gate), ("up", up)):
+        stack = found[f"layers.1.moe.experts.{name}"]
+        assert stack.sources == tuple(f"layers.1.moe.experts.{n}.{part}.weight" for n in range(EXPERTS))
+        assert (stack.transform, stack.confidence, stack.evidence) == ("stack", 1.0, ("map",))
+    assert "WB209" not in {f.code for f in result.findings}
+
+
+def test_a_map_of_tensors_that_are_no_stack_is_a_collision() -> None:
+    told = (("layers.1.moe.experts.{0,1}.w1.weight", "layers.1.moe.experts.gate"),)
+    result = match(graph(repeated(LISTED)), graph(repeated(STACKED)), Options(map=told))
+    assert "WB209" in {f.code for f in result.findings}

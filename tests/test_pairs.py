@@ -1,6 +1,7 @@
 """--config: all pairs of a policy in one run, in every format, whatever becomes of one of them."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -91,13 +92,13 @@ def test_the_text_has_a_line_a_pair_and_a_block_for_what_is_to_be_looked_at(
 
 def test_every_format_has_all_pairs(call: Call, tmp_path: Path) -> None:
     config(tmp_path, HEAD, OPEN, OPEN.replace("open", "twin"), GOOD)
-    formats = ("json", "json:lean", "markdown", "comment", "junit", "github", "sarif", "gitlab")
+    formats = ("json", "json:lean", "markdown", "comment", "junit", "github", "sarif", "gitlab", "html")
     reports = [
         part for format in formats for part in ("--report", f"{format}={format.replace(':', '.')}.out")
     ]
     assert call("check", "--config", "weightbridge.toml", *reports)[0] == 1
     texts = {format: (tmp_path / f"{format.replace(':', '.')}.out").read_text() for format in formats}
-    for format in ("json", "json:lean", "markdown", "comment", "junit", "github"):
+    for format in ("json", "json:lean", "markdown", "comment", "junit", "github", "html"):
         assert all(name in texts[format] for name in ("open", "twin", "good")), format
     assert texts["comment"].startswith("<!-- weightbridge:weightbridge.toml -->\n")
     suites = ET.fromstring(texts["junit"])
@@ -106,6 +107,10 @@ def test_every_format_has_all_pairs(call: Call, tmp_path: Path) -> None:
     prints = [result["partialFingerprints"]["weightbridge/v1"] for result in run["results"]]
     assert len(prints) == len(set(prints)) == 2
     assert all(run["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] == r["ruleId"] for r in run["results"])
+    ids = re.findall(r' id="([^"]+)"', texts["html"])
+    assert len(ids) == len(set(ids))
+    assert {link.removeprefix("#") for link in re.findall(r'href="([^"]+)"', texts["html"])} <= set(ids)
+    assert texts["html"].count("<script>") == texts["html"].count("<main>") == 1
     entries = json.loads(texts["gitlab"])
     assert len({entry["fingerprint"] for entry in entries}) == len(entries) == 2
     for format in formats:
@@ -136,6 +141,7 @@ def test_paths_are_seen_from_the_policy(call: Call, tmp_path: Path, monkeypatch:
         (("check", "--config", "weightbridge.toml", "--fresh", "third/*"), "--fresh is about one pair"),
         (("check", "--config", "weightbridge.toml", "--report", "json=a.keras"), "written over a model"),
         (("check", "--config", "nope.toml"), "No such file"),
+        (("check", "--config", "weightbridge.toml", "--report", "svg=x.svg"), "--report svg shows one pair"),
         (("plan", "--locked"), "--locked goes with --config"),
         (("plan", "--config", "weightbridge.toml", "--locked"), "no pair names a plan"),
         (("plan", "a.keras", "same.keras"), "Missing argument 'PLAN.json'"),

@@ -35,12 +35,14 @@ LIBRARY_NAMES = {
     "target_arg": "target_arguments",
     "no_verify": "verify",
 }
-# wb.features and wb.stitch return a model, which no policy judges; a picture is the command's own.
+# wb.features and wb.stitch return a model, which no policy judges; a picture, and a run over all pairs of a
+# policy, are the command's own.
 APART = {
     "inspect": {"view", "output"},
-    "plan": {"output"},
-    "features": {"rules", "policy", "fail_on"},
-    "stitch": {"rules", "policy", "fail_on"},
+    "check": {"config"},
+    "plan": {"output", "config", "locked"},
+    "features": {"rules", "policy", "fail_on", "baseline"},
+    "stitch": {"rules", "policy", "fail_on", "baseline"},
 }
 
 

@@ -16,7 +16,9 @@ from weightbridge.report.values import EXIT_CODES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+BENCHMARKS = (ROOT / "benchmarks" / "README.md").read_text()
 SESSIONS = re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PYTHON = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHELL = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 # Measured noise: the last digits differ between processors and versions of TensorFlow. Nothing else may.
 MEASURED = re.compile(r"\d+(\.\d+)?e-\d+|\b\d+\.\d+\b")
@@ -47,9 +49,43 @@ def lines(output: str) -> list[str]:
 def test_the_example_prints_what_stands_there(tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     shown = [pair for session in SESSIONS for pair in commands_of(session)]
-    assert len(shown) >= 2
+    assert len(shown) >= 5
     for command, output in shown:
         assert lines(run(command, tmp_path)) == lines(output), command
+
+
+@pytest.mark.framework
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    """Each block as it stands; and the first one leaves the model as it was, and is silent about it."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    loading, *others = PYTHON
+    held = "import numpy as np\nheld = [np.array(w) for w in model.get_weights()]\n"
+    counted = (
+        "print(sum(np.array_equal(*pair) for pair in zip(held, model.get_weights(), strict=True)), len(held))"
+    )
+    built, load = loading.rsplit("\n", 2)[0] + "\n", loading.rsplit("\n", 2)[1] + "\n"
+    (tmp_path / "first.py").write_text(f"{built}{held}{load}{counted}")
+    assert run(f"{sys.executable} -W error first.py", tmp_path) == "17 17"
+    (tmp_path / "others.py").write_text("\n".join(others))
+    run(f"{sys.executable} others.py", tmp_path)
+
+
+@pytest.mark.framework
+@pytest.mark.slow
+def test_the_tables_beside_other_loaders_are_what_the_benchmark_prints() -> None:
+    printed = run(f"{sys.executable} benchmarks/against_keras.py", ROOT)
+    rows = [line for line in printed.splitlines() if line.startswith("| ")]
+    assert len(rows) >= 8
+    assert [row for row in rows[1:] if row not in README] == []
+    assert [row for row in rows if row not in BENCHMARKS] == []
+
+
+def test_what_is_said_of_other_loaders_stands_in_the_benchmarks() -> None:
+    section = README.split("## Beside other loaders")[1].split("\n## ")[0]
+    claims = set(re.findall(r"\d+ of \d+ right|raises \w+", section))
+    assert len(claims) >= 8
+    assert sorted(claim for claim in claims if claim not in BENCHMARKS) == []
 
 
 def test_only_measured_numbers_may_differ() -> None:

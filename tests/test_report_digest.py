@@ -357,3 +357,25 @@ def test_a_report_without_what_later_versions_added_is_rendered() -> None:
     data = {key: value for key, value in sample().to_json().items() if key not in ("graphs", "wrote")}
     assert render(data)
     assert json_text(replace(sample(), graphs={}).to_json())
+
+
+@pytest.mark.parametrize(
+    ("passed", "said"),
+    [
+        (True, "run on 2 inputs: no NaN or Inf, no signal vanishes or explodes (3 layers looked at)"),
+        (False, "run on 2 inputs: NaN, Inf, or a signal that vanishes or explodes in 1 output and 2 layers"),
+    ],
+    ids=["healthy", "ill"],
+)
+def test_a_model_that_equals_no_other_is_said_to_have_been_run(passed: bool, said: str) -> None:
+    outputs = [{"name": "out", "probe": probe, "passed": passed, "finite": True} for probe in ("a", "b")]
+    layers = [{"target": str(n), "passed": passed or n == 0, "finite": True} for n in range(3)]
+    verification = {
+        "mode": "health",
+        "outputs": outputs,
+        "layers": layers,
+        "evidence": {"probes": ["a", "b"]},
+    }
+    text = render({**sample().to_json(), "verification": verification})
+    assert said in " ".join(text.split())
+    assert "nothing" not in text.split("proven")[1].split("\n\n")[0]

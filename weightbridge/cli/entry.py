@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
 
     Exits 0 passed, 1 findings, 2 usage, 3 nothing proven, 4 unreadable, 5 not written, 70 a bug.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's greetings are no part of a report
     gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])
     code = _run(argv)
     # The interpreter would search all of it for garbage once more before it ends: a tenth of a check.

@@ -16,6 +16,7 @@ from weightbridge.cli.running import run
 from weightbridge.cli.writing import make_folder
 from weightbridge.report.pairs import PairsReport
 from weightbridge.report.policy import Policy, load_policy
+from weightbridge.report.render.pairs import TOGETHER
 
 Action = Callable[[Policy, Options, Callable[[str], None]], PairsReport]
 OF_A_PAIR = {"plan": "--plan", "pairs": "--map", "fresh": "--fresh", "unused": "--unused"}
@@ -49,6 +50,9 @@ def run_pairs(
 def _reports(policy: Policy, given: Sequence[str]) -> tuple[str, ...]:
     """Text where nothing is asked for, and each format of the policy that is not asked for otherwise."""
     asked = {request.format for request in requests(given)}
+    alone = sorted({*asked, *policy.reports} - TOGETHER.keys())
+    if alone:
+        raise click.UsageError(f"--report {alone[0]} shows one pair of models, and --config checks several")
     own = {format: path for format, path in policy.reports.items() if format not in asked}
     for path in own.values():
         make_folder(path.parent)

@@ -72,7 +72,7 @@ def _result(
     except WeightbridgeError as error:
         if not (is_shown and error.code):
             complain(str(error))
-        report = failed(command, error, models[1:])
+        report = failed(command, error, [path for path in models[1:] if path != models[0]])
         return replace(report, wrote={}) if command in WRITING else report
 
 

@@ -74,12 +74,16 @@ def _against_references(
 
 
 def references(model: Any, source: LayerGraph, *, is_whole: bool) -> Iterator[Reference]:
-    """What can compute what the model did when it was saved, the nearest to that first."""
+    """What can compute what the model did when it was saved, the nearest to that first.
+
+    tf_keras does not turn the kernels over that Theano saved.
+    """
     version = version_of(source.producer.rpartition(" ")[2])
     if version >= (3,):
         yield "keras", lambda dtype: formats.runner(model, dtype)
         return
-    if version >= (2,) and source.format in RUN_BY_TF_KERAS and is_whole:
+    is_flipped = any(layer.attributes.get("kernel_flipped") for layer in source.layers)
+    if version >= (2,) and source.format in RUN_BY_TF_KERAS and is_whole and not is_flipped:
         yield "tf_keras", lambda dtype: _older(Path(model), dtype)
     yield OWN, lambda dtype: evaluator(source, dtype)
 

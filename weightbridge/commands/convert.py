@@ -23,6 +23,8 @@ from weightbridge.transfer.stage import check_output, publish, staged
 from weightbridge.transfer.write import write
 
 SUFFIXES = (".keras", ".onnx")
+# weights that an architecture elsewhere can name
+ASSEMBLED = frozenset({"keras-h5", "keras-h5-weights", "keras-weights-h5"})
 BY_CODE = "Give the model as py:package.module:callable"
 
 
@@ -63,7 +65,8 @@ def refuse(graph: LayerGraph) -> None:
             raise UnsafeContent(found.message, where=where, fix=BY_CODE)
         if found.code == "WB104":
             raise Unsupported(found.message, where=where, fix=BY_CODE)
-    if graph.framework != "keras":
+    is_apart = graph.architecture is None and graph.format not in ASSEMBLED
+    if graph.framework != "keras" or is_apart:
         message = f"a {graph.format} file cannot be converted yet: only Keras models can"
         raise Unsupported(message, where=where, fix="weightbridge transfer moves its weights")
     if graph.architecture is None:

@@ -8,6 +8,8 @@ from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import Candidate, controls
 from weightbridge.commands.claims import claims_equality, evidence_of, hints_of, unproven
+from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.until import End, Until, end_of
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.running import Runner
@@ -16,6 +18,7 @@ from weightbridge.plan import Plan
 from weightbridge.report.verification import Verification
 from weightbridge.transfer.write import Written
 from weightbridge.verify import Setup, equality, health, seed_of
+from weightbridge.verify.up_to import up_to
 
 Proof = tuple[Verification, tuple[Finding, ...]]
 
@@ -77,30 +80,42 @@ def _alone(runner: Runner, setup: Setup, compared: Verification) -> Proof:
     return verification, (*said, finding("WB503", message, fix=fix))
 
 
-def prove_pair(source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options) -> Proof:
+def prove_pair(
+    prepared: Prepared, a: Any, b: Any, plan: Plan, options: Options, until: Until | None = None
+) -> Proof:
     """`verify A B`: both as they are, every matched layer that one step joins compared too.
 
-    What cannot be run proves nothing: WB504.
+    What cannot be run proves nothing: WB504. until: a layer whose output decides instead of the models'.
     """
+    pairs = _matched_layers(prepared.source, prepared.target, plan)
+    end = None if until is None else end_of(until, prepared.source, prepared.target, pairs)
+    setup = replace(
+        _setup(prepared.source, prepared.target, options),
+        layers=tuple(pair for pair in pairs if end is None or pair[0] in end.before),
+    )
     try:
-        return _compared(source, target, a, b, plan, options)
+        return _compared(a, b, setup, options, end)
     except (RunError, Unsupported, UnsafeContent) as error:
         return _not_run(error)
 
 
-def _compared(source: LayerGraph, target: LayerGraph, a: Any, b: Any, plan: Plan, options: Options) -> Proof:
+def _compared(a: Any, b: Any, setup: Setup, options: Options, end: End | None) -> Proof:
     for model in (a, b):
         formats.refuse_to_run(model)
     options.progress("loading the models", 0, 0)
-    reference = formats.runner(a, arguments=options.source_arguments)
-    candidate = formats.runner(b, arguments=options.target_arguments)
-    setup = replace(
-        _setup(source, target, options),
-        precise=lambda: formats.runner(a, "float64", options.source_arguments),
-        precise_candidate=lambda: formats.runner(b, "float64", options.target_arguments),
-        layers=_matched_layers(source, target, plan),
+
+    def reference(dtype: str = "float32") -> Runner:
+        runner = formats.runner(a, dtype, options.source_arguments)
+        return runner if end is None else up_to(runner, end.source)
+
+    def candidate(dtype: str = "float32") -> Runner:
+        runner = formats.runner(b, dtype, options.target_arguments)
+        return runner if end is None else up_to(runner, end.target)
+
+    precise = replace(
+        setup, precise=lambda: reference("float64"), precise_candidate=lambda: candidate("float64")
     )
-    return equality(reference, candidate, setup)
+    return equality(reference(), candidate(), precise)
 
 
 def _matched_layers(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[tuple[str, str], ...]:

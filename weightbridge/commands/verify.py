@@ -8,6 +8,7 @@ from weightbridge.commands.prepare import prepare
 from weightbridge.commands.prove import prove_pair
 from weightbridge.commands.reading import said_when_run
 from weightbridge.commands.reporting import judged
+from weightbridge.commands.until import Until
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 from weightbridge.planning.hashes import with_content
@@ -15,12 +16,12 @@ from weightbridge.report.values import Report
 from weightbridge.transfer.execute import Ledger, non_finite, values
 
 
-def verify(a: Any, b: Any, options: Options) -> Report:
-    """The outputs decide; matching only says what to compare."""
+def verify(a: Any, b: Any, options: Options, until: Until | None = None) -> Report:
+    """The outputs decide; matching only says what to compare. until: the layer at which both end."""
     prepared = prepare(a, b, replace(options, plan=None))
     source, target = prepared.source, prepared.target
     plan = with_content(prepared.plan, source, target)
-    verification, said = prove_pair(source, target, a, b, plan, options)
+    verification, said = prove_pair(prepared, a, b, plan, options, until)
     evidence = {**verification.evidence, "tensors": identical_tensors(source, target, plan)}
     verification = replace(verification, evidence=evidence)
     broken = (*non_finite(source, "source"), *non_finite(target, "target"))

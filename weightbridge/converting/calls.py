@@ -1,29 +1,33 @@
 """What a layer is called with, as Keras 3 writes it."""
 
-from typing import Any
-
 from weightbridge.converting.keras_classes import MERGES
+from weightbridge.converting.operations import Tensors
 from weightbridge.converting.order import as_called
-from weightbridge.converting.values import Config, Said
+from weightbridge.converting.values import Config
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.calls import Calls
 from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.model.graph import LayerGraph
 
 
-def inbound(layer: ConfigLayer, calls: Calls, graph: LayerGraph, scope: str, said: Said) -> list[Config]:
-    """The calls of a layer in a functional model."""
-    if layer.class_name == "InputLayer":
-        return []
+def tensors(calls: Calls, graph: LayerGraph, scope: str) -> Tensors:
+    """How Keras 3 refers to the output of a call."""
 
     def tensor(reference: Reference) -> Config:
         number = calls.number(reference)
         return _keras_tensor(reference, number, _shape(graph, scope, reference, number))
 
+    return tensor
+
+
+def inbound(layer: ConfigLayer, tensor: Tensors) -> list[Config]:
+    """The calls of a layer in a functional model."""
+    if layer.class_name == "InputLayer":
+        return []
     return [_called(layer, call, tensor) for call in layer.calls]
 
 
-def _called(layer: ConfigLayer, call: Call, tensor: Any) -> Config:
+def _called(layer: ConfigLayer, call: Call, tensor: Tensors) -> Config:
     fed = as_called(call)
     first = [tensor(reference) for reference in fed if not reference.keyword]
     is_list = len(first) != 1 or layer.class_name in MERGES

@@ -4,6 +4,7 @@ from typing import Any
 
 from weightbridge.converting.keras_classes import CHANNELS, SETTINGS
 from weightbridge.converting.parts import activation_name, dtype_name, part, table_of
+from weightbridge.converting.rewrite import rewritten
 from weightbridge.converting.values import Config, Said, note
 from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.keras.architecture.config import OPERATION_MODULES, ConfigLayer
@@ -87,10 +88,10 @@ def _one_axis(layer: ConfigLayer, axes: list[Any], said: Said) -> Any:
 
 
 def _activation(layer: ConfigLayer, value: Any, said: Said) -> Any:
-    if isinstance(value, dict) and value.get("class_name") in SETTINGS:
+    if isinstance(value, dict) and value.get("class_name") in CLASSES:
         inner = value.get("config")
         named = {"name": str(value["class_name"]).lower(), **(inner if isinstance(inner, dict) else {})}
-        return layer_entry(ConfigLayer(named["name"], value["class_name"], named), said)
+        return layer_entry(rewritten(ConfigLayer(named["name"], value["class_name"], named), said), said)
     name = activation_name(value)
     if name is None:
         note(said.refused, f"the activation {_label(value)} is none of Keras's own", layer.name)

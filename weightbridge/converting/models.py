@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from weightbridge.converting.calls import inbound
+from weightbridge.converting.calls import inbound, tensors
 from weightbridge.converting.layers import layer_entry, object_entry
+from weightbridge.converting.operations import FUNCTIONS, operation
 from weightbridge.converting.order import keras_order
 from weightbridge.converting.values import Config, Said, note
 from weightbridge.formats.keras.architecture.arguments import Reference
@@ -44,14 +45,16 @@ def _sequential(model: ConfigLayer, graph: LayerGraph, said: Said, scope: str) -
 
 def _functional(model: ConfigLayer, graph: LayerGraph, said: Said, scope: str) -> Config:
     calls, layers = calls_of(model), keras_order(model)
-    kept = {layer.name for layer in layers}
+    kept, tensor = {layer.name for layer in layers}, tensors(calls, graph, scope)
     for layer in model.layers:
         if layer.name not in kept:
             note(said.left, UNREACHED, f"{scope}{layer.name}")
     entries = []
     for layer in layers:
-        entry = _entry(layer, graph, said, scope)
-        nodes = inbound(layer, calls, graph, scope, said)
+        if layer.class_name in FUNCTIONS:
+            entry, nodes = operation(layer, tensor, said)
+        else:
+            entry, nodes = _entry(layer, graph, said, scope), inbound(layer, tensor)
         entries.append({**entry, "name": layer.name, "inbound_nodes": nodes})
     config = {
         "name": model.name,

@@ -18,7 +18,7 @@ def keras_order(model: ConfigLayer) -> tuple[ConfigLayer, ...]:
     """The layers of a functional model as Keras lists them; those that feed no output are not among them."""
     calls = calls_of(model)
     parents = _parents(model, calls)
-    ends = [(r.layer, calls.number(r, output=True)) for r in model.outputs]
+    ends = [(r.layer, calls.number(r, output=True)) for r in _flattened(model)]
     visited, finished = _walked(parents, ends)
     depths = _depths(parents, finished)
     for reference in model.inputs:
@@ -27,6 +27,15 @@ def keras_order(model: ConfigLayer) -> tuple[ConfigLayer, ...]:
     by_name = {layer.name: layer for layer in model.layers}
     names = sorted(depths, key=lambda name: (-depths[name], visited[name]))
     return tuple(by_name[name] for name in names)
+
+
+def _flattened(model: ConfigLayer) -> tuple[Reference, ...]:
+    """The outputs in the order in which Keras flattens them: named ones by their names."""
+    told = model.config.get("output_layers")
+    if not isinstance(told, dict) or len(told) != len(model.outputs):
+        return model.outputs
+    named = dict(zip(told, model.outputs, strict=True))
+    return tuple(named[name] for name in sorted(named))
 
 
 def as_called(call: Call) -> tuple[Reference, ...]:

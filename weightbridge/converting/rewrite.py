@@ -14,6 +14,9 @@ from weightbridge.rules.dialects import Dialect, lowerings
 OLDER = Origin((2,))
 SCALED = "hard_sigmoid had the slope 0.2: what it reads is multiplied by 1.2"
 
+STATE = "hard_sigmoid of Keras 2 on the state of a cell has no counterpart in Keras 3"
+OF_STATE = frozenset({"LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
+
 
 def rewritten(model: ConfigLayer, said: Said) -> ConfigLayer:
     """The model with every layer in a class that Keras 3 has, as far as a rule says which."""
@@ -25,6 +28,8 @@ def _rewritten(layer: ConfigLayer, rules: Iterable[Dialect], said: Said) -> Conf
         if applies(rule, layer, OLDER):
             note(said.rewritten, rule.cause, layer.name)
             layer = changed(rule, layer)
+    if layer.class_name in OF_STATE and is_older(layer.config.get("activation")):
+        note(said.refused, STATE, layer.name)
     if is_older(layer.config.get("activation")) or is_older(layer.config.get("recurrent_activation")):
         note(said.rewritten, SCALED, layer.name)
     inner = tuple(part for one in layer.layers for part in _with_scaling(_rewritten(one, rules, said), layer))
@@ -39,7 +44,7 @@ def _with_scaling(layer: ConfigLayer, model: ConfigLayer) -> tuple[ConfigLayer, 
     name = f"{layer.name}_scale"
     while name in names:
         name += "_"
-    config = MappingProxyType({"name": name, "scale": FACTOR})
+    config = MappingProxyType({"name": name, "scale": FACTOR, "offset": 0.0})
     scaling = ConfigLayer(name, "Rescaling", config, calls=layer.calls)
     calls = tuple(_fed_by(name, number, call) for number, call in enumerate(layer.calls))
     return scaling, replace(layer, calls=calls)

@@ -84,7 +84,7 @@ CODES: dict[str, Code] = {
             "note",
             "names differ by a prefix, a suffix, a counter or a scheme; says which",
         ),
-        Code("WB207", "no-match", "error", "nothing, or less than the coverage gate, is transferred"),
+        Code("WB207", "no-match", "error", "nothing is transferred, or less than --min-coverage asks for"),
         Code(
             "WB208",
             "role-mismatch",
@@ -98,7 +98,12 @@ CODES: dict[str, Code] = {
             "warning",
             "the file's own order is not the layer's order; matched by name or role instead",
         ),
-        Code("WB211", "tied-weights", "warning", "tied on one side only"),
+        Code(
+            "WB211",
+            "tied-weights",
+            "warning",
+            "one tensor in two places on one side, two tensors on the other",
+        ),
         Code("WB212", "map-in-part", "warning", "a map's glob meets names that it joins with nothing"),
         Code(
             "WB301",
@@ -106,9 +111,14 @@ CODES: dict[str, Code] = {
             "error",
             "a different function: no weights make them equal (`reset_after`, ...)",
         ),
-        Code("WB302", "lossy-adapter", "warning", "an adapter that loses information; says how much"),
+        Code(
+            "WB302",
+            "lossy-adapter",
+            "warning",
+            "a value that is computed with a loss (an adapter); says how much is kept",
+        ),
         Code("WB303", "head-replaced", "note", "class counts differ: the head is mapped by class, or fresh"),
-        Code("WB304", "stem-adapted", "note", "input channels differ: which formula was used"),
+        Code("WB304", "stem-adapted", "note", "input channels differ: how the first kernel was adapted"),
         Code(
             "WB305",
             "folded-batchnorm",
@@ -124,12 +134,17 @@ CODES: dict[str, Code] = {
             "error",
             "the two are different architectures: what corresponds, and the options that adapt nevertheless",
         ),
-        Code("WB401", "output-differs", "error", "outputs differ beyond the noise floor"),
+        Code(
+            "WB401",
+            "output-differs",
+            "error",
+            "outputs differ by more than rounding explains (the noise floor)",
+        ),
         Code(
             "WB402",
             "layer-differs",
             "error",
-            "this layer, fed the reference's inputs, differs; with the explanation that was confirmed",
+            "this layer, run on the source's own inputs, differs; with the explanation that was confirmed",
         ),
         Code(
             "WB403",
@@ -145,7 +160,10 @@ CODES: dict[str, Code] = {
         ),
         Code("WB405", "non-finite-output", "error", "NaN or Inf in outputs"),
         Code(
-            "WB406", "ill-conditioned", "warning", "the noise floor is too high for the check to have power"
+            "WB406",
+            "ill-conditioned",
+            "warning",
+            "rounding moves the outputs so far that a fault would not be noticed",
         ),
         Code(
             "WB407",
@@ -164,7 +182,7 @@ CODES: dict[str, Code] = {
         ),
         Code("WB502", "vacuous", "error", "the check also passes for a model that must fail it"),
         Code("WB503", "low-power", "warning", "only large faults would be noticed here; says how large"),
-        Code("WB504", "nothing-compared", "error", "zero comparisons"),
+        Code("WB504", "nothing-compared", "error", "no output and no layer was compared"),
         Code("WB590", "stale-baseline", "warning", "a baseline entry that no longer applies"),
         Code(
             "WB901",
@@ -179,7 +197,7 @@ CODES: dict[str, Code] = {
             "points outside itself: HDF5 external link, ONNX external data beyond its folder",
         ),
         Code("WB903", "resource-bomb", "error", "declares or expands to far more than the file holds"),
-        Code("WB904", "corrupt", "error", "truncated, overlapping or malformed"),
+        Code("WB904", "corrupt", "error", "truncated, or parts that contradict each other"),
         Code("WB905", "missing-file", "error", "there is no such file, or it may not be read"),
         Code(
             "WB906",

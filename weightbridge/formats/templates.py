@@ -93,7 +93,19 @@ def _from_json(target: Path, copy: Path) -> LayerGraph:
     """An architecture's weights are about to come: until then they are as Keras initialises them."""
     live = framework_module("weightbridge.formats.keras.framework.live")
     model = framework_module("weightbridge.formats.keras.framework.build").built(target)
-    return _of_model(live, model, copy)
+    return _with_values(_read(target), _of_model(live, model, copy))
+
+
+def _with_values(told: LayerGraph, built: LayerGraph) -> LayerGraph:
+    """The graph that the architecture tells, which a plan is about, with the values of the built model."""
+    values = built.tensor_by_name
+    if {tensor.name for tensor in told.tensors} != values.keys():
+        return built
+    layers = (
+        replace(layer, tensors=tuple(replace(t, load=values[t.name].load) for t in layer.tensors))
+        for layer in told.layers
+    )
+    return replace(told, layers=tuple(layers))
 
 
 def _from_file(target: Path, format: str, copy: Path, output: Path) -> LayerGraph:

@@ -128,15 +128,18 @@ def _ways(question: Question, chosen: Choice, is_stored: bool) -> str:
 def _maps(chosen: Iterable[tuple[Sequence[str], str]]) -> str:
     """Sources and target of some steps as options; "" where they would be too long, or cannot say it."""
     groups: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    stacks: list[tuple[Sequence[str], str]] = []
     for names, target in chosen:
-        if len(names) != 1:
-            return ""
+        if len(names) > 1:
+            stacks.append((names, target))
+            continue
         groups.setdefault((_NUMBER.sub("#", names[0]), _NUMBER.sub("#", target)), []).append(
             (names[0], target)
         )
-    if not all(map(_is_plain, groups.values())):
+    if not all(map(_is_plain, groups.values())) or not all(_is_plain_stack(*stack) for stack in stacks):
         return ""
-    text = " ".join(f"--map '{_map_of(group)}'" for group in groups.values())
+    maps = [*map(_map_of, groups.values()), *(f"{_together(names)}={target}" for names, target in stacks)]
+    text = " ".join(f"--map '{text}'" for text in maps)
     return text if len(text) <= LONGEST else ""
 
 
@@ -146,6 +149,10 @@ def _is_plain(pairs: Pairs) -> bool:
     return len(set(sources)) == len(sources) and not any(
         _SIGNS.search(name) for pair in pairs for name in pair
     )
+
+
+def _is_plain_stack(names: Sequence[str], target: str) -> bool:
+    return _is_plain([(name, target) for name in names])
 
 
 def _map_of(pairs: Pairs) -> str:

@@ -6,6 +6,7 @@ from itertools import chain
 
 from weightbridge.boundary.globs import mapped, met, near
 from weightbridge.boundary.options import Options
+from weightbridge.boundary.shell import option
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, listed
 from weightbridge.matching import LISTED, names_of
@@ -131,7 +132,7 @@ def _refuse_used(source: LayerGraph, plan: Plan, globs: Iterable[str]) -> None:
         taken = [name for name in used if name in names]
         if taken and left_over.isdisjoint(names):
             message = f"--unused {glob}: {taken[0]} is not left over, {used[taken[0]]} takes it"
-            raise UsageError(message, fix=f"leave it out, or add --fresh '{used[taken[0]]}'")
+            raise UsageError(message, fix=f"leave it out, or add {option('--fresh', used[taken[0]])}")
 
 
 def _stored(source: LayerGraph) -> Collection[str]:

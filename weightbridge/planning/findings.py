@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
-from shlex import quote
 
+from weightbridge.boundary.shell import option
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
@@ -71,7 +71,7 @@ def unexplained(source: LayerGraph, unused: Iterable[Unused], *, is_one: bool = 
 def _misfit(source: Tensor, target: Tensor, adapting: Collection[str]) -> Finding:
     shapes = f"the source's {source.name} has shape {source.shape}, expected {target.shape}"
     ways = ["leave out --adapt none"] if target.name in adapting else []
-    ways += [f"declare it ({_option('--fresh', target.name)})", "build the target with the source's shape"]
+    ways += [f"declare it ({option('--fresh', target.name)})", "build the target with the source's shape"]
     return finding(
         "WB201",
         f"{target.name}: {shapes}; no exact transform joins them",
@@ -84,7 +84,7 @@ def _misfit(source: Tensor, target: Tensor, adapting: Collection[str]) -> Findin
 def _unmatched(known: Names, run: Run) -> Finding:
     reason = "no tensor of the source corresponds; left as the target has initialised it"
     glob = glob_of(known, run)
-    declare = f"declare it with {_option('--fresh', glob)}" if glob else "declare what is meant to be fresh"
+    declare = f"declare it with {option('--fresh', glob)}" if glob else "declare what is meant to be fresh"
     return finding(
         "WB202",
         f"{_named(run)}: {reason}",
@@ -101,7 +101,7 @@ def _unused(known: Names, run: Run) -> Finding:
         f"{_named(run)}: nothing in the target uses {'it' if _size(run) == 1 else 'them'}",
         source=_place(run),
         about=_about(run),
-        fix=f"declare it with {_option('--unused', glob)} if that is right",
+        fix=f"declare it with {option('--unused', glob)} if that is right",
     )
 
 
@@ -128,8 +128,3 @@ def _about(run: Run) -> str:
 
 def _size(run: Run) -> int:
     return sum(map(len, run.values()))
-
-
-def _option(name: str, glob: str) -> str:
-    """As a shell takes it."""
-    return f"{name} {quote(glob)}" if "'" in glob else f"{name} '{glob}'"

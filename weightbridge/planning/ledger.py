@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
+from weightbridge.boundary.shell import option
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Step
@@ -86,5 +87,5 @@ def _said(name: str, users: Sequence[Step], refused: Sequence[Step]) -> Finding:
         "which the target does not tie; left as the target has initialised it",
         source=name,
         target=refused[0].target,
-        fix=f"say where it belongs: --map '{name}={users[0].target}'",
+        fix=f"say where it belongs: {option('--map', f'{name}={users[0].target}')}",
     )

@@ -43,10 +43,10 @@ def make_plan(
         adapting = _adapting(source, target, matching, settled, options)
         findings += misfits(source, target, matching.misfits, settled | proposal.fresh, adapting)
         said = {f.target for f in findings if f.code == "WB201"}
-        findings += unmatched(target, settled | said)
+        findings += unmatched(target, settled | said | _said_of_heads(proposal, options))
         findings += unexplained(source, unused, is_one=proposal.different)
     findings += mixed_roles(source, target, all_steps)
-    questions = questions_of(all_steps)
+    questions = questions_of(() if proposal.refused else all_steps)
     findings = [*without_asked(findings), *ambiguities(findings, questions, all_steps, target)]
     return Plan(all_steps, unused, source.structure, target.structure, questions=questions), tuple(findings)
 
@@ -62,6 +62,11 @@ def _proposal(
     from weightbridge.adapters.propose.choose import propose
 
     return propose(source, target, matching, open_targets, options.adapt)
+
+
+def _said_of_heads(proposal: Proposal, options: Options) -> Names:
+    """What WB303 says is fresh, where the user has asked to adapt whatever differs."""
+    return proposal.fresh if options.adapt == "weights" else frozenset()
 
 
 def _adapting(

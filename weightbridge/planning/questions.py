@@ -44,18 +44,24 @@ def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
 
 
 def _asked(group: Sequence[Step]) -> Iterator[Question]:
-    targets = tuple(dict.fromkeys(layer_of(step.target) for step in group))
+    places = _places(group)
+    targets = tuple(dict.fromkeys(places.values()))
     candidates = _candidates(group)
     is_together = len(targets) <= MOST and len(candidates) <= MOST
     parts = [targets] if is_together else [(target,) for target in targets]
     for part in parts:
-        choices = _choices(part, candidates, _steps_of(group, part))
+        choices = _choices(part, candidates, [s for s in group if places[s.target] in part], places)
         if len(choices) > 1:
             yield Question(f"which source belongs to {' and to '.join(part)}?", choices[0].label, choices)
 
 
-def _steps_of(group: Sequence[Step], layers: Names) -> list[Step]:
-    return [step for step in group if layer_of(step.target) in layers]
+def _places(group: Sequence[Step]) -> Mapping[str, str]:
+    """The layer of each target tensor; the tensor itself where a layer takes from several, as experts do."""
+    sources: dict[str, set[str]] = {}
+    for step in group:
+        sources.setdefault(layer_of(step.target), set()).add(layer_of(step.sources[0]))
+    layers = ((step.target, layer_of(step.target)) for step in group)
+    return {name: layer if len(sources[layer]) == 1 else name for name, layer in layers}
 
 
 def _candidates(group: Sequence[Step]) -> Names:
@@ -65,20 +71,24 @@ def _candidates(group: Sequence[Step]) -> Names:
     return tuple(dict.fromkeys((*chosen, *others)))
 
 
-def _choices(targets: Names, candidates: Names, steps: Sequence[Step]) -> tuple[Choice, ...]:
+def _choices(
+    targets: Names, candidates: Names, steps: Sequence[Step], places: Mapping[str, str]
+) -> tuple[Choice, ...]:
     """Every way of giving each target layer a source layer of its own; what the plan has comes first."""
-    now = {layer_of(step.target): layer_of(step.sources[0]) for step in steps}
+    now = {places[step.target]: layer_of(step.sources[0]) for step in steps}
     ways = dict.fromkeys([tuple(now[target] for target in targets), *permutations(candidates, len(targets))])
-    places = (dict(zip(targets, way, strict=True)) for way in ways)
-    possible = filter(None, (_sources_at(place, steps) for place in places))
+    given = (dict(zip(targets, way, strict=True)) for way in ways)
+    possible = filter(
+        None, (_sources_at({n: way[p] for n, p in places.items() if p in way}, steps) for way in given)
+    )
     return tuple(starmap(Choice, zip(ascii_lowercase, possible, strict=False)))
 
 
-def _sources_at(place: Mapping[str, str], steps: Sequence[Step]) -> dict[str, Names] | None:
-    """The sources of each step where its layer stands in this place; None where there are none."""
+def _sources_at(layers: Mapping[str, str], steps: Sequence[Step]) -> dict[str, Names] | None:
+    """The sources of each step by the layer that it would take from; None where there are none."""
     known = {name for step in steps for name in (*step.sources, *step.runners_up)}
     stacks = {step.sources[0]: step.sources for step in steps}
-    sources = {step.target: _moved(step, place[layer_of(step.target)], stacks) for step in steps}
+    sources = {step.target: _moved(step, layers[step.target], stacks) for step in steps}
     return sources if all(names[0] in known for names in sources.values()) else None
 
 
@@ -105,13 +115,13 @@ def _together(same: Sequence[Question]) -> Question:
 
 
 def _template(question: Question) -> Names:
-    """All names of a question in order, without their numbers."""
+    """All names of a question in order, without their numbers and counters (`moe_block`, `moe_block_1`)."""
     names = []
     for choice in question.choices:
         names.append(choice.label)
         for target, sources in choice.sources.items():
             names += [target, *sources]
-    return tuple(re.sub(r"\d+", "#", name) for name in names)
+    return tuple(re.sub(r"\d+", "#", re.sub(r"_\d+(?=/|$)", "", name)) for name in names)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -12,7 +12,8 @@ from unicodedata import category
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 _MARKDOWN = re.compile(r"[\\`*_\[\]|~$@#&<>]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_REFERENCE = re.compile(r"(?<=[@#])(?=\w)")  # GitHub links @name and #1 even where they are escaped
+# GitHub links @name, #1 and GH-1 even where they are escaped.
+_REFERENCE = re.compile(r"(?<=[@#])(?=\w)|(?<=\bGH-)(?=\d)", re.IGNORECASE)
 LONGEST = 1000
 RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"  # under the titles of a table
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from weightbridge.adapters.propose.across.propose import propose_cross
 from weightbridge.adapters.propose.across.stages import is_staged
 from weightbridge.adapters.propose.heads import WRITERS
+from weightbridge.adapters.propose.likeness import could_correspond
 from weightbridge.adapters.propose.other import Share, refused
 from weightbridge.adapters.propose.same_kind import propose_same_kind
 from weightbridge.adapters.propose.setting import Setting
@@ -39,6 +40,8 @@ def propose(
         return Proposal()
     setting = Setting(source, target, matching, open_targets)
     if not is_other(setting):
+        return propose_same_kind(setting)
+    if adapt == "same" and could_correspond(source, target):
         return propose_same_kind(setting)
     across = propose_cross(setting) if _are_staged(setting) else propose_same_kind(setting)
     return refused(setting, alike_layers(setting), across) if adapt == "same" else across

@@ -9,6 +9,7 @@ from weightbridge.adapters.propose.groups import Groups
 from weightbridge.adapters.propose.layer_channels import activation_of
 from weightbridge.adapters.propose.setting import Setting
 from weightbridge.adapters.propose.widths import Widths
+from weightbridge.boundary.shell import option
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import COPIES, DENSE, POOLS, RESHAPES
@@ -73,5 +74,5 @@ def head_finding(layer: str, source: str, n: int, m: int) -> Finding:
         text,
         source=source,
         target=layer,
-        fix=f"Train it on the target's classes, or declare it: --fresh '{layer}'",
+        fix=f"Train it on the target's classes, or declare it: {option('--fresh', layer)}",
     )

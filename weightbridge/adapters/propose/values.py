@@ -6,7 +6,7 @@ from weightbridge.errors.diagnostics import Finding
 from weightbridge.plan import Step
 
 OF_PAIRS = frozenset(
-    {"WB204", "WB205", "WB206", "WB301", "WB403", "WB407"}
+    {"WB204", "WB205", "WB206", "WB210", "WB211", "WB301", "WB305", "WB306", "WB403", "WB404", "WB407"}
 )  # what matching says of two layers that correspond
 
 PADDED = ("kernel_size", "padding")  # what padding a kernel makes equal

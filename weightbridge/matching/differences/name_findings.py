@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
+from weightbridge.boundary.shell import option
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.context import Context, key
@@ -115,7 +116,8 @@ def _one_of_several(context: Context, pairs: Sequence[LayerPair]) -> Iterable[Fi
             source, target = layer_of(pair.source), layer_of(pair.target)
             also = f"it would fit {', '.join(rivals[:SHOWN])} as well"
             message = f"{target} <- {source}: {also}; {_decided(pair.evidence, pair.confidence)}"
-            fix = f"say --map '{source}={target}' where this is right, or --map '{source}={rivals[0]}'"
+            this, other = f"{source}={target}", f"{source}={rivals[0]}"
+            fix = f"say {option('--map', this)} where this is right, or {option('--map', other)}"
             yield finding("WB204", message, source=source, target=target, fix=fix)
 
 

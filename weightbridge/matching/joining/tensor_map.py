@@ -31,16 +31,25 @@ def mapped_tensors(joiner: Joiner, user_map: Map, found: Mapping[str, Match]) ->
     matches: list[Match] = []
     misfits: list[tuple[str, str]] = []
     collisions: list[Finding] = []
+    stacks = {frozenset(match.sources): match for match in found.values() if len(match.sources) > 1}
     for target, sources in _claims(joiner, user_map).items():
-        if len(sources) > 1:
+        stack = stacks.get(frozenset(sources))
+        if stack is not None and _is_of_shape(joiner, target, stack.target):
+            matches.append(
+                replace(stack, target=target, confidence=CERTAIN, evidence=("map",), runners_up=())
+            )
+        elif len(sources) > 1:
             collisions.append(_collision(target, sources))
-            continue
-        match = _told(joiner, sources[0], target, found.get(target))
-        if match is None:
-            misfits.append((sources[0], target))
-        else:
+        elif match := _told(joiner, sources[0], target, found.get(target)):
             matches.append(match)
+        else:
+            misfits.append((sources[0], target))
     return Told(tuple(matches), tuple(misfits), tuple(collisions))
+
+
+def _is_of_shape(joiner: Joiner, name: str, other: str) -> bool:
+    tensors = joiner.target.tensor_by_name
+    return tensors[name].shape == tensors[other].shape
 
 
 def _collision(target: str, sources: Sequence[str]) -> Finding:

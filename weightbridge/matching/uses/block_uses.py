@@ -9,6 +9,7 @@ from weightbridge.matching.units.units import Reduced
 from weightbridge.matching.uses.block_pairs import BlockPair
 from weightbridge.matching.uses.blocks import Words
 from weightbridge.matching.uses.leaf_uses import Use, uses_of
+from weightbridge.matching.uses.norm_flow import with_norms_by_flow
 from weightbridge.matching.uses.towers import following, towers
 
 IN_BLOCKS = frozenset({"norm_ffn", "norm_attention", "norm_after_attention", "norm_after_ffn", "up", "down"})
@@ -47,7 +48,7 @@ def _with_flow(uses: Sequence[Use], side: Reduced) -> Sequence[Use]:
             linked.append(replace(use, behind=behind, ahead=ahead))
         else:
             linked.append(use)
-    return linked
+    return with_norms_by_flow(linked, side)
 
 
 def _only_neighbour(name: str, flow: Mapping[str, Sequence[str]], inner: Mapping[str, Words]) -> Words:

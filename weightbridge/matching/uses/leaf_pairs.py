@@ -75,11 +75,25 @@ def paired_leaves(source: Sequence[Use], target: Sequence[Use]) -> tuple[LeafPai
 
 
 def _choices(group: Group, source: Sequence[Use], target: Sequence[Use]) -> Iterator[_Choice]:
-    """The pairs of the best assignment inside a group."""
-    for column, row in group.chosen().items():
-        rivals = tuple(int(k) for k in np.flatnonzero(group.fits[:, column]) if k != row)
-        spare = tuple(int(k) for k in np.flatnonzero(group.fits[row]) if k != column)
+    """The pairs of the best assignment inside a group; what its function has paired rivals no other."""
+    chosen = group.chosen()
+    told = {(row, column) for column, row in chosen.items() if _is_told(group, source, target, row, column)}
+    rows, columns = frozenset(row for row, _ in told), frozenset(column for _, column in told)
+    for column, row in chosen.items():
+        is_told = (row, column) in told
+        rivals = _others(group.fits[:, column], row, frozenset() if is_told else rows)
+        spare = _others(group.fits[row], column, frozenset() if is_told else columns)
         yield _Choice(group, source, target, row, column, rivals, spare)
+
+
+def _others(fits: np.ndarray, own: int, told: frozenset[int]) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.flatnonzero(fits) if k != own and k not in told)
+
+
+def _is_told(group: Group, source: Sequence[Use], target: Sequence[Use], row: int, column: int) -> bool:
+    """Whether both are of one function."""
+    given, wanted = source[int(group.rows[row])], target[int(group.columns[column])]
+    return bool(given.function) and given.function == wanted.function
 
 
 def _judged(choice: _Choice) -> LeafPair:

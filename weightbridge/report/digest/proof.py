@@ -37,8 +37,11 @@ def wrote(report: Json) -> str:
 
 def _lines(verification: Json) -> Iterator[str]:
     outputs, layers, evidence = verification["outputs"], verification["layers"], verification["evidence"]
-    yield _compared(outputs, "comparison", " of outputs") + _worst(outputs)
-    yield _compared(layers, "layer", "")
+    if verification["mode"] == "health":
+        yield _healthy(outputs, layers, evidence)
+    else:
+        yield _compared(outputs, "comparison", " of outputs") + _worst(outputs)
+        yield _compared(layers, "layer", "")
     yield _identical(evidence)
     yield "; ".join(part for part in (_read_back(evidence), _controls(evidence)) if part)
     if evidence.get("claim") not in (None, "equal"):
@@ -46,6 +49,23 @@ def _lines(verification: Json) -> Iterator[str]:
     if "reason" in evidence:
         yield f"no model was run: {said(evidence['reason']).removeprefix('not run: ')}"
     yield from (f"inconclusive: {said(reason)}" for reason in evidence.get("inconclusive") or ())
+
+
+def _healthy(outputs: Sequence[Json], layers: Sequence[Json], evidence: Json) -> str:
+    """Of a model that equals no other: what its signals are like when it is run."""
+    if not outputs:
+        return ""
+    inputs = counted(len(evidence.get("probes") or ()) or len(outputs), "input")
+    bad = [counted(number, what) for what, number in _unhealthy(outputs, layers) if number]
+    if bad:
+        return f"run on {inputs}: NaN, Inf, or a signal that vanishes or explodes in {' and '.join(bad)}"
+    of = f" ({counted(len(layers), 'layer')} looked at)" if layers else ""
+    return f"run on {inputs}: no NaN or Inf, no signal vanishes or explodes{of}"
+
+
+def _unhealthy(outputs: Sequence[Json], layers: Sequence[Json]) -> tuple[tuple[str, int], ...]:
+    names = {output.get("name") for output in outputs if output.get("passed") is False}
+    return ("output", len(names)), ("layer", sum(layer.get("passed") is False for layer in layers))
 
 
 def _compared(records: Sequence[Json], what: str, of: str) -> str:
@@ -93,6 +113,7 @@ def _controls(evidence: Json) -> str:
     controls: Sequence[Any] = evidence.get("controls") or ()
     results = Counter(one.get("result") if isinstance(one, Mapping) else said(one) for one in controls)
     failed = results.pop("failed", 0)
-    parts = [f"{counted(failed, 'control')} that must fail did"] if failed else []
+    must = "as it must" if failed == 1 else "as they must"
+    parts = [f"{counted(failed, 'wrong model')} failed the same check, {must}"] if failed else []
     parts += [f"{counted(number, 'control')} {said(result)}" for result, number in results.items()]
     return "; ".join(parts)

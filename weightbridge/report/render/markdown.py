@@ -12,6 +12,8 @@ from weightbridge.report.words import counted, measured, percent
 LIMIT = 60_000
 ROWS = 200  # of one code
 LONGEST = 400  # signs of a message
+LONGEST_COMMAND = 5_000
+ELSEWHERE_COMMAND = "a command too long for this place, which `--report text` has"
 ELSEWHERE = "`--report json=PATH` has them all"
 SEVERITIES = ("error", "warning", "note")
 
@@ -56,6 +58,9 @@ def ways(made: Digest) -> Iterator[str]:
     yield "\n### Next\n"
     for way in made.ways:
         text = " ".join(map(shell, way.arguments))
+        if len(text) > LONGEST_COMMAND:
+            yield f"{markdown(way.purpose).capitalize()}: {ELSEWHERE_COMMAND}\n"
+            continue
         fence = "```"
         while fence in text:
             fence += "`"

@@ -35,6 +35,12 @@ def _markdown(report: Json) -> str:
     return "".join(parts)
 
 
+def _html(report: Json) -> str:
+    from weightbridge.report.render.html.together import render  # and jinja2 with it
+
+    return render(report)
+
+
 def _comment(report: Json) -> str:
     """Under one mark: the table, and a line for each code of each pair."""
     lines = [comment.mark_of(report.get("config") or "pairs"), *_head(report)]
@@ -98,6 +104,7 @@ TOGETHER: dict[str, Callable[[Json], str]] = {
     "json:lean": _lean,
     "markdown": _markdown,
     "comment": _comment,
+    "html": _html,
     "junit": _junit,
     "github": _github,
     "sarif": _sarif,

@@ -87,7 +87,9 @@ class ExpectedStore:
             "value": (value, kept, found["value_dim"]),
         }
         parts = [self._dense(name, shape, shape[1:], found) for name, shape in wanted.items()]
-        return (*parts, self._dense("attention_output", (heads, found["value_dim"], query), (query,), found))
+        output = found.get("output_shape", (query,))
+        kernel = (heads, found["value_dim"], *output)
+        return (*parts, self._dense("attention_output", kernel, output, found))
 
     def _dense(self, name: str, kernel: tuple[Any, ...], bias: tuple[Any, ...], found: Found) -> Stored:
         variables = [self._variable("kernel", "kernel", kernel)] + (

@@ -9,6 +9,7 @@ from weightbridge.transforms.recurrent import from_cudnn
 
 GATES = {"LSTM": "ifco", "GRU": "zrh"}
 PROJECTIONS = ("query", "key", "value", "attention_output")
+FLAT = 4  # axes of a kernel in two dimensions
 Weights = dict[str, Array]
 
 
@@ -35,12 +36,14 @@ def _joined(layer: Layer, found: Weights) -> Weights:
 
 
 def _convolved(layer: Layer, found: Weights) -> Weights:
-    """Theano turns kernels over; Keras 1 has the channels in front there."""
+    """Theano turns kernels over; Keras 1 has the channels in front there, and a Conv1D of two dimensions."""
     kernel = found.get("kernel")
     if kernel is None or layer.op != "Conv":
         return found
     if layer.attributes.get("kernel_axes"):
         kernel = np.moveaxis(kernel, (0, 1), (-1, -2))
+    if layer.class_name == "Conv1D" and kernel.ndim == FLAT:
+        kernel = kernel[:, 0]
     if layer.attributes.get("kernel_flipped"):
         kernel = np.flip(kernel, axis=tuple(range(kernel.ndim - 2)))
     return {**found, "kernel": kernel}

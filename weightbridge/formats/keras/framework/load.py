@@ -29,8 +29,8 @@ def load(path: Path) -> Any:
         except Exception as error:  # Keras raises whatever a layer's constructor does
             message = f"this Keras ({keras.__version__}) cannot load it: {_reason(error)}"
             fix = (
-                "weightbridge inspect names the cause; save the model again in a current Keras, "
-                "or give it as py:package.module:callable"
+                "save the model again in a current Keras, or give it as py:package.module:callable "
+                "(WB102 and WB104 of weightbridge inspect name known causes)"
             )
             raise RunError(message, where=str(path), fix=fix) from error
 

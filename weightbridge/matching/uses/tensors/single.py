@@ -35,7 +35,8 @@ def single_matches(
         if transform is None:
             continue
         names = tuple(_name_in(member, given, source.leaf) for member in source.members) or (given.name,)
-        runners_up = tuple(name for rival in rivals for name in _names_of_role(rival.leaf, role))
+        others = (_counterpart(rival.leaf, role, len(target.leaf.tensors)) for rival in rivals)
+        runners_up = tuple(other.name for other in others if other is not None)
         confidence = min(pair.confidence, _highest_confidence(source, target, given, transform[0], joiner))
         yield Match(wanted.name, names, *transform, False, confidence, pair.evidence, runners_up)
 
@@ -120,12 +121,6 @@ def _name_in(member: Leaf, given: Tensor, first: Leaf) -> str:
     """The name of the member's tensor that has the role which `given` has in the first member."""
     role = next(role for role, tensor in first.tensors if tensor.name == given.name)
     return dict(member.tensors)[role].name
-
-
-def _names_of_role(leaf: Leaf, role: str) -> tuple[str, ...]:
-    """The name of the leaf's tensor of this role; () for none."""
-    names = {plain_role(own_role): tensor.name for own_role, tensor in leaf.tensors}
-    return (names[plain_role(role)],) if plain_role(role) in names else ()
 
 
 def _highest_confidence(source: Use, target: Use, given: Tensor, transform: str, joiner: Joiner) -> float:

@@ -86,8 +86,8 @@ def _svg(
         *_heads(drawn.columns, names),
         *(_band(row, columns) for row in drawn.rows),
         *(_strand(strand, drawn) for strand in drawn.strands),
-        *(_box(placed, columns, is_source=True) for placed in drawn.source),
-        *(_box(placed, columns, is_source=False) for placed in drawn.target),
+        *(_box(i, placed, columns, is_source=True) for i, placed in enumerate(drawn.source)),
+        *(_box(i, placed, columns, is_source=False) for i, placed in enumerate(drawn.target)),
         *_samples(samples or [], drawn.height + 12, columns.label),
         "</svg>",
     )
@@ -121,7 +121,8 @@ def _strand(strand: Strand, drawn: Layout) -> str:
     asked = " asked" if ribbon.is_asked else ""
     source, target = drawn.source[ribbon.source].box, drawn.target[ribbon.target].box
     words = html(f"{source.block.name} → {target.block.name}: {_said(ribbon)}")
-    drawing = f'<path class="ribbon {ribbon.kind}{asked}" d="{path}"><title>{words}</title></path>'
+    ends = f'data-source="{ribbon.source}" data-target="{ribbon.target}"'
+    drawing = f'<path class="ribbon {ribbon.kind}{asked}" {ends} d="{path}"><title>{words}</title></path>'
     if ribbon.kind != "first" or columns.is_narrow:
         return drawing
     y = strand.target_y + strand.target_height / 2 + 4
@@ -135,13 +136,14 @@ def _said(ribbon: Ribbon) -> str:
     return f"{counted(ribbon.steps, 'tensor')}, {kind}{asked}"
 
 
-def _box(placed: Placed, columns: Columns, *, is_source: bool) -> str:
+def _box(number: int, placed: Placed, columns: Columns, *, is_source: bool) -> str:
     box = placed.box
     place = f'x="{placed.x:.1f}" y="{placed.y:.1f}" width="{placed.width:.0f}" height="{placed.height:.1f}"'
     frame = f'<rect class="box {box.outcome or ""}" {place} rx="4"/>'
     edge = placed.x + placed.width - EDGE if is_source else placed.x
     texts = "".join(_texts(placed, columns, is_source=is_source))
-    return f"<g>{_tip(box, is_source=is_source)}{frame}{''.join(_edges(placed, edge))}{texts}</g>"
+    side = f'data-{"source" if is_source else "target"}="{number}"'
+    return f"<g {side}>{_tip(box, is_source=is_source)}{frame}{''.join(_edges(placed, edge))}{texts}</g>"
 
 
 def _edges(placed: Placed, x: float) -> Iterator[str]:
@@ -206,10 +208,10 @@ def _samples(samples: list[tuple[str, str]], y: float, x: float) -> Iterator[str
 
 
 def fitting(text: str, characters: float) -> str:
-    """The end tells blocks apart, so the middle goes."""
+    """The end tells blocks apart, so it keeps most of the room, and what goes stands before it."""
     shown = visible(text)
     most = max(int(characters), 1)
     if len(shown) <= most:
         return shown
-    behind = (most - 1) // 2
+    behind = (most - 1) * 2 // 3
     return f"{shown[: most - 1 - behind]}…{shown[len(shown) - behind :]}"

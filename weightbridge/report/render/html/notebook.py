@@ -8,8 +8,9 @@ from markupsafe import Markup
 
 from weightbridge.report.digest import digest
 from weightbridge.report.escape import html
-from weightbridge.report.render.html import counts_of, environment
+from weightbridge.report.render.html.environment import environment
 from weightbridge.report.render.html.match import alone, described
+from weightbridge.report.render.html.part import counts_of
 from weightbridge.report.render.text import render as text_of
 from weightbridge.views.matched import matched
 

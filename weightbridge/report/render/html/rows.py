@@ -79,6 +79,18 @@ def shares(report: Json) -> tuple[tuple[str, int], ...]:
     return (*kinds, ("ambiguous", asked)) if asked else tuple(kinds)
 
 
+def stage_shares(report: Json) -> dict[str, tuple[tuple[str, float], ...]]:
+    """By how each stage's parameters get their values; what has no grid under the name of its row."""
+    sizes: dict[str, Counter[str]] = {}
+    for one in report["steps"]:
+        if one["stage"] or one["sources"]:
+            sizes.setdefault(one["stage"] or "", Counter())[SHARE_OF[one["kind"]]] += one["size"]
+    return {
+        stage: tuple((share, counts[share] / max(counts.total(), 1)) for share in SHARES if counts[share])
+        for stage, counts in sizes.items()
+    }
+
+
 def unused(report: Json) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The source's tensors that no step uses, by the reason."""
     by_reason: dict[str, list[str]] = {}

@@ -79,10 +79,14 @@ def _filled(report: Json) -> dict[str, Kind]:
 
 def _stage(band: int, drawn: Layout, sides: Sequence[_Side]) -> Stage:
     columns = [_of_band(column, band) for column in (drawn.source, drawn.target)]
-    blocks = [counted(sum(block.repeats for block in column), "block") for column in columns]
+    blocks = [_counted(sum(block.repeats for block in column)) for column in columns]
     drawings = tuple(_drawing(column, side) for column, side in zip(columns, sides, strict=True))
     words = f"layer by layer: {blocks[0]} of the source, {blocks[1]} of the target"
     return Stage(_title(drawn.rows[band].label), words, drawings)
+
+
+def _counted(number: int) -> str:
+    return counted(number, "block") if number else "none"
 
 
 def _of_band(column: Sequence[Placed], band: int) -> list[Block]:
