@@ -14,7 +14,7 @@ from weightbridge.report.render.html.environment import environment
 from weightbridge.report.render.html.part import part
 
 Json = Mapping[str, Any]
-STYLES = ("colors.css", "style.css", "picture.css")
+STYLES = ("colors.css", "style.css", "match.css", "layers.css")
 
 
 def render(report: Json) -> str:

@@ -1,7 +1,7 @@
 """Error against depth: a point for each layer that was compared, in units of the noise floor."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, isfinite, log10
 from typing import Any
 
@@ -38,6 +38,7 @@ class Plane:
     count: int
     low: int
     high: int
+    is_narrow: bool = False
 
     @property
     def bottom(self) -> float:
@@ -57,8 +58,9 @@ def charts(report: Json) -> str:
     points = points_of(report)
     if not any(point.ratio is not None for point in points):
         return ""
-    wide = _svg(points, _plane(points, 1072, 300, 58, 7), 'class="chart wide-only"')
-    return wide + _svg(points, _plane(points, 460, 250, 48, 3), 'class="chart narrow-only"')
+    wide = _plane(points, 1072, 300, 58, 7)
+    narrow = replace(_plane(points, 460, 250, 48, 3), is_narrow=True)
+    return _svg(points, wide, 'class="chart wide-only"') + _svg(points, narrow, 'class="chart narrow-only"')
 
 
 def points_of(report: Json) -> tuple[Point, ...]:
@@ -88,7 +90,7 @@ def _svg(points: Sequence[Point], plane: Plane, attributes: str) -> str:
         *_allowed(points, plane),
         *_line(points, plane),
         *_first(points, plane),
-        *(_point(i, point, plane) for i, point in enumerate(points)),
+        *_points(points, plane),
         *_labels(points, plane),
         "</svg>",
     )
@@ -134,6 +136,19 @@ def _first(points: Sequence[Point], plane: Plane) -> Iterator[str]:
             kind, at = ("model first end", x - 8) if is_right else ("model first", x + 8)
             yield f'<path class="at" d="M{x:.1f} 8V{plane.bottom:.1f}"/>'
             yield f'<text class="{kind}" x="{at:.1f}" y="20">{words}</text>'
+
+
+def _points(points: Sequence[Point], plane: Plane) -> Iterator[str]:
+    """Each with its words for the mouse; in a narrow window, where there is none, a path for each outcome."""
+    if not plane.is_narrow:
+        yield from (_point(i, point, plane) for i, point in enumerate(points))
+        return
+    places: dict[str, list[str]] = {}
+    for i, point in enumerate(points):
+        place = f"M{plane.x(i):.1f} {plane.y(_height(point, plane)):.1f}h0"
+        places.setdefault(point.outcome or "idle", []).append(place)
+    for kind, found in places.items():
+        yield f'<path class="dots at-{kind}" d="{"".join(found)}"/>'
 
 
 def _point(place: int, point: Point, plane: Plane) -> str:

@@ -35,7 +35,7 @@ def pictures(match: Matched, report: Json) -> str:
 
 def alone(match: Matched, report: Json) -> str:
     """A file of its own, with its colours and its legend."""
-    style = f"<style>{asset('colors.css')}{asset('picture.css')}</style>"
+    style = f"<style>{asset('colors.css')}{asset('match.css')}</style>"
     drawn = layout(match, WIDE)
     namespace = 'xmlns="http://www.w3.org/2000/svg" class="match"'
     size = f'width="{drawn.columns.width:.0f}" height="{drawn.height + LEGEND:.0f}"'
@@ -121,8 +121,9 @@ def _strand(strand: Strand, drawn: Layout) -> str:
     asked = " asked" if ribbon.is_asked else ""
     source, target = drawn.source[ribbon.source].box, drawn.target[ribbon.target].box
     words = html(f"{source.block.name} → {target.block.name}: {_said(ribbon)}")
+    tip = "" if columns.is_narrow else f"<title>{words}</title>"
     ends = f'data-source="{ribbon.source}" data-target="{ribbon.target}"'
-    drawing = f'<path class="ribbon {ribbon.kind}{asked}" {ends} d="{path}"><title>{words}</title></path>'
+    drawing = f'<path class="ribbon {ribbon.kind}{asked}" {ends} d="{path}">{tip}</path>'
     if ribbon.kind != "first" or columns.is_narrow:
         return drawing
     y = strand.target_y + strand.target_height / 2 + 4
@@ -143,7 +144,8 @@ def _box(number: int, placed: Placed, columns: Columns, *, is_source: bool) -> s
     edge = placed.x + placed.width - EDGE if is_source else placed.x
     texts = "".join(_texts(placed, columns, is_source=is_source))
     side = f'data-{"source" if is_source else "target"}="{number}"'
-    return f"<g {side}>{_tip(box, is_source=is_source)}{frame}{''.join(_edges(placed, edge))}{texts}</g>"
+    tip = "" if columns.is_narrow else _tip(box, is_source=is_source)  # there is no mouse
+    return f"<g {side}>{tip}{frame}{''.join(_edges(placed, edge))}{texts}</g>"
 
 
 def _edges(placed: Placed, x: float) -> Iterator[str]:

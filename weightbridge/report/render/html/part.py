@@ -31,7 +31,7 @@ def part(report: Json, at: str = "") -> Markup:
         made=made,
         counts=counts_of(made),
         ways=_ways(made),
-        asked=_asked(made),
+        asked=_asked(report, made),
         picture=Markup(match.pictures(joins, report)) if joins else "",
         legend=match.legend(joins) if joins else (),
         model=Markup(model),
@@ -51,8 +51,11 @@ def part(report: Json, at: str = "") -> Markup:
     return Markup(text)
 
 
-def _asked(made: Digest) -> str:
-    words = (made.command, *(row.path for row in made.models), *made.asked)
+def _asked(report: Json, made: Digest) -> str:
+    """The command with its models, its output where it has one, and its options."""
+    output = report["asked"].get("output")
+    written = (output,) if isinstance(output, str) else ()
+    words = (made.command, *(row.path for row in made.models), *written, *made.asked)
     return " ".join(("weightbridge", *map(shell, words)))
 
 
