@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from keras_files import layer, source
+from network_files import wired, write
 
 from weightbridge import formats
 from weightbridge.model.graph import Edge, LayerGraph, Port
@@ -270,3 +272,16 @@ def test_keras_2_operations_keep_their_arguments() -> None:
     graph = formats.read(KERAS2 / "tensorflow_ops.h5")
     keywords = [layer.details.get("keywords") for layer in graph.layers if layer.class_name == "TFOpLambda"]
     assert keywords[:2] == [{"y": 1.0}, {"axis": -1}]
+
+
+@pytest.mark.parametrize(
+    ("class_name", "roles"), [("LayerScale", ["gamma"]), ("Unheard", [])], ids=["known", "unknown"]
+)
+def test_a_json_with_a_class_of_keras_that_is_no_public_layer(
+    tmp_path: Path, class_name: str, roles: list[str]
+) -> None:
+    """ConvNeXt's own layers have a module of Keras's, and no place in the table of classes."""
+    inner = layer(class_name, "scale", module="keras.src.applications.convnext", projection_dim=4)
+    path = write(tmp_path, "model", wired(source("x", [4]), inner, layer("Dense", "last", units=2)))
+    graph = formats.read(path)
+    assert [(t.role, t.shape) for t in graph.by_name["scale"].tensors] == [(role, (4,)) for role in roles]

@@ -24,6 +24,8 @@ from weightbridge.model.vocabulary import CONVOLUTIONS, NORMS, RECURRENT
 
 Found = Mapping[str, Any]
 Expected = dict[str, tuple[int, ...]]
+# Classes of Keras's own that are no public layers: the key of the config that tells each variable's length.
+UNLISTED: Mapping[str, Mapping[str, str]] = {"LayerScale": {"gamma": "projection_dim"}}
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
@@ -41,9 +43,10 @@ class ExpectedStore:
         if is_custom(node) or node.op or layer.kind == "operation":
             return Stored(class_name=layer.class_name)
         with sensible(node, self.region.label):
-            if CLASSES[layer.class_name].op == "Attention":
+            entry = CLASSES.get(layer.class_name)
+            if entry is not None and entry.op == "Attention":
                 return Stored(class_name=layer.class_name, parts=self._projections(node, shapes))
-            names = roles(layer.class_name, layer.config) or ()
+            names = roles(layer.class_name, layer.config) or tuple(UNLISTED.get(layer.class_name, {}))
             fed = shapes[0] if shapes else None
             found = expected_shapes(layer.class_name, layer.config, fed) if names else {}
         variables = tuple(
@@ -107,6 +110,8 @@ def _sizes_by_keyword(node: Node, shapes: Shapes) -> dict[str, int | None]:
 
 def expected_shapes(class_name: str, config: Mapping[str, Any], fed: Shape | None) -> Expected:
     """Role -> shape; {} where the input's shape does not tell."""
+    if class_name in UNLISTED:
+        return {role: (int(config[key]),) for role, key in UNLISTED[class_name].items()}
     op = CLASSES[class_name].op
     rule = RULES.get(op)
     if op == "Embedding":
