@@ -24,6 +24,7 @@ from weightbridge.matching.joining.join import Joined, Joiner
 from weightbridge.matching.joining.rotary_order import rotary_order
 from weightbridge.matching.joining.tensor_map import Told, mapped_tensors
 from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
+from weightbridge.matching.joining.unscaled_norms import neutral_ones, unscaled_norms
 from weightbridge.matching.joining.zero_biases import zero_biases
 from weightbridge.matching.pairing.by_branches import by_branches
 from weightbridge.matching.pairing.by_map import Map, by_map
@@ -104,6 +105,7 @@ def _matched(
     matches |= words.matches
     rotary = rotary_order(source, target, matches)
     matches |= rotary.matches
+    handled = made_up_for(matches.values(), target) | neutral_ones(matches.values(), target)
     copied = {m.target: m.sources[0] for m in matches.values() if m.sources}
     found = Matching(
         pairs=_shown(context),
@@ -113,7 +115,7 @@ def _matched(
             *said_of_pairs(context, tuple(context.pairs.values())),
             *said_of_tensors(target, (matches[m.target] for m in paired.by_uses), context.pairs.values()),
             *said_of_folding,
-            *said(differing, target, made_up_for(matches.values(), target)),
+            *said(differing, target, handled),
             *(f for f in suspects if matches.get(f.target) is likely[f.target]),
             *forced.findings,
             *said_of_ties(context, paired.untied),
@@ -221,4 +223,5 @@ def _exact(context: Context, joined: Mapping[str, Joined]) -> tuple[tuple[Match,
     missing = [(context.pairs[name], t) for name, j in joined.items() for t in j.missing]
     zeros, said_zeros = zero_biases(context, missing)
     inward, said_inward = fold_into_targets(context, plain)
-    return (*plain.values(), *folded, *zeros, *inward), (*said_folded, *said_inward, *said_zeros)
+    neutral = unscaled_norms(context, missing)
+    return (*neutral, *plain.values(), *folded, *zeros, *inward), (*said_folded, *said_inward, *said_zeros)

@@ -39,7 +39,8 @@ SOURCES: dict[str, tuple[int, ...]] = {
     "constant": (0,),
     "fill": (0,),
     "identity-kernel": (0,),
-    "batchnorm-gamma": (2,),
+    "batchnorm-gamma": (1, 2),
+    "batchnorm-variance": (1,),
     "separable-product": (2,),
     "gate-bias": (1, 2),
     **dict.fromkeys(

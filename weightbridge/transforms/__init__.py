@@ -12,7 +12,7 @@ import numpy as np
 from weightbridge.model.axes import merges_or_drops, parse
 from weightbridge.model.tensors import Array
 from weightbridge.transforms.computations import COMPUTATIONS
-from weightbridge.transforms.norms import affine, batchnorm_gamma, squared
+from weightbridge.transforms.norms import affine, batchnorm_gamma, batchnorm_variance, squared
 from weightbridge.transforms.recurrent import from_cudnn, gate_bias, to_cudnn
 
 Transform = Callable[[Sequence[Array], Mapping[str, Any]], Array]
@@ -217,6 +217,7 @@ COMPUTED = frozenset(
         "constant",
         "affine",
         "batchnorm-gamma",
+        "batchnorm-variance",
         "square",
         "negate",
     }
@@ -259,6 +260,7 @@ TRANSFORMS: dict[str, Transform] = {
     "rows": _rows,
     "affine": affine,
     "batchnorm-gamma": batchnorm_gamma,
+    "batchnorm-variance": batchnorm_variance,
     "square": squared,
     "flip": _flip,
     "concatenate": _concatenate,

@@ -9,11 +9,21 @@ from weightbridge.model.tensors import Array
 
 
 def batchnorm_gamma(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """gamma' = gamma sqrt((var + eps_target) / (var + eps_source)): the same function, another epsilon."""
-    gamma, variance = (array.astype(np.float64) for array in arrays)
+    """gamma' = gamma sqrt((var + eps_target) / (var + eps_source)): the same function, another epsilon.
+
+    A single array is the variance: of a norm without gamma, which is a gamma of one.
+    """
+    *gammas, variance = (array.astype(np.float64) for array in arrays)
+    gamma = gammas[0] if gammas else np.ones_like(variance)
     target_variance = variance + parameters["target_epsilon"]
     source_variance = variance + parameters["source_epsilon"]
     return np.asarray(gamma * np.sqrt(target_variance / source_variance))
+
+
+def batchnorm_variance(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """var' = var + eps_source - eps_target: the same for a norm without gamma."""
+    variance = arrays[0].astype(np.float64)
+    return np.asarray(variance + parameters["source_epsilon"] - parameters["target_epsilon"])
 
 
 def affine(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
