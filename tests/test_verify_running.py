@@ -98,13 +98,12 @@ def fixed(size: int) -> Any:
     return keras.Model(image, layers.Dense(2, name="out")(layers.GlobalAveragePooling1D()(x)))
 
 
-def test_where_no_shape_fits_both_the_target_runs_alone_and_that_is_said(tmp_path: Path) -> None:
+def test_where_no_shape_fits_both_all_layers_are_compared(tmp_path: Path) -> None:
     filled(fixed(6), 1).save(tmp_path / "s.keras")
     filled(fixed(8), 2).save(tmp_path / "t.keras")
     report = wb.transfer(tmp_path / "s.keras", tmp_path / "t.keras", output=tmp_path / "o.keras")
-    assert (report.verdict, report.verification.mode) == ("warn", "health")
-    assert [f.code for f in report.findings if f.severity == "warning"] == ["WB503"]
-    assert wb.verify(tmp_path / "s.keras", tmp_path / "o.keras").verdict == "inconclusive"
+    assert (report.verdict, report.verification.mode) == ("pass", "layers")
+    assert wb.verify(tmp_path / "s.keras", tmp_path / "o.keras").verdict == "pass"
 
 
 POLICIES = [

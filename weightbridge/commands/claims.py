@@ -25,7 +25,7 @@ def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
     """ "" where the two whole models are claimed to be one function, else why not."""
     if not plan.steps:
         return "there is no tensor"
-    loose = [step for step in plan.steps if not _is_exact(step)]
+    loose = [step for step in plan.steps if not is_exact(step)]
     if loose:
         count = f"{len(loose)} of {len(plan.steps)}"
         return f"{count} tensors are not transferred exactly ({loose[0].target})"
@@ -33,6 +33,12 @@ def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
     if differing is not None:
         return f"{differing.code} at {differing.target or differing.source}"
     return _rounded(plan) or _left_over(plan)
+
+
+def is_exact(step: Step) -> bool:
+    """Also the same values in a narrower dtype: what that rounds off is measured."""
+    is_cast = step.contract == "lossy" and step.kind in CASTS
+    return is_cast or step.contract in EXACT
 
 
 def _left_over(plan: Plan) -> str:
@@ -47,12 +53,6 @@ def _rounded(plan: Plan) -> str:
 
 def _rounds(step: Step) -> bool:
     return step.transform in ROUNDING or ROUNDED.items() <= step.parameters.items()
-
-
-def _is_exact(step: Step) -> bool:
-    """Also the same values in a narrower dtype: what that rounds off is measured."""
-    is_cast = step.contract == "lossy" and step.kind in CASTS
-    return is_cast or step.contract in EXACT
 
 
 def hints_of(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """The proof of a transfer: bytes read back always, whole-model equality where both sides run."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import Candidate, controls
 from weightbridge.commands.claims import claims_equality, evidence_of, hints_of, unproven
+from weightbridge.commands.layerwise import ControlsOf, Layerwise, can_be_compared, layer_by_layer
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.until import End, Until, end_of
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
@@ -45,22 +47,99 @@ def prove(
         if not claim:
             formats.refuse_to_run(model)
         runner = candidate.build("float32")
-        reference = None if claim else formats.runner(model, arguments=options.source_arguments)
+        reference = _reference(model, known, options, is_needed=not claim)
     except (RunError, ModelError) as error:
         return unproven(written, known, f"not run: {error.message}"), _said_of_live(candidate, error)
     setup = replace(_setup(source, candidate.stored, options), hints=hints_of(known))
+    setup = _exact(setup, model, source, candidate, written, options)
+    setup = setup if claim else replace(setup, controls=controls(candidate, _moved(written.plan), setup.seed))
+    sides = _Sides(reference, runner, source, candidate, written.plan, known)
     try:
-        if reference is None:
-            verification, said = health(runner, setup)
-        else:
-            exact = _exact(setup, model, source, candidate, written, options)
-            verification, said = equality(reference, runner, exact)
-            if verification.evidence.get("sizes_differ"):
-                verification, said = _alone(runner, setup, verification)
+        verification, said = _partly(sides, setup) if claim else _whole(sides, setup)
     except RunError as error:
         verification, said = _not_run(error)
     evidence = {**evidence_of(written, known), **verification.evidence}
     return replace(verification, evidence=evidence), said
+
+
+@dataclass(frozen=True, slots=True)
+class _Sides:
+    """Both models as they run and as graphs; reference is None where the source cannot be run.
+
+    known: what is said of them already.
+    """
+
+    reference: Runner | None
+    runner: Runner
+    source: LayerGraph
+    candidate: Candidate
+    plan: Plan
+    known: tuple[Finding, ...]
+
+    def layer_by_layer(self, setup: Setup) -> Layerwise:
+        if self.reference is None or not can_be_compared(self.known):
+            return Layerwise()
+        runners, graphs = (self.reference, self.runner), (self.source, self.candidate.stored)
+        return layer_by_layer(runners, graphs, self.plan, self.known, setup, self._controls(setup.seed))
+
+    def _controls(self, seed: int) -> ControlsOf:
+        moved = _moved(self.plan)
+        return lambda names: controls(self.candidate, moved & names, seed)
+
+
+def _reference(model: Any, known: Iterable[Finding], options: Options, is_needed: bool) -> Runner | None:
+    """The source; where not the whole is compared, None if it cannot be run or is no reference."""
+    if not is_needed and not can_be_compared(known):
+        return None
+    try:
+        formats.refuse_to_run(model)
+        return formats.runner(model, arguments=options.source_arguments)
+    except (RunError, ModelError):
+        if is_needed:
+            raise
+        return None
+
+
+def _moved(plan: Plan) -> frozenset[str]:
+    return frozenset(step.target for step in plan.steps if step.sources)
+
+
+def _whole(sides: _Sides, setup: Setup) -> Proof:
+    """Two models claimed to be one function: all outputs or, where no shape fits both, all layers."""
+    assert sides.reference is not None
+    verification, said = equality(sides.reference, sides.runner, setup)
+    if not verification.evidence.get("sizes_differ"):
+        return verification, said
+    layerwise = sides.layer_by_layer(setup)
+    why = "; ".join(verification.evidence["inconclusive"])
+    verification, said = _with_layers(health(sides.runner, setup), layerwise)
+    if layerwise.findings:
+        return verification, said
+    verification = replace(verification, mode="layers")
+    if layerwise.complete:
+        return verification, said
+    message = f"outputs are not compared, as no shape fits both models: {why}"
+    fix = "every tensor was read back; to compare outputs, build the target for the source's input once"
+    return verification, (*said, finding("WB503", f"{message}{_so_far(layerwise)}", fix=fix))
+
+
+def _partly(sides: _Sides, setup: Setup) -> Proof:
+    """A target that is no copy as a whole: its signals, and the layers that are copies."""
+    return _with_layers(health(sides.runner, setup), sides.layer_by_layer(setup))
+
+
+def _with_layers(proof: Proof, layerwise: Layerwise) -> Proof:
+    """The layers' entries joined by the target's name."""
+    verification, said = proof
+    found = {entry["target"]: entry for entry in layerwise.entries}
+    own = [{**entry, **found.pop(entry["target"], {})} for entry in verification.layers]
+    evidence = {**verification.evidence, **(layerwise.evidence or {})}
+    layers = (*own, *found.values())
+    return replace(verification, layers=layers, evidence=evidence), (*said, *layerwise.findings)
+
+
+def _so_far(layerwise: Layerwise) -> str:
+    return f"; {layerwise.evidence['strength']}" if layerwise.evidence else ""
 
 
 def _said_of_live(candidate: Candidate, error: RunError | ModelError) -> tuple[Finding, ...]:
@@ -69,15 +148,6 @@ def _said_of_live(candidate: Candidate, error: RunError | ModelError) -> tuple[F
         return ()
     message = f"the model holds what was read back, and was not called: {error.message}"
     return (finding("WB503", message, fix=error.fix),)
-
-
-def _alone(runner: Runner, setup: Setup, compared: Verification) -> Proof:
-    """The target run on its own, where neither model can be had in a shape that the other takes."""
-    verification, said = health(runner, setup)
-    why = "; ".join(compared.evidence["inconclusive"])
-    message = f"outputs are not compared, as no shape fits both models: {why}"
-    fix = "every tensor was read back; to compare outputs, build the target for the source's input once"
-    return verification, (*said, finding("WB503", message, fix=fix))
 
 
 def prove_pair(
@@ -94,28 +164,49 @@ def prove_pair(
         layers=tuple(pair for pair in pairs if end is None or pair[0] in end.before),
     )
     try:
-        return _compared(a, b, setup, options, end)
+        return _compared(prepared, (a, b), plan, setup, options, end)
     except (RunError, Unsupported, UnsafeContent) as error:
         return _not_run(error)
 
 
-def _compared(a: Any, b: Any, setup: Setup, options: Options, end: End | None) -> Proof:
-    for model in (a, b):
+def _compared(
+    prepared: Prepared, models: tuple[Any, Any], plan: Plan, setup: Setup, options: Options, end: End | None
+) -> Proof:
+    for model in models:
         formats.refuse_to_run(model)
     options.progress("loading the models", 0, 0)
 
     def reference(dtype: str = "float32") -> Runner:
-        runner = formats.runner(a, dtype, options.source_arguments)
+        runner = formats.runner(models[0], dtype, options.source_arguments)
         return runner if end is None else up_to(runner, end.source)
 
     def candidate(dtype: str = "float32") -> Runner:
-        runner = formats.runner(b, dtype, options.target_arguments)
+        runner = formats.runner(models[1], dtype, options.target_arguments)
         return runner if end is None else up_to(runner, end.target)
 
     precise = replace(
         setup, precise=lambda: reference("float64"), precise_candidate=lambda: candidate("float64")
     )
-    return equality(reference(), candidate(), precise)
+    runners = reference(), candidate()
+    proof = equality(*runners, precise)
+    if end is not None or not proof[0].evidence.get("sizes_differ"):
+        return proof
+    return _by_layers(proof, runners, prepared, plan, precise)
+
+
+def _by_layers(
+    proof: Proof, runners: tuple[Runner, Runner], prepared: Prepared, plan: Plan, setup: Setup
+) -> Proof:
+    """What single layers say where no shape fits both models; the proof itself where they say too little."""
+    graphs = prepared.source, prepared.target
+    known = (*prepared.findings, *prepared.source.findings)
+    if not can_be_compared(known):
+        return proof
+    layerwise = layer_by_layer(runners, graphs, plan, known, setup)
+    if not (layerwise.complete or layerwise.findings):
+        return proof
+    evidence = {"comparisons": len(layerwise.entries), **(layerwise.evidence or {})}
+    return Verification("layers", (), layerwise.entries, evidence), layerwise.findings
 
 
 def _matched_layers(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[tuple[str, str], ...]:
@@ -139,12 +230,10 @@ def _exact(
     options: Options,
 ) -> Setup:
     """Layers are compared where outputs differ, to say where to look."""
-    moved = frozenset(step.target for step in written.plan.steps if step.sources)
     return replace(
         setup,
         precise=lambda: formats.runner(model, "float64", options.source_arguments),
         precise_candidate=lambda: candidate.build("float64"),
-        controls=controls(candidate, moved, setup.seed),
         layers=_matched_layers(source, candidate.stored, written.plan),
         all_layers=False,
     )

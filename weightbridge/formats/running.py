@@ -112,6 +112,25 @@ class Adjustable(Runner, Protocol):
         ...
 
 
+@runtime_checkable
+class Divisible(Runner, Protocol):
+    """A runner whose layers can be run one by one."""
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+
+    def given(self, feeds: Mapping[str, Array], layers: Sequence[str]) -> dict[str, tuple[Array, ...]]:
+        """What each of these layers reads; without those of which a run does not show it."""
+        ...
+
+    def alone(self, layer: str, arrays: Sequence[Array]) -> Array:
+        """What one layer gives for these, after `given` has seen how it is called.
+
+        RunError where it does not take them.
+        """
+        ...
+
+
 def fitting(runner: Runner, shapes: Sequence[Shape]) -> tuple[InputSpec, ...]:
     """The inputs of a runner with other shapes."""
     return tuple(replace(spec, shape=shape) for spec, shape in zip(runner.inputs, shapes, strict=True))

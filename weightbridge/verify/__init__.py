@@ -1,9 +1,10 @@
 """Proof that weights arrived: probes, noise floor, comparison, controls, read-back."""
 
+from weightbridge.verify.alone import Counterparts, compare_alone
 from weightbridge.verify.controls import shuffled
 from weightbridge.verify.equality import equality
 from weightbridge.verify.health import health
 from weightbridge.verify.probes import seed_of
 from weightbridge.verify.values import Control, Setup
 
-__all__ = ["Control", "Setup", "equality", "health", "seed_of", "shuffled"]
+__all__ = ["Control", "Counterparts", "Setup", "compare_alone", "equality", "health", "seed_of", "shuffled"]

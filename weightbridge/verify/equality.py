@@ -41,11 +41,12 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
     (a control passes), WB504 (nothing compared). `verification.evidence["inconclusive"]` holds what was
     compared in vain. Raises RunError where a model cannot run.
     """
+    sizes_differ = differ_in_size(reference, candidate)
     reference, candidate, setup, resized = fitted(reference, candidate, setup)
-    session = prepare(reference, candidate, setup)
+    session = _session(reference, candidate, setup, resized)
     if isinstance(session, str):
         evidence = {"comparisons": 0, "inconclusive": [session]}
-        evidence |= {"sizes_differ": True} if differ_in_size(reference, candidate) else {}
+        evidence |= {"sizes_differ": True} if sizes_differ else {}
         return Verification("actual", evidence=evidence), (nothing_compared(session),)
     runners = runners_of(reference, candidate, setup)
     verification, findings = _verified(runners, session, setup)
@@ -53,6 +54,16 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
     evidence = {**verification.evidence, **{key: value for key, value in told.items() if value}}
     said = said_of_precision(reference, candidate)
     return replace(verification, evidence=evidence), (*findings, *said)
+
+
+def _session(reference: Runner, candidate: Runner, setup: Setup, resized: str) -> Session | str:
+    """Also why there is none where a model was rebuilt for another shape, and does not run on it."""
+    try:
+        return prepare(reference, candidate, setup)
+    except RunError as error:
+        if not resized:
+            raise
+        return f"{resized}: {error.message}"
 
 
 def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:

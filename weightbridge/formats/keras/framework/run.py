@@ -1,6 +1,7 @@
 """Runner for Keras models, from files or live, on each of Keras's backends."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import keras
 import numpy as np
 
 from weightbridge.errors import RunError
+from weightbridge.formats.keras.framework.alone import Call, first_of, recording_calls
 from weightbridge.formats.keras.framework.backends import (
     as_array,
     as_tensor,
@@ -69,6 +71,7 @@ class KerasRunner:
         self._layers = {one.name: one.layer for one in observable(live_layers(model))}
         self._is_stepwise = any(isinstance(layer, STEPWISE) for layer in model._flatten_layers())
         self._compiled: dict[tuple[str, ...], Callable[..., Any] | None] = {}
+        self._calls: dict[str, Call] = {}
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -124,20 +127,48 @@ class KerasRunner:
         inside attention), or what runs inside a traced loop, is left out. RunError where the model cannot
         run, or has no such layer.
         """
-        arrays = [feeds[spec.name] for spec in self._inputs]
-        typed = [spec.typed(array) for spec, array in zip(self._inputs, arrays, strict=True)]
+        typed = self._typed(feeds)
+        with self._computing(f"the model cannot run on {_shapes(typed)}"):
+            outputs, found = self._called(tuple(layers), typed)
+            results = [as_array(output) for output in outputs]
+            shown = {key: as_array(found[key]) for key in map(key_of, layers) if key in found}
+        names = self._outputs if len(results) == len(self._outputs) else _unique(["output"] * len(results))
+        return dict(zip(names, results, strict=True)) | shown
+
+    def given(self, feeds: Mapping[str, Array], layers: Sequence[str]) -> dict[str, tuple[Array, ...]]:
+        """What each of these layers is called with first, tensors alone. RunError where the model cannot
+        run.
+        """
+        typed, calls = self._typed(feeds), dict[str, Call]()
+        watched = {name: self._layers[name] for name in layers if name in self._layers}
+        with self._computing(f"the model cannot run on {_shapes(typed)}"), recording_calls(watched, calls):
+            self._computed((), [as_tensor(array) for array in typed], self._values)
+            given = {name: call.arrays for name, call in calls.items()}
+        self._calls = calls
+        return given
+
+    def alone(self, layer: str, arrays: Sequence[Array]) -> Array:
+        """The first output of one layer for these, called as `given` has seen it called."""
+        if layer not in self._calls:
+            raise RunError(f"layer {layer!r} was not called", where=self._where)
+        with self._computing(f"layer {layer!r} cannot run on {_shapes(arrays)}"):
+            call = self._calls[layer].given(arrays, self._where)
+            with holding(self._model, self._values):
+                return first_of(self._layers[layer](*call.args, **call.kwargs))
+
+    @contextmanager
+    def _computing(self, failing: str) -> Iterator[None]:
+        """In this model's precision. RunError, beginning with what fails, for whatever is raised."""
         try:
             with in_float(self._dtype), inference(self._dtype):
-                outputs, found = self._called(tuple(layers), typed)
-                results = [as_array(output) for output in outputs]
-                shown = {key: as_array(found[key]) for key in map(key_of, layers) if key in found}
+                yield
         except RunError:
             raise
         except Exception as error:  # whatever a layer, or the backend, raises
-            message = f"the model cannot run on {_shapes(typed)}: {_last_line(error)}"
-            raise RunError(message, where=self._where) from error
-        names = self._outputs if len(results) == len(self._outputs) else _unique(["output"] * len(results))
-        return dict(zip(names, results, strict=True)) | shown
+            raise RunError(f"{failing}: {_last_line(error)}", where=self._where) from error
+
+    def _typed(self, feeds: Mapping[str, Array]) -> list[Array]:
+        return [spec.typed(feeds[spec.name]) for spec in self._inputs]
 
     def _called(self, layers: tuple[str, ...], arrays: list[Array]) -> tuple[list[Any], dict[str, Any]]:
         """Compiled where that pays; a layer that runs in eager mode alone is run so from then on."""

@@ -12,6 +12,7 @@ from weightbridge.errors import RunError, Unsupported, UsageError
 from weightbridge.formats.onnx.file import folded
 from weightbridge.formats.onnx.layers import Folded
 from weightbridge.formats.onnx.proto import Model, Node
+from weightbridge.formats.onnx.running.alone import part_of
 from weightbridge.formats.onnx.running.change import changed, precision_of, reshaped
 from weightbridge.formats.onnx.running.sessions import Session, double_session, session
 from weightbridge.formats.onnx.tensors import DTYPES
@@ -71,6 +72,7 @@ class OnnxRunner:
         self._path, self._proto, self._found, self._dtype = path, proto, found, dtype
         self._parsed = parsed
         self._sessions: dict[tuple[str, ...], Session] = {}
+        self._parts: dict[str, tuple[str, ...]] = {}
         self._last_steps = _last_steps(parsed)
         self.outputs = tuple(o.name for o in parsed.graph.outputs)
         self.inputs = _inputs(parsed, found, dtype)
@@ -126,6 +128,36 @@ class OnnxRunner:
         values = {**inputs, **dict(zip(names, map(as_numbers, arrays), strict=True))}
         outputs = {name: values[name] for name in self.outputs}
         return outputs | {key: values[value] for key, value in shown.items()}
+
+    def given(self, feeds: Mapping[str, Array], layers: Sequence[str]) -> dict[str, tuple[Array, ...]]:
+        """The values that the layers before each of these give; without a layer that reads none."""
+        read = {name: self._read_by(name) for name in layers if name in self._found.shown}
+        wanted = tuple(dict.fromkeys(layer for names in read.values() for layer in names))
+        shown = self.run(feeds, wanted)
+        given = {name: tuple(shown[_key(n)] for n in names) for name, names in read.items() if names}
+        self._parts |= {name: tuple(self._found.shown[n] for n in read[name]) for name in given}
+        return given
+
+    def alone(self, layer: str, arrays: Sequence[Array]) -> Array:
+        """The value that shows a layer, of these values before it. RunError where it reads more."""
+        where, names = str(self._path), self._parts.get(layer, ())
+        if len(names) != len(arrays) or not names:
+            raise RunError(f"layer {layer!r} takes other inputs than {len(arrays)}", where=where)
+        inputs, output = dict(zip(names, arrays, strict=True)), self._found.shown[layer]
+        part = part_of(self._proto, inputs, output, where)
+        make = double_session if self._dtype == "float64" else session
+        try:
+            read = {info.name for info in part.graph.input}
+            fed = {name: array for name, array in inputs.items() if name in read}
+            return as_numbers(make(part, self._path)((output,), fed)[0])
+        except Unsupported as error:
+            raise RunError(error.message, where=error.where, fix=error.fix) from error
+
+    def _read_by(self, layer: str) -> tuple[str, ...]:
+        """The layers before one, each once, in the order of its inputs."""
+        edges = sorted((edge for edge in self._found.edges if edge.target == layer), key=lambda e: e.position)
+        before = dict.fromkeys(edge.source for edge in edges)
+        return tuple(name for name in before if name in self._found.shown)
 
     def _value(self, name: str) -> str:
         """The value of the graph that shows a layer, or the logits of an output."""

@@ -1,0 +1,158 @@
+"""Which layers of two models are to compute the same one by one, and stand in the same places."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from weightbridge.commands.claims import is_exact
+from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.matching.differences.functions import is_same
+from weightbridge.model.activations import function_of
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import ACTIVATED
+from weightbridge.plan import Plan, Step
+from weightbridge.verify import Counterparts
+
+# Settings that make another function of a layer's weights, or another shape of what it gives
+SETTINGS = (
+    "padding", "strides", "dilation", "groups", "return_sequences", "go_backwards", "reset_after",
+    "recurrent_activation", "heads",
+)  # fmt: skip
+INPUT = ""  # in place of a layer's name
+SHOWN = 3
+Joined = Mapping[str, Collection[str]]
+
+
+def counterparts(
+    source: LayerGraph, target: LayerGraph, plan: Plan, differing: Collection[str]
+) -> tuple[Counterparts, ...]:
+    """Layers all of whose tensors arrive exactly from layers of their kind, with these.
+
+    differing: the layers that are known to compute something else.
+    """
+    steps = _steps_by_layer(target, plan)
+    return tuple(pair for layer in target.layers for pair in _of_layer(source, layer, steps, differing))
+
+
+def misplaced(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Finding, ...]:
+    """WB402 where a layer is fed by other layers than the one whose weights it gets.
+
+    Only where all of these have counterparts: an added or removed layer is no contradiction.
+    """
+    if not (source.has_flow and target.has_flow):
+        return ()
+    found = [_said_of(name, *places) for name, places in _contradictions(source, target, plan)]
+    if not found:
+        return ()
+    more = f"; {len(found) - SHOWN} more are fed by others too" if len(found) > SHOWN else ""
+    message = f"{'; '.join(text for _, text in found[:SHOWN])}{more}"
+    fix = "map each layer to the one in its own place, or leave --map out"
+    return (finding("WB402", message, target=found[0][0], fix=fix),)
+
+
+def _steps_by_layer(target: LayerGraph, plan: Plan) -> dict[str, list[Step]]:
+    steps: dict[str, list[Step]] = {}
+    for step in plan.steps:
+        if step.target in target.owner:
+            steps.setdefault(target.owner[step.target].name, []).append(step)
+    return steps
+
+
+def _of_layer(
+    source: LayerGraph, layer: Layer, steps: Mapping[str, list[Step]], differing: Collection[str]
+) -> Iterator[Counterparts]:
+    own = steps.get(layer.name, [])
+    is_whole = own and all(is_exact(step) and len(step.sources) == 1 for step in own)
+    if not is_whole or layer.name in differing:
+        return
+    names = [step.sources[0] for step in own]
+    for giver in {source.owner[name].name: source.owner[name] for name in names}.values():
+        if giver.name not in differing and _is_alike(giver, layer):
+            yield from _joined(giver, layer)
+
+
+def _is_alike(giver: Layer, layer: Layer) -> bool:
+    """Whether the two are of one kind, with tensors of the same roles and settings."""
+    if giver.op != layer.op or {t.role for t in giver.tensors} != {t.role for t in layer.tensors}:
+        return False
+    ours, theirs = giver.settings, layer.settings
+    return all(is_same(ours[key], theirs[key]) for key in SETTINGS if key in ours and key in theirs)
+
+
+def _joined(giver: Layer, layer: Layer) -> Iterator[Counterparts]:
+    """With the activation that is a part of one of them alone; nothing where no function makes them alike."""
+    ours, theirs = (one.attributes.get("activation", "linear") for one in (giver, layer))
+    if is_same(ours, theirs):
+        yield Counterparts(giver.name, layer.name)
+    elif layer.op in ACTIVATED and "linear" in (ours, theirs):
+        function = function_of(theirs if ours == "linear" else ours)
+        after_source = function if ours == "linear" else None
+        after_target = function if theirs == "linear" else None
+        if function is not None:
+            yield Counterparts(giver.name, layer.name, after_source, after_target)
+
+
+def _contradictions(
+    source: LayerGraph, target: LayerGraph, plan: Plan
+) -> Iterator[tuple[str, tuple[str, set[str], set[str]]]]:
+    """Each target layer fed by others, with the source layer it comes from and what feeds these two."""
+    gives, gets = _relations(source, target, plan)
+    before, behind = _feeders(source), _feeders(target)
+    for layer in target.layers:
+        givers = [name for name in sorted(gets.get(layer.name, ())) if source.by_name[name].op == layer.op]
+        if len(givers) != 1:
+            continue
+        ours, theirs = before[givers[0]], behind[layer.name]
+        if not _is_known(ours, gives) or not _is_known(theirs, gets):
+            continue
+        if not (_covers(ours, theirs, gives) and _covers(theirs, ours, gets)):
+            yield layer.name, (givers[0], ours, theirs)
+
+
+def _relations(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Joined, Joined]:
+    """By each layer's name the layers that a step joins it to: of the source, then of the target."""
+    gives: dict[str, set[str]] = {INPUT: {INPUT}}
+    gets: dict[str, set[str]] = {INPUT: {INPUT}}
+    for step in plan.steps:
+        for name in step.sources:
+            ours, theirs = source.owner.get(name), target.owner.get(step.target)
+            if ours is not None and theirs is not None:
+                gives.setdefault(ours.name, set()).add(theirs.name)
+                gets.setdefault(theirs.name, set()).add(ours.name)
+    return gives, gets
+
+
+def _feeders(graph: LayerGraph) -> dict[str, set[str]]:
+    """The nearest layers with weights before each layer, through those without."""
+    seen: dict[str, set[str]] = {}  # what a reader of this layer finds
+    found: dict[str, set[str]] = {}
+    for layer in graph.layers:
+        parents = (seen.get(parent, set()) for parent in graph.parents[layer.name])
+        found[layer.name] = set[str]().union(*parents)
+        owner: Any = layer.attributes.get("shared_with", layer.name)
+        if layer.tensors or owner != layer.name:
+            seen[layer.name] = {owner}
+        else:
+            seen[layer.name] = {INPUT} if layer.op == "Input" else found[layer.name]
+    return found
+
+
+def _is_known(names: Collection[str], joined: Joined) -> bool:
+    return bool(names) and all(name in joined for name in names)
+
+
+def _covers(names: set[str], others: set[str], joined: Joined) -> bool:
+    """Whether each of them has a counterpart among the others."""
+    return all(not others.isdisjoint(joined[name]) for name in names)
+
+
+def _said_of(name: str, giver: str, ours: set[str], theirs: set[str]) -> tuple[str, str]:
+    before, behind = _listed(ours), _listed(theirs)
+    return (
+        name,
+        f"{name} gets the weights of {giver}, which is fed by {before} where {name} is fed by {behind}",
+    )
+
+
+def _listed(names: set[str]) -> str:
+    shown = sorted(name or "the input" for name in names)
+    return ", ".join(shown[:SHOWN]) + (f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else "")
