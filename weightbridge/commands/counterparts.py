@@ -36,11 +36,14 @@ def counterparts(
 def misplaced(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Finding, ...]:
     """WB402 where a layer is fed by other layers than the one whose weights it gets.
 
-    Only where all of these have counterparts: an added or removed layer is no contradiction.
+    Only where all of these have counterparts: an added or removed layer is no contradiction. Nothing where
+    most layers are adapted, as those of another architecture are.
     """
-    if not (source.has_flow and target.has_flow):
+    exact = _exact_layers(target, plan)
+    given = {target.owner[step.target].name for step in plan.steps if step.sources}
+    if not (source.has_flow and target.has_flow) or 2 * len(exact) < len(given):
         return ()
-    found = [_said_of(name, *places) for name, places in _contradictions(source, target, plan)]
+    found = [_said_of(name, *places) for name, places in _contradictions(source, target, plan, exact)]
     if not found:
         return ()
     more = f"; {len(found) - SHOWN} more are fed by others too" if len(found) > SHOWN else ""
@@ -84,28 +87,49 @@ def _joined(giver: Layer, layer: Layer) -> Iterator[Counterparts]:
     if is_same(ours, theirs):
         yield Counterparts(giver.name, layer.name)
     elif layer.op in ACTIVATED and "linear" in (ours, theirs):
-        function = function_of(theirs if ours == "linear" else ours)
-        after_source = function if ours == "linear" else None
-        after_target = function if theirs == "linear" else None
-        if function is not None:
-            yield Counterparts(giver.name, layer.name, after_source, after_target)
+        yield from _activated(giver.name, layer.name, ours, theirs)
+
+
+def _activated(giver: str, layer: str, ours: Any, theirs: Any) -> Iterator[Counterparts]:
+    function = function_of(theirs if ours == "linear" else ours)
+    if function is not None and ours == "linear":
+        yield Counterparts(giver, layer, after_source=function)
+    elif function is not None:
+        yield Counterparts(giver, layer, after_target=function)
+
+
+def _exact_layers(target: LayerGraph, plan: Plan) -> frozenset[str]:
+    """The layers that get something, and nothing adapted."""
+    steps = _steps_by_layer(target, plan)
+    return frozenset(
+        name
+        for name, own in steps.items()
+        if any(step.sources for step in own) and all(is_exact(step) for step in own if step.sources)
+    )
 
 
 def _contradictions(
-    source: LayerGraph, target: LayerGraph, plan: Plan
+    source: LayerGraph, target: LayerGraph, plan: Plan, exact: Collection[str]
 ) -> Iterator[tuple[str, tuple[str, set[str], set[str]]]]:
     """Each target layer fed by others, with the source layer it comes from and what feeds these two."""
     gives, gets = _relations(source, target, plan)
     before, behind = _feeders(source), _feeders(target)
-    for layer in target.layers:
-        givers = [name for name in sorted(gets.get(layer.name, ())) if source.by_name[name].op == layer.op]
-        if len(givers) != 1:
-            continue
-        ours, theirs = before[givers[0]], behind[layer.name]
-        if not _is_known(ours, gives) or not _is_known(theirs, gets):
-            continue
-        if not (_covers(ours, theirs, gives) and _covers(theirs, ours, gets)):
-            yield layer.name, (givers[0], ours, theirs)
+    for name in (layer.name for layer in target.layers if layer.name in exact):
+        giver = _only_giver(source, target.by_name[name], gets[name])
+        if giver and _contradict(before[giver], behind[name], gives, gets):
+            yield name, (giver, before[giver], behind[name])
+
+
+def _only_giver(source: LayerGraph, layer: Layer, givers: Collection[str]) -> str:
+    """The one of them that is of the layer's kind, "" for none or several."""
+    alike = [name for name in givers if source.by_name[name].op == layer.op]
+    return alike[0] if len(alike) == 1 else ""
+
+
+def _contradict(ours: set[str], theirs: set[str], gives: Joined, gets: Joined) -> bool:
+    if not (_is_known(ours, gives) and _is_known(theirs, gets)):
+        return False
+    return not (_covers(ours, theirs, gives) and _covers(theirs, ours, gets))
 
 
 def _relations(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Joined, Joined]:

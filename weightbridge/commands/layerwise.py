@@ -54,23 +54,37 @@ def layer_by_layer(
     controls_of: models that must fail, in which these tensors are other ones.
     """
     source, target = graphs
-    moved = misplaced(source, target, plan)
     pairs = counterparts(source, target, plan, _differing(known))
-    try:
-        entries = tuple(compare_alone(*runners, pairs, setup))
-    except RunError:  # neither side is fed then, and what is left is what the files say
-        entries = ()
-    best = _best_of_each(entries)
+    best = _best_of_each(_entries(runners, pairs, setup))
     wrong = [entry for entry in best if entry["status"] in DIFFERS]
-    faults = (*(_differs(entry) for entry in wrong), *moved)
-    compared = [pair for pair in pairs if any(entry["target"] == pair.target for entry in best)]
-    names = frozenset(t.name for pair in compared for t in target.by_name[pair.target].tensors)
-    controls = () if faults or not compared else controls_of(names)
-    results = _results(runners[0], compared, setup, controls)
+    faults = (*map(_differs, wrong), *misplaced(source, target, plan))
+    names = {entry["target"] for entry in best}
+    compared = [pair for pair in pairs if pair.target in names]
+    results = (
+        [] if faults else _results(runners[0], compared, setup, _controls(compared, target, controls_of))
+    )
     vacuous = tuple(_vacuous(r["name"]) for r in results if r["result"] == "passed")
     evidence = {**_counts(best, target, plan), "controls": results}
     is_complete = not faults and evidence["alone"]["equal"] == evidence["alone"]["of"] > 0
     return Layerwise(best, (*faults, *vacuous), evidence, is_complete)
+
+
+def _entries(
+    runners: tuple[Runner, Runner], pairs: Sequence[Counterparts], setup: Setup
+) -> Sequence[Mapping[str, Any]]:
+    """Nothing where one side is not fed: what is left is what the files say."""
+    try:
+        return list(compare_alone(*runners, pairs, setup))
+    except RunError:
+        return ()
+
+
+def _controls(
+    compared: Sequence[Counterparts], target: LayerGraph, controls_of: ControlsOf
+) -> Sequence[Control]:
+    """Those in which the tensors of the compared layers are other ones."""
+    names = frozenset(t.name for pair in compared for t in target.by_name[pair.target].tensors)
+    return controls_of(names) if compared else ()
 
 
 def _differing(known: Iterable[Finding]) -> frozenset[str]:

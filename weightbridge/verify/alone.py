@@ -91,10 +91,16 @@ def _chunk(
     sides = replace(sides, precise=_shown(sides.precise, feeds[0], sources))
     taken = sides.target.given(feeds[1], targets)
     for pair in pairs:
-        if pair.source in given and len(given[pair.source]) == len(taken.get(pair.target, ())):
-            found = [c for c in _comparisons(sides, pair, given[pair.source]) if c is not None]
-            if found:
-                yield _entry(pair, found)
+        arrays = given.get(pair.source, ())
+        if arrays and len(arrays) == len(taken.get(pair.target, ())):
+            yield from _entries(sides, pair, arrays)
+
+
+def _entries(sides: _Sides, pair: Counterparts, arrays: Sequence[Array]) -> Iterator[Entry]:
+    """One entry, or none where nothing could be compared."""
+    found = [comparison for comparison in _comparisons(sides, pair, arrays) if comparison is not None]
+    if found:
+        yield _entry(pair, found)
 
 
 def _shown(precise: Divisible | None, feeds: Mapping[str, Array], layers: Sequence[str]) -> Divisible | None:

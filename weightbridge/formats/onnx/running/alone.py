@@ -49,10 +49,9 @@ def _nodes_of(
     waiting, used, places = [output], set[str](), set[int]()
     while waiting:
         value = waiting.pop()
-        if value in used:
-            continue
+        is_given = value in used or value in inputs or value in constants
         used.add(value)
-        if value in inputs or value in constants:
+        if is_given:
             continue
         if value not in makers:
             raise RunError(f"what makes {output!r} also reads {value!r}", where=where)
@@ -66,11 +65,14 @@ def _read(node: Any) -> Iterator[str]:
     yield from (value for value in node.input if value)
     for attribute in node.attribute:
         if attribute.type == AttributeProto.GRAPH:
-            body = attribute.g
-            own = {value for inner in body.node for value in inner.output}
-            own |= {info.name for info in body.input} | {tensor.name for tensor in body.initializer}
-            read = (value for inner in body.node for value in _read(inner))
-            yield from (value for value in (*read, *(o.name for o in body.output)) if value not in own)
+            yield from _read_by_body(attribute.g)
+
+
+def _read_by_body(body: Any) -> Iterator[str]:
+    made = {value for node in body.node for value in node.output}
+    own = made | {info.name for info in body.input} | {tensor.name for tensor in body.initializer}
+    read = [value for node in body.node for value in _read(node)]
+    yield from (value for value in (*read, *(o.name for o in body.output)) if value not in own)
 
 
 def _input(name: str, array: Array, where: str) -> Any:

@@ -1,6 +1,7 @@
 """Runner for ONNX models by onnxruntime: outputs, activations of named layers, logits, float64."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -132,11 +133,10 @@ class OnnxRunner:
     def given(self, feeds: Mapping[str, Array], layers: Sequence[str]) -> dict[str, tuple[Array, ...]]:
         """The values that the layers before each of these give; without a layer that reads none."""
         read = {name: self._read_by(name) for name in layers if name in self._found.shown}
-        wanted = tuple(dict.fromkeys(layer for names in read.values() for layer in names))
-        shown = self.run(feeds, wanted)
-        given = {name: tuple(shown[_key(n)] for n in names) for name, names in read.items() if names}
-        self._parts |= {name: tuple(self._found.shown[n] for n in read[name]) for name in given}
-        return given
+        read = {name: names for name, names in read.items() if names}
+        shown = self.run(feeds, tuple(dict.fromkeys(chain.from_iterable(read.values()))))
+        self._parts |= {name: tuple(map(self._value, names)) for name, names in read.items()}
+        return {name: tuple(shown[_key(n)] for n in names) for name, names in read.items()}
 
     def alone(self, layer: str, arrays: Sequence[Array]) -> Array:
         """The value that shows a layer, of these values before it. RunError where it reads more."""
