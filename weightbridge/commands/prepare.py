@@ -19,6 +19,7 @@ from weightbridge.planning.declared import check_carried_out, check_globs, decla
 from weightbridge.planning.findings import unexplained
 from weightbridge.planning.make import make_plan, unused_of
 from weightbridge.planning.maps_in_part import maps_in_part
+from weightbridge.planning.own_tensors import called_again, planned_apart, said_of_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,10 @@ def prepare(source: Any, target: Any, options: Options) -> Prepared:
     """Read both models (a target may be its graph already), then match and plan, or take the plan's file."""
     with rules_of(options.rules):
         options.progress("reading the source", 0, 0)
-        source_graph = formats.read(source, options.source_arguments)
+        source_graph = formats.apart(formats.read(source, options.source_arguments))
         options.progress("reading the target", 0, 0)
         is_read = isinstance(target, LayerGraph)
-        target_graph = target if is_read else formats.read(target, options.target_arguments)
+        target_graph = target if is_read else formats.apart(formats.read(target, options.target_arguments))
         if options.plan is not None:
             return _from_file(source_graph, target_graph, options)
         effective = source_graph.effective
@@ -74,11 +75,15 @@ def _matched(model: Any, source: LayerGraph, target: LayerGraph, options: Option
     check_map(source, target, options.map)
     check_globs(source, target, options)
     plan, findings = make_plan(source, target, match(source, target, options), options)
+    own = formats.apart(target, called_again(target, findings))
+    if own is not target:  # a file in which each of these can have its own
+        return _matched(model, source, own, options)
     check_carried_out(source, target, plan, findings, options)
     prepared = Prepared(source, target, plan, findings)
     if options.disambiguate and plan.questions:
         prepared = _disambiguated(model, prepared, options)
-    said = (*maps_in_part(source, target, options), *_read(source, target, prepared.plan, options))
+    read = (*_read(source, target, prepared.plan, options), *said_of_own(target, prepared.plan))
+    said = (*maps_in_part(source, target, options), *read)
     return replace(prepared, findings=(*said, *prepared.findings))
 
 
@@ -119,10 +124,13 @@ def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prep
     assert options.plan is not None
     refuse_beside_plan(options)
     check_globs(source, target, options)
+    given = options.plan if isinstance(options.plan, Plan) else Plan.load(options.plan)
+    target = formats.apart(target, planned_apart(target, given))
     plan = with_fresh(stored_plan(options.plan, source, target), declared(target, options.fresh))
     on_purpose = {*options.unused, *(u.source for u in plan.unused if u.reason == "declared")}
     plan = replace(plan, unused=unused_of(source, plan.steps, on_purpose))
     still_open = asked(plan.questions, {step.target: step for step in plan.steps}, is_stored=True)
-    findings = (*_read(source, target, plan, options), *unexplained(source, plan.unused), *still_open)
+    said = (*_read(source, target, plan, options), *said_of_own(target, plan))
+    findings = (*said, *unexplained(source, plan.unused), *still_open)
     check_carried_out(source, target, plan, findings, options)
     return Prepared(source, target, plan, findings)

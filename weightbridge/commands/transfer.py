@@ -36,6 +36,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         if judged("transfer", prepared, options).exit_code:
             refused = replace(_named(prepared, target), plan=with_hashes(prepared.plan))
             return asked_for(judged("transfer", refused, options), output)
+        template = formats.template_for(template, prepared.target)
         written = write(prepared.plan, prepared.source, template, temporary, options.progress)
         prepared = replace(
             prepared, plan=with_hashes(written.plan), findings=(*prepared.findings, *written.findings)

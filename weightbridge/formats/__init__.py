@@ -1,6 +1,6 @@
 """The table of formats: which module reads, writes and runs a model, recognised by its content."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,7 @@ from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.sniffing.folders import Inside, model_file, model_in
 from weightbridge.formats.sniffing.suffixes import suffix_findings
 from weightbridge.formats.state import without_state
-from weightbridge.formats.templates import template_of
+from weightbridge.formats.templates import template_for, template_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 
@@ -24,11 +24,13 @@ __all__ = [
     "RUNNERS",
     "InputSpec",
     "Runner",
+    "apart",
     "read",
     "refuse_arguments",
     "refuse_to_run",
     "runner",
     "sniff",
+    "template_for",
     "template_of",
     "write",
     "write_words",
@@ -116,6 +118,17 @@ def _refuse_nul(graph: LayerGraph) -> None:
             where=graph.path,
             fix="Rename it, or save the model again",
         )
+
+
+def apart(graph: LayerGraph, again: Collection[str] = ()) -> LayerGraph:
+    """The graph of a file whose exporter merges equal tensors, with one for each layer that reads it.
+
+    again: layers that call others again, which are to have their own too. `write` gives them these.
+    """
+    if graph.format != "onnx":
+        return graph
+    found: LayerGraph = _module(FORMATS, "onnx", graph.path).apart(graph, again)
+    return found
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

@@ -67,6 +67,17 @@ def template_of(target: Any, output: Path, arguments: Mapping[str, Any] | None =
         yield Template(graph, _same(graph, _read(copy), output))
 
 
+def template_for(template: Template, target: LayerGraph) -> Template:
+    """The template of a target whose layers were given tensors of their own meanwhile."""
+    if target.tensors == template.target.tensors:
+        return template
+    if template.file is template.target:
+        return Template(target, target)
+    path = Path(template.file.path)
+    _as_safetensors(target, path)
+    return Template(target, _read(path))
+
+
 def _is_code(target: Any) -> bool:
     if isinstance(target, str):
         return target.startswith("py:")
@@ -153,7 +164,8 @@ def _save(live: Any, model: Any, copy: Path) -> None:
 
 
 def _read(path: Path) -> LayerGraph:
-    graph: LayerGraph = import_module("weightbridge.formats").read(path)
+    formats = import_module("weightbridge.formats")
+    graph: LayerGraph = formats.apart(formats.read(path))
     return graph
 
 

@@ -1,7 +1,7 @@
 """ONNX models: read as layers from headers alone, and written as a patched copy."""
 
 import mmap
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,17 +9,20 @@ from weightbridge.errors import MissingFile, ModelError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.onnx.layers import Folded, fold
 from weightbridge.formats.onnx.ledger import ledger_of
+from weightbridge.formats.onnx.own_initializers import Own, give_own
 from weightbridge.formats.onnx.parse import parse_model
 from weightbridge.formats.onnx.proto import Model, Scaling, TensorHeader
 from weightbridge.formats.onnx.quantised.findings import quantised_findings
 from weightbridge.formats.onnx.quantised.rounding import with_rounding
 from weightbridge.formats.onnx.tensors import DTYPES, check, loader, scaled
+from weightbridge.formats.onnx.untied import with_calls_apart, with_merged_apart
+from weightbridge.formats.onnx.uses import Use
 from weightbridge.formats.onnx.write import write_tensors
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
-__all__ = ["folded", "read", "write"]
+__all__ = ["apart", "folded", "read", "write"]
 
 
 LATEST_IR, LATEST_OPSET = 14, 28  # versions of the file format and of the operators
@@ -50,6 +53,18 @@ def read(path: Path) -> LayerGraph:
     )
 
 
+def apart(graph: LayerGraph, again: Collection[str] = ()) -> LayerGraph:
+    """The graph in which layers have vectors of their own that an exporter has merged.
+
+    again: layers that call others again, and are to have all their tensors for themselves.
+    """
+    if not any(layer.attributes.get("tied") for layer in graph.layers):
+        return graph
+    _, found = folded(Path(graph.path))
+    layers = with_calls_apart(with_merged_apart(graph.layers, found.uses), found.uses, again)
+    return graph if layers == graph.layers else replace(graph, layers=layers)
+
+
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
     """A copy of the template's file with the given tensors' bytes replaced.
 
@@ -62,8 +77,38 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
         fix = "Give the model as it was before it was quantised, and quantise the written one"
         raise Unsupported("quantised weights are read, not written", where=f"{path}: {quantised}", fix=fix)
     headers = {**{t.name: t for t in model.graph.initializers}, **found.headers}
-    given = ((headers[t.key], t.name, array) for t, array in values)
+    own = _own(template, found, headers)
+    kept: dict[str, Array] = {}
+    shared = ((tensor, array) for tensor, array in values if not _keep(kept, own, tensor, array))
+    given = ((headers[tensor.key], tensor.name, array) for tensor, array in shared)
     write_tensors(path, model, found.headers.values(), output, given)
+    if own:
+        give_own(output, [Own(t.name, use, _value(kept, t)) for t, use in own.values()])
+
+
+def _own(
+    template: LayerGraph, found: Folded, headers: Mapping[str, TensorHeader]
+) -> dict[str, tuple[Tensor, Use]]:
+    """The tensors that the file has no initializer for yet, as several layers read one."""
+    return {
+        tensor.key: (tensor, found.uses[layer.name, tensor.role])
+        for layer in template.layers
+        for tensor in layer.tensors
+        if tensor.key not in headers
+    }
+
+
+def _keep(kept: dict[str, Array], own: Mapping[str, object], tensor: Tensor, array: Array) -> bool:
+    if tensor.key not in own:
+        return False
+    kept[tensor.key] = array
+    return True
+
+
+def _value(kept: Mapping[str, Array], tensor: Tensor) -> Array:
+    """What it is given, or what it holds so far."""
+    value = kept.get(tensor.key)
+    return tensor.load() if value is None else value
 
 
 def read_with(path: Path, names: Container[str]) -> LayerGraph:

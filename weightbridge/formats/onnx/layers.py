@@ -4,7 +4,7 @@ Drafts from nodes, then names, tensors, shapes and edges.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from weightbridge.formats.onnx.branches import Opened, opened
@@ -16,6 +16,7 @@ from weightbridge.formats.onnx.names import layer_names
 from weightbridge.formats.onnx.proto import Graph, TensorHeader
 from weightbridge.formats.onnx.quantised.lower import is_added, lowered
 from weightbridge.formats.onnx.shapes.infer import shapes_of
+from weightbridge.formats.onnx.uses import Use, uses_of
 from weightbridge.formats.onnx.values.net import Constant, Read, net_of
 from weightbridge.formats.onnx.wellformed import with_marks
 from weightbridge.model.graph import Edge, Layer, Port
@@ -30,6 +31,7 @@ class Folded:
     """Layers and edges, the tensors' headers by tensor name, and the value that shows each layer's output.
 
     read: the constants that may be weights among all that nodes read, whether or not a layer took them.
+    uses: by layer and role, where the file reads a tensor.
     """
 
     layers: tuple[Layer, ...]
@@ -39,6 +41,7 @@ class Folded:
     headers: Mapping[str, TensorHeader]
     shown: Mapping[str, str]
     read: tuple[Constant, ...] = ()
+    uses: Mapping[tuple[str, str], Use] = field(default_factory=dict)
 
 
 def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
@@ -61,7 +64,14 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
         headers=tensors.headers,
         shown={name: value for name, value in shown.items() if _is_shown(value, opening)},
         read=_constants_read(site),
+        uses=_uses(site, graph, named),
     )
+
+
+def _uses(site: Site, graph: Graph, named: Sequence[tuple[Draft, str]]) -> dict[tuple[str, str], Use]:
+    makers = {node.outputs[0]: node for node in graph.nodes if node.outputs}
+    found = ((name, uses_of(site, makers, draft)) for draft, name in named if draft.slots)
+    return {(name, role): use for name, uses in found for role, use in uses.items()}
 
 
 def _is_shown(value: str, opening: Opened) -> bool:

@@ -16,6 +16,7 @@ from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import stored_axes
 from weightbridge.model.tensors import Tensor
 
+TIED_THERE = "tied in the target"  # what such a finding is about
 FIX = (
     "tie them in both models, or in neither; to keep one apart, say which source it takes, "
     "or declare it fresh"
@@ -68,7 +69,7 @@ def said_of_ties(context: Context, untied: tuple[LayerPair, ...]) -> Iterator[Fi
                 f"{unit.name}: the target calls {again.name} a second time there: "
                 "apart in the source, tied here; one is lost"
             )
-            yield finding("WB211", message, source=unit.name, target=again.name, fix=FIX)
+            yield finding("WB211", message, source=unit.name, target=again.name, fix=FIX, about=TIED_THERE)
 
 
 def _is_like(unit: Unit, other: Unit) -> bool:
