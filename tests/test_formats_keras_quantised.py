@@ -80,3 +80,28 @@ def test_floats_do_not_enter_codes(tmp_path: Path) -> None:
     sources = {step.target: step.sources for step in api.plan(given, target).steps}
     assert not sources["head/kernel"]
     assert sources["head/bias"] == ("head/bias",)
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("mode", ["int8", "int4", "float8"])
+def test_attention_that_keras_quantised_becomes_floats(tmp_path: Path, mode: str) -> None:
+    """What packing has flattened has its heads again."""
+    import keras
+
+    def attention() -> Any:
+        x = keras.Input((5, 8))
+        return keras.Model(x, keras.layers.MultiHeadAttention(2, 4, name="attention")(x, x))
+
+    source = attention()
+    before = {weight.path: keras.ops.convert_to_numpy(weight) for weight in source.weights}
+    source.quantize(mode)
+    source.save(tmp_path / "s.keras")
+    attention().save(tmp_path / "t.keras")
+    api.transfer(tmp_path / "s.keras", tmp_path / "t.keras", output=tmp_path / "o.keras", verify=False)
+    found = formats.read(tmp_path / "o.keras").tensor_by_name
+    for name in ("query", "key", "value", "attention_output"):
+        kernel = before[f"attention/{name}/kernel"]
+        got = found[f"attention/{name}/kernel"].load()
+        assert got.shape == kernel.shape
+        assert np.abs(got - kernel).max() <= 0.15 * np.abs(kernel).max()

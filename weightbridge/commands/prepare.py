@@ -20,6 +20,7 @@ from weightbridge.planning.findings import unexplained
 from weightbridge.planning.make import make_plan, unused_of
 from weightbridge.planning.maps_in_part import maps_in_part
 from weightbridge.planning.own_tensors import called_again, planned_apart, said_of_own
+from weightbridge.planning.parts_of_weights import said_of_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _matched(model: Any, source: LayerGraph, target: LayerGraph, options: Option
     prepared = Prepared(source, target, plan, findings)
     if options.disambiguate and plan.questions:
         prepared = _disambiguated(model, prepared, options)
-    read = (*_read(source, target, prepared.plan, options), *said_of_own(target, prepared.plan))
+    read = (*_read(source, target, prepared.plan, options), *_of_steps(source, target, prepared.plan))
     said = (*maps_in_part(source, target, options), *read)
     return replace(prepared, findings=(*said, *prepared.findings))
 
@@ -91,6 +92,11 @@ def _read(source: LayerGraph, target: LayerGraph, plan: Plan, options: Options) 
     """What the readers say."""
     said = said_of_both(source, target, plan)
     return tuple(as_wanted(said)) if options.dequantize else said
+
+
+def _of_steps(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Finding, ...]:
+    """What follows from the steps for tensors that are shared, or are parts of weights."""
+    return (*said_of_own(target, plan), *said_of_parts(source, target, plan))
 
 
 def _over_stored(
@@ -130,7 +136,7 @@ def _from_file(source: LayerGraph, target: LayerGraph, options: Options) -> Prep
     on_purpose = {*options.unused, *(u.source for u in plan.unused if u.reason == "declared")}
     plan = replace(plan, unused=unused_of(source, plan.steps, on_purpose))
     still_open = asked(plan.questions, {step.target: step for step in plan.steps}, is_stored=True)
-    said = (*_read(source, target, plan, options), *said_of_own(target, plan))
+    said = (*_read(source, target, plan, options), *_of_steps(source, target, plan))
     findings = (*said, *unexplained(source, plan.unused), *still_open)
     check_carried_out(source, target, plan, findings, options)
     return Prepared(source, target, plan, findings)

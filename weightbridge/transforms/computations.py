@@ -52,7 +52,15 @@ def _dequantise(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array
 
 
 def _dequantise_keras(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Keras's `quantize`: q / scale, or (q - zero) scale in groups; two codes of 4 bits share a byte."""
+    """Keras's `quantize`: q / scale, or (q - zero) scale in groups; two codes of 4 bits share a byte.
+
+    shape: that of the weight, where packing has flattened some of its axes.
+    """
+    values = _of_codes(arrays, parameters)
+    return values.reshape(parameters["shape"]) if "shape" in parameters else values
+
+
+def _of_codes(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     codes, columns = arrays[0], int(parameters["columns"])
     if codes.shape[-1] != columns:
         low, high = ((nibble & 0x0F) for nibble in (codes, codes >> 4))

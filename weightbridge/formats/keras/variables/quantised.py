@@ -6,6 +6,7 @@ The orders are those of `variable_serialization_spec` in keras/src/layers (Dense
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
@@ -65,7 +66,8 @@ def quantised_mode(variables: Sequence[tuple[str, tuple[int, ...]]]) -> str:
 def with_effective(graph: LayerGraph) -> LayerGraph:
     """The graph with the floats of its quantised layers as `effective`, and WB109 where it has any."""
     plain = tuple(map(_without_state, graph.layers))
-    floats = tuple(map(_floats, plain))
+    holders = {layer.name: layer for layer in plain if layer.op == "Attention"}
+    floats = tuple(_floats(layer, holders.get(layer.name.rpartition("/")[0])) for layer in plain)
     if floats == graph.layers:
         return graph
     kept_names = {tensor.name for layer in plain for tensor in layer.tensors}
@@ -94,14 +96,38 @@ def _base(layer: Layer) -> tuple[str, ...]:
     return (*codes, *(t.role for t in layer.tensors if t.role == PACKED[0]))
 
 
-def _floats(layer: Layer) -> Layer:
-    """The layer with the weight in place of its codes, scales and zero points."""
+def _floats(layer: Layer, holder: Layer | None) -> Layer:
+    """The layer with the weight in place of its codes, scales and zero points.
+
+    holder: the attention whose projection it is.
+    """
     weight = _computed(layer)
     if weight is None or weight.computed is None:
         return layer
     parts = {part.name for part in weight.computed.parts}
     others = [tensor for tensor in layer.tensors if tensor.name not in parts]
-    return replace(layer, tensors=(weight, *others))
+    return replace(layer, tensors=(_by_heads(weight, weight.computed, layer, holder), *others))
+
+
+def _by_heads(weight: Tensor, computed: Computed, layer: Layer, holder: Layer | None) -> Tensor:
+    """A projection's weight with an axis for the heads again, which packing has flattened."""
+    if holder is None or len(weight.shape) != 2:
+        return weight
+    told = holder.attributes
+    heads, (rows, columns) = told.get("heads"), weight.shape
+    kept, key, value = told.get("key_value_heads", heads), told.get("key_dim"), told.get("value_dim")
+    shapes = {
+        "query": (rows, heads, key),
+        "key": (rows, kept, key),
+        "value": (rows, kept, value),
+        "attention_output": (heads, value, columns),
+    }
+    shape = shapes.get(layer.name.rpartition("/")[2], ())
+    if not all(isinstance(n, int) for n in shape) or prod(n or 0 for n in shape) != weight.size:
+        return weight
+    lengths = tuple(n for n in shape if n is not None)
+    parameters = {**computed.parameters, "shape": list(lengths)}
+    return replace(weight, shape=lengths, computed=replace(computed, parameters=parameters))
 
 
 def _computed(layer: Layer) -> Tensor | None:
