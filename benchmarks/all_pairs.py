@@ -55,6 +55,11 @@ LAYERS: tuple[Mapping[str, frozenset[str]], ...] = (
         "embedding": frozenset({"embedding", "embeddings"}),
     },
 )
+# Names that Keras counts as layers are made say nothing of the layers of another model.
+COUNTED = re.compile(
+    r"((separable_|depthwise_)?conv\d?d(_transpose)?|dense|batch_normalization|layer_normalization"
+    r"|lstm|gru|simple_rnn|embedding|p_re_lu)(_\d+)?"
+)
 # What may be one and the same: a product is a convolution of one place.
 JOINS = (frozenset({"conv", "dense"}),)
 
@@ -109,7 +114,8 @@ def contradictions(step: Step, sources: frozenset[str]) -> Iterator[str]:
     """What the names of a step say against it; the sources are all tensors of the source."""
     target, evidence = step["target"], step["evidence"]
     told = f"{target} <- {', '.join(step['sources'])} ({step['confidence']:.2f}, {'+'.join(evidence)})"
-    if target in sources and target not in step["sources"]:
+    is_counted = COUNTED.fullmatch(re.split(r"[./:]", target)[0]) is not None
+    if target in sources and target not in step["sources"] and not is_counted:
         yield f"has a namesake: {told}"
     if len(step["sources"]) != 1:
         return
