@@ -181,6 +181,21 @@ def test_a_wrong_name_is_answered_with_the_nearest(name: str) -> None:
         getattr(wb, name)("a", "b", **given)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"adapt": "wieghts"}, "one of none, same, weights, fit. Did you mean 'weights'?"),
+        ({"fail_on": "warn"}, "Did you mean 'warning'?"),
+        ({"adapt": "everything"}, "one of none, same, weights, fit. Options have"),
+        ({"adapt": 3}, "adapt=3: expected one of"),
+    ],
+    ids=["adapt", "fail_on", "far off", "no text"],
+)
+def test_a_wrong_choice_is_answered_with_the_nearest(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(wb.WeightbridgeError, match=re.escape(said)):
+        wb.check("a", "b", **given)
+
+
 def test_a_plan_saves_a_rule_as_the_command_does(tmp_path: Path) -> None:
     from weightbridge.cli import main
 

@@ -101,7 +101,8 @@ def _pairs(name: str, value: Any) -> tuple[tuple[str, str], ...]:
 def choice(*allowed: str) -> Callable[[str, Any], Any]:
     def chosen(name: str, value: Any) -> Any:
         if value not in allowed:
-            raise _no(name, value, f"one of {', '.join(allowed)}")
+            close = did_you_mean(value, allowed) if isinstance(value, str) else ""
+            raise _no(name, value, f"one of {', '.join(allowed)}{'.' if close else ''}{close}")
         return value
 
     return chosen
