@@ -12,11 +12,16 @@ from report_samples import HOSTILE, hostile, sample
 
 from weightbridge.errors.diagnostics import CODES, finding
 from weightbridge.plan.file import dumps
+from weightbridge.report.pairs import PairsReport
 from weightbridge.report.render.renderers import renderer
 from weightbridge.report.values import ModelSummary, Report
 
 COMMAND = re.compile(r"^::(error|warning|notice) ([a-z]+=[^:,\r\n]+)(,[a-z]+=[^:,\r\n]+)*::[^\r\n]+$")
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "sarif_as_github_reads_it.json").read_text())
+OASIS = jsonschema.Draft4Validator(
+    json.loads((Path(__file__).parent / "schemas" / "sarif-schema-2.1.0.json").read_text(encoding="utf-8")),
+    format_checker=jsonschema.Draft4Validator.FORMAT_CHECKER,
+)
 REPORTS = {
     "full": sample(),
     "hostile": hostile(),
@@ -70,6 +75,7 @@ def test_no_annotation_points_outside_the_repository(path: str) -> None:
 def test_sarif_is_valid_and_each_result_has_a_place(report: Report) -> None:
     data = rendered("sarif", report)
     jsonschema.Draft202012Validator(SCHEMA).validate(data)
+    OASIS.validate(data)
     (run,) = data["runs"]
     rules = run["tool"]["driver"]["rules"]
     assert len(run["results"]) == len(report.findings)
@@ -81,6 +87,27 @@ def test_sarif_is_valid_and_each_result_has_a_place(report: Report) -> None:
         assert ":" not in uri
     prints = [result["partialFingerprints"]["weightbridge/v1"] for result in run["results"]]
     assert len(set(prints)) == len(prints)
+
+
+def test_sarif_of_several_pairs_is_one_run() -> None:
+    """GitHub refuses a file with two runs of one tool and category."""
+    reports = tuple(replace(report, pair=name) for name, report in REPORTS.items())
+    data = json.loads(renderer("sarif")(PairsReport(reports, "weightbridge.toml").to_dict()))
+    jsonschema.Draft202012Validator(SCHEMA).validate(data)
+    OASIS.validate(data)
+    (run,) = data["runs"]
+    assert len(run["results"]) == sum(len(report.findings) for report in reports)
+    prints = [result["partialFingerprints"]["weightbridge/v1"] for result in run["results"]]
+    assert len(set(prints)) == len(prints)
+
+
+@pytest.mark.parametrize(
+    "change", [{"level": "fatal"}, {"message": {}}, {"ruleIndex": -2}, {"place": 1}], ids=str
+)
+def test_the_schema_refuses_what_is_no_sarif(change: dict[str, Any]) -> None:
+    data = rendered("sarif", sample())
+    data["runs"][0]["results"][0].update(change)
+    assert not OASIS.is_valid(data)
 
 
 def test_sarif_keeps_the_worst_of_too_many() -> None:
