@@ -48,6 +48,15 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
         raise OutputError(f"cannot be written: {error.strerror}", where=str(path), fix=fix) from error
 
 
+def make_folder(path: Path) -> None:
+    """Where there is none yet. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        fix = "give a path in a folder that may be written to"
+        raise OutputError(f"the folder cannot be made: {error.strerror}", where=str(path), fix=fix) from error
+
+
 def sync(path: Path) -> None:
     """A file or folder on the disk before more happens. Raises OSError.
 

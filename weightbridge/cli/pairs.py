@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from weightbridge.boundary.files import make_folder
 from weightbridge.boundary.options import Options
 from weightbridge.cli.console import complain
 from weightbridge.cli.interface.command import option
@@ -13,7 +14,6 @@ from weightbridge.cli.interface.kinds import FILE
 from weightbridge.cli.options import PAIRS
 from weightbridge.cli.parsing import requests
 from weightbridge.cli.running import run
-from weightbridge.cli.writing import make_folder
 from weightbridge.report.pairs import PairsReport
 from weightbridge.report.policy import Policy, load_policy
 from weightbridge.report.render.pairs import TOGETHER

@@ -25,14 +25,6 @@ def check_writable(path: Path, models: Iterable[str]) -> None:
         raise _refused(path, error) from error
 
 
-def make_folder(path: Path) -> None:
-    """Where there is none yet. Raises OutputError."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _refused(path, error) from error
-
-
 def write_atomically(path: Path, text: str) -> None:
     """Under a temporary name, then renamed; straight into a pipe or a device. Raises OutputError."""
     data = text.encode("utf-8", "backslashreplace")

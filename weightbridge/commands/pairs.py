@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from weightbridge.boundary.files import make_folder
 from weightbridge.boundary.options import Options
 from weightbridge.commands.check import check
 from weightbridge.commands.plan import plan
@@ -91,6 +92,7 @@ def _checked(pair: Pair, options: Options) -> Report:
 
 def _written(pair: Pair, options: Options) -> Report:
     output = Path(pair.options["plan"])
+    make_folder(output.parent)
     return plan(pair.source, pair.target, output, replace(options, plan=None))
 
 
