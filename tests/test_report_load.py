@@ -44,6 +44,14 @@ def test_there_and_back(tmp_path: Path, report: Report) -> None:
         (("findings", 0, "code"), "WB000", "findings[0].code is 'WB000'"),
         (("source", "layers"), "many", "source.layers"),
         (("verification", "outputs"), [1], "verification.outputs"),
+        (("verification", "outputs", 0, "status"), ["equal"], "verification.outputs[0].status"),
+        (
+            ("verification", "layers"),
+            [{"ratio_cumulative": "much"}],
+            "verification.layers[0].ratio_cumulative",
+        ),
+        (("verification", "evidence", "tensors"), {"identical": "all"}, "verification.evidence.tensors"),
+        (("asked",), {"options": {"rules": 7}}, "asked.options.rules"),
         (("unused", 0, "reason"), None, "unused[0].reason"),
     ],
 )

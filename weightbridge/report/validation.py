@@ -24,6 +24,7 @@ from weightbridge.boundary.options import FailOn
 from weightbridge.errors.diagnostics import CODES, Severity
 from weightbridge.plan import Contract, Kind, UnusedReason
 from weightbridge.report.document import SCHEMA_VERSION
+from weightbridge.report.recorded import ASKED, recorded_problems
 from weightbridge.report.values import Verdict
 
 
@@ -34,7 +35,7 @@ def problems(data: Any) -> list[str]:
     wrong = _wrong("report", data, _REPORT)
     if wrong:
         return wrong
-    wrong = _wrong("verification", data["verification"], _VERIFICATION)
+    wrong = _wrong_verification(data["verification"])
     for side in ("source", "target"):
         if data[side]:
             wrong += _wrong(side, data[side], _SUMMARY)
@@ -46,6 +47,10 @@ def problems(data: Any) -> list[str]:
     if "graphs" in data:
         wrong += _wrong("graphs", data["graphs"], _GRAPHS)
     return wrong + _wrong_additions(data)
+
+
+def _wrong_verification(verification: Mapping[str, Any]) -> list[str]:
+    return _wrong("verification", verification, _VERIFICATION) or recorded_problems(verification)
 
 
 def _wrong_additions(data: Mapping[str, Any]) -> list[str]:
@@ -148,6 +153,7 @@ _OPTIONS: dict[str, Check] = {
     **dict.fromkeys(("fresh", "unused"), _texts),
     "map": list_of(_texts),
     "max_examples": or_null(is_count),
+    **ASKED,
 }
 _SUMMARY: dict[str, Check] = {
     **dict.fromkeys(("path", "format", "producer", "structure"), is_text),
