@@ -79,7 +79,7 @@ def test_what_cannot_be_converted_is_refused_by_name(
     assert not output.exists()
 
 
-@pytest.mark.parametrize("name", ["new.onnx", "new.safetensors", "new"])
+@pytest.mark.parametrize("name", ["new.tflite", "new.safetensors", "new"])
 def test_a_suffix_without_a_writer_is_a_wrong_argument(name: str, tmp_path: Path) -> None:
     assert run(str(KERAS_2 / "plain.h5"), str(tmp_path / name)) == 2
 
@@ -136,3 +136,15 @@ def test_the_library_gives_the_report_of_the_command(tmp_path: Path) -> None:
     with pytest.raises(wb.WeightbridgeError) as refused:
         wb.convert(KERAS_2 / "lambda.h5", tmp_path / "other.keras")
     assert refused.value.code == "WB901"
+
+
+@pytest.mark.parametrize("name", CONVERTED)
+def test_a_legacy_file_holds_the_same(name: str, tmp_path: Path) -> None:
+    zipped, legacy = tmp_path / "new.keras", tmp_path / "new.h5"
+    for output in (zipped, legacy):
+        assert converted(KERAS_2 / name, output, "--no-verify")[0] == 0
+    first, second = formats.read(zipped), formats.read(legacy)
+    assert (second.format, second.findings) == ("keras-h5", ())
+    assert {t.name for t in first.tensors} == {t.name for t in second.tensors}
+    for tensor in first.tensors:
+        assert tensor.load().tobytes() == second.tensor_by_name[tensor.name].load().tobytes()

@@ -37,6 +37,16 @@ def test_it_computes_what_the_older_keras_computed(name: str, outputs: dict[str,
     assert not any(output["status"] == "differs" for output in report["verification"]["outputs"])
 
 
+@pytest.mark.parametrize(
+    "name", ["bidirectional.h5", "cells.h5", "nested_frozen.h5", "nested_twice.h5", "plain.h5"]
+)
+def test_a_legacy_file_is_loaded_by_keras_too(name: str, outputs: dict[str, Path], tmp_path: Path) -> None:
+    output = tmp_path / "new.h5"
+    code, report = converted(FIXTURES / "keras2" / name, output)
+    assert (code, report["verification"]["mode"]) == (0, "actual"), report["findings"]
+    outputs[f"legacy {name}"] = output
+
+
 def test_keras_alone_loads_all_of_them(outputs: dict[str, Path]) -> None:
     written = [str(path) for path in outputs.values() if path.exists()]
     done = subprocess.run(

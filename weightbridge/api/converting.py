@@ -38,7 +38,7 @@ def convert(
     Without an output, return the live keras.Model instead. What is written is read back, loaded by Keras, and
     compared with what the model computed when it was saved. `output` appears whole or not at all.
 
-    output: the file to write, `.keras` or `.onnx`. None: the live model, which needs Keras.
+    output: the file to write, `.keras`, `.h5` or `.onnx`. None: the live model, which needs Keras.
     architecture: where `model` holds weights alone, the file with its architecture: JSON, `.h5` or `.keras`.
     engine: who writes an ONNX file: `own` (the default), or `tf2onnx` for layers that `own` does not know.
     input_layout: of an ONNX file's images: `nhwc` as in Keras, or `nchw`.

@@ -57,7 +57,7 @@ ONNX = "An ONNX file"
 @option("--no-verify", is_flag=True, group=PROOF, help="Read OUTPUT back, but run no model.")
 @with_options(REPORTING)
 def command(model: str, output: Path, **given: Any) -> int:
-    """Write MODEL, of any Keras, as a Keras 3 model or an ONNX file: OUTPUT ends with .keras or .onnx.
+    """Write MODEL, of any Keras, as a Keras 3 model or an ONNX file: OUTPUT ends with .keras, .h5 or .onnx.
 
     MODEL stays as it is. OUTPUT loads elsewhere and computes what MODEL computed when it was saved.
     """

@@ -22,7 +22,7 @@ from weightbridge.report.values import Report
 from weightbridge.transfer.stage import check_output, publish, staged
 from weightbridge.transfer.write import write
 
-SUFFIXES = (".keras", ".onnx")
+SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx")
 # weights that an architecture elsewhere can name
 ASSEMBLED = frozenset({"keras-h5", "keras-h5-weights", "keras-weights-h5"})
 BY_CODE = "Give the model as py:package.module:callable"

@@ -14,6 +14,7 @@ from weightbridge.converting.to_onnx import Settings, drawn
 from weightbridge.converting.values import Lowered
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, finding, listed
+from weightbridge.formats.keras.emit.legacy import write_legacy_skeleton
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import write_skeleton as write_keras
 from weightbridge.formats.onnx.emit.skeleton import write_skeleton as write_onnx
@@ -64,7 +65,8 @@ def refuse_idle(suffix: str, options: Options) -> None:
 
 def _keras(source: LayerGraph, path: Path, options: Options) -> Skeleton:
     terms = lowered(source)
-    write_keras(path, terms.config, places_of(terms.config, source))
+    written = write_keras if path.suffix == ".keras" else write_legacy_skeleton
+    written(path, terms.config, places_of(terms.config, source))
     graph = formats.read(path)
     plan, findings = conversion_plan(source, graph, terms, options)
     return Skeleton(Template(graph, graph), plan, (*notes_of(source, terms), *findings))
@@ -115,4 +117,7 @@ def _not_carried(source: LayerGraph) -> Iterator[Finding]:
         yield replace(found, severity="note")
 
 
-MAKERS: Mapping[str, Callable[[LayerGraph, Path, Options], Skeleton]] = {".keras": _keras, ".onnx": _onnx}
+MAKERS: Mapping[str, Callable[[LayerGraph, Path, Options], Skeleton]] = {
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), _keras),
+    ".onnx": _onnx,
+}

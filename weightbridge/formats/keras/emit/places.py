@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import Unsupported
-from weightbridge.formats.keras.architecture.classes import CLASSES, roles
+from weightbridge.formats.keras.architecture.classes import CLASSES, roles, variable_name
 from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.architecture.expected import ExpectedStore
 from weightbridge.formats.keras.architecture.flow import Flow, Node
 from weightbridge.formats.keras.model import graph_of_model
 from weightbridge.formats.keras.variables.stored import Shapes, Stored
+from weightbridge.formats.keras.variables.tensors import STATISTICS
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.vocabulary import RECURRENT
 
@@ -26,13 +27,15 @@ class Place:
     """One weight.
 
     path: of its array in `model.weights.h5`. group: the layer's own name, which Keras notes beside it.
-    layer, role: whose it is.
+    layer, role, name: whose it is, and what Keras calls it. trainable: whether training changes it.
     """
 
     path: str
     group: str
     layer: str
     role: str
+    name: str
+    trainable: bool
     shape: tuple[int, ...]
     dtype: str
 
@@ -85,7 +88,10 @@ class _Places(ExpectedStore):
         for number, (role, told) in enumerate(shapes.items()):
             shape = told if told is not None else self._stored(owner, role)
             path = f"{group}/vars/{number}"
-            self.places.append(Place(path, owner.rsplit("/", 1)[-1], owner, role, shape, _dtype(node)))
+            short = owner.rsplit("/", 1)[-1]
+            name = variable_name(node.layer.class_name, role)
+            trainable = node.layer.config.get("trainable") is not False and role not in STATISTICS
+            self.places.append(Place(path, short, owner, role, name, trainable, shape, _dtype(node)))
 
     def _stored(self, owner: str, role: str) -> tuple[int, ...]:
         layer = self.source.by_name.get(owner)

@@ -48,11 +48,11 @@ def _sized(weights: Path) -> zipfile.ZipInfo:
 def _write_weights(path: Path, places: Iterable[Place]) -> None:
     with h5py.File(path, "w") as file:
         for place in places:
-            _allocate(file, place)
+            allocate(file, place.path, place)
             file[place.path.rsplit("/", 1)[0]].attrs["name"] = place.group
 
 
-def _allocate(file: h5py.File, place: Place) -> None:
+def allocate(file: h5py.File, path: str, place: Place) -> None:
     """An array in one piece, whose place in the file is settled at once."""
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
@@ -62,4 +62,4 @@ def _allocate(file: h5py.File, place: Place) -> None:
     links.set_create_intermediate_group(True)
     kind = h5py.h5t.py_create(np.dtype(place.dtype))
     space = h5py.h5s.create_simple(place.shape) if place.shape else h5py.h5s.create(h5py.h5s.SCALAR)
-    h5py.h5d.create(file.id, place.path.encode(), kind, space, plist, links)
+    h5py.h5d.create(file.id, path.encode(), kind, space, plist, links)
