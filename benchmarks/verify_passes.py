@@ -17,6 +17,7 @@ import numpy as np
 
 import weightbridge as wb
 
+SMALL = (96, 96, 3)  # as many passes as of the usual size, and a tenth of the time
 HOMES = (
     "weightbridge.formats.keras.framework.run",
     "weightbridge.formats.keras.run",
@@ -54,13 +55,13 @@ def transformer() -> Any:
 def resnet50() -> Any:
     import keras
 
-    return keras.applications.ResNet50(weights=None)
+    return keras.applications.ResNet50(weights=None, input_shape=SMALL)
 
 
 def inception_v3() -> Any:
     import keras
 
-    return keras.applications.InceptionV3(weights=None)
+    return keras.applications.InceptionV3(weights=None, input_shape=SMALL)
 
 
 MODELS: dict[str, Callable[[], Any]] = {

@@ -130,6 +130,29 @@ def test_one_tensor_of_another_layer_is_noticed(tmp_path: Path) -> None:
     assert {f.target for f in report.findings if f.code == "WB402"} == {"second", "third"}
 
 
+def scaled(factor: float, activation: str) -> Any:
+    """Other inputs are expected (WB408), and another activation stands behind the first layer (WB403)."""
+    import keras
+
+    layers = keras.layers
+    image = layers.Input((6, 6, 3))
+    x = layers.Rescaling(factor, name="range")(image)
+    x = layers.Conv2D(5, 3, padding="same", activation=activation, name="first")(x)
+    x = layers.Conv2D(5, 3, padding="same", activation="relu", name="second")(x)
+    x = layers.Conv2D(5, 3, padding="same", activation="relu", name="third")(x)
+    return keras.Model(image, layers.Dense(2, name="head")(layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu"])
+@pytest.mark.parametrize("is_swapped", [False, True], ids=["right", "swapped"])
+def test_other_inputs_end_no_comparison(activation: str, is_swapped: bool, tmp_path: Path) -> None:
+    told = {"map": SWAPPED} if is_swapped else {}
+    report = transferred(tmp_path, scaled(1 / 255, "relu"), scaled(1 / 127.5, activation), **told)
+    codes = {f.code for f in report.findings if f.severity != "note"}
+    assert ("WB408" in codes, "WB403" in codes) == (True, activation == "gelu")
+    assert (report.exit_code, "WB402" in codes) == ((1, True) if is_swapped else (0, False))
+
+
 def onnx_net(path: Path, seed: int, size: int, classes: int) -> Path:
     """The same convolutions in ONNX, of a fixed size."""
     import onnx

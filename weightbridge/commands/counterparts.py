@@ -1,6 +1,6 @@
 """Which layers of two models are to compute the same one by one, and stand in the same places."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from weightbridge.commands.claims import is_exact
@@ -43,13 +43,18 @@ def misplaced(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Findi
     given = {target.owner[step.target].name for step in plan.steps if step.sources}
     if not (source.has_flow and target.has_flow) or 2 * len(exact) < len(given):
         return ()
-    found = [_said_of(name, *places) for name, places in _contradictions(source, target, plan, exact)]
-    if not found:
-        return ()
+    wrong = list(_contradictions(source, target, plan, exact))
+    return (_said_of_places(wrong),) if wrong else ()
+
+
+def _said_of_places(wrong: Sequence[tuple[str, tuple[str, set[str], set[str]]]]) -> Finding:
+    """Layers that get another's weights first: those behind them are merely fed by them."""
+    moved = [(name, places) for name, places in wrong if name != places[0]]
+    found = [_said_of(name, *places) for name, places in moved or wrong]
     more = f"; {len(found) - SHOWN} more are fed by others too" if len(found) > SHOWN else ""
     message = f"{'; '.join(text for _, text in found[:SHOWN])}{more}"
     fix = "map each layer to the one in its own place, or leave --map out"
-    return (finding("WB402", message, target=found[0][0], fix=fix),)
+    return finding("WB402", message, target=found[0][0], fix=fix)
 
 
 def _steps_by_layer(target: LayerGraph, plan: Plan) -> dict[str, list[Step]]:
