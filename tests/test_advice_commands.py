@@ -237,6 +237,29 @@ def bracketed(folder: Path) -> tuple[Path, Path]:
     return theirs, ours
 
 
+def called_twice(folder: Path, *, source_shares: bool) -> tuple[Path, Path]:
+    """A layer that one side calls twice, where the other has two of its kind."""
+    twice = wired(
+        source("x", [4]), dense("a", 4), layer("ReLU", "r"), dense("z", 4), a=("x",), r=("a",), z=("r",)
+    )
+    shared = json.loads(json.dumps(twice))
+    nodes = shared["config"]["layers"]
+    second = next(one for one in nodes if one["name"] == "z")
+    first = next(one for one in nodes if one["name"] == "a")
+    first["inbound_nodes"] += second["inbound_nodes"]
+    nodes.remove(second)
+    shared["config"]["output_layers"] = [["a", 1, 0]]
+    sides = (shared, twice) if source_shares else (twice, shared)
+    return write(folder, "source", sides[0]), write(folder, "target", sides[1])
+
+
+def one_table_twice(cli: Cli) -> str:
+    save_file({"encoder.embed_tokens.weight": numbers(50, 8)}, "s.safetensors")
+    target = {f"{side}_token_embedding.embeddings": numbers(50, 8) for side in ("encoder", "decoder")}
+    save_file(target, "t.safetensors")
+    return cli.ends("WB211", "--fresh", "check", "s.safetensors", "t.safetensors")
+
+
 def head_declared(cli: Cli) -> str:
     pair = classes(cli.folder)
     fix = cli.said("WB303", "check", *pair)
@@ -476,6 +499,13 @@ SITUATIONS: Mapping[str, Situation] = {
     "leave out --adapt none": adapters_on,
     "or --adapt weights, which": by_adapting,
     "say --map '{}' where this is right": of_pair(bracketed, "WB204", "--map", "--adapt", "none"),
+    "to keep this one apart declare it: {}": of_pair(
+        lambda folder: called_twice(folder, source_shares=True), "WB211", "--fresh"
+    ),
+    "where the loss is meant, declare it: {}": of_pair(
+        lambda folder: called_twice(folder, source_shares=False), "WB211", "--unused"
+    ),
+    "nothing to do where the two are tied; else declare this one: --fresh": one_table_twice,
     "where the plan is right, say {}": of_pair(one_of_two, "WB204", "--map", "--adapt", "none"),
     "--map '{}'": answered,
     "say --dequantize": floats_wanted,
@@ -507,6 +537,7 @@ ELSEWHERE: Mapping[str, str] = {
     "pip install": "test_every_extra_that_is_named_exists",
     "git lfs pull": "gets a file from a server",
     "python -m tf2onnx": "test_the_converter_has_the_options_that_are_named",
+    "leave --map out": "the tests of layers that are compared one by one",
     "--engine tf2onnx": "the tests of convert, where tf2onnx is installed",
     "weightbridge baseline": "test_report_baseline",
     "--reason TEXT": "test_report_baseline",

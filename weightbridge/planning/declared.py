@@ -16,6 +16,10 @@ from weightbridge.plan import Plan, Step
 
 OTHER_ARCHITECTURE = "WB309"
 SAYS_SO = frozenset({"WB201", "WB209", "WB301"})  # errors that say what became of a map
+TIED = "WB211"
+OF_PAIRS = frozenset(
+    {TIED, "WB208", "WB209", "WB301", "WB305", "WB404"}
+)  # of what a target takes from a source
 SHOWN = 3
 Names = tuple[str, ...]
 
@@ -29,6 +33,25 @@ def declared(graph: LayerGraph, globs: Iterable[str]) -> frozenset[str]:
     named = {layer.name for layer in graph.layers if not names.isdisjoint(scopes_of((layer.name,)))}
     named |= names
     return frozenset(name for name, layer in graph.owner.items() if name in names or layer.name in named)
+
+
+def without_declared(
+    findings: Iterable[Finding], source: LayerGraph, target: LayerGraph, options: Options
+) -> Iterator[Finding]:
+    """The findings but those of pairs that a declaration ends: a fresh target takes nothing from anywhere."""
+    fresh, unused = declared(target, options.fresh), declared(source, options.unused)
+    for found in findings:
+        is_moot = found.code in OF_PAIRS and _is_within(found.target, target, fresh)
+        is_given_up = found.code == TIED and _is_within(found.source, source, unused)
+        if not (is_moot or is_given_up):
+            yield found
+
+
+def _is_within(place: str, graph: LayerGraph, names: Collection[str]) -> bool:
+    """Whether a tensor, or a layer with all of its tensors, is among these."""
+    layer = graph.by_name.get(place)
+    tensors = (place,) if layer is None else tuple(tensor.name for tensor in layer.tensors)
+    return bool(tensors) and all(name in names for name in tensors)
 
 
 def check_globs(source: LayerGraph, target: LayerGraph, options: Options) -> None:

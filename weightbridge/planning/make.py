@@ -12,7 +12,7 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused, UnusedReason
 from weightbridge.planning.ambiguities import ambiguities, without_asked
-from weightbridge.planning.declared import declared
+from weightbridge.planning.declared import declared, without_declared
 from weightbridge.planning.findings import misfits, mixed_roles, unexplained, unmatched
 from weightbridge.planning.ledger import without_second_uses
 from weightbridge.planning.questions import questions_of
@@ -37,7 +37,8 @@ def make_plan(
     given = source.tensor_by_name
     all_steps = tuple(_with_reading(steps.get(t.name) or fresh_step(t), given) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
-    findings = [*filterfalse(proposal.settles, (*matching.findings, *spent)), *proposal.findings]
+    said_of_pairs = without_declared(matching.findings, source, target, options)
+    findings = [*filterfalse(proposal.settles, (*said_of_pairs, *spent)), *proposal.findings]
     if not proposal.refused:
         settled = steps.keys() | on_purpose | refused
         adapting = _adapting(source, target, matching, settled, options)

@@ -17,7 +17,6 @@ from weightbridge.model.graph import LayerGraph
 
 SHOWN = 8
 CELL = re.compile(r"/(lstm|gru|simple_rnn)_cell(_\d+)?$")
-TIED = "nothing to do where the two are tied; else say which source the other one takes, or declare it fresh"
 ANSWER = "look at these steps of the plan, and change what is wrong in its file"
 
 
@@ -55,7 +54,8 @@ def _both_filled(match: Match) -> Finding:
     message = (
         f"{match.target}: the source has {source} once, the target two of its kind; both get its weights"
     )
-    return finding("WB211", message, source=source, target=match.target, fix=TIED)
+    fix = f"nothing to do where the two are tied; else declare this one: {option('--fresh', match.target)}"
+    return finding("WB211", message, source=source, target=match.target, fix=fix)
 
 
 def _doubted(group: Sequence[Match]) -> Finding:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from weightbridge.boundary.shell import option
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import SYMMETRIC
 from weightbridge.matching.context import Context, key
@@ -17,10 +18,6 @@ from weightbridge.model.layouts import stored_axes
 from weightbridge.model.tensors import Tensor
 
 TIED_THERE = "tied in the target"  # what such a finding is about
-FIX = (
-    "tie them in both models, or in neither; to keep one apart, say which source it takes, "
-    "or declare it fresh"
-)
 
 
 def tied_tensor(graph: LayerGraph, layer: Layer, role: str) -> Tensor | None:
@@ -59,7 +56,9 @@ def said_of_ties(context: Context, untied: tuple[LayerPair, ...]) -> Iterator[Fi
             f"{pair.target}: the source calls {pair.source} a second time there: "
             "tied there, apart here; both get its weights"
         )
-        yield finding("WB211", message, source=pair.source, target=pair.target, fix=FIX)
+        apart = option("--fresh", pair.target)
+        fix = f"nothing to do where both may have its weights; to keep this one apart declare it: {apart}"
+        yield finding("WB211", message, source=pair.source, target=pair.target, fix=fix)
     sources = {target: pair.source for target, pair in context.pairs.items()}
     for _, again in _called_more(context.target, context.source, sources):
         for unit in context.open_source():
@@ -69,7 +68,9 @@ def said_of_ties(context: Context, untied: tuple[LayerPair, ...]) -> Iterator[Fi
                 f"{unit.name}: the target calls {again.name} a second time there: "
                 "apart in the source, tied here; one is lost"
             )
-            yield finding("WB211", message, source=unit.name, target=again.name, fix=FIX, about=TIED_THERE)
+            lost = option("--unused", unit.name)
+            fix = f"build the target with a layer for each; where the loss is meant, declare it: {lost}"
+            yield finding("WB211", message, source=unit.name, target=again.name, fix=fix, about=TIED_THERE)
 
 
 def _is_like(unit: Unit, other: Unit) -> bool:
