@@ -14,10 +14,10 @@ from weightbridge.report.render.html.match import NAME, SMALL, alone, pictures
 from weightbridge.report.render.svg import render
 from weightbridge.report.values import Report
 from weightbridge.report.verification import Verification
-from weightbridge.views.bands import NARROW, WIDE, Columns, Layout, layout
-from weightbridge.views.blocks import MOST, blocks
-from weightbridge.views.matched import Matched, matched
-from weightbridge.views.pieces import Block
+from weightbridge.views.match.bands import NARROW, WIDE, Columns, Layout, layout
+from weightbridge.views.match.blocks import MOST, blocks
+from weightbridge.views.match.matched import Matched, matched
+from weightbridge.views.match.pieces import Block
 
 RESNET50, RESNET152 = graphs.resnet(3, 4, 6, 3), graphs.resnet(3, 8, 36, 3)
 INCEPTION, BERT, UNET = graphs.inception(11), graphs.bert(24), graphs.unet(4)
@@ -147,7 +147,7 @@ def test_each_pair_with_a_step_has_one_ribbon_and_they_fill_their_boxes(pair: st
 
 
 def expected_pairs(report: Any, match: Matched) -> set[tuple[int, int]]:
-    from weightbridge.views.sides import graphs_of
+    from weightbridge.views.match.sides import graphs_of
 
     places = []
     for side, boxes in (("source", match.source), ("target", match.target)):

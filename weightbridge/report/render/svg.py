@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.report.render.html.match import alone
 from weightbridge.views import svg
-from weightbridge.views.matched import matched
+from weightbridge.views.match.matched import matched
 
 NOTHING = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="640" height="48" viewBox="0 0 640 48">'

@@ -9,7 +9,7 @@ from weightbridge.report.digest.depth import RATIO, layer_name
 from weightbridge.report.escape import html
 from weightbridge.report.render.html.match import SMALL, fitting
 from weightbridge.report.words import measured
-from weightbridge.views.outcomes import Outcome, outcome_of
+from weightbridge.views.match.outcomes import Outcome, outcome_of
 
 Json = Mapping[str, Any]
 LOWEST = 0.1  # of the floor

@@ -7,8 +7,8 @@ from typing import Any
 from weightbridge.report.escape import html, visible
 from weightbridge.report.render.html.assets import asset
 from weightbridge.report.words import counted, dimensions
-from weightbridge.views.bands import NARROW, WIDE, Columns, Layout, Placed, Row, Strand, layout
-from weightbridge.views.matched import Box, Kind, Matched, Ribbon
+from weightbridge.views.match.bands import NARROW, WIDE, Columns, Layout, Placed, Row, Strand, layout
+from weightbridge.views.match.matched import Box, Kind, Matched, Ribbon
 
 Json = Mapping[str, Any]
 NAME, SMALL = 8.0, 6.4  # pixels a character at most, in names and in the rest

@@ -12,7 +12,7 @@ from weightbridge.report.render.html.environment import environment
 from weightbridge.report.render.html.match import alone, described
 from weightbridge.report.render.html.part import counts_of
 from weightbridge.report.render.text import render as text_of
-from weightbridge.views.matched import matched
+from weightbridge.views.match.matched import matched
 
 COLORS = {"pass": "#1a7f4b", "warn": "#9a6700"}
 WRONG = "#c62828"

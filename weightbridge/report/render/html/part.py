@@ -14,8 +14,8 @@ from weightbridge.report.render.html.model import model_picture
 from weightbridge.report.render.html.stage import stages
 from weightbridge.report.render.layout import command, shell
 from weightbridge.report.words import counted
-from weightbridge.views.bands import layout
-from weightbridge.views.matched import matched
+from weightbridge.views.match.bands import layout
+from weightbridge.views.match.matched import matched
 
 Json = Mapping[str, Any]
 COLUMNS = 52  # of a command in its card

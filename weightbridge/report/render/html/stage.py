@@ -7,12 +7,12 @@ from typing import Any
 from weightbridge.report.render.html.layered import Words, layered
 from weightbridge.report.render.html.match import fitting
 from weightbridge.report.words import counted, dimensions
-from weightbridge.views.bands import Layout, Placed
 from weightbridge.views.boxes import picture
-from weightbridge.views.matched import KIND_OF, WORST, Kind
-from weightbridge.views.outcomes import outcomes
-from weightbridge.views.pieces import Block
-from weightbridge.views.sides import graphs_of
+from weightbridge.views.match.bands import Layout, Placed
+from weightbridge.views.match.matched import KIND_OF, WORST, Kind
+from weightbridge.views.match.outcomes import outcomes
+from weightbridge.views.match.pieces import Block
+from weightbridge.views.match.sides import graphs_of
 
 Json = Mapping[str, Any]
 MOST = 300  # layers of one side that are drawn

@@ -8,10 +8,10 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from weightbridge.views.by_name import named_groups, telling
-from weightbridge.views.numbered import prefixes
-from weightbridge.views.pieces import Block, Known, joined, known_of, pieces
-from weightbridge.views.repeats import folded
+from weightbridge.views.match.by_name import named_groups, telling
+from weightbridge.views.match.numbered import prefixes
+from weightbridge.views.match.pieces import Block, Known, joined, known_of, pieces
+from weightbridge.views.match.repeats import folded
 
 Json = Mapping[str, Any]
 MANY, MOST = 32, 40  # blocks, before repeats are folded and at last

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from weightbridge.model.vocabulary import AFFINE, NORMS
 from weightbridge.report.graphs import located
-from weightbridge.views.arranging import arranged
-from weightbridge.views.blocks import blocks
-from weightbridge.views.outcomes import Outcome, outcomes, worst
-from weightbridge.views.pieces import Block, joined
-from weightbridge.views.sides import graphs_of, owners
+from weightbridge.views.match.arranging import arranged
+from weightbridge.views.match.blocks import blocks
+from weightbridge.views.match.outcomes import Outcome, outcomes, worst
+from weightbridge.views.match.pieces import Block, joined
+from weightbridge.views.match.sides import graphs_of, owners
 
 Json = Mapping[str, Any]
 Kind = Literal["exact", "adapted", "fresh", "kept", "used", "equal", "first", "after", "idle"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from weightbridge.views.pieces import Block
+from weightbridge.views.match.pieces import Block
 
 Blocks = Sequence[Block]
 

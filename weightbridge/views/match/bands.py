@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import log2
 
-from weightbridge.views.matched import Box, Matched, Ribbon
+from weightbridge.views.match.matched import Box, Matched, Ribbon
 
 Band = tuple[int, Fraction]  # before, down, up or behind the grids; and the stage
 NO_GRID = Fraction(0)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.model.vocabulary import AFFINE, ELEMENTWISE_MERGES, NORMS
-from weightbridge.views.cuts import depth_first, flowing, segments
-from weightbridge.views.numbered import ranged, shared
+from weightbridge.views.match.cuts import depth_first, flowing, segments
+from weightbridge.views.match.numbered import ranged, shared
 
 Json = Mapping[str, Any]
 LARGE = 24  # layers with weights between two cuts
