@@ -19,6 +19,8 @@ from weightbridge.matching.uses.norm_layers import layers_by_flow, support_of_la
 from weightbridge.matching.uses.variants import told_apart
 from weightbridge.matching.uses.weights import WEIGHTS
 
+MOST = 25  # runners-up of one leaf
+
 
 @dataclass(frozen=True, slots=True)
 class LeafPair:
@@ -113,8 +115,13 @@ def _judged(choice: _Choice) -> LeafPair:
 
 def _leaf_pair(choice: _Choice, confidence: float, *evidence: str) -> LeafPair:
     rows, columns = choice.group.rows, choice.group.columns
-    runners_up = tuple(int(rows[k]) for k in choice.rivals)
+    runners_up = tuple(int(rows[k]) for k in _nearest(choice.rivals, choice.row))
     return LeafPair(int(rows[choice.row]), int(columns[choice.column]), confidence, evidence, runners_up)
+
+
+def _nearest(rivals: Sequence[int], row: int) -> list[int]:
+    """Those that are listed next to it, no more than a question has letters for."""
+    return sorted(sorted(rivals, key=lambda k: abs(k - row))[:MOST])
 
 
 def _of_same_function(choice: _Choice) -> _Choice:
