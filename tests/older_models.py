@@ -152,7 +152,21 @@ def _regularised(k: Any, la: Any) -> Any:
     return k.Sequential([k.Input((6,)), dense])
 
 
+def _distributed_model(k: Any, la: Any) -> Any:
+    inner_in = k.Input((6, 6, 2))
+    inner = k.Model(inner_in, la.GlobalMaxPooling2D()(la.Conv2D(3, 3)(inner_in)), name="inner")
+    return k.Sequential([k.Input((3, 6, 6, 2)), la.TimeDistributed(inner), la.LSTM(4)])
+
+
+def _slashes(k: Any, la: Any) -> Any:
+    x = k.Input((6,), name="in")
+    y = la.Dense(4, activation=OLD, name="block/one")(x)
+    return k.Model(x, la.Concatenate(name="block/join")([la.Dense(4, name="block/two")(y), y]))
+
+
 OTHERS: dict[str, Build] = {
+    "distributed-model": _distributed_model,
+    "slashes": _slashes,
     "batchnorm-first": one((3, 6, 6), lambda la: la.BatchNormalization(axis=1)),
     "batchnorm-plain": one((6,), lambda la: la.BatchNormalization(center=False, scale=False, epsilon=0.01)),
     "bilinear": one((4, 4, 2), lambda la: la.UpSampling2D(3, interpolation="bilinear")),

@@ -148,3 +148,23 @@ def test_a_legacy_file_holds_the_same(name: str, tmp_path: Path) -> None:
     assert {t.name for t in first.tensors} == {t.name for t in second.tensors}
     for tensor in first.tensors:
         assert tensor.load().tobytes() == second.tensor_by_name[tensor.name].load().tobytes()
+
+
+@pytest.mark.parametrize("name", ["attention.h5", "nested_twice.h5", "shared.h5"])
+def test_weights_are_read_by_the_order_that_keras_computes(name: str, tmp_path: Path) -> None:
+    """A config may list its layers in any order: Keras stores and loads them by one of its own."""
+    output, shuffled = tmp_path / "new.keras", tmp_path / "shuffled.keras"
+    converted(KERAS_2 / name, output, "--no-verify")
+    with zipfile.ZipFile(output) as archive, zipfile.ZipFile(shuffled, "w") as other:
+        for member in archive.namelist():
+            data = archive.read(member)
+            other.writestr(member, reversed_layers(data) if member == "config.json" else data)
+    first, second = formats.read(output), formats.read(shuffled)
+    for tensor in first.tensors:
+        assert tensor.load().tobytes() == second.tensor_by_name[tensor.name].load().tobytes()
+
+
+def reversed_layers(data: bytes) -> str:
+    config = json.loads(data)
+    config["config"]["layers"] = config["config"]["layers"][::-1]
+    return json.dumps(config)

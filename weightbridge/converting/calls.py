@@ -2,11 +2,11 @@
 
 from weightbridge.converting.keras_classes import MERGES
 from weightbridge.converting.operations import Tensors
-from weightbridge.converting.order import as_called
 from weightbridge.converting.values import Config
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.calls import Calls
 from weightbridge.formats.keras.architecture.config import ConfigLayer
+from weightbridge.formats.keras.architecture.order import as_called
 from weightbridge.model.graph import LayerGraph
 
 

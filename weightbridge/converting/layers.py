@@ -1,5 +1,6 @@
 """One layer, or a wrapper with what it wraps, as Keras 3 writes it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from weightbridge.converting.keras_classes import CHANNELS, SETTINGS
@@ -7,9 +8,10 @@ from weightbridge.converting.parts import activation_name, dtype_name, part, tab
 from weightbridge.converting.rewrite import rewritten
 from weightbridge.converting.values import Config, Said, note
 from weightbridge.formats.keras.architecture.classes import CLASSES
-from weightbridge.formats.keras.architecture.config import OPERATION_MODULES, ConfigLayer
+from weightbridge.formats.keras.architecture.config import MODELS, OPERATION_MODULES, ConfigLayer
 
 LAYERS = "keras.layers"
+OfModel = Callable[[ConfigLayer], Config]
 FROZEN_ALONE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "InputLayer"})
 
 
@@ -18,8 +20,8 @@ def object_entry(module: str, class_name: str, config: Config, registered: str |
     return {"module": module, "class_name": class_name, "config": config, "registered_name": registered}
 
 
-def layer_entry(layer: ConfigLayer, said: Said) -> Config:
-    """A layer; what Keras 3 has no class for is noted as refused."""
+def layer_entry(layer: ConfigLayer, said: Said, model: OfModel | None = None) -> Config:
+    """A layer; what Keras 3 has no class for is noted as refused. model: writes one that a wrapper wraps."""
     if layer.module.startswith(OPERATION_MODULES):
         return object_entry(layer.module, layer.class_name, dict(layer.config), layer.class_name)
     if _is_foreign(layer):
@@ -29,7 +31,7 @@ def layer_entry(layer: ConfigLayer, said: Said) -> Config:
     if layer.class_name not in SETTINGS:
         note(said.refused, f"Keras 3 has no layer {layer.class_name}", layer.name)
         return {}
-    config = {"name": layer.name, **_settings(layer, said), **_wrapped(layer, said)}
+    config = {"name": layer.name, **_settings(layer, said), **_wrapped(layer, said, model)}
     return object_entry(LAYERS, layer.class_name, config)
 
 
@@ -110,11 +112,11 @@ def _input(layer: ConfigLayer) -> Config:
     return {"batch_shape": shape, "dtype": dtype_name(dtype)}
 
 
-def _wrapped(layer: ConfigLayer, said: Said) -> Config:
+def _wrapped(layer: ConfigLayer, said: Said, model: OfModel | None) -> Config:
     """What a wrapper wraps, under the keys of its own configuration."""
     config: Config = {}
     for key, inner in zip(layer.wrapped, layer.layers, strict=True):
-        entry = _inner(inner, said)
+        entry = _inner(inner, said, model)
         if isinstance(layer.config.get(key), list):
             config.setdefault(key, []).append(entry)
         else:
@@ -122,8 +124,7 @@ def _wrapped(layer: ConfigLayer, said: Said) -> Config:
     return config
 
 
-def _inner(layer: ConfigLayer, said: Said) -> Config:
-    if layer.kind in ("layer", "operation"):
-        return layer_entry(layer, said)
-    note(said.refused, "a model inside a wrapper cannot be converted yet", layer.name)
-    return {}
+def _inner(layer: ConfigLayer, said: Said, model: OfModel | None) -> Config:
+    if layer.kind in MODELS and model is not None:
+        return model(layer)
+    return layer_entry(layer, said, model)

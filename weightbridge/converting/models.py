@@ -6,12 +6,12 @@ from typing import Any
 from weightbridge.converting.calls import inbound, tensors
 from weightbridge.converting.layers import layer_entry, object_entry
 from weightbridge.converting.operations import FUNCTIONS, operation
-from weightbridge.converting.order import keras_order
 from weightbridge.converting.values import Config, Said, note
 from weightbridge.formats.keras.architecture.arguments import Reference
 from weightbridge.formats.keras.architecture.calls import Calls, calls_of
 from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer
 from weightbridge.formats.keras.architecture.flow import implied_input, told_shape
+from weightbridge.formats.keras.architecture.order import keras_order
 from weightbridge.model.graph import LayerGraph
 
 UNREACHED = "no output of the model needs the layer, and Keras 3 keeps no such layer"
@@ -28,7 +28,8 @@ def model_entry(model: ConfigLayer, graph: LayerGraph, said: Said, scope: str = 
 def _entry(layer: ConfigLayer, graph: LayerGraph, said: Said, scope: str) -> Config:
     if layer.kind in MODELS:
         return model_entry(layer, graph, said, f"{scope}{layer.name}/")
-    return layer_entry(layer, said)
+    inner = f"{scope}{layer.name}/"
+    return layer_entry(layer, said, lambda model: model_entry(model, graph, said, f"{inner}{model.name}/"))
 
 
 def _sequential(model: ConfigLayer, graph: LayerGraph, said: Said, scope: str) -> Config:

@@ -1,11 +1,12 @@
 """The plan of a conversion: both models have the same layers by the same names, so nothing is guessed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 
 from weightbridge.boundary.options import Options
 from weightbridge.converting import Lowered
+from weightbridge.converting.renamed import counterpart
 from weightbridge.converting.values import Scaling
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching import LayerPair
@@ -25,13 +26,7 @@ def conversion_plan(
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """One step for each tensor of the target; WB201 and WB202 for what the source does not give."""
     joined = tuple(_joined(source, target, options))
-    dtypes = {tensor.name: tensor.dtype for tensor in source.tensors}
-    wanted = target.tensor_by_name
-    steps = {m.target: exact_step(wanted[m.target], m, dtypes) for one in joined for m in one.matches}
-    scaled = {
-        name: _scaled(step, lowered.scalings.get((target.owner[name].name, wanted[name].role), ()))
-        for name, step in steps.items()
-    }
+    scaled = _steps(source, target, lowered, joined)
     all_steps = tuple(scaled.get(t.name) or fresh_step(t) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
     pairs = tuple(pair for one in joined for pair in one.misfits)
@@ -44,13 +39,33 @@ def conversion_plan(
     return Plan(all_steps, unused, source.structure, target.structure), findings
 
 
+def _steps(
+    source: LayerGraph, target: LayerGraph, lowered: Lowered, joined: Iterable[Joined]
+) -> dict[str, Step]:
+    """By the target's tensor, with what is scaled."""
+    dtypes = {tensor.name: tensor.dtype for tensor in source.tensors}
+    wanted = target.tensor_by_name
+    steps = {}
+    for match in (match for one in joined for match in one.matches):
+        key = _name(source, target.owner[match.target].name), wanted[match.target].role
+        step = exact_step(wanted[match.target], match, dtypes)
+        steps[match.target] = _scaled(step, lowered.scalings.get(key, ()))
+    return steps
+
+
 def _joined(source: LayerGraph, target: LayerGraph, options: Options) -> Iterator[Joined]:
     joiner = Joiner(cache(lambda: load_rules(options.rules)), source, target)
     for layer in target.layers:
-        given = source.by_name.get(layer.name)
+        given = counterpart(source, layer.name)
         if layer.tensors and given is not None:
             pair = LayerPair(layer.name, layer.name, 1.0, EVIDENCE)
             yield joiner.join(pair, _unit(given), _unit(layer))
+
+
+def _name(source: LayerGraph, name: str) -> str:
+    """The name of the source's layer."""
+    found = counterpart(source, name)
+    return name if found is None else found.name
 
 
 def _unit(layer: Layer) -> Unit:

@@ -11,6 +11,7 @@ from weightbridge.errors import Corrupt
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.calls import calls_of, check_outputs, ordered
 from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer, walk
+from weightbridge.formats.keras.architecture.order import keras_order
 from weightbridge.formats.keras.architecture.wrappers import is_cell_alone, storage_names, way, wrapped_parts
 
 NO_CALL = Call(())
@@ -132,11 +133,13 @@ class _Builder:
         return inputs
 
     def _functional(self, model: ConfigLayer, place: _Place, inputs: Outputs) -> Outputs:
-        stores, calls = storage_names(model.layers), calls_of(model)
+        calls = calls_of(model)
         check_outputs(model, calls, self.where)
+        in_order = ordered(model, calls, self.where)
+        stores = storage_names(_stored(model))
         fed = dict(zip((reference.layer for reference in model.inputs), inputs, strict=False))
         made: dict[tuple[str, int], Outputs] = {}
-        for layer, number, call in ordered(model, calls, self.where):
+        for layer, number, call in in_order:
             inner = _inside(place, layer, stores)
             if layer.class_name == "InputLayer":
                 made[layer.name, number] = self._input(layer, inner, _fed_to(layer, fed, inputs))
@@ -193,6 +196,12 @@ class _Builder:
         index = reference.tensor
         output = outputs[index] if index < len(outputs) else replace(outputs[-1], port=index)
         return replace(output, keyword=reference.keyword)
+
+
+def _stored(model: ConfigLayer) -> tuple[ConfigLayer, ...]:
+    """The layers as their weights are stored: Keras 3 computes that order from the calls."""
+    is_modern = any(call.modern for layer in model.layers for call in layer.calls)
+    return keras_order(model) if is_modern else model.layers
 
 
 def _fed_to(layer: ConfigLayer, fed: Mapping[str, Source], inputs: Outputs) -> Outputs:
