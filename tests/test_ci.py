@@ -167,6 +167,12 @@ def test_a_module_of_the_repository_is_not_run(folder: Path) -> None:
     assert not (folder / "hacked").exists()
 
 
+def test_an_encoding_with_few_signs(folder: Path) -> None:
+    outputs, _, log = run(folder, SOURCE="a.keras", TARGET="longer.keras", PYTHONIOENCODING="ascii")
+    assert outputs["verdict"] == "fail"
+    assert "█" in log
+
+
 def test_without_github(folder: Path) -> None:
     given = {**os.environ, "SOURCE": "a.keras", "TARGET": "same.keras"}
     given = {name: value for name, value in given.items() if not name.startswith("GITHUB_")}

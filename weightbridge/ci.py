@@ -93,6 +93,7 @@ def _run(environment: Mapping[str, str]) -> Run:
     whole = [*command[:place], "--report", "text", *reports, "--no-progress", *command[place:]]
     done = subprocess.run(
         [sys.executable, "-P", "-m", "weightbridge", *whole],  # the folder's own modules are not ours
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
@@ -206,7 +207,8 @@ def _append(environment: Mapping[str, str], name: str, text: str) -> None:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text)
+    """GitHub reads UTF-8, whatever the system's own encoding is."""
+    sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
     sys.stdout.flush()
 
 
