@@ -7,6 +7,7 @@ from pathlib import Path
 from weightbridge.converting.to_onnx.arrange import arranged
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.described import settings_of, shape_of
+from weightbridge.converting.to_onnx.names import operation_name
 from weightbridge.converting.to_onnx.scopes import Scopes, scopes_of
 from weightbridge.converting.to_onnx.table import BY_CLASS, BY_OP, BY_OPERATION
 from weightbridge.converting.to_onnx.timesteps import folded
@@ -61,8 +62,9 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
 
 
 def builder_of(node: Node) -> Builder | None:
-    if node.layer.kind == "operation":
-        return BY_OPERATION.get(node.layer.class_name)
+    operation = operation_name(node.layer)
+    if operation is not None:
+        return BY_OPERATION.get(operation)
     if node.layer.class_name in BY_CLASS and not node.op:
         return BY_CLASS[node.layer.class_name]
     return BY_OP.get(op_of(node))
@@ -72,11 +74,15 @@ def _refuse_unknown(flow: Flow, where: str) -> None:
     unknown = {
         n.owner: n.layer.registered or n.layer.class_name
         for n in flow.nodes
-        if n.op != "Input" and (builder_of(n) is None or (is_custom(n) and not n.op))
+        if n.op != "Input" and (builder_of(n) is None or _is_custom(n))
     }
     if unknown:
         names = listed([f"{name} ({class_name})" for name, class_name in unknown.items()], SHOWN)
         raise Unsupported(f"layers that have no ONNX of their own here: {names}", where=where, fix=BY_TF2ONNX)
+
+
+def _is_custom(node: Node) -> bool:
+    return is_custom(node) and not node.op and operation_name(node.layer) is None
 
 
 def _input(writer: Writer, node: Node, settings: Settings) -> Value:

@@ -11,11 +11,20 @@ from weightbridge.converting.to_onnx.values import Value, straight
 
 def _item(call: Call) -> Value:
     told = call.settings.get("arguments", ())
-    key = told[1] if len(told) > 1 else call.settings.get("keywords", {}).get("key")
-    parts = _whole(call, key if isinstance(key, tuple) else (key,), call.first.rank)
+    keywords = call.settings.get("keywords", {})
+    key = told[1] if len(told) > 1 else keywords.get("key", keywords.get("slice_spec"))
+    key = tuple(map(_part, key if isinstance(key, tuple) else (key,)))
+    parts = _whole(call, key, call.first.rank)
     value = as_keras(call.writer, call.first)
     value = _cut(call, value, parts)
     return _without(call, value, [axis for axis, part in enumerate(parts) if isinstance(part, int)])
+
+
+def _part(part: Any) -> Any:
+    """tf.keras writes a slice by the names of its ends."""
+    if isinstance(part, Mapping) and part.keys() == {"start", "stop", "step"}:
+        return {"slice": (part["start"], part["stop"], part["step"])}
+    return part
 
 
 def _whole(call: Call, key: Sequence[Any], rank: int) -> list[Any]:

@@ -17,6 +17,7 @@ from weightbridge.converting.to_onnx.elements import (
     numbers_along,
     unary,
 )
+from weightbridge.converting.to_onnx.names import operation_name
 from weightbridge.converting.to_onnx.operands import Operand, operands, setting
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
@@ -76,7 +77,7 @@ def _reciprocal_root(call: Call) -> Value:
 
 
 def _activation(call: Call) -> Value:
-    name = operation_activation(call.node.layer.class_name, _told(call))
+    name = operation_activation(operation_name(call.node.layer) or "", _told(call))
     return activate(call, _floats(call), ACTIVATIONS.get(str(name), name) if isinstance(name, str) else name)
 
 
@@ -85,7 +86,7 @@ def _told(call: Call) -> dict[str, Any]:
 
 
 def _leaky(call: Call) -> Value:
-    slope = setting(call, "negative_slope", default=0.2)
+    slope = setting(call, "negative_slope", "alpha", default=0.2)
     return activate(call, _floats(call), ("leaky_relu", {"slope": float(slope)}))
 
 
