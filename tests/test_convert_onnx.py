@@ -117,6 +117,31 @@ def test_a_planted_fault_is_noticed(
     assert "WB401" in {found["code"] for found in report["findings"]}
 
 
+def test_tf2onnx_writes_an_exact_gelu_that_runs(tmp_path: Path) -> None:
+    """By itself it writes a node `Erfc`, which onnxruntime refuses."""
+    import onnx
+
+    source, output = saved(convnet, tmp_path / "model.keras"), tmp_path / "model.onnx"
+    code, report = converted(source, output, "--engine", "tf2onnx", "--opset", "18")
+    assert (code, report["findings"]) == (0, [])
+    graph = onnx.load(output).graph
+    assert [info.name for info in (*graph.input, *graph.output)] == ["image", "classes"]
+    assert "Erfc" not in {node.op_type for node in graph.node}
+    assert report["coverage"]["fraction"] > 0.99
+
+
+def test_what_tf2onnx_writes_and_nothing_loads_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weightbridge.formats.onnx.engines import by_tf2onnx
+
+    source, output = saved(convnet, tmp_path / "model.keras"), tmp_path / "model.onnx"
+    monkeypatch.setattr(by_tf2onnx, "HANDLERS", {})
+    code, report = converted(source, output, "--engine", "tf2onnx", "--no-verify")
+    assert (code, output.exists()) == (4, False)
+    assert "Erfc" in report["findings"][0]["message"]
+
+
 def test_options_of_onnx_mean_nothing_elsewhere(tmp_path: Path) -> None:
     assert (
         run(str(saved(convnet, tmp_path / "model.keras")), str(tmp_path / "new.keras"), "--opset", "17") == 2

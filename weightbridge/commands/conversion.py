@@ -101,7 +101,7 @@ def _setup(
     options: Options,
 ) -> Setup:
     seed = seed_of(prepared.source.structure, prepared.target.structure)
-    moved = frozenset(step.target for step in written.plan.steps if step.sources)
+    moved = frozenset(step.target for step in written.plan.steps if step.sources or step.kind == "keep")
     return Setup(
         seed=seed,
         evidence=options.evidence,

@@ -36,7 +36,7 @@ def convert(model: Any, output: Path, options: Options) -> Report:
     with rules_of(options.rules), staged(output) as temporary:
         source = read_source(model, options)
         refuse(source)
-        with skeleton_of(source, output.suffix, options) as skeleton:
+        with skeleton_of(model, source, output.suffix, options) as skeleton:
             report = _converted(model, source, skeleton, temporary, options)
         if is_wanted(report, options) and report.plan is not None and temporary.exists():
             report = replace(_named(report, output), wrote=file_entry(temporary, output))

@@ -6,14 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.converting import lowered
-from weightbridge.converting.to_onnx import Settings, drawn
+from weightbridge.converting.to_onnx import Settings, drawn, output_names
 from weightbridge.converting.values import Lowered
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, finding, listed
+from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.keras.emit.legacy import write_legacy_skeleton
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import write_skeleton as write_keras
@@ -24,8 +28,10 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 from weightbridge.planning.conversion import conversion_plan
 from weightbridge.planning.drawn import drawn_plan
+from weightbridge.planning.filled import filled_plan
 
 SHOWN = 10
+TF2ONNX = "weightbridge.formats.onnx.engines.by_tf2onnx"
 # what the reader says of an old file, and a conversion mends: each rule is a line of what was rewritten
 MENDED = frozenset({"WB102", "WB103"})
 OF_ONNX = ("engine", "input_layout", "opset")  # options that mean nothing elsewhere
@@ -45,10 +51,10 @@ class Skeleton:
 
 
 @contextmanager
-def skeleton_of(source: LayerGraph, suffix: str, options: Options) -> Iterator[Skeleton]:
+def skeleton_of(model: Any, source: LayerGraph, suffix: str, options: Options) -> Iterator[Skeleton]:
     """Temporary files go when the context ends. Raises Unsupported for what the target has no layer for."""
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
-        made = MAKERS[suffix](source, Path(folder) / f"skeleton{suffix}", options)
+        made = MAKERS[suffix](model, source, Path(folder) / f"skeleton{suffix}", options)
         said = tuple(f for f in source.findings if f.code not in MENDED)
         yield replace(made, findings=(*said, *made.findings, *_not_carried(source)))
 
@@ -63,7 +69,7 @@ def refuse_idle(suffix: str, options: Options) -> None:
         raise UsageError(f"{flag} is for an OUTPUT that ends with .onnx", fix=f"leave out {flag}")
 
 
-def _keras(source: LayerGraph, path: Path, options: Options) -> Skeleton:
+def _keras(_: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
     terms = lowered(source)
     written = write_keras if path.suffix == ".keras" else write_legacy_skeleton
     written(path, terms.config, places_of(terms.config, source))
@@ -72,7 +78,23 @@ def _keras(source: LayerGraph, path: Path, options: Options) -> Skeleton:
     return Skeleton(Template(graph, graph), plan, (*notes_of(source, terms), *findings))
 
 
-def _onnx(source: LayerGraph, path: Path, options: Options) -> Skeleton:
+def _onnx(model: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
+    """Drawn by ourselves, or written by tf2onnx with all values in it."""
+    if options.engine != "tf2onnx":
+        return _drawn(source, path, options)
+    settings, engine = settings_of(options), framework_module(TF2ONNX)
+    arguments, is_first = options.source_arguments, settings.input_layout == "nchw"
+    filled = path.with_name(f"filled{path.suffix}")
+    engine.write(model, filled, output_names(source), settings.opset, is_first, arguments)
+    graph = formats.read(filled)
+    plan, findings = filled_plan(source, graph, options)
+    coming = {step.target for step in plan.steps if step.sources}
+    formats.write(graph, path, ((t, np.zeros_like(t.load())) for t in graph.tensors if t.name in coming))
+    graph = formats.read(path)
+    return Skeleton(Template(graph, graph), plan, (*_mended(source), *findings))
+
+
+def _drawn(source: LayerGraph, path: Path, options: Options) -> Skeleton:
     """Today's ONNX says itself what older Keras meant: nothing is rewritten for it."""
     made = drawn(source, settings_of(options))
     write_onnx(path, made.drawing)
@@ -117,7 +139,7 @@ def _not_carried(source: LayerGraph) -> Iterator[Finding]:
         yield replace(found, severity="note")
 
 
-MAKERS: Mapping[str, Callable[[LayerGraph, Path, Options], Skeleton]] = {
+MAKERS: Mapping[str, Callable[[Any, LayerGraph, Path, Options], Skeleton]] = {
     **dict.fromkeys((".keras", ".h5", ".hdf5"), _keras),
     ".onnx": _onnx,
 }

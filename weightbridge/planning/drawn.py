@@ -35,12 +35,6 @@ def drawn_plan(
     return Plan(steps, unused, source.structure, target.structure), tuple(unexplained(source, unused))
 
 
-def kept_plan(source: LayerGraph, target: LayerGraph) -> Plan:
-    """Of a file that another engine has filled: every tensor stays."""
-    steps = tuple(_kept(tensor) for tensor in target.tensors)
-    return Plan(steps, (), source.structure, target.structure)
-
-
 def _step(tensor: Tensor, weight: Weight, dtypes: Mapping[str, str]) -> Step:
     match = Match(
         target=tensor.name,

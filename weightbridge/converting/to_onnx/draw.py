@@ -146,11 +146,11 @@ def _outputs(writer: Writer, flow: Flow, done: _Progress) -> tuple[ValueInfo, ..
     """Named after the layers that give them, with the axes as Keras has them."""
     infos: list[ValueInfo] = []
     wanted: dict[str, str] = {}
-    for source in flow.outputs:
+    for source, told in zip(flow.outputs, _names(flow.outputs), strict=True):
         value = _fed(done.values, source)
         writer.begin(f"{source.node}/output")
         name = _output(writer, value, wanted)
-        wanted[name] = _free(source, wanted.values())
+        wanted[name] = told
         infos.append(ValueInfo(wanted[name], ELEMENT_TYPES[value.dtype], value.shape))
     writer.rename(wanted)
     return tuple(infos)
@@ -165,9 +165,17 @@ def _output(writer: Writer, value: Value, taken: Iterable[str]) -> str:
     return writer.end((turned,))[0].name
 
 
-def _free(source: Source, taken: Iterable[str]) -> str:
-    """The layer's name; a number behind it for its further outputs."""
-    name = f"{source.node}_{source.port}" if source.port else source.node
-    while name in taken:
-        name += "_"
-    return name
+def output_names(graph: LayerGraph) -> tuple[str, ...]:
+    """What the outputs of an ONNX file of this model are called."""
+    return _names(flow_of(graph.architecture, graph.path).outputs)
+
+
+def _names(sources: Iterable[Source]) -> tuple[str, ...]:
+    """The layers' names; a number behind it for a further output, a stroke where one comes again."""
+    names: list[str] = []
+    for source in sources:
+        name = f"{source.node}_{source.port}" if source.port else source.node
+        while name in names:
+            name += "_"
+        names.append(name)
+    return tuple(names)

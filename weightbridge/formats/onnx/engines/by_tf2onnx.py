@@ -1,0 +1,159 @@
+"""A Keras model written as ONNX by tf2onnx, with its known faults mended around it.
+
+Erfc, which ONNX does not have, becomes 1 - Erf (onnx/tensorflow-onnx#2347); outputs get the layers' names;
+what the checker or onnxruntime refuses is not kept.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import tensorflow as tf
+import tf2onnx
+
+from weightbridge.errors import ModelError, Unsupported
+from weightbridge.formats.keras.framework.live import load_callable
+from weightbridge.formats.keras.framework.load import load
+
+OTHERWISE = "convert it with --engine own, or leave out the layers that it names"
+
+
+def write(
+    model: Any,
+    output: Path,
+    outputs: Sequence[str],
+    opset: int,
+    channels_first: bool,
+    arguments: Mapping[str, Any],
+) -> None:
+    """outputs: the names that the model's outputs get, in order.
+
+    Raises Unsupported where tf2onnx fails, or where what it writes cannot be loaded.
+    """
+    live = _live(model, arguments)
+    specs = [
+        tf.TensorSpec(tensor.shape, tensor.dtype, name=_plain(tensor.name, place))
+        for place, tensor in enumerate(live.inputs)
+    ]
+    images = [spec.name for spec in specs if channels_first and len(spec.shape) in (4, 5)]
+    keys = [f"output_{n}" for n in range(len(outputs))]
+    try:
+        with _quiet():
+            function = _function(live, specs, keys)
+            proto, _ = tf2onnx.convert.from_function(
+                function, specs, opset=opset, custom_op_handlers=HANDLERS, inputs_as_nchw=images or None
+            )
+    except Exception as error:  # whatever a foreign converter raises
+        raise _refused(f"tf2onnx cannot convert it: {_brief(error)}") from error
+    names = {spec.name: tensor.name for spec, tensor in zip(specs, live.inputs, strict=True)}
+    _rename(proto, {**dict(zip(keys, outputs, strict=True)), **names})
+    _check(proto, [tensor.name for tensor in live.inputs])
+    onnx.save(proto, output)
+    _check_loads(output)
+
+
+def _live(model: Any, arguments: Mapping[str, Any]) -> Any:
+    if isinstance(model, str) and model.startswith("py:"):
+        return load_callable(model, dict(arguments))
+    return load(Path(model)) if isinstance(model, str | Path) else model
+
+
+def _plain(name: str, place: int) -> str:
+    """TensorFlow takes letters and digits alone for an argument."""
+    return f"input_{place}_{''.join(c if c.isalnum() else '_' for c in name)}"
+
+
+def _function(live: Any, specs: Sequence[Any], keys: Sequence[str]) -> Any:
+    def call(*given: Any) -> dict[str, Any]:
+        found = live(list(given) if len(given) > 1 else given[0], training=False)
+        values = list(found.values()) if isinstance(found, Mapping) else tf.nest.flatten(found)
+        return {key: tf.identity(value) for key, value in zip(keys, values, strict=True)}
+
+    return tf.function(call, input_signature=list(specs))
+
+
+def _complement_of_erf(ctx: Any, node: Any, name: str, args: Any) -> None:
+    """erfc(x) = 1 - erf(x)"""
+    output = node.output[0]
+    shape, dtype = ctx.get_shape(output), ctx.get_dtype(output)
+    kind = np.float64 if dtype == onnx.TensorProto.DOUBLE else np.float32
+    one = ctx.make_const(f"{name}_one", np.array(1.0, kind))
+    erf = ctx.make_node("Erf", [node.input[0]], name=f"{name}_erf", shapes=[shape], dtypes=[dtype])
+    ctx.remove_node(name)
+    operands = [one.output[0], erf.output[0]]
+    ctx.make_node("Sub", operands, outputs=[output], name=name, shapes=[shape], dtypes=[dtype])
+
+
+def _rename(proto: Any, names: Mapping[str, str]) -> None:
+    """Values that have one of the new names already get another; outputs stand in the order of `names`."""
+    graph = proto.graph
+    nodes = [values for node in graph.node for values in (node.input, node.output)]
+    held = {value for values in nodes for value in values}
+    moved = {name: f"{name}/value" for name in (held & set(names.values())) - names.keys()}
+    renamed = {**moved, **names}
+    for values in nodes:
+        values[:] = [renamed.get(value, value) for value in values]
+    for info in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        info.name = renamed.get(info.name, info.name)
+    _put_in_order(graph, list(names.values()))
+
+
+def _put_in_order(graph: Any, order: Sequence[str]) -> None:
+    ordered = sorted(graph.output, key=lambda info: order.index(info.name))
+    del graph.output[:]
+    graph.output.extend(ordered)
+
+
+def _check(proto: Any, inputs: Sequence[str]) -> None:
+    asked = [info.name for info in proto.graph.input]
+    if sorted(asked) != sorted(inputs):
+        raise _refused(f"tf2onnx asks for the inputs {', '.join(asked)}, expected {', '.join(inputs)}")
+    try:
+        onnx.checker.check_model(proto)
+    except Exception as error:  # of the checker, which has classes of its own
+        raise _refused(f"tf2onnx writes a graph that ONNX does not allow: {_brief(error)}") from error
+
+
+def _check_loads(path: Path) -> None:
+    """By onnxruntime, where that is installed: also where nothing is verified."""
+    if find_spec("onnxruntime") is None:
+        return
+    from weightbridge.formats.onnx.running.run import runner
+
+    try:
+        runner(path)
+    except ModelError as error:
+        raise _refused(f"what tf2onnx writes cannot be loaded: {error.message}") from error
+
+
+def _refused(message: str) -> Unsupported:
+    return Unsupported(message, fix=OTHERWISE)
+
+
+HANDLERS: dict[str, Any] = {"Erfc": (_complement_of_erf, [])}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What tf2onnx logs as an error and carries on with is found out afterwards."""
+    logger = logging.getLogger("tf2onnx")
+    before, logger.disabled = logger.disabled, True
+    level = tf.get_logger().level
+    tf.get_logger().setLevel("ERROR")
+    previous = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(previous)
+        tf.get_logger().setLevel(level)
+        logger.disabled = before
+
+
+def _brief(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"[:300]
