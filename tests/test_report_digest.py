@@ -370,12 +370,12 @@ def test_a_report_without_what_later_versions_added_is_rendered() -> None:
 def test_a_model_that_equals_no_other_is_said_to_have_been_run(passed: bool, said: str) -> None:
     outputs = [{"name": "out", "probe": probe, "passed": passed, "finite": True} for probe in ("a", "b")]
     layers = [{"target": str(n), "passed": passed or n == 0, "finite": True} for n in range(3)]
-    verification = {
-        "mode": "health",
-        "outputs": outputs,
-        "layers": layers,
-        "evidence": {"probes": ["a", "b"]},
+    evidence = {
+        "probes": ["a", "b"],
+        "strength": "2 of 2 layers that get weights compute what the source's do",
     }
+    verification = {"mode": "health", "outputs": outputs, "layers": layers, "evidence": evidence}
     text = render({**sample().to_json(), "verification": verification})
     assert said in " ".join(text.split())
+    assert str(evidence["strength"]) in " ".join(text.split())
     assert "nothing" not in text.split("proven")[1].split("\n\n")[0]

@@ -37,6 +37,8 @@ def wrote(report: Json) -> str:
 
 def _lines(verification: Json) -> Iterator[str]:
     outputs, layers, evidence = verification["outputs"], verification["layers"], verification["evidence"]
+    if evidence.get("strength"):
+        yield said(evidence["strength"])
     if verification["mode"] == "health":
         yield _healthy(outputs, layers, evidence)
     else:
