@@ -7,7 +7,7 @@ from typing import Any
 
 import h5py
 import pytest
-from keras_files import FIXTURES
+from keras_files import FIXTURES, layer, write_legacy
 
 import weightbridge as wb
 from weightbridge import formats
@@ -168,3 +168,76 @@ def reversed_layers(data: bytes) -> str:
     config = json.loads(data)
     config["config"]["layers"] = config["config"]["layers"][::-1]
     return json.dumps(config)
+
+
+def old_sequential(path: Path, *layers: dict[str, Any], version: str) -> Path:
+    return write_legacy(path, {}, {"class_name": "Sequential", "config": list(layers)}, version=version)
+
+
+@pytest.mark.parametrize(
+    ("layers", "version", "said"),
+    [
+        (
+            [layer("LSTM", "l", module="", units=2, time_major=True, batch_input_shape=[None, 5, 3])],
+            "2.4.0",
+            "time_major",
+        ),
+        (
+            [
+                layer(
+                    "Merge",
+                    "m",
+                    module="",
+                    mode="concat",
+                    layers=[
+                        {
+                            "class_name": "Sequential",
+                            "name": n,
+                            "config": [
+                                layer("Dense", n, module="", output_dim=2, batch_input_shape=[None, 3])
+                            ],
+                        }
+                        for n in "ab"
+                    ],
+                )
+            ],
+            "1.2.2",
+            "Merge",
+        ),
+        ([layer("Dense", "d", module="", units=2)], "2.4.0", "shape of its input"),
+        (
+            [
+                layer(
+                    "LocallyConnected1D",
+                    "c",
+                    module="",
+                    filters=2,
+                    kernel_size=[3],
+                    batch_input_shape=[None, 5, 3],
+                )
+            ],
+            "2.4.0",
+            "LocallyConnected1D",
+        ),
+        (
+            [layer("Dense", "d", module="", units=2, activation="mine", batch_input_shape=[None, 3])],
+            "2.4.0",
+            "mine",
+        ),
+    ],
+    ids=["time-first", "merge", "no-shape", "no-layer", "activation"],
+)
+def test_what_would_be_another_model_is_refused(
+    layers: list[dict[str, Any]], version: str, said: str, tmp_path: Path
+) -> None:
+    source = old_sequential(tmp_path / "old.h5", *layers, version=version)
+    code, report = converted(source, tmp_path / "new.keras")
+    assert (code, report["findings"][0]["code"]) == (4, "WB107")
+    assert said in report["findings"][0]["message"]
+
+
+def test_a_setting_that_keras_3_lacks_is_said(tmp_path: Path) -> None:
+    dense = layer("Dropout", "d", module="", rate=0.5, batch_input_shape=[None, 3], cooled=True)
+    source = old_sequential(tmp_path / "old.h5", dense, version="2.4.0")
+    _, report = converted(source, tmp_path / "new.keras", "--no-verify")
+    assert [f["severity"] for f in report["findings"] if "cooled=True" in f["message"]] == ["note"]

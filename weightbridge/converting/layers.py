@@ -12,6 +12,13 @@ from weightbridge.formats.keras.architecture.config import MODELS, OPERATION_MOD
 
 LAYERS = "keras.layers"
 OfModel = Callable[[ConfigLayer], Config]
+IDLE = frozenset(
+    {
+        *("name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype", "input_length"),
+        *("implementation", "weights", "input_dim", "build_config", "axis", "kernel_axes", "kernel_flipped"),
+        *("data_format", "rank", "mode", "autocast", "cell", "cells", "layer", "backward_layer", "groups"),
+    }
+)
 FROZEN_ALONE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "InputLayer"})
 
 
@@ -42,6 +49,7 @@ def _is_foreign(layer: ConfigLayer) -> bool:
 
 def _settings(layer: ConfigLayer, said: Said) -> Config:
     config: Config = _general(layer)
+    _say_unread(layer, said)
     for key in sorted(SETTINGS[layer.class_name]):
         value = layer.config.get(key)
         if value is not None:
@@ -51,6 +59,14 @@ def _settings(layer: ConfigLayer, said: Said) -> Config:
     if layer.class_name == "InputLayer":
         config |= _input(layer)
     return config
+
+
+def _say_unread(layer: ConfigLayer, said: Said) -> None:
+    """What the layer was told and Keras 3 has no setting for is said, not dropped in silence."""
+    known = SETTINGS[layer.class_name] | IDLE | set(layer.wrapped)
+    for key, value in layer.config.items():
+        if key not in known and value not in (None, False, 0, "", [], {}, ()):
+            note(said.left, f"Keras 3 has no setting {key}={str(value)[:40]}", layer.name)
 
 
 def _general(layer: ConfigLayer) -> Config:

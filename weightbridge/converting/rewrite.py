@@ -5,10 +5,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from weightbridge.converting.hard_sigmoid import FACTOR, is_older
+from weightbridge.converting.keras_classes import MERGES
 from weightbridge.converting.renamed import renamed
 from weightbridge.converting.values import Said, note
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
-from weightbridge.formats.keras.architecture.config import ConfigLayer
+from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer
 from weightbridge.formats.keras.architecture.dialects import Origin, applies, changed
 from weightbridge.rules.dialects import Dialect, lowerings
 
@@ -16,6 +17,8 @@ OLDER = Origin((2,))
 SCALED = "hard_sigmoid had the slope 0.2: what it reads is multiplied by 1.2"
 
 STATE = "hard_sigmoid of Keras 2 on the state of a cell has no counterpart in Keras 3"
+TIME_FIRST = "time before the batch (time_major) has no layer in Keras 3"
+BRANCHES = "a Merge of Keras 1 that holds the models it joins cannot be converted yet"
 OF_STATE = frozenset({"LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 
 
@@ -29,12 +32,21 @@ def _rewritten(layer: ConfigLayer, rules: Iterable[Dialect], said: Said) -> Conf
         if applies(rule, layer, OLDER):
             note(said.rewritten, rule.cause, layer.name)
             layer = changed(rule, layer)
-    if layer.class_name in OF_STATE and is_older(layer.config.get("activation")):
-        note(said.refused, STATE, layer.name)
+    _refuse(layer, said)
     if is_older(layer.config.get("activation")) or is_older(layer.config.get("recurrent_activation")):
         note(said.rewritten, SCALED, layer.name)
     inner = tuple(part for one in layer.layers for part in _with_scaling(_rewritten(one, rules, said), layer))
     return replace(layer, layers=inner)
+
+
+def _refuse(layer: ConfigLayer, said: Said) -> None:
+    """Notes what would be another model without a word."""
+    if layer.class_name in OF_STATE and is_older(layer.config.get("activation")):
+        note(said.refused, STATE, layer.name)
+    if layer.config.get("time_major") is True:
+        note(said.refused, TIME_FIRST, layer.name)
+    if layer.kind in MODELS and layer.class_name in MERGES:
+        note(said.refused, BRANCHES, layer.name)
 
 
 def _with_scaling(layer: ConfigLayer, model: ConfigLayer) -> tuple[ConfigLayer, ...]:
