@@ -11,6 +11,7 @@ from weightbridge.formats.onnx.branches import Opened, opened
 from weightbridge.formats.onnx.builders import drafts_of, input_drafts
 from weightbridge.formats.onnx.drafts import Draft, Site, constants_read
 from weightbridge.formats.onnx.groups.fused_outputs import Run, divisions
+from weightbridge.formats.onnx.groups.groupnorm import is_neutral
 from weightbridge.formats.onnx.layer_tensors import LayerTensors, Loader, own_value
 from weightbridge.formats.onnx.names import layer_names
 from weightbridge.formats.onnx.proto import Graph, TensorHeader
@@ -83,7 +84,8 @@ def _constants_read(site: Site) -> tuple[Constant, ...]:
     """What the nodes that work on data read."""
     read: dict[int, Constant] = {}
     for index, node in enumerate(site.net.nodes):
-        if not site.net.fixed.issuperset(value for value in node.outputs if value):
+        is_fixed = site.net.fixed.issuperset(value for value in node.outputs if value)
+        if not is_fixed and not is_neutral(site, node, index):
             read.update((id(c.header), c) for c in constants_read(site, node, index))
     return tuple(read.values())
 

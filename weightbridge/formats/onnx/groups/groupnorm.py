@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from weightbridge.formats.onnx.drafts import Draft, Site, Slot
+from weightbridge.formats.onnx.drafts import Draft, Site, Slot, constants_read
+from weightbridge.formats.onnx.proto import Node
 
 LARGEST = 1024  # numbers of a scale that are looked at
 
@@ -36,6 +37,17 @@ def with_group_norms(site: Site, drafts: Sequence[Draft]) -> list[Draft]:
         changed[followers.view] = replace(view, outputs=(*view.outputs, *scale.outputs, *shift.outputs))
         joined |= {followers.scale, followers.shift}
     return [changed.get(n, draft) for n, draft in enumerate(drafts) if n not in joined]
+
+
+def is_neutral(site: Site, node: Node, index: int) -> bool:
+    """Whether a node normalises, and its scale of ones and shift of zeros are no weights."""
+    if node.op != "InstanceNormalization":
+        return False
+    constants = constants_read(site, node, index)
+    if len(constants) != 2 or any(constant.size > LARGEST for constant in constants):
+        return False
+    scale, shift = (site.read(constant.header) for constant in constants)
+    return bool((scale == 1).all() and (shift == 0).all())
 
 
 def _readers(site: Site, drafts: Sequence[Draft]) -> Mapping[str, int]:
