@@ -241,3 +241,12 @@ def test_a_setting_that_keras_3_lacks_is_said(tmp_path: Path) -> None:
     source = old_sequential(tmp_path / "old.h5", dense, version="2.4.0")
     _, report = converted(source, tmp_path / "new.keras", "--no-verify")
     assert [f["severity"] for f in report["findings"] if "cooled=True" in f["message"]] == ["note"]
+
+
+def test_the_text_has_a_line_for_each_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(str(KERAS_2 / "attention.h5"), str(tmp_path / "new.keras"), "--no-verify") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    report = converted(KERAS_2 / "attention.h5", tmp_path / "other.keras", "--no-verify")[1]
+    rewritten = [f["message"] for f in report["findings"] if f["code"] == "WB102"]
+    assert len(rewritten) > 1
+    assert [message for message in rewritten if message[:40] not in text] == []

@@ -11,6 +11,7 @@ TITLES = (("error", "Errors", "red"), ("warning", "Warnings", "yellow"))
 INDENT, HANGING = 6, 9
 SHORT = 70  # what may stand in one line of answers
 LONGEST = 400  # signs of a message
+REWRITTEN = "WB102"  # as a note: what a conversion wrote in another way
 LISTED = 40  # words in the lines that list some
 
 
@@ -45,17 +46,20 @@ def _notes(groups: Sequence[Group], width: int, lines: int, is_beside: bool) -> 
     """Behind a table of layers without a heading, else after a blank line."""
     if not groups:
         return
+    said = [(group, text) for group in groups for text in _texts(group)]
     if is_beside:
-        for group in groups:
-            yield from wrapped(f"note    {_short(group)} ({group.code})", width, 2, 10, "dim")
+        for group, text in said:
+            yield from wrapped(f"note    {visible(text, LONGEST)} ({group.code})", width, 2, 10, "dim")
         return
     yield BLANK
-    for group in groups:
-        yield from _cut(f"{group.code} {group.name}: {group.text}", width, lines, group.code, "dim")
+    for group, text in said:
+        yield from _cut(f"{group.code} {group.name}: {text}", width, lines, group.code, "dim")
 
 
-def _short(group: Group) -> str:
-    return visible(group.text, LONGEST)
+def _texts(group: Group) -> Sequence[str]:
+    """What a conversion rewrote is a line for each rule; other notes are one."""
+    is_rewritten = group.code == REWRITTEN and bool(group.entries)
+    return [entry.head for entry in group.entries] if is_rewritten else [group.text]
 
 
 def _cut(text: str, width: int, lines: int, code: str, style: str = "") -> list[Line]:
