@@ -206,6 +206,11 @@ def old_sequential(path: Path, *layers: dict[str, Any], version: str) -> Path:
         ),
         ([layer("Dense", "d", module="", units=2)], "2.4.0", "shape of its input"),
         (
+            [layer("BatchNormalization", "b", module="", mode=1, axis=-1, batch_input_shape=[None, 3])],
+            "1.2.2",
+            "over samples",
+        ),
+        (
             [
                 layer(
                     "LocallyConnected1D",
@@ -225,7 +230,7 @@ def old_sequential(path: Path, *layers: dict[str, Any], version: str) -> Path:
             "mine",
         ),
     ],
-    ids=["time-first", "merge", "no-shape", "no-layer", "activation"],
+    ids=["time-first", "merge", "no-shape", "batches", "no-layer", "activation"],
 )
 def test_what_would_be_another_model_is_refused(
     layers: list[dict[str, Any]], version: str, said: str, tmp_path: Path

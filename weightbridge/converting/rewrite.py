@@ -19,6 +19,8 @@ SCALED = "hard_sigmoid had the slope 0.2: what it reads is multiplied by 1.2"
 STATE = "hard_sigmoid of Keras 2 on the state of a cell has no counterpart in Keras 3"
 TIME_FIRST = "time before the batch (time_major) has no layer in Keras 3"
 BRANCHES = "a Merge of Keras 1 that holds the models it joins cannot be converted yet"
+BATCHES = "BatchNormalization of Keras 1 over samples or batches (mode 1, 2) has no layer in Keras 3"
+OF_BATCHES = (1, 2)
 OF_STATE = frozenset({"LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
 
 
@@ -45,6 +47,8 @@ def _refuse(layer: ConfigLayer, said: Said) -> None:
         note(said.refused, STATE, layer.name)
     if layer.config.get("time_major") is True:
         note(said.refused, TIME_FIRST, layer.name)
+    if layer.class_name == "BatchNormalization" and layer.config.get("mode") in OF_BATCHES:
+        note(said.refused, BATCHES, layer.name)
     if layer.kind in MODELS and layer.class_name in MERGES:
         note(said.refused, BRANCHES, layer.name)
 
