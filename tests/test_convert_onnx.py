@@ -130,6 +130,20 @@ def test_tf2onnx_writes_an_exact_gelu_that_runs(tmp_path: Path) -> None:
     assert report["coverage"]["fraction"] > 0.99
 
 
+def test_tf2onnx_writes_what_our_writer_does_not_know(tmp_path: Path) -> None:
+    """Its weights stand in a Loop, where nothing is matched: outputs alone prove it."""
+    from keras import layers as k
+    from onnx_models import chain
+
+    def remembering() -> Any:
+        return chain((3, 6, 6, 2), k.ConvLSTM2D(3, 3, name="memory"), k.GlobalAveragePooling2D(name="mean"))
+
+    source, output = saved(remembering, tmp_path / "model.keras"), tmp_path / "model.onnx"
+    code, report = converted(source, output, "--engine", "tf2onnx")
+    assert (code, output.exists(), report["verification"]["mode"]) == (0, True, "actual")
+    assert {found["severity"] for found in report["findings"]} == {"note"}
+
+
 def test_what_tf2onnx_writes_and_nothing_loads_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,14 +18,20 @@ from weightbridge.planning.make import make_plan, unused_of
 NEAR = 1e-5  # how far, of the largest value, the engine's own value may be from the source's
 
 
+ELSEWHERE = "the engine keeps them in another form: what the file computes is compared"
+
+
 def filled_plan(source: LayerGraph, target: LayerGraph, options: Options) -> tuple[Plan, tuple[Finding, ...]]:
     """The steps that give what the engine has written anyway; every other tensor stays as it is.
 
-    Values are read. Source tensors that stand in the file as nothing that a step gives are notes.
+    Values are read. Where there is no such step the plan has none, and outputs alone can tell. Source tensors
+    that no step uses are notes.
     """
     plan, _ = make_plan(source, target, match(source, target, options), options)
     given, wanted = source.tensor_by_name, target.tensor_by_name
     steps = tuple(s if _is_there(s, given, wanted[s.target]) else _kept(wanted[s.target]) for s in plan.steps)
+    if not any(step.sources for step in steps):
+        steps = ()  # weights inside a Loop, or all of them folded: outputs alone can tell
     unused = unused_of(source, steps, options.unused)
     found = replace(plan, steps=steps, unused=unused, questions=())
     return found, tuple(_notes(source, found))
@@ -48,4 +54,4 @@ def _kept(tensor: Tensor) -> Step:
 
 def _notes(source: LayerGraph, plan: Plan) -> Iterator[Finding]:
     for found in unexplained(source, plan.unused):
-        yield replace(found, severity="note", fix="")
+        yield replace(found, severity="note", fix=ELSEWHERE)
