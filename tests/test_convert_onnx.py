@@ -136,7 +136,10 @@ def test_tf2onnx_writes_what_our_writer_does_not_know(tmp_path: Path) -> None:
     from onnx_models import chain
 
     def remembering() -> Any:
-        return chain((3, 6, 6, 2), k.ConvLSTM2D(3, 3, name="memory"), k.GlobalAveragePooling2D(name="mean"))
+        scaled = k.Normalization(mean=[1.0, 2.0], variance=[0.5, 0.6])  # its numbers are no inputs
+        return chain(
+            (3, 6, 6, 2), scaled, k.ConvLSTM2D(3, 3, name="memory"), k.GlobalMaxPooling2D(name="most")
+        )
 
     source, output = saved(remembering, tmp_path / "model.keras"), tmp_path / "model.onnx"
     code, report = converted(source, output, "--engine", "tf2onnx")

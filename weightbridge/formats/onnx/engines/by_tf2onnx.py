@@ -1,7 +1,7 @@
 """A Keras model written as ONNX by tf2onnx, with its known faults mended around it.
 
 Erfc, which ONNX does not have, becomes 1 - Erf (onnx/tensorflow-onnx#2347); outputs get the layers' names;
-what the checker or onnxruntime refuses is not kept.
+constants are no inputs; what the checker or onnxruntime refuses is not kept.
 """
 
 import logging
@@ -50,6 +50,7 @@ def write(
             )
     except Exception as error:  # whatever a foreign converter raises
         raise _refused(f"tf2onnx cannot convert it: {_brief(error)}") from error
+    _hold(proto, _captured(function, specs))
     names = {spec.name: tensor.name for spec, tensor in zip(specs, live.inputs, strict=True)}
     _rename(proto, {**dict(zip(keys, outputs, strict=True)), **names})
     _check(proto, [tensor.name for tensor in live.inputs])
@@ -87,6 +88,22 @@ def _complement_of_erf(ctx: Any, node: Any, name: str, args: Any) -> None:
     ctx.remove_node(name)
     operands = [one.output[0], erf.output[0]]
     ctx.make_node("Sub", operands, outputs=[output], name=name, shapes=[shape], dtypes=[dtype])
+
+
+def _captured(function: Any, specs: Sequence[Any]) -> dict[str, Any]:
+    """Constants that a model was built around, as Normalization is: tf2onnx takes them for inputs."""
+    concrete = function.get_concrete_function(*specs)
+    given = zip(concrete.inputs[len(specs) :], concrete.captured_inputs, strict=True)
+    return {tensor.name: value.numpy() for tensor, value in given if tensor.dtype != tf.resource}
+
+
+def _hold(proto: Any, constants: Mapping[str, Any]) -> None:
+    """Inputs that are constants become initializers."""
+    inputs = [info for info in proto.graph.input if info.name not in constants]
+    held = [info.name for info in proto.graph.input if info.name in constants]
+    proto.graph.initializer.extend(onnx.numpy_helper.from_array(constants[name], name) for name in held)
+    del proto.graph.input[:]
+    proto.graph.input.extend(inputs)
 
 
 def _rename(proto: Any, names: Mapping[str, str]) -> None:
