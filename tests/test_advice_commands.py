@@ -539,6 +539,7 @@ ELSEWHERE: Mapping[str, str] = {
     "python -m tf2onnx": "test_the_converter_has_the_options_that_are_named",
     "leave --map out": "the tests of layers that are compared one by one",
     "--engine tf2onnx": "the tests of convert, where tf2onnx is installed",
+    "--engine own": "the tests of convert, where tf2onnx is installed",
     "weightbridge baseline": "test_report_baseline",
     "--reason TEXT": "test_report_baseline",
     "weightbridge joins the gates": "test_formats_keras_models reads such files",

@@ -101,7 +101,7 @@ def test_the_hooks_are_there() -> None:
 def test_the_tests_of_the_page_pass(repository: Path) -> None:
     tests, fit = blocks(PAGE, "python")
     (repository / "test_page.py").write_text(tests)
-    options = "-q -p no:cacheprovider -p weightbridge.pytest --weightbridge-evidence=quick"
+    options = "-q -p no:cacheprovider --weightbridge-evidence=quick"
     said = run(f"{sys.executable} -m pytest {options} --weightbridge-report=reports test_page.py", repository)
     assert "3 passed" in said
     assert len(list((repository / "reports").iterdir())) == 6

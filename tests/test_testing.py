@@ -176,8 +176,6 @@ def run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
         "pytest",
         "-p",
         "no:cacheprovider",
-        "-p",
-        "weightbridge.pytest",
         *options,
     )
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
