@@ -3,6 +3,7 @@
 import pytest
 
 from weightbridge.boundary.globs import glob, mapped, met
+from weightbridge.boundary.shell import typeable
 from weightbridge.errors import UsageError
 
 
@@ -66,3 +67,18 @@ def test_a_map_joins(left: str, right: str, expected: list[tuple[str, str]]) -> 
 def test_a_map_that_does_not_run_in_step_is_refused(left: str, right: str) -> None:
     with pytest.raises(UsageError):
         mapped(left, right, ("l1.w",))
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        pytest.param("dense/kernel", "dense/kernel", id="plain"),
+        pytest.param("größe [0]/w", "größe [0]/w", id="what can be typed"),
+        pytest.param("\x1b[31mred/w", "??31mred/w", id="a terminal's"),
+        pytest.param("b\n# h1\n.*", "b?# h1?.*", id="lines, and a star"),
+        pytest.param("\u202eevil\u202c", "?evil?", id="bidi"),
+    ],
+)
+def test_a_printed_glob_can_be_copied(name: str, typed: str) -> None:
+    assert typeable(name) == typed
+    assert met(typeable(name), (name, "other")) == (name,)

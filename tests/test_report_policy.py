@@ -160,3 +160,20 @@ def test_the_policy_of_a_folder(tmp_path: Path, files: dict[str, str], expected:
         (tmp_path / name).write_text(text)
     found = find_policy(here)
     assert (found.as_posix() if found else None) == expected
+
+
+def test_advice_is_about_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        load_policy(write(tmp_path, "min_exact = 2"))
+    assert "rules list" not in str(raised.value)
+    with pytest.raises(UsageError) as raised:
+        load_policy(write(tmp_path, '[severity]\nWB23 = "off"'))
+    said = str(raised.value)
+    assert "?. " not in said
+    assert said.endswith("`weightbridge rules list` names the codes")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_policy(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_bytes(b"\xef\xbb\xbfmin_exact = 0.5\n")
+    assert load_policy(path).min_exact == 0.5

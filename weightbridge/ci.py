@@ -87,7 +87,7 @@ def _run(environment: Mapping[str, str]) -> Run:
         command = arguments(environment)
     except WeightbridgeError as error:
         _quote(str(error))
-        return _refused(str(error), error.exit_code)
+        return _refused(environment, str(error), error.exit_code)
     reports = [part for format, name in REPORTS.items() for part in ("--report", f"{format}={FOLDER / name}")]
     place = command.index("--") if "--" in command else len(command)
     whole = [*command[:place], "--report", "text", *reports, "--no-progress", *command[place:]]
@@ -102,7 +102,7 @@ def _run(environment: Mapping[str, str]) -> Run:
     _quote(said)
     code = KILLED - done.returncode if done.returncode < 0 else done.returncode
     report = _read(FOLDER / REPORTS["json"])
-    return _refused(said, code) if report is None else Run(code, report)
+    return _refused(environment, said, code) if report is None else Run(code, report)
 
 
 def _given(environment: Mapping[str, str], name: str) -> str:
@@ -146,11 +146,17 @@ def _more(environment: Mapping[str, str]) -> list[str]:
         ) from error
 
 
-def _refused(said: str, code: int) -> Run:
+def _refused(environment: Mapping[str, str], said: str, code: int) -> Run:
     """Every file, for a command that wrote none: what failed must not look like what passed."""
     lines = [line for line in said.strip().splitlines() if line.strip()]
-    why = lines[-1].removeprefix("weightbridge: ").strip() if lines else f"it ended with exit code {code}"
-    data = Report("check", "error", exit_code=code or 70, refused=why).to_dict()
+    why = (
+        lines[-1].removeprefix("weightbridge: ").removeprefix("Error: ").strip()
+        if lines
+        else f"it ended with exit code {code}"
+    )
+    command = _given(environment, "COMMAND")
+    command = command if command in COMMANDS else "check"
+    data = Report(command, "error", exit_code=code or 70, refused=why).to_dict()
     for format, name in REPORTS.items():
         if not (FOLDER / name).exists():
             (FOLDER / name).write_text(renderer(format)(data), encoding="utf-8")

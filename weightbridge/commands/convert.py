@@ -67,7 +67,7 @@ def refuse(graph: LayerGraph) -> None:
             raise Unsupported(found.message, where=where, fix=BY_CODE)
     is_apart = graph.architecture is None and graph.format not in ASSEMBLED
     if graph.framework != "keras" or is_apart:
-        message = f"a {graph.format} file cannot be converted yet: only Keras models can"
+        message = f"a file of the format {graph.format} cannot be converted yet: only Keras models can"
         raise Unsupported(message, where=where, fix="weightbridge transfer moves its weights")
     if graph.architecture is None:
         message = f"a {graph.format} file holds weights and no architecture"

@@ -44,7 +44,7 @@ class WeightbridgeError(Exception):
             return text
         is_command = self.fix.startswith("weightbridge ")
         fix = self.fix if is_command else self.fix[0].upper() + self.fix[1:]
-        return f"{text}. {fix}"
+        return f"{text}{'' if text.endswith('?') else '.'} {fix}"
 
 
 class UsageError(WeightbridgeError):

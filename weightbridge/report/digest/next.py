@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from json import dumps, loads
 
+from weightbridge.boundary.shell import typeable
 from weightbridge.report.digest.globs import LAYERS, fewest
 from weightbridge.report.digest.questions import questions
 from weightbridge.report.digest.unmatched import unmatched
@@ -57,6 +58,10 @@ def _unless(flag: str, value: str, default: str) -> list[str]:
 
 def _repeated(flag: str, value: object) -> list[str]:
     return [part for text in _texts(value) for part in (flag, text)]
+
+
+def _globs(flag: str, globs: Sequence[str]) -> list[str]:
+    return _repeated(flag, [typeable(glob) for glob in globs])
 
 
 def _all_arguments(options: Json) -> list[str]:
@@ -124,14 +129,14 @@ def _fresh_head(report: Json) -> list[str]:
         return []
     head = ours[-1][3]
     others = [name for layer in ours[:-1] for name in (layer[0], *layer[3])]
-    return _repeated("--fresh", list(fewest(head, others, LAYERS)))
+    return _globs("--fresh", fewest(head, others, LAYERS))
 
 
 def _declare(report: Json) -> Iterator[Way]:
     """All --fresh and the fewest --unused in one command, or a map."""
     fresh = fewest(*_to_declare(report), LAYERS)
     if fresh and fresh != ("*",):
-        options = (*options_given(report, ("unused",)), *_repeated("--fresh", list(fresh)), *_unused(report))
+        options = (*options_given(report, ("unused",)), *_globs("--fresh", fresh), *_unused(report))
         left = any(entry["reason"] == "unexplained" for entry in report["unused"])
         rest = " and the rest is not needed" if left else ""
         yield from _transfer(report, f"if these layers are new{rest}", options)
@@ -168,7 +173,7 @@ def _unused(report: Json) -> tuple[str, ...]:
     globs = fewest(names, taken)
     if not globs or "*" in globs:
         return EVERYTHING
-    return (*kept, *_repeated("--unused", list(globs)))
+    return (*kept, *_globs("--unused", globs))
 
 
 def _go_on(report: Json) -> Iterator[Way]:

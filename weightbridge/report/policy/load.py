@@ -20,7 +20,12 @@ def load_policy(path: Path) -> Policy:
     table = _table(path)
     wrong = problems(table)
     if wrong:
-        raise UsageError(listed(wrong), where=str(path), fix="`weightbridge rules list` names the codes")
+        fix = (
+            "`weightbridge rules list` names the codes"
+            if any("unknown code" in text for text in wrong)
+            else ""
+        )
+        raise UsageError(listed(wrong), where=str(path), fix=fix)
     reports = {format: _beside(path, at) for format, at in table.get("report", {}).items() if is_path(format)}
     baseline = table.get("baseline")
     return Policy(
@@ -55,7 +60,7 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError("too large for a policy: more than 1 MB", where=str(path))
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(
             f"the policy cannot be read: {error.strerror}",
