@@ -179,3 +179,17 @@ def test_a_head_of_other_classes_is_said_once(tmp_path: Path) -> None:
     report = checked(tmp_path, *OTHERS["two-of-convolutions"], adapt="weights")
     said = {found.code for found in report.findings if (found.target or "").startswith("head")}
     assert said == {"WB303"}
+
+
+@pytest.mark.parametrize(("hidden", "leaving"), [(8, 6), (16, 4)])
+def test_outputs_of_another_width_are_not_kept(tmp_path: Path, hidden: int, leaving: int) -> None:
+    """Features that leave in other numbers are another output; a wider layer inside keeps the function."""
+
+    def net(inner: int, outer: int) -> Config:
+        layers = (source("in", [10]), dense("inner", inner, activation="relu"))
+        return wired(*layers, dense("outer", outer, activation="relu"))
+
+    report = checked(tmp_path, net(8, 4), net(hidden, leaving))
+    contracts = {step.contract for step in steps_of(report).values() if step.kind != "copy"}
+    assert contracts == ({"lossy"} if leaving != 4 else {"preserving"})
+    assert ("WB302" in codes(report)) == (leaving != 4)

@@ -73,7 +73,7 @@ def _clean_groups(setting: Setting, widths: Widths, added: frozenset[str]) -> fr
     grown = {g for g, size in groups.sizes.items() if g not in widths.torn and widths.source[g] <= size}
     uneven = {g for g in grown & groups.even if groups.sizes[g] % widths.source[g]}
     resized = {g for g in grown if widths.source[g] != groups.sizes[g]}
-    fixed = (groups.rigid | groups.entering) & resized
+    fixed = (groups.rigid | groups.entering | groups.leaving) & resized
     return frozenset(grown - uneven - fixed - _unfilled(setting, added))
 
 
