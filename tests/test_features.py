@@ -159,7 +159,7 @@ def test_a_real_file_is_cut(shared_models: Path, tmp_path: Path) -> None:
 
 def test_a_real_file_that_keras_refuses_is_said(shared_models: Path, tmp_path: Path) -> None:
     """Its depthwise convolutions have the argument `groups`, which today's Keras does not know."""
-    with pytest.raises(RunError, match=r"cannot load it.*inspect names the cause"):
+    with pytest.raises(RunError, match=r"cannot load it.*inspect name known causes"):
         features(
             shared_models / "P08_teachable_machine/keras_model.h5", "dense_Dense1", tmp_path / "cut.keras"
         )
