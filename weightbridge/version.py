@@ -1,3 +1,3 @@
 """The one place of the version number; hatchling reads it when the package is built."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
