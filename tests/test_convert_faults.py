@@ -10,7 +10,8 @@ from keras_files import FIXTURES
 from older_models import ALL
 from test_convert import converted
 
-from weightbridge.converting import lower, models
+from weightbridge.converting import lower
+from weightbridge.formats.keras.architecture import flow
 from weightbridge.transfer import execute
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]
@@ -69,5 +70,7 @@ def test_layers_in_another_order_than_keras_stores_them_are_noticed(
     source = tmp_path / "old.h5"
     ALL["crossed"](older, older.layers).save(source)
     assert converted(source, tmp_path / "right.keras")[0] == 0
-    monkeypatch.setattr(models, "keras_order", lambda model: model.layers[::-1])
+    monkeypatch.setattr(
+        flow, "keras_order", lambda model: model.layers[::-1]
+    )  # what decides where weights lie
     refused(source, tmp_path / "new.keras")
