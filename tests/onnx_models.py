@@ -3,6 +3,20 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+
+def randomised(model: Any) -> Any:
+    """The model with random weights and statistics."""
+    generator = np.random.default_rng(0)
+    for variable in model.variables:
+        if variable.dtype == "float32":
+            is_variance = "variance" in variable.path
+            drawn = generator.uniform(0.5, 1.5, variable.shape)
+            values = drawn if is_variance else generator.normal(0, 0.4, variable.shape)
+            variable.assign(values.astype("float32"))
+    return model
+
 
 def chain(shape: tuple[int | None, ...], *made: Any, dtype: str = "float32") -> Any:
     from keras import Input, Sequential

@@ -2,18 +2,17 @@
 
 import json
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_calls import Call, caller
 from report_samples import sample, write_keras
 
 import weightbridge as wb
 from weightbridge.boundary.options import Options
-from weightbridge.cli import main
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import CODES, finding, fingerprints
 from weightbridge.report.baseline import Accepted, dumps, is_acceptable, load_baseline, loads
@@ -21,7 +20,6 @@ from weightbridge.report.baseline.report import with_baseline
 from weightbridge.report.load import load_report
 from weightbridge.report.verdict import judge
 
-Call = Callable[..., tuple[int, str, str]]
 ACCEPTED = "weightbridge-baseline.json"
 ADD = ("baseline", "add", "deep.keras", "a.keras", "--code", "WB203", "--reason", "the trunk is enough")
 CHECK = ("check", "deep.keras", "a.keras", "--fail-on", "warning")
@@ -35,14 +33,7 @@ def call(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
     write_keras(tmp_path / "a.keras", (4, 3, 2), ("first", "second"), seed=1)
     deeper(tmp_path)
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
+    return caller(capsys)
 
 
 def deeper(folder: Path, *names: str) -> None:

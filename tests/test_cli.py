@@ -3,20 +3,18 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from cli_calls import Call, caller
 from report_samples import HOSTILE, sample, write_keras
 
-from weightbridge.cli import main
 from weightbridge.cli.group import COMMANDS
 from weightbridge.report.render.json import render
 from weightbridge.report.render.renderers import RENDERERS
 
 ROOT = Path(__file__).resolve().parent.parent
-Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -27,14 +25,7 @@ def call(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
     write_keras(tmp_path / "same.keras", (4, 3, 2), ("first", "second"), seed=2)
     write_keras(tmp_path / "longer.keras", (4, 3, 2, 2), ("first", "second", "third"), seed=3)
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err or ended.value.code == 70
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
+    return caller(capsys, bugs=True)
 
 
 def saved(tmp_path: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from cli_calls import exit_code
 from click.shell_completion import BashComplete
 
 from weightbridge.cli import main, progress
@@ -92,9 +93,7 @@ def called(name: str) -> int:
     """The exit code of a command's example, called here."""
     program, *arguments = shlex.split(ALL[name].example)  # type: ignore[attr-defined]
     assert program == "weightbridge"
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    return int(ended.value.code or 0)
+    return exit_code(*arguments)
 
 
 @pytest.mark.framework

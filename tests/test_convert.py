@@ -7,11 +7,11 @@ from typing import Any
 
 import h5py
 import pytest
+from cli_calls import exit_code
 from keras_files import FIXTURES, layer, write_legacy
 
 import weightbridge as wb
 from weightbridge import formats
-from weightbridge.cli import main
 
 KERAS_2 = FIXTURES / "keras2"
 CONVERTED = (
@@ -29,9 +29,7 @@ def converted(source: Path, output: Path, *options: str) -> tuple[int, dict[str,
 
 
 def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["convert", *arguments])
-    return int(ended.value.code or 0)
+    return exit_code("convert", *arguments)
 
 
 @pytest.mark.parametrize("name", CONVERTED)

@@ -70,7 +70,6 @@ def test_layers_in_another_order_than_keras_stores_them_are_noticed(
     source = tmp_path / "old.h5"
     ALL["crossed"](older, older.layers).save(source)
     assert converted(source, tmp_path / "right.keras")[0] == 0
-    monkeypatch.setattr(
-        flow, "keras_order", lambda model: model.layers[::-1]
-    )  # what decides where weights lie
+    # What decides where weights lie.
+    monkeypatch.setattr(flow, "keras_order", lambda model: model.layers[::-1])
     refused(source, tmp_path / "new.keras")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from onnx_models import randomised
 from test_convert import converted, run
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
@@ -47,15 +47,7 @@ MODELS: dict[str, Callable[[], Any]] = {"convnet": convnet, "any-size": any_size
 
 
 def saved(build: Callable[[], Any], path: Path) -> Path:
-    """The model with random weights and statistics."""
-    model, generator = build(), np.random.default_rng(0)
-    for variable in model.variables:
-        if variable.dtype == "float32":
-            is_variance = "variance" in variable.path
-            drawn = generator.uniform(0.5, 1.5, variable.shape)
-            values = drawn if is_variance else generator.normal(0, 0.4, variable.shape)
-            variable.assign(values.astype("float32"))
-    model.save(path)
+    randomised(build()).save(path)
     return path
 
 

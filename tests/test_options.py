@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from cli_calls import caller
 from keras_files import layer, source
 from network_files import dense, wired, write
 from report_samples import write_keras
 
 import weightbridge as wb
-from weightbridge.cli import main
 from weightbridge.cli.group import COMMANDS, cli
 from weightbridge.errors import UsageError
 
@@ -26,13 +26,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "report.json").write_text(renderings(wb.check("a.keras", "b.keras")))
     (tmp_path / "rules").mkdir()
 
-    def called(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return called
+    return caller(capsys)
 
 
 def renderings(report: wb.Report) -> str:

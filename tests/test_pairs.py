@@ -3,17 +3,14 @@
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from cli_calls import Call, caller
 from report_samples import write_keras
 
-from weightbridge.cli import main
-
-Call = Callable[..., tuple[int, str, str]]
 SCHEMA = json.loads(
     (Path(__file__).parent.parent / "weightbridge" / "report" / "schema.json").read_text(encoding="utf-8")
 )
@@ -31,14 +28,7 @@ def call(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest
     write_keras(tmp_path / "same.keras", (4, 3, 2), ("first", "second"), seed=2)
     write_keras(tmp_path / "longer.keras", (4, 3, 2, 2), ("first", "second", "third"), seed=3)
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
+    return caller(capsys)
 
 
 def config(folder: Path, *parts: str) -> Path:

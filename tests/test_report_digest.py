@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 import pytest
+from cli_calls import exit_code
 from keras_files import source
 from network_files import dense, wired, write
 from report_samples import hostile, sample, step, write_keras
@@ -23,7 +24,7 @@ from test_advice import architectures, classes, gated, misfit, new_head, one_of_
 
 import weightbridge as wb
 from weightbridge.boundary.globs import glob, met
-from weightbridge.cli import main, parsing
+from weightbridge.cli import parsing
 from weightbridge.cli.group import COMMANDS
 from weightbridge.errors.diagnostics import CODES, finding
 from weightbridge.plan import Plan, Unused
@@ -147,12 +148,6 @@ def parsed(arguments: tuple[str, ...]) -> click.Context:
     return command.make_context(name, list(rest))
 
 
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    return int(ended.value.code or 0)
-
-
 @pytest.mark.parametrize("kind", ["new head", "misfit", "another", "more"])
 def test_the_first_command_of_a_failure_passes(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -165,7 +160,7 @@ def test_the_first_command_of_a_failure_passes(
     assert report.exit_code == 1
     first = digest(report.to_json()).ways[0]
     assert first.arguments[:5] == ("weightbridge", "transfer", *paths, "OUT.keras")
-    assert run("check", *paths, *first.arguments[5:], "--quiet") == 0
+    assert exit_code("check", *paths, *first.arguments[5:], "--quiet") == 0
 
 
 def test_no_adapting_refuses_another_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,8 +168,8 @@ def test_no_adapting_refuses_another_architecture(tmp_path: Path, monkeypatch: p
     pair = architectures(tmp_path)
     paths = [path.name for path in pair]
     start, refuse = digest(checked(pair, adapt="weights", fresh=["b_out"]).to_json()).ways[:2]
-    assert run("check", *paths, *start.arguments[5:], "--quiet") == 0
-    assert run(*refuse.arguments[1:], "--quiet") == 1
+    assert exit_code("check", *paths, *start.arguments[5:], "--quiet") == 0
+    assert exit_code(*refuse.arguments[1:], "--quiet") == 1
 
 
 def test_a_saved_report_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,8 +178,8 @@ def test_a_saved_report_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest
     wanted = [part for form in RENDERERS for part in ("--report", f"{form}=first.{form.replace(':', '_')}")]
     again = [part.replace("first", "again") for part in wanted]
     given = ("--fail-on", "warning", "--min-coverage", "0.5")
-    code = run("check", *paths, *given, *wanted)
-    assert run("report", "first.json", *again) == code == 1
+    code = exit_code("check", *paths, *given, *wanted)
+    assert exit_code("report", "first.json", *again) == code == 1
     for path in tmp_path.glob("first.*"):
         assert path.read_bytes() == (tmp_path / path.name.replace("first", "again")).read_bytes(), path.name
 
@@ -192,9 +187,9 @@ def test_a_saved_report_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest
 def test_details_follow_the_short_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     paths = kerases(tmp_path, ("first", "second"), ("first",))
-    assert run("check", "--details", *paths, "--report", "text=all.txt") == 0
-    assert run("check", *paths, "--details=wb203", "--report", "text=one.txt") == 0
-    assert run("check", *paths, "--details=WB999") == 2
+    assert exit_code("check", "--details", *paths, "--report", "text=all.txt") == 0
+    assert exit_code("check", *paths, "--details=wb203", "--report", "text=one.txt") == 0
+    assert exit_code("check", *paths, "--details=WB999") == 2
     everything, one = ((tmp_path / name).read_text() for name in ("all.txt", "one.txt"))
     assert "\nSteps (" in everything
     assert "\nSteps (" not in one

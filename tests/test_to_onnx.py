@@ -6,23 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx_models import images, recurrent, sequences
+from onnx_models import images, randomised, recurrent, sequences
 from test_convert import run
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
 FAMILIES = {"recurrent": recurrent, "images": images, "sequences": sequences}
 LENGTH = 9  # of an axis of any length
-
-
-def randomised(model: Any) -> Any:
-    generator = np.random.default_rng(0)
-    for variable in model.variables:
-        if variable.dtype == "float32":
-            is_variance = "variance" in variable.path
-            drawn = generator.uniform(0.5, 1.5, variable.shape)
-            values = drawn if is_variance else generator.normal(0, 0.4, variable.shape)
-            variable.assign(values.astype("float32"))
-    return model
 
 
 def inputs(model: Any, batch: int) -> list[np.ndarray]:
