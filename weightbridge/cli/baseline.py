@@ -8,12 +8,12 @@ import click
 from weightbridge.boundary.options import Options
 from weightbridge.cli.console import complain, show
 from weightbridge.cli.interface.command import Command, Group, option
-from weightbridge.cli.interface.kinds import CODE, FILE, FOLDER, MODEL
+from weightbridge.cli.interface.kinds import CODE, MODEL
 from weightbridge.cli.options import (
     PLANNING,
-    POLICY,
     SOURCE_ARGUMENTS,
     TARGET_ARGUMENTS,
+    judging,
     options_from,
     with_options,
 )
@@ -29,25 +29,7 @@ NAME = "weightbridge-baseline.json"
 SHOWN = 20  # entries that are named
 WHY = "What is accepted, and why"
 ENTRIES = ("entry", "entries")
-WHERE = (
-    option(
-        "--rules", multiple=True, type=FOLDER, metavar="DIR", group=POLICY, help="Matching rules of your own."
-    ),
-    option(
-        "--policy",
-        type=FILE,
-        metavar="FILE.toml",
-        group=POLICY,
-        help="Its pairs and its baseline. [default: weightbridge.toml or pyproject.toml, upwards]",
-    ),
-    option(
-        "--baseline",
-        type=FILE,
-        metavar="FILE.json",
-        group=POLICY,
-        help=f"The accepted findings. [default: the policy's, else {NAME}]",
-    ),
-)
+WHERE = judging("Its pairs and its baseline.", f"The accepted findings. [default: the policy's, else {NAME}]")
 
 
 @click.group("baseline", cls=Group)

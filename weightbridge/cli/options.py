@@ -38,24 +38,20 @@ PAIRS = "All pairs of a policy"
 MODELS, PLACES, GAPS = "The models", "What goes where", "Where they differ"
 PROOF, POLICY, REPORTS = "The proof", "Rules and policy", "The report"
 
+
+def judging(policy: str, baseline: str) -> tuple[Decorator, ...]:
+    """--rules, --policy and --baseline, with what the last two are for."""
+    found = "[default: weightbridge.toml or pyproject.toml, upwards]"
+    rules = "Matching rules of your own."
+    return (
+        option("--rules", multiple=True, type=FOLDER, metavar="DIR", group=POLICY, help=rules),
+        option("--policy", type=FILE, metavar="FILE.toml", group=POLICY, help=f"{policy} {found}"),
+        option("--baseline", type=FILE, metavar="FILE.json", group=POLICY, help=baseline),
+    )
+
+
 REPORTING: tuple[Decorator, ...] = (
-    option(
-        "--rules", multiple=True, type=FOLDER, metavar="DIR", group=POLICY, help="Matching rules of your own."
-    ),
-    option(
-        "--policy",
-        type=FILE,
-        metavar="FILE.toml",
-        group=POLICY,
-        help="How strict to be. [default: weightbridge.toml or pyproject.toml, upwards]",
-    ),
-    option(
-        "--baseline",
-        type=FILE,
-        metavar="FILE.json",
-        group=POLICY,
-        help="The accepted findings, as `weightbridge baseline` writes them.",
-    ),
+    *judging("How strict to be.", "The accepted findings, as `weightbridge baseline` writes them."),
     option(
         "--fail-on",
         type=OneOf(get_args(FailOn)),

@@ -11,6 +11,15 @@ from weightbridge.matching.units.units import Reduced, Unit, plain_role
 from weightbridge.matching.values import LayerPair, NormOwners
 
 
+@dataclass(frozen=True, slots=True)
+class OneFlow:
+    """One side has data flow, the other lists its layers. is_source: whether the flow is the source's."""
+
+    flow: Reduced
+    listed: Reduced
+    is_source: bool
+
+
 @dataclass(frozen=True)
 class Context:
     """Pairs join unit names (target -> pair).
@@ -37,6 +46,15 @@ class Context:
     @cached_property
     def has_flow(self) -> bool:
         return self.source.graph.has_flow and self.target.graph.has_flow
+
+    @property
+    def one_flow(self) -> OneFlow | None:
+        """The side that alone has data flow beside the other; None where both have it or neither."""
+        is_source = self.source.graph.has_flow
+        if is_source == self.target.graph.has_flow:
+            return None
+        flow, listed = (self.source, self.target) if is_source else (self.target, self.source)
+        return OneFlow(flow, listed, is_source)
 
     @property
     def is_complete(self) -> bool:

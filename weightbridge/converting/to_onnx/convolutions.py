@@ -86,17 +86,21 @@ def _conv(call: Call) -> Value:
 
 
 def _depthwise(call: Call) -> Value:
-    value, tensor = _input(call), call.tensor("kernel")
-    kernel = turned_kernel(call, tensor, "(c m) 1 ...")
-    group = tensor.shape[tensor.axes.split().index("c")]
+    value = _input(call)
+    kernel, group = _by_channel(call, "kernel")
     name = call.writer.op("Conv", value.name, kernel, *bias_of(call), group=group, **_window(call))
     return _given(call, name, value, call.known_shape())
 
 
+def _by_channel(call: Call, role: str) -> tuple[str, int]:
+    """The kernel with an output for each pair of a channel and a multiplier, and the number of channels."""
+    tensor = call.tensor(role)
+    return turned_kernel(call, tensor, "(c m) 1 ..."), tensor.shape[tensor.axes.split().index("c")]
+
+
 def _separable(call: Call) -> Value:
-    value, tensor = _input(call), call.tensor("depthwise_kernel")
-    depth = turned_kernel(call, tensor, "(c m) 1 ...")
-    group = tensor.shape[tensor.axes.split().index("c")]
+    value = _input(call)
+    depth, group = _by_channel(call, "depthwise_kernel")
     middle = call.writer.op("Conv", value.name, depth, group=group, **_window(call))
     point = turned_kernel(call, call.tensor("pointwise_kernel"), "o i ...")
     name = call.writer.op("Conv", middle, point, *bias_of(call))

@@ -68,17 +68,16 @@ def _kind(unit: Unit) -> tuple[str, int]:
 
 def by_branches(context: Context) -> tuple[LayerPair, ...]:
     """The units of branches that differ, of forks of which both sides have as many."""
-    source, target = context.source, context.target
-    if source.graph.has_flow == target.graph.has_flow:
+    sides = context.one_flow
+    if sides is None:
         return ()
-    is_source = source.graph.has_flow
-    flow, listed = (source, target) if is_source else (target, source)
+    flow, listed = sides.flow, sides.listed
     inside, forks = _inside(listed), _forks(flow)
     found: list[Branches] = []
     for key in (_first_part, _stem):
         found += _alike(_left(forks, found), _left(_blocks(listed, inside, key), found))
     found += _alike(_left(_bridged(flow), found), _left(_lone(listed, inside), found))
-    pairs = [pair for branches in found for pair in _pairs(*branches, is_source)]
+    pairs = [pair for branches in found for pair in _pairs(*branches, sides.is_source)]
     return tuple(pair for pair in pairs if _is_open(context, pair))
 
 

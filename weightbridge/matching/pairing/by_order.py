@@ -32,7 +32,7 @@ def by_order(context: Context) -> tuple[LayerPair, ...]:
     target = [unit for unit in context.target.weighted if unit.name not in context.closed_target]
     if "class" not in _orders(context):
         return _aligned(context, source, target)
-    if context.source.graph.has_flow == context.target.graph.has_flow:
+    if context.one_flow is None:
         return _by_family(context, source, target)
     return _in_both_orders(context, source, target)
 
@@ -90,7 +90,7 @@ def _sorted(side: Reduced, units: list[Unit]) -> list[Unit]:
 
 def layers_by_order(context: Context) -> tuple[LayerPair, ...]:
     """The same without normalisations, where one side alone has data flow: those follow their layers."""
-    if context.source.graph.has_flow == context.target.graph.has_flow:
+    if context.one_flow is None:
         return ()
     return tuple(p for p in by_order(context) if context.target.by_name[p.target].family != "Norm")
 

@@ -13,16 +13,15 @@ from weightbridge.matching.values import LayerPair
 
 def by_scope(context: Context) -> tuple[LayerPair, ...]:
     """Where one side alone has data flow: its layers behind those that are paired by name."""
-    source, target = context.source, context.target
-    if source.graph.has_flow == target.graph.has_flow:
+    sides = context.one_flow
+    if sides is None:
         return ()
-    is_source = source.graph.has_flow
-    flow, listed = (source, target) if is_source else (target, source)
+    is_source = sides.is_source
     by_name = [(p.source, p.target) for p in context.pairs.values() if "name" in p.evidence]
     named = dict(by_name) if is_source else {t: s for s, t in by_name}
-    sides = context.open_source(), context.open_target()
-    open_flow, open_listed = sides if is_source else reversed(sides)
-    found = _behind_named(flow, listed, open_flow, named, _by_scope(open_listed))
+    both = context.open_source(), context.open_target()
+    open_flow, open_listed = both if is_source else reversed(both)
+    found = _behind_named(sides.flow, sides.listed, open_flow, named, _by_scope(open_listed))
     return tuple(_pair(*names, is_source) for names in found)
 
 

@@ -47,15 +47,15 @@ def _flow_norm_owners(side: Reduced, paired: Iterable[str]) -> dict[str, NormOwn
 
 def listed_norm_owners(context: Context) -> dict[str, NormOwner]:
     """Of a file without data flow beside one that has it, as far as order alone does not tell all."""
-    source, target = context.source, context.target
-    if source.graph.has_flow == target.graph.has_flow or context.is_listed_alike:
+    sides = context.one_flow
+    if sides is None or context.is_listed_alike:
         return {}
-    listed, flow = (target, source) if source.graph.has_flow else (source, target)
-    open_units = context.open_source() if listed is source else context.open_target()
+    listed = sides.listed
+    open_units = context.open_target() if sides.is_source else context.open_source()
     norms = [unit for unit in open_units if unit.layer.op == "BatchNorm"]
     if not norms:
         return {}
-    slots = _without_named(norms, _slots(context), flow)
+    slots = _without_named(norms, _slots(context), sides.flow)
     return _owners_by_slots(listed, norms, slots, _confidence_of_order(context, listed))
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from weightbridge.matching.confidence import SYMMETRIC
-from weightbridge.matching.context import Context, key
+from weightbridge.matching.context import Context, OneFlow, key
 from weightbridge.matching.pairing.doubt import SHOWN
 from weightbridge.matching.pairing.names import is_automatic, likenesses
 from weightbridge.matching.units.units import Reduced
@@ -22,24 +22,23 @@ BY_PLACE = frozenset({"order", "shape"})
 
 def doubted_heads(context: Context, pairs: Sequence[LayerPair]) -> tuple[LayerPair, ...]:
     """The pairs, those of heads that order alone tells apart with the other heads as runners-up."""
-    if context.source.graph.has_flow == context.target.graph.has_flow:
+    sides = context.one_flow
+    if sides is None:
         return tuple(pairs)
     doubted: dict[str, LayerPair] = {}
-    for twins in _twins(context, pairs):
+    for twins in _twins(sides, pairs):
         if len(twins) > 1 and not _is_told_by_names(twins):
             doubted |= {pair.target: _with_rivals(pair, twins) for pair in twins}
     return tuple(doubted.get(pair.target, pair) for pair in pairs)
 
 
-def _twins(context: Context, pairs: Sequence[LayerPair]) -> Iterator[list[LayerPair]]:
+def _twins(sides: OneFlow, pairs: Sequence[LayerPair]) -> Iterator[list[LayerPair]]:
     """The pairs of each group of parallel heads, of the side that has data flow, that rest on their place
     alone.
     """
-    if context.source.graph.has_flow:
-        side, by_name = context.source, {pair.source: pair for pair in pairs if _is_by_place(pair)}
-    else:
-        side, by_name = context.target, {pair.target: pair for pair in pairs if _is_by_place(pair)}
-    for names in _twin_heads(side):
+    by_place = (pair for pair in pairs if _is_by_place(pair))
+    by_name = {pair.source if sides.is_source else pair.target: pair for pair in by_place}
+    for names in _twin_heads(sides.flow):
         yield [by_name[name] for name in names if name in by_name]
 
 
