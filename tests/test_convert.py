@@ -1,6 +1,8 @@
 """convert: old Keras files become Keras 3's, without a framework; what cannot be converted is refused."""
 
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -253,3 +255,19 @@ def test_the_text_has_a_line_for_each_rule(tmp_path: Path, capsys: pytest.Captur
     rewritten = [f["message"] for f in report["findings"] if f["code"] == "WB102"]
     assert len(rewritten) > 1
     assert [message for message in rewritten if message[:40] not in text] == []
+
+
+def test_the_onnx_writer_is_loaded_for_onnx_alone(tmp_path: Path) -> None:
+    """Neither checking in the library nor a conversion to Keras pays for it."""
+    model = str(KERAS_2 / "plain.h5")
+    script = (
+        "import sys, weightbridge as wb\n"
+        f"wb.check({model!r}, {model!r})\n"
+        f"wb.convert({model!r}, 'new.keras', verify=False)\n"
+        "before = 'weightbridge.converting.to_onnx' in sys.modules\n"
+        f"wb.convert({model!r}, 'new.onnx', verify=False)\n"
+        "print(before, 'weightbridge.converting.to_onnx' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]

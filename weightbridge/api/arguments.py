@@ -7,9 +7,18 @@ from pathlib import Path
 from typing import Any, get_args
 
 from weightbridge.boundary.checked import path_of
-from weightbridge.boundary.options import Adapt, Engine, Evidence, FailOn, InputLayout, Options, Progress
+from weightbridge.boundary.options import (
+    NEWEST_OPSET,
+    OLDEST_OPSET,
+    Adapt,
+    Engine,
+    Evidence,
+    FailOn,
+    InputLayout,
+    Options,
+    Progress,
+)
 from weightbridge.boundary.words import did_you_mean
-from weightbridge.converting.to_onnx.values import NEWEST_OPSET, OLDEST_OPSET
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan
 from weightbridge.report.policy import with_policy

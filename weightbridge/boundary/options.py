@@ -15,6 +15,7 @@ BaselineMode = Literal["shrink", "keep", "off"]
 PolicySeverity = Literal["error", "warning", "note", "off"]
 Engine = Literal["own", "tf2onnx"]
 InputLayout = Literal["nhwc", "nchw"]
+DEFAULT_OPSET, OLDEST_OPSET, NEWEST_OPSET = 17, 13, 23  # of the ONNX files that convert writes
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it is done, of how much
 
 

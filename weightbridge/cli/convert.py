@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import click
 
-from weightbridge.boundary.options import Engine, InputLayout
+from weightbridge.boundary.options import DEFAULT_OPSET, NEWEST_OPSET, OLDEST_OPSET, Engine, InputLayout
 from weightbridge.cli.interface.command import Command, option
 from weightbridge.cli.interface.kinds import FILE, MODEL, OneOf
 from weightbridge.cli.options import (
@@ -19,7 +19,6 @@ from weightbridge.cli.options import (
 )
 from weightbridge.cli.running import run
 from weightbridge.commands.convert import convert
-from weightbridge.converting.to_onnx.values import DEFAULT_OPSET, NEWEST_OPSET, OLDEST_OPSET
 
 ONNX = "An ONNX file"
 

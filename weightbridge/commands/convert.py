@@ -11,7 +11,8 @@ from weightbridge.commands.conversion import proven
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.reporting import file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
-from weightbridge.commands.skeletons import Skeleton, refuse_idle, skeleton_of
+from weightbridge.commands.skeletons import MAKERS, refuse_idle, skeleton_of
+from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.commands.transfer import asked_for
 from weightbridge.errors import UnsafeContent, Unsupported
 from weightbridge.formats.keras.assembled import read_assembled
@@ -22,7 +23,6 @@ from weightbridge.report.values import Report
 from weightbridge.transfer.stage import check_output, publish, staged
 from weightbridge.transfer.write import write
 
-SUFFIXES = (".keras", ".h5", ".hdf5", ".onnx")
 # weights that an architecture elsewhere can name
 ASSEMBLED = frozenset({"keras-h5", "keras-h5-weights", "keras-weights-h5"})
 BY_CODE = "Give the model as py:package.module:callable"
@@ -30,7 +30,7 @@ BY_CODE = "Give the model as py:package.module:callable"
 
 def convert(model: Any, output: Path, options: Options) -> Report:
     """OUTPUT appears only where nothing stands against it."""
-    check_output(output, options.overwrite, (model,), SUFFIXES)
+    check_output(output, options.overwrite, (model,), tuple(MAKERS))
     refuse_idle(output.suffix, options)
     options = with_policy(options)
     with rules_of(options.rules), staged(output) as temporary:

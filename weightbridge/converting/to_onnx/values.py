@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from weightbridge.boundary.options import InputLayout
+from weightbridge.boundary.options import DEFAULT_OPSET, InputLayout
 from weightbridge.formats.onnx.emit.values import Drawing
 from weightbridge.model.graph import Shape
 
 Order = tuple[int, ...]
-DEFAULT_OPSET, OLDEST_OPSET, NEWEST_OPSET = 17, 13, 23
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,50 @@
+"""What a conversion fills: the same model in the target's terms, a file with all its tensors, and a plan."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from weightbridge.boundary.options import Options
+from weightbridge.commands.skeletons.values import MENDED, Skeleton
+from weightbridge.errors import UsageError
+from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.model.graph import LayerGraph
+
+# By OUTPUT's suffix the module that makes it, imported when asked for.
+MAKERS: Mapping[str, str] = {
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), "weightbridge.commands.skeletons.keras"),
+    ".onnx": "weightbridge.commands.skeletons.onnx",
+}
+OF_ONNX = ("engine", "input_layout", "opset")  # options that mean nothing elsewhere
+
+
+@contextmanager
+def skeleton_of(model: Any, source: LayerGraph, suffix: str, options: Options) -> Iterator[Skeleton]:
+    """Temporary files go when the context ends. Raises Unsupported for what the target has no layer for."""
+    make: Callable[[Any, LayerGraph, Path, Options], Skeleton] = import_module(MAKERS[suffix]).make
+    with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
+        made = make(model, source, Path(folder) / f"skeleton{suffix}", options)
+        said = tuple(f for f in source.findings if f.code not in MENDED)
+        yield replace(made, findings=(*said, *made.findings, *_not_carried(source)))
+
+
+def refuse_idle(suffix: str, options: Options) -> None:
+    """Raises UsageError for options of ONNX where another format is written."""
+    if suffix == ".onnx":
+        return
+    given = [name for name in OF_ONNX if getattr(options, name) is not None]
+    if given:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise UsageError(f"{flag} is for an OUTPUT that ends with .onnx", fix=f"leave out {flag}")
+
+
+def _not_carried(source: LayerGraph) -> Iterator[Finding]:
+    optimizer = sum(entry.reason == "optimizer" for entry in source.excluded)
+    if optimizer:
+        message = f"the state of the optimizer is not carried ({optimizer} arrays), nor is compile()"
+        found = finding("WB203", message, fix="compile the model again before it is trained")
+        yield replace(found, severity="note")

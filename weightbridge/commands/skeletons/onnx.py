@@ -1,0 +1,56 @@
+"""The skeleton of an ONNX file: drawn by ourselves, or written by tf2onnx with all values in it."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weightbridge import formats
+from weightbridge.boundary.options import Options
+from weightbridge.commands.skeletons.values import Skeleton, mended
+from weightbridge.converting.to_onnx import Settings, drawn, output_names
+from weightbridge.formats.frameworks import framework_module
+from weightbridge.formats.onnx.emit.skeleton import write_skeleton
+from weightbridge.formats.onnx.file import read_with
+from weightbridge.formats.templates import Template
+from weightbridge.model.graph import LayerGraph
+from weightbridge.planning.drawn import drawn_plan
+from weightbridge.planning.filled import filled_plan
+
+TF2ONNX = "weightbridge.formats.onnx.engines.by_tf2onnx"
+
+
+def make(model: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
+    """Raises Unsupported for a layer that the engine does not know."""
+    if options.engine == "tf2onnx":
+        return _by_tf2onnx(model, source, path, options)
+    return _drawn(source, path, options)
+
+
+def _by_tf2onnx(model: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
+    settings, engine = _settings_of(options), framework_module(TF2ONNX)
+    arguments, is_first = options.source_arguments, settings.input_layout == "nchw"
+    filled = path.with_name(f"filled{path.suffix}")
+    engine.write(model, filled, output_names(source), settings.opset, is_first, arguments)
+    graph = formats.read(filled)
+    plan, findings = filled_plan(source, graph, options)
+    coming = {step.target for step in plan.steps if step.sources}
+    formats.write(graph, path, ((t, np.zeros_like(t.load())) for t in graph.tensors if t.name in coming))
+    graph = formats.read(path)
+    return Skeleton(Template(graph, graph), plan, (*mended(source), *findings))
+
+
+def _drawn(source: LayerGraph, path: Path, options: Options) -> Skeleton:
+    """Today's ONNX says itself what older Keras meant: nothing is rewritten for it."""
+    made = drawn(source, _settings_of(options))
+    write_skeleton(path, made.drawing)
+    read = partial(read_with, names=frozenset(weight.name for weight in made.weights))
+    graph = read(path)
+    plan, findings = drawn_plan(source, graph, made, options)
+    return Skeleton(Template(graph, graph), plan, (*mended(source), *findings), read)
+
+
+def _settings_of(options: Options) -> Settings:
+    usual = Settings()
+    return Settings(options.opset or usual.opset, options.input_layout or usual.input_layout)

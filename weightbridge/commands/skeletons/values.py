@@ -1,0 +1,32 @@
+"""A skeleton, and what is said of an old file that a conversion mends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from weightbridge import formats
+from weightbridge.errors.diagnostics import Finding
+from weightbridge.formats.templates import Template
+from weightbridge.model.graph import LayerGraph
+from weightbridge.plan import Plan
+
+# what the reader says of an old file, and a conversion mends: each rule is a line of what was rewritten
+MENDED = frozenset({"WB102", "WB103"})
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """template: the file without values. findings: what is to be said of the conversion.
+
+    read: how the file is read again, as the template was.
+    """
+
+    template: Template
+    plan: Plan
+    findings: tuple[Finding, ...]
+    read: Callable[[Path], LayerGraph] = formats.read
+
+
+def mended(source: LayerGraph) -> tuple[Finding, ...]:
+    found = [f for f in source.findings if f.code in MENDED]
+    return tuple(replace(f, code="WB102", severity="note", fix="") for f in found)
