@@ -82,7 +82,7 @@ def _repeated(call: Call, value: Value) -> Value:
     if heads in (None, wanted):
         return value
     writer = call.writer
-    name = writer.op("Unsqueeze", value.name, writer.integers("axes", [2]))
+    name = writer.unsqueezed(value.name, [2])
     name = writer.op("Tile", name, writer.integers("repeats", [1, 1, wanted // int(heads or 1), 1, 1]))
     shape = writer.integers("shape", [0, wanted, -1, int(width or 0)])
     return Value(writer.op("Reshape", name, shape), (batch, wanted, steps, width), straight(4))
@@ -123,7 +123,7 @@ def _of_heads(call: Call, mask: Value) -> Value:
     mask = mask if mask.dtype == "bool" else cast(call.writer, mask, "bool")
     if mask.rank == 4:
         return mask
-    name = call.writer.op("Unsqueeze", mask.name, call.writer.integers("axes", [1]))
+    name = call.writer.unsqueezed(mask.name, [1])
     return Value(name, (mask.shape[0], 1, *mask.shape[1:]), straight(4), "bool")
 
 
@@ -159,8 +159,8 @@ def _additive(call: Call) -> Value:
     """Bahdanau's: the sum of tanh(query + key), each feature scaled."""
     query, value, key = _of_list(call)
     writer = call.writer
-    rows = writer.op("Unsqueeze", query.name, writer.integers("axes", [2]))
-    columns = writer.op("Unsqueeze", key.name, writer.integers("axes", [1]))
+    rows = writer.unsqueezed(query.name, [2])
+    columns = writer.unsqueezed(key.name, [1])
     shape = (*query.shape[:2], key.shape[1], query.shape[2])
     inner = Value(writer.op("Tanh", writer.op("Add", rows, columns)), shape, straight(4))
     if call.optional("scale") is not None:

@@ -76,7 +76,7 @@ def _length(length: int | None, run: tuple[int, int, int]) -> int | None:
 def _without(call: Call, value: Value, axes: Sequence[int]) -> Value:
     if not axes:
         return value
-    name = call.writer.op("Squeeze", value.name, call.writer.integers("axes", axes))
+    name = call.writer.squeezed(value.name, axes)
     shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
     return Value(name, shape, straight(len(shape)), value.dtype)
 

@@ -38,9 +38,9 @@ def causal(writer: Writer, scores: Value) -> Value:
     if queries is not None and keys is not None:
         lower = np.tril(np.ones((queries, keys), bool)).reshape(shape)  # type: ignore[arg-type]  # lengths
         return Value(writer.constant("causal", lower, "bool"), shape, straight(len(shape)), "bool")
-    rows = writer.op("Unsqueeze", _counted(writer, scores, -2), writer.integers("axes", [1]))
+    rows = writer.unsqueezed(_counted(writer, scores, -2), [1])
     name = writer.op("GreaterOrEqual", rows, _counted(writer, scores, -1))
-    name = writer.op("Unsqueeze", name, writer.integers("axes", list(range(len(shape) - 2))))
+    name = writer.unsqueezed(name, list(range(len(shape) - 2)))
     return Value(name, shape, straight(len(shape)), "bool")
 
 
@@ -59,7 +59,7 @@ def masked_softmax(writer: Writer, scores: Value, mask: Value | None, *, emptied
 def masked_mean(writer: Writer, value: Value, mask: Value, *, keepdims: bool) -> Value:
     """Over the steps that count."""
     counted = cast(writer, mask, "float32")
-    name = writer.op("Unsqueeze", counted.name, writer.integers("axes", [2]))
+    name = writer.unsqueezed(counted.name, [2])
     weights = Value(name, (*mask.shape, 1), straight(3))
     total = reduced(writer, "ReduceSum", binary(writer, "Mul", value, weights), [1], keepdims=keepdims)
     count = reduced(writer, "ReduceSum", weights, [1], keepdims=keepdims)
@@ -67,7 +67,7 @@ def masked_mean(writer: Writer, value: Value, mask: Value, *, keepdims: bool) ->
 
 
 def _widened(writer: Writer, mask: Value, axes: Sequence[int]) -> Value:
-    name = writer.op("Unsqueeze", mask.name, writer.integers("axes", axes))
+    name = writer.unsqueezed(mask.name, axes)
     shape = list(mask.shape)
     for axis in axes:
         shape.insert(axis, 1)

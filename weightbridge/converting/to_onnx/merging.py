@@ -1,12 +1,13 @@
 """Layers that join several inputs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from weightbridge.converting.to_onnx.arrange import arranged, as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.elements import binary, common_order, unary, with_number
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
+from weightbridge.converting.to_onnx.writer import Writer
 from weightbridge.model.graph import Shape
 
 
@@ -36,15 +37,20 @@ def _of_one_rank(call: Call) -> list[Value]:
 
 def _widened(call: Call, value: Value, rank: int) -> Value:
     value, more = as_keras(call.writer, value), rank - value.rank
-    name = call.writer.op("Unsqueeze", value.name, call.writer.integers("axes", range(1, 1 + more)))
+    name = call.writer.unsqueezed(value.name, range(1, 1 + more))
     return Value(name, (value.shape[0], *(1,) * more, *value.shape[1:]), straight(rank), value.dtype)
 
 
 def _concatenated(call: Call) -> Value:
-    order = common_order(call.inputs)
-    values = [arranged(call.writer, value, order) for value in call.inputs]
-    axis = int(call.settings.get("axis", -1)) % values[0].rank
-    name = call.writer.op("Concat", *(value.name for value in values), axis=order.index(axis))
+    return concatenated(call.writer, call.inputs, int(call.settings.get("axis", -1)))
+
+
+def concatenated(writer: Writer, values: Sequence[Value], axis: int) -> Value:
+    """The values one behind the other along an axis of Keras's."""
+    order = common_order(values)
+    values = [arranged(writer, value, order) for value in values]
+    axis %= values[0].rank
+    name = writer.op("Concat", *(value.name for value in values), axis=order.index(axis))
     return Value(name, _joined([value.shape for value in values], axis), order, values[0].dtype)
 
 
@@ -76,7 +82,7 @@ def _dot(call: Call) -> Value:
     }
     shape = tuple(lengths[n] for n in rest)
     if len(shape) == 1:
-        name = call.writer.op("Unsqueeze", name, call.writer.integers("axes", [1]))
+        name = call.writer.unsqueezed(name, [1])
         shape = (shape[0], 1)
     return Value(name, shape, straight(len(shape)))
 

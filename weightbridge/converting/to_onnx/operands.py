@@ -13,20 +13,34 @@ _MISSING = object()
 
 def operands(call: Call) -> list[Operand]:
     """All of them: lists unfolded, and a second one that is a keyword behind the first."""
-    told = call.settings.get("arguments")
-    if told is None:
+    arguments = call.settings.get("arguments")
+    if arguments is None:
         found: list[Operand] = list(call.inputs)
     else:
-        found = [_value(call, part) for argument in told for part in _parts(argument)]
+        found = [_value(call, part) for argument in arguments for part in _parts(argument)]
         found += [value for value, keyword in zip(call.inputs, call.keywords, strict=True) if keyword]
     keywords: Mapping[str, Any] = call.settings.get("keywords", {})
     return [*found, *(keywords[name] for name in SECOND if name in keywords)]
 
 
+def values_of(call: Call) -> list[Value]:
+    """The operands where none of them is a constant."""
+    found = operands(call)
+    values = [operand for operand in found if isinstance(operand, Value)]
+    if len(values) != len(found):
+        raise call.refused("joins constants")
+    return values
+
+
+def told(call: Call) -> Mapping[str, Any]:
+    """The layer's configuration, and the keywords that it was called with."""
+    return {**call.config, **call.settings.get("keywords", {})}
+
+
 def setting(call: Call, *names: str, default: Any = _MISSING) -> Any:
     """A setting of the operation, or the constant that it was called with."""
-    told = {**call.config, **call.settings.get("keywords", {})}
-    known = [told[name] for name in names if name in told]
+    given = told(call)
+    known = [given[name] for name in names if name in given]
     constants = [c for c in call.settings.get("arguments", ())[1:] if not _is_fed(c)]
     if known or (constants and default is _MISSING):
         return (known or constants)[0]

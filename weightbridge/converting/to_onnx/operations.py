@@ -6,22 +6,21 @@ from typing import Any
 import numpy as np
 
 from weightbridge.converting.to_onnx.activations import activate
-from weightbridge.converting.to_onnx.arrange import arranged, as_keras
+from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.elements import (
     as_floats,
     binary,
     cast,
     clipped,
-    common_order,
     numbers_along,
     unary,
 )
 from weightbridge.converting.to_onnx.names import operation_name
-from weightbridge.converting.to_onnx.operands import Operand, operands, setting
+from weightbridge.converting.to_onnx.operands import Operand, operands, setting, told, values_of
+from weightbridge.converting.to_onnx.rearranging import REARRANGING
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
-from weightbridge.converting.to_onnx.views import permuted, to_shape
 from weightbridge.formats.keras.architecture.activations import operation_activation
 
 LOGICAL = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
@@ -77,12 +76,8 @@ def _reciprocal_root(call: Call) -> Value:
 
 
 def _activation(call: Call) -> Value:
-    name = operation_activation(operation_name(call.node.layer) or "", _told(call))
+    name = operation_activation(operation_name(call.node.layer) or "", told(call))
     return activate(call, _floats(call), ACTIVATIONS.get(str(name), name) if isinstance(name, str) else name)
-
-
-def _told(call: Call) -> dict[str, Any]:
-    return {**call.config, **call.settings.get("keywords", {})}
 
 
 def _leaky(call: Call) -> Value:
@@ -100,82 +95,9 @@ def _reduced(op: str) -> Builder:
     return build
 
 
-def _reshaped(call: Call) -> Value:
-    shape = setting(call, "newshape", "shape")
-    if not isinstance(shape, list | tuple) or not all(n is None or isinstance(n, int) for n in shape):
-        raise call.refused("asks for a shape that is no list of numbers")
-    batch = call.first.shape[0]
-    if shape and shape[0] in (-1, None) and -1 not in shape[1:]:
-        return to_shape(call, call.first, tuple(shape[1:]))
-    if shape and batch is not None and shape[0] == batch:
-        return to_shape(call, call.first, tuple(shape[1:]))
-    raise call.refused("moves the axis of the batch")
-
-
-def _transposed(call: Call) -> Value:
-    axes = setting(call, "axes", "perm")
-    axes = tuple(range(call.first.rank))[::-1] if axes is None else tuple(int(a) for a in axes)
-    axes = tuple(axis % call.first.rank for axis in axes)
-    if axes[0] == 0:
-        return permuted(call.first, axes[1:])
-    value = as_keras(call.writer, call.first)
-    shape = tuple(value.shape[axis] for axis in axes)
-    return Value(call.writer.op("Transpose", value.name, perm=axes), shape, straight(value.rank), value.dtype)
-
-
-def _expanded(call: Call) -> Value:
-    value = as_keras(call.writer, call.first)
-    axes = [int(a) for a in np.atleast_1d(setting(call, "axis"))]
-    places = sorted(a % (value.rank + len(axes)) for a in axes)
-    shape = list(value.shape)
-    for place in places:
-        shape.insert(place, 1)
-    name = call.writer.op("Unsqueeze", value.name, call.writer.integers("axes", places))
-    return Value(name, tuple(shape), straight(len(shape)), value.dtype)
-
-
-def _squeezed(call: Call) -> Value:
-    value, axis = as_keras(call.writer, call.first), setting(call, "axis", default=None)
-    told = [n for n in range(1, value.rank) if value.shape[n] == 1] if axis is None else np.atleast_1d(axis)
-    axes = [int(a) % value.rank for a in told]
-    name = call.writer.op("Squeeze", value.name, call.writer.integers("axes", axes))
-    shape = tuple(n for place, n in enumerate(value.shape) if place not in axes)
-    return Value(name, shape, straight(len(shape)), value.dtype)
-
-
-def _values(call: Call) -> list[Value]:
-    found = [operand for operand in operands(call) if isinstance(operand, Value)]
-    if len(found) != len(operands(call)):
-        raise call.refused("joins constants")
-    return found
-
-
-def _concatenated(call: Call) -> Value:
-    values = _values(call)
-    order = common_order(values)
-    values = [arranged(call.writer, value, order) for value in values]
-    axis = int(setting(call, "axis", default=-1)) % values[0].rank
-    name = call.writer.op("Concat", *(value.name for value in values), axis=order.index(axis))
-    lengths = [value.shape[axis] for value in values]
-    total = None if None in lengths else sum(n or 0 for n in lengths)
-    shape = tuple(total if n == axis else length for n, length in enumerate(values[0].shape))
-    return Value(name, shape, order, values[0].dtype)
-
-
-def _stacked(call: Call) -> Value:
-    values = [as_keras(call.writer, value) for value in _values(call)]
-    rank = values[0].rank + 1
-    axis = int(setting(call, "axis", default=0)) % rank
-    places = call.writer.integers("axes", [axis])
-    parts = [call.writer.op("Unsqueeze", value.name, places) for value in values]
-    shape = list(values[0].shape)
-    shape.insert(axis, len(values))
-    return Value(call.writer.op("Concat", *parts, axis=axis), tuple(shape), straight(rank), values[0].dtype)
-
-
 def _product(call: Call) -> Value:
     """As numpy's matmul, of two values with axes for the batch."""
-    first, second = (as_keras(call.writer, value) for value in _values(call))
+    first, second = (as_keras(call.writer, value) for value in values_of(call))
     if min(first.rank, second.rank) < 2:
         raise call.refused("multiplies vectors")
     longer = first if first.rank >= second.rank else second
@@ -216,7 +138,7 @@ def _chosen(call: Call) -> Value:
 
 def _einsum(call: Call) -> Value:
     equation = str(setting(call, "subscripts", "equation")).replace(" ", "")
-    values = [as_keras(call.writer, value) for value in _values(call)]
+    values = [as_keras(call.writer, value) for value in values_of(call)]
     inputs, arrow, output = equation.partition("->")
     if not arrow or "." in equation:
         raise call.refused(f"has the equation {equation}")
@@ -298,12 +220,7 @@ OPERATIONS: Mapping[str, Builder] = {
     "LeakyRelu": _leaky,
     "Square": _square,
     "Rsqrt": _reciprocal_root,
-    "Reshape": _reshaped,
-    "Transpose": _transposed,
-    "ExpandDims": _expanded,
-    "Squeeze": _squeezed,
-    "Concatenate": _concatenated,
-    "Stack": _stacked,
+    **REARRANGING,
     "Matmul": _product,
     "Einsum": _einsum,
     "Clip": _clipped,

@@ -23,7 +23,7 @@ def _flattened(call: Call) -> Value:
     known = [length for length in value.shape[1:] if length is not None]
     size = prod(known) if len(known) == value.rank - 1 else None
     if value.rank == 1:
-        name = call.writer.op("Unsqueeze", value.name, call.writer.integers("axes", [1]))
+        name = call.writer.unsqueezed(value.name, [1])
     else:
         name = call.writer.op("Flatten", value.name, axis=1)
     return Value(name, (value.shape[0], size), (0, 1), value.dtype)
@@ -81,7 +81,7 @@ def _masking(call: Call) -> Value:
     other = cast(writer, equal.named(writer.op("Not", equal.name), dtype="bool"), "float32")
     counts = reduced(writer, "ReduceMax", other, [value.rank - 1], keepdims=True)
     masked = binary(writer, "Mul", value, counts)
-    steps = writer.op("Squeeze", counts.name, writer.integers("axes", [value.rank - 1]))
+    steps = writer.squeezed(counts.name, [value.rank - 1])
     mask = Value(steps, value.shape[:-1], straight(value.rank - 1))
     return masked.named(masked.name, mask=cast(writer, mask, "bool"))
 

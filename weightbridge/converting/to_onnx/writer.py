@@ -60,6 +60,14 @@ class Writer:
         self.nodes.append(Node("", op, "", tuple(inputs), names, given))
         return names
 
+    def unsqueezed(self, name: str, axes: Sequence[int]) -> str:
+        """With axes of length 1 put in."""
+        return self.op("Unsqueeze", name, self.integers("axes", axes))
+
+    def squeezed(self, name: str, axes: Sequence[int]) -> str:
+        """Without these axes of length 1."""
+        return self.op("Squeeze", name, self.integers("axes", axes))
+
     def constant(self, hint: str, values: Any, dtype: str = "float32") -> str:
         """An initializer with its value."""
         array = np.asarray(values, dtype)
