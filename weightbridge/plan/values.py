@@ -6,7 +6,16 @@ from typing import Any, Literal
 
 Kind = Literal["copy", "transform", "adapt", "fresh", "keep"]
 Contract = Literal["bitwise", "preserving", "lossy", "fresh", "untouched"]
+Share = Literal["exact", "adapted", "fresh", "kept"]  # how a report counts steps
 UnusedReason = Literal["declared", "optimizer", "state", "unexplained"]
+
+SHARE_OF: Mapping[str, Share] = {
+    "copy": "exact",
+    "transform": "exact",
+    "adapt": "adapted",
+    "fresh": "fresh",
+    "keep": "kept",
+}
 
 
 @dataclass(frozen=True, slots=True)

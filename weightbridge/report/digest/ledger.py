@@ -2,16 +2,10 @@
 
 from collections import Counter
 
-from weightbridge.report.digest.values import Json, LedgerRow, Share
+from weightbridge.plan.values import SHARE_OF, Share
+from weightbridge.report.digest.values import Json, LedgerRow
 from weightbridge.report.words import counted
 
-SHARE_OF: dict[str, Share] = {
-    "copy": "exact",
-    "transform": "exact",
-    "adapt": "adapted",
-    "fresh": "fresh",
-    "keep": "kept",
-}
 SHARES: tuple[Share, ...] = ("exact", "adapted", "fresh", "kept")
 REASONS = {
     "unexplained": "without a place",

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from weightbridge.errors.diagnostics import Severity
+from weightbridge.plan.values import Share
 
 Json = Mapping[str, Any]
-Share = Literal["exact", "adapted", "fresh", "kept"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from weightbridge.model.vocabulary import AFFINE, NORMS
+from weightbridge.plan.values import SHARE_OF
 from weightbridge.report.graphs import located
 from weightbridge.views.match.arranging import arranged
 from weightbridge.views.match.blocks import blocks
@@ -20,13 +21,6 @@ KINDS: tuple[Kind, ...] = ("exact", "adapted", "fresh", "kept", "used", "equal",
 WORST: tuple[Kind, ...] = ("adapted", "exact", "fresh", "kept")
 Pairs = Sequence[tuple[int, int]]  # of layers that a step joins
 UNSAID = NORMS | AFFINE  # in what a box is made of
-KIND_OF: dict[str, Kind] = {
-    "copy": "exact",
-    "transform": "exact",
-    "adapt": "adapted",
-    "fresh": "fresh",
-    "keep": "kept",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +118,7 @@ def _used(report: Json) -> dict[str, Kind]:
 
 
 def _filled(report: Json) -> dict[str, Kind]:
-    return {step["target"]: KIND_OF[step["kind"]] for step in report["steps"]}
+    return {step["target"]: SHARE_OF[step["kind"]] for step in report["steps"]}
 
 
 def _joins(report: Json, source: _Side, target: _Side) -> Iterator[_Join]:
@@ -206,8 +200,8 @@ def _ribbons(
         pair = of_source[join.source], of_target[join.target]
         pairs.setdefault(pair, {})[join.step["target"]] = join.step
     for (a, b), steps in sorted(pairs.items()):
-        kinds = {KIND_OF[step["kind"]] for step in steps.values()}
-        kind = next(kind for kind in WORST if kind in kinds)
+        kinds: set[Kind] = {SHARE_OF[step["kind"]] for step in steps.values()}
+        kind: Kind = next(kind for kind in WORST if kind in kinds)
         if target.is_compared:
             kind = worst([target.outcomes[i] for i in targets[b].layers if i in target.outcomes]) or "idle"
         yield Ribbon(a, b, len(steps), kind, not target.asked.isdisjoint(steps))

@@ -1,6 +1,7 @@
 """Frozen graphs of TensorFlow 1: weights are constants, their roles come from their readers."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,13 +61,9 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
 
     Raises MissingFile where it has variables and no constants, Corrupt where it has neither.
     """
-    try:
+    with _place_said(path):
         graphs = tuple(graphs_of(data, span)) if span else ()
         layers = _layers_of(path, data, graphs)
-    except ModelError as error:
-        raise type(error)(
-            error.message, where=error.where or str(path), fix=error.fix or "Copy the folder again"
-        ) from error
     if not layers:
         raise _without_weights(path, graphs)
     return LayerGraph(
@@ -81,14 +78,21 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
 
 def unread_constants(path: Path, data: Buffer, span: Span | None) -> tuple[Excluded, ...]:
     """The arrays of a graph and its functions whose weights are variables: these constants no layer has."""
-    try:
+    with _place_said(path):
         graphs = tuple(graphs_of(data, span)) if span else ()
         left = tuple(_left_over(data, graphs, ()))
+    return tuple(entry for entry in left if entry.size > 1)
+
+
+@contextmanager
+def _place_said(path: Path) -> Iterator[None]:
+    """An error from inside says the file, and a way out."""
+    try:
+        yield
     except ModelError as error:
         raise type(error)(
             error.message, where=error.where or str(path), fix=error.fix or "Copy the folder again"
         ) from error
-    return tuple(entry for entry in left if entry.size > 1)
 
 
 def _left_over(data: Buffer, graphs: Iterable[Operations], layers: Iterable[Layer]) -> Iterator[Excluded]:

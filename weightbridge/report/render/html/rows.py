@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from weightbridge.report.digest.ledger import REASONS, SHARE_OF, SHARES
+from weightbridge.plan.values import SHARE_OF
+from weightbridge.report.digest.ledger import REASONS, SHARES
 from weightbridge.report.digest.values import Digest, Group
 from weightbridge.report.words import dimensions, how, measured, sure
 

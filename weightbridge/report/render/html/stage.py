@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from weightbridge.plan.values import SHARE_OF
 from weightbridge.report.render.html.layered import Words, layered
 from weightbridge.report.render.html.match import fitting
 from weightbridge.report.words import counted, dimensions
 from weightbridge.views.boxes import picture
 from weightbridge.views.match.bands import Layout, Placed
-from weightbridge.views.match.matched import KIND_OF, WORST, Kind
+from weightbridge.views.match.matched import WORST, Kind
 from weightbridge.views.match.outcomes import outcomes
 from weightbridge.views.match.pieces import Block
 from weightbridge.views.match.sides import graphs_of
@@ -73,7 +74,7 @@ def _filled(report: Json) -> dict[str, Kind]:
     """The worst of each layer's steps."""
     found: dict[str, set[Kind]] = {}
     for step in report["steps"]:
-        found.setdefault(step["layer"], set()).add(KIND_OF[step["kind"]])
+        found.setdefault(step["layer"], set()).add(SHARE_OF[step["kind"]])
     return {name: next(kind for kind in WORST if kind in kinds) for name, kinds in found.items()}
 
 
