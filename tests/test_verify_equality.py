@@ -176,6 +176,20 @@ def test_agreement_on_nothing_proves_nothing(reference: Network, said: str) -> N
     assert found[0].evidence["inconclusive"]
 
 
+@pytest.mark.parametrize(
+    ("scale", "probe"),
+    [(1e-5, "normal x 1e3"), (1e-11, "normal x 1e6"), (1e-17, "normal x 1e12")],
+    ids=["images", "deep", "deeper"],
+)
+def test_what_only_loud_inputs_show_is_seen(scale: float, probe: str) -> None:
+    """Behind x / 255, or deep in a random network, inputs about 1 drown in the biases."""
+    quiet = replace(SAME, first=SAME.first * scale)
+    same, wrong = compared(quiet, quiet), compared(replace(quiet, first=quiet.first[::-1]), quiet)
+    assert (verdict(same), same[1]) == ("pass", ())
+    assert (verdict(wrong), codes(wrong)) == ("fail", ["WB401"])
+    assert probe in {one["probe"] for one in wrong[0].outputs if one["status"] == "differs"}
+
+
 @pytest.mark.parametrize("side", ["reference", "candidate", "both"])
 def test_numbers_that_are_none_are_never_equal(side: str) -> None:
     broken = replace(SAME, bias=moved(SAME.bias, (2,), np.nan))

@@ -26,7 +26,7 @@ from weightbridge.verify.floor import BuildRun, Expected, Run, Sources, expect, 
 from weightbridge.verify.layers import compare_layers, where_to_look
 from weightbridge.verify.output_findings import differing, never_finite, nothing_compared, unpaired
 from weightbridge.verify.pairing import Turn, aligned
-from weightbridge.verify.power import is_constant, powerless
+from weightbridge.verify.power import excited, is_constant, powerless
 from weightbridge.verify.session import Session, prepare, running
 from weightbridge.verify.shapes import differ_in_size, fitted
 from weightbridge.verify.values import Comparison, Setup
@@ -70,6 +70,7 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     sources = _sources(runners, session)
     setup.progress("running both models", 0, 0)
     expected = expect(sources, session.probes, setup.seed)
+    expected = (*expected, *excited(sources, expected, session.probes[0], setup.seed))
     run = running(runners.candidate, session, "candidate")
     comparisons = compare_runs(expected, run, session.turn)
     if _differ(comparisons):

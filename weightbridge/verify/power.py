@@ -7,10 +7,12 @@ import numpy as np
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.tensors import Array
 from weightbridge.verify.compare import limit_of
-from weightbridge.verify.floor import Expected
-from weightbridge.verify.values import Comparison
+from weightbridge.verify.floor import Expected, Sources, expect
+from weightbridge.verify.probes import louder
+from weightbridge.verify.values import Comparison, Probe
 
 GIVE_INPUTS = "give inputs of its domain as probes"
+EXPONENTS = (6, 9, 12)
 
 
 def powerless(
@@ -56,15 +58,44 @@ def _too_noisy(name: str, comparisons: Sequence[Comparison]) -> Finding:
     return finding("WB406", f"output {name!r} carries {noise}", target=name, fix=fix)
 
 
+def excited(sources: Sources, expected: Sequence[Expected], probe: Probe, seed: int) -> tuple[Expected, ...]:
+    """The probe louder and louder, until every output tells its items apart.
+
+    Behind x / 255, layers that squeeze and random biases, nothing is left of inputs about 1.
+    """
+    more: list[Expected] = []
+    loud = EXPONENTS if any(feed.dtype.kind == "f" for feed in probe.feeds.values()) else ()
+    for exponent in loud:
+        names = sorted({name for one in expected for name in one.finite})
+        if not any(is_constant(name, (*expected, *more)) for name in names):
+            break
+        more += expect(sources, (louder(probe, exponent),), seed)
+    return tuple(more)
+
+
 def is_constant(name: str, expected: Sequence[Expected]) -> bool:
-    """Whether all items of all core probes give the same output but for noise; False for a single item."""
-    finite = [one for one in expected if one.probe.core and name in one.finite]
-    items = _of_one_shape([item for one in finite for item in one.values[name]])
+    """Whether all items of all probes give the same output but for noise; False for a single item.
+
+    A model that begins with x / 255 tells values about 1 apart no more than its noise: larger ones count too.
+    Zeros do not: they show what biases give, of every model.
+    """
+    finite = [one for one in expected if name in one.finite and _is_fed(one)]
+    core = [one for one in finite if one.probe.core]
+    return _is_same(name, core) and _is_same(name, finite)
+
+
+def _is_fed(expected: Expected) -> bool:
+    feeds = expected.probe.feeds.values()
+    return any(feed.dtype.kind not in "biufc" or bool(np.any(feed)) for feed in feeds)
+
+
+def _is_same(name: str, expected: Sequence[Expected]) -> bool:
+    items = _of_one_shape([item for one in expected for item in one.values[name]])
     if len(items) < 2:
         return False
     stacked = np.stack(items)
     energy = float(np.linalg.norm(stacked.ravel()))
-    noise = max(one.floors[name] for one in finite)
+    noise = max(one.floors[name] for one in expected)
     variation = float(np.linalg.norm((stacked - stacked.mean(axis=0)).ravel()))
     return variation <= limit_of(stacked.size) * noise * energy
 

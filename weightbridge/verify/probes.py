@@ -80,6 +80,16 @@ def probe(pairs: Sequence[InputPair], kind: str, seed: int, size: Size, name: st
     return Probe(name, feeds, core=kind not in OTHERS)
 
 
+def louder(probe: Probe, exponent: int) -> Probe:
+    """The same inputs so many powers of ten larger, where they are numbers with a point."""
+    with np.errstate(over="ignore"):
+        feeds = {
+            name: (array * 10.0**exponent).astype(array.dtype) if array.dtype.kind == "f" else array
+            for name, array in probe.feeds.items()
+        }
+    return Probe(f"{probe.name} x 1e{exponent}", feeds, core=False)
+
+
 def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
