@@ -150,7 +150,8 @@ def drawn(path: str, shape: tuple[int, ...], generator: np.random.Generator) -> 
         return generator.uniform(0.7, 1.3, shape)
     if len(shape) < 2:
         return generator.normal(0, 0.1, shape)
-    fan = np.prod(shape[:2]) if "depthwise" in path else np.prod(shape[:-1])
+    is_by_channel = "depthwise" in path or "_dw" in path or "dwconv" in path
+    fan = np.prod(shape[:2]) if is_by_channel else np.prod(shape[:-1])
     return generator.normal(0, np.sqrt(2 / fan), shape)
 
 

@@ -62,3 +62,37 @@ def test_a_fault_in_a_recurrent_layer_is_noticed(
     assert tensor in seen
     expected = (0, True, set()) if fault == "none" else (1, False, {"WB401"})
     assert (code, output.exists(), {found["code"] for found in report["findings"]}) == expected
+
+
+def _mute() -> Any:
+    """Its last product is with zeros: outputs say nothing of the layers before. All lengths are the same."""
+    from keras import layers as k
+
+    return chain(
+        (8, 8, 8), k.Conv2D(8, 3, padding="same", name="c"), k.GlobalMaxPooling2D(), k.Dense(3, name="d")
+    )
+
+
+@pytest.mark.parametrize("fault", ["none", "flipped"])
+def test_layers_are_compared_where_outputs_say_nothing(
+    fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from keras import saving
+
+    from weightbridge.transfer import execute
+
+    source, output = saved(_mute, tmp_path / "model.keras"), tmp_path / "model.onnx"
+    model = saving.load_model(source)
+    model.get_layer("d").kernel.assign(np.zeros((8, 3)))
+    model.save(source)
+    loaded = execute._loaded
+
+    def faulty(given: Any, step: Any, ledger: Any) -> Any:
+        value = loaded(given, step, ledger)
+        return value[::-1].copy() if given.name == "c/kernel" and fault == "flipped" else value
+
+    monkeypatch.setattr(execute, "_loaded", faulty)
+    code, report = converted(source, output)
+    expected = (0, True, set()) if fault == "none" else (1, False, {"WB402"})
+    assert (code, output.exists(), {found["code"] for found in report["findings"]}) == expected
+    assert len(report["verification"]["layers"]) == 2

@@ -10,6 +10,7 @@ from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import Candidate, controls, written_candidate
 from weightbridge.commands.claims import NOT_RUN, unproven
+from weightbridge.commands.constant import Sides, where_outputs_say_nothing
 from weightbridge.commands.prepare import Prepared
 from weightbridge.errors import ModelError, RunError, UsageError
 from weightbridge.errors.diagnostics import Finding, finding
@@ -64,7 +65,10 @@ def _against_references(
     for name, build in references(model, prepared.source, is_whole=options.architecture is None):
         try:
             setup = _setup(prepared, written, candidate, build, options)
-            verification, said = equality(build("float32"), runner, setup)
+            reference = build("float32")
+            proof = equality(reference, runner, setup)
+            sides = Sides((reference, runner), (prepared.source, candidate.stored), written.plan)
+            verification, said = where_outputs_say_nothing(proof, sides, setup, candidate)
         except (RunError, ModelError, UsageError) as error:
             reasons.append(f"{name}: {error.message}")
             continue

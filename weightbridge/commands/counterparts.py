@@ -6,9 +6,9 @@ from typing import Any
 from weightbridge.commands.claims import is_exact
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.differences.functions import is_same
-from weightbridge.model.activations import function_of
+from weightbridge.model.activations import Function, function_of, softmax
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.vocabulary import ACTIVATED
+from weightbridge.model.vocabulary import ACTIVATED, DENSE
 from weightbridge.plan import Plan, Step
 from weightbridge.verify import Counterparts
 
@@ -92,15 +92,20 @@ def _joined(giver: Layer, layer: Layer) -> Iterator[Counterparts]:
     if is_same(ours, theirs):
         yield Counterparts(giver.name, layer.name)
     elif layer.op in ACTIVATED and "linear" in (ours, theirs):
-        yield from _activated(giver.name, layer.name, ours, theirs)
+        yield from _activated(giver.name, layer.name, layer.op, ours, theirs)
 
 
-def _activated(giver: str, layer: str, ours: Any, theirs: Any) -> Iterator[Counterparts]:
-    function = function_of(theirs if ours == "linear" else ours)
+def _activated(giver: str, layer: str, op: str, ours: Any, theirs: Any) -> Iterator[Counterparts]:
+    function = _function_of(theirs if ours == "linear" else ours, op)
     if function is not None and ours == "linear":
         yield Counterparts(giver, layer, after_source=function)
     elif function is not None:
         yield Counterparts(giver, layer, after_target=function)
+
+
+def _function_of(activation: Any, op: str) -> Function | None:
+    """Also a softmax over the features, which stand last wherever a dense layer is run."""
+    return softmax if activation == "softmax" and op in DENSE else function_of(activation)
 
 
 def _exact_layers(target: LayerGraph, plan: Plan) -> frozenset[str]:

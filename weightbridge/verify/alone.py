@@ -19,6 +19,7 @@ from weightbridge.verify.values import Comparison, Setup, rounded
 
 CHUNK = 32  # layers whose inputs are in memory at once
 OWN, RANDOM = "the source's own inputs", "random inputs"
+FEWEST_AXES = 3  # of what can be turned: batch, space and channels
 Entry = Mapping[str, Any]
 
 
@@ -172,7 +173,7 @@ def _answers(
 ) -> Iterator[Array]:
     """What the target's layer gives, in the source's layout; nothing where it does not take these arrays."""
     turning = [turned(array, turn) for array in arrays]
-    if turn != "same" and all(a.shape == b.shape for a, b in zip(turning, arrays, strict=True)):
+    if turn != "same" and all(array.ndim < FEWEST_AXES for array in arrays):
         return
     try:
         got = _after(sides.target.alone(pair.target, turning), pair.after_target)
