@@ -135,6 +135,15 @@ def architecture_too(cli: Cli) -> str:
     return text
 
 
+def without_input_shape(cli: Cli) -> str:
+    weights = {"layers/dense": ("a", (numbers(4, 3), numbers(3)))}
+    layers = (source("x", [4]), layer("Dense", "a", units=3))
+    write_keras(cli.folder / "m.keras", sequential(*layers), weights)
+    text = refused(cli, "convert", "m.keras", "o.keras", "--no-verify", "--input-shape", "1,4")
+    assert cli("convert", "m.keras", "o.keras", "--no-verify")[0] == 0
+    return text
+
+
 def transferred_instead(cli: Cli) -> str:
     save_file({"first.weight": numbers(4, 3)}, "s.safetensors")
     text = refused(cli, "convert", "s.safetensors", "o.keras", "--no-verify", code=4)
@@ -496,6 +505,7 @@ SITUATIONS: Mapping[str, Situation] = {
     "or declare it: --fresh": head_declared,
     "--unused": of_pair(surplus, "WB203", "--unused"),
     "--fresh": of_pair(new_head, "WB202", "--fresh"),
+    "leave out --input-shape": without_input_shape,
     "leave out --adapt none": adapters_on,
     "or --adapt weights, which": by_adapting,
     "say --map '{}' where this is right": of_pair(bracketed, "WB204", "--map", "--adapt", "none"),
@@ -540,6 +550,8 @@ ELSEWHERE: Mapping[str, str] = {
     "leave --map out": "the tests of layers that are compared one by one",
     "--engine tf2onnx": "the tests of convert, where tf2onnx is installed",
     "--engine own": "the tests of convert, where tf2onnx is installed",
+    "or give --input-shape 1,3,32,32": "test_convert_torch, where torch is installed",
+    "model.keras makes a Keras model of it": "test_convert_torch, where torch is installed",
     "weightbridge baseline": "test_report_baseline",
     "--reason TEXT": "test_report_baseline",
     "weightbridge joins the gates": "test_formats_keras_models reads such files",

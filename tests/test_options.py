@@ -50,7 +50,8 @@ REFUSED: Sequence[tuple[Sequence[str], Sequence[str], str]] = [
     (("inspect", "a.keras"), ("--format", "json", "--details"), "--details"),
     (("report", "report.json"), ("--rules", "rules"), "--rules"),
     *((("convert", "a.keras", "c.keras"), option, option[0]) for option in (
-        ("--opset", "17"), ("--engine", "own"), ("--input-layout", "nchw"))),
+        ("--opset", "17"), ("--engine", "own"), ("--input-layout", "nchw"),
+        ("--input-shape", "1,3"))),
     *((command, ("--calibrate", "d.npz"), "--calibrate") for command in (CHECK, PLAN, TRANSFER)),
     *((command, (f"--{side}-arg", "n=1"), "arguments") for command in (CHECK, PLAN, TRANSFER)
       for side in ("source", "target")),

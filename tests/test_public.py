@@ -86,7 +86,7 @@ def test_functions_take_what_their_commands_take(name: str) -> None:
     known = (
         {field.name for field in fields(Options)}
         - JUDGING
-        - {"architecture", "engine", "input_layout", "opset"}  # of convert
+        - {"architecture", "engine", "input_layout", "input_shape", "opset"}  # of convert
         - (of_running if name != "transfer" else {"explicit", "severities"})
     )
     assert known <= set(parameters)

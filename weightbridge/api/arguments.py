@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
-from weightbridge.boundary.checked import path_of
+from weightbridge.boundary.checked import is_count, path_of
 from weightbridge.boundary.options import (
     NEWEST_OPSET,
     OLDEST_OPSET,
@@ -130,6 +130,22 @@ def _opset(name: str, value: Any) -> int:
     return int(value)
 
 
+def _shapes(name: str, value: Any) -> tuple[tuple[int, ...], ...]:
+    """One shape, or one for each input."""
+    try:
+        given = tuple(value)
+        shapes = (
+            (given,)
+            if given and not any(isinstance(n, Iterable) for n in given)
+            else tuple(map(tuple, given))
+        )
+    except TypeError as error:
+        raise _no(name, value, _SHAPES) from error
+    if not all(is_count(n) and n for shape in shapes for n in shape):
+        raise _no(name, value, _SHAPES)
+    return shapes
+
+
 def _no(name: str, value: Any, expected: str) -> UsageError:
     return UsageError(
         f"{name}={repr(value)[:60]}: expected {expected}",
@@ -137,6 +153,7 @@ def _no(name: str, value: Any, expected: str) -> UsageError:
     )
 
 
+_SHAPES = "a shape such as (1, 3, 32, 32), or a list of them"
 _PAIRS = "a dict {source: target}, or pairs (source, target)"
 _CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("policy", "probe", "architecture", "baseline"), _path_if_any),
@@ -153,5 +170,6 @@ _CONVERTED: Mapping[str, Callable[[str, Any], Any]] = {
     "engine": choice(*get_args(Engine)),
     "input_layout": choice(*get_args(InputLayout)),
     "opset": _opset,
+    "input_shape": _shapes,
     "min_coverage": _fraction,
 }

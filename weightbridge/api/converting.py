@@ -1,5 +1,6 @@
 """convert: an old Keras model as one of Keras 3, a file or a live model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -21,6 +22,7 @@ def convert(
     engine: Engine | None = None,
     input_layout: InputLayout | None = None,
     opset: int | None = None,
+    input_shape: Sequence[Any] | None = None,
     probe: AnyPath | None = None,
     evidence: Evidence | None = None,
     verify: bool = True,
@@ -43,12 +45,15 @@ def convert(
     engine: who writes an ONNX file: `own` (the default), or `tf2onnx` for layers that `own` does not know.
     input_layout: of an ONNX file's images: `nhwc` as in Keras, or `nchw`.
     opset: the version of ONNX's operators, 17 unless told.
+    input_shape: of a torch module that comes without an example: the shape of its input, or one for each.
     probe: an `.npz` with inputs of your own to run both on.
     evidence: `quick`, `standard` (the default) or `full`: how many probes are run.
     verify: False reads back what was written, and runs no model.
     overwrite: replace `output` where it exists.
     on_fail: `raise` a VerdictError, or `return` the report that says why.
-    model, rules, policy, baseline, fail_on, source_arguments, progress: as of `check`.
+    model: as of `check`, a torch.nn.Module, or a pair of that and its example inputs: a tensor, a tuple of
+    them, or a dict by the names of `forward`'s parameters.
+    rules, policy, baseline, fail_on, source_arguments, progress: as of `check`.
 
     Raises VerdictError, with the report as `.report`, unless the conversion passed or warned; Unsupported for
     what Keras 3 has no layer for; UnsafeContent for a Lambda; UsageError for an `output` that exists;

@@ -32,6 +32,7 @@ class Options:
     declared fresh. severities: by code, as the policy file says; None before it is read.
     baseline: the accepted findings, which are those of `pair`, the name of these two models; pairs: names by
     the paths of both. architecture: where a file of weights alone has its architecture.
+    input_shape: of each input of a torch module that comes without an example.
     engine, input_layout, opset: of an ONNX file that is written; None for the usual ones.
     max_examples: how many places a text names of one code.
     """
@@ -63,6 +64,7 @@ class Options:
     engine: Engine | None = None
     input_layout: InputLayout | None = None
     opset: int | None = None
+    input_shape: tuple[tuple[int, ...], ...] = ()
     source_arguments: Mapping[str, Any] = field(default_factory=dict)
     target_arguments: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = silent

@@ -52,6 +52,13 @@ ONNX = "An ONNX file"
     group=ONNX,
     help=f"The version of ONNX's operators. [default: {DEFAULT_OPSET}]",
 )
+@option(
+    "--input-shape",
+    multiple=True,
+    metavar="N,N,...",
+    group=MODELS,
+    help="Of a torch module without an example: the shape of an input, batch first. Repeatable.",
+)
 @with_options(PROBING, OVERWRITE, SOURCE_ARGUMENTS)
 @option("--no-verify", is_flag=True, group=PROOF, help="Read OUTPUT back, but run no model.")
 @with_options(REPORTING)
@@ -59,5 +66,6 @@ def command(model: str, output: Path, **given: Any) -> int:
     """Write MODEL, of any Keras, as a Keras 3 model or an ONNX file: OUTPUT ends with .keras, .h5 or .onnx.
 
     MODEL stays as it is. OUTPUT loads elsewhere and computes what MODEL computed when it was saved.
+    py:module:callable may return a torch.nn.Module, or (module, example_inputs).
     """
     return run("convert", given, lambda options: convert(model, output, options), (model, str(output)))

@@ -196,6 +196,7 @@ def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
     options = Options(
         map=tuple(map(parsing.pair, given.get("pairs", ()))),
         verify=not given.get("no_verify", False),
+        input_shape=tuple(map(parsing.shape, given.get("input_shape", ()))),
         source_arguments=parsing.arguments(given.get("source_arg", ()), "--source-arg"),
         target_arguments=parsing.arguments(given.get("target_arg", ()), "--target-arg"),
         progress=progress,

@@ -55,6 +55,14 @@ def pair(text: str) -> tuple[str, str]:
     return source, target
 
 
+def shape(text: str) -> tuple[int, ...]:
+    """`--input-shape 1,3,32,32`."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) for part in parts):
+        raise click.UsageError(f"--input-shape {text}: expected numbers from 1 up, as 1,3,32,32")
+    return tuple(map(int, parts))
+
+
 def _request(text: str) -> Request:
     format, _, path = text.partition("=")
     if format not in RENDERERS:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import Candidate, controls, written_candidate
 from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.constant import Sides, where_outputs_say_nothing
+from weightbridge.commands.modules import Given
 from weightbridge.commands.prepare import Prepared
 from weightbridge.errors import ModelError, RunError, UsageError
 from weightbridge.errors.diagnostics import Finding, finding
@@ -31,7 +31,7 @@ TF_KERAS = "weightbridge.formats.keras.framework.older"
 
 
 def proven(
-    model: Any,
+    given: Given,
     prepared: Prepared,
     written: Written,
     options: Options,
@@ -49,11 +49,11 @@ def proven(
             runner = candidate.build("float32")
         except (RunError, ModelError) as error:
             return _refused(written, error)
-        return _against_references(model, prepared, written, candidate, runner, options)
+        return _against_references(given, prepared, written, candidate, runner, options)
 
 
 def _against_references(
-    model: Any,
+    given: Given,
     prepared: Prepared,
     written: Written,
     candidate: Candidate,
@@ -62,7 +62,7 @@ def _against_references(
 ) -> Proof:
     """The first reference that runs decides."""
     reasons = []
-    for name, build in references(model, prepared.source, is_whole=options.architecture is None):
+    for name, build in references(given, prepared.source, is_whole=options.architecture is None):
         try:
             setup = _setup(prepared, written, candidate, build, options)
             reference = build("float32")
@@ -77,11 +77,15 @@ def _against_references(
     return _not_compared(written, reasons)
 
 
-def references(model: Any, source: LayerGraph, *, is_whole: bool) -> Iterator[Reference]:
+def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[Reference]:
     """What can compute what the model did when it was saved, the nearest to that first.
 
     tf_keras does not turn the kernels over that Theano saved.
     """
+    model = given.model
+    if given.reference is not None:
+        yield "torch", given.reference
+        return
     version = version_of(source.producer.rpartition(" ")[2])
     if version >= (3,):
         yield "keras", lambda dtype: formats.runner(model, dtype)

@@ -8,6 +8,7 @@ from weightbridge import formats
 from weightbridge.boundary.checked import path_of
 from weightbridge.boundary.options import Options
 from weightbridge.commands.conversion import proven
+from weightbridge.commands.modules import Given, named, opened
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.reporting import file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
@@ -33,11 +34,12 @@ def convert(model: Any, output: Path, options: Options) -> Report:
     check_output(output, options.overwrite, (model,), tuple(MAKERS))
     refuse_idle(output.suffix, options)
     options = with_policy(options)
-    with rules_of(options.rules), staged(output) as temporary:
-        source = read_source(model, options)
-        refuse(source)
-        with skeleton_of(model, source, output.suffix, options) as skeleton:
-            report = _converted(model, source, skeleton, temporary, options)
+    with rules_of(options.rules), staged(output) as temporary, opened(model, options) as given:
+        source = read_source(given)
+        if given.reference is None or output.suffix != ".onnx":
+            refuse(source)
+        with skeleton_of(given.model, source, output.suffix, given.options) as skeleton:
+            report = named(_converted(given, source, skeleton, temporary), given)
         if is_wanted(report, options) and report.plan is not None and temporary.exists():
             report = replace(_named(report, output), wrote=file_entry(temporary, output))
             publish(temporary, output)
@@ -50,11 +52,13 @@ def _named(report: Report, output: Path) -> Report:
     return report if target is None else replace(report, target=replace(target, path=str(output)))
 
 
-def read_source(model: Any, options: Options) -> LayerGraph:
+def read_source(given: Given) -> LayerGraph:
     """The model, with its architecture from where the user says that it is."""
-    if options.architecture is None:
-        return formats.read(model, options.source_arguments)
-    return read_assembled(path_of("model", model), options.architecture)
+    options = given.options
+    if options.architecture is not None:
+        return read_assembled(path_of("model", given.model), options.architecture)
+    graph = formats.read(given.model, options.source_arguments)
+    return replace(graph, findings=(*given.findings, *graph.findings))
 
 
 def refuse(graph: LayerGraph) -> None:
@@ -75,9 +79,8 @@ def refuse(graph: LayerGraph) -> None:
         raise Unsupported(message, where=where, fix=fix)
 
 
-def _converted(
-    model: Any, source: LayerGraph, skeleton: Skeleton, temporary: Path, options: Options
-) -> Report:
+def _converted(given: Given, source: LayerGraph, skeleton: Skeleton, temporary: Path) -> Report:
+    options = given.options
     template, plan, findings = skeleton.template, skeleton.plan, skeleton.findings
     prepared = Prepared(source, template.target, plan, findings)
     with content_meanwhile(source, template.target) as with_hashes:
@@ -85,6 +88,6 @@ def _converted(
             return judged("convert", replace(prepared, plan=with_hashes(plan)), options)
         written = write(plan, source, template, temporary, options.progress, skeleton.read)
         prepared = replace(prepared, plan=with_hashes(written.plan), findings=(*findings, *written.findings))
-    verification, more = proven(model, prepared, written, options, skeleton.read)
+    verification, more = proven(given, prepared, written, options, skeleton.read)
     prepared = replace(prepared, findings=(*prepared.findings, *more))
     return replace(judged("convert", prepared, options, verification), digests=written.digests)

@@ -10,22 +10,39 @@ from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.skeletons.values import Skeleton, mended
 from weightbridge.converting.to_onnx import Settings, drawn, output_names
+from weightbridge.errors import UsageError
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.onnx.emit.skeleton import write_skeleton
 from weightbridge.formats.onnx.file import read_with
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
+from weightbridge.planning.copied import copied_plan
 from weightbridge.planning.drawn import drawn_plan
 from weightbridge.planning.filled import filled_plan
 
+OF_KERAS = ("engine", "input_layout")  # options of what writes a Keras model as ONNX
 TF2ONNX = "weightbridge.formats.onnx.engines.by_tf2onnx"
 
 
 def make(model: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
     """Raises Unsupported for a layer that the engine does not know."""
+    if source.format == "onnx":
+        return _of_onnx(source, path, options)
     if options.engine == "tf2onnx":
         return _by_tf2onnx(model, source, path, options)
     return _drawn(source, path, options)
+
+
+def _of_onnx(source: LayerGraph, path: Path, options: Options) -> Skeleton:
+    """The file that a torch module was exported to, without its values. UsageError for idle options."""
+    idle = next((name for name in OF_KERAS if getattr(options, name) is not None), None)
+    if idle is not None:
+        flag = f"--{idle.replace('_', '-')}"
+        raise UsageError(f"{flag} is for a Keras model that becomes ONNX", fix=f"leave out {flag}")
+    formats.write(source, path, ((tensor, np.zeros(tensor.shape, tensor.dtype)) for tensor in source.tensors))
+    graph = formats.read(path)
+    plan, findings = copied_plan(source, graph, options)
+    return Skeleton(Template(graph, graph), plan, findings)
 
 
 def _by_tf2onnx(model: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from weightbridge.errors import Unsupported, UsageError
+from weightbridge.formats.code import call
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_model
 from weightbridge.formats.keras.framework.assign import (
     assign,
@@ -19,17 +20,18 @@ from weightbridge.formats.keras.framework.assign import (
     set_trainable,
     shares_weights,
 )
-from weightbridge.formats.keras.framework.call import load_callable
 from weightbridge.formats.keras.framework.storage import Storage, storage_of
 from weightbridge.formats.keras.model import graph_of_model
 from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded
 from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
+from weightbridge.formats.torch.modules.kinds import has_module
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 
 __all__ = [
+    "as_model",
     "assign",
     "load_callable",
     "read",
@@ -40,6 +42,19 @@ __all__ = [
 ]
 
 FORMAT = "python"
+OF_TORCH = "weightbridge convert py:module:callable model.keras makes a Keras model of it: give that"
+
+
+def load_callable(spec: str, arguments: Mapping[str, Any]) -> keras.Model:
+    """The model that the callable returns. UsageError where that is none; otherwise raises as `call` does."""
+    return as_model(call(spec, arguments), spec)
+
+
+def as_model(model: Any, spec: str) -> keras.Model:
+    if not isinstance(model, keras.Model):
+        fix = OF_TORCH if has_module(model) else "Return the built model"
+        raise UsageError(f"returned {type(model).__name__}, expected keras.Model", where=spec, fix=fix)
+    return model
 
 
 def read(model: Any, name: str = "") -> LayerGraph:

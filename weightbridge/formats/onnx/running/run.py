@@ -15,27 +15,21 @@ from weightbridge.formats.onnx.layers import Folded
 from weightbridge.formats.onnx.proto import Model, Node
 from weightbridge.formats.onnx.running.alone import part_of
 from weightbridge.formats.onnx.running.change import changed, precision_of, reshaped
+from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.onnx.running.sessions import Session, double_session, session
-from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.running import (
-    TEXT,
-    ULPS,
     Change,
-    InputSpec,
     Precision,
     Saturation,
     Shape,
     coarsest,
     fitting,
 )
-from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Array, as_numbers
-from weightbridge.model.vocabulary import COPIES, RESHAPES, SINGLE_KERNEL_CONVOLUTIONS
+from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 
 SATURATIONS: Mapping[str, Saturation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
 VIEWS = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
-PASSED = COPIES | RESHAPES | {"Slice"}
-STRING = int(onnx.TensorProto.STRING)
 TOO_MANY = 1_000_000_000  # products per item; onnx's reference takes a minute for them
 
 
@@ -76,7 +70,7 @@ class OnnxRunner:
         self._parts: dict[str, tuple[str, ...]] = {}
         self._last_steps = _last_steps(parsed)
         self.outputs = tuple(o.name for o in parsed.graph.outputs)
-        self.inputs = _inputs(parsed, found, dtype)
+        self.inputs = inputs_of(parsed, found, dtype)
         self.layers = tuple(found.shown)
         self._session(())
 
@@ -182,44 +176,6 @@ class OnnxRunner:
 def _key(name: str) -> str:
     """The key of an activation or of logits among the outputs."""
     return name if name.startswith("logits:") else f"layer:{name}"
-
-
-def _inputs(parsed: Model, found: Folded, dtype: str) -> tuple[InputSpec, ...]:
-    layers = {layer.name: layer for layer in found.layers}
-    names = {found.shown[name]: name for name in found.inputs}
-    specs = []
-    for info in parsed.graph.inputs:
-        if info.name not in names:
-            continue
-        stored = TEXT if info.elem_type == STRING else DTYPES.get(info.elem_type, "float32")
-        vocabulary = _vocabulary(names[info.name], found, layers) if "int" in stored else None
-        specs.append(InputSpec(info.name, info.shape or (), _input_dtype(stored, dtype), vocabulary))
-    return tuple(specs)
-
-
-def _input_dtype(stored: str, dtype: str) -> str:
-    """In a float64 run, narrower floats are fed in float64."""
-    return dtype if dtype == "float64" and stored in ULPS else stored
-
-
-def _vocabulary(name: str, found: Folded, layers: Mapping[str, Layer]) -> int | None:
-    """The rows of the smallest table that this input looks up, straight or through casts and reshapes."""
-    rows: list[int] = []
-    waiting, seen = [name], set[str]()
-    while waiting:
-        readers = _readers(found, waiting.pop()) - seen
-        seen |= readers
-        for reader in sorted(readers):
-            layer = layers[reader]
-            if layer.op == "Embedding":
-                rows.append(int(layer.attributes["input_dim"]))
-            elif layer.op in PASSED:
-                waiting.append(reader)
-    return min(rows, default=None)
-
-
-def _readers(found: Folded, source: str) -> set[str]:
-    return {edge.target for edge in found.edges if edge.source == source}
 
 
 def _last_steps(parsed: Model) -> dict[str, tuple[str, Saturation]]:

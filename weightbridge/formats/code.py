@@ -8,30 +8,25 @@ from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from typing import Any
 
-import keras
-
 from weightbridge.errors import Unsupported, UsageError
 
 FORM = "py:package.module:callable"
 
 
-def load_callable(spec: str, arguments: Mapping[str, Any]) -> keras.Model:
-    """Import the module, with the working directory on the path, call the callable, and return the model that
-    it gives.
+def is_code(model: Any) -> bool:
+    return isinstance(model, str) and model.startswith("py:")
 
-    What the code prints goes to standard error. Raises UsageError for a spec or arguments that fit nothing,
-    and where no model comes
-    back; Unsupported, with the place, where the code itself fails.
+
+def call(spec: str, arguments: Mapping[str, Any]) -> Any:
+    """Import the module, with the working directory on the path, call the callable, and return what it gives.
+
+    What the code prints goes to standard error. Raises UsageError for a spec or arguments that fit nothing;
+    Unsupported, with the place, where the code itself fails.
     """
     module_name, name = _parsed(spec)
     with _importable(), redirect_stdout(sys.stderr):
         function = _attribute(_module(module_name, spec), name, spec)
-        model = _called(function, arguments, spec)
-    if not isinstance(model, keras.Model):
-        raise UsageError(
-            f"returned {type(model).__name__}, expected keras.Model", where=spec, fix="Return the built model"
-        )
-    return model
+        return _called(function, arguments, spec)
 
 
 def _parsed(spec: str) -> tuple[str, str]:

@@ -1,0 +1,165 @@
+"""convert of live torch modules: exported with their names, and compared with the module itself."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_convert import run
+
+import weightbridge as wb
+from weightbridge.errors import UsageError
+
+pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what torch says of its exporter
+torch: Any = pytest.importorskip("torch")
+
+MODULES = '''
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    """Two blocks of equal values: an exporter that merges equal tensors would lose the names of one."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.second.load_state_dict(self.first.state_dict())
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, image):
+        x = self.stem(image).mean((2, 3))
+        return {"classes": self.second(self.drop(self.first(x))), "mean": x, "note": "no tensor"}
+
+
+def net():
+    torch.manual_seed(0)
+    made = Net()
+    nn.init.uniform_(made.stem[1].running_var, 0.5, 2.0)
+    return made
+
+
+def with_example():
+    return net(), torch.randn(2, 3, 8, 6)
+
+
+def by_name():
+    return net(), {"image": torch.randn(2, 3, 8, 6)}
+
+
+def ids():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 2))
+
+
+def fails():
+    class Fails(nn.Module):
+        def forward(self, x):
+            raise ValueError("only on Sundays")
+
+    return Fails()
+
+
+def number():
+    return 3
+'''
+
+
+@pytest.fixture(autouse=True)
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_modules.py").write_text(MODULES)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def made(name: str) -> Any:
+    import importlib
+
+    return getattr(importlib.import_module("own_modules"), name)()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("with_example", {}), ("by_name", {}), ("net", {"input_shape": (1, 3, 8, 6)})],
+    ids=["example", "example by name", "shape"],
+)
+def test_names_and_batchnorm_are_kept(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    report = wb.convert(f"py:own_modules:{name}", tmp_path / "net.onnx", **options)
+    graph = wb.read(tmp_path / "net.onnx")
+    kept = {key for key in made("net").state_dict() if not key.endswith("num_batches_tracked")}
+    assert {tensor.name for tensor in graph.tensors} == kept
+    assert [layer.name for layer in graph.layers if layer.op == "BatchNorm"] == ["stem.1"]
+    assert report.verification.evidence["reference"] == "torch"
+    assert report.verification.evidence["outputs_compared"] == 2
+    assert report.source is not None
+    assert (report.source.path, report.source.format) == (f"py:own_modules:{name}", "python")
+    assert [f.message for f in report.findings if f.code == "WB108"] == [
+        "outputs that are no tensors are left out: note"
+    ]
+
+
+def test_a_live_module_stays_as_it_was(tmp_path: Path) -> None:
+    module = made("net")
+    module.stem.eval()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    wb.convert((module, torch.zeros(1, 3, 8, 6)), tmp_path / "net.onnx")
+    assert module.training
+    assert not module.stem.training
+    assert "forward" not in vars(module)
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+def test_integers_where_floats_do_not_run(tmp_path: Path) -> None:
+    assert run("py:own_modules:ids", str(tmp_path / "ids.onnx"), "--input-shape", "1,5") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("net", ()),
+        ("with_example", ("--input-shape", "1,3,8,6")),
+        ("net", ("--input-shape", "1,3,8,6", "--input-shape", "1,2")),
+        ("net", ("--input-shape", "1,4,8,6")),
+        ("net", ("--input-shape", "1,-3,8,6")),
+        ("with_example", ("--engine", "tf2onnx")),
+        ("with_example", ("--input-layout", "nchw")),
+        ("fails", ("--input-shape", "1,3")),
+        ("number", ("--input-shape", "1,3")),
+    ],
+    ids=[
+        "nothing said",
+        "said twice",
+        "too many",
+        "unfit",
+        "negative",
+        "engine",
+        "layout",
+        "fails",
+        "no model",
+    ],
+)
+def test_refused_as_usage(name: str, options: tuple[str, ...], tmp_path: Path) -> None:
+    assert run(f"py:own_modules:{name}", str(tmp_path / "no.onnx"), *options) == 2
+    assert not (tmp_path / "no.onnx").exists()
+
+
+def test_a_planted_fault_is_noticed(tmp_path: Path) -> None:
+    """A module that computes something else each time it runs: what was written is not it."""
+
+    class Drifts(torch.nn.Module):  # type: ignore[misc]  # Any
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.calls = torch.nn.Linear(4, 3), 0
+
+        def forward(self, x: Any) -> Any:
+            self.calls += 1
+            return self.inner(x) * (1 + 0.01 * self.calls)
+
+    with pytest.raises(wb.VerdictError):
+        wb.convert((Drifts(), torch.ones(2, 4)), tmp_path / "no.onnx")
+    assert not (tmp_path / "no.onnx").exists()
+
+
+def test_shapes_are_for_modules_alone(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--input-shape is for a torch module"):
+        wb.convert(tmp_path / "model.keras", tmp_path / "no.onnx", input_shape=[(1, 3)])

@@ -1,0 +1,1 @@
+"""Live torch modules: exported as ONNX, and run as a conversion's reference."""
