@@ -23,6 +23,7 @@ def convert(
     input_layout: InputLayout | None = None,
     opset: int | None = None,
     input_shape: Sequence[Any] | None = None,
+    dequantize: bool = False,
     probe: AnyPath | None = None,
     evidence: Evidence | None = None,
     verify: bool = True,
@@ -35,7 +36,7 @@ def convert(
     source_arguments: Arguments | None = None,
     progress: Progress = silent,
 ) -> Any:
-    """Write a Keras model of any age as one that Keras 3 loads, or as ONNX, and return the Report.
+    """Write a model of any Keras, or ONNX, as one that Keras 3 loads, or as ONNX, and return the Report.
 
     Without an output, return the live keras.Model instead. What is written is read back, loaded by Keras, and
     compared with what the model computed when it was saved. `output` appears whole or not at all.
@@ -43,9 +44,11 @@ def convert(
     output: the file to write, `.keras`, `.h5` or `.onnx`. None: the live model, which needs Keras.
     architecture: where `model` holds weights alone, the file with its architecture: JSON, `.h5` or `.keras`.
     engine: who writes an ONNX file: `own` (the default), or `tf2onnx` for layers that `own` does not know.
-    input_layout: of an ONNX file's images: `nhwc` as in Keras, or `nchw`.
+    input_layout: of an ONNX file's images: `nhwc` as in Keras, or `nchw`; of a Keras model from ONNX `nchw`
+        keeps the order of the file.
     opset: the version of ONNX's operators, 17 unless told.
     input_shape: of a torch module that comes without an example: the shape of its input, or one for each.
+    dequantize: the floats of a quantised source are wanted, with what quantising has lost.
     probe: an `.npz` with inputs of your own to run both on.
     evidence: `quick`, `standard` (the default) or `full`: how many probes are run.
     verify: False reads back what was written, and runs no model.

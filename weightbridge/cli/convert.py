@@ -21,6 +21,7 @@ from weightbridge.cli.running import run
 from weightbridge.commands.convert import convert
 
 ONNX = "An ONNX file"
+KERAS = "From ONNX to Keras"
 
 
 @click.command("convert", cls=Command, example="weightbridge convert trained.h5 converted.keras")
@@ -43,7 +44,8 @@ ONNX = "An ONNX file"
     "--input-layout",
     type=OneOf(get_args(InputLayout)),
     group=ONNX,
-    help="Images with channels last as in Keras, or first (`nchw`). [default: nhwc]",
+    help="Images with channels last as in Keras, or first (`nchw`); of a Keras model from ONNX, as the file "
+    "has them. [default: nhwc]",
 )
 @option(
     "--opset",
@@ -59,11 +61,17 @@ ONNX = "An ONNX file"
     group=MODELS,
     help="Of a torch module without an example: the shape of an input, batch first. Repeatable.",
 )
+@option(
+    "--dequantize",
+    is_flag=True,
+    group=KERAS,
+    help="The floats of a quantised model are wanted, with what quantising has lost.",
+)
 @with_options(PROBING, OVERWRITE, SOURCE_ARGUMENTS)
 @option("--no-verify", is_flag=True, group=PROOF, help="Read OUTPUT back, but run no model.")
 @with_options(REPORTING)
 def command(model: str, output: Path, **given: Any) -> int:
-    """Write MODEL, of any Keras, as a Keras 3 model or an ONNX file: OUTPUT ends with .keras, .h5 or .onnx.
+    """Write MODEL, of any Keras or ONNX, as Keras 3 or ONNX: OUTPUT ends with .keras, .h5 or .onnx.
 
     MODEL stays as it is. OUTPUT loads elsewhere and computes what MODEL computed when it was saved.
     py:module:callable may return a torch.nn.Module, or (module, example_inputs).

@@ -27,6 +27,7 @@ Proof = tuple[Verification, tuple[Finding, ...]]
 Reference = tuple[str, Callable[[str], Runner]]  # who computes it, and a runner of it in a dtype
 OWN = "numpy"  # weightbridge's own evaluator
 RUN_BY_TF_KERAS = frozenset({"keras-h5", "keras-zip"})
+RUNTIMES = {"onnx": "onnxruntime"}
 TF_KERAS = "weightbridge.formats.keras.framework.older"
 
 
@@ -85,6 +86,9 @@ def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[
     model = given.model
     if given.reference is not None:
         yield "torch", given.reference
+        return
+    if source.framework != "keras":
+        yield RUNTIMES.get(source.format, source.format), lambda dtype: formats.runner(model, dtype)
         return
     version = version_of(source.producer.rpartition(" ")[2])
     if version >= (3,):

@@ -15,7 +15,7 @@ from weightbridge.commands.rules import rules_of
 from weightbridge.commands.skeletons import MAKERS, refuse_idle, skeleton_of
 from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.commands.transfer import asked_for
-from weightbridge.errors import UnsafeContent, Unsupported
+from weightbridge.errors import Quantised, UnsafeContent, Unsupported
 from weightbridge.formats.keras.assembled import read_assembled
 from weightbridge.model.graph import LayerGraph
 from weightbridge.planning.hashes import content_meanwhile
@@ -25,6 +25,7 @@ from weightbridge.transfer.stage import check_output, publish, staged
 from weightbridge.transfer.write import write
 
 # weights that an architecture elsewhere can name
+KERAS = frozenset({".keras", ".h5", ".hdf5"})
 ASSEMBLED = frozenset({"keras-h5", "keras-h5-weights", "keras-weights-h5"})
 BY_CODE = "Give the model as py:package.module:callable"
 
@@ -32,12 +33,12 @@ BY_CODE = "Give the model as py:package.module:callable"
 def convert(model: Any, output: Path, options: Options) -> Report:
     """OUTPUT appears only where nothing stands against it."""
     check_output(output, options.overwrite, (model,), tuple(MAKERS))
-    refuse_idle(output.suffix, options)
     options = with_policy(options)
     with rules_of(options.rules), staged(output) as temporary, opened(model, options) as given:
         source = read_source(given)
+        refuse_idle(source, output.suffix, options)
         if given.reference is None or output.suffix != ".onnx":
-            refuse(source)
+            refuse(source, output.suffix, options)
         with skeleton_of(given.model, source, output.suffix, given.options) as skeleton:
             report = named(_converted(given, source, skeleton, temporary), given)
         if is_wanted(report, options) and report.plan is not None and temporary.exists():
@@ -61,7 +62,7 @@ def read_source(given: Given) -> LayerGraph:
     return replace(graph, findings=(*given.findings, *graph.findings))
 
 
-def refuse(graph: LayerGraph) -> None:
+def refuse(graph: LayerGraph, suffix: str, options: Options) -> None:
     """Raises for what cannot be converted: code, weights alone, other formats."""
     where = graph.path
     for found in graph.findings:
@@ -69,6 +70,14 @@ def refuse(graph: LayerGraph) -> None:
             raise UnsafeContent(found.message, where=where, fix=BY_CODE)
         if found.code == "WB104":
             raise Unsupported(found.message, where=where, fix=BY_CODE)
+    if graph.framework != "keras" and graph.has_flow and suffix in KERAS:
+        _refuse_codes(graph, options)
+    else:
+        _refuse_weights(graph)
+
+
+def _refuse_weights(graph: LayerGraph) -> None:
+    where = graph.path
     is_apart = graph.architecture is None and graph.format not in ASSEMBLED
     if graph.framework != "keras" or is_apart:
         message = f"a file of the format {graph.format} cannot be converted yet: only Keras models can"
@@ -77,6 +86,14 @@ def refuse(graph: LayerGraph) -> None:
         message = f"a {graph.format} file holds weights and no architecture"
         fix = "give the architecture too: weightbridge convert WEIGHTS OUTPUT --architecture MODEL"
         raise Unsupported(message, where=where, fix=fix)
+
+
+def _refuse_codes(graph: LayerGraph, options: Options) -> None:
+    """Raises Unsupported for quantised weights, unless their floats are asked for."""
+    for found in graph.findings:
+        is_unknown = found.severity == "error"
+        if found.code == "WB109" and (is_unknown or not options.dequantize):
+            raise Quantised(found.message, where=graph.path, fix=found.fix)
 
 
 def _converted(given: Given, source: LayerGraph, skeleton: Skeleton, temporary: Path) -> Report:

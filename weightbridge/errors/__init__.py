@@ -7,6 +7,7 @@
         ModelError            4   a model that cannot be read
             MissingFile           WB905
             Unsupported           WB107
+            Quantised             WB109
             UnsafeContent         WB901
             ExternalReference     WB902
             ResourceBomb          WB903
@@ -69,6 +70,10 @@ class MissingFile(ModelError):
 
 class Unsupported(ModelError):
     code = "WB107"
+
+
+class Quantised(ModelError):
+    code = "WB109"
 
 
 class UnsafeContent(ModelError):

@@ -35,7 +35,7 @@ def make_plan(
     proposal = _proposal(source, target, matching, matched.keys() | kept.keys() | on_purpose, options)
     steps = kept | exact | _steps_by_target(proposal.steps, on_purpose)
     given = source.tensor_by_name
-    all_steps = tuple(_with_reading(steps.get(t.name) or fresh_step(t), given) for t in target.tensors)
+    all_steps = tuple(with_reading(steps.get(t.name) or fresh_step(t), given) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
     said_of_pairs = without_declared(matching.findings, source, target, options)
     findings = [*filterfalse(proposal.settles, (*said_of_pairs, *spent)), *proposal.findings]
@@ -106,7 +106,7 @@ def fresh_step(target: Tensor) -> Step:
     return Step(target.name, (), "fresh", "fresh", target.shape, target.size)
 
 
-def _with_reading(step: Step, given: Mapping[str, Tensor]) -> Step:
+def with_reading(step: Step, given: Mapping[str, Tensor]) -> Step:
     """The step, named after what reading its source computes: the floats of quantised values."""
     computed = given[step.sources[0]].computed if len(step.sources) == 1 else None
     if computed is None or computed.parts or step.kind not in ("copy", "transform"):

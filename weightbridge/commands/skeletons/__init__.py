@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.boundary.options import Options
+from weightbridge.commands.reading import as_wanted
 from weightbridge.commands.skeletons.values import MENDED, Skeleton
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, finding
@@ -19,7 +20,8 @@ MAKERS: Mapping[str, str] = {
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "weightbridge.commands.skeletons.keras"),
     ".onnx": "weightbridge.commands.skeletons.onnx",
 }
-OF_ONNX = ("engine", "input_layout", "opset")  # options that mean nothing elsewhere
+OF_ONNX_ALONE = ("engine", "opset")  # that mean nothing where Keras is written
+OF_ONNX = (*OF_ONNX_ALONE, "input_layout")  # that mean nothing from Keras to Keras
 
 
 @contextmanager
@@ -28,15 +30,17 @@ def skeleton_of(model: Any, source: LayerGraph, suffix: str, options: Options) -
     make: Callable[[Any, LayerGraph, Path, Options], Skeleton] = import_module(MAKERS[suffix]).make
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
         made = make(model, source, Path(folder) / f"skeleton{suffix}", options)
-        said = tuple(f for f in source.findings if f.code not in MENDED)
+        kept = tuple(f for f in source.findings if f.code not in MENDED)
+        said = tuple(as_wanted(kept)) if options.dequantize else kept
         yield replace(made, findings=(*said, *made.findings, *_not_carried(source)))
 
 
-def refuse_idle(suffix: str, options: Options) -> None:
-    """Raises UsageError for options of ONNX where another format is written."""
+def refuse_idle(source: LayerGraph, suffix: str, options: Options) -> None:
+    """Raises UsageError for options of ONNX where no ONNX is read or written."""
     if suffix == ".onnx":
         return
-    given = [name for name in OF_ONNX if getattr(options, name) is not None]
+    idle = OF_ONNX if source.framework == "keras" else OF_ONNX_ALONE
+    given = [name for name in idle if getattr(options, name) is not None]
     if given:
         flag = f"--{given[0].replace('_', '-')}"
         raise UsageError(f"{flag} is for an OUTPUT that ends with .onnx", fix=f"leave out {flag}")

@@ -1,0 +1,152 @@
+"""Activations: layers of Keras's own where there is one, else the name of a function."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.layout import Layout
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.errors import Unsupported
+from weightbridge.model.activations import Activation, name_and_parameters
+
+PLAIN: Mapping[str, str] = {
+    **{name: name for name in (
+        "relu", "relu6", "sigmoid", "tanh", "log_softmax", "selu", "softplus", "softsign", "mish",
+        "exponential", "gelu", "elu", "hard_sigmoid", "softmax", "linear", "log_sigmoid",
+    )},
+    "swish": "silu", "silu": "silu", "hard_swish": "hard_silu", "hard_silu": "hard_silu", "celu": "celu",
+    "exp": "exponential", "tanh_shrink": "tanh_shrink", "squareplus": "squareplus",
+}  # fmt: skip
+LAST_AXIS = frozenset({"softmax", "log_softmax"})
+Made = tuple[str, dict[str, Any]]
+
+
+def fused_name(call: Call) -> dict[str, Any]:
+    """The activation that becomes a setting of the layer, for its configuration."""
+    if call.fused is None:
+        return {}
+    return {"activation": PLAIN[name_and_parameters(call.fused.attributes["activation"])[0]]}
+
+
+def is_fusible(activation: Activation, rank: int | None) -> bool:
+    """Whether a layer may have it as a setting: a function by its name alone, softmax over features."""
+    name, parameters = name_and_parameters(activation)
+    return name in PLAIN and not parameters and (name not in LAST_AXIS or rank == 2)
+
+
+def _activation(call: Call) -> Value:
+    name, parameters = name_and_parameters(call.settings["activation"])
+    if name in LAST_AXIS:
+        return _over_axis(call, name, parameters)
+    if name == "prelu":
+        return _prelu(call)
+    if name == "hard_sigmoid" and parameters:
+        return _scaled_hard_sigmoid(call, parameters)
+    if name in PLAIN and not parameters:
+        return _same(call, *_by_name(PLAIN[name]))
+    if name in OPERATIONS:
+        path, config = OPERATIONS[name](parameters)
+        layer = call.writer.operation(path, call.name, config, [call.first])
+        return Value(layer, 0, 0, call.first.layout, call.first.dtype)
+    if name not in LAYERS:
+        raise Unsupported(f"computes the activation {name}, for which there is no layer")
+    return _same(call, *LAYERS[name](parameters))
+
+
+def _by_name(name: str) -> Made:
+    return ("ReLU", {}) if name == "relu" else ("Activation", {"activation": name})
+
+
+def _same(call: Call, class_name: str, config: Mapping[str, Any]) -> Value:
+    name = call.writer.layer(class_name, call.name, config, call.first)
+    return Value(name, 0, 0, call.first.layout, call.first.dtype)
+
+
+def _over_axis(call: Call, name: str, parameters: Mapping[str, Any]) -> Value:
+    """Keras has them over any axis, where the source's axis is one of Keras's."""
+    axis = int(parameters.get("axis", -1))
+    value = call.first
+    if value.layout.place(axis) is None:
+        value = in_order(call.writer, value, one_by_one(value.layout), call.name)
+    place = value.layout.place(axis)
+    if place is None:
+        raise Unsupported(f"computes {name} over an axis of length one")
+    is_last = place == len(value.layout.keras) - 1
+    if name == "softmax":
+        made = _as_softmax(call, value, -1 if is_last else place)
+    elif is_last:
+        made = call.writer.layer("Activation", call.name, {"activation": name}, value)
+    else:
+        made = call.writer.operation("nn.LogSoftmax", call.name, {"axis": place}, [value])
+    return Value(made, 0, 0, value.layout, value.dtype)
+
+
+def _as_softmax(call: Call, value: Value, axis: int) -> str:
+    return call.writer.layer("Softmax", call.name, {"axis": axis}, value)
+
+
+def _scaled_hard_sigmoid(call: Call, parameters: Mapping[str, Any]) -> Value:
+    """clip(slope x + offset) is Keras 3's relu6(z + 3) / 6 of z = 6 slope x + 6 offset - 3."""
+    slope, offset = float(parameters["slope"]), float(parameters["offset"])
+    config = {"scale": 6 * slope, "offset": round(6 * offset - 3, 12)}
+    scaled = call.writer.layer("Rescaling", f"{call.name}_scaled", config, call.first)
+    value = Value(scaled, 0, 0, call.first.layout, call.first.dtype)
+    call.writer.rewrote("a hard sigmoid of another slope is Keras's behind a Rescaling", call.name)
+    name = call.writer.layer("Activation", call.name, {"activation": "hard_sigmoid"}, value)
+    return Value(name, 0, 0, value.layout, value.dtype)
+
+
+def _prelu(call: Call) -> Value:
+    """One slope for each channel, shared along all other axes."""
+    alpha, value = call.needed("alpha"), call.first
+    value = in_order(call.writer, value, one_by_one(value.layout), call.name)
+    axes = _axes_of_slopes(value.layout, alpha.shape)
+    shape = tuple(value.layout.shape[n] if axis in axes else 1
+                  for n, axis in enumerate(one_by_one(value.layout)))[1:]  # fmt: skip
+    if None in shape:
+        raise Unsupported("has a slope for each place of an axis whose length is not known")
+    shared = [n + 1 for n, length in enumerate(shape) if length == 1]
+    name, number = call.keras("PReLU", {"shared_axes": shared}, value)
+    transform, parameters = _slopes(alpha.shape, value.layout)
+    if "alpha" in (call.settings.get("negated") or ()):
+        transform, parameters = "negate", {"pattern": transform, **parameters}
+    call.weight(name, "alpha", tuple(n or 1 for n in shape), alpha, transform, parameters)
+    return Value(name, number, 0, value.layout, value.dtype)
+
+
+def _axes_of_slopes(layout: Layout, shape: tuple[int, ...]) -> set[int]:
+    return {layout.rank - len(shape) + n for n, length in enumerate(shape) if length > 1}
+
+
+def _slopes(shape: tuple[int, ...], layout: Layout) -> tuple[str, dict[str, Any]]:
+    """The slopes' axes, which stand against the source's last ones, as Keras has them without the batch."""
+    first = layout.rank - len(shape)
+    names = {first + n: (f"a{first + n}" if length > 1 else "1") for n, length in enumerate(shape)}
+    source = " ".join(names[axis] for axis in range(first, layout.rank))
+    target = " ".join(names.get(axis, "1") for axis in one_by_one(layout)[1:])
+    lengths = {f"a{first + n}": length for n, length in enumerate(shape) if length > 1}
+    return f"{source} -> {target}", lengths
+
+
+LAYERS: Mapping[str, Callable[[Mapping[str, Any]], Made]] = {
+    "leaky_relu": lambda p: ("LeakyReLU", {"negative_slope": float(p.get("slope", 0.2))}),
+    "elu": lambda p: ("ELU", {"alpha": float(p.get("alpha", 1.0))}),
+    "relu": lambda p: ("ReLU", {"max_value": p.get("max_value"), "negative_slope": p.get("slope", 0.0),
+                                "threshold": p.get("threshold", 0.0)}),
+    "thresholded_relu": lambda p: ("ReLU", {"threshold": float(p.get("theta", 1.0))}),
+}  # fmt: skip
+OPERATIONS: Mapping[str, Callable[[Mapping[str, Any]], Made]] = {
+    "clip": lambda p: ("numpy.Clip", {"x_min": _bound(p.get("min"), -1), "x_max": _bound(p.get("max"), 1)}),
+    "gelu_tanh": lambda _: ("nn.Gelu", {"approximate": True}),
+    "celu": lambda p: ("nn.Celu", {"alpha": float(p.get("alpha", 1.0))}),
+    "hard_tanh": lambda _: ("nn.HardTanh", {}),
+}
+LARGEST = 3.4028234663852886e38  # of float32
+
+
+def _bound(value: float | None, sign: int) -> float:
+    return sign * LARGEST if value is None else float(value)
+
+
+BUILDERS: Mapping[str, Builder] = {"Activation": _activation}

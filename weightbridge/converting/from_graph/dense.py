@@ -1,0 +1,64 @@
+"""Dense layers and tables."""
+
+from collections.abc import Mapping
+
+from weightbridge.converting.from_graph.activations import fused_name
+from weightbridge.converting.from_graph.arrange import last_axis
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.kernels import flat, put, rows
+from weightbridge.converting.from_graph.layout import Group, Layout, with_source
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.errors import Unsupported
+
+
+def _dense(call: Call) -> Value:
+    """A product over the last axis; after a Flatten the rows of the kernel are as Keras flattens."""
+    kernel, units = call.needed("kernel"), int(call.settings["units"])
+    if call.settings.get("axis", -1) not in (-1, call.first.layout.rank - 1):
+        raise Unsupported("has its matrix on the left")
+    value = last_axis(call.writer, call.first, -1, _hint(call))
+    given, held, lengths = rows(value.layout, -1)
+    bias = call.tensor("bias")
+    config = {"units": units, "use_bias": bias is not None, **fused_name(call)}
+    name, number = call.keras("Dense", config, value)
+    size = kernel.size // units
+    if given == held:
+        put(call, name, kernel, ("i o", (size, units)))
+    else:
+        axes = f"({given}) o" if kernel.axes == "i o" else f"o ({given})"
+        call.weight(name, "kernel", (size, units), kernel, f"{axes} -> ({held}) o", {**lengths, "o": units})
+    if bias is not None:
+        transform, parameters = flat(bias)
+        call.weight(name, "bias", (units,), bias, transform, parameters)
+    return Value(name, number, 0, with_features(value.layout, units))
+
+
+def _hint(call: Call) -> str:
+    return call.name
+
+
+def with_features(layout: Layout, units: int) -> Layout:
+    """Another length of the last axis, which is Keras's last as well."""
+    gone = set(layout.source[-1])
+    keep = [atom for atom in range(len(layout.lengths)) if atom not in gone]
+    number = {atom: n for n, atom in enumerate(keep)}
+    fresh: Group = () if units == 1 else (len(keep),)
+    lengths = (*(layout.lengths[atom] for atom in keep), *(() if units == 1 else (units,)))
+    source = (*(tuple(number[a] for a in group) for group in layout.source[:-1]), fresh)
+    keras = (*(tuple(number[a] for a in group) for group in layout.keras[:-1]), fresh)
+    return with_source(Layout(lengths, source, keras), source)
+
+
+def _embedding(call: Call) -> Value:
+    table = call.needed("embeddings")
+    size = (int(call.settings["input_dim"]), int(call.settings["output_dim"]))
+    name, number = call.keras("Embedding", {"input_dim": size[0], "output_dim": size[1]}, call.first)
+    put(call, name, table, ("v e", size))
+    layout = call.first.layout
+    atom = len(layout.lengths)
+    group: Group = (atom,) if size[1] != 1 else ()
+    lengths = (*layout.lengths, *((size[1],) if group else ()))
+    return Value(name, number, 0, Layout(lengths, (*layout.source, group), (*layout.keras, group)))
+
+
+BUILDERS: Mapping[str, Builder] = {"Dense": _dense, "Embedding": _embedding}

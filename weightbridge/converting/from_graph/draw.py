@@ -1,0 +1,194 @@
+"""A LayerGraph -> the configuration of a Keras model, layer by layer."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from weightbridge.converting.from_graph.activations import is_fusible
+from weightbridge.converting.from_graph.arrange import as_source, in_order
+from weightbridge.converting.from_graph.call import Call, Made
+from weightbridge.converting.from_graph.inputs import inputs_of
+from weightbridge.converting.from_graph.sharing import sharing_of
+from weightbridge.converting.from_graph.table import BY_CLASS, BY_OP
+from weightbridge.converting.from_graph.values import Drawn, Settings, Value
+from weightbridge.converting.from_graph.writer import Writer, ends
+from weightbridge.converting.layers import object_entry
+from weightbridge.converting.values import Config, frozen
+from weightbridge.errors import Unsupported
+from weightbridge.formats.keras.architecture.config import parse_model
+from weightbridge.formats.keras.architecture.order import keras_order
+from weightbridge.model.graph import Edge, Layer, LayerGraph
+from weightbridge.model.vocabulary import ACTIVATED
+
+SHOWN = 10
+FLATTENING = frozenset({"Flatten"})
+
+
+def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
+    """The model in Keras's terms.
+
+    Raises Unsupported with every layer that Keras has no layers for.
+    """
+    drawing = _Drawing(graph, settings)
+    for layer in graph.layers:
+        drawing.draw(layer)
+    drawing.refuse()
+    writer, outputs = drawing.writer, drawing.outputs()
+    said = writer.said
+    return Drawn(
+        path=graph.path,
+        config=_model(writer, drawing.inputs, outputs, graph.path),
+        weights=tuple(writer.weights),
+        rewritten=frozen(said.rewritten),
+        untied=drawing.sharing.untied,
+        training=frozen(said.training),
+    )
+
+
+class _Drawing:
+    """The values made so far, by layer and output."""
+
+    def __init__(self, graph: LayerGraph, settings: Settings) -> None:
+        self.graph, self.settings, self.writer = graph, settings, Writer()
+        self.sharing = sharing_of(graph)
+        self.inputs = inputs_of(graph, self.writer, settings)
+        self.values: dict[tuple[str, int], Value] = {(name, 0): v for name, v in self.inputs.items()}
+        self.edges: dict[str, list[Edge]] = {}
+        for edge in graph.edges:
+            self.edges.setdefault(edge.target, []).append(edge)
+        self.fused: set[str] = set()
+        self.lost: set[str] = set()  # what follows from a layer that was refused
+
+    def draw(self, layer: Layer) -> None:
+        if layer.op == "Input":
+            return
+        edges = sorted(self.edges.get(layer.name, ()), key=lambda edge: edge.position)
+        if any(edge.source in self.lost for edge in edges):
+            self.lost.add(layer.name)
+            return
+        try:
+            made = self._made(layer, edges)
+        except Unsupported as error:
+            self.lost.add(layer.name)
+            self.writer.refused(f"{_kind(layer)} {error.message}", layer.name)
+            return
+        values = made if isinstance(made, tuple) else (made,)
+        self.values |= {(layer.name, port): value for port, value in enumerate(values)}
+
+    def _made(self, layer: Layer, edges: Sequence[Edge]) -> Made:
+        inputs = tuple(self._value(edge) for edge in edges)
+        if layer.name in self.fused:
+            return inputs[0]
+        builder = BY_CLASS.get(layer.class_name) or BY_OP.get(layer.op)
+        if builder is None or (not inputs and layer.op != "Opaque"):
+            raise Unsupported("has no counterpart in Keras here")
+        fused = self._fused(layer)
+        if fused is not None:
+            self.fused.add(fused.name)
+        return builder(
+            Call(
+                writer=self.writer,
+                source=self.graph,
+                layer=layer,
+                inputs=inputs,
+                keywords=tuple(edge.keyword for edge in edges),
+                sharing=self.sharing,
+                settings_of=self.settings,
+                fused=fused,
+                flattened=self._is_flattened(layer),
+            )
+        )
+
+    def _value(self, edge: Edge) -> Value:
+        value = self.values.get((edge.source, edge.port))
+        if value is None:
+            raise Unsupported(f"reads output {edge.port} of {edge.source}, which Keras's layer does not give")
+        return value
+
+    def _fused(self, layer: Layer) -> Layer | None:
+        """The activation of a layer's own scope that alone reads what it gives."""
+        if layer.op not in ACTIVATED or self._is_output(layer) or layer.name in self._shared():
+            return None
+        readers = self.graph.children[layer.name]
+        behind = self.graph.by_name[readers[0]] if len(readers) == 1 else None
+        if behind is None or behind.op != "Activation" or behind.tensors:
+            return None
+        rank = None if layer.output_shape is None else len(layer.output_shape) + 1
+        is_own = behind.name.startswith(f"{layer.name}/")
+        return behind if is_own and is_fusible(behind.attributes["activation"], rank) else None
+
+    def _shared(self) -> Iterable[str]:
+        return {*self.sharing.called_again, *self.sharing.called_again.values()}
+
+    def _is_output(self, layer: Layer) -> bool:
+        return any(port.layer == layer.name for port in self.graph.output_ports)
+
+    def _is_flattened(self, layer: Layer) -> bool:
+        """Whether axes of length one are gone in all that reads the layer."""
+        readers = [self.graph.by_name[name] for name in self.graph.children[layer.name]]
+        return bool(readers) and not self._is_output(layer) and all(map(_flattens, readers))
+
+    def outputs(self) -> tuple[Value, ...]:
+        made = []
+        for port in self.graph.output_ports:
+            value = self.values.get((port.layer, port.index))
+            if value is None:
+                raise Unsupported(f"the output {port.layer} has no counterpart", where=self.graph.path)
+            made.append(self._as_output(value, port.layer))
+        return tuple(made)
+
+    def _as_output(self, value: Value, name: str) -> Value:
+        """Channels last or as the source has it; each axis by itself."""
+        layout = value.layout
+        order = layout.order
+        last = (0, *range(2, layout.rank), 1)
+        try:
+            if order == last and layout.rank > 2 and self.settings.input_layout == "nhwc":
+                return value
+            if order is None and layout.rank > 3 and _is_spread(layout.keras, layout.source, last):
+                return in_order(self.writer, value, last, name)
+            return as_source(self.writer, value, name)
+        except Unsupported as error:
+            message = f"the output {name} {error.message}"
+            raise Unsupported(message, where=self.graph.path) from error
+
+    def refuse(self) -> None:
+        """Raises Unsupported with everything that was refused."""
+        refused = self.writer.said.refused
+        if not refused:
+            return
+        sentences = [f"{sentence}: {', '.join(names[:SHOWN])}" for sentence, names in refused.items()]
+        fix = "Give the model as py:package.module:callable, or export it again without these steps"
+        raise Unsupported("; ".join(sentences), where=self.graph.path, fix=fix)
+
+
+def _is_spread(keras: Any, source: Any, order: Sequence[int]) -> bool:
+    """Whether Keras has the axes in this order but for some of length one."""
+    return [group for group in keras if group] == [source[axis] for axis in order if source[axis]]
+
+
+def _flattens(layer: Layer) -> bool:
+    if layer.op == "Flatten":
+        return True
+    if layer.class_name == "Squeeze":
+        return True
+    shape = layer.output_shape
+    return layer.op == "Reshape" and shape is not None and len(shape) == 1
+
+
+def _kind(layer: Layer) -> str:
+    """What the source calls it, with the canonical op where that says more."""
+    return layer.class_name or layer.op
+
+
+def _model(writer: Writer, inputs: dict[str, Value], outputs: Sequence[Value], path: str) -> Config:
+    """The configuration, with the layers in the order in which Keras itself lists them."""
+    config = {
+        "name": "model",
+        "trainable": True,
+        "layers": list(writer.entries.values()),
+        "input_layers": ends(inputs.values()),
+        "output_layers": ends(outputs),
+    }
+    model = object_entry("keras.src.models.functional", "Functional", config, "Functional")
+    kept = [layer.name for layer in keras_order(parse_model(model, path))]
+    return {**model, "config": {**config, "layers": [writer.entries[name] for name in kept]}}

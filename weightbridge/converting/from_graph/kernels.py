@@ -1,0 +1,68 @@
+"""Patterns that take a tensor of the source to the axes that Keras has."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weightbridge.converting.from_graph.call import Call
+from weightbridge.converting.from_graph.layout import Layout
+from weightbridge.errors import Unsupported
+from weightbridge.model.axes import is_identity, solve
+from weightbridge.model.tensors import Tensor
+
+Pattern = tuple[str, Mapping[str, Any]]
+Axes = tuple[str, tuple[int, ...]]  # the names of Keras's axes, and their lengths
+
+
+def pattern_of(tensor: Tensor, wanted: str, shape: tuple[int, ...], known: Mapping[str, int]) -> Pattern:
+    """`o i h w -> h w i o` with its lengths. Raises Unsupported where the shapes do not fit."""
+    if not tensor.axes:
+        raise Unsupported(f"has a tensor {tensor.name} whose axes are not known")
+    pattern = f"{tensor.axes} -> {wanted}"
+    lengths = solve(pattern, tensor.shape, shape, known)
+    if lengths is None:
+        raise Unsupported(f"has a tensor {tensor.name} of shape {tensor.shape} ({tensor.axes}) "
+                          f"where {shape} is expected")  # fmt: skip
+    return ("", {}) if is_identity(pattern) else (pattern, lengths)
+
+
+def put(call: Call, layer: str, tensor: Tensor, wanted: Axes, known: Mapping[str, int] | None = None) -> None:
+    """A weight of a layer, by the axes that Keras has it in."""
+    transform, parameters = pattern_of(tensor, *wanted, known or {})
+    call.weight(layer, tensor.role, wanted[1], tensor, transform, parameters)
+
+
+def put_vector(call: Call, layer: str, role: str, tensor: Tensor, layout: Layout, axis: int) -> None:
+    """One number for each place of an axis of the source, in the order in which Keras has them."""
+    group = layout.source[layout.axis(axis)]
+    held = next((g for g in layout.keras if g and sorted(g) == sorted(group)), group)
+    size = tensor.size
+    if held == group:
+        transform, lengths = flat(tensor)
+        call.weight(layer, role, (size,), tensor, transform, lengths)
+        return
+    names = {atom: f"a{atom}" for atom in group}
+    known = {names[atom]: layout.lengths[atom] or 1 for atom in group}
+    ones = "1 " * (len(tensor.shape) - 1) if tensor.shape[-1] == size else ""
+    source = f"{ones}({' '.join(names[a] for a in group)})"
+    target = f"({' '.join(names[a] for a in held)})"
+    call.weight(layer, role, (size,), tensor, f"{source} -> {target}", known)
+
+
+def flat(tensor: Tensor) -> Pattern:
+    """A vector that is stored with axes of length one beside its own: `1 o 1 1 -> o`."""
+    if len(tensor.shape) == 1:
+        return "", {}
+    long = [n for n, length in enumerate(tensor.shape) if length > 1]
+    if len(long) > 1:
+        raise Unsupported(f"has a tensor {tensor.name} of shape {tensor.shape} where a vector is expected")
+    place = long[0] if long else len(tensor.shape) - 1
+    axes = " ".join("o" if n == place else "1" for n in range(len(tensor.shape)))
+    return f"{axes} -> o", {"o": tensor.size}
+
+
+def rows(layout: Layout, axis: int) -> tuple[str, str, dict[str, int]]:
+    """An axis of features as the source and as Keras has it: `c h w`, `h w c`, and the lengths."""
+    group = layout.source[layout.axis(axis)]
+    held = next((g for g in layout.keras if g and sorted(g) == sorted(group)), group)
+    lengths = {f"a{atom}": layout.lengths[atom] or 1 for atom in group}
+    return " ".join(f"a{a}" for a in group), " ".join(f"a{a}" for a in held), lengths

@@ -1,0 +1,110 @@
+"""Normalisations."""
+
+from collections.abc import Mapping
+
+from weightbridge.converting.from_graph.arrange import in_order, last_axis, one_by_one
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.kernels import put_vector
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.errors import Unsupported
+
+STATISTICS = ("moving_mean", "moving_variance")
+
+
+def channel_axis(call: Call) -> int:
+    """Which of the source's axes holds the channels."""
+    return -1 if call.settings.get("data_format") == "channels_last" else 1
+
+
+def with_axis(call: Call, axis: int) -> Value:
+    """The value, with one of the source's axes as one of Keras's."""
+    value = call.first
+    if value.layout.place(axis) is None:
+        value = in_order(call.writer, value, one_by_one(value.layout), call.name)
+    return value
+
+
+def place_of(value: Value, axis: int) -> int:
+    """Which of Keras's axes it is, -1 for the last."""
+    place = value.layout.place(axis)
+    if place is None:
+        place = one_by_one(value.layout).index(value.layout.axis(axis))
+    return -1 if place == len(value.layout.keras) - 1 else place
+
+
+def _batch_norm(call: Call) -> Value:
+    axis = channel_axis(call)
+    value = with_axis(call, axis)
+    roles = [role for role in ("gamma", "beta") if call.tensor(role) is not None]
+    config = {
+        "axis": place_of(value, axis),
+        "epsilon": float(call.settings["epsilon"]),
+        "momentum": float(call.settings.get("momentum", 0.99)),
+        "scale": "gamma" in roles,
+        "center": "beta" in roles,
+    }
+    name, number = call.keras("BatchNormalization", config, value)
+    for role in (*roles, *STATISTICS):
+        put_vector(call, name, role, call.needed(role), value.layout, axis)
+    return Value(name, number, 0, value.layout, value.dtype)
+
+
+def _layer_norm(call: Call) -> Value:
+    """Over the last axis, wherever Keras has it."""
+    axis, value = _normalised(call)
+    gamma, beta = call.tensor("gamma"), call.tensor("beta")
+    config = {"axis": place_of(value, axis), "epsilon": float(call.settings["epsilon"])}
+    config |= {"scale": gamma is not None, "center": beta is not None}
+    name, number = call.keras("LayerNormalization", config, value)
+    return _with_vectors(call, value, axis, name, number)
+
+
+def _rms_norm(call: Call) -> Value:
+    axis, value = _normalised(call)
+    if call.tensor("gamma") is None:
+        raise Unsupported("is an RMS normalisation without a scale, which Keras's layer always has")
+    config = {"axis": place_of(value, axis), "epsilon": float(call.settings["epsilon"])}
+    name, number = call.keras("RMSNormalization", config, value)
+    return _with_vectors(call, value, axis, name, number)
+
+
+def _normalised(call: Call) -> tuple[int, Value]:
+    """The axis of the source, and the value with it as an axis of Keras's."""
+    told, rank = call.settings.get("axis", -1), call.first.layout.rank
+    axes = {int(axis) % rank for axis in (told if isinstance(told, tuple) else (told,))}
+    if axes not in ({rank - 1}, {1}):
+        raise Unsupported(f"normalises over the axes {sorted(axes)}, for which Keras has no layer of vectors")
+    axis = axes.pop()
+    is_last = axis == rank - 1
+    return axis, last_axis(call.writer, call.first, -1, call.name) if is_last else with_axis(call, axis)
+
+
+def _with_vectors(call: Call, value: Value, axis: int, name: str, number: int) -> Value:
+    for role in ("gamma", "beta"):
+        tensor = call.tensor(role)
+        if tensor is not None:
+            put_vector(call, name, role, tensor, value.layout, axis)
+    return Value(name, number, 0, value.layout, value.dtype)
+
+
+def _group_norm(call: Call) -> Value:
+    axis = channel_axis(call)
+    value = with_axis(call, axis)
+    gamma, beta = call.tensor("gamma"), call.tensor("beta")
+    config = {
+        "groups": int(call.settings["groups"]),
+        "axis": place_of(value, axis),
+        "epsilon": float(call.settings["epsilon"]),
+        "scale": gamma is not None,
+        "center": beta is not None,
+    }
+    name, number = call.keras("GroupNormalization", config, value)
+    return _with_vectors(call, value, axis, name, number)
+
+
+BUILDERS: Mapping[str, Builder] = {
+    "BatchNorm": _batch_norm,
+    "LayerNorm": _layer_norm,
+    "RMSNorm": _rms_norm,
+    "GroupNorm": _group_norm,
+}

@@ -1,0 +1,61 @@
+"""Products with constants and sums: numbers for all, or one for each channel."""
+
+from collections.abc import Mapping
+from string import ascii_lowercase
+from typing import Any
+
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.kernels import put_vector
+from weightbridge.converting.from_graph.norms import with_axis
+from weightbridge.converting.from_graph.values import Value, Weight
+from weightbridge.errors import Unsupported
+from weightbridge.model.tensors import Tensor
+
+SCALED = "a product and a sum for each channel are an EinsumDense, which Keras trains"
+
+
+def _rescaling(call: Call) -> Value:
+    config = {"scale": float(call.settings["scale"]), "offset": float(call.settings["offset"])}
+    name = call.writer.layer("Rescaling", call.name, config, call.first)
+    return Value(name, 0, 0, call.first.layout, call.first.dtype)
+
+
+def _per_channel(call: Call) -> Value:
+    """EinsumDense("abcd,d->abcd"): a number for each place of one axis, with a bias where one is added."""
+    axis = int(call.settings["axis"])
+    value = with_axis(call, axis)
+    place = value.layout.place(axis)
+    if place is None:
+        raise Unsupported("scales an axis of length one, or one that its input does not have")
+    scale, shift = call.tensor("scale"), call.tensor("shift")
+    letters = ascii_lowercase[: len(value.layout.keras)]
+    config: dict[str, Any] = {
+        "equation": f"{letters},{letters[place]}->{letters}",
+        "output_shape": list(value.layout.shape[1:]),
+    }
+    if shift is not None:
+        config["bias_axes"] = letters[place]
+    name, number = call.keras("EinsumDense", config, value)
+    size = value.layout.shape[place] or 0
+    if scale is None:
+        parameters = {"shape": [size], "value": 1.0}
+        call.writer.weight(Weight(name, "kernel", (), (size,), "constant", parameters))
+    else:
+        _put(call, name, "kernel", scale, value, axis)
+    if shift is not None:
+        _put(call, name, "bias", shift, value, axis)
+    call.writer.rewrote(SCALED, name)
+    return Value(name, number, 0, value.layout, value.dtype)
+
+
+def _put(call: Call, layer: str, role: str, tensor: Tensor, value: Value, axis: int) -> None:
+    if call.settings.get("is_inverse"):
+        raise Unsupported("divides by a number for each channel, or subtracts it")
+    put_vector(call, layer, role, tensor, value.layout, axis)
+
+
+BUILDERS: Mapping[str, Builder] = {
+    "Rescaling": _rescaling,
+    "Scale": _per_channel,
+    "Shift": _per_channel,
+}

@@ -1,0 +1,61 @@
+"""The values of a conversion to Keras: what flows through the model, weights to come, and the whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from weightbridge.boundary.options import InputLayout
+from weightbridge.converting.from_graph.layout import Layout
+from weightbridge.converting.values import Config, Sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a layer gives: the layer, the number of its call and of its output, and how Keras holds it."""
+
+    layer: str
+    call: int
+    output: int
+    layout: Layout
+    dtype: str = "float32"
+
+    def seen(self, layout: Layout) -> "Value":
+        """The same array, as another layout says it is."""
+        return replace(self, layout=layout)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor that gets its value from the source.
+
+    transform, parameters: as a plan's step says them. shape: in Keras.
+    """
+
+    layer: str
+    role: str
+    sources: tuple[str, ...]
+    shape: tuple[int, ...]
+    transform: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the user wants the file."""
+
+    input_layout: InputLayout = "nhwc"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The model's configuration, its weights, and what is to be said of it.
+
+    path: the source's. untied: what its layers share, and Keras's do not.
+    """
+
+    path: str
+    config: Config
+    weights: tuple[Weight, ...]
+    rewritten: Sentences
+    untied: Sentences
+    training: Sentences

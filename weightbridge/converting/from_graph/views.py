@@ -1,0 +1,118 @@
+"""What changes axes and no values: the source's view of a value changes, and no layer is written.
+
+The layers that need other axes of Keras's bring them about.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weightbridge.converting.from_graph.arrange import as_source
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.layout import Layout, Length, behind, plain, transposed, with_source
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.errors import Unsupported
+
+
+def _permute(call: Call) -> Value:
+    told = tuple(int(n) for n in call.settings["order"])
+    order = told if call.settings.get("moves_batch") else (0, *told)
+    if sorted(order) != list(range(call.first.layout.rank)):
+        raise Unsupported(f"turns {len(order)} axes, and is fed {call.first.layout.rank}")
+    return call.first.seen(transposed(call.first.layout, order))
+
+
+def _reshape(call: Call) -> Value:
+    """Squeeze, Unsqueeze and Reshape."""
+    layout = call.first.layout
+    axes = call.settings.get("axes")
+    if call.layer.class_name == "Unsqueeze" and axes is not None:
+        return call.first.seen(_with_ones(layout, _all(axes)))
+    if call.layer.class_name == "Squeeze":
+        return call.first.seen(_squeezed(layout, axes))
+    kept, target = _target(call, layout)
+    seen = behind(layout, kept, target)
+    return (
+        call.first.seen(seen) if seen is not None else _by_layer(call, [*layout.source_shape[:kept], *target])
+    )
+
+
+def _flatten(call: Call) -> Value:
+    layout = call.first.layout
+    axis = int(call.settings.get("axis", 1))
+    first, rest = layout.source[:axis], layout.source[axis:]
+    joined = [tuple(a for group in part for a in group) for part in (first, rest)]
+    return call.first.seen(with_source(layout, joined))
+
+
+def _all(axes: Any) -> list[int]:
+    return [int(a) for a in axes] if isinstance(axes, tuple | list) else [int(axes)]
+
+
+def _with_ones(layout: Layout, axes: Sequence[int]) -> Layout:
+    rank = layout.rank + len(axes)
+    places = {axis % rank for axis in axes}
+    left = iter(layout.source)
+    return with_source(layout, [() if n in places else next(left) for n in range(rank)])
+
+
+def _squeezed(layout: Layout, axes: Any) -> Layout:
+    every = [axis for axis, group in enumerate(layout.source) if not group]
+    gone = set(every) if axes is None else {axis % layout.rank for axis in _all(axes)}
+    if not gone <= set(every):
+        raise Unsupported("takes away an axis that is the batch, or whose length is not one")
+    return with_source(layout, [group for n, group in enumerate(layout.source) if n not in gone])
+
+
+def _target(call: Call, layout: Layout) -> tuple[int, list[Length]]:
+    """How many axes stay as they are, and the lengths of the others, None for what follows from the rest."""
+    told = call.settings.get("target")
+    if isinstance(told, tuple) and None not in told:
+        return _told_target(told, layout, copies=not call.settings.get("allowzero"))
+    shape = call.settings.get("shape")
+    if shape is None:
+        raise Unsupported("asks for a shape that does not follow from the file")
+    return 1, [*shape]
+
+
+def _told_target(told: tuple[int, ...], layout: Layout, *, copies: bool) -> tuple[int, list[Length]]:
+    """copies: whether 0 stands for the length that the axis has."""
+    sizes: list[Length] = [None if size == -1 else int(size) for size in told]
+    if not copies:
+        return 0, sizes
+    kept = next((n for n, size in enumerate(told) if size != 0), len(told))
+    known = layout.source_shape
+    return kept, [known[n] if size == 0 else size for n, size in enumerate(sizes)][kept:]
+
+
+def _by_layer(call: Call, target: Sequence[Length]) -> Value:
+    """Axes that are cut across the old ones: Keras does it too."""
+    value = as_source(call.writer, call.first, call.name)
+    if value.layout.source[0] != (value.layout.batch,):
+        raise Unsupported("cuts the batch")
+    shape = [-1 if n is None else n for n in target[1:]]
+    if shape.count(-1) > 1:
+        raise Unsupported("asks for a shape with two lengths that do not follow from the file")
+    name = call.writer.layer("Reshape", call.name, {"target_shape": shape}, value)
+    known = [None if n == -1 else n for n in shape]
+    return Value(name, 0, 0, plain([None, *known]), value.dtype)
+
+
+def _same(call: Call) -> Value:
+    return call.first
+
+
+def _dropout(call: Call) -> Value:
+    rate = call.settings.get("rate")
+    if not isinstance(rate, int | float) or not 0 < rate < 1:
+        return call.first
+    name = call.writer.layer("Dropout", call.name, {"rate": float(rate)}, call.first)
+    return Value(name, 0, 0, call.first.layout, call.first.dtype)
+
+
+BUILDERS: Mapping[str, Builder] = {
+    "Permute": _permute,
+    "Reshape": _reshape,
+    "Flatten": _flatten,
+    "Identity": _same,
+    "Dropout": _dropout,
+}

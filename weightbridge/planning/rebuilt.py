@@ -1,0 +1,43 @@
+"""The plan of a conversion to Keras from a graph: the writer knows what gives each weight."""
+
+from weightbridge.boundary.options import Options
+from weightbridge.converting.from_graph import Drawn, Weight
+from weightbridge.errors.diagnostics import Finding
+from weightbridge.matching import Match
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Tensor
+from weightbridge.plan import Plan, Step
+from weightbridge.planning.findings import unexplained, unmatched
+from weightbridge.planning.make import exact_step, fresh_step, unused_of, with_reading
+
+EVIDENCE = ("name",)
+
+
+def rebuilt_plan(
+    source: LayerGraph, target: LayerGraph, drawn: Drawn, options: Options
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """One step for each tensor of the target; WB202 for what nothing gives."""
+    given = {(weight.layer, weight.role): weight for weight in drawn.weights}
+    steps = tuple(_step(source, target, tensor, given) for tensor in target.tensors)
+    known = {step.target for step in steps if step.kind != "fresh"}
+    unused = unused_of(source, steps, options.unused)
+    findings = (*unmatched(target, known), *unexplained(source, unused))
+    return Plan(steps, unused, source.structure, target.structure), findings
+
+
+def _step(
+    source: LayerGraph, target: LayerGraph, tensor: Tensor, given: dict[tuple[str, str], Weight]
+) -> Step:
+    weight = given.get((target.owner[tensor.name].name, tensor.role))
+    if weight is None:
+        return fresh_step(tensor)
+    match = Match(
+        target=tensor.name,
+        sources=weight.sources,
+        transform=weight.transform,
+        parameters=dict(weight.parameters),
+        confidence=1.0,
+        evidence=EVIDENCE,
+    )
+    dtypes = {name: source.tensor_by_name[name].dtype for name in weight.sources}
+    return with_reading(exact_step(tensor, match, dtypes), source.tensor_by_name)
