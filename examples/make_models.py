@@ -3,8 +3,10 @@
 A trained legacy .h5, the same weights as PyTorch keeps them, and two untrained .keras: one with as many
 classes, one with a head of its own.
 
+And 200 of the digits with their labels, to calibrate by.
+
 `python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, then `... today`
-with Keras 3, and `... torch`.
+with Keras 3, and `... torch`, `... inputs`.
 """
 
 import sys
@@ -52,6 +54,11 @@ def today() -> None:
     network(keras.layers, keras.Model, names, "parity", classes=2).save(FOLDER / "new_head.keras")
 
 
+def inputs() -> None:
+    data = digits()
+    np.savez_compressed(FOLDER / "inputs.npz", x=data.x[:200], y=data.y[:200])
+
+
 def torch() -> None:
     """The trained weights under the names and in the layouts of a PyTorch state dict.
 
@@ -72,4 +79,4 @@ def torch() -> None:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    {"legacy": legacy, "today": today, "torch": torch}[sys.argv[1]]()
+    {"legacy": legacy, "today": today, "torch": torch, "inputs": inputs}[sys.argv[1]]()

@@ -178,7 +178,7 @@ KNOWN = {
     for option in parameter.opts
     if option.startswith("--")
 }
-LATER = ("--calibrate", "--adapt fit")
+LATER = ("--adapt fit",)
 OF_OTHERS = {"--tflite", "--graphdef", "--inputs", "--outputs", "--output", "--reason"}  # tf2onnx, baseline
 
 

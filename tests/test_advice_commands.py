@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -383,6 +384,18 @@ def cut_behind(cli: Cli) -> str:
     return text
 
 
+def calibrated(cli: Cli, command: tuple[str, ...]) -> str:
+    import keras
+
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.BatchNormalization(name="n")])
+    model.save(cli.folder / "n.keras")
+    np.savez(cli.folder / "d.npz", x=np.eye(4))
+    text = refused(cli, *command, "--calibrate", "d.npz")
+    assert cli("transfer", "n.keras", "n.keras", "o.keras", "--calibrate", "d.npz")[0] == 0
+    assert cli(*command)[0] == 0
+    return text
+
+
 def transferred_and_cut(cli: Cli) -> str:
     path = plain(cli.folder / "m.onnx")
     text = refused(cli, "features", path, "y", "o.keras", code=4)
@@ -531,7 +544,13 @@ FRAMEWORK: Mapping[str, Situation] = {
         "stitch", "a.keras", "frist", "b.keras", "second", "o.keras"
     ),
     "(--after) to begin behind it": cut_behind,
-    "Transfer its weights into a Keras model (weightbridge transfer), and cut that": transferred_and_cut,
+    "Transfer its weights into a Keras model (weightbridge transfer), and take that": transferred_and_cut,
+    "leave out --calibrate, and give it to weightbridge transfer": partial(
+        calibrated, command=("check", "n.keras", "n.keras")
+    ),
+    "choose an OUTPUT that ends with {}, or leave out --calibrate": partial(
+        calibrated, command=("transfer", "n.keras", "n.keras", "o.weights.h5")
+    ),
     "(WB102 and WB104 of weightbridge inspect name known causes)": cause_by_inspect,
     "or run without verification (--no-verify)": without_onnxruntime,
     "`weightbridge check` compares what is stored": stored_compared,

@@ -109,6 +109,23 @@ def test_features_and_stitching(tmp_path: Path) -> None:
     assert keras.ops.convert_to_numpy(result).shape == (1, 3)
 
 
+def test_statistics_come_from_inputs(tmp_path: Path) -> None:
+    import keras
+
+    model = filled(convolutional(), 1)
+    x = np.random.default_rng(0).normal(1, 2, (40, 8, 8, 2)).astype("float32")
+    report = wb.recalibrate(model, calibrate=x)
+    assert [one["layer"] for one in report.verification.evidence["recalibrated"]] == ["norm"]
+    given = keras.ops.convert_to_numpy(keras.Model(model.input, model.get_layer("first").output)(x))
+    norm = model.get_layer("norm")
+    rows = given.reshape(-1, 4).astype("float64")
+    assert np.allclose(keras.ops.convert_to_numpy(norm.moving_mean), rows.mean(0), atol=1e-5)
+    assert np.allclose(keras.ops.convert_to_numpy(norm.moving_variance), rows.var(0), rtol=1e-4)
+    wb.recalibrate(model, tmp_path / "o.keras", calibrate=x)
+    again = keras.models.load_model(tmp_path / "o.keras")
+    assert all(map(np.array_equal, model.get_weights(), again.get_weights()))
+
+
 @pytest.mark.parametrize("backend", ["tensorflwo", "mxnet"])
 def test_an_unknown_backend_is_a_usage_error(backend: str, tmp_path: Path) -> None:
     filled(convolutional(), 1).save(tmp_path / "s.keras")

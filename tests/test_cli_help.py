@@ -19,7 +19,7 @@ from weightbridge.report.render.renderers import RENDERERS
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-LAST = ("transfer", "convert", "verify", "features", "stitch")
+LAST = ("transfer", "convert", "verify", "features", "stitch", "recalibrate")
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -10,6 +10,7 @@ from weightbridge.version import __version__
 
 if TYPE_CHECKING:
     from weightbridge.api import check, inspect, plan, read, transfer, verify
+    from weightbridge.api.calibrating import recalibrate
     from weightbridge.api.converting import convert
     from weightbridge.commands.features import features
     from weightbridge.commands.freeze import freeze
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LayerGraph", "Plan", "Report", "VerdictError", "WeightbridgeError", "__version__",
-    "check", "convert", "features", "freeze", "inspect", "plan", "read", "stitch", "transfer", "verify",
+    "check", "convert", "features", "freeze", "inspect", "plan", "read", "recalibrate",
+    "stitch", "transfer", "verify",
 ]  # fmt: skip
 
 # Where each public name lives; loaded at first use, so that `weightbridge --help` starts without numpy.
 _HOMES = {
     **dict.fromkeys(("check", "inspect", "plan", "read", "transfer", "verify"), "weightbridge.api"),
     "convert": "weightbridge.api.converting",
+    "recalibrate": "weightbridge.api.calibrating",
     "features": "weightbridge.commands.features",
     "freeze": "weightbridge.commands.freeze",
     "stitch": "weightbridge.commands.stitch",

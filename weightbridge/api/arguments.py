@@ -42,7 +42,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
 
     Raises UsageError for a name that no option has, and for a value that an option does not take.
     """
-    if given.get("adapt") == "fit" or given.get("calibrate") is not None:
+    if given.get("adapt") == "fit":
         raise UsageError(
             "adapt='fit' is not in this version yet", fix="use adapt='weights', which needs no data"
         )

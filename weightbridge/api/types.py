@@ -9,4 +9,5 @@ Paths = AnyPath | Iterable[AnyPath]
 Globs = str | Iterable[str]
 UserMap = Mapping[str, str] | Iterable[tuple[str, str]]
 Arguments = Mapping[str, Any]
+Data = Any  # the path of an .npz, an array, or a dict of arrays
 OnFail = Literal["raise", "return"]

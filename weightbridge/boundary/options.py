@@ -34,6 +34,7 @@ class Options:
     the paths of both. architecture: where a file of weights alone has its architecture.
     input_shape: of each input of a torch module that comes without an example.
     engine, input_layout, opset: of an ONNX file that is written; None for the usual ones.
+    calibrate: the path of an `.npz` of inputs, or from Python the arrays themselves.
     max_examples: how many places a text names of one code.
     """
 
@@ -55,6 +56,7 @@ class Options:
     fail_on: FailOn = "error"
     evidence: Evidence = "standard"
     probe: Path | None = None
+    calibrate: Any = None
     disambiguate: bool = False
     map_words: bool = False
     dequantize: bool = False

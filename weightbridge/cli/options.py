@@ -30,6 +30,7 @@ PLAIN = (
     "engine",
     "input_layout",
     "opset",
+    "calibrate",
 )  # the same in Options
 # Options has a value of its own for these, or a policy.
 UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence", "baseline")
@@ -135,7 +136,7 @@ PLANNING: tuple[Decorator, ...] = (
         type=FILE,
         metavar="D.npz",
         group=GAPS,
-        help="Inputs for --adapt fit, which is not in this version yet.",
+        help="Inputs: where channels are adapted, BatchNorm's statistics are computed from them.",
     ),
     option(
         "--min-coverage",
@@ -143,6 +144,16 @@ PLANNING: tuple[Decorator, ...] = (
         metavar="FRACTION",
         group=GAPS,
         help="Least share of the target's parameters that must arrive exactly, 0 to 1.",
+    ),
+)
+CALIBRATING: tuple[Decorator, ...] = (
+    option(
+        "--calibrate",
+        type=FILE,
+        metavar="D.npz",
+        required=True,
+        group=MODELS,
+        help="The inputs: `x`, batch first, or one array for each input by its name.",
     ),
 )
 PROBING: tuple[Decorator, ...] = (
@@ -209,8 +220,6 @@ def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
 
 def _refuse_what_is_not_there(given: dict[str, Any]) -> None:
     """Options of the interface that this version knows and cannot serve."""
-    if given.get("calibrate") and given.get("adapt") != "fit":
-        raise click.UsageError("--calibrate goes with --adapt fit")
     if given.get("adapt") == "fit":
         raise click.UsageError(
             "--adapt fit is not in this version yet: use --adapt weights, which needs no data"

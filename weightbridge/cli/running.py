@@ -25,7 +25,9 @@ from weightbridge.report.verdict import failed
 AnyReport = Report | PairsReport
 SHOWN = Request("text")
 TEXT = (SHOWN,)
-WRITING = frozenset({"plan", "transfer", "convert", "features", "stitch"})  # commands with an OUTPUT
+WRITING = frozenset(
+    {"plan", "transfer", "convert", "features", "stitch", "recalibrate"}
+)  # commands with an OUTPUT
 
 
 def run(

@@ -62,10 +62,10 @@ def features_report(model: Any, layer: str, output: Path, options: Options) -> R
     return judge(report, options)
 
 
-def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
+def live_model(model: Any, arguments: Mapping[str, Any] | None = None, done: str = "cut") -> Any:
     """The Keras model of a path or `py:module:callable`, or the model itself.
 
-    Raises Unsupported for a file that is no Keras model.
+    done: what is to be done with it, for messages. Raises Unsupported for a file that is no Keras model.
     """
     if isinstance(model, str) and model.startswith("py:"):
         live = framework_module("weightbridge.formats.keras.framework.live")
@@ -75,8 +75,8 @@ def live_model(model: Any, arguments: Mapping[str, Any] | None = None) -> Any:
         return model
     format = formats.sniff(Path(model))
     if format not in RUNNABLE:
-        message = f"a {format} file cannot be cut: only Keras models with their architecture can"
-        fix = "Transfer its weights into a Keras model (weightbridge transfer), and cut that"
+        message = f"a {format} file cannot be {done}: only Keras models with their architecture can"
+        fix = "Transfer its weights into a Keras model (weightbridge transfer), and take that"
         raise Unsupported(message, where=str(model), fix=fix)
     return framework_module("weightbridge.formats.keras.framework.load").load(Path(model))
 

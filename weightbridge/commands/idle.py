@@ -18,6 +18,13 @@ def refuse_beside_plan(options: Options) -> None:
         raise UsageError(message, fix="edit the plan itself, or make a new one: leave out --plan")
 
 
+def refuse_uncarried(options: Options) -> None:
+    """Raises UsageError for inputs that only a transfer runs."""
+    if options.calibrate is not None and options.adapt != "fit":
+        message = "--calibrate is for what is written, and this writes no model"
+        raise UsageError(message, fix="leave out --calibrate, and give it to weightbridge transfer")
+
+
 def refuse_unrun(options: Options) -> None:
     """Raises UsageError for what says how to run models that --no-verify does not run."""
     asked = {"--probe": options.probe is not None, "--evidence": "evidence" in options.explicit}

@@ -12,6 +12,7 @@ from weightbridge.commands.claims import NOT_RUN
 from weightbridge.commands.idle import refuse_in_place, refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.prove import prove
+from weightbridge.commands.recalibrating import recalibrated_live
 from weightbridge.commands.reporting import is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.formats.frameworks import framework_module
@@ -51,6 +52,7 @@ def _carried_out(source: Any, model: Any, prepared: Prepared, options: Options) 
     """The model itself is called, with what it holds now and, as a control, with what it held before."""
     old = {t.name: t.load() for t in prepared.target.tensors} if options.verify else {}
     written = _assigned(source, model, prepared, options)
+    written = recalibrated_live(written, model, prepared.target, options)
     findings = (*prepared.findings, *written.findings)
     prepared = replace(prepared, plan=written.plan, findings=findings)
     if not options.verify:

@@ -6,6 +6,7 @@ from typing import Any
 
 from weightbridge.boundary.files import write_text
 from weightbridge.boundary.options import Options
+from weightbridge.commands.idle import refuse_uncarried
 from weightbridge.commands.prepare import measured, prepare
 from weightbridge.commands.reporting import file_entry, judged
 from weightbridge.model.graph import LayerGraph
@@ -19,6 +20,7 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
 
     rule: where to save what the plan is sure of, for the next model of the family.
     """
+    refuse_uncarried(options)
     prepared = measured(prepare(source, target, options), options)
     prepared.plan.save(output, overwrite=options.overwrite)
     if rule is not None:
@@ -28,6 +30,7 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
 
 def hashed_plan(source: Any, target: Any, options: Options, rule: Path | None = None) -> Plan:
     """The plan with the hashes of both models' bytes and the energies that its adapters keep."""
+    refuse_uncarried(options)
     prepared = measured(prepare(source, target, options), options)
     if rule is not None:
         _save_rule(prepared.plan, prepared.source, rule, overwrite=options.overwrite)

@@ -11,6 +11,7 @@ from weightbridge.boundary.options import Options
 from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
+from weightbridge.commands.recalibrating import recalibrated_file, refuse_uncalibrated
 from weightbridge.commands.reporting import file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors.diagnostics import Finding
@@ -26,6 +27,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
     """OUTPUT appears only where nothing stands against it."""
     refuse_unrun(options)
     check_output(output, options.overwrite, (source, target))
+    refuse_uncalibrated(output, options)
     options = with_policy(options)
     with ExitStack() as stack:
         stack.enter_context(rules_of(options.rules))
@@ -38,6 +40,7 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
             return asked_for(judged("transfer", refused, options), output)
         template = formats.template_for(template, prepared.target)
         written = write(prepared.plan, prepared.source, template, temporary, options.progress)
+        written = recalibrated_file(written, prepared.target, options)
         prepared = replace(
             prepared, plan=with_hashes(written.plan), findings=(*prepared.findings, *written.findings)
         )

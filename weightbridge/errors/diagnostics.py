@@ -135,6 +135,12 @@ CODES: dict[str, Code] = {
             "the two are different architectures: what corresponds, and the options that adapt nevertheless",
         ),
         Code(
+            "WB310",
+            "recalibrated",
+            "note",
+            "BatchNorm statistics are those of the inputs that were given: of how many, and what moved most",
+        ),
+        Code(
             "WB401",
             "output-differs",
             "error",

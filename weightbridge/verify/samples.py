@@ -1,12 +1,10 @@
 """The user's own samples: an .npz of one array per input, or `x` for the only one."""
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from weightbridge.errors import UsageError
+from weightbridge.formats.arrays import read_arrays
 from weightbridge.model.tensors import Array
 from weightbridge.verify.pairing import InputPair
 
@@ -15,21 +13,11 @@ MOST = 8  # samples that are run; more prove little and take long
 
 def read_samples(path: Path, pairs: Sequence[InputPair]) -> dict[str, Array]:
     """The first samples of each input, by the reference's names. UsageError for a wrong file or shape."""
-    arrays = _read(path)
+    arrays = read_arrays(path, "the probe file")
     is_only = len(pairs) == 1
     samples = {pair.reference.name: _of(arrays, pair, path, is_only) for pair in pairs}
     count = min(MOST, *(len(array) for array in samples.values()))
     return {name: array[:count] for name, array in samples.items()}
-
-
-def _read(path: Path) -> dict[str, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file) if not isinstance(file, np.ndarray) else {"x": file}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        fix = "Write it with numpy.savez(path, x=inputs), batch first"
-        message = f"the probe file cannot be read as .npz: {error}"
-        raise UsageError(message, where=str(path), fix=fix) from error
 
 
 def _of(arrays: dict[str, Array], pair: InputPair, path: Path, is_only: bool) -> Array:
