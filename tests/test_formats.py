@@ -151,16 +151,6 @@ def test_a_pickle_is_not_run(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("name", ["tflite"])
-def test_formats_that_are_not_read_yet(tmp_path: Path, name: str) -> None:
-    content, format = KNOWN[name]
-    (tmp_path / "m").write_bytes(content)
-    with pytest.raises(Unsupported, match=f"{format} file") as caught:
-        formats.read(tmp_path / "m")
-    assert caught.value.code == "WB107"
-    assert caught.value.fix
-
-
 def folder(tmp_path: Path, *names: str) -> Path:
     found = tmp_path / "folder"
     found.mkdir()

@@ -43,6 +43,7 @@ FORMATS: dict[str, str] = {
     "keras-h5-weights": "weightbridge.formats.keras.h5",
     "keras-json": "weightbridge.formats.keras.json",
     "onnx": "weightbridge.formats.onnx.file",
+    "tflite": "weightbridge.formats.tflite.file",
     "safetensors": "weightbridge.formats.safetensors.file",
     "torch-zip": "weightbridge.formats.torch.zip",
     "torch-legacy": "weightbridge.formats.torch.legacy",
@@ -55,11 +56,9 @@ RUNNERS: dict[str, str] = {
     "keras-h5": "weightbridge.formats.keras.framework.run",
     "python": "weightbridge.formats.keras.framework.run",
     "onnx": "weightbridge.formats.onnx.running.run",
+    "tflite": "weightbridge.formats.tflite.running",
 }
 ASKABLE = frozenset({"safetensors", "torch-zip", "torch-legacy"})  # whose readers take arguments
-UNREAD: dict[str, str] = {
-    "tflite": "use the model that it was converted from, or convert it to ONNX with tf2onnx --tflite",
-}
 
 
 def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
@@ -187,20 +186,9 @@ def _live(model: Any, arguments: Mapping[str, Any] | None) -> Any:
 def _module(table: Mapping[str, str], format: str, model: Any) -> ModuleType:
     if format in table:
         return framework_module(table[format])
-    where = str(model) if isinstance(model, str | Path) else ""
-    if format in FORMATS:
-        raise _weights_alone(format, where)
-    raise Unsupported(
-        f"this is a {format} file, which weightbridge does not read yet",
-        where=where,
-        fix=_capitalised(UNREAD[format]),
-    )
+    raise _weights_alone(format, str(model) if isinstance(model, str | Path) else "")
 
 
 def _weights_alone(format: str, where: str) -> Unsupported:
     message = f"a {format} file holds weights and no graph, so it cannot be run"
     return Unsupported(message, where=where, fix="give the model that they belong to")
-
-
-def _capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -31,6 +31,9 @@ def _missing(name: str, error: ImportError) -> UsageError:
     if missing == "onnxruntime":
         fix = 'Install the extra: pip install "weightbridge-toolkit[onnxruntime]", or give --no-verify'
         return UsageError("ONNX models are run by onnxruntime, which is not installed", fix=fix)
+    if name == f"{OWN}.formats.tflite.running":
+        fix = 'Install ai-edge-litert, or the extra: pip install "weightbridge-toolkit[tensorflow]"'
+        return UsageError("TFLite models are run by TensorFlow or LiteRT, and neither is installed", fix=fix)
     if missing == "keras":
         fix = 'Install the extra: pip install "weightbridge-toolkit[tensorflow]", or give --no-verify'
         return UsageError("Keras models are run by Keras, which is not installed", fix=fix)

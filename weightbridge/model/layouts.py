@@ -199,6 +199,14 @@ def has_layouts_of(one: LayerGraph, other: LayerGraph) -> bool:
     return one.framework == other.framework
 
 
+def writes_alike(one: LayerGraph, other: LayerGraph) -> bool:
+    """Whether both files say alike where channels and other axes are.
+
+    ONNX's operators are those of TensorFlow's files too, which have their channels last.
+    """
+    return one.framework == other.framework and (one.framework != "onnx" or one.format == other.format)
+
+
 def data_format(graph: LayerGraph, layer: Layer) -> str | None:
     """`channels_first` or `channels_last`: where a layer's values have their channels; None if unknown."""
     usual = None if keeps_channels_first(graph) else "channels_last"

@@ -9,12 +9,13 @@ from weightbridge.errors import MissingFile, ModelError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.onnx.layers import Folded, fold
 from weightbridge.formats.onnx.ledger import ledger_of
+from weightbridge.formats.onnx.loading import loaders
 from weightbridge.formats.onnx.own_initializers import Own, give_own
 from weightbridge.formats.onnx.parse import parse_model
-from weightbridge.formats.onnx.proto import Model, Scaling, TensorHeader
+from weightbridge.formats.onnx.proto import Model, TensorHeader
 from weightbridge.formats.onnx.quantised.findings import quantised_findings
 from weightbridge.formats.onnx.quantised.rounding import with_rounding
-from weightbridge.formats.onnx.tensors import DTYPES, check, loader, scaled
+from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.onnx.untied import with_calls_apart, with_merged_apart
 from weightbridge.formats.onnx.uses import Use
 from weightbridge.formats.onnx.write import write_tensors
@@ -116,7 +117,7 @@ def read_with(path: Path, names: Container[str]) -> LayerGraph:
     model, _ = folded(path)
     graph = read(path)
     lone = [t for t in model.graph.initializers if t.name in names and t.name not in graph.tensor_by_name]
-    load = _loaders(path, model, path.stat().st_size)
+    load = loaders(path, path.stat().st_size, model.graph.initializers)
     layers = (*graph.layers, *(_alone(t, load(t), graph) for t in lone))
     left = frozenset(header.name for header in lone)
     excluded = tuple(entry for entry in graph.excluded if entry.name not in left)
@@ -136,7 +137,7 @@ def folded(path: Path) -> tuple[Model, Folded]:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             model = parse_model(data)
             opset = max((v for k, v in model.opsets.items() if k in STANDARD), default=1)
-            load = _loaders(path, model, len(data))
+            load = loaders(path, len(data), model.graph.initializers)
             return model, fold(model.graph, opset, lambda header: load(header)(), load)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -151,30 +152,6 @@ def folded(path: Path) -> tuple[Model, Folded]:
         raise type(error)(
             error.message, where=str(path), fix=error.fix or "Copy or export it again"
         ) from error
-
-
-def _loaders(path: Path, model: Model, size: int) -> Callable[[TensorHeader], Callable[[], Array]]:
-    """What makes loaders. Every initializer's place is checked at once."""
-    made = {id(t): loader(path, t, check(path, t, size)) for t in model.graph.initializers}
-
-    def plain(header: TensorHeader) -> Callable[[], Array]:
-        ready = made.get(id(header))
-        return loader(path, header, check(path, header, size)) if ready is None else ready
-
-    return lambda header: plain(header) if header.scaling is None else _scaled(header, header.scaling, plain)
-
-
-def _scaled(
-    header: TensorHeader, scaling: Scaling, plain: Callable[[TensorHeader], Callable[[], Array]]
-) -> Callable[[], Array]:
-    """What loads codes with their scale and makes floats of them."""
-    codes, scale, zero, factor = (
-        None if tensor is None else plain(tensor)
-        for tensor in (header, scaling.scale, scaling.zero, scaling.factor)
-    )
-    assert codes is not None, "a header has a loader"
-    assert scale is not None, "codes without a scale are no floats"
-    return lambda: scaled(codes(), scaling, scale(), zero and zero(), factor and factor())
 
 
 def _files(path: Path, headers: Iterable[TensorHeader]) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ from weightbridge.formats.wire import Field, Span
 FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, RAW_DATA, DOUBLE_DATA, UINT64_DATA = 4, 5, 6, 7, 9, 10, 11
 TYPED_DATA = (FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT64_DATA)
 
+# An attribute that no file of ONNX has: TensorFlow's operators, written as ONNX's, have their channels last.
+CHANNELS_LAST = "\0channels_last"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorHeader:
@@ -76,6 +79,15 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+
+    @property
+    def has_channels_last(self) -> bool:
+        """Whether the data's channels are the last axis; ONNX's own operators have them second."""
+        return CHANNELS_LAST in self.attributes
+
+    @property
+    def data_format(self) -> str:
+        return "channels_last" if self.has_channels_last else "channels_first"
 
 
 @dataclass(frozen=True, slots=True)

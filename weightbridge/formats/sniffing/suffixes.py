@@ -36,6 +36,7 @@ RENAME: dict[str, str] = {
     "safetensors": ".safetensors",
     "torch-zip": ".pt",
     "torch-legacy": ".pt",
+    "tflite": ".tflite",
 }
 DESCRIBED: dict[str, str] = {
     "keras-zip": "a zipped Keras 3 model",
@@ -49,6 +50,7 @@ DESCRIBED: dict[str, str] = {
     "torch-legacy": "a PyTorch checkpoint of the legacy kind",
     "saved-model": "a TensorFlow SavedModel",
     "tf-checkpoint": "a TensorFlow checkpoint",
+    "tflite": "a TFLite model",
 }
 
 

@@ -12,6 +12,7 @@ from weightbridge.matching.differences.without_weights import weightless
 from weightbridge.matching.units.effective_attributes import activation_behind, effective, of_unit
 from weightbridge.matching.units.unit_names import layer_of
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import writes_alike
 
 INFERENCE = (
     "epsilon", "padding", "strides", "dilation", "groups", "activation", "recurrent_activation",
@@ -89,7 +90,7 @@ def _compared(
     if left == right:
         return
     guessed = frozenset() if source.has_flow and target.has_flow else GUESSED
-    for name in _comparable(source.framework == target.framework, theirs.op):
+    for name in _comparable(writes_alike(source, target), theirs.op):
         if name in guessed:
             continue
         if name in left and name in right and not _are_alike(left[name], right[name]):
@@ -97,10 +98,10 @@ def _compared(
             yield Difference(ours.name, theirs.name, name, (left[name], right[name]), said_by)
 
 
-def _comparable(is_same_framework: bool, op: str) -> tuple[str, ...]:
+def _comparable(is_same_writing: bool, op: str) -> tuple[str, ...]:
     """The attributes that are compared, without those that each framework says in its own way."""
     names = (*INFERENCE, *TRAINING, *VARIANTS.get(op, ()))
-    if is_same_framework:
+    if is_same_writing:
         return names
     return tuple(name for name in names if name not in OWN)
 

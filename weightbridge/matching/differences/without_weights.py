@@ -11,6 +11,7 @@ from typing import Any
 
 from weightbridge.matching.differences.between_layers import Said, said_between
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import writes_alike
 from weightbridge.model.vocabulary import COMMUTATIVE, ELEMENTWISE_MERGES
 
 JOINING = ELEMENTWISE_MERGES | {"Concat", "Dot"}
@@ -38,7 +39,7 @@ def weightless(
     source: LayerGraph, target: LayerGraph, pairs: Mapping[str, str], is_same: Callable[[Any, Any], bool]
 ) -> Iterator[Said]:
     """What differs. pairs: the source layer of each target layer with weights."""
-    if source.framework != target.framework or not (source.has_flow and target.has_flow):
+    if not writes_alike(source, target) or not (source.has_flow and target.has_flow):
         return
     places: dict[Any, int] = {}
     source_paths = _paths(source, {ours: theirs for theirs, ours in pairs.items()}, places)

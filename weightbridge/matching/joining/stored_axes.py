@@ -3,7 +3,7 @@
 from math import prod
 
 from weightbridge.matching.joining.sides import Side
-from weightbridge.model.axes import is_identity
+from weightbridge.model.axes import inverse, is_identity
 from weightbridge.model.layouts import VECTORS, AxisNames, names_within, split, usual_axes
 
 
@@ -42,6 +42,12 @@ def from_stored(pattern: str, names: AxisNames, seen: AxisNames) -> str:
     ended = ["1" if name in lost and name.isidentifier() else name for name in right.split()]
     turned = f"{' '.join(kept)} -> {' '.join(ended)}"
     return "" if is_identity(turned) else turned
+
+
+def to_stored(pattern: str, names: AxisNames, seen: AxisNames) -> str:
+    """The pattern that ends in the stored order: the one that starts from it, turned round."""
+    turned = from_stored(inverse(pattern) if pattern else "", names, seen)
+    return inverse(turned) if turned else ""
 
 
 def _plain_names(axes: list[str]) -> set[str]:

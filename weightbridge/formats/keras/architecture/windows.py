@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.model.graph import Shape
+from weightbridge.model.windows import same_pairs
 
 DIMENSIONS = re.compile("[123](?=D)")
 Padding = str | tuple[tuple[int, int], ...]
@@ -58,22 +59,8 @@ def explicit(padding: str, window: Mapping[str, tuple[int, ...]], sizes: Shape |
         case "causal":
             return ((spans[0], 0),)
         case "same":
-            return _same(spans, window["strides"], sizes)
+            return same_pairs(spans, window["strides"], sizes) or "same"
     return padding
-
-
-def _same(spans: list[int], strides: tuple[int, ...], sizes: Shape | None) -> Padding:
-    found = []
-    for i, (span, stride) in enumerate(zip(spans, strides, strict=True)):
-        size = sizes[i] if sizes is not None and i < len(sizes) else None
-        if stride == 1:
-            total = span
-        elif size is None:
-            return "same"
-        else:
-            total = max((-(-size // stride) - 1) * stride + span + 1 - size, 0)
-        found.append((total // 2, total - total // 2))
-    return tuple(found)
 
 
 def slide(sizes: Shape, padding: Padding, window: Mapping[str, tuple[int, ...]]) -> Shape:

@@ -111,6 +111,8 @@ def _is_along_channels(owner: Draft, constant: Constant, width: int) -> bool:
     kernel = owner.slot("kernel")
     rank = len(kernel.constant.shape or ()) if kernel else 0
     shape = constant.shape or ()
+    if owner.attributes.get("data_format") == "channels_last":
+        return shape[-1] == width
     return len(shape) >= rank - 1 and shape[1 - rank] == width
 
 

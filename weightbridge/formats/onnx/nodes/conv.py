@@ -8,6 +8,7 @@ from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.windows import pads_of, spatial
 from weightbridge.formats.onnx.values.constants import Constant
 from weightbridge.formats.onnx.values.views import axes_of
+from weightbridge.model.windows import same_pairs
 
 T = TypeVar("T")
 Pairs = tuple[tuple[int, int], ...]
@@ -89,7 +90,7 @@ def pool(site: Site, node: Node, index: int) -> Draft | None:
 
 def global_pool(site: Site, node: Node, index: int) -> Draft | None:
     kind = "max" if node.op == "GlobalMaxPool" else "average"
-    return draft(site, node, index, "GlobalPool", {"kind": kind, "data_format": "channels_first"})
+    return draft(site, node, index, "GlobalPool", {"kind": kind, "data_format": node.data_format})
 
 
 def pad(site: Site, node: Node, index: int) -> Draft | None:
@@ -129,13 +130,15 @@ def _sliding(site: Site, node: Node, size: tuple[int, ...]) -> dict[str, Any] | 
     if len(strides) != rank or len(dilation) != rank:
         return None
     padding, added = _padding(node, rank), _added_axes(site, node, rank)
+    if isinstance(padding, str) and node.op != "ConvTranspose":
+        padding = _as_pairs(site, node, padding, (size, strides, dilation))
     kept = [i for i in range(rank) if i not in added or size[i] != 1]
     return {
         "kernel_size": _picked(size, kept),
         "strides": _picked(strides, kept),
         "dilation": _picked(dilation, kept),
         "padding": padding if isinstance(padding, str) else _picked(padding, kept),
-        "data_format": "channels_first",
+        "data_format": node.data_format,
     }
 
 
@@ -154,9 +157,25 @@ def _padding(node: Node, rank: int) -> str | Pairs:
     return tuple((int(pads[i]), int(pads[i + rank])) for i in range(rank))
 
 
+def _as_pairs(
+    site: Site, node: Node, padding: str, window: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+) -> str | Pairs:
+    """`same` as pairs where the lengths of the input's axes are known. window: sizes, strides, dilation."""
+    size, strides, dilation = window
+    shape = site.shapes.get(node.inputs[0]) or ()
+    lengths = shape[1:-1] if node.has_channels_last else shape[2:]
+    spans = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
+    pairs = (
+        same_pairs(spans, strides, lengths) if padding in ("same", "same_lower") and min(strides) else None
+    )
+    if pairs is None or padding == "same":
+        return pairs or padding
+    return tuple((behind, before) for before, behind in pairs)
+
+
 def _added_axes(site: Site, node: Node, rank: int) -> tuple[int, ...]:
     """The spatial axes of length one that exist only because an Unsqueeze put them there."""
-    source, order = site.net.source(node.inputs[0]), tuple(range(rank + 2))
+    source, order = site.net.source(node.inputs[0]), _axes_of_data(node, rank)
     for _ in range(VIEWS_BEFORE):
         if source is None:
             return ()
@@ -168,6 +187,11 @@ def _added_axes(site: Site, node: Node, rank: int) -> tuple[int, ...]:
         order = turned
         source = site.net.source(source.inputs[0])
     return ()
+
+
+def _axes_of_data(node: Node, rank: int) -> tuple[int, ...]:
+    """Which axes of the data are the batch, the channels and space."""
+    return (0, rank + 1, *range(1, rank + 1)) if node.has_channels_last else tuple(range(rank + 2))
 
 
 def _turned(node: Node, order: tuple[int, ...]) -> tuple[int, ...] | None:

@@ -26,7 +26,7 @@ def batch_norm(site: Site, node: Node, index: int) -> Draft | None:
     ]
     if len(slots) != len(BATCH_NORM):
         return None
-    return draft(site, node, index, "BatchNorm", found | {"data_format": "channels_first"}, *slots)
+    return draft(site, node, index, "BatchNorm", found | {"data_format": node.data_format}, *slots)
 
 
 def layer_norm(site: Site, node: Node, index: int) -> Draft | None:

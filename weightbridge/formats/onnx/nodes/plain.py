@@ -96,7 +96,9 @@ def resize(site: Site, node: Node, index: int) -> Draft | None:
     mode = str(node.attributes.get("mode", "nearest"))
     found: dict[str, Any] = {"interpolation": {"linear": "bilinear", "cubic": "bicubic"}.get(mode, mode)}
     shape = site.shapes.get(node.outputs[0])
-    return draft(site, node, index, "Resize", found | ({"size": shape[2:]} if shape else {}))
+    if shape:
+        found["size"] = shape[1:-1] if node.has_channels_last else shape[2:]
+    return draft(site, node, index, "Resize", found)
 
 
 def plain(op: str) -> Builder:

@@ -16,6 +16,11 @@ def with_rounding(layers: Iterable[Layer], graph: Graph) -> tuple[Layer, ...]:
     """The layers, whose quantised tensors say that the data they meet is rounded, where it is."""
     if not _rounds_data(graph):
         return tuple(layers)
+    return marked(layers)
+
+
+def marked(layers: Iterable[Layer]) -> tuple[Layer, ...]:
+    """The layers, whose quantised tensors say that the data they meet is rounded."""
     return tuple(replace(layer, tensors=tuple(map(_marked, layer.tensors))) for layer in layers)
 
 

@@ -2,25 +2,22 @@
 
 from collections.abc import Mapping
 
-import onnx
-
 from weightbridge.formats.onnx.layers import Folded
-from weightbridge.formats.onnx.proto import Model
-from weightbridge.formats.onnx.tensors import DTYPES
+from weightbridge.formats.onnx.proto import Graph
+from weightbridge.formats.onnx.tensors import DTYPES, STRING
 from weightbridge.formats.running import TEXT, ULPS, InputSpec
 from weightbridge.model.graph import Layer
 from weightbridge.model.vocabulary import COPIES, RESHAPES
 
 PASSED = COPIES | RESHAPES | {"Slice"}
-STRING = int(onnx.TensorProto.STRING)
 
 
-def inputs_of(parsed: Model, found: Folded, dtype: str = "float32") -> tuple[InputSpec, ...]:
+def inputs_of(graph: Graph, found: Folded, dtype: str = "float32") -> tuple[InputSpec, ...]:
     """What a graph is fed in a run in this dtype."""
     layers = {layer.name: layer for layer in found.layers}
     names = {found.shown[name]: name for name in found.inputs}
     specs = []
-    for info in parsed.graph.inputs:
+    for info in graph.inputs:
         if info.name not in names:
             continue
         stored = TEXT if info.elem_type == STRING else DTYPES.get(info.elem_type, "float32")

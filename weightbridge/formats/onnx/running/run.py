@@ -12,10 +12,11 @@ import onnx
 from weightbridge.errors import RunError, Unsupported, UsageError
 from weightbridge.formats.onnx.file import folded
 from weightbridge.formats.onnx.layers import Folded
-from weightbridge.formats.onnx.proto import Model, Node
+from weightbridge.formats.onnx.proto import Model
 from weightbridge.formats.onnx.running.alone import part_of
 from weightbridge.formats.onnx.running.change import changed, precision_of, reshaped
 from weightbridge.formats.onnx.running.inputs import inputs_of
+from weightbridge.formats.onnx.running.last_steps import last_steps
 from weightbridge.formats.onnx.running.sessions import Session, double_session, session
 from weightbridge.formats.running import (
     Change,
@@ -28,8 +29,6 @@ from weightbridge.formats.running import (
 from weightbridge.model.tensors import Array, as_numbers
 from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 
-SATURATIONS: Mapping[str, Saturation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
-VIEWS = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
 TOO_MANY = 1_000_000_000  # products per item; onnx's reference takes a minute for them
 
 
@@ -68,9 +67,9 @@ class OnnxRunner:
         self._parsed = parsed
         self._sessions: dict[tuple[str, ...], Session] = {}
         self._parts: dict[str, tuple[str, ...]] = {}
-        self._last_steps = _last_steps(parsed)
+        self._last_steps = last_steps(parsed.graph)
         self.outputs = tuple(o.name for o in parsed.graph.outputs)
-        self.inputs = inputs_of(parsed, found, dtype)
+        self.inputs = inputs_of(parsed.graph, found, dtype)
         self.layers = tuple(found.shown)
         self._session(())
 
@@ -176,22 +175,3 @@ class OnnxRunner:
 def _key(name: str) -> str:
     """The key of an activation or of logits among the outputs."""
     return name if name.startswith("logits:") else f"layer:{name}"
-
-
-def _last_steps(parsed: Model) -> dict[str, tuple[str, Saturation]]:
-    """What goes into the softmax or sigmoid that an output ends in, and which of them it is."""
-    makers = {value: node for node in parsed.graph.nodes for value in node.outputs}
-    last_steps: dict[str, tuple[str, Saturation]] = {}
-    for output in parsed.graph.outputs:
-        node = _before_views(output.name, makers)
-        if node is not None and node.op in SATURATIONS and not node.domain:
-            last_steps[output.name] = (node.inputs[0], SATURATIONS[node.op])
-    return last_steps
-
-
-def _before_views(value: str, makers: Mapping[str, Node]) -> Node | None:
-    """The node that computes a value, behind what only turns or renames it."""
-    node = makers.get(value)
-    while node is not None and node.op in VIEWS and node.inputs:
-        node = makers.get(node.inputs[0])
-    return node

@@ -112,11 +112,24 @@ def pads_of(node: Node, net: Net) -> tuple[int, ...] | None:
     return net.integers(node.inputs[1]) if len(node.inputs) > 1 else None
 
 
+def _with_channels_first(rule: Rule) -> Rule:
+    """The rule for nodes whose data have their channels last, too."""
+
+    def either(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
+        data = inputs[0]
+        if not node.has_channels_last or data is None:
+            return rule(node, inputs, facts)
+        found = rule(node, [(data[0], data[-1], *data[1:-1]), *inputs[1:]], facts)
+        return None if found is None else (found[0], *found[2:], found[1])
+
+    return either
+
+
 RULES: Mapping[str, Rule] = {
-    "Conv": conv,
-    "ConvTranspose": conv_transpose,
-    "MaxPool": pool,
-    "AveragePool": pool,
+    "Conv": _with_channels_first(conv),
+    "ConvTranspose": _with_channels_first(conv_transpose),
+    "MaxPool": _with_channels_first(pool),
+    "AveragePool": _with_channels_first(pool),
     "LpPool": pool,
     "GlobalAveragePool": global_pool,
     "GlobalMaxPool": global_pool,

@@ -56,7 +56,7 @@ def _exported(module: Any, example: Example, opset: int | None, path: Path) -> E
     outputs = tuple(named(given, example.names))
     said = export(Job(module, example, outputs, opset, path))
     parsed, layers = folded(path)
-    read = {spec.name: spec for spec in inputs_of(parsed, layers)}
+    read = {spec.name: spec for spec in inputs_of(parsed.graph, layers)}
     inputs = tuple(read.get(spec.name, spec) for spec in _specs(example))
     findings = tuple(_findings(said, left_out(given)))
     return Exported(path, f"torch {torch.__version__}", findings, module, example, inputs)

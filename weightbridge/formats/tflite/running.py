@@ -1,0 +1,166 @@
+"""Runner for TFLite models by TensorFlow's interpreter, or LiteRT's: outputs, activations, logits."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weightbridge.errors import RunError, Unsupported
+from weightbridge.formats.onnx.layers import Folded
+from weightbridge.formats.onnx.proto import Graph
+from weightbridge.formats.onnx.quantised.lower import is_added
+from weightbridge.formats.onnx.running.inputs import inputs_of
+from weightbridge.formats.onnx.running.last_steps import last_steps
+from weightbridge.formats.running import ULPS, Change, Precision, Saturation, Shape, coarsest, fitting
+from weightbridge.formats.tflite.file import chosen, folded
+from weightbridge.formats.tflite.lower import value_names
+from weightbridge.formats.tflite.messages import Model, Subgraph
+from weightbridge.model.tensors import Array, dtype_of
+
+try:
+    from ai_edge_litert import interpreter as interpreters
+except ImportError:
+    from tensorflow.lite.python import interpreter as interpreters
+
+PLAIN = interpreters.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # what is asked for is what is computed
+
+
+def runner(model: Path, dtype: str = "float32") -> "TfliteRunner":
+    """A runner for a file, which is checked as `read` does before the interpreter sees it.
+
+    Raises Unsupported for float64: its kernels have one precision.
+    """
+    parsed, graph, found = folded(model)
+    if dtype != "float32":
+        fix = "Verification goes by perturbed runs instead"
+        raise Unsupported("a TFLite model runs in float32 alone", where=str(model), fix=fix)
+    return TfliteRunner(model, model.read_bytes(), parsed, graph, found)
+
+
+class TfliteRunner:
+    """A checked model, and the bytes that the interpreter is given."""
+
+    def __init__(self, path: Path, content: bytes, parsed: Model, graph: Graph, found: Folded) -> None:
+        self._path, self._content, self._parsed = path, content, parsed
+        self._graph, self._found = graph, found
+        self._subgraph: Subgraph = parsed.subgraphs[chosen(parsed)]
+        self._place = {name: number for number, name in enumerate(value_names(self._subgraph))}
+        self._last_steps = last_steps(graph)
+        self.inputs = inputs_of(graph, found, "float32")
+        self.outputs = tuple(info.name for info in graph.outputs)
+        self.layers = tuple(name for name, value in found.shown.items() if value in self._place)
+        self._shapes: tuple[Shape, ...] = ()
+        self._interpreter = self._started()
+
+    @property
+    def logits(self) -> Mapping[str, Saturation]:
+        steps = self._last_steps.items()
+        return {output: kind for output, (value, kind) in steps if not is_added(value)}
+
+    @property
+    def precision(self) -> Precision:
+        return Precision("float32", coarsest(self.stored.values()))
+
+    @property
+    def stored(self) -> Mapping[str, str]:
+        layers = self._found.layers
+        return {layer.name: coarsest(t.dtype for t in layer.tensors) for layer in layers if layer.tensors}
+
+    def resized(self, shapes: Sequence[Shape]) -> "TfliteRunner":
+        """The same model for inputs of these shapes. RunError where it holds a shape of its own."""
+        inputs = fitting(self, shapes)
+        other = TfliteRunner(self._path, self._content, self._parsed, self._graph, self._found)
+        other.inputs = inputs
+        lengths = {spec.name: tuple(1 if n is None else n for n in spec.shape) for spec in inputs}
+        zeros = {spec.name: np.zeros(lengths[spec.name], dtype_of(spec.dtype)) for spec in inputs}
+        other.run(zeros)
+        return other
+
+    def with_weights(self, change: Change) -> "TfliteRunner":
+        """The same model with each floating-point weight changed."""
+        content = bytearray(self._content)
+        for layer in self._found.layers:
+            for tensor in layer.tensors:
+                header = self._found.headers[tensor.key]
+                if header.raw is not None and header.scaling is None and tensor.dtype in ULPS:
+                    array = np.asarray(change(layer.name, tensor.load()), dtype_of(tensor.dtype))
+                    content[header.raw.start : header.raw.end] = array.astype(
+                        array.dtype.newbyteorder("<")
+                    ).tobytes()
+        other = TfliteRunner(self._path, bytes(content), self._parsed, self._graph, self._found)
+        other.inputs = self.inputs
+        return other
+
+    def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
+        """The outputs in their order, then `layer:<name>` or `logits:<output>` for each name in `layers`.
+
+        Raises RunError where the model does not run on these feeds, or has no such layer.
+        """
+        shown = {_key(name): self._value(name) for name in layers}
+        given = {
+            spec.name: spec.typed(np.asarray(feeds[spec.name])) for spec in self.inputs if spec.name in feeds
+        }
+        try:
+            self._feed(given)
+            self._interpreter.reset_all_variables()
+            self._interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            fix = "Check the names and shapes of the inputs"
+            raise RunError(
+                f"the interpreter cannot run it: {_brief(error)}", where=str(self._path), fix=fix
+            ) from error
+        outputs = {name: self._array(name) for name in self.outputs}
+        return outputs | {key: self._array(value) for key, value in shown.items()}
+
+    def _feed(self, given: Mapping[str, Array]) -> None:
+        """The inputs, whose shapes may be others than before."""
+        shapes = tuple(array.shape for array in given.values())
+        if shapes != self._shapes:
+            for name, array in given.items():
+                self._interpreter.resize_tensor_input(self._place[name], array.shape)
+            self._interpreter.allocate_tensors()
+            self._shapes = shapes
+        for name, array in given.items():
+            self._interpreter.set_tensor(self._place[name], array)
+
+    def _array(self, value: str) -> Array:
+        try:
+            return np.array(self._interpreter.get_tensor(self._place[value]))
+        except ValueError as error:
+            raise RunError(f"{value!r} was not computed: {_brief(error)}", where=str(self._path)) from error
+
+    def _value(self, name: str) -> str:
+        """The tensor that shows a layer, or the logits of an output."""
+        if name in self.layers:
+            return self._found.shown[name]
+        output = name.removeprefix("logits:")
+        if output == name or output not in self.logits:
+            raise RunError(f"there is no layer {name!r} whose activation can be shown", where=str(self._path))
+        return self._last_steps[output][0]
+
+    def _started(self) -> Any:
+        """An interpreter that keeps all values of a run."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # TensorFlow's own is to be replaced by LiteRT's
+                return interpreters.Interpreter(
+                    model_content=self._content,
+                    experimental_preserve_all_tensors=True,
+                    experimental_op_resolver_type=PLAIN,
+                )
+        except (RuntimeError, ValueError) as error:
+            fix = "Give an interpreter that knows its operators (a newer TensorFlow or ai-edge-litert)"
+            raise Unsupported(
+                f"the interpreter cannot load it: {_brief(error)}", where=str(self._path), fix=fix
+            ) from error
+
+
+def _key(name: str) -> str:
+    """The key of an activation or of logits among the outputs."""
+    return name if name.startswith("logits:") else f"layer:{name}"
+
+
+def _brief(error: Exception) -> str:
+    return str(error).split("\n", 1)[0][:300]
