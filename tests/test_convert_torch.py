@@ -98,6 +98,33 @@ def test_names_and_batchnorm_are_kept(name: str, options: dict[str, Any], tmp_pa
     ]
 
 
+def test_it_becomes_keras_by_its_own_names(tmp_path: Path) -> None:
+    import keras
+
+    report = wb.convert("py:own_modules:with_example", tmp_path / "net.keras")
+    assert report.verification.evidence["reference"] == "torch"
+    model = keras.saving.load_model(tmp_path / "net.keras")
+    weighted = {layer.name: type(layer).__name__ for layer in model.layers if layer.weights}
+    assert weighted == {
+        "stem.0": "Conv2D", "stem.1": "BatchNormalization", "first": "Dense", "second": "Dense",
+    }  # fmt: skip
+    assert model.input_shape == (None, 8, 6, 3)
+
+
+def test_a_live_module_gives_a_live_model() -> None:
+    import keras
+    import numpy as np
+
+    module, image = made("with_example")
+    model = wb.convert((module, image))
+    assert isinstance(model, keras.Model)
+    with torch.no_grad():
+        expected = [value for value in module.eval()(image).values() if isinstance(value, torch.Tensor)]
+    found = model(np.moveaxis(image.numpy(), 1, -1))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.asarray(one), other, atol=1e-5)
+
+
 def test_a_live_module_stays_as_it_was(tmp_path: Path) -> None:
     module = made("net")
     module.stem.eval()

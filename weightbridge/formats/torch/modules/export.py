@@ -18,6 +18,7 @@ import torch
 
 from weightbridge.errors import Unsupported
 from weightbridge.formats.torch.modules.call import Example, named
+from weightbridge.formats.torch.modules.fold import fold_constants
 
 MERGER = "_jit_pass_onnx_deduplicate_initializers"
 BATCH = "batch"
@@ -80,6 +81,7 @@ def _by_torch_script(job: Job) -> None:
         options["dynamo"] = False
     with _unmerged():
         torch.onnx.export(job.module, job.example.values, job.path, **options)
+    fold_constants(job.path)
 
 
 def _by_torch_export(job: Job) -> None:
