@@ -6,11 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx_masked_models import cells, functions, masked
 from onnx_models import images, randomised, recurrent, sequences
 from test_convert import run
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
-FAMILIES = {"recurrent": recurrent, "images": images, "sequences": sequences}
+FAMILIES = {
+    "recurrent": recurrent,
+    "images": images,
+    "sequences": sequences,
+    "masked": masked,
+    "cells": cells,
+    "functions": functions,
+}
 LENGTH = 9  # of an axis of any length
 
 

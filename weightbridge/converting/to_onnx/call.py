@@ -18,6 +18,8 @@ class Call:
 
     shape: what it gives, with the batch; None where it is not known.
     steps: for a wrapper that runs its layers for every time step, what it is fed itself.
+    parts: for a wrapper, what each of its layers gives, where these are drawn for themselves.
+    is_direction: whether it is what a Bidirectional wraps, or that itself.
     keywords: the argument that each input is, "" for the first one.
     """
 
@@ -30,6 +32,8 @@ class Call:
     keywords: tuple[str, ...]
     shape: Shape | None
     steps: Value | None = None
+    parts: tuple[tuple[Value, ...], ...] = ()
+    is_direction: bool = False
 
     @property
     def first(self) -> Value:

@@ -119,15 +119,24 @@ def _layer(
         keywords=tuple(source.keyword for source in node.sources),
         shape=shape_of(node, settings, [value.shape for value in inputs]),
         steps=None if steps is None else _fed(done.values, steps),
+        parts=tuple(done.values[part] for part in node.parts if part in done.values),
+        is_direction=scopes.is_direction(node),
     )
-    builder = builder_of(node)
-    assert builder is not None, f"{node.name} has a builder"
+    return writer.end(_given(call, graph.path))
+
+
+def _given(call: Call, where: str) -> tuple[Value, ...]:
+    builder = builder_of(call.node)
+    assert builder is not None, f"{call.node.name} has a builder"
     try:
         given = builder(call)
     except Unsupported as error:
         fix = error.fix or BY_TF2ONNX
-        raise Unsupported(error.message, where=error.where or graph.path, fix=fix) from error
-    return writer.end(given if isinstance(given, tuple) else (given,))
+        raise Unsupported(error.message, where=error.where or where, fix=fix) from error
+    given = given if isinstance(given, tuple) else (given,)
+    if operation_name(call.node.layer) is None:
+        return given
+    return tuple(value.named(value.name, mask=None) for value in given)  # no function hands a mask on
 
 
 def _fed(values: Mapping[str, tuple[Value, ...]], source: Source) -> Value:

@@ -18,7 +18,7 @@ def _elementwise(op: str) -> Builder:
         first, *others = _of_one_rank(call)
         for value in others:
             first = binary(call.writer, op, first, value)
-        return first
+        return first.named(first.name, mask=_either(call.writer, call.inputs))
 
     return build
 
@@ -42,7 +42,26 @@ def _widened(call: Call, value: Value, rank: int) -> Value:
 
 
 def _concatenated(call: Call) -> Value:
-    return concatenated(call.writer, call.inputs, int(call.settings.get("axis", -1)))
+    axis = int(call.settings.get("axis", -1))
+    joined = concatenated(call.writer, call.inputs, axis)
+    if axis % joined.rank == joined.rank - 1:
+        return joined.named(joined.name, mask=_either(call.writer, call.inputs))
+    masks = [value.mask for value in call.inputs if value.mask is not None]
+    if masks and (len(masks) < len(call.inputs) or axis % joined.rank != 1):
+        raise call.refused("joins what has a mask and what has none")
+    mask = concatenated(call.writer, masks, 1) if masks else None
+    return joined.named(joined.name, mask=mask)
+
+
+def _either(writer: Writer, values: Sequence[Value]) -> Value | None:
+    """What Keras makes of several masks: steps that any of them counts. None where one has no mask."""
+    masks = [value.mask for value in values if value.mask is not None]
+    if len(masks) < len(values):
+        return None
+    first, *others = masks
+    for mask in others:
+        first = binary(writer, "Or", first, mask)
+    return first
 
 
 def concatenated(writer: Writer, values: Sequence[Value], axis: int) -> Value:

@@ -16,6 +16,7 @@ from weightbridge.converting.to_onnx.elements import (
     numbers_along,
     unary,
 )
+from weightbridge.converting.to_onnx.more_operations import MORE
 from weightbridge.converting.to_onnx.names import operation_name
 from weightbridge.converting.to_onnx.operands import Operand, operands, setting, told, values_of
 from weightbridge.converting.to_onnx.rearranging import REARRANGING
@@ -23,7 +24,7 @@ from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
 from weightbridge.formats.keras.architecture.activations import operation_activation
 
-LOGICAL = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
+LOGICAL = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor"})
 
 
 def _two(op: str) -> Builder:
@@ -57,6 +58,18 @@ def _constant(call: Call, numbers: Any, value: Value) -> str:
     if array.dtype.kind not in "fiub" or array.ndim > value.rank:
         raise call.refused("has a constant that is no number of this shape")
     return numbers_along(call.writer, "constant", array, value, value.dtype)
+
+
+def _differing(call: Call) -> Value:
+    equal = _two("Equal")(call)
+    assert isinstance(equal, Value), "one output"
+    return equal.named(call.writer.op("Not", equal.name))
+
+
+def _floored(call: Call) -> Value:
+    quotient = _two("Div")(call)
+    assert isinstance(quotient, Value), "one output"
+    return quotient if "int" in quotient.dtype else unary(call.writer, "Floor", quotient)
 
 
 def _one(op: str) -> Builder:
@@ -174,6 +187,7 @@ _NAMED: Sequence[tuple[Callable[[str], Builder], Mapping[str, str]]] = (
             "LessEqual": "LessOrEqual",
             "LogicalAnd": "And",
             "LogicalOr": "Or",
+            "LogicalXor": "Xor",
         },
     ),
     (
@@ -193,7 +207,6 @@ _NAMED: Sequence[tuple[Callable[[str], Builder], Mapping[str, str]]] = (
             "Sign": "Sign",
             "Reciprocal": "Reciprocal",
             "Erf": "Erf",
-            "LogicalNot": "Not",
         },
     ),
     (
@@ -214,13 +227,17 @@ OPERATIONS: Mapping[str, Builder] = {
     **{name: make(op) for make, named in _NAMED for name, op in named.items()},
     **dict.fromkeys(
         ("Relu", "Relu6", "Sigmoid", "Tanh", "Silu", "Gelu", "Softmax", "LogSoftmax", "Softplus", "Softsign",
-         "Selu", "HardSigmoid", "HardSilu", "LogSigmoid"),
+         "Selu", "HardSigmoid", "HardSilu", "LogSigmoid", "Elu", "Celu", "Glu", "Squareplus", "SparsePlus",
+         "SparseSigmoid", "TanhShrink", "HardTanh", "HardShrink", "SoftShrink"),
         _activation,
     ),
     "LeakyRelu": _leaky,
+    "NotEqual": _differing,
+    "FloorDivide": _floored,
     "Square": _square,
     "Rsqrt": _reciprocal_root,
     **REARRANGING,
+    **MORE,
     "Matmul": _product,
     "Einsum": _einsum,
     "Clip": _clipped,

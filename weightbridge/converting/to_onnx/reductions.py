@@ -16,15 +16,15 @@ def reduced(writer: Writer, op: str, value: Value, axes: Sequence[int], *, keepd
     else:
         name = writer.op(op, value.name, writer.integers("axes", places), keepdims=int(keepdims))
     positive = {axis % value.rank for axis in axes}
-    return _of_length_one(value, name, positive) if keepdims else _without(value, name, positive)
+    return of_length_one(value, name, positive) if keepdims else without(value, name, positive)
 
 
-def _of_length_one(value: Value, name: str, axes: Set[int]) -> Value:
+def of_length_one(value: Value, name: str, axes: Set[int]) -> Value:
     shape = tuple(1 if axis in axes else length for axis, length in enumerate(value.shape))
     return value.named(name, shape=shape, mask=None)
 
 
-def _without(value: Value, name: str, axes: Set[int]) -> Value:
+def without(value: Value, name: str, axes: Set[int]) -> Value:
     kept = [axis for axis in range(value.rank) if axis not in axes]
     order = tuple(kept.index(axis) for axis in value.order if axis in kept)
     return Value(name, tuple(value.shape[axis] for axis in kept), order, value.dtype)

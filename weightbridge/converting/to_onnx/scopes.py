@@ -1,19 +1,29 @@
 """Wrappers and what they wrap: drawn by the wrapper itself, or for every time step."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from weightbridge.formats.keras.architecture.flow import Node, Source
+from weightbridge.formats.keras.graph import op_of
+from weightbridge.model.vocabulary import RECURRENT
+
+# what both directions must have in common
+ALIKE = (
+    *("units", "activation", "recurrent_activation", "use_bias", "reset_after", "return_sequences"),
+    *("return_state", "zero_output_for_mask"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """both_ways: the directions of Bidirectional wrappers. inside: of each node that a TimeDistributed wraps
-    its wrapper. first: what each such wrapper is fed. nodes: by name.
+    """both_ways: the directions of Bidirectional wrappers that one node of ONNX runs. directions: of all of
+    them, and the wrappers themselves. inside: of each node that a TimeDistributed wraps its wrapper. first:
+    what each such wrapper is fed. nodes: by name.
     """
 
     nodes: Mapping[str, Node]
     both_ways: frozenset[str]
+    directions: frozenset[str]
     inside: Mapping[str, str]
     first: Mapping[str, Source]
 
@@ -22,6 +32,9 @@ class Scopes:
         if node.layer.class_name != "Bidirectional":
             return node
         return replace(node, sources=self.nodes[node.parts[0]].sources)
+
+    def is_direction(self, node: Node) -> bool:
+        return node.name in self.directions
 
     def enters(self, node: Node, source: Source) -> bool:
         """Whether a value comes from before the wrapper that a node is in."""
@@ -34,17 +47,34 @@ class Scopes:
 
 
 def scopes_of(nodes: Sequence[Node]) -> Scopes:
-    both_ways: set[str] = set()
-    inside: dict[str, str] = {}
-    first: dict[str, Source] = {}
+    by_name = {node.name: node for node in nodes}
+    wrappers = [node for node in nodes if node.layer.class_name == "Bidirectional"]
+    joined = [node for node in wrappers if _is_one_node([by_name[part] for part in node.parts])]
+    every_step = list(_every_step(nodes))
+    inside = {one.name: name for name, wrapped in reversed(every_step) for one in wrapped}
+    return Scopes(
+        nodes=by_name,
+        both_ways=frozenset(part for node in joined for part in node.parts),
+        directions=frozenset(name for node in wrappers for name in (node.name, *node.parts)),
+        inside=inside,
+        first={name: _entering(wrapped) for name, wrapped in every_step},
+    )
+
+
+def _every_step(nodes: Sequence[Node]) -> Iterator[tuple[str, list[Node]]]:
+    """Each TimeDistributed and what it wraps."""
     for place, node in enumerate(nodes):
-        if node.layer.class_name == "Bidirectional":
-            both_ways |= set(node.parts)
-        elif node.layer.class_name == "TimeDistributed":
-            wrapped = _wrapped(nodes[:place], node.owner)
-            inside |= {one.name: node.name for one in wrapped if one.name not in inside}
-            first[node.name] = _entering(wrapped)
-    return Scopes({node.name: node for node in nodes}, frozenset(both_ways), inside, first)
+        if node.layer.class_name == "TimeDistributed":
+            yield node.name, _wrapped(nodes[:place], node.owner)
+
+
+def _is_one_node(directions: Sequence[Node]) -> bool:
+    """Whether ONNX has a node that runs both, forward first."""
+    forward, backward = (node.layer for node in directions)
+    same = all(forward.config.get(key) == backward.config.get(key) for key in ALIKE)
+    is_known = {op_of(node) for node in directions} <= RECURRENT
+    turns = [bool(layer.config.get("go_backwards")) for layer in (forward, backward)]
+    return is_known and same and forward.class_name == backward.class_name and turns == [False, True]
 
 
 def _wrapped(before: Sequence[Node], owner: str) -> list[Node]:

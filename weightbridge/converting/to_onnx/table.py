@@ -7,6 +7,7 @@ from weightbridge.converting.to_onnx import (
     attention,
     convolutions,
     dense,
+    directions,
     indexing,
     merging,
     norms,
@@ -33,6 +34,7 @@ BY_OP: Mapping[str, Builder] = {
 BY_CLASS: Mapping[str, Builder] = {
     **attention.CLASSES,
     **norms.CLASSES,
+    **directions.CLASSES,
     **recurrent.CLASSES,
     **scales.CLASSES,
     **timesteps.CLASSES,

@@ -25,7 +25,7 @@ RECURRENT_DEFAULTS: Mapping[str, Any] = {
     "zero_output_for_mask": False,
 }
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # op -> key of the config -> Keras's default
-    **dict.fromkeys(("LSTM", "GRU"), RECURRENT_DEFAULTS),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), RECURRENT_DEFAULTS),
     "Embedding": {"mask_zero": False},
     "Dropout": {"noise_shape": None},
     "BatchNorm": {"renorm": False, "synchronized": False},

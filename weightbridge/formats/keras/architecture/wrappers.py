@@ -11,6 +11,7 @@ from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.formats.keras.variables.legacy_names import CELL
 
 Part = tuple[ConfigLayer, str]
+KEPT = ("return_state", "zero_output_for_mask")
 CELLS = ("LSTMCell", "GRUCell", "SimpleRNNCell")
 
 
@@ -45,11 +46,15 @@ def wrapped_parts(layer: ConfigLayer) -> tuple[Part, ...]:
 
 
 def _cells(layer: ConfigLayer, parts: list[Part]) -> tuple[Part, ...]:
-    """An RNN's cells, each with the way in which it is run."""
+    """An RNN's cells, each with the way in which it is run: the first one alone turns the steps round."""
     last = len(parts) - 1
+    ways = [
+        {**way(layer, last=place == last), **({"go_backwards": False} if place else {})}
+        for place in range(len(parts))
+    ]
     return tuple(
-        (replace(cell, config={**cell.config, **way(layer, last=place == last)}), store)
-        for place, (cell, store) in enumerate(parts)
+        (replace(cell, config={**cell.config, **how}), store)
+        for (cell, store), how in zip(parts, ways, strict=True)
     )
 
 
@@ -80,4 +85,5 @@ def is_cell_alone(layer: ConfigLayer) -> bool:
 def way(layer: ConfigLayer, *, last: bool = True) -> dict[str, Any]:
     """How an RNN runs its cells; all but the last give every step."""
     backwards, steps = layer.config.get("go_backwards", False), layer.config.get("return_sequences", False)
-    return {"go_backwards": backwards, "return_sequences": steps if last else True}
+    found = {"go_backwards": backwards, "return_sequences": steps if last else True}
+    return found | {key: layer.config[key] for key in KEPT if layer.config.get(key)}

@@ -1,0 +1,172 @@
+"""Keras models with steps that do not count, with cells and with operations: all written as ONNX."""
+
+from collections.abc import Callable
+from typing import Any
+
+from onnx_models import chain
+
+Build = Callable[[], Any]
+
+
+def masked() -> dict[str, Build]:
+    from keras import layers as k
+
+    def words(*made: Any) -> Build:
+        return lambda: chain((None,), k.Embedding(9, 6, mask_zero=True), *made, dtype="int32")
+
+    return {
+        "last": words(k.LSTM(4)),
+        "sequence": words(k.GRU(4, return_sequences=True), k.Dropout(0.2), k.GRU(3, reset_after=False)),
+        "backwards": words(k.SimpleRNN(4, return_sequences=True, go_backwards=True)),
+        "backwards-last": words(k.LSTM(4, go_backwards=True)),
+        "zeros": words(k.LSTM(4, return_sequences=True, zero_output_for_mask=True)),
+        "both-ways": words(k.Bidirectional(k.LSTM(4, return_sequences=True)), k.Bidirectional(k.GRU(3))),
+        "both-ways-sum": words(k.Bidirectional(k.GRU(4, return_sequences=True), merge_mode="sum"), k.LSTM(2)),
+        "handed-on": words(
+            k.LayerNormalization(),
+            k.Dense(5, "relu"),
+            k.BatchNormalization(),
+            k.Activation("tanh"),
+            k.LSTM(3),
+        ),
+        "values": lambda: chain(
+            (7, 5), k.ReLU(), k.Masking(0.0), k.LSTM(3, return_sequences=True), k.TimeDistributed(k.Dense(2))
+        ),
+        "cells": words(k.RNN([k.LSTMCell(3), k.GRUCell(4)], return_sequences=True)),
+        "ended": words(k.Conv1D(4, 3), k.LSTM(3)),
+        **{f"joined-{name}": joined(name) for name in ("add", "concatenate", "plus", "double")},
+        "told": told,
+        "translated": translated,
+        "states": states,
+    }
+
+
+def joined(how: str) -> Build:
+    """A mask goes through merges, and through no operation."""
+
+    def build() -> Any:
+        from keras import Input, Model
+        from keras import layers as k
+
+        words = Input((8,), dtype="int32")
+        x = k.Embedding(9, 6, mask_zero=True)(words)
+        y = k.LSTM(6, return_sequences=True)(x)
+        ways = {
+            "add": lambda: k.Add()([x, y]),
+            "concatenate": lambda: k.Concatenate()([x, y]),
+            "plus": lambda: x + y,
+            "double": lambda: y * 2.0,
+        }
+        return Model(words, k.LSTM(3)(ways[how]()))
+
+    return build
+
+
+def told() -> Any:
+    from keras import Input, Model
+    from keras import layers as k
+
+    given, mask = Input((6, 4)), Input((6,), dtype="bool")
+    return Model([given, mask], k.LSTM(3, return_sequences=True)(given, mask=mask))
+
+
+def translated() -> Any:
+    from keras import Input, Model
+    from keras import layers as k
+
+    theirs, ours = Input((None,), dtype="int32"), Input((None,), dtype="int32")
+    _, state = k.GRU(5, return_state=True)(k.Embedding(9, 6, mask_zero=True)(theirs))
+    embedded = k.Embedding(9, 4, mask_zero=True)(ours)
+    x = k.GRU(5, return_sequences=True)(embedded, initial_state=state)
+    return Model([theirs, ours], k.Dense(6, activation="softmax")(x))
+
+
+def states() -> Any:
+    """Where every step is hidden, states stay what they were."""
+    from keras import Input, Model
+    from keras import layers as k
+
+    given, mask = Input((1, 4)), Input((1,), dtype="bool")
+    _, *found = k.LSTM(3, return_state=True)(given)
+    y, *after = k.LSTM(3, return_state=True)(given, initial_state=found, mask=mask)
+    both = k.Bidirectional(k.LSTM(3, return_sequences=True))(given, initial_state=[*found, *found])
+    return Model([given, mask], [y, *after, both])
+
+
+def cells() -> dict[str, Build]:
+    from keras import layers as k
+
+    return {
+        "one": lambda: chain(
+            (6, 4), k.RNN(k.LSTMCell(3), return_sequences=True), k.RNN(k.GRUCell(3, name="mine"))
+        ),
+        "three": lambda: chain(
+            (6, 4), k.RNN([k.LSTMCell(3), k.GRUCell(4), k.SimpleRNNCell(2)], return_sequences=True)
+        ),
+        "backwards": lambda: chain(
+            (6, 4), k.RNN(k.StackedRNNCells([k.LSTMCell(3), k.LSTMCell(4)]), go_backwards=True)
+        ),
+        "both-ways": lambda: chain(
+            (6, 4), k.Bidirectional(k.RNN([k.LSTMCell(3), k.LSTMCell(4)], return_sequences=True))
+        ),
+        "two-kinds": lambda: chain(
+            (6, 4),
+            k.Bidirectional(
+                k.LSTM(3, return_sequences=True),
+                backward_layer=k.GRU(3, return_sequences=True, go_backwards=True),
+            ),
+        ),
+        "states": lambda: states_of(k.RNN([k.LSTMCell(3), k.GRUCell(4)], return_state=True)),
+        "state-of-one": lambda: states_of(k.RNN(k.LSTMCell(3), return_state=True)),
+        "state": lambda: states_of(k.SimpleRNN(3, return_state=True)),
+    }
+
+
+def states_of(layer: Any) -> Any:
+    from keras import Input, Model, tree
+
+    given = Input((6, 4))
+    return Model(given, tree.flatten(layer(given)))
+
+
+def functions() -> dict[str, Build]:
+    """Operations, each with what it is called with."""
+    from keras import ops
+
+    def of(function: Callable[[Any], Any]) -> Build:
+        def build() -> Any:
+            from keras import Input, Model
+
+            given = Input((6, 5))
+            return Model(given, function(given))
+
+        return build
+
+    return {
+        "trigonometry": of(lambda x: [ops.arctan(x), ops.sinh(x), ops.cosh(x), ops.arcsinh(x)]),
+        "inverse": of(lambda x: [ops.arcsin(ops.tanh(x)), ops.arccos(ops.tanh(x)), ops.arctanh(x / 9.0)]),
+        "logarithms": of(lambda x: [ops.log2(x**2 + 1.0), ops.log10(x**2 + 1.0), ops.log1p(x**2)]),
+        "near-one": of(lambda x: [ops.expm1(x), ops.erf(x), ops.zeros_like(x) + x, ops.ones_like(x) * x]),
+        "compared": of(
+            lambda x: [ops.where(ops.not_equal(ops.round(x), 0.0), x, -x), ops.where(x > 0.0, x, 0.5)]
+        ),
+        "logic": of(
+            lambda x: [
+                ops.cast(ops.any(x > 1.0, axis=-1), "float32"),
+                ops.cast(ops.all(ops.logical_xor(x > -2.0, x > 2.0), axis=1), "float32"),
+            ]
+        ),
+        "statistics": of(
+            lambda x: [ops.var(x, axis=[1, 2]), ops.std(x, axis=-1, keepdims=True), ops.cumsum(x, axis=1)]
+        ),
+        "places": of(
+            lambda x: [
+                ops.cast(ops.argmax(x, axis=-1), "float32"),
+                ops.flip(x, axis=1),
+                ops.one_hot(ops.argmin(x, axis=1), 6),
+            ]
+        ),
+        "shapes-of-numbers": of(
+            lambda x: [ops.normalize(x, axis=-1), ops.floor_divide(x, 0.3), ops.elu(x), ops.celu(x)]
+        ),
+    }
