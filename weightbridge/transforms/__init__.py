@@ -154,6 +154,11 @@ def _negate(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     return _by(parameters, np.negative(arrays[0]))
 
 
+def _reciprocal(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """One by each number, then `pattern`: what divides becomes what multiplies."""
+    return _by(parameters, 1.0 / arrays[0].astype(np.float64))
+
+
 def _fold_batchnorm(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """What an exporter makes of a BatchNorm, then `pattern`.
 
@@ -220,6 +225,7 @@ COMPUTED = frozenset(
         "batchnorm-variance",
         "square",
         "negate",
+        "reciprocal",
     }
 )
 
@@ -269,6 +275,7 @@ TRANSFORMS: dict[str, Transform] = {
     "fuse": _fuse,
     "stack": _stack,
     "negate": _negate,
+    "reciprocal": _reciprocal,
     "separable-product": _separable_product,
     "fold-batchnorm": _fold_batchnorm,
     **{name: _behind(compute) for name, compute in COMPUTATIONS.items()},

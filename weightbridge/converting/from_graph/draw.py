@@ -5,10 +5,11 @@ from typing import Any
 
 from weightbridge.converting.from_graph.activations import is_fusible
 from weightbridge.converting.from_graph.arrange import as_source, in_order
-from weightbridge.converting.from_graph.call import Call, Made
+from weightbridge.converting.from_graph.call import Builder, Call, Made
 from weightbridge.converting.from_graph.inputs import inputs_of
+from weightbridge.converting.from_graph.recognise import recognised
 from weightbridge.converting.from_graph.sharing import sharing_of
-from weightbridge.converting.from_graph.table import BY_CLASS, BY_OP
+from weightbridge.converting.from_graph.table import BY_CLASS, BY_OP, OPAQUE
 from weightbridge.converting.from_graph.values import Drawn, Settings, Value
 from weightbridge.converting.from_graph.writer import Writer, ends
 from weightbridge.converting.layers import object_entry
@@ -17,7 +18,7 @@ from weightbridge.errors import Unsupported
 from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.architecture.order import keras_order
 from weightbridge.model.graph import Edge, Layer, LayerGraph
-from weightbridge.model.vocabulary import ACTIVATED
+from weightbridge.model.vocabulary import ACTIVATED, ELEMENTWISE_MERGES
 
 SHOWN = 10
 FLATTENING = frozenset({"Flatten"})
@@ -28,8 +29,8 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
 
     Raises Unsupported with every layer that Keras has no layers for.
     """
-    drawing = _Drawing(graph, settings)
-    for layer in graph.layers:
+    drawing = _Drawing(recognised(graph), settings)
+    for layer in drawing.graph.layers:
         drawing.draw(layer)
     drawing.refuse()
     writer, outputs = drawing.writer, drawing.outputs()
@@ -78,8 +79,8 @@ class _Drawing:
         inputs = tuple(self._value(edge) for edge in edges)
         if layer.name in self.fused:
             return inputs[0]
-        builder = BY_CLASS.get(layer.class_name) or BY_OP.get(layer.op)
-        if builder is None or (not inputs and layer.op != "Opaque"):
+        builder = _builder(layer, len(inputs))
+        if builder is None or not inputs:
             raise Unsupported("has no counterpart in Keras here")
         fused = self._fused(layer)
         if fused is not None:
@@ -164,6 +165,14 @@ class _Drawing:
 def _is_spread(keras: Any, source: Any, order: Sequence[int]) -> bool:
     """Whether Keras has the axes in this order but for some of length one."""
     return [group for group in keras if group] == [source[axis] for axis in order if source[axis]]
+
+
+def _builder(layer: Layer, count: int) -> Builder | None:
+    """By op and class, by op alone, or by the class that a node has which is no layer."""
+    found = BY_CLASS.get((layer.op, layer.class_name))
+    if found is None and not (layer.op in ELEMENTWISE_MERGES and count < 2):
+        found = BY_OP.get(layer.op)
+    return found or OPAQUE.get(layer.class_name)
 
 
 def _flattens(layer: Layer) -> bool:

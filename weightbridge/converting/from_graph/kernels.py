@@ -49,14 +49,15 @@ def put_vector(call: Call, layer: str, role: str, tensor: Tensor, layout: Layout
 
 
 def flat(tensor: Tensor) -> Pattern:
-    """A vector that is stored with axes of length one beside its own: `1 o 1 1 -> o`."""
-    if len(tensor.shape) == 1:
+    """A vector that is stored with axes of length one beside its own (`1 o 1 1 -> o`), or as several axes."""
+    shape = tensor.shape
+    if len(shape) == 1:
         return "", {}
-    long = [n for n, length in enumerate(tensor.shape) if length > 1]
-    if len(long) > 1:
-        raise Unsupported(f"has a tensor {tensor.name} of shape {tensor.shape} where a vector is expected")
-    place = long[0] if long else len(tensor.shape) - 1
-    axes = " ".join("o" if n == place else "1" for n in range(len(tensor.shape)))
+    if tensor.size not in shape:
+        names = " ".join(f"a{n}" for n in range(len(shape)))
+        return f"{names} -> ({names})", {f"a{n}": length for n, length in enumerate(shape)}
+    place = shape.index(tensor.size)
+    axes = " ".join("o" if n == place else "1" for n in range(len(shape)))
     return f"{axes} -> o", {"o": tensor.size}
 
 

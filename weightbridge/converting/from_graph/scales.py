@@ -5,7 +5,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.kernels import put_vector
+from weightbridge.converting.from_graph.kernels import flat, put_vector
 from weightbridge.converting.from_graph.norms import with_axis
 from weightbridge.converting.from_graph.values import Value, Weight
 from weightbridge.errors import Unsupported
@@ -49,9 +49,12 @@ def _per_channel(call: Call) -> Value:
 
 
 def _put(call: Call, layer: str, role: str, tensor: Tensor, value: Value, axis: int) -> None:
-    if call.settings.get("is_inverse"):
-        raise Unsupported("divides by a number for each channel, or subtracts it")
-    put_vector(call, layer, role, tensor, value.layout, axis)
+    if not call.settings.get("is_inverse"):
+        put_vector(call, layer, role, tensor, value.layout, axis)
+        return
+    transform, parameters = flat(tensor)
+    inverse = "negate" if role == "bias" else "reciprocal"
+    call.weight(layer, role, (tensor.size,), tensor, inverse, {"pattern": transform, **parameters})
 
 
 BUILDERS: Mapping[str, Builder] = {

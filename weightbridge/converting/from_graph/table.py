@@ -6,9 +6,12 @@ from weightbridge.converting.from_graph import (
     activations,
     convolutions,
     dense,
+    indexing,
     merging,
     norms,
+    operations,
     pooling,
+    recurrent,
     scales,
     spatial,
     views,
@@ -19,11 +22,17 @@ BY_OP: Mapping[str, Builder] = {
     **activations.BUILDERS,
     **convolutions.BUILDERS,
     **dense.BUILDERS,
+    **indexing.BUILDERS,
     **merging.BUILDERS,
     **norms.BUILDERS,
+    **operations.BUILDERS,
     **pooling.BUILDERS,
+    **recurrent.BUILDERS,
     **scales.BUILDERS,
     **spatial.BUILDERS,
     **views.BUILDERS,
 }
-BY_CLASS: Mapping[str, Builder] = {}
+OPAQUE: Mapping[str, Builder] = operations.CLASSES  # by the class of a layer that has no canonical op
+BY_CLASS: Mapping[tuple[str, str], Builder] = {
+    **{("Slice", name): builder for name, builder in indexing.CLASSES.items()},
+}

@@ -3,7 +3,7 @@
 The layers that need other axes of Keras's bring them about.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from weightbridge.converting.from_graph.arrange import as_source
@@ -29,11 +29,11 @@ def _reshape(call: Call) -> Value:
         return call.first.seen(_with_ones(layout, _all(axes)))
     if call.layer.class_name == "Squeeze":
         return call.first.seen(_squeezed(layout, axes))
-    kept, target = _target(call, layout)
-    seen = behind(layout, kept, target)
-    return (
-        call.first.seen(seen) if seen is not None else _by_layer(call, [*layout.source_shape[:kept], *target])
-    )
+    for kept, target in _targets(call, layout):
+        seen = behind(layout, kept, target)
+        if seen is not None:
+            return call.first.seen(seen)
+    return _by_layer(call, _told_shape(call))
 
 
 def _flatten(call: Call) -> Value:
@@ -63,25 +63,44 @@ def _squeezed(layout: Layout, axes: Any) -> Layout:
     return with_source(layout, [group for n, group in enumerate(layout.source) if n not in gone])
 
 
-def _target(call: Call, layout: Layout) -> tuple[int, list[Length]]:
-    """How many axes stay as they are, and the lengths of the others, None for what follows from the rest."""
+def _targets(call: Call, layout: Layout) -> Iterator[tuple[int, list[Length]]]:
+    """Readings of what it asks for: how many axes stay as they are, and the lengths of those behind them.
+
+    A length that is computed from another shape most often is that of the axis in its place.
+    """
     told = call.settings.get("target")
-    if isinstance(told, tuple) and None not in told:
-        return _told_target(told, layout, copies=not call.settings.get("allowzero"))
+    if isinstance(told, tuple):
+        zero = None if call.settings.get("allowzero") else 0
+        kept = next((n for n, size in enumerate(told) if size not in (None, zero)), len(told))
+        sizes = _sizes(told, layout, zero)
+        if kept < layout.rank:
+            yield kept, sizes[kept:]
+        yield 0, sizes
+    shape = call.settings.get("shape")
+    if shape is not None:
+        yield 1, [*shape]
+        yield 0, [None, *shape]
+
+
+def _sizes(told: Sequence[Length], layout: Layout, zero: int | None) -> list[Length]:
+    """The lengths, None for -1 and for what is not known."""
+    known = layout.source_shape
+    sizes: list[Length] = []
+    for n, size in enumerate(told):
+        is_copied = zero is not None and size == zero and n < len(known)
+        sizes.append(known[n] if is_copied else None if size == -1 else size)
+    return sizes
+
+
+def _told_shape(call: Call) -> list[Length]:
+    """The whole shape, with None for one length that follows from the rest."""
+    told = call.settings.get("target")
+    if isinstance(told, tuple):
+        return _sizes(told, call.first.layout, None if call.settings.get("allowzero") else 0)
     shape = call.settings.get("shape")
     if shape is None:
         raise Unsupported("asks for a shape that does not follow from the file")
-    return 1, [*shape]
-
-
-def _told_target(told: tuple[int, ...], layout: Layout, *, copies: bool) -> tuple[int, list[Length]]:
-    """copies: whether 0 stands for the length that the axis has."""
-    sizes: list[Length] = [None if size == -1 else int(size) for size in told]
-    if not copies:
-        return 0, sizes
-    kept = next((n for n, size in enumerate(told) if size != 0), len(told))
-    known = layout.source_shape
-    return kept, [known[n] if size == 0 else size for n, size in enumerate(sizes)][kept:]
+    return [None, *shape]
 
 
 def _by_layer(call: Call, target: Sequence[Length]) -> Value:

@@ -79,4 +79,5 @@ def _with_details(site: Site, node: Node, draft: Draft) -> Draft:
     if draft.op == "Concat" and node.op != "Concat":  # it joins two directions
         return draft
     names = [name_of(node, place) for place, value in enumerate(node.inputs) if site.net.is_data(value)]
-    return replace(draft, details=details(site, node, draft), keywords=tuple(names))
+    told = {**draft.details, **details(site, node, draft)}
+    return replace(draft, details=told, keywords=tuple(names))

@@ -31,6 +31,7 @@ def ledger_of(model: Model, found: Folded) -> Ledger:
     own = [c for c in _own(model.graph) if c.header.span not in held]
     inner = [*_inner(model.graph), *(c for function in model.functions for c in _of_function(function))]
     lost = [*(c for c in own if c.header.span in read), *(c for c in inner if c.header.span not in held)]
+    lost = [c for c in lost if c.size > 1]  # a single number is part of what is computed with it
     state = [c for c in own if c.header.span not in read]
     training = [c for graph in model.training for c in _own(graph)]
     entries = (*_excluded(state, "state", found), *_excluded(training, "optimizer", found))

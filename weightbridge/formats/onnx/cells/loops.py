@@ -77,7 +77,10 @@ def loop(site: Site, node: Node, index: int) -> Draft | None:
         Slot("bias", bias) if bias else None,
     )
     layer = draft(site, node, index, op, attributes, *slots)
-    return replace(layer, shown=_last_read(site, node) or layer.shown)
+    carried = max(len(node.inputs) - 2, 0)
+    collected = tuple(port for port in layer.ports if port >= carried)
+    details = {**layer.details, "sequence_ports": collected}
+    return replace(layer, shown=_last_read(site, node) or layer.shown, details=details)
 
 
 def _weights(site: Site, node: Node, index: int, body: Graph) -> dict[str, Constant]:

@@ -9,6 +9,8 @@ from typing import Any
 from weightbridge.formats.onnx.drafts import Draft, Site, decimal
 from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, operands
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.onnx.shapes.rule import Facts
+from weightbridge.formats.onnx.shapes.vectors import requested_shape
 from weightbridge.formats.onnx.shapes.windows import pads_of
 from weightbridge.formats.onnx.tensors import DTYPES
 
@@ -52,8 +54,8 @@ def details(site: Site, node: Node, draft: Draft) -> Details:
     """The details of a node that is a layer by itself, under names that its attributes do not have."""
     known = operands(site, node, draft)
     if not node.domain:
-        told = _of_attributes(site, node)
-        known |= {key: value for key, value in told.items() if value is not None}
+        told = {key: value for key, value in _of_attributes(site, node).items() if value is not None}
+        known |= told
     return {key: value for key, value in known.items() if key not in draft.attributes}
 
 
@@ -130,6 +132,11 @@ def _resize(site: Site, node: Node) -> Details:
     return found
 
 
+def _reshape(site: Site, node: Node) -> Details:
+    """What it asks for where that is computed from other shapes: None for a length that is not known."""
+    return {"target": requested_shape(node, Facts(site.net, site.shapes))}
+
+
 def _pad(site: Site, node: Node) -> Details:
     """The amounts on all axes, as pairs; the attribute `padding` has those of spatial axes alone."""
     numbers = pads_of(node, site.net)
@@ -165,6 +172,7 @@ FAMILIES: Mapping[str, Callable[[Site, Node], Details]] = {
     **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
     "Pad": _pad,
+    "Reshape": _reshape,
     "Cast": _cast,
     "Dropout": _dropout,
 }

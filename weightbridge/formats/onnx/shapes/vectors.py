@@ -1,8 +1,12 @@
 """Elements of integer vectors that hold a shape, as they follow from numbers and other shapes."""
 
+from collections.abc import Callable, Mapping
+from math import prod
+
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Facts
 from weightbridge.formats.onnx.values.net import Net
+from weightbridge.formats.onnx.values.views import axes_of
 
 Elements = tuple[int | None, ...]  # None for an element that is not known
 
@@ -31,15 +35,25 @@ def vector_elements(value: str, facts: Facts, depth: int = DEEPEST) -> Elements 
             return facts.shapes.get(node.inputs[0])
         case "Concat":
             return _concatenated(node, facts, depth - 1)
-        case "Cast" | "Identity" | "Unsqueeze" | "Squeeze" | "Reshape":
-            return vector_elements(node.inputs[0], facts, depth - 1)
-        case "Gather" | "Slice":
-            elements = vector_elements(node.inputs[0], facts, depth - 1)
-            return _picked(node, elements, facts.net)
-        case "Mul" | "Div" | "Add" | "Sub":
-            elements = vector_elements(node.inputs[0], facts, depth - 1)
-            return (None,) if elements is not None and len(elements) == 1 else None
+        case op if op in OF_FIRST:
+            return OF_FIRST[op](node, vector_elements(node.inputs[0], facts, depth - 1), facts.net)
     return None
+
+
+def _same(_: Node, elements: Elements | None, __: Net) -> Elements | None:
+    return elements
+
+
+def _calculated(_: Node, elements: Elements | None, __: Net) -> Elements | None:
+    return (None,) if elements is not None and len(elements) == 1 else None
+
+
+def _multiplied(node: Node, elements: Elements | None, net: Net) -> Elements | None:
+    """The product of all elements, as a vector of one."""
+    axes = axes_of(node, net.numbers)
+    if elements is None or axes not in (None, (), (0,)):
+        return None
+    return (None,) if None in elements else (prod(n for n in elements if n is not None),)
 
 
 def _concatenated(node: Node, facts: Facts, depth: int) -> Elements | None:
@@ -72,3 +86,11 @@ def _element(elements: Elements | None, index: int) -> int | None:
     if elements is None or not -len(elements) <= index < len(elements):
         return None
     return elements[index]
+
+
+OF_FIRST: Mapping[str, Callable[[Node, Elements | None, Net], Elements | None]] = {  # by the first input's
+    **dict.fromkeys(("Cast", "Identity", "Unsqueeze", "Squeeze", "Reshape"), _same),
+    **dict.fromkeys(("Gather", "Slice"), _picked),
+    **dict.fromkeys(("Mul", "Div", "Add", "Sub"), _calculated),
+    "ReduceProd": _multiplied,
+}

@@ -1,0 +1,130 @@
+"""Parts of a value: Slice, Split and Gather, as Keras saves `x[:, 2:5]`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.layout import Layout, Length, plain, with_source
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.errors import Unsupported
+
+FAR = 1 << 30
+Cut = tuple[int | None, int | None, int]  # start, stop, step
+
+
+def slices(cuts: Sequence[Any]) -> list[Any]:
+    """As Keras writes them in a configuration: numbers, or slices by start, stop and step."""
+    return [cut if isinstance(cut, int) else _written(cut) for cut in cuts]
+
+
+def _written(cut: Cut) -> dict[str, Any]:
+    start, stop, step = cut
+    bounds = {"start": start or None, "stop": stop, "step": None if step == 1 else step}
+    return {"class_name": "__slice__", "config": bounds}
+
+
+def _slice(call: Call) -> Value:
+    cuts = _cuts(call)
+    layout = call.first.layout
+    cuts = {axis: cut for axis, cut in cuts.items() if not _is_whole(layout.source_shape[axis], cut)}
+    if not cuts:
+        return call.first
+    value = in_order(call.writer, call.first, one_by_one(layout), call.name)
+    order = one_by_one(value.layout)
+    if order[0] in cuts:
+        raise Unsupported("takes a part of the batch")
+    whole: Cut = (None, None, 1)
+    key = slices([cuts.get(axis, whole) for axis in order])
+    name = call.writer.operation("numpy.GetItem", call.name, {}, [value, key])
+    shape = list(value.layout.source_shape)
+    for axis, cut in cuts.items():
+        shape[axis] = _length(shape[axis], cut)
+    return Value(name, 0, 0, plain(shape, order), value.dtype)
+
+
+def _cuts(call: Call) -> dict[int, Cut]:
+    """By the source's axis."""
+    settings, rank = call.settings, call.first.layout.rank
+    if call.layer.class_name == "Split" or "part" in settings:
+        start, stop = settings.get("start"), settings.get("stop")
+        if not isinstance(start, int) or not isinstance(stop, int):
+            raise Unsupported("cuts into parts whose lengths do not follow from the file")
+        return {int(settings.get("axis", 0)) % rank: (start, stop, 1)}
+    starts, ends = settings.get("starts"), settings.get("ends")
+    if not isinstance(starts, tuple) or not isinstance(ends, tuple) or None in starts or None in ends:
+        raise Unsupported("cuts at places that do not follow from the file")
+    axes = settings.get("axes") or tuple(range(len(starts)))
+    steps = settings.get("steps") or (1,) * len(starts)
+    cuts = zip(axes, starts, ends, steps, strict=True)
+    return {int(axis) % rank: _bounded(start, end, step) for axis, start, end, step in cuts}
+
+
+def _bounded(start: int, end: int, step: int) -> Cut:
+    """The bounds that ONNX writes as huge numbers are open."""
+    return (None if abs(start) >= FAR else start, None if abs(end) >= FAR else end, step)
+
+
+def _is_whole(length: Length, cut: Cut) -> bool:
+    start, stop, step = cut
+    if step != 1:
+        return False
+    if start in (0, None) and stop is None:
+        return True
+    return length is not None and len(range(length)[start:stop]) == length
+
+
+def _length(length: Length, cut: Cut) -> Length:
+    start, stop, step = cut
+    if length is not None:
+        return len(range(length)[start:stop:step])
+    is_told = step == 1 and stop is not None and (start or 0) >= 0 and stop >= 0
+    if is_told and stop is not None:
+        return stop - (start or 0)
+    is_tail = step == 1 and stop is None and start is not None and start < 0
+    return -start if is_tail and start is not None else None
+
+
+def _gather(call: Call) -> Value:
+    """One index, or several that stand in the file."""
+    settings = call.settings
+    indices, axis = settings.get("indices"), int(settings.get("axis", 0)) % call.first.layout.rank
+    if isinstance(indices, int) and not isinstance(indices, bool):
+        return _one(call, axis, indices)
+    if not isinstance(indices, tuple) or not all(isinstance(index, int) for index in indices):
+        raise Unsupported("picks by indices that are no vector in the file")
+    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    order = one_by_one(value.layout)
+    length = value.layout.source_shape[axis]
+    plain_indices = [index if index >= 0 or length is None else index + length for index in indices]
+    config = {"axis": order.index(axis)}
+    name = call.writer.operation("numpy.Take", call.name, config, [value, plain_indices])
+    shape = list(value.layout.source_shape)
+    shape[axis] = len(indices)
+    return Value(name, 0, 0, plain(shape, order), value.dtype)
+
+
+def _one(call: Call, axis: int, index: int) -> Value:
+    """One place of an axis, which is gone then."""
+    layout = call.first.layout
+    kept = [group for n, group in enumerate(layout.source) if n != axis]
+    if not layout.source[axis]:
+        return call.first.seen(with_source(layout, kept))
+    value = in_order(call.writer, call.first, one_by_one(layout), call.name)
+    order = one_by_one(value.layout)
+    if order[0] == axis:
+        raise Unsupported("takes one item of the batch")
+    whole: Cut = (None, None, 1)
+    key: list[Any] = [index if one == axis else whole for one in order]
+    name = call.writer.operation("numpy.GetItem", call.name, {}, [value, slices(key)])
+    return Value(name, 0, 0, _without(value.layout, order, axis), value.dtype)
+
+
+def _without(layout: Layout, order: Sequence[int], axis: int) -> Layout:
+    shape = [length for n, length in enumerate(layout.source_shape) if n != axis]
+    left = [one - (one > axis) for one in order if one != axis]
+    return plain(shape, left)
+
+
+BUILDERS: Mapping[str, Builder] = {"Slice": _slice}
+CLASSES: Mapping[str, Builder] = {"Gather": _gather}

@@ -1,0 +1,205 @@
+"""LSTM, GRU and SimpleRNN, alone or in both directions, with their states."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from weightbridge.converting.from_graph.activations import PLAIN
+from weightbridge.converting.from_graph.arrange import arranged
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.cells import put_weights
+from weightbridge.converting.from_graph.layout import Group, Layout, Length, with_source
+from weightbridge.converting.from_graph.steps import reads_last_alone
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.converting.layers import object_entry
+from weightbridge.errors import Unsupported
+from weightbridge.model.activations import Activation, name_and_parameters
+
+CLASSES = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}
+STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
+DIRECTIONS = ("forward", "backward")
+
+
+def _recurrent(call: Call) -> tuple[Value, ...]:
+    """The source's outputs by their ports: the sequence, then the states."""
+    axes = _axes(call)
+    value = _sequence(call, axes)
+    is_double = call.settings.get("direction") == "bidirectional"
+    needs_steps, needs_states = _needed(call, axes)
+    config = _config(call, needs_steps, needs_states)
+    if is_double:
+        return _double(call, value, axes, config)
+    name, number = call.keras(CLASSES[call.layer.op], config, value)
+    put_weights(call, name, None)
+    _give_states(call, name)
+    return _outputs(call, value, axes, (name, number), config)
+
+
+def _axes(call: Call) -> tuple[int, int]:
+    """Which of the source's axes are the batch and time."""
+    return (0, 1) if call.settings.get("layout") == 1 else (1, 0)
+
+
+def _sequence(call: Call, axes: tuple[int, int]) -> Value:
+    layout = call.first.layout
+    if layout.rank != 3:
+        raise Unsupported(f"is fed {layout.rank} axes")
+    batch, time = axes
+    wanted = (layout.source[batch], layout.source[time], layout.source[2])
+    return arranged(call.writer, call.first, wanted, call.name)
+
+
+def _needed(call: Call, axes: tuple[int, int]) -> tuple[bool, bool]:
+    """Whether the whole sequence is read, and whether the states are."""
+    ports = _ports(call)
+    is_read = bool(ports & _sequence_ports(call))
+    is_whole = is_read and not _takes_last(call, axes)
+    has_states = bool(ports - _sequence_ports(call))
+    return is_whole, has_states and is_read
+
+
+def _takes_last(call: Call, axes: tuple[int, int]) -> bool:
+    if call.settings.get("direction") == "bidirectional":
+        return False
+    time = axes[1] if not _has_direction(call) else (0 if axes[1] == 0 else 1)
+    first = min(_sequence_ports(call))
+    return reads_last_alone(call.source, call.name, first, time, go_backwards=_is_backward(call))
+
+
+def _is_backward(call: Call) -> bool:
+    return bool(call.settings.get("go_backwards"))
+
+
+def _ports(call: Call) -> set[int]:
+    read = {edge.port for edge in call.source.edges if edge.source == call.name}
+    return read | {port.index for port in call.source.output_ports if port.layer == call.name}
+
+
+def _sequence_ports(call: Call) -> set[int]:
+    """The outputs that hold all steps: of a Loop those that it collects, of ONNX's node the first."""
+    told = call.settings.get("sequence_ports")
+    return {int(port) for port in told} if isinstance(told, tuple) else {0}
+
+
+def _has_direction(call: Call) -> bool:
+    """Whether the source's outputs have an axis for directions, as ONNX's own nodes do."""
+    return call.settings.get("weights") == "onnx"
+
+
+def _config(call: Call, needs_steps: bool, needs_states: bool) -> dict[str, Any]:
+    settings, op = call.settings, call.layer.op
+    if settings.get("clip") or settings.get("input_forget"):
+        raise Unsupported("clips its cells, or couples its gates")
+    config: dict[str, Any] = {
+        "units": int(settings["units"]),
+        "activation": _function(settings.get("activation", "tanh")),
+        "use_bias": call.tensor("bias") is not None,
+    }
+    if op != "RNN":
+        config["recurrent_activation"] = _function(settings.get("recurrent_activation", "sigmoid"))
+    if op == "GRU":
+        config["reset_after"] = bool(settings["reset_after"])
+    config |= {"return_sequences": needs_steps, "return_state": needs_states}
+    if _is_backward(call) and settings.get("direction") != "bidirectional":
+        config["go_backwards"] = True
+    return config
+
+
+def _function(activation: Activation) -> str:
+    name, parameters = name_and_parameters(activation)
+    if parameters or name not in PLAIN:
+        raise Unsupported(f"has the activation {name} {dict(parameters)}, which is none of Keras's names")
+    return PLAIN[name]
+
+
+def _double(call: Call, value: Value, axes: tuple[int, int], config: dict[str, Any]) -> tuple[Value, ...]:
+    """Both directions side by side; the backward one's sequence is turned as Keras turns it back."""
+    if any(call.keywords):
+        raise Unsupported("is given its states in both directions")
+    wrapped = {}
+    for place, direction in zip(("layer", "backward_layer"), DIRECTIONS, strict=True):
+        own = {"name": f"{direction}_{call.layer.op.lower()}", **config}
+        if direction == "backward":
+            own["go_backwards"] = True
+        wrapped[place] = object_entry("keras.layers", CLASSES[call.layer.op], own)
+    name, number = call.keras("Bidirectional", {"merge_mode": "concat", **wrapped}, value)
+    for index, direction in enumerate(DIRECTIONS):
+        put_weights(call, f"{name}/{direction}_{call.layer.op.lower()}", index)
+    return _outputs(call, value, axes, (name, number), config)
+
+
+def _give_states(call: Call, name: str) -> None:
+    given = {keyword: value for keyword, value in zip(call.keywords, call.inputs, strict=True) if keyword}
+    wanted = [f"initial_state.{n}" for n in range(STATES[call.layer.op])]
+    if given.keys() - set(wanted):
+        raise Unsupported(f"is given {', '.join(sorted(given))}, which Keras's layer does not take")
+    if given and len(given) < len(wanted):
+        raise Unsupported("is given some of its states alone")
+    if given:
+        turned = [_state(call, given[keyword]) for keyword in wanted]
+        call.writer.with_arguments(name, {"initial_state": turned})
+
+
+def _state(call: Call, value: Value) -> Value:
+    """(direction, batch, units) -> (batch, units)"""
+    layout = value.layout
+    return arranged(call.writer, value, (layout.source[-2], layout.source[-1]), call.name)
+
+
+def _outputs(
+    call: Call, value: Value, axes: tuple[int, int], made: tuple[str, int], config: Mapping[str, Any]
+) -> tuple[Value, ...]:
+    name, number = made
+    units, steps = int(config["units"]), value.layout.shape[1]
+    is_whole = bool(config["return_sequences"])
+    sequence = _layout(call, axes, units, steps if is_whole else 1)
+    state = _layout(call, axes, units, None, is_state=True)
+    outputs: dict[int, Value] = {}
+    for port in _sequence_ports(call):
+        outputs[port] = Value(name, number, 0, sequence)
+    others = sorted(_ports(call) - outputs.keys())
+    for port in others:
+        outputs[port] = Value(name, number, _output_of_state(call, port, config), state)
+    return tuple(outputs.get(port, Value(name, number, 0, sequence)) for port in range(max(outputs) + 1))
+
+
+def _output_of_state(call: Call, port: int, config: Mapping[str, Any]) -> int:
+    """The number of Keras's output: without a sequence it is the first one itself."""
+    if not _has_direction(call):
+        if call.layer.op == "LSTM":
+            raise Unsupported("gives its states out of a Loop")
+        return 1 if config["return_state"] else 0
+    if not config["return_state"] and port > 1:
+        raise Unsupported("gives the state of its cells alone")
+    if call.settings.get("direction") == "bidirectional" and config["return_state"]:
+        raise Unsupported("gives its sequence and its states in both directions")
+    return port if config["return_state"] else 0
+
+
+def _layout(
+    call: Call, axes: tuple[int, int], units: int, steps: Length, *, is_state: bool = False
+) -> Layout:
+    """How Keras holds an output: (batch, time, directions x units), without time for a state."""
+    is_double = call.settings.get("direction") == "bidirectional"
+    lengths: list[Length] = [None]
+    batch: Group = (0,)
+    time = _atom(lengths, 1 if is_state else steps)
+    direction = _atom(lengths, 2 if is_double else 1)
+    width = _atom(lengths, units)
+    has_time = not is_state and steps != 1
+    keras = (batch, time, (*direction, *width)) if has_time else (batch, (*direction, *width))
+    inner = (direction,) if _has_direction(call) else ()
+    outer = [*inner, batch] if is_state else [time, *inner, batch]
+    if axes[0] == 0:
+        outer = [batch, *inner] if is_state else [batch, time, *inner]
+    source = [*outer, width]
+    return with_source(Layout(tuple(lengths), tuple(source), keras), source)
+
+
+def _atom(lengths: list[Length], length: Length) -> Group:
+    if length == 1:
+        return ()
+    lengths.append(length)
+    return (len(lengths) - 1,)
+
+
+BUILDERS: Mapping[str, Builder] = dict.fromkeys(CLASSES, _recurrent)

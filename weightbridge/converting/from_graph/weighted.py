@@ -1,0 +1,104 @@
+"""A value joined with a weight of several axes (a table of positions): an EinsumDense, which Keras trains."""
+
+from dataclasses import dataclass
+from string import ascii_lowercase
+from typing import Any
+
+from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.call import Call
+from weightbridge.converting.from_graph.values import Value, Weight
+from weightbridge.errors import Unsupported
+from weightbridge.model.tensors import Tensor
+
+SAID = "a product or a sum with a weight for each place is an EinsumDense, which Keras trains"
+Transform = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where a weight stands against a value: Keras's letters for its long axes, and how it gets there."""
+
+    letters: str
+    shape: tuple[int, ...]
+    pattern: str
+    lengths: dict[str, int]
+
+
+def weighted(call: Call, tensor: Tensor, *, is_first: bool) -> Value:
+    """is_first: whether the weight stands on the left of a difference or a quotient."""
+    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    places = _places(value, tensor)
+    kind = call.layer.class_name
+    if kind == "Div" and is_first:
+        name = call.writer.operation("numpy.Reciprocal", f"{call.name}_reciprocal", {}, [value])
+        value = Value(name, 0, 0, value.layout, value.dtype)
+    letters = ascii_lowercase[: len(value.layout.keras)]
+    is_sum = kind in ("Add", "Sub", "Sum")
+    config: dict[str, Any] = {
+        "equation": f"{letters},{places.letters}->{letters}",
+        "output_shape": list(value.layout.shape[1:]),
+    }
+    if is_sum:
+        config["bias_axes"] = places.letters
+    name, number = call.keras("EinsumDense", config, value)
+    _put(call, name, places, tensor, kind=kind, is_first=is_first)
+    call.writer.rewrote(SAID, name)
+    return Value(name, number, 0, value.layout, value.dtype)
+
+
+def _places(value: Value, tensor: Tensor) -> _Places:
+    layout, shape = value.layout, tensor.shape
+    first = layout.rank - len(shape)
+    long = {first + n: length for n, length in enumerate(shape) if length > 1}
+    if first < 0 or any(layout.source_shape[axis] != length for axis, length in long.items()):
+        raise Unsupported(f"joins a value with the weight {tensor.name} of shape {shape}, which is larger")
+    order = one_by_one(layout)
+    axes = [axis for axis in order if axis in long]
+    if not axes or axes[0] == order[0]:
+        raise Unsupported(f"joins the batch with the weight {tensor.name}")
+    names = {axis: f"a{axis}" for axis in axes}
+    source = " ".join(names.get(first + n, "1") for n in range(len(shape)))
+    return _Places(
+        letters="".join(ascii_lowercase[order.index(axis)] for axis in axes),
+        shape=tuple(long[axis] for axis in axes),
+        pattern=f"{source} -> {' '.join(names.values())}",
+        lengths={names[axis]: long[axis] for axis in axes},
+    )
+
+
+def _put(call: Call, layer: str, places: _Places, tensor: Tensor, *, kind: str, is_first: bool) -> None:
+    moved: Transform = (places.pattern, dict(places.lengths))
+    if kind in ("Mul", "Div"):
+        is_inverse = kind == "Div" and not is_first
+        transform = _reciprocal(moved) if is_inverse else moved
+        call.weight(layer, "kernel", places.shape, tensor, *transform)
+        return
+    sign = -1.0 if kind == "Sub" and is_first else 1.0
+    constant = {"shape": list(places.shape), "value": sign}
+    call.writer.weight(Weight(layer, "kernel", (), places.shape, "constant", constant))
+    moved = (_with_ones(call, layer, places), dict(places.lengths))
+    transform = _negated(moved) if kind == "Sub" and not is_first else moved
+    call.weight(layer, "bias", _from_first(call, layer, places), tensor, *transform)
+
+
+def _from_first(call: Call, layer: str, places: _Places) -> tuple[int, ...]:
+    """A bias has all axes of the output from its first one on: those without a weight have length one."""
+    output = call.writer.entries[layer]["config"]["equation"].rpartition("->")[2]
+    sizes = dict(zip(places.letters, places.shape, strict=True))
+    return tuple(sizes.get(letter, 1) for letter in output[output.index(places.letters[0]) :])
+
+
+def _with_ones(call: Call, layer: str, places: _Places) -> str:
+    """The pattern with the axes of length one that a bias has between its own."""
+    source, _, target = places.pattern.partition(" -> ")
+    names = dict(zip(places.letters, target.split(), strict=True))
+    output = call.writer.entries[layer]["config"]["equation"].rpartition("->")[2]
+    return f"{source} -> {' '.join(names.get(k, '1') for k in output[output.index(places.letters[0]) :])}"
+
+
+def _negated(moved: Transform) -> Transform:
+    return "negate", {"pattern": moved[0], **moved[1]}
+
+
+def _reciprocal(moved: Transform) -> Transform:
+    return "reciprocal", {"pattern": moved[0], **moved[1]}
