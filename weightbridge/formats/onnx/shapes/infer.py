@@ -7,6 +7,7 @@ import numpy as np
 
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.shapes import reshaping, windows
+from weightbridge.formats.onnx.shapes.lengths import is_left_open, tries, with_tried
 from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape, with_leading_ones
 from weightbridge.formats.onnx.shapes.vectors import vector_elements
 from weightbridge.formats.onnx.values.evaluate import evaluate
@@ -30,6 +31,13 @@ BROADCAST = frozenset({
 
 def shapes_of(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net]:
     """The known shapes by value name, and the net with the numbers that follow from shapes."""
+    shapes, net = _inferred(graph, net, read)
+    if not is_left_open(net):
+        return shapes, net
+    return with_tried(shapes, net, [_inferred(tried, net, read) for tried in tries(graph)])
+
+
+def _inferred(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net]:
     numbers = dict(net.numbers)
     net = replace(net, numbers=numbers)
     shapes = _stated_shapes(graph, net)

@@ -25,9 +25,9 @@ def requested_shape(node: Node, facts: Facts) -> Elements | None:
 
 def vector_elements(value: str, facts: Facts, depth: int = DEEPEST) -> Elements | None:
     """The elements of an integer vector; None where not even their number is known."""
-    numbers, node = facts.net.integers(value), facts.net.source(value)
-    if numbers is not None:
-        return numbers
+    told, node = facts.net.elements(value), facts.net.source(value)
+    if told is not None:
+        return told
     if node is None or not depth:
         return None
     match node.op:

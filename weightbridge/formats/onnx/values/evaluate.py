@@ -1,6 +1,7 @@
 """Small integers that a graph computes from constants: shapes, axes, paddings; never weights."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -145,6 +146,11 @@ def _expand(_: Mapping[str, Any], inputs: list[Any]) -> Array:
     return np.broadcast_to(array, np.broadcast_shapes(array.shape, shape))
 
 
+def _product(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
+    axes = _axes(attributes, inputs)
+    return np.asarray(np.prod(inputs[0], axis=axes, keepdims=bool(attributes.get("keepdims", 1))))
+
+
 OPERATIONS: dict[str, Operation] = {
     "Constant": _constant,
     "ConstantOfShape": _filled,
@@ -170,5 +176,8 @@ OPERATIONS: dict[str, Operation] = {
     "Concat": lambda a, x: np.concatenate(x, axis=int(a["axis"])),
     "Gather": lambda a, x: np.take(x[0], x[1].astype(np.int64), axis=int(a.get("axis", 0))),
     "Transpose": lambda a, x: np.transpose(x[0], a.get("perm")),
+    "Max": lambda _, x: np.asarray(reduce(np.maximum, x)),
+    "Min": lambda _, x: np.asarray(reduce(np.minimum, x)),
+    "ReduceProd": _product,
     "Reshape": lambda _, x: np.reshape(x[0], x[1].reshape(-1).tolist()),
 }

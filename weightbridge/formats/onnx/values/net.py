@@ -1,7 +1,7 @@
 """Net: which values of a graph are constants, which follow from shapes alone, which carry data."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.values.constants import Constant, Read
@@ -23,6 +23,8 @@ class Net:
     weights: the tensors that a fixed value is computed from, where it is no plain constant.
     numbers: small constants and what is computed from them, evaluated.
     captured: values of the outer graph that a node's subgraphs read.
+    vectors: integers that follow from lengths; None for one that depends on a length that the file leaves
+    open.
     """
 
     nodes: tuple[Node, ...]
@@ -34,6 +36,7 @@ class Net:
     numbers: Mapping[str, Array]
     captured: Mapping[int, tuple[str, ...]]
     outputs: tuple[str, ...]
+    vectors: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
 
     def integers(self, value: str) -> tuple[int, ...] | None:
         """The numbers of a small constant, flat; None for anything else."""
@@ -41,6 +44,11 @@ class Net:
         if array is None:
             return None
         return tuple(int(n) for n in array.reshape(-1))
+
+    def elements(self, value: str) -> tuple[int | None, ...] | None:
+        """The same of integers of which some depend on open lengths: None for these."""
+        numbers = self.integers(value)
+        return self.vectors.get(value) if numbers is None else numbers
 
     def scalar(self, value: str) -> float | None:
         array = self.numbers.get(value)

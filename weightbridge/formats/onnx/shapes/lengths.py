@@ -1,0 +1,76 @@
+"""Lengths that a file leaves open: what depends on them is found by trying two lengths for each.
+
+What comes out the same for both does not depend on them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from weightbridge.formats.onnx.proto import Graph, ValueInfo
+from weightbridge.formats.onnx.shapes.rule import Shape
+from weightbridge.formats.onnx.values.fixed import SHAPES
+from weightbridge.formats.onnx.values.net import Net
+from weightbridge.model.tensors import Array
+
+# Primes, so that no quotient of one by a usual length is a whole number.
+FIRST, SECOND = (1009, 1013, 1019, 1021), (1031, 1033, 1039, 1049)
+Tried = tuple[dict[str, Shape], Net]
+
+
+def is_left_open(net: Net) -> bool:
+    """Whether a node reads the length of an axis that is not known."""
+    return any(node.op in SHAPES and not net.numbers.keys() & set(node.outputs) for node in net.nodes)
+
+
+def tries(graph: Graph) -> Iterator[Graph]:
+    """The graph with two lengths for each open axis: the first axis of all inputs has one, as a batch."""
+    for lengths in (FIRST, SECOND):
+        inputs = tuple(_with_lengths(info, lengths) for info in graph.inputs)
+        yield replace(graph, inputs=inputs, outputs=(), value_infos=())
+
+
+def _with_lengths(info: ValueInfo, lengths: Sequence[int]) -> ValueInfo:
+    if info.shape is None:
+        return info
+    given = [lengths[min(axis, len(lengths) - 1)] if n is None else n for axis, n in enumerate(info.shape)]
+    return replace(info, shape=tuple(given))
+
+
+def with_tried(shapes: dict[str, Shape], net: Net, tried: Sequence[Tried]) -> Tried:
+    """What both tries agree on, where nothing was known."""
+    (one, first), (other, second) = tried
+    agreed = {value: _common(one[value], other[value]) for value in one.keys() & other.keys()}
+    known = {value: _merged(shapes.get(value), shape) for value, shape in agreed.items() if shape is not None}
+    fresh = (first.numbers.keys() & second.numbers.keys()) - net.numbers.keys()
+    pairs = {value: (first.numbers[value], second.numbers[value]) for value in fresh}
+    numbers = {value: a for value, (a, b) in pairs.items() if np.array_equal(a, b)}
+    vectors = {
+        value: _elements(*pairs[value]) for value in fresh - numbers.keys() if _is_vector(*pairs[value])
+    }
+    told = replace(net, numbers={**net.numbers, **numbers}, vectors={**net.vectors, **vectors})
+    return {**shapes, **known}, told
+
+
+def _is_vector(one: Array, other: Array) -> bool:
+    return one.ndim <= 1 and one.dtype.kind in "iu" and one.size == other.size
+
+
+def _elements(one: Array, other: Array) -> Shape:
+    return tuple(_same(int(a), int(b)) for a, b in zip(one.flat, other.flat, strict=True))
+
+
+def _common(one: Shape, other: Shape) -> Shape | None:
+    return tuple(map(_same, one, other)) if len(one) == len(other) else None
+
+
+def _same(one: int | None, other: int | None) -> int | None:
+    return one if one == other else None
+
+
+def _merged(known: Shape | None, tried: Shape) -> Shape:
+    """What the file says goes before what a try gives."""
+    if known is None or len(known) != len(tried):
+        return tried if known is None else known
+    return tuple(b if a is None else a for a, b in zip(known, tried, strict=True))
