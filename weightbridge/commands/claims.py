@@ -32,7 +32,7 @@ def claims_equality(plan: Plan, findings: Iterable[Finding]) -> str:
     differing = next((f for f in findings if f.code in DIFFERENT), None)
     if differing is not None:
         return f"{differing.code} at {differing.target or differing.source}"
-    return _rounded(plan) or _left_over(plan)
+    return rounds_data(plan) or _left_over(plan)
 
 
 def is_exact(step: Step) -> bool:
@@ -46,7 +46,8 @@ def _left_over(plan: Plan) -> str:
     return unused and f"the source's {unused} is not in the target"
 
 
-def _rounded(plan: Plan) -> str:
+def rounds_data(plan: Plan) -> str:
+    """Why a quantised source is no reference for its floats, "" where it rounds its weights alone."""
     targets = [step.target for step in plan.steps if _rounds(step)]
     return f"the source rounds its activations at {targets[0]}, the target does not" if targets else ""
 

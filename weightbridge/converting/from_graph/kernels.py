@@ -7,8 +7,10 @@ from weightbridge.converting.from_graph.call import Call
 from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.errors import Unsupported
 from weightbridge.model.axes import is_identity, solve
+from weightbridge.model.layouts import split
 from weightbridge.model.tensors import Tensor
 
+SPATIAL = frozenset("dhw")
 Pattern = tuple[str, Mapping[str, Any]]
 Axes = tuple[str, tuple[int, ...]]  # the names of Keras's axes, and their lengths
 
@@ -17,12 +19,25 @@ def pattern_of(tensor: Tensor, wanted: str, shape: tuple[int, ...], known: Mappi
     """`o i h w -> h w i o` with its lengths. Raises Unsupported where the shapes do not fit."""
     if not tensor.axes:
         raise Unsupported(f"has a tensor {tensor.name} whose axes are not known")
-    pattern = f"{tensor.axes} -> {wanted}"
+    pattern = f"{_with_space_of(tensor, wanted)} -> {wanted}"
     lengths = solve(pattern, tensor.shape, shape, known)
     if lengths is None:
         raise Unsupported(f"has a tensor {tensor.name} of shape {tensor.shape} ({tensor.axes}) "
                           f"where {shape} is expected")  # fmt: skip
     return ("", {}) if is_identity(pattern) else (pattern, lengths)
+
+
+def _with_space_of(tensor: Tensor, wanted: str) -> str:
+    """The axes of a kernel that was written over more axes of space than it has: `o h w i` -> `o 1 w i`."""
+    names, space = split(tensor.axes), [name for name in split(wanted) if name in SPATIAL]
+    surplus = sum(name in SPATIAL for name in names) - len(space)
+    short = [n for n, name in enumerate(names) if name in SPATIAL and tensor.shape[n] == 1][: max(surplus, 0)]
+    if surplus < 1 or len(short) < surplus:
+        return tensor.axes
+    kept = iter(space)
+    return " ".join(
+        "1" if n in short else next(kept) if name in SPATIAL else name for n, name in enumerate(names)
+    )
 
 
 def put(call: Call, layer: str, tensor: Tensor, wanted: Axes, known: Mapping[str, int] | None = None) -> None:

@@ -6,6 +6,7 @@ from math import prod
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.onnx.proto import Node, Scaling, TensorHeader
+from weightbridge.formats.onnx.quantised.lower import ADDED
 from weightbridge.formats.onnx.values.constants import Read
 from weightbridge.formats.onnx.values.evaluate import is_small
 from weightbridge.formats.tflite.messages import Quantisation, Subgraph, Tensor
@@ -48,8 +49,19 @@ def constants_of(subgraph: Subgraph, names: Sequence[str], read: Read) -> Consta
         same = first.setdefault((span, tensor.elem_type, tensor.quantisation), header)
         by_value[header.name] = same
         if same is not header:
-            nodes.append(Node("", "Reshape", "", (same.name,), (header.name,), {"shape": header.dims}))
+            nodes += _seen_as(same, header)
     return Constants(tuple(first.values()), tuple(nodes), by_value, read)
+
+
+def _seen_as(stored: TensorHeader, header: TensorHeader) -> list[Node]:
+    """What gives a tensor that lies in the bytes of another one."""
+    if stored.dims == header.dims:
+        return [Node("", "Identity", "", (stored.name,), (header.name,), {})]
+    shape = f"{header.name}{ADDED}shape"
+    return [
+        Node("", "Constant", "", (), (shape,), {"value_ints": header.dims}),
+        Node("", "Reshape", "", (stored.name, shape), (header.name,), {}),
+    ]
 
 
 def _bytes(tensor: Tensor) -> Span | None:

@@ -10,7 +10,9 @@ from typing import Any
 from weightbridge.errors import Corrupt, ResourceBomb
 from weightbridge.formats.onnx.proto import Graph, Node, ValueInfo
 from weightbridge.formats.onnx.values.constants import Read
-from weightbridge.formats.tflite.constants import Constants, constants_of
+from weightbridge.formats.tensorflow.dilations import with_dilations
+from weightbridge.formats.tensorflow.row_products import with_row_products
+from weightbridge.formats.tflite.constants import CODES, FLOAT32, Constants, constants_of
 from weightbridge.formats.tflite.messages import Model, Operator, Subgraph, Tensor
 from weightbridge.formats.tflite.nodes import (
     arithmetic,
@@ -64,9 +66,12 @@ class _Lowering:
         nodes = [*constants.nodes]
         for operator in subgraph.operators:
             nodes += self._nodes(_call(operator, names, tensors, constants), (*above, number))
+        outputs = _named(subgraph.outputs, names)
+        shapes = {name: tensor.shape for name, tensor in tensors.items()}
+        joined = with_row_products(with_dilations(nodes, outputs, constants.numbers), outputs, shapes)
         return Graph(
             name=subgraph.name,
-            nodes=tuple(nodes),
+            nodes=tuple(joined),
             initializers=constants.headers,
             inputs=_infos(subgraph.inputs, names, tensors),
             outputs=_infos(subgraph.outputs, names, tensors),
@@ -139,4 +144,9 @@ def _infos(
     numbers: Sequence[int], names: Sequence[str], tensors: Mapping[str, Tensor]
 ) -> tuple[ValueInfo, ...]:
     values = [names[number] for number in numbers if number >= 0]
-    return tuple(ValueInfo(value, tensors[value].elem_type, tensors[value].shape) for value in values)
+    return tuple(ValueInfo(value, _type_seen(tensors[value]), tensors[value].shape) for value in values)
+
+
+def _type_seen(tensor: Tensor) -> int:
+    """Codes with a scale are seen as the floats that they stand for."""
+    return FLOAT32 if tensor.quantisation is not None and tensor.elem_type in CODES else tensor.elem_type

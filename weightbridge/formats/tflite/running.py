@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class TfliteRunner:
         self.layers = tuple(name for name, value in found.shown.items() if value in self._place)
         self._shapes: tuple[Shape, ...] = ()
         self._interpreter = self._started()
+        self._details = {told["index"]: told for told in self._interpreter.get_tensor_details()}
 
     @property
     def logits(self) -> Mapping[str, Saturation]:
@@ -123,13 +125,31 @@ class TfliteRunner:
             self._interpreter.allocate_tensors()
             self._shapes = shapes
         for name, array in given.items():
-            self._interpreter.set_tensor(self._place[name], array)
+            scaling = self._scaling(name)
+            self._interpreter.set_tensor(
+                self._place[name], array if scaling is None else scaling.codes(array)
+            )
 
     def _array(self, value: str) -> Array:
         try:
-            return np.array(self._interpreter.get_tensor(self._place[value]))
+            array = np.array(self._interpreter.get_tensor(self._place[value]))
         except ValueError as error:
             raise RunError(f"{value!r} was not computed: {_brief(error)}", where=str(self._path)) from error
+        scaling = self._scaling(value)
+        return array if scaling is None else scaling.floats(array)
+
+    def _scaling(self, value: str) -> "_Scaling | None":
+        """How codes are the floats that the graph speaks of; None for plain values."""
+        told = self._details[self._place[value]]
+        scales, zeros = (
+            told["quantization_parameters"]["scales"],
+            told["quantization_parameters"]["zero_points"],
+        )
+        return (
+            _Scaling(float(scales[0]), int(zeros[0]), told["dtype"])
+            if len(scales) == len(zeros) == 1
+            else None
+        )
 
     def _value(self, name: str) -> str:
         """The tensor that shows a layer, or the logits of an output."""
@@ -155,6 +175,23 @@ class TfliteRunner:
             raise Unsupported(
                 f"the interpreter cannot load it: {_brief(error)}", where=str(self._path), fix=fix
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaling:
+    """Floats are (code - zero) x scale."""
+
+    scale: float
+    zero: int
+    dtype: Any
+
+    def codes(self, floats: Array) -> Array:
+        limits = np.iinfo(self.dtype)
+        rounded = np.rint(np.asarray(floats, np.float64) / self.scale) + self.zero
+        return np.asarray(np.clip(np.nan_to_num(rounded), limits.min, limits.max), self.dtype)
+
+    def floats(self, codes: Array) -> Array:
+        return np.asarray((codes.astype(np.float32) - self.zero) * np.float32(self.scale), np.float32)
 
 
 def _key(name: str) -> str:

@@ -10,7 +10,7 @@ from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import MEANS, OPERATIONS
 from weightbridge.formats.onnx.values.net import Constant
 
-EXITS = frozenset({"Add", "Sub", "Mul", "Div"})
+EXITS = frozenset({"Add", "Sub", "Mul", "Div", "Where"})
 NONLINEAR = frozenset({
     "Sigmoid", "Erf", "Erfc", "Tanh", "Softplus", "Clip", "Relu", "HardSigmoid", "Exp", "Sqrt", "Pow", "Max",
     "Min", "Less",

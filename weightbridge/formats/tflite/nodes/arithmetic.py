@@ -48,6 +48,12 @@ def gelu(call: Call) -> list[Node]:
     return [call.node("Gelu", call.inputs, approximate="tanh" if call.flag(0) else "none")]
 
 
+def select(call: Call) -> list[Node] | None:
+    """The older SELECT also chooses whole rows by a vector, which Where does not."""
+    condition, chosen = call.rank(call.value(0)), call.rank(call.value(1))
+    return [call.node("Where", call.inputs)] if condition == chosen and condition is not None else None
+
+
 def unit_length(call: Call) -> list[Node] | None:
     """Along the last axis."""
 
@@ -101,6 +107,7 @@ HANDLERS: Mapping[str, Handler] = {
     "LOGICAL_AND": plain("And"),
     "LOGICAL_OR": plain("Or"),
     "LOGICAL_NOT": plain("Not"),
+    "SELECT": select,
     "SELECT_V2": plain("Where"),
     "L2_NORMALIZATION": unit_length,
 }
