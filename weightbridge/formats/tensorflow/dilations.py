@@ -2,7 +2,8 @@
 
     SpaceToBatchND (block d) -> Conv -> BatchToSpaceND (block d)    is    Conv with dilation d
 
-One over a single axis of space has an ExpandDims before and a Squeeze behind its Conv.
+One over a single axis of space has an ExpandDims before and a Squeeze behind its Conv. The layer's bias is
+added behind all of them, so a bias of zeros that a converter gave to the Conv itself is none.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from weightbridge.model.tensors import Array
 APART, TOGETHER = "SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"
 T = TypeVar("T")
 Numbers = Callable[[str], Array | None]
+IsZeros = Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,26 @@ class _Grid:
         return tuple(node for node in parts if node is not None)
 
 
-def with_dilations(nodes: Sequence[Node], outputs: Sequence[str], numbers: Numbers) -> list[Node]:
-    """numbers: the values of a small constant. outputs: the graph's."""
+def with_dilations(
+    nodes: Sequence[Node], outputs: Sequence[str], numbers: Numbers, are_zeros: IsZeros
+) -> list[Node]:
+    """numbers: the values of a small constant. are_zeros: of a vector. outputs: the graph's."""
     if not any(node.op == APART for node in nodes):
         return list(nodes)
     rewritten: dict[int, list[Node]] = {}
     for grid in _grids(nodes, outputs):
-        dilated = _dilated(grid, numbers)
+        dilated = _dilated(_without_zeros(grid, are_zeros), numbers)
         if dilated is not None:
             rewritten |= {id(node): [] for node in grid.nodes}
             rewritten[id(grid.together)] = dilated
     return [written for node in nodes for written in rewritten.get(id(node), [node])]
+
+
+def _without_zeros(grid: _Grid, are_zeros: IsZeros) -> _Grid:
+    bias = grid.conv.inputs[2:]
+    if not bias or not are_zeros(bias[0]):
+        return grid
+    return replace(grid, conv=replace(grid.conv, inputs=grid.conv.inputs[:2]))
 
 
 def _grids(nodes: Sequence[Node], outputs: Sequence[str]) -> list[_Grid]:

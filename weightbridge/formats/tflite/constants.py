@@ -16,6 +16,7 @@ from weightbridge.model.tensors import Array
 FLOAT32, INT64 = 1, 7  # as ONNX counts element types
 CODES = frozenset({2, 3, 4, 5, 6, 7, 21, 22})  # integers: of weights, and of biases in their scale
 NOTHING = Span(0, 0)
+LONGEST = 1 << 16  # elements of a vector that is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,13 @@ class Constants:
         """The values of a small constant, None for any other value."""
         header = self.by_value.get(value)
         return self.read(header) if header is not None and is_small(header) else None
+
+    def are_zeros(self, value: str) -> bool:
+        """Whether a vector of moderate length holds zeros alone."""
+        header = self.by_value.get(value)
+        if header is None or len(header.dims) != 1 or header.dims[0] > LONGEST:
+            return False
+        return not self.read(header).any()
 
 
 def constants_of(subgraph: Subgraph, names: Sequence[str], read: Read) -> Constants:

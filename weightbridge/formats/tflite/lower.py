@@ -68,7 +68,9 @@ class _Lowering:
             nodes += self._nodes(_call(operator, names, tensors, constants), (*above, number))
         outputs = _named(subgraph.outputs, names)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        joined = with_row_products(with_dilations(nodes, outputs, constants.numbers), outputs, shapes)
+        joined = with_row_products(
+            with_dilations(nodes, outputs, constants.numbers, constants.are_zeros), outputs, shapes
+        )
         return Graph(
             name=subgraph.name,
             nodes=tuple(joined),

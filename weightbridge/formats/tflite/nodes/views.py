@@ -39,8 +39,11 @@ def squeeze(call: Call) -> list[Node]:
 
 
 def expand_dims(call: Call) -> list[Node] | None:
-    axes = call.integers(1)
-    return None if not axes else [call.node("Unsqueeze", (call.value(0),), axes=axes[:1])]
+    axes, rank = call.integers(1), call.rank(call.value(0))
+    if not axes or (rank is None and axes[0] < 0):
+        return None
+    axis = axes[0] if rank is None else axes[0] % (rank + 1)
+    return [call.node("Unsqueeze", (call.value(0),), axes=(axis,))]
 
 
 def transpose(call: Call) -> list[Node] | None:

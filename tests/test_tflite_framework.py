@@ -1,0 +1,141 @@
+"""TFLite files by TensorFlow's own converter: matched, carried over, verified and converted."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import weightbridge as wb
+from weightbridge import formats
+
+pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # of TensorFlow and Keras
+
+
+def images() -> Any:
+    from keras import Model, layers
+
+    x = image = layers.Input((12, 16, 3))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
+    y = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2)(x)
+    y = layers.Conv2D(8, 3, dilation_rate=2, padding="same", activation="tanh")(y)
+    x = layers.MaxPooling2D(2)(layers.Add()([x, y]))
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    x = layers.Multiply()([x, layers.Conv2D(8, 1, activation="sigmoid")(gate)])
+    x = layers.Conv2DTranspose(6, 3, strides=2, padding="same")(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear")(layers.LeakyReLU(0.1)(x))
+    x = layers.AveragePooling2D(3, 2, padding="same")(layers.ZeroPadding2D(((1, 2), (0, 1)))(x))
+    x = layers.Dense(12, activation="relu")(layers.Flatten()(x))
+    return Model(image, layers.Dense(7, activation="softmax")(x), name="images")
+
+
+def words() -> Any:
+    from keras import Model, layers
+
+    text = layers.Input((12,), dtype="int32")
+    x = layers.LayerNormalization()(layers.Embedding(50, 8)(text))
+    x = layers.GlobalAveragePooling1D()(layers.Dense(6, activation="relu")(x))
+    return Model(text, layers.Dense(2, activation="sigmoid")(x), name="words")
+
+
+def series() -> Any:
+    from keras import Model, layers
+
+    x = steps = layers.Input((32, 4))
+    x = layers.MaxPooling1D(2)(layers.Conv1D(8, 5, padding="same", activation="relu")(x))
+    x = layers.GlobalMaxPooling1D()(layers.Conv1D(6, 3, dilation_rate=2, padding="causal")(x))
+    return Model(steps, layers.Dense(3)(x), name="series")
+
+
+MODELS: dict[str, Callable[[], Any]] = {"images": images, "words": words, "series": series}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each model as .keras, as .tflite, and one of them in integers of 8 bits."""
+    import tensorflow as tf
+
+    folder = tmp_path_factory.mktemp("tflite")
+    for name, make in MODELS.items():
+        model, rng = make(), np.random.default_rng(3)
+        for weight in model.weights:
+            values = rng.normal(size=weight.shape) * 0.3
+            is_positive = "variance" in weight.path or "gamma" in weight.path
+            weight.assign(np.abs(values) + 0.5 if is_positive else values)
+        model.save(folder / f"{name}.keras")
+        (folder / f"{name}.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+        if name == "images":
+            (folder / "int8.tflite").write_bytes(_in_integers(model))
+    return folder
+
+
+def _in_integers(model: Any) -> bytes:
+    import tensorflow as tf
+
+    rng = np.random.default_rng(4)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    shape = (1, *model.input_shape[1:])
+    converter.representative_dataset = lambda: ([rng.normal(size=shape).astype("float32")] for _ in range(8))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converted: bytes = converter.convert()
+    return converted
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_converted_model_is_the_same_model(files: Path, name: str) -> None:
+    report = wb.check(files / f"{name}.tflite", files / f"{name}.keras")
+    assert report.coverage.fraction == 1
+    assert not [f for f in report.findings if f.code == "WB403"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_both_compute_the_same(files: Path, name: str) -> None:
+    assert wb.verify(files / f"{name}.keras", files / f"{name}.tflite").ok
+
+
+@pytest.mark.parametrize("name", ["words", "series"])
+def test_it_becomes_a_keras_model_that_computes_the_same(files: Path, tmp_path: Path, name: str) -> None:
+    report = wb.convert(files / f"{name}.tflite", tmp_path / "m.keras")
+    assert report.verdict in ("pass", "warn")
+    assert report.verification is not None
+    assert report.verification.evidence["reference"] == "TFLite's interpreter"
+
+
+def test_one_wrong_channel_is_noticed(files: Path, tmp_path: Path) -> None:
+    graph = wb.read(files / "series.tflite")
+    kernel = max(graph.tensors, key=lambda t: t.size)
+    stored = kernel.load().tobytes()
+    data = (files / "series.tflite").read_bytes()
+    assert data.count(stored) == 1
+    changed = kernel.load()
+    changed[0] *= 1.01
+    (tmp_path / "wrong.tflite").write_bytes(data.replace(stored, changed.tobytes()))
+    report = wb.verify(files / "series.keras", tmp_path / "wrong.tflite")
+    assert "WB401" in [f.code for f in report.findings]
+
+
+def test_integers_are_floats_where_they_are_asked_for(files: Path) -> None:
+    plain, asked = (
+        wb.check(files / "int8.tflite", files / "images.keras", dequantize=wanted) for wanted in (False, True)
+    )
+    assert "WB109" in [f.code for f in plain.findings]
+    assert "WB302" in [f.code for f in asked.findings]
+    assert asked.coverage.fraction == 1
+
+
+def test_a_model_of_integers_runs_on_floats(files: Path) -> None:
+    feeds = np.random.default_rng(1).normal(size=(1, 12, 16, 3)).astype("float32")
+    outputs = [
+        next(iter(runner.run({runner.inputs[0].name: feeds}).values()))
+        for runner in (formats.runner(files / f"{name}.tflite") for name in ("images", "int8"))
+    ]
+    assert np.abs(outputs[0] - outputs[1]).max() < 0.1
+    assert outputs[1].dtype == np.float32
+
+
+def test_a_model_does_not_run_in_float64(files: Path) -> None:
+    with pytest.raises(wb.WeightbridgeError, match="float32 alone"):
+        formats.runner(files / "words.tflite", "float64")
