@@ -136,6 +136,15 @@ def architecture_too(cli: Cli) -> str:
     return text
 
 
+def another_architecture(cli: Cli) -> str:
+    right = architecture_too(cli)
+    assert right
+    arguments = ("convert", "w.weights.h5", "p.keras", "--no-verify", "--architecture")
+    found = {one["code"]: one["fix"] for one in cli.findings(*arguments, "a.keras")}
+    assert cli(*arguments, "m.keras")[0] == 0
+    return found["WB105"]
+
+
 def without_input_shape(cli: Cli) -> str:
     weights = {"layers/dense": ("a", (numbers(4, 3), numbers(3)))}
     layers = (source("x", [4]), layer("Dense", "a", units=3))
@@ -416,6 +425,11 @@ def cause_by_inspect(cli: Cli) -> str:
     with pytest.raises(WeightbridgeError) as raised:
         load(path)
     assert re.search("WB102 .*time_major", cli("inspect", path)[1])
+    for said in (str(raised.value), cli.said("WB102", "inspect", path)):
+        (printed,) = re.findall(r"weightbridge (convert \S+ NEW.keras) writes it as Keras 3 has it", said)
+        new = cli.folder / "NEW.keras"
+        assert cli(*printed.replace("NEW.keras", str(new)).split(), "--overwrite")[0] == 0
+        assert load(new).count_params() == 72
     return str(raised.value)
 
 
@@ -505,6 +519,7 @@ SITUATIONS: Mapping[str, Situation] = {
     "Give --rules a folder with .toml files": rules_folder("rules", "show", "WB1"),
     "give --rules a folder with .toml files": rules_folder("check", "a.keras", "b.keras"),
     "give the architecture too: weightbridge convert": architecture_too,
+    "give --architecture the model that these weights were saved from": another_architecture,
     "weightbridge transfer moves its weights": transferred_instead,
     "edit the plan itself, or make a new one: leave out --plan": plan_to_edit,
     "leave out --no-verify, or what says how to run": unrun,

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def test_every_tensor_arrives_without_a_framework(name: str, tmp_path: Path) -> 
     output = tmp_path / "new.keras"
     code, report = converted(KERAS_2 / name, output, "--no-verify")
     assert (code, report["coverage"]["fraction"]) == (0, 1.0)
-    assert report["target"]["path"] == str(output)
+    assert (report["target"]["path"], report["target"]["sha256"]) == (str(output), report["wrote"]["sha256"])
+    assert report["wrote"]["sha256"] == sha256(output.read_bytes()).hexdigest()
     source, target = formats.read(KERAS_2 / name), formats.read(output)
     assert {layer.name for layer in target.layers} >= {layer.name for layer in source.layers if layer.tensors}
     assert target.parameters == source.parameters
@@ -121,6 +123,16 @@ def test_weights_alone_ask_for_their_architecture_and_take_it(tmp_path: Path) ->
         code, _ = converted(weights, output, "--architecture", str(told), "--no-verify", "--overwrite")
         converted(KERAS_2 / "plain.h5", whole, "--no-verify", "--overwrite")
         assert (code, output.read_bytes()) == (0, whole.read_bytes())
+
+
+def test_another_architecture_is_told_and_no_temporary_name(tmp_path: Path) -> None:
+    weights, _ = weights_and_architecture(tmp_path)
+    other, output = KERAS_2 / "recurrent.h5", tmp_path / "new.keras"
+    code, report = converted(weights, output, "--architecture", str(other), "--no-verify")
+    missing = [f for f in report["findings"] if f["code"] == "WB105"]
+    assert (code, report["target"]["path"], report["target"]["sha256"]) == (1, str(output), None)
+    assert missing
+    assert all(str(other) in found["fix"] for found in missing)
 
 
 def test_an_architecture_that_is_none_is_refused(tmp_path: Path) -> None:

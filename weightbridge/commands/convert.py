@@ -1,5 +1,6 @@
 """convert: the same model in another format, beside OUTPUT, read back, verified, renamed into place."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from weightbridge.commands.skeletons import MAKERS, refuse_idle, skeleton_of
 from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.commands.transfer import asked_for
 from weightbridge.errors import Quantised, UnsafeContent, Unsupported
+from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.keras.assembled import read_assembled
 from weightbridge.model.graph import LayerGraph
 from weightbridge.planning.hashes import content_meanwhile
@@ -41,25 +43,38 @@ def convert(model: Any, output: Path, options: Options) -> Report:
             refuse(source, output.suffix, options)
         with skeleton_of(given.model, source, output.suffix, given.options) as skeleton:
             report = named(_converted(given, source, skeleton, temporary), given)
+        report = _named(report, output, None)
         if is_wanted(report, options) and report.plan is not None and temporary.exists():
-            report = replace(_named(report, output), wrote=file_entry(temporary, output))
+            wrote = file_entry(temporary, output)
+            report = replace(_named(report, output, wrote["sha256"]), wrote=wrote)
             publish(temporary, output)
     return asked_for(report, output)
 
 
-def _named(report: Report, output: Path) -> Report:
-    """The target by the name that it gets: while it was planned it was a temporary file."""
+def _named(report: Report, output: Path, sha256: str | None) -> Report:
+    """The target by the name and the hash that it gets: while it was planned it was a file of zeros."""
     target = report.target
-    return report if target is None else replace(report, target=replace(target, path=str(output)))
+    return (
+        report if target is None else replace(report, target=replace(target, path=str(output), sha256=sha256))
+    )
 
 
 def read_source(given: Given) -> LayerGraph:
     """The model, with its architecture from where the user says that it is."""
     options = given.options
     if options.architecture is not None:
-        return read_assembled(path_of("model", given.model), options.architecture)
+        graph = read_assembled(path_of("model", given.model), options.architecture)
+        return replace(graph, findings=tuple(_of_architecture(graph.findings, options.architecture)))
     graph = formats.read(given.model, options.source_arguments)
     return replace(graph, findings=(*given.findings, *graph.findings))
+
+
+def _of_architecture(findings: Iterable[Finding], architecture: Path) -> Iterator[Finding]:
+    """Weights that are missing where the user told the architecture: it is another model's."""
+    for found in findings:
+        is_missing = found.code == "WB105"
+        fix = f"give --architecture the model that these weights were saved from: {architecture} is another"
+        yield replace(found, fix=fix) if is_missing else found
 
 
 def refuse(graph: LayerGraph, suffix: str, options: Options) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
+from weightbridge.commands.older import with_conversion
 from weightbridge.commands.reporting import summary
 from weightbridge.commands.rules import rules_of
 from weightbridge.report.values import Report
@@ -16,5 +17,5 @@ def inspect(model: Any, options: Options) -> Report:
     with rules_of(options.rules):
         graph = formats.read(model, options.source_arguments)
     drawn = graph_to_json(graph)
-    report = Report("inspect", "pass", source=summary(graph), findings=graph.findings, graph=drawn)
+    report = Report("inspect", "pass", source=summary(graph), findings=with_conversion(graph), graph=drawn)
     return judge(report, options)

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
+from weightbridge.commands.older import with_conversion
 from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.matching import changed, with_older_activations
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 
 CHANGED_SINCE_SAVED = "WB103"
+OF_ONE_SIDE = frozenset({"WB102", "WB103", "WB104", "WB107"})  # which both sides may have alike
 
 
 def said_of_both(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Finding, ...]:
@@ -62,8 +64,9 @@ def said_when_run(source: LayerGraph, findings: tuple[Finding, ...]) -> tuple[Fi
 
 
 def said_of(graph: LayerGraph, side: Literal["source", "target"]) -> Iterator[Finding]:
-    """The reader's findings, with the place on this side of the report."""
-    for found in graph.findings:
+    """The reader's findings, with the place on this side of the report, which some of them name too."""
+    for read in with_conversion(graph):
+        found = replace(read, message=f"the {side}: {read.message}") if read.code in OF_ONE_SIDE else read
         place = found.source or found.target or graph.path
         if side == "source":
             yield replace(found, source=place, target="")

@@ -26,7 +26,7 @@ def read_assembled(weights: Path, architecture: Path) -> LayerGraph:
 
     Raises Unsupported where the one holds no configuration, or the other no weights of Keras.
     """
-    config, version = _told(architecture)
+    config, version = told(architecture)
     format = sniff(weights)
     if format in LEGACY:
         return h5.read_as(weights, config, version)
@@ -41,7 +41,8 @@ def read_assembled(weights: Path, architecture: Path) -> LayerGraph:
     return replace(graph, excluded=excluded(root, graph.layers))
 
 
-def _told(path: Path) -> Told:
+def told(path: Path) -> Told:
+    """What a whole file, or a JSON of the architecture, says."""
     match sniff(path):
         case "keras-json":
             return _of_json(path)

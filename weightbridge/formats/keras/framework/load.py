@@ -13,6 +13,10 @@ import keras
 
 from weightbridge.errors import RunError
 from weightbridge.formats.keras.architecture.refusals import config_of, refuse_code
+from weightbridge.formats.keras.older_files import is_older, written_anew
+
+OF_TODAY = "save the model again in a current Keras, or give it as py:package.module:callable"
+CAUSES = "(WB102 and WB104 of weightbridge inspect name known causes)"
 
 
 def load(path: Path) -> Any:
@@ -28,11 +32,8 @@ def load(path: Path) -> Any:
             return keras.saving.load_model(link, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises whatever a layer's constructor does
             message = f"this Keras ({keras.__version__}) cannot load it: {_reason(error)}"
-            fix = (
-                "save the model again in a current Keras, or give it as py:package.module:callable "
-                "(WB102 and WB104 of weightbridge inspect name known causes)"
-            )
-            raise RunError(message, where=str(path), fix=fix) from error
+            fix = written_anew(str(path)) if is_older(path) else OF_TODAY
+            raise RunError(message, where=str(path), fix=f"{fix} {CAUSES}") from error
 
 
 @contextmanager

@@ -1,0 +1,32 @@
+"""Files of an older Keras: the command that writes them anew, said where it works."""
+
+from dataclasses import replace
+
+from weightbridge.converting import lowered
+from weightbridge.errors import Unsupported
+from weightbridge.errors.diagnostics import Finding
+from weightbridge.formats.keras.older_files import written_anew
+from weightbridge.model.graph import LayerGraph
+
+OLDER = frozenset({"WB102", "WB103"})
+IN_THE_WAY = frozenset({"WB104", "WB105", "WB107"})
+WHOLE = frozenset({"keras-h5", "keras-zip"})  # files that hold both architecture and weights
+
+
+def with_conversion(graph: LayerGraph) -> tuple[Finding, ...]:
+    """What the reader says, with the conversion for a fix where every layer can be lowered."""
+    codes = {found.code for found in graph.findings}
+    if not codes & OLDER or not _is_converted(graph, codes):
+        return graph.findings
+    fix = written_anew(graph.path)
+    return tuple(replace(found, fix=fix) if found.code in OLDER else found for found in graph.findings)
+
+
+def _is_converted(graph: LayerGraph, codes: set[str]) -> bool:
+    if graph.format not in WHOLE or graph.architecture is None or codes & IN_THE_WAY:
+        return False
+    try:
+        lowered(graph)
+    except Unsupported:
+        return False
+    return True
