@@ -1,12 +1,14 @@
 """The plan of a conversion to Keras from a graph: the writer knows what gives each weight."""
 
+from dataclasses import replace
+
 from weightbridge.boundary.options import Options
 from weightbridge.converting.from_graph import Drawn, Weight
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching import Match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
-from weightbridge.plan import Plan, Step
+from weightbridge.plan import Plan, Step, Unused
 from weightbridge.planning.findings import unexplained, unmatched
 from weightbridge.planning.make import exact_step, fresh_step, unused_of, with_reading
 
@@ -20,9 +22,16 @@ def rebuilt_plan(
     given = {(weight.layer, weight.role): weight for weight in drawn.weights}
     steps = tuple(_step(source, target, tensor, given) for tensor in target.tensors)
     known = {step.target for step in steps if step.kind != "fresh"}
-    unused = unused_of(source, steps, options.unused)
+    unused = tuple(_as_setting(source, one) for one in unused_of(source, steps, options.unused))
     findings = (*unmatched(target, known), *unexplained(source, unused))
     return Plan(steps, unused, source.structure, target.structure), findings
+
+
+def _as_setting(source: LayerGraph, unused: Unused) -> Unused:
+    """A number that is a setting of its layer is no weight that is left over."""
+    owner = source.owner.get(unused.source)
+    is_setting = owner is not None and owner.op == "Rescaling" and unused.reason == "unexplained"
+    return replace(unused, reason="state") if is_setting else unused
 
 
 def _step(

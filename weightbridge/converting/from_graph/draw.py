@@ -18,7 +18,7 @@ from weightbridge.errors import Unsupported
 from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.architecture.order import keras_order
 from weightbridge.model.graph import Edge, Layer, LayerGraph
-from weightbridge.model.vocabulary import ACTIVATED, ELEMENTWISE_MERGES
+from weightbridge.model.vocabulary import ACTIVATED, ELEMENTWISE_MERGES, RESHAPES
 
 SHOWN = 10
 FLATTENING = frozenset({"Flatten"})
@@ -109,13 +109,22 @@ class _Drawing:
         """The activation of a layer's own scope that alone reads what it gives."""
         if layer.op not in ACTIVATED or self._is_output(layer) or layer.name in self._shared():
             return None
-        readers = self.graph.children[layer.name]
-        behind = self.graph.by_name[readers[0]] if len(readers) == 1 else None
+        behind = self._behind(layer)
         if behind is None or behind.op != "Activation" or behind.tensors:
             return None
         rank = None if layer.output_shape is None else len(layer.output_shape) + 1
         is_own = behind.name.startswith(f"{layer.name}/")
         return behind if is_own and is_fusible(behind.attributes["activation"], rank) else None
+
+    def _behind(self, layer: Layer) -> Layer | None:
+        """The one layer that reads it, straight or through views alone."""
+        while True:
+            readers = self.graph.children[layer.name]
+            if len(readers) != 1 or self._is_output(layer):
+                return None
+            layer = self.graph.by_name[readers[0]]
+            if layer.op not in RESHAPES:
+                return layer
 
     def _shared(self) -> Iterable[str]:
         return {*self.sharing.called_again, *self.sharing.called_again.values()}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.arrange import arranged, in_order, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Layout, Length, plain
 from weightbridge.converting.from_graph.values import Value
@@ -21,8 +21,15 @@ def aligned(writer: Writer, values: Sequence[Value], hint: str) -> list[Value]:
     if all(one == layouts[0] for one in layouts):
         return list(values)
     main = max(layouts, key=lambda one: (len(one.lengths), _is_apart(one)))
+    if all(_is_turned(one, main) for one in layouts):
+        return [arranged(writer, value, main.keras, hint) for value in values]
     order = one_by_one(main)
     return [in_order(writer, value, order, hint) for value in values]
+
+
+def _is_turned(layout: Layout, main: Layout) -> bool:
+    """Whether Keras alone holds it in another order."""
+    return (layout.lengths, layout.source) == (main.lengths, main.source)
 
 
 def _is_apart(layout: Layout) -> bool:
@@ -42,7 +49,7 @@ def _padded(layout: Layout, rank: int) -> Layout:
 def broadcast(values: Sequence[Value]) -> Layout:
     """The layout of what an elementwise operation gives."""
     layouts = [value.layout for value in values]
-    if all(one == layouts[0] for one in layouts):
+    if all(one.keras == layouts[0].keras and _is_turned(one, layouts[0]) for one in layouts):
         return layouts[0]
     shapes = [one.source_shape for one in layouts]
     shape = [next((n for n in sizes if n != 1), 1) for sizes in zip(*shapes, strict=True)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weightbridge.converting.from_graph.arrange import as_source, in_order, one_by_one
+from weightbridge.converting.from_graph.arrange import in_order, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.constants import array
 from weightbridge.converting.from_graph.layout import Length, plain
@@ -84,7 +84,7 @@ def _argument(call: Call, argument: Any, value: Value) -> Any:
     return array(argument, value.layout, one_by_one(value.layout))
 
 
-def _reduced(call: Call) -> Value:
+def reduced(call: Call) -> Value:
     settings = call.settings
     value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
     order, rank = one_by_one(value.layout), value.layout.rank
@@ -107,18 +107,6 @@ def _reduced_layout(value: Value, order: Sequence[int], axes: set[int], *, keeps
     return plain([shape[axis] for axis in left], [left.index(axis) for axis in order if axis not in axes])
 
 
-def _matmul(call: Call) -> Value:
-    """Of two values, whose matrices are the last axes."""
-    if len(call.inputs) != 2:
-        raise Unsupported("is a product with a constant on the left, or of more than two axes")
-    left, right = (as_source(call.writer, value, call.name) for value in call.inputs)
-    if left.layout.rank != right.layout.rank:
-        raise Unsupported("is a product of values whose numbers of axes differ")
-    name = call.writer.operation("numpy.Matmul", call.name, {}, [left, right])
-    shape = [*left.layout.source_shape[:-1], right.layout.source_shape[-1]]
-    return Value(name, 0, 0, plain(shape), left.dtype)
-
-
 def _cast(call: Call) -> Value:
     """Only between kinds of numbers: that floats are rounded to a narrower type says the dtype policy."""
     dtype = str(call.settings.get("dtype") or "")
@@ -134,18 +122,25 @@ def _kind(dtype: str) -> str:
 
 
 def _where(call: Call) -> Value:
-    if len(call.inputs) != 3:
-        raise Unsupported("chooses between constants")
-    values = aligned(call.writer, call.inputs, call.name)
-    name = call.writer.operation("numpy.Where", call.name, {}, values)
-    return Value(name, 0, 0, broadcast(values), call.inputs[1].dtype)
+    """Constants among its arguments are numbers."""
+    values = dict(zip(call.keywords, aligned(call.writer, call.inputs, call.name), strict=True))
+    if "condition" not in values or not values.keys() <= {"condition", "x", "y"}:
+        raise Unsupported("chooses by a condition that is a constant")
+    layout = broadcast(list(values.values()))
+    told = [values.get(one, call.settings.get(one)) for one in ("condition", "x", "y")]
+    if None in told:
+        raise Unsupported("chooses a constant that does not follow from the file")
+    order = one_by_one(layout)
+    given = [one if isinstance(one, Value) else array(one, layout, order) for one in told]
+    name = call.writer.operation("numpy.Where", call.name, {}, given)
+    chosen = [value.dtype for key, value in values.items() if key != "condition"]
+    return Value(name, 0, 0, layout, chosen[0] if chosen else "float32")
 
 
 CLASSES: Mapping[str, Builder] = {
     **dict.fromkeys(UNARY, _unary),
     **dict.fromkeys(BINARY, _binary),
-    **dict.fromkeys(REDUCTIONS, _reduced),
+    **dict.fromkeys(REDUCTIONS, reduced),
     "Where": _where,
-    "MatMul": _matmul,
 }
-BUILDERS: Mapping[str, Builder] = {"Cast": _cast, "MatMul": _matmul}
+BUILDERS: Mapping[str, Builder] = {"Cast": _cast}

@@ -8,6 +8,7 @@ from weightbridge.converting.from_graph.borders import Pairs, as_same, padded, s
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.convolutions import channels_last, windowed
 from weightbridge.converting.from_graph.layout import Layout
+from weightbridge.converting.from_graph.operations import reduced
 from weightbridge.converting.from_graph.signs import never_negative
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
@@ -69,8 +70,8 @@ def _bordered(call: Call, value: Value, axes: Sequence[int], pairs: Pairs) -> Va
 
 def _global_pool(call: Call) -> Value:
     settings = call.settings
-    if call.first.layout.rank not in (3, 4, 5):
-        raise Unsupported(f"pools a value of {call.first.layout.rank} axes")
+    if not _pools_space(call):
+        return reduced(call)
     rank = call.first.layout.rank - 2
     value, axes = channels_last(call, call.first, rank)
     keeps = bool(settings.get("keepdims")) and not call.flattened
@@ -84,6 +85,16 @@ def _global_pool(call: Call) -> Value:
         kept = (made.layout.source[0], made.layout.source[channel])
         made = replace(made, layout=replace(made.layout, source=kept))
     return made
+
+
+def _pools_space(call: Call) -> bool:
+    """Whether it pools all axes but the batch and the channels, of one to three axes of space."""
+    rank, axes = call.first.layout.rank, call.settings.get("axes")
+    if rank not in (3, 4, 5):
+        return False
+    channel = rank - 1 if call.settings.get("data_format") == "channels_last" else 1
+    space = {axis for axis in range(1, rank) if axis != channel}
+    return not isinstance(axes, tuple) or {int(axis) % rank for axis in axes} == space
 
 
 def _without_ones(layout: Layout) -> Layout:

@@ -6,9 +6,8 @@ from typing import Any
 
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import flat, put_vector
-from weightbridge.converting.from_graph.norms import with_axis
+from weightbridge.converting.from_graph.norms import place_of, with_axis
 from weightbridge.converting.from_graph.values import Value, Weight
-from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Tensor
 
 SCALED = "a product and a sum for each channel are an EinsumDense, which Keras trains"
@@ -24,9 +23,7 @@ def _per_channel(call: Call) -> Value:
     """EinsumDense("abcd,d->abcd"): a number for each place of one axis, with a bias where one is added."""
     axis = int(call.settings["axis"])
     value = with_axis(call, axis)
-    place = value.layout.place(axis)
-    if place is None:
-        raise Unsupported("scales an axis of length one, or one that its input does not have")
+    place = place_of(value, axis) % len(value.layout.keras)
     scale, shift = call.tensor("scale"), call.tensor("shift")
     letters = ascii_lowercase[: len(value.layout.keras)]
     config: dict[str, Any] = {

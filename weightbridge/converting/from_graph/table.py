@@ -11,6 +11,7 @@ from weightbridge.converting.from_graph import (
     norms,
     operations,
     pooling,
+    products,
     recurrent,
     scales,
     spatial,
@@ -27,12 +28,16 @@ BY_OP: Mapping[str, Builder] = {
     **norms.BUILDERS,
     **operations.BUILDERS,
     **pooling.BUILDERS,
+    **products.BUILDERS,
     **recurrent.BUILDERS,
     **scales.BUILDERS,
     **spatial.BUILDERS,
     **views.BUILDERS,
 }
-OPAQUE: Mapping[str, Builder] = operations.CLASSES  # by the class of a layer that has no canonical op
+OPAQUE: Mapping[str, Builder] = {
+    **operations.CLASSES,
+    **products.CLASSES,
+}  # by the class of a layer that has no canonical op
 BY_CLASS: Mapping[tuple[str, str], Builder] = {
     **{("Slice", name): builder for name, builder in indexing.CLASSES.items()},
 }

@@ -29,14 +29,19 @@ def _reshape(call: Call) -> Value:
         return call.first.seen(_with_ones(layout, _all(axes)))
     if call.layer.class_name == "Squeeze":
         return call.first.seen(_squeezed(layout, axes))
+    told = call.settings.get("target")
+    is_written = isinstance(told, tuple) and None not in told
     for kept, target in _targets(call, layout):
-        seen = behind(layout, kept, target)
+        seen = behind(layout, kept, target, is_written=is_written)
         if seen is not None:
             return call.first.seen(seen)
     return _by_layer(call, _told_shape(call))
 
 
 def _flatten(call: Call) -> Value:
+    """A Reshape that gives a matrix says how."""
+    if isinstance(call.settings.get("target"), tuple):
+        return _reshape(call)
     layout = call.first.layout
     axis = int(call.settings.get("axis", 1))
     first, rest = layout.source[:axis], layout.source[axis:]

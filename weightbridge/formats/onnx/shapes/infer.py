@@ -18,8 +18,8 @@ from weightbridge.model.tensors import Array
 SAME = frozenset({  # the output has the first input's shape
     "Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu",
     "ThresholdedRelu", "Clip", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Gelu", "Mish", "Swish",
-    "Erf", "Exp", "Log", "Sqrt", "Neg", "Abs", "Floor", "Ceil", "Round", "Reciprocal", "Not", "Identity",
-    "Cast", "Dropout", "BatchNormalization", "LayerNormalization", "InstanceNormalization",
+    "Erf", "Erfc", "Exp", "Log", "Sqrt", "Neg", "Abs", "Floor", "Ceil", "Round", "Reciprocal", "Not",
+    "Identity", "Cast", "Dropout", "BatchNormalization", "LayerNormalization", "InstanceNormalization",
     "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "LRN", "LpNormalization",
     "QuantizeLinear", "DequantizeLinear",
 })  # fmt: skip
@@ -110,13 +110,18 @@ def _number(node: Node, facts: Facts, read: Read) -> Array | None:
         shape = facts.shapes.get(node.inputs[0], (None,))
         is_unknown = None in shape or node.attributes
         return None if is_unknown else np.array(shape, np.int64)
-    index = facts.net.numbers.get(node.inputs[1]) if node.op == "Gather" else None
-    if index is None or index.size != 1:
-        return evaluate(node, facts.net.numbers, read)
-    elements = vector_elements(node.outputs[0], facts)
-    if elements is None or None in elements:
+    found = evaluate(node, facts.net.numbers, read)
+    is_part = found is None and node.op in ("Gather", "Slice")
+    return _part(node, facts) if is_part else found
+
+
+def _part(node: Node, facts: Facts) -> Array | None:
+    """Elements of a shape that are known, whatever the others are."""
+    index = facts.net.numbers.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    elements = None if index is None else vector_elements(node.outputs[0], facts)
+    if index is None or elements is None or None in elements:
         return None
-    return np.array(elements, np.int64).reshape(index.shape)
+    return np.array(elements, np.int64).reshape(index.shape if node.op == "Gather" else -1)
 
 
 def _broadcast(inputs: list[Shape | None]) -> Shape | None:

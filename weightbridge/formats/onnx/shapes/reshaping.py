@@ -148,7 +148,8 @@ def expand(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None
 
 def _second_input(node: Node, facts: Facts) -> Shape | None:
     """The integers of the second input."""
-    return vector_elements(node.inputs[1], facts) if len(node.inputs) > 1 else None
+    elements = vector_elements(node.inputs[1], facts) if len(node.inputs) > 1 else None
+    return None if elements is None else tuple(None if n is None or n < 0 else n for n in elements)
 
 
 def _expanded_length(length: int | None, wanted: int | None) -> int | None:

@@ -8,7 +8,7 @@ from weightbridge.formats.onnx.shapes.rule import Facts
 from weightbridge.formats.onnx.values.net import Net
 from weightbridge.formats.onnx.values.views import axes_of
 
-Elements = tuple[int | None, ...]  # None for an element that is not known
+Elements = tuple[int | None, ...]  # None for an element that is not known, -n for n times such a one
 
 DEEPEST = 20  # nodes that are followed
 LONGEST = 64  # elements of a vector whose values are not known
@@ -35,6 +35,8 @@ def vector_elements(value: str, facts: Facts, depth: int = DEEPEST) -> Elements 
             return facts.shapes.get(node.inputs[0])
         case "Concat":
             return _concatenated(node, facts, depth - 1)
+        case "Max":
+            return _longest(node, facts, depth - 1)
         case op if op in OF_FIRST:
             return OF_FIRST[op](node, vector_elements(node.inputs[0], facts, depth - 1), facts.net)
     return None
@@ -49,11 +51,14 @@ def _calculated(_: Node, elements: Elements | None, __: Net) -> Elements | None:
 
 
 def _multiplied(node: Node, elements: Elements | None, net: Net) -> Elements | None:
-    """The product of all elements, as a vector of one."""
+    """The product of all elements, as a vector of one; -n is n times what is not known."""
     axes = axes_of(node, net.numbers)
     if elements is None or axes not in (None, (), (0,)):
         return None
-    return (None,) if None in elements else (prod(n for n in elements if n is not None),)
+    known = prod(n for n in elements if n is not None)
+    if None not in elements:
+        return (known,)
+    return (-known if known > 1 else None,)
 
 
 def _concatenated(node: Node, facts: Facts, depth: int) -> Elements | None:
@@ -64,6 +69,20 @@ def _concatenated(node: Node, facts: Facts, depth: int) -> Elements | None:
             return None
         joined.extend(elements)
     return tuple(joined)
+
+
+def _longest(node: Node, facts: Facts, depth: int) -> Elements | None:
+    """The lengths of axes that are broadcast; one that is not known is 1, or the same as the other."""
+    vectors = [vector_elements(value, facts, depth) for value in node.inputs]
+    known = [elements for elements in vectors if elements is not None]
+    if not known or len(known) < len(vectors) or len({len(elements) for elements in known}) > 1:
+        return None
+    return tuple(_longer(lengths) for lengths in zip(*known, strict=True))
+
+
+def _longer(lengths: Elements) -> int | None:
+    stated = [n for n in lengths if n is not None and n > 1]
+    return max(stated) if stated else None if None in lengths else 1
 
 
 def _picked(node: Node, elements: Elements | None, net: Net) -> Elements | None:
