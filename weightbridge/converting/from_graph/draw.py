@@ -5,6 +5,8 @@ from typing import Any
 
 from weightbridge.converting.from_graph.activations import is_fusible
 from weightbridge.converting.from_graph.arrange import as_source, in_order
+from weightbridge.converting.from_graph.attention.find import attentions
+from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
 from weightbridge.converting.from_graph.inputs import inputs_of
 from weightbridge.converting.from_graph.recognise import recognised
@@ -58,9 +60,11 @@ class _Drawing:
             self.edges.setdefault(edge.target, []).append(edge)
         self.fused: set[str] = set()
         self.lost: set[str] = set()  # what follows from a layer that was refused
+        self.attentions = {found.out: found for found in attentions(graph)}
+        self.waiting = {name for found in self.attentions.values() for name in found.inner}
 
     def draw(self, layer: Layer) -> None:
-        if layer.op == "Input":
+        if layer.op == "Input" or layer.name in self.waiting or self._is_attention(layer):
             return
         edges = sorted(self.edges.get(layer.name, ()), key=lambda edge: edge.position)
         if any(edge.source in self.lost for edge in edges):
@@ -75,6 +79,24 @@ class _Drawing:
         values = made if isinstance(made, tuple) else (made,)
         self.values |= {(layer.name, port): value for port, value in enumerate(values)}
 
+    def _is_attention(self, layer: Layer) -> bool:
+        """Whether it ends one, which is written whole; where that cannot be, its pieces are drawn."""
+        found = self.attentions.get(layer.name)
+        if found is None:
+            return False
+        try:
+            edges = {name: self.edges[name][0] for name in found.projections}
+            fed = {name: self._value(edge) for name, edge in edges.items()}
+            value = written(self._call(layer, (), (), None), found, fed)
+        except Unsupported:
+            self.waiting -= found.inner
+            for name in self.graph.by_name:
+                if name in found.inner:
+                    self.draw(self.graph.by_name[name])
+            return False
+        self.values[layer.name, 0] = value
+        return True
+
     def _made(self, layer: Layer, edges: Sequence[Edge]) -> Made:
         inputs = tuple(self._value(edge) for edge in edges)
         if layer.name in self.fused:
@@ -85,18 +107,21 @@ class _Drawing:
         fused = self._fused(layer)
         if fused is not None:
             self.fused.add(fused.name)
-        return builder(
-            Call(
-                writer=self.writer,
-                source=self.graph,
-                layer=layer,
-                inputs=inputs,
-                keywords=tuple(edge.keyword for edge in edges),
-                sharing=self.sharing,
-                settings_of=self.settings,
-                fused=fused,
-                flattened=self._is_flattened(layer),
-            )
+        return builder(self._call(layer, inputs, tuple(edge.keyword for edge in edges), fused))
+
+    def _call(
+        self, layer: Layer, inputs: tuple[Value, ...], keywords: tuple[str, ...], fused: Layer | None
+    ) -> Call:
+        return Call(
+            writer=self.writer,
+            source=self.graph,
+            layer=layer,
+            inputs=inputs,
+            keywords=keywords,
+            sharing=self.sharing,
+            settings_of=self.settings,
+            fused=fused,
+            flattened=self._is_flattened(layer),
         )
 
     def _value(self, edge: Edge) -> Value:

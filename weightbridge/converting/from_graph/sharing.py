@@ -1,6 +1,6 @@
 """Tensors that several layers read: layers that are called again, and constants that exporters merged."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from weightbridge.model.graph import Layer, LayerGraph
@@ -17,13 +17,18 @@ class Sharing:
     """tensors: each layer's by role, those of other layers too.
 
     called_again: the first layer of a further call. untied: a sentence, and the layers that it is about.
-    made: the layers written so far, by the source's name.
+    made: the layers written so far, by the source's name. attentions: the same by their projections.
     """
 
     tensors: Mapping[str, Mapping[str, Tensor]]
     called_again: Mapping[str, str]
     untied: Mapping[str, tuple[str, ...]]
     made: dict[str, str] = field(default_factory=dict)
+    attentions: dict[tuple[str, ...], str] = field(default_factory=dict)
+
+    def firsts(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Each layer, or the one that it calls again."""
+        return tuple(self.called_again.get(name, name) for name in names)
 
 
 def sharing_of(graph: LayerGraph) -> Sharing:

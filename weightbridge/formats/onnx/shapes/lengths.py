@@ -58,7 +58,16 @@ def _is_vector(one: Array, other: Array) -> bool:
 
 
 def _elements(one: Array, other: Array) -> Shape:
-    return tuple(_same(int(a), int(b)) for a, b in zip(one.flat, other.flat, strict=True))
+    return tuple(_element(int(a), int(b)) for a, b in zip(one.flat, other.flat, strict=True))
+
+
+def _element(one: int, other: int) -> int | None:
+    """-n for n times an open length, None for that length itself and for what is no multiple of one."""
+    if one == other:
+        return one
+    pairs = zip(FIRST, SECOND, strict=True)
+    factors = (one // a for a, b in pairs if one % a == other % b == 0 and one // a == other // b > 1)
+    return next((-factor for factor in factors), None)
 
 
 def _common(one: Shape, other: Shape) -> Shape | None:

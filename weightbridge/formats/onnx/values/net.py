@@ -23,8 +23,7 @@ class Net:
     weights: the tensors that a fixed value is computed from, where it is no plain constant.
     numbers: small constants and what is computed from them, evaluated.
     captured: values of the outer graph that a node's subgraphs read.
-    vectors: integers that follow from lengths; None for one that depends on a length that the file leaves
-    open.
+    vectors: integers that follow from lengths; None for one that the file leaves open, -n for n times one.
     """
 
     nodes: tuple[Node, ...]
@@ -46,7 +45,7 @@ class Net:
         return tuple(int(n) for n in array.reshape(-1))
 
     def elements(self, value: str) -> tuple[int | None, ...] | None:
-        """The same of integers of which some depend on open lengths: None for these."""
+        """The same of integers of which some depend on open lengths."""
         numbers = self.integers(value)
         return self.vectors.get(value) if numbers is None else numbers
 

@@ -1,0 +1,1 @@
+"""Attention as exporters write it, in pieces: found, followed, and written as one layer of Keras."""

@@ -1,0 +1,201 @@
+"""Where a graph has attention: a softmax between two products, projections before and behind them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from weightbridge.model.graph import Edge, Layer, LayerGraph
+from weightbridge.model.vocabulary import RESHAPES
+
+VIEWS = RESHAPES | {"Permute", "Identity"}
+FOLLOWED = VIEWS | {"Rescaling", "Slice"}
+BETWEEN = VIEWS | {"Dropout"}
+SCORED = VIEWS | {"Rescaling", "Add"}
+PRODUCTS = frozenset({"MatMul", "Dot"})
+DEEPEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Layers in a row, from what `source` gives up to the last of `layers`."""
+
+    source: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """One attention, by the names of its layers.
+
+    left, right: what the first product multiplies, from their projections on; value: the same of the second.
+    scores, output: both products; before: from the scores to the softmax, with what is added on the way;
+    behind: from the second product to the projection `out`. added: the layer of the mask that is added, and
+    the sum itself.
+    """
+
+    left: Path
+    right: Path
+    value: Path
+    scores: str
+    before: Path
+    softmax: str
+    between: Path
+    output: str
+    behind: Path
+    out: str
+    added: tuple[Edge, str] | None = None
+
+    @property
+    def inner(self) -> frozenset[str]:
+        """All layers but the last projection."""
+        paths = (self.left, self.right, self.value, self.before, self.between, self.behind)
+        sources = {path.source for path in paths}
+        layers = chain.from_iterable(path.layers for path in paths)
+        return frozenset({*sources, *layers, self.scores, self.softmax, self.output})
+
+    @property
+    def projections(self) -> tuple[str, ...]:
+        """Those before the products, each once."""
+        return tuple(dict.fromkeys(path.source for path in (self.left, self.right, self.value)))
+
+
+def attentions(graph: LayerGraph) -> tuple[Attention, ...]:
+    """Those whose pieces nothing else reads."""
+    fed = _fed(graph)
+    found = (_around(graph, fed, layer) for layer in graph.layers if _is_softmax(layer))
+    return tuple(one for one in found if one is not None and _is_closed(graph, one))
+
+
+def _fed(graph: LayerGraph) -> dict[str, list[Edge]]:
+    fed: dict[str, list[Edge]] = {}
+    for edge in sorted(graph.edges, key=lambda edge: edge.position):
+        fed.setdefault(edge.target, []).append(edge)
+    return fed
+
+
+def _is_softmax(layer: Layer) -> bool:
+    return layer.op == "Activation" and layer.attributes.get("activation") == "softmax"
+
+
+def _around(graph: LayerGraph, fed: Mapping[str, list[Edge]], softmax: Layer) -> Attention | None:
+    between, output = _down(graph, softmax.name, BETWEEN)
+    added, before = _scores(graph, fed, softmax.name)
+    if before is None or output is None or output.op not in PRODUCTS:
+        return None
+    behind, out = _down(graph, output.name, VIEWS)
+    last = between[-1] if between else softmax.name
+    left, right = _operands(graph, fed, before.source)
+    value = next((path for path in _operands(graph, fed, output.name) if last not in _named(path)), None)
+    if out is None or out.op != "Dense" or left is None or right is None or value is None:
+        return None
+    return Attention(
+        left=left,
+        right=right,
+        value=value,
+        scores=before.source,
+        before=before,
+        softmax=softmax.name,
+        between=Path(softmax.name, between),
+        output=output.name,
+        behind=Path(output.name, behind),
+        out=out.name,
+        added=added,
+    )
+
+
+def _named(path: Path | None) -> tuple[str, ...]:
+    return () if path is None else (path.source, *path.layers)
+
+
+def _down(graph: LayerGraph, name: str, passed: frozenset[str]) -> tuple[tuple[str, ...], Layer | None]:
+    """The layers behind one that only hand its values on, and the first that does more."""
+    layers: list[str] = []
+    while len(layers) < DEEPEST:
+        children = graph.children[name]
+        if len(children) != 1:
+            return (), None
+        layer = graph.by_name[children[0]]
+        if layer.op not in passed:
+            return tuple(layers), layer
+        layers.append(layer.name)
+        name = layer.name
+    return (), None
+
+
+def _scores(
+    graph: LayerGraph, fed: Mapping[str, list[Edge]], softmax: str
+) -> tuple[tuple[Edge, str] | None, Path | None]:
+    """What is added to the scores on their way to the softmax, and that way."""
+    layers: list[str] = []
+    added: tuple[Edge, str] | None = None
+    name = softmax
+    while len(layers) < DEEPEST:
+        edges = fed.get(name, [])
+        if len(edges) == 2 and added is None and graph.by_name[name].op == "Add":
+            added, edges = _apart(graph, fed, edges)
+        if len(edges) != 1:
+            break
+        name = edges[0].source
+        op = graph.by_name[name].op
+        if op in PRODUCTS:
+            return added, Path(name, tuple(reversed(layers)))
+        if op not in SCORED:
+            break
+        layers.append(name)
+    return None, None
+
+
+def _apart(
+    graph: LayerGraph, fed: Mapping[str, list[Edge]], edges: list[Edge]
+) -> tuple[tuple[Edge, str] | None, list[Edge]]:
+    """Of the two that are added: the mask and the sum, and the one that comes from the product."""
+    scored = [edge for edge in edges if _leads_to_product(graph, fed, edge.source)]
+    if len(scored) != 1:
+        return None, edges
+    (mask,) = (edge for edge in edges if edge is not scored[0])
+    return (mask, mask.target), scored
+
+
+def _leads_to_product(graph: LayerGraph, fed: Mapping[str, list[Edge]], name: str) -> bool:
+    for _ in range(DEEPEST):
+        layer = graph.by_name[name]
+        edges = fed.get(name, [])
+        if layer.op in PRODUCTS:
+            return True
+        if layer.op not in FOLLOWED or len(edges) != 1:
+            return False
+        name = edges[0].source
+    return False
+
+
+def _operands(
+    graph: LayerGraph, fed: Mapping[str, list[Edge]], product: str
+) -> tuple[Path | None, Path | None]:
+    edges = fed.get(product, [])
+    if len(edges) != 2:
+        return None, None
+    left, right = (_up(graph, fed, edge.source) for edge in edges)
+    return left, right
+
+
+def _up(graph: LayerGraph, fed: Mapping[str, list[Edge]], name: str) -> Path | None:
+    """The way from a projection, or from the softmax, to one operand of a product."""
+    layers: list[str] = []
+    while len(layers) < DEEPEST:
+        layer = graph.by_name[name]
+        if layer.op == "Dense" or _is_softmax(layer):
+            return Path(name, tuple(reversed(layers)))
+        edges = fed.get(name, [])
+        if layer.op not in FOLLOWED | BETWEEN or len(edges) != 1 or edges[0].port:
+            return None
+        layers.append(name)
+        name = edges[0].source
+    return None
+
+
+def _is_closed(graph: LayerGraph, attention: Attention) -> bool:
+    """Whether no other layer reads a piece of it, and no output gives one."""
+    inner = attention.inner
+    outputs = {port.layer for port in graph.output_ports}
+    readers: Iterator[Sequence[str]] = (graph.children[name] for name in inner)
+    return not inner & outputs and all(set(names) <= inner | {attention.out} for names in readers)

@@ -1,0 +1,104 @@
+"""A projection's values followed to a product: which of its channels each head has, and on which axes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from weightbridge.converting.from_graph.call import Call
+from weightbridge.converting.from_graph.layout import Group, Layout, with_source
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.converting.from_graph.views import BUILDERS as VIEWS
+from weightbridge.errors import Unsupported
+from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Array
+
+OPEN = 1 << 31  # a slice that ends behind this takes all that is left
+NO_ATTENTION = "is no attention that Keras has a layer for"
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """layout: Keras's axes are the batch, the steps and the channels. channels: their numbers in the
+    projection, by the atoms that they are cut into. scale: the product of all factors on the way.
+    """
+
+    layout: Layout
+    channels: Array
+    scale: float = 1.0
+
+
+def start(layout: Layout) -> Followed:
+    """At the projection itself."""
+    size = layout.length(layout.keras[-1])
+    return Followed(layout, np.arange(size or 1))
+
+
+def followed(at: Followed, layers: Sequence[Layer], call: Call) -> Followed:
+    """Raises Unsupported for a step that mixes values."""
+    for layer in layers:
+        if layer.op == "Rescaling":
+            at = replace(at, scale=at.scale * _factor(layer))
+        elif layer.op == "Slice":
+            at = _sliced(at, layer)
+        elif layer.op != "Dropout":
+            layout = viewed(at.layout, layer, call)
+            lengths = [layout.lengths[atom] or 1 for atom in layout.keras[-1]]
+            at = Followed(layout, at.channels.reshape(lengths), at.scale)
+    return at
+
+
+def viewed(layout: Layout, layer: Layer, call: Call) -> Layout:
+    """What a layer that moves no value makes of a layout."""
+    seen = Value("", 0, 0, layout)
+    made = VIEWS[layer.op](replace(call, layer=layer, inputs=(seen,), keywords=("",)))
+    if not isinstance(made, Value) or made.layer:
+        raise Unsupported(NO_ATTENTION)
+    return made.layout
+
+
+def _factor(layer: Layer) -> float:
+    if layer.attributes.get("offset"):
+        raise Unsupported(NO_ATTENTION)
+    return float(layer.attributes["scale"])
+
+
+def _sliced(at: Followed, layer: Layer) -> Followed:
+    """One index, or a run, of an axis that is one atom of the channels."""
+    axis, taken, is_one = _taken(layer, at.layout)
+    group = at.layout.source[axis]
+    place = at.layout.keras[-1].index(group[0]) if len(group) == 1 and group[0] in at.layout.keras[-1] else -1
+    if place < 0:
+        raise Unsupported(NO_ATTENTION)
+    channels = np.moveaxis(at.channels, place, 0)[taken]
+    if is_one:
+        return replace(at, layout=without(at.layout, group[0], axis), channels=channels)
+    lengths = list(at.layout.lengths)
+    lengths[group[0]] = channels.shape[0]
+    layout = Layout(tuple(lengths), at.layout.source, at.layout.keras)
+    return replace(at, layout=layout, channels=np.moveaxis(channels, 0, place))
+
+
+def _taken(layer: Layer, layout: Layout) -> tuple[int, int | slice, bool]:
+    """The axis, what is taken of it, and whether it is one index."""
+    settings = layer.settings
+    index = settings.get("indices")
+    if isinstance(index, int):
+        return layout.axis(int(settings.get("axis", 0))), index, True
+    told = [settings.get(key) for key in ("starts", "ends", "axes")]
+    is_run = all(isinstance(one, tuple) and len(one) == 1 for one in told)
+    if not is_run or settings.get("steps") not in (None, (1,)):
+        raise Unsupported(NO_ATTENTION)
+    first, end, axis = (int(one[0]) for one in told if one is not None)
+    return layout.axis(axis), slice(first, None if end > OPEN else end), False
+
+
+def without(layout: Layout, atom: int, axis: int) -> Layout:
+    """Without one atom, which is a whole axis of the source."""
+
+    def less(group: Group) -> Group:
+        return tuple(one - (one > atom) for one in group if one != atom)
+
+    lengths = (*layout.lengths[:atom], *layout.lengths[atom + 1 :])
+    source = tuple(less(group) for place, group in enumerate(layout.source) if place != axis)
+    return with_source(Layout(lengths, source, tuple(map(less, layout.keras))), source)
