@@ -66,7 +66,7 @@ def test_the_help_lists_every_command(call: Call) -> None:
         (("check", "a.keras", "same.keras", "--report", "json=a.keras"), "written over a model"),
         (("check", "a.keras", "same.keras", "--map", "first"), "expected SOURCE=TARGET"),
         (("check", "a.keras", "same.keras", "--min-coverage", "2"), "--min-coverage"),
-        (("check", "a.keras", "same.keras", "--adapt", "fit"), "not in this version"),
+        (("check", "a.keras", "same.keras", "--adapt", "fit"), "--calibrate D.npz"),
         (("check", "a.keras", "same.keras", "--calibrate", "d.npz"), "this writes no model"),
         (("check", "a.keras", "same.keras", "--source-arg", "x"), "expected NAME=VALUE"),
         (("check", "a.keras", "same.keras", "--policy", "none.toml"), "none.toml"),

@@ -51,7 +51,6 @@ WRONG = {
     "map of one": ({"map": "a=b"}, "pairs"),
     "globs": ({"fresh": 3}, "a text"),
     "path": ({"policy": 3}, "a path"),
-    "not there yet": ({"adapt": "fit", "calibrate": "x.npz"}, "not in this version"),
     "of ours": ({"explicit": ()}, "unknown option"),
 }
 

@@ -42,10 +42,6 @@ def make_options(given: Mapping[str, Any]) -> Options:
 
     Raises UsageError for a name that no option has, and for a value that an option does not take.
     """
-    if given.get("adapt") == "fit":
-        raise UsageError(
-            "adapt='fit' is not in this version yet", fix="use adapt='weights', which needs no data"
-        )
     known = {f.name for f in fields(Options)} - {"explicit", "severities"} - JUDGING
     unknown = sorted(set(given) - known)
     if unknown:

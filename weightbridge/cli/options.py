@@ -22,6 +22,7 @@ PLAIN = (
     "rules",
     "policy",
     "probe",
+    "calibrate",
     "overwrite",
     "disambiguate",
     "map_words",
@@ -30,7 +31,6 @@ PLAIN = (
     "engine",
     "input_layout",
     "opset",
-    "calibrate",
 )  # the same in Options
 # Options has a value of its own for these, or a policy.
 UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence", "baseline")
@@ -129,14 +129,15 @@ PLANNING: tuple[Decorator, ...] = (
         type=OneOf(get_args(Adapt)),
         group=GAPS,
         help="`none`: equal shapes only. `same`: what differs inside one architecture (head, stem, size). "
-        "`weights`: another architecture too. `fit` is not in this version yet. [default: same]",
+        "`weights`: another architecture too. `fit`: another architecture, fitted to inputs. [default: same]",
     ),
     option(
         "--calibrate",
         type=FILE,
         metavar="D.npz",
         group=GAPS,
-        help="Inputs: where channels are adapted, BatchNorm's statistics are computed from them.",
+        help="Inputs `x`, batch first: what --adapt fit fits to, and else what BatchNorm's statistics are "
+        "computed from where channels are adapted. Labels `y` are only measured on.",
     ),
     option(
         "--min-coverage",
@@ -201,7 +202,6 @@ def with_options(*groups: Sequence[Decorator]) -> Callable[[Command], Command]:
 
 def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
     """The Options of what was given."""
-    _refuse_what_is_not_there(given)
     explicit = frozenset(name for name in UNLESS_GIVEN if given.get(name) is not None)
     plain = {name: given[name] for name in PLAIN if name in given}
     options = Options(
@@ -216,11 +216,3 @@ def options_from(given: dict[str, Any], progress: Progress = silent) -> Options:
         **{name: given[name] for name in explicit},
     )
     return with_policy(options)
-
-
-def _refuse_what_is_not_there(given: dict[str, Any]) -> None:
-    """Options of the interface that this version knows and cannot serve."""
-    if given.get("adapt") == "fit":
-        raise click.UsageError(
-            "--adapt fit is not in this version yet: use --adapt weights, which needs no data"
-        )

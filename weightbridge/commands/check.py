@@ -3,6 +3,7 @@
 from typing import Any
 
 from weightbridge.boundary.options import Options
+from weightbridge.commands.fit import fitted
 from weightbridge.commands.idle import refuse_uncarried
 from weightbridge.commands.prepare import prepare
 from weightbridge.commands.reporting import judged
@@ -12,4 +13,5 @@ from weightbridge.report.values import Report
 def check(source: Any, target: Any, options: Options) -> Report:
     """The report of the plan that a transfer would carry out."""
     refuse_uncarried(options)
-    return judged("check", prepare(source, target, options), options)
+    fit = fitted(prepare(source, target, options), source, target, options, is_carried_out=False)
+    return judged("check", fit.prepared, options)

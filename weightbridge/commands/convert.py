@@ -118,7 +118,8 @@ def _converted(given: Given, source: LayerGraph, skeleton: Skeleton, temporary: 
     with content_meanwhile(source, template.target) as with_hashes:
         if judged("convert", prepared, options).exit_code:
             return judged("convert", replace(prepared, plan=with_hashes(plan)), options)
-        written = write(plan, source, template, temporary, options.progress, skeleton.read)
+        template = replace(template, read=skeleton.read)
+        written = write(plan, source, template, temporary, options.progress)
         prepared = replace(prepared, plan=with_hashes(written.plan), findings=(*findings, *written.findings))
     verification, more = proven(given, prepared, written, options, skeleton.read)
     prepared = replace(prepared, findings=(*prepared.findings, *more))

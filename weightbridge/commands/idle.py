@@ -2,6 +2,15 @@
 
 from weightbridge.boundary.options import Options
 from weightbridge.errors import UsageError
+from weightbridge.plan import Plan
+
+
+def is_fitting(options: Options) -> bool:
+    """Whether values are fitted, as far as options tell: a plan may say so as well."""
+    if options.plan is None:
+        return options.adapt == "fit"
+    plan = options.plan if isinstance(options.plan, Plan) else Plan.load(options.plan)
+    return plan.fit is not None
 
 
 def refuse_beside_plan(options: Options) -> None:
@@ -20,7 +29,7 @@ def refuse_beside_plan(options: Options) -> None:
 
 def refuse_uncarried(options: Options) -> None:
     """Raises UsageError for inputs that only a transfer runs."""
-    if options.calibrate is not None and options.adapt != "fit":
+    if options.calibrate is not None and not is_fitting(options):
         message = "--calibrate is for what is written, and this writes no model"
         raise UsageError(message, fix="leave out --calibrate, and give it to weightbridge transfer")
 

@@ -9,6 +9,7 @@ from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import live_candidate
 from weightbridge.commands.claims import NOT_RUN
+from weightbridge.commands.fit import Fitted, fitted, with_evidence
 from weightbridge.commands.idle import refuse_in_place, refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.prove import prove
@@ -35,39 +36,43 @@ def transfer_live(source: Any, model: Any, options: Options) -> Report:
     refuse_in_place(options)
     options = with_policy(options)
     with rules_of(options.rules):
-        prepared = with_swapped(prepare(source, model, options))
+        fit = fitted(prepare(source, model, options), source, model, options)
+        prepared = with_swapped(fit.prepared)
         plan = with_content(prepared.plan, prepared.source, prepared.target)
         prepared = replace(prepared, plan=plan)
         first = judged("transfer", prepared, options)
         if first.exit_code:
             return first
         with _live().restored_on_failure(model) as keep:
-            report = _carried_out(source, model, prepared, options)
+            report = _carried_out(source, model, prepared, fit, options)
             if is_wanted(report, options):
                 keep()
         return report
 
 
-def _carried_out(source: Any, model: Any, prepared: Prepared, options: Options) -> Report:
+def _carried_out(source: Any, model: Any, prepared: Prepared, fit: Fitted, options: Options) -> Report:
     """The model itself is called, with what it holds now and, as a control, with what it held before."""
     old = {t.name: t.load() for t in prepared.target.tensors} if options.verify else {}
-    written = _assigned(source, model, prepared, options)
+    written = _assigned(source, model, prepared, fit, options)
     written = recalibrated_live(written, model, prepared.target, options)
     findings = (*prepared.findings, *written.findings)
     prepared = replace(prepared, plan=written.plan, findings=findings)
     if not options.verify:
-        report = judged("transfer", prepared, options, _not_run(written, NOT_RUN))
+        not_run = with_evidence(_not_run(written, NOT_RUN), fit)
+        report = judged("transfer", prepared, options, not_run)
         return replace(report, digests=written.digests)
     candidate = live_candidate(model, _live().read(model), old)
     verification, said = prove(source, prepared.source, candidate, written, findings, options)
+    verification = with_evidence(verification, fit)
     proven = replace(prepared, findings=(*findings, *said))
     return replace(judged("transfer", proven, options, verification), digests=written.digests)
 
 
-def _assigned(source: Any, model: Any, prepared: Prepared, options: Options) -> Written:
+def _assigned(source: Any, model: Any, prepared: Prepared, fit: Fitted, options: Options) -> Written:
     """Set the values and read them back."""
     ledger, digests = Ledger(), dict[str, bytes]()
-    pairs = values(prepared.plan, prepared.source, prepared.target, ledger, options.progress)
+    graphs = prepared.source, prepared.target
+    pairs = values(prepared.plan, *graphs, ledger, options.progress, fit.values)
     _live().assign(model, digested(_apart(source, model, pairs), digests))
     read_back(_live().read(model), digests)
     plan, findings = ledger.applied_to(prepared.plan), tuple(ledger.findings)

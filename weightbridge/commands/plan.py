@@ -6,8 +6,9 @@ from typing import Any
 
 from weightbridge.boundary.files import write_text
 from weightbridge.boundary.options import Options
+from weightbridge.commands.fit import fitted
 from weightbridge.commands.idle import refuse_uncarried
-from weightbridge.commands.prepare import measured, prepare
+from weightbridge.commands.prepare import Prepared, measured, prepare
 from weightbridge.commands.reporting import file_entry, judged
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
@@ -21,7 +22,7 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
     rule: where to save what the plan is sure of, for the next model of the family.
     """
     refuse_uncarried(options)
-    prepared = measured(prepare(source, target, options), options)
+    prepared = _planned(source, target, options)
     prepared.plan.save(output, overwrite=options.overwrite)
     if rule is not None:
         _save_rule(prepared.plan, prepared.source, rule, overwrite=options.overwrite)
@@ -31,10 +32,15 @@ def plan(source: Any, target: Any, output: Path, options: Options, rule: Path | 
 def hashed_plan(source: Any, target: Any, options: Options, rule: Path | None = None) -> Plan:
     """The plan with the hashes of both models' bytes and the energies that its adapters keep."""
     refuse_uncarried(options)
-    prepared = measured(prepare(source, target, options), options)
+    prepared = _planned(source, target, options)
     if rule is not None:
         _save_rule(prepared.plan, prepared.source, rule, overwrite=options.overwrite)
     return prepared.plan
+
+
+def _planned(source: Any, target: Any, options: Options) -> Prepared:
+    fit = fitted(prepare(source, target, options), source, target, options, is_carried_out=False)
+    return measured(fit.prepared, options)
 
 
 def _save_rule(plan: Plan, source: LayerGraph, path: Path, *, overwrite: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
+from weightbridge.commands.idle import is_fitting
 from weightbridge.commands.statistics import Recalibrated, recalibrated
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import finding
@@ -23,8 +24,8 @@ OTHERS = (".weights.h5", ".onnx", ".safetensors")
 
 
 def is_wanted(options: Options) -> bool:
-    """`fit` sets the statistics layer by layer itself."""
-    return options.calibrate is not None and options.adapt != "fit"
+    """A fit sets the statistics layer by layer itself."""
+    return options.calibrate is not None and not is_fitting(options)
 
 
 def refuse_uncalibrated(output: Any, options: Options) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.claims import NOT_RUN, unproven
+from weightbridge.commands.fit import fitted, with_evidence
 from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.recalibrating import recalibrated_file, refuse_uncalibrated
@@ -33,18 +34,22 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         stack.enter_context(rules_of(options.rules))
         temporary = stack.enter_context(staged(output))
         template = stack.enter_context(formats.template_of(target, output, options.target_arguments))
-        prepared = with_swapped(prepare(source, template.target, options))
+        fit = fitted(prepare(source, template.target, options), source, template.target.path, options)
+        prepared = with_swapped(fit.prepared)
         with_hashes = stack.enter_context(content_meanwhile(prepared.source, prepared.target))
         if judged("transfer", prepared, options).exit_code:
             refused = replace(_named(prepared, target), plan=with_hashes(prepared.plan))
             return asked_for(judged("transfer", refused, options), output)
         template = formats.template_for(template, prepared.target)
-        written = write(prepared.plan, prepared.source, template, temporary, options.progress)
+        written = write(
+            prepared.plan, prepared.source, template, temporary, options.progress, fitted=fit.values
+        )
         written = recalibrated_file(written, prepared.target, options)
         prepared = replace(
             prepared, plan=with_hashes(written.plan), findings=(*prepared.findings, *written.findings)
         )
         verification, said = _verified(source, prepared, written, options)
+        verification = with_evidence(verification, fit)
         proven = replace(_named(prepared, target), findings=(*prepared.findings, *said))
         report = judged("transfer", proven, options, verification)
         if is_wanted(report, options):

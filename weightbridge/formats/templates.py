@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -40,6 +40,9 @@ class Template:
 
     target: LayerGraph
     file: LayerGraph
+    read: Callable[[Path], LayerGraph] | None = (
+        None  # what the file was read by, where formats.read is not it
+    )
 
 
 @contextmanager

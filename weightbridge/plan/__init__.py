@@ -6,8 +6,11 @@ from pathlib import Path
 
 from weightbridge.boundary.checked import path_of
 from weightbridge.plan.values import (
+    FITTED,
     Choice,
     Contract,
+    CutPair,
+    Fit,
     Kind,
     Question,
     Step,
@@ -18,8 +21,11 @@ from weightbridge.plan.values import (
 )
 
 __all__ = [
+    "FITTED",
     "Choice",
     "Contract",
+    "CutPair",
+    "Fit",
     "Kind",
     "Plan",
     "Question",
@@ -38,6 +44,7 @@ class Plan:
     steps: where each target tensor gets its value from, in the target's order.
     unused: the source tensors that are left over, each with its reason.
     questions: choices that rest on names or order alone, to be answered in the plan's file.
+    fit: what the fitted steps are computed from, None where there are none.
     source_structure, target_structure, source_sha256, target_sha256: hashes that name both models.
     """
 
@@ -48,6 +55,7 @@ class Plan:
     source_sha256: str | None = None
     target_sha256: str | None = None
     questions: tuple[Question, ...] = ()
+    fit: Fit | None = None
 
     def __repr__(self) -> str:
         """One line: `<Plan: 17 steps (12 copy, 5 transform), 23 source tensors unused>`."""

@@ -21,7 +21,17 @@ from weightbridge.boundary.checked import (
     unfit_keys,
 )
 from weightbridge.errors import PlanError
-from weightbridge.plan.values import Choice, Contract, Kind, Question, Step, Unused, UnusedReason
+from weightbridge.plan.values import (
+    Choice,
+    Contract,
+    CutPair,
+    Fit,
+    Kind,
+    Question,
+    Step,
+    Unused,
+    UnusedReason,
+)
 
 VERSION = 1
 Field = tuple[str, Check]  # what is expected, in words, and its check
@@ -61,6 +71,16 @@ def questions_of_file(entries: object) -> tuple[Question, ...]:
     if not isinstance(entries, list):
         raise PlanError("questions: expected a list")
     return tuple(_question(n, entry) for n, entry in enumerate(entries))
+
+
+def fit_of(entry: Any) -> Fit:
+    """Raises PlanError for an entry that says nothing of a fit."""
+    problems = _problems("fit", entry, FIT)
+    if not problems:
+        problems = [p for n, cut in enumerate(entry["cuts"]) for p in _problems(f"fit.cuts[{n}]", cut, CUT)]
+    if problems:
+        raise PlanError(listed(problems))
+    return Fit(**{**entry, "cuts": tuple(CutPair(**cut) for cut in entry["cuts"])})
 
 
 def question_entries(questions: Iterable[Question]) -> list[dict[str, Any]]:
@@ -151,6 +171,14 @@ HEAD: dict[str, Field] = {
 }
 SIDE: dict[str, Field] = {"structure": ("a hash", is_text), "sha256": ("a hash or null", or_null(is_text))}
 UNUSED: dict[str, Field] = {"source": ("a name", is_text), "reason": _choice_of(get_args(UnusedReason))}
+CUT: dict[str, Field] = {"target": ("a layer's name", is_text), "source": ("a layer's name", is_text)}
+FIT: dict[str, Field] = {
+    "inputs": ("a hash", is_text),
+    "cuts": ("a list of cuts", is_list),
+    "way": ("text", is_text),
+    "score": ("a number or null", or_null(is_number)),
+    "tried": ("an object of scores", lambda value: is_object(value) and is_finite(value)),
+}
 STEP: dict[str, Field] = {
     "target": ("a name", is_text),
     "sources": TEXTS,

@@ -10,12 +10,14 @@ from weightbridge.errors import PlanError
 from weightbridge.plan.answers import answered
 from weightbridge.plan.entries import (
     VERSION,
+    fit_of,
     head_of,
     question_entries,
     questions_of_file,
     steps_of,
     unused_of,
 )
+from weightbridge.plan.values import Fit
 
 if TYPE_CHECKING:
     from weightbridge.plan import Plan
@@ -38,6 +40,7 @@ def dumps(plan: "Plan") -> str:
         "target": {"structure": plan.target_structure, "sha256": plan.target_sha256},
     }
     parts = [f'  "{key}": {json.dumps(value)}' for key, value in head.items()]
+    parts += [] if plan.fit is None else [f'  "fit": {_fit(plan.fit)}']
     parts += [f'  "{name}": {_table(entries)}' for name, entries in tables.items()]
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
@@ -79,6 +82,7 @@ def fields_of(text: str) -> dict[str, Any]:
     if version != VERSION:
         raise PlanError(f"plan_version is {version!r}, expected {VERSION}")
     questions = questions_of_file(data.pop("questions", []))
+    fit = data.pop("fit", None)
     head = head_of(data)
     steps, unused = steps_of(head["steps"]), unused_of(head["unused"])
     steps, questions = answered(steps, questions)
@@ -86,12 +90,21 @@ def fields_of(text: str) -> dict[str, Any]:
         "steps": steps,
         "unused": unused,
         "questions": questions,
+        "fit": None if fit is None else fit_of(fit),
         **{
             f"{side}_{key}": head[side][key]
             for side in ("source", "target")
             for key in ("structure", "sha256")
         },
     }
+
+
+def _fit(fit: Fit) -> str:
+    """One cut a line, to be edited."""
+    entry = asdict(fit)
+    cuts = _table(entry.pop("cuts")).replace("\n", "\n  ")
+    fields = [f'    "{key}": {json.dumps(value)}' for key, value in entry.items()]
+    return "{\n" + ",\n".join([*fields, f'    "cuts": {cuts}']) + "\n  }"
 
 
 def _table(entries: list[dict[str, Any]]) -> str:

@@ -57,6 +57,33 @@ def is_written(step: Step) -> bool:
     return step.kind in WRITTEN or is_filled(step)
 
 
+FITTED = "fitted"  # the transform of a value that is computed from calibration inputs
+
+
+@dataclass(frozen=True, slots=True)
+class CutPair:
+    """A target layer, and the source layer whose features it is to reproduce."""
+
+    target: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How the fitted steps of a plan get their values: they are computed again from the same inputs.
+
+    inputs: SHA-256 of the calibration inputs. cuts: what stands for what, from the first layers to the last.
+    way: how the cuts were chosen. score: R2 of the source's logits on held-out inputs, by a fit on some of
+    the inputs. tried: the scores of all ways.
+    """
+
+    inputs: str
+    cuts: tuple[CutPair, ...]
+    way: str = ""
+    score: float | None = None
+    tried: Mapping[str, float] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Unused:
     """A source tensor that no step uses, and why."""

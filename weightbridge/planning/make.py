@@ -57,7 +57,7 @@ def _proposal(
 ) -> Proposal:
     """What adapters do about the tensors that are not settled."""
     open_targets = _open_targets(target, matching, settled)
-    if options.adapt == "none" or not open_targets:
+    if options.adapt in ("none", "fit") or not open_targets:  # a fit is made of the plan of what is exact
         return Proposal()
     # thirty modules that an exact match can do without
     from weightbridge.adapters.propose.choose import propose

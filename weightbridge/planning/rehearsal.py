@@ -16,7 +16,7 @@ from weightbridge.adapters.apply.arithmetic import ADAPTERS, apply
 from weightbridge.boundary.checked import objects, whole_numbers
 from weightbridge.model.axes import solve
 from weightbridge.model.tensors import Array, Tensor, dtype_of
-from weightbridge.plan import Plan, Step, is_written
+from weightbridge.plan import FITTED, Plan, Step, is_written
 
 ROOM = 1 << 16  # a number in a step's parameters may be this large whatever the tensors are
 MATRIX = 1 << 26  # elements of a matrix that mixes an axis
@@ -57,7 +57,7 @@ def rehearse(
     All names must be known already.
     """
     for step in plan.steps:
-        if is_written(step):
+        if is_written(step) and step.transform != FITTED:
             sources = [source_tensors[name] for name in step.sources]
             problem = _problem(step, sources, target_tensors[step.target])
             if problem:

@@ -12,7 +12,7 @@ from weightbridge.formats.hashing import content_hash
 from weightbridge.model.axes import parse
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor, dtype_of
-from weightbridge.plan import Contract, Plan, Step, is_filled
+from weightbridge.plan import FITTED, Contract, Plan, Step, is_filled
 from weightbridge.plan.entries import STEP, place_of, unfit
 from weightbridge.plan.file import MAKE_ANEW, checked
 from weightbridge.planning.derived import with_derived
@@ -65,7 +65,7 @@ def _refuse_unknown_transforms(steps: Sequence[Step], where: str) -> None:
 
 def _is_transform(transform: str) -> bool:
     if "->" not in transform:
-        return not transform or transform in TRANSFORMS or transform in ADAPTERS
+        return not transform or transform == FITTED or transform in TRANSFORMS or transform in ADAPTERS
     try:
         parse(transform)
     except RuleError:

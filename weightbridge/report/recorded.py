@@ -30,7 +30,7 @@ _EVIDENCE: dict[str, Check] = {
 # Options that the first version's reports had not, or that commands are made of.
 ASKED: dict[str, Check] = {
     "rules": or_null(list_of(is_text)),
-    **dict.fromkeys(("plan", "policy", "baseline", "probe"), or_null(is_text)),
+    **dict.fromkeys(("plan", "policy", "baseline", "probe", "calibrate"), or_null(is_text)),
     "adapt": lambda value: value in get_args(Adapt),
     "evidence": lambda value: value in get_args(Evidence),
     **dict.fromkeys(("source_arguments", "target_arguments"), or_null(is_object)),

@@ -16,7 +16,9 @@ from weightbridge.errors import Corrupt
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
-from weightbridge.plan import Plan, Step, is_written
+from weightbridge.plan import FITTED, Plan, Step, is_written
+
+Fitted = Mapping[str, Array]  # by target tensor
 
 
 @dataclass(slots=True)
@@ -32,17 +34,25 @@ class Ledger:
 
 
 def values(
-    plan: Plan, source: LayerGraph, target: LayerGraph, ledger: Ledger, progress: Progress = silent
+    plan: Plan,
+    source: LayerGraph,
+    target: LayerGraph,
+    ledger: Ledger,
+    progress: Progress = silent,
+    fitted: Fitted | None = None,
 ) -> Iterator[tuple[Tensor, Array]]:
     """(target tensor, value in its shape and dtype) for every step that writes, in the plan's order.
 
-    One value is in memory at a time.
+    One value is in memory at a time. fitted: the values of fitted steps; without it these are left out.
     """
     given = source.tensor_by_name
     wanted = target.tensor_by_name
     done, total = 0, sum(step.size for step in plan.steps)
     for step in plan.steps:
-        if is_written(step):
+        if step.transform == FITTED:
+            if fitted is not None:
+                yield wanted[step.target], _cast(fitted[step.target], wanted[step.target], step, ledger)
+        elif is_written(step):
             yield wanted[step.target], _value(step, given, wanted[step.target], ledger)
         done += step.size
         progress("moving tensors", done, total)

@@ -4,7 +4,7 @@ The only module that writes models.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from weightbridge.matching import given_words
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan
-from weightbridge.transfer.execute import Ledger, values
+from weightbridge.transfer.execute import Fitted, Ledger, values
 
 Digests = dict[str, bytes]
 
@@ -45,23 +45,23 @@ def write(
     template: Template,
     temporary: Path,
     progress: Progress = silent,
-    read: Callable[[Path], LayerGraph] = formats.read,
+    fitted: Fitted | None = None,
 ) -> Written:
     """Write every step's value into a copy of the template's file, sync it, and meanwhile read it back.
 
-    read: what the template was read by.
+    fitted: the values of fitted steps.
     Raises OutputError where the disk is full or what was read back is not what was written.
     """
     ledger = Ledger()
     digests: Digests = {}
     places = {tensor.name: tensor for tensor in template.file.tensors}
-    pairs = digested(values(plan, source, template.target, ledger, progress), digests)
+    pairs = digested(values(plan, source, template.target, ledger, progress, fitted), digests)
     formats.write(template.file, temporary, ((places[tensor.name], value) for tensor, value in pairs))
     formats.write_words(template.file, temporary, given_words(source, template.target, plan.steps))
     progress("reading back", 0, 0)
     with ThreadPoolExecutor(1) as pool:
         synced = pool.submit(sync, temporary)
-        read_back(read(temporary), digests)
+        read_back((template.read or formats.read)(temporary), digests)
         synced.result()
     plan, findings = ledger.applied_to(plan), tuple(ledger.findings)
     return Written(temporary, plan, len(digests), findings, digest_texts(digests))

@@ -47,6 +47,7 @@ def options_given(report: Json, without: Sequence[str] = ()) -> tuple[str, ...]:
     found += [] if options.get("policy") else _repeated("--baseline", options.get("baseline"))
     if "adapt" not in without:
         found += _unless("--adapt", options.get("adapt", "same"), "same")
+        found += _repeated("--calibrate", options.get("calibrate"))
     found += _unless("--fail-on", options.get("fail_on", "error"), "error")
     least = options.get("min_coverage") or 0
     return (*found, *_unless("--min-coverage", f"{least:g}", "0"))

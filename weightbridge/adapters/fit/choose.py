@@ -1,0 +1,63 @@
+"""The way to pair cuts that is kept: each carried out on some inputs, and judged on others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from weightbridge.adapters.fit.engine import Fitting
+from weightbridge.adapters.fit.goals import Pair
+from weightbridge.adapters.fit.snapshot import unchanged
+from weightbridge.adapters.fit.solve import r2, solve
+from weightbridge.adapters.fit.stages import Pairing
+from weightbridge.boundary.options import Progress
+from weightbridge.formats.flow import Flow, forward
+from weightbridge.model.tensors import Array
+
+SOME = 384  # inputs of a trial, of which a third judges
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How well the source's logits are predicted on inputs that were not fitted."""
+
+    way: str
+    score: float
+
+
+def tried(
+    target: Flow,
+    source: Flow,
+    ways: Mapping[str, Pairing],
+    x: Array,
+    kept: frozenset[str],
+    progress: Progress,
+) -> tuple[Trial, ...]:
+    """The best first; of equal ones the one that stands first."""
+    some = x[:SOME]
+    judged = np.arange(len(some)) % 3 == 2
+    trials = []
+    for n, (way, pairing) in enumerate(ways.items()):
+        progress(f"trying stages by {way}", n, len(ways))
+        pairs = [Pair(*pair) for pair in pairing]
+        wanted = forward(source, some, pairs[-1].source.before)
+        with unchanged(target):
+            try:
+                Fitting(target, source, pairs, some[~judged], kept).run()
+                trials.append(Trial(way, _score(target, pairs, some, wanted, judged)))
+            except FloatingPointError:
+                trials.append(Trial(way, -np.inf))
+    return tuple(sorted(trials, key=lambda trial: -trial.score))
+
+
+def _score(target: Flow, pairs: list[Pair], x: Array, wanted: Array, judged: Array) -> float:
+    """Of logits where both have the same classes, else of a linear head on the last features."""
+    last = pairs[-1].target
+    if last.shape == wanted.shape[1:]:
+        found = forward(target, x[judged], last.before)
+        return r2(wanted[judged].reshape(-1, wanted.shape[-1]), found.reshape(-1, wanted.shape[-1]))
+    cut = pairs[-2].target if len(pairs) > 1 else last
+    features = forward(target, x, cut.node)
+    means = features.reshape(len(x), -1, features.shape[-1]).mean(1)
+    flat = wanted.reshape(len(x), -1)
+    return solve(means, flat, judged).r2

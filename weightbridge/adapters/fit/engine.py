@@ -1,0 +1,188 @@
+"""Sequential least squares: layer after layer of the target, on what the part before it really gives."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from weightbridge.adapters.fit.cuts import LINEAR, own_norm
+from weightbridge.adapters.fit.goals import Goal, Goals, Pair
+from weightbridge.adapters.fit.grids import resized
+from weightbridge.adapters.fit.layers import (
+    Linear,
+    Task,
+    columns_of,
+    fitted,
+    kernels,
+    projections,
+    read_rows,
+    sample,
+    spread_of,
+)
+from weightbridge.adapters.fit.norms import norm_values
+from weightbridge.adapters.fit.slots import Slot
+from weightbridge.adapters.fit.source_pass import SourcePass
+from weightbridge.formats.flow import Flow, Held, readers
+from weightbridge.model.tensors import Array
+
+Watch = Callable[[str, int, int], None]  # a layer, and how many of how many layers are done
+
+
+def unwatched(layer: str, done: int, total: int) -> None:
+    """A fit that nobody looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFit:
+    """What became of one layer.
+
+    r2: on held-out rows, of what it was fitted to; None where it was not fitted. reason: why it was not, or
+    what for.
+    """
+
+    layer: str
+    cut: str
+    r2: float | None
+    reason: str = ""
+
+
+class Fitting:
+    """A target's flow under way. The target's weights are set as it goes.
+
+    kept: layers whose weights stay. roles: by node, the weights that were set.
+    """
+
+    def __init__(
+        self,
+        target: Flow,
+        source: Flow,
+        pairs: Sequence[Pair],
+        x: Array,
+        kept: frozenset[str] = frozenset(),
+        watch: Watch = unwatched,
+    ) -> None:
+        self._flow, self._pairs, self._kept, self._watch = target, pairs, kept, watch
+        self._source = SourcePass(source, x, (pair.source for pair in pairs))
+        self._readers = readers(target.nodes)
+        self._held = Held(target, x, {})
+        self._random = np.random.default_rng(0)
+        self._goals = Goals(target, self._random)
+        self._bias: dict[int, Array] = {}
+        self._is_rectified: dict[int, bool] = {}
+        self.layers: list[LayerFit] = []
+        self.roles: dict[int, tuple[str, ...]] = {}
+
+    def run(self) -> None:
+        """Fits every layer. FloatingPointError, naming the layer, where what one gives is not finite."""
+        start = 0
+        for pair in self._pairs:
+            before, after = self._source.values(pair.source)
+            after = resized(after, pair.target.grid)
+            before = resized(before, pair.target.grid) if pair.source.is_activated else after
+            goal = self._goals.goal(pair, (before, after), start - 1, self._entry(start - 1))
+            for i in range(start, pair.target.node + 1):
+                self._node(i, goal)
+            start = pair.target.node + 1
+        for i in range(start, len(self._flow.nodes)):
+            self._node(i, None)
+
+    def _node(self, i: int, goal: Goal | None) -> None:
+        node = self._flow.nodes[i]
+        if node.name not in self._kept and not node.again:
+            self._set(i, self._held.inputs(i), goal)
+        if not np.isfinite(self._held.run(i)).all():
+            raise FloatingPointError(node.name)
+
+    def _entry(self, i: int) -> Array | None:
+        return self._held.get(i)
+
+    def _set(self, i: int, arrays: Sequence[Array], goal: Goal | None) -> None:
+        node = self._flow.nodes[i]
+        if node.kind in LINEAR and goal is not None:
+            self._watch(node.name, i, len(self._flow.nodes))
+            self._fit(i, arrays[0], goal)
+        elif node.kind == "batchnorm":
+            self._assign(i, norm_values(node, arrays[0], self._bias.get(i)))
+        elif node.kind == "scale":
+            self._assign(i, {"gamma": np.ones_like(self._flow.weights(i)["gamma"])})
+
+    def _assign(self, i: int, values: Mapping[str, Array]) -> None:
+        self._flow.assign(i, values)
+        self.roles[i] = tuple(values)
+
+    def _fit(self, i: int, x: Array, goal: Goal) -> None:
+        node, cut = self._flow.nodes[i], goal.pair.source.name
+        slot = next((s for s in goal.slots if s.layer == i), None)
+        if slot is None and (node.kind == "depthwise" or self._is_gate(i, goal)):
+            self.layers.append(LayerFit(node.name, cut, None, "reads no other channels: left as initialised"))
+            return
+        found = self._solved(i, x, goal, slot)
+        reason = _unfit(found, is_goal=slot is not None)
+        if not reason:
+            self._take(i, found)
+            reason = "" if slot else "on the way"
+        self.layers.append(LayerFit(node.name, cut, found.r2, reason))
+
+    def _solved(self, i: int, x: Array, goal: Goal, slot: Slot | None) -> Linear:
+        node, weights = self._flow.nodes[i], self._flow.weights(i)
+        at = sample(len(x), node.shape[:-1], columns_of(node, weights), self._random)
+        read = read_rows(node, weights, x, at)
+        y = goal.of(slot) if slot else goal.of_inner()
+        for add, place in slot.sums if slot else ():
+            y = self._without(y, add, place)
+        y = resized(y, node.shape[:-1])[(at.items, *at.places)].astype("float64")
+        norm = self._norm_of(i)
+        if slot is None:
+            found = projections(node, weights, read, y, at.held, self._random)
+        else:
+            is_rectified = (
+                slot.is_activated and not slot.sums and self._rectifies(norm if norm is not None else i)
+            )
+            is_centred = norm is not None or "bias" in weights
+            found = fitted(node, weights, Task(read, y, at.held, is_centred, is_rectified))
+        if norm is None or "gamma" in self._flow.nodes[norm].roles:
+            return found
+        spread = spread_of(node, weights, read, found.weights)  # the norm has no factor: the kernel has it
+        return Linear(found.weights / spread, found.bias / spread, found.r2)
+
+    def _without(self, y: Array, add: int, place: int) -> Array:
+        """What is left of a sum when its other terms, as far as they are there, are taken off."""
+        for n, j in enumerate(self._flow.nodes[add].inputs):
+            if n != place and j in self._held:
+                y = y - self._held[j]
+        return y
+
+    def _take(self, i: int, found: Linear) -> None:
+        node, weights, norm = self._flow.nodes[i], self._flow.weights(i), self._norm_of(i)
+        values = kernels(node, weights, found.weights)
+        if "bias" in weights:
+            values["bias"] = np.zeros_like(found.bias) if norm is not None else found.bias
+        if norm is not None:
+            self._bias[norm] = found.bias
+        self._assign(i, values)
+
+    def _norm_of(self, i: int) -> int | None:
+        behind = self._readers[i]
+        return behind[0] if len(behind) == 1 and own_norm(self._flow.nodes, behind[0]) else None
+
+    def _rectifies(self, i: int) -> bool:
+        """Whether what follows is an activation that is zero below zero."""
+        behind = self._readers[i]
+        if len(behind) != 1 or self._flow.nodes[behind[0]].kind != "elementwise":
+            return False
+        if len(self._flow.nodes[behind[0]].inputs) != 1:
+            return False
+        probe = np.full((1, *self._flow.nodes[i].shape), -1.0, dtype="float32")
+        return not self._flow.run(behind[0], [probe]).any()
+
+    def _is_gate(self, i: int, goal: Goal) -> bool:
+        """Whether what it reads has lost the grid that the cut still has."""
+        here = self._flow.nodes[self._flow.nodes[i].inputs[0]].shape
+        return goal.pair.target.places > 1 and int(np.prod(here[:-1], dtype=int)) == 1
+
+
+def _unfit(found: Linear, *, is_goal: bool) -> str:
+    """Why a solution is not taken."""
+    if not np.isfinite(found.weights).all() or not np.isfinite(found.bias).all():
+        return "no finite solution: left as initialised"
+    return "predicts less than the mean: left as initialised" if is_goal and found.r2 < 0 else ""

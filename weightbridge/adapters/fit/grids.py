@@ -1,0 +1,34 @@
+"""Maps brought to another grid: means of areas where it is coarser, else linear."""
+
+from functools import cache
+
+import numpy as np
+
+from weightbridge.model.tensors import Array
+
+
+def resized(x: Array, grid: tuple[int, ...]) -> Array:
+    """(n, *places, channels) on another grid; () is the mean over all places, and a vector is spread."""
+    if x.shape[1:-1] == grid:
+        return x
+    if not grid:
+        return np.asarray(x.mean(axis=tuple(range(1, x.ndim - 1))))
+    if x.ndim == 2:
+        return np.broadcast_to(x.reshape(len(x), *(1,) * len(grid), -1), (len(x), *grid, x.shape[-1]))
+    for axis, size in enumerate(grid, 1):
+        matrix = _matrix(x.shape[axis], size).astype(x.dtype)
+        x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+    return x
+
+
+@cache
+def _matrix(before: int, after: int) -> Array:
+    """(after, before), rows that sum to 1."""
+    if after <= before:
+        edges = np.arange(after + 1) * before / after
+        places = np.arange(before)
+        low, high = edges[:-1, None], edges[1:, None]
+        overlap = np.clip(np.minimum(high, places + 1) - np.maximum(low, places), 0, None)
+        return np.asarray(overlap / overlap.sum(1, keepdims=True))
+    at = np.clip((np.arange(after) + 0.5) * before / after - 0.5, 0, before - 1)
+    return np.asarray(np.clip(1 - np.abs(at[:, None] - np.arange(before)), 0, None))

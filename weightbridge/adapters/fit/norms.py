@@ -1,0 +1,25 @@
+"""BatchNorm behind a fitted layer: at inference and in training it gives what the layer was fitted to."""
+
+import numpy as np
+
+from weightbridge.formats.flow import Node
+from weightbridge.model.tensors import Array
+
+
+def norm_values(node: Node, x: Array, bias: Array | None) -> dict[str, Array]:
+    """Its weights by role, for what it reads.
+
+    bias: what the layer before it still lacks; None where that was not fitted: the norm is neutral then.
+    The statistics are those of x, so a batch like x is normalised by the same numbers. With a scale, x + bias
+    is what comes out; without one, the kernel before it has made the variance 1.
+    """
+    axes = tuple(range(x.ndim - 1))
+    mean, variance = x.mean(axes, dtype="float64"), x.var(axes, dtype="float64")
+    spread = np.sqrt(variance + float(node.settings.get("epsilon", 1e-3)))
+    values = {"moving_mean": mean, "moving_variance": variance}
+    if "gamma" in node.roles:
+        values["gamma"] = np.ones_like(mean) if bias is None else spread
+    if "beta" in node.roles:
+        shift = np.zeros_like(mean) if bias is None else mean + bias
+        values["beta"] = shift if "gamma" in node.roles else shift / spread
+    return values

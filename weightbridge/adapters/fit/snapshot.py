@@ -1,0 +1,31 @@
+"""The weights of a flow put aside, and set again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from weightbridge.formats.flow import Flow
+from weightbridge.model.tensors import Array
+
+
+def snapshot(flow: Flow) -> dict[int, dict[str, Array]]:
+    """By node, each layer once."""
+    return {
+        i: {role: value.copy() for role, value in flow.weights(i).items()}
+        for i, node in enumerate(flow.nodes)
+        if node.roles and not node.again
+    }
+
+
+def restore(flow: Flow, held: dict[int, dict[str, Array]]) -> None:
+    for i, values in held.items():
+        flow.assign(i, values)
+
+
+@contextmanager
+def unchanged(flow: Flow) -> Iterator[dict[int, dict[str, Array]]]:
+    """Whatever is set meanwhile, the weights are as before at the end."""
+    held = snapshot(flow)
+    try:
+        yield held
+    finally:
+        restore(flow, held)

@@ -1,0 +1,98 @@
+"""Which source cut each target cut is to reproduce: several ways to say it, tried by what comes of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import log
+
+from weightbridge.adapters.fit.cuts import Cut
+
+Pairing = tuple[tuple[Cut, Cut], ...]  # (target, source)
+Cuts = Sequence[Cut]
+
+
+def pairings(target: Cuts, source: Cuts) -> Mapping[str, Pairing]:
+    """By way; of ways that say the same the first alone. The last cuts, the outputs, belong together."""
+    made: dict[str, Pairing] = {}
+    for way, choose in WAYS.items():
+        pairs = _paired(target, source, choose)
+        if pairs not in made.values():
+            made[way] = pairs
+    return made
+
+
+def _paired(target: Cuts, source: Cuts, choose: Callable[[Cuts, Cuts], list[Cut]]) -> Pairing:
+    """Maps take from maps and vectors from vectors, as far as the source has both."""
+    ends = ((target[-1], source[-1]),)
+    if len(source) < 2:
+        return ends
+    maps, vectors = _maps_and_vectors(target[:-1])
+    their_maps, their_vectors = _maps_and_vectors(source[:-1])
+    of_maps = choose(maps, their_maps or their_vectors) if maps else []
+    of_vectors = by_ratio(vectors, their_vectors or their_maps) if vectors else []
+    pairs = (*zip(maps, of_maps, strict=True), *zip(vectors, of_vectors, strict=True))
+    return (*sorted(pairs, key=lambda pair: pair[0].node), *ends)
+
+
+def _maps_and_vectors(cuts: Cuts) -> tuple[list[Cut], list[Cut]]:
+    return [cut for cut in cuts if cut.grid], [cut for cut in cuts if not cut.grid]
+
+
+def by_place(target: Cuts, source: Cuts) -> list[Cut]:
+    """The same place in the stage of the nearest resolution."""
+    finest = max(cut.places for cut in (*target, *source))
+    theirs: dict[tuple[int, ...], list[Cut]] = {}
+    ours: dict[tuple[int, ...], list[Cut]] = {}
+    for cuts, stages in ((source, theirs), (target, ours)):
+        for cut in cuts:
+            stages.setdefault(cut.grid, []).append(cut)
+    found: list[Cut] = []
+    for stage in ours.values():
+        near = min(theirs.values(), key=lambda other: _apart(stage[0], other[0], finest))
+        found += [_at(near, (n + 1) / len(stage)) for n in range(len(stage))]
+    return _ending(found, source)
+
+
+def by_ratio(target: Cuts, source: Cuts) -> list[Cut]:
+    """The same share of all cuts."""
+    return _ending([_at(source, (n + 1) / len(target)) for n in range(len(target))], source)
+
+
+def by_stage_ratio(target: Cuts, source: Cuts) -> list[Cut]:
+    """Stages by their number, then the same place in them: for grids that have no equals."""
+    ours, theirs = _stages(target), _stages(source)
+    found: list[Cut] = []
+    for n, stage in enumerate(ours):
+        other = theirs[max(0, round((n + 1) / len(ours) * len(theirs)) - 1)]
+        found += [_at(other, (k + 1) / len(stage)) for k in range(len(stage))]
+    return _ending(found, source)
+
+
+WAYS: dict[str, Callable[[Cuts, Cuts], list[Cut]]] = {
+    "place in the stage": by_place,
+    "ratio": by_ratio,
+    "ratio of stages": by_stage_ratio,
+}
+
+
+def _ending(found: list[Cut], source: Cuts) -> list[Cut]:
+    """In the source's order, the last always for the last."""
+    order = {cut.node: n for n, cut in enumerate(source)}
+    highest, rising = 0, []
+    for cut in found:
+        highest = max(highest, order[cut.node])
+        rising.append(source[highest])
+    return [*rising[:-1], source[-1]]
+
+
+def _stages(cuts: Cuts) -> list[list[Cut]]:
+    found: dict[tuple[int, ...], list[Cut]] = {}
+    for cut in cuts:
+        found.setdefault(cut.grid, []).append(cut)
+    return list(found.values())
+
+
+def _at(cuts: Cuts, share: float) -> Cut:
+    return cuts[max(0, round(share * len(cuts)) - 1)]
+
+
+def _apart(one: Cut, other: Cut, finest: int) -> float:
+    return abs(log(one.places / finest) - log(other.places / finest))
