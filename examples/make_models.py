@@ -5,8 +5,10 @@ classes, one with a head of its own.
 
 And 200 of the digits with their labels, to calibrate by.
 
-`python examples/make_models.py legacy` where the package tf_keras (Keras 2) is installed, then `... today`
-with Keras 3, and `... torch`, `... inputs`.
+And an LSTM of Keras 2 that reads a digit row by row, which Keras 3 refuses to load.
+
+`python examples/make_models.py legacy` (or `old`) where the package tf_keras (Keras 2) is installed, then
+`... today` with Keras 3, and `... torch`, `... inputs`.
 """
 
 import sys
@@ -45,6 +47,21 @@ def legacy() -> None:
     model.save(FOLDER / "trained.h5")
 
 
+def old() -> None:
+    import tf_keras
+
+    data = digits()
+    tf_keras.utils.set_random_seed(0)
+    layers = tf_keras.layers
+    image = layers.Input((8, 8), name="rows")
+    x = layers.LSTM(24, recurrent_activation="hard_sigmoid", name="reader")(image)
+    model = tf_keras.Model(image, layers.Dense(10, activation="softmax", name="digit")(x))
+    model.compile(tf_keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(data.x[..., 0], data.y, batch_size=50, epochs=30, verbose=0)
+    print(model.evaluate(data.x_test[..., 0], data.y_test, verbose=0))
+    model.save(FOLDER / "old.h5", include_optimizer=False)
+
+
 def today() -> None:
     import keras
 
@@ -79,4 +96,4 @@ def torch() -> None:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    {"legacy": legacy, "today": today, "torch": torch, "inputs": inputs}[sys.argv[1]]()
+    {"legacy": legacy, "old": old, "today": today, "torch": torch, "inputs": inputs}[sys.argv[1]]()
