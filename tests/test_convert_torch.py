@@ -52,6 +52,29 @@ def ids():
     return nn.Sequential(nn.Embedding(9, 4), nn.Linear(4, 2))
 
 
+class Tagger(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(20, 6)
+        self.lstm = nn.LSTM(6, 5, num_layers=2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(10, 4, batch_first=True)
+
+    def forward(self, words):
+        return self.gru(self.lstm(self.embedding(words))[0])[0]
+
+
+def tagger():
+    torch.manual_seed(0)
+    return Tagger(), torch.randint(0, 20, (2, 7))
+
+
+def encoder():
+    """Both layers begin with the same weights."""
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(12, 3, 16, batch_first=True)
+    return nn.TransformerEncoder(layer, 2), torch.randn(2, 7, 12)
+
+
 def fails():
     class Fails(nn.Module):
         def forward(self, x):
@@ -109,6 +132,21 @@ def test_it_becomes_keras_by_its_own_names(tmp_path: Path) -> None:
         "stem.0": "Conv2D", "stem.1": "BatchNormalization", "first": "Dense", "second": "Dense",
     }  # fmt: skip
     assert model.input_shape == (None, 8, 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tagger", ["Embedding", "Bidirectional", "Bidirectional", "GRU"]),
+        ("encoder", 2 * ["MultiHeadAttention", "LayerNormalization", "Dense", "Dense", "LayerNormalization"]),
+    ],
+)
+def test_layers_that_a_person_would_have_written(name: str, expected: list[str], tmp_path: Path) -> None:
+    import keras
+
+    assert run(f"py:own_modules:{name}", str(tmp_path / "m.keras")) == 0
+    model = keras.saving.load_model(tmp_path / "m.keras")
+    assert [type(layer).__name__ for layer in model.layers if layer.weights] == expected
 
 
 def test_a_live_module_gives_a_live_model() -> None:

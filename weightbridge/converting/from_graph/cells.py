@@ -8,6 +8,7 @@ from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Tensor
 
 GATES = {"LSTM": "i f c o", "GRU": "z r h", "RNN": "h"}  # in Keras's order
+OF_TORCH = {"g": "c", "n": "h"}  # what torch calls the candidates
 Transform = tuple[str, dict[str, Any]]
 
 
@@ -26,7 +27,7 @@ def put_weights(call: Call, layer: str, direction: int | None) -> None:
 def _order(call: Call) -> list[int]:
     """Where each of Keras's gates stands in the source."""
     wanted = GATES[call.layer.op].split()
-    told = str(call.settings.get("gates", GATES[call.layer.op])).split()
+    told = [OF_TORCH.get(g, g) for g in str(call.settings.get("gates", GATES[call.layer.op])).split()]
     if sorted(told) != sorted(wanted):
         raise Unsupported(f"has the gates {' '.join(told)}, which are not those of Keras")
     return [told.index(gate) for gate in wanted]

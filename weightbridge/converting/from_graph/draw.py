@@ -8,8 +8,10 @@ from weightbridge.converting.from_graph.arrange import as_source, in_order
 from weightbridge.converting.from_graph.attention.find import attentions
 from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
+from weightbridge.converting.from_graph.directions import pairs
 from weightbridge.converting.from_graph.inputs import inputs_of
 from weightbridge.converting.from_graph.recognise import recognised
+from weightbridge.converting.from_graph.recurrent import joined
 from weightbridge.converting.from_graph.sharing import sharing_of
 from weightbridge.converting.from_graph.table import BY_CLASS, BY_OP, OPAQUE
 from weightbridge.converting.from_graph.values import Drawn, Settings, Value
@@ -62,6 +64,8 @@ class _Drawing:
         self.lost: set[str] = set()  # what follows from a layer that was refused
         self.attentions = {found.out: found for found in attentions(graph)}
         self.waiting = {name for found in self.attentions.values() for name in found.inner}
+        self.directions = pairs(graph)
+        self.waiting |= {layer.name for pair in self.directions.values() for layer in pair}
 
     def draw(self, layer: Layer) -> None:
         if layer.op == "Input" or layer.name in self.waiting or self._is_attention(layer):
@@ -98,6 +102,10 @@ class _Drawing:
         return True
 
     def _made(self, layer: Layer, edges: Sequence[Edge]) -> Made:
+        pair = self.directions.get(layer.name)
+        if pair is not None:
+            value = self._value(self.edges[pair[0].name][0])
+            return joined(self._call(layer, (), (), None), *pair, value)
         inputs = tuple(self._value(edge) for edge in edges)
         if layer.name in self.fused:
             return inputs[0]

@@ -1,6 +1,7 @@
 """LSTM, GRU and SimpleRNN, alone or in both directions, with their states."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from weightbridge.converting.from_graph.activations import PLAIN
@@ -13,6 +14,7 @@ from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.layers import object_entry
 from weightbridge.errors import Unsupported
 from weightbridge.model.activations import Activation, name_and_parameters
+from weightbridge.model.graph import Layer
 
 CLASSES = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}
 STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
@@ -82,7 +84,7 @@ def _sequence_ports(call: Call) -> set[int]:
 
 def _has_direction(call: Call) -> bool:
     """Whether the source's outputs have an axis for directions, as ONNX's own nodes do."""
-    return call.settings.get("weights") == "onnx"
+    return call.settings.get("weights") in ("onnx", "torch")
 
 
 def _config(call: Call, needs_steps: bool, needs_states: bool) -> dict[str, Any]:
@@ -115,16 +117,35 @@ def _double(call: Call, value: Value, axes: tuple[int, int], config: dict[str, A
     """Both directions side by side; the backward one's sequence is turned as Keras turns it back."""
     if any(call.keywords):
         raise Unsupported("is given its states in both directions")
-    wrapped = {}
+    name, number = call.keras("Bidirectional", _wrapped(call, config), value)
+    for index, direction in enumerate(DIRECTIONS):
+        put_weights(call, f"{name}/{direction}_{call.layer.op.lower()}", index)
+    return _outputs(call, value, axes, (name, number), config)
+
+
+def joined(call: Call, forward: Layer, backward: Layer, value: Value) -> tuple[Value, ...]:
+    """Two layers, one of which goes backwards, as one. call: of what joins what they give."""
+    told = {"direction": "bidirectional", "go_backwards": False}
+    whole = replace(forward, attributes={**forward.attributes, **told})
+    outside = replace(call, layer=replace(whole, name=call.name), inputs=(value,), keywords=("",))
+    inside = replace(outside, layer=whole)
+    axes = _axes(outside)
+    fed = _sequence(inside, axes)
+    config = _config(inside, *_needed(outside, axes))
+    name = call.writer.layer("Bidirectional", forward.name, _wrapped(inside, config), fed)
+    for direction, layer in zip(DIRECTIONS, (forward, backward), strict=True):
+        put_weights(replace(inside, layer=layer), f"{name}/{direction}_{layer.op.lower()}", None)
+    return _outputs(outside, fed, axes, (name, 0), config)
+
+
+def _wrapped(call: Call, config: Mapping[str, Any]) -> dict[str, Any]:
+    wrapped: dict[str, Any] = {"merge_mode": "concat"}
     for place, direction in zip(("layer", "backward_layer"), DIRECTIONS, strict=True):
         own = {"name": f"{direction}_{call.layer.op.lower()}", **config}
         if direction == "backward":
             own["go_backwards"] = True
         wrapped[place] = object_entry("keras.layers", CLASSES[call.layer.op], own)
-    name, number = call.keras("Bidirectional", {"merge_mode": "concat", **wrapped}, value)
-    for index, direction in enumerate(DIRECTIONS):
-        put_weights(call, f"{name}/{direction}_{call.layer.op.lower()}", index)
-    return _outputs(call, value, axes, (name, number), config)
+    return wrapped
 
 
 def _give_states(call: Call, name: str) -> None:
