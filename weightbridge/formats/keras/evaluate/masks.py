@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from weightbridge.errors import RunError
+from weightbridge.formats.keras.evaluate.operations import CLASSES as OF_TENSORFLOW
 from weightbridge.formats.keras.evaluate.recurrent import FUNCTIONS as RECURRENT
 from weightbridge.formats.keras.evaluate.values import Given
 from weightbridge.model.tensors import Array
@@ -17,7 +18,7 @@ PASSING = frozenset(
         *("Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout", "RNN"),
     }
 )
-ENDING = frozenset({"GlobalAveragePooling1D"})
+ENDING = frozenset({"GlobalAveragePooling1D", *OF_TENSORFLOW})
 
 
 def mask_of(given: Given, masks: Masks) -> Array | None:

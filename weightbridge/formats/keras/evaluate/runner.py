@@ -10,7 +10,11 @@ import numpy as np
 from weightbridge.errors import RunError
 from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer
 from weightbridge.formats.keras.architecture.flow import Flow, Node, Source, flow_of
+from weightbridge.formats.keras.architecture.ops import function_of
 from weightbridge.formats.keras.evaluate.masks import mask_of
+from weightbridge.formats.keras.evaluate.operations import CLASSES as OF_TENSORFLOW
+from weightbridge.formats.keras.evaluate.operations import FUNCTIONS as OPERATIONS
+from weightbridge.formats.keras.evaluate.operations import is_known
 from weightbridge.formats.keras.evaluate.plain import FUNCTIONS as PLAIN
 from weightbridge.formats.keras.evaluate.recurrent import FUNCTIONS as RECURRENT
 from weightbridge.formats.keras.evaluate.values import Function, Given
@@ -20,7 +24,7 @@ from weightbridge.formats.running import InputSpec
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array
 
-FUNCTIONS: Mapping[str, Function] = MappingProxyType({**PLAIN, **WINDOWS, **RECURRENT})
+FUNCTIONS: Mapping[str, Function] = MappingProxyType({**PLAIN, **WINDOWS, **RECURRENT, **OPERATIONS})
 DECIDING = (
     "training",
     "use_causal_mask",
@@ -98,7 +102,19 @@ class Evaluator:
         first = [_value(values, source) for source in node.sources if not source.keyword]
         named = {s.keyword: _value(values, s) for s in node.sources if s.keyword}
         mask = masks[0] if masks else None
-        return Given(node.layer.class_name, node.layer.config, first, self._weights[node.owner], named, mask)
+        layer, call = node.layer, node.call
+        return Given(
+            layer.class_name,
+            layer.config,
+            first,
+            self._weights[node.owner],
+            named,
+            mask,
+            layer,
+            call.arguments,
+            call.keywords,
+            tuple(_value(values, source) for source in node.sources),
+        )
 
     def _called(self, node: Node, given: Given) -> Any:
         """A layer inside TimeDistributed sees one step at a time; of several cells the first alone turns."""
@@ -123,6 +139,8 @@ def _unknown(node: Node) -> str:
     layer = node.layer
     if node.op:
         return ""
+    if layer.class_name in OF_TENSORFLOW:
+        return "" if is_known(layer) else f"the function {function_of(layer)}"
     if layer.class_name not in FUNCTIONS or layer.registered:
         return layer.class_name
     decided = [key for key in DECIDING if node.call.keywords.get(key)]

@@ -1,13 +1,14 @@
 """What one layer is computed from, and how its settings are read."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from weightbridge.errors import RunError
 from weightbridge.formats.keras.architecture.activations import activation
+from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.model.activations import Activation, function_of, name_and_parameters
 from weightbridge.model.tensors import Array
 
@@ -19,6 +20,8 @@ class Given:
     """One call of a layer.
 
     inputs: in order, the first arguments; named: the others. masks: of the inputs, None where there is none.
+    layer, arguments, keywords, every: of a function between layers what it is, and what it is called with,
+    where `{"input": n}` stands for one of all its inputs.
     """
 
     class_name: str
@@ -27,6 +30,10 @@ class Given:
     weights: Mapping[str, Array]
     named: Mapping[str, Array]
     mask: Array | None = None
+    layer: ConfigLayer | None = None
+    arguments: tuple[Any, ...] = ()
+    keywords: Config = field(default_factory=dict)
+    every: Sequence[Array] = ()
 
     @property
     def x(self) -> Array:
