@@ -5,6 +5,7 @@ Channels in `i` and `j`, channels out `o` and `h`, taps `x0`..
 
 import re
 
+from weightbridge.adapters.projections import projection_letters
 from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import AxisNames, split
 from weightbridge.model.tensors import Tensor
@@ -22,6 +23,9 @@ def letters(layer: Layer, tensor: Tensor) -> Letters:
     """One letter per axis, () where no map may change the tensor: its axes are not known, or not plain."""
     if not _is_plain(layer, tensor):
         return ()
+    projected = projection_letters(layer, tensor)
+    if projected:
+        return projected
     names = split(tensor.axes)
     if "(c m)" in names and layer.attributes.get("groups") == tensor.shape[0]:
         names = tuple(ONE_CHANNEL.get(name, name) for name in names)  # each group has one output

@@ -9,6 +9,7 @@ import numpy as np
 from weightbridge.adapters.apply.maps_of_axes import map_axes
 from weightbridge.adapters.apply.moments import expected_statistics
 from weightbridge.adapters.apply.positions import resized_positions
+from weightbridge.adapters.apply.rows import grown_rows
 from weightbridge.model.tensors import Array
 from weightbridge.plan import Step
 from weightbridge.transforms import apply as transformed
@@ -71,4 +72,6 @@ ADAPTERS: dict[str, Adapter] = {
     "fill": _constant,
     "resize-positions": resized_positions,
     "expected-statistics": expected_statistics,
+    "undone-norm": expected_statistics,
+    "grown-rows": grown_rows,
 }

@@ -24,6 +24,7 @@ def map_axes(
     if parameters.get("centred"):
         value, share = _centred(value, tuple(parameters["out"]))
         kept *= share
+    value *= float(parameters.get("scale", 1.0))
     return value * _scale(np.asarray(arrays[0], np.float64), value, parameters), kept
 
 

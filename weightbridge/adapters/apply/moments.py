@@ -20,9 +20,12 @@ from weightbridge.model.tensors import Array
 def expected_statistics(
     arrays: Sequence[Array], parameters: Mapping[str, Any], shape: tuple[int, ...]
 ) -> tuple[Array, float]:
-    """The moving mean or variance of a norm (`statistic`) from the expression of what it is fed (`of`)."""
+    """A norm's moving mean, variance or deviation (`statistic`) from the expression of its input (`of`)."""
     mean, variance = moments(parameters["of"], arrays)
-    value = mean if parameters["statistic"] == "mean" else np.maximum(variance, FLOOR)
+    statistic, floored = parameters["statistic"], np.maximum(variance, FLOOR)
+    value = mean if statistic == "mean" else floored
+    if statistic == "deviation":  # what a norm divides by, with the variance as it is stored
+        value = np.sqrt(floored.astype(np.float32).astype(np.float64) + float(parameters["epsilon"]))
     return np.broadcast_to(value, shape).copy(), 1.0
 
 

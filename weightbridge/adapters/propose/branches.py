@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from weightbridge.adapters.projections import OUTPUT, projections
 from weightbridge.adapters.propose.layer_channels import activation_of
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import DENSE, FORWARD_CONVOLUTIONS, PASSING
@@ -48,6 +49,8 @@ def _branch(graph: LayerGraph, merge: str, branch: str, shortcut: str) -> Branch
     start = _through_views(graph, shortcut)
     inside = _between(graph, branch, start)
     last = graph.by_name[_through_views(graph, branch)]
+    if last.op == "Attention":
+        last = projections(graph, last.name).get(OUTPUT, last)
     if (
         inside is None
         or last.name not in inside

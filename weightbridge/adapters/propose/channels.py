@@ -9,6 +9,8 @@ from typing import Any
 from weightbridge.adapters.apply.layout import lengths, pattern
 from weightbridge.adapters.apply.maps import Rule
 from weightbridge.adapters.letters import taps
+from weightbridge.adapters.projections import EACH, HEADS
+from weightbridge.adapters.propose.attention import head_rule, is_kept, is_of_heads, scale_of
 from weightbridge.adapters.propose.grids import grid_rule, grids
 from weightbridge.adapters.propose.kernels import is_exact_tap, tap_rule
 from weightbridge.adapters.propose.setting import Partners, Setting
@@ -19,6 +21,7 @@ from weightbridge.model.vectors import is_turned_over
 from weightbridge.plan import Step
 
 CHANNELS = frozenset("iocgu")
+HEAD_AXES = {HEADS: "heads", EACH: "numbers a head"}
 HOW = {
     "sum": ", summed",
     "tile": ", tiled and scaled",
@@ -75,6 +78,8 @@ def _rules(setting: Setting, widths: Widths, p: Partners, clean: frozenset[int])
 
 def _rule(setting: Setting, widths: Widths, p: Partners, axis: tuple[str, int, int]) -> Rule | None:
     letter, before, after = axis
+    if is_of_heads(p, letter):
+        return head_rule(p, letter, before, after)
     if letter in CHANNELS:
         if is_stem(setting, p.layer, letter) and before != after:
             return stem_rule(p, before, after)
@@ -97,12 +102,15 @@ def _dense_rule(setting: Setting, widths: Widths, p: Partners, ends: tuple[int, 
 def _keeps(setting: Setting, p: Partners, letter: str, rule: Rule, clean: frozenset[int]) -> bool:
     if letter.startswith("x"):
         return is_exact_tap(p, int(letter[1:]), rule)
+    if is_of_heads(p, letter):
+        return is_kept(rule)
     axis = setting.axis(p.layer, letter)
     return rule["rule"] in ("take", "share") and axis is not None and clean.issuperset(axis.parts)
 
 
 def _step(p: Partners, rules: _Rules) -> Step:
     parameters: dict[str, Any] = {"axes": dict(rules.axes)}
+    parameters |= scale_of(p)
     layout = pattern(p.source_letters, p.letters)
     if layout:
         parameters["layout"] = layout
@@ -150,6 +158,8 @@ def _axis_cost(letter: str, rule: Rule) -> str:
 def _axis_name(letter: str) -> str:
     if letter.startswith("x"):
         return "taps"
+    if letter in HEAD_AXES:
+        return HEAD_AXES[letter]
     return "input channels" if letter in ("i", "c") else "channels"
 
 

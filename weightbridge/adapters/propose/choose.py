@@ -38,7 +38,7 @@ def propose(
     """
     if not target.has_flow or not open_targets:
         return Proposal()
-    setting = Setting(source, target, matching, open_targets)
+    setting = Setting(source, target, matching, open_targets, is_asked=adapt not in ("none", "same"))
     if not is_other(setting):
         return propose_same_kind(setting)
     if adapt == "same" and could_correspond(source, target):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
+from weightbridge.adapters.projections import OUTPUT, projection_of, projections
 from weightbridge.adapters.propose.layer_channels import (
     activation_of,
     channels_first,
@@ -108,6 +109,8 @@ def _written(ties: Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis | None:
 
 
 def _produced(ties: Ties, layer: Layer, size: int | None) -> Axis | None:
+    if projection_of(layer) == OUTPUT and (kernel := layer.tensor("kernel")) is not None:
+        size = kernel.shape[-1]
     return fresh_axis(ties, size, rigid=activation_of(layer) in MIXING)
 
 
@@ -172,6 +175,8 @@ def _unknown(ties: Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis | None:
 
 def _attended(ties: Ties, layer: Layer, feeding: Sequence[Axis]) -> Axis | None:
     """Queries meet keys in a scaled dot product, which no map keeps; the values' channels pass through."""
+    if projections(ties.graph, layer.name):
+        return feeding[0]  # that of the output's projection; masks come behind it
     for axis in feeding[:-1]:
         mark(ties.rigid, ties, axis)
     return feeding[-1]

@@ -6,11 +6,13 @@ Other widths, kernels, input channels, classes, positions or depth.
 from collections.abc import Iterable, Iterator, Mapping
 
 from weightbridge.adapters.letters import letters
+from weightbridge.adapters.propose.attention import settled_heads
 from weightbridge.adapters.propose.channels import channel_steps
 from weightbridge.adapters.propose.depth import depth_steps
 from weightbridge.adapters.propose.heads import head_findings, head_layers, replaced_heads
 from weightbridge.adapters.propose.losses import loss_findings
 from weightbridge.adapters.propose.position_steps import position_steps
+from weightbridge.adapters.propose.rows import row_steps
 from weightbridge.adapters.propose.setting import Partners, Setting
 from weightbridge.adapters.propose.stems import stem_findings
 from weightbridge.adapters.propose.values import BY_AXIS, PADDED, Place, Proposal
@@ -21,7 +23,7 @@ from weightbridge.plan import Step
 def propose_same_kind(setting: Setting) -> Proposal:
     widths = source_widths(setting)
     heads = replaced_heads(setting, widths)
-    positions = {s.target: s for s in position_steps(setting)}
+    positions = {s.target: s for s in (*position_steps(setting), *row_steps(setting))}
     added = {s.target: s for s in depth_steps(setting, {})}
     clean = _clean_groups(setting, widths, frozenset(added))
     found = {s.target: s for s in channel_steps(setting, widths, heads, clean)} | positions
@@ -33,7 +35,10 @@ def propose_same_kind(setting: Setting) -> Proposal:
     )
     fresh = frozenset(t.name for layer in head_layers(setting, heads) for t in layer.tensors)
     return Proposal(
-        steps, findings, fresh, settled=frozenset((*_padded(setting, steps), *_inflated(setting)))
+        steps,
+        findings,
+        fresh,
+        settled=frozenset((*_padded(setting, steps), *_inflated(setting), *settled_heads(setting, steps))),
     )
 
 

@@ -41,6 +41,7 @@ class Setting:
     target: LayerGraph
     matching: Matching
     open_targets: frozenset[str]
+    is_asked: bool = False  # for whatever adapters can do, not for one architecture alone
 
     @cached_property
     def groups(self) -> Groups:
@@ -56,12 +57,24 @@ class Setting:
 
     @cached_property
     def pairs(self) -> Mapping[str, LayerPair]:
-        """By target layer."""
+        """By target layer, without those whose source was then found to be another layer's."""
         return {
             p.target: p
             for p in self.matching.pairs
-            if p.target in self.target.by_name and p.source in self.source.by_name
+            if p.target in self.target.by_name and p.source in self.source.by_name and not self._is_taken(p)
         }
+
+    def _is_taken(self, pair: LayerPair) -> bool:
+        """All tensors of the source go to other layers, and none to this one."""
+        ours = {tensor.name for tensor in self.target.by_name[pair.target].tensors}
+        theirs = [tensor.name for tensor in self.source.by_name[pair.source].tensors]
+        if not (ours and theirs) or ours & self.matches.keys():
+            return False
+        return all(name in self._used for name in theirs)
+
+    @cached_property
+    def _used(self) -> frozenset[str]:
+        return frozenset(name for match in self.matching.matches for name in match.sources)
 
     @cached_property
     def branches(self) -> tuple[Branch, ...]:
