@@ -69,19 +69,28 @@ class _Shown:
         stage, done, total = self.now
         if self.bars is None or not stage:
             return
-        if stage != self.stage:
+        kind = stage.partition(": ")[0]  # `fitting: conv1` goes on with what `fitting: stem` has begun
+        if kind != self.stage:
             for task in self.bars.task_ids:
                 self.bars.remove_task(task)
             self.bars.add_task(visible(stage), total=total or None)
-            self.stage = stage
-        self.bars.update(self.bars.task_ids[0], completed=done, total=total or None)
+            self.stage = kind
+        task, text = self.bars.task_ids[0], visible(stage)
+        self.bars.update(task, description=text, completed=done, total=total or None)
 
 
 def _bars() -> "Bars":
     """What is done, a bar, how much of it where that is known, and for how long already."""
     from rich.console import Console  # only where a bar is drawn
-    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    times = TimeElapsedColumn(), TimeRemainingColumn()
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), *times)
     return Bars(*columns, console=Console(stderr=True), transient=True)

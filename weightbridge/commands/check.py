@@ -3,15 +3,16 @@
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.commands.fit import fitted
+from weightbridge.commands.fit import fitted, with_evidence
 from weightbridge.commands.idle import refuse_uncarried
 from weightbridge.commands.prepare import prepare
 from weightbridge.commands.reporting import judged
 from weightbridge.report.values import Report
+from weightbridge.report.verification import Verification
 
 
 def check(source: Any, target: Any, options: Options) -> Report:
     """The report of the plan that a transfer would carry out."""
     refuse_uncarried(options)
     fit = fitted(prepare(source, target, options), source, target, options, is_carried_out=False)
-    return judged("check", fit.prepared, options)
+    return judged("check", fit.prepared, options, with_evidence(Verification(), fit))

@@ -8,8 +8,11 @@ from typing import Any
 from weightbridge.adapters.fit.carry_out import Chosen, Result, as_told, carried_out, choose, segments
 from weightbridge.adapters.fit.engine import LayerFit
 from weightbridge.adapters.fit.goals import Pair
+from weightbridge.adapters.fit.snapshot import snapshot
+from weightbridge.adapters.fit.worth import exam
 from weightbridge.boundary.options import Options
 from weightbridge.commands.calibration import FitInputs, fit_inputs
+from weightbridge.commands.fit_worth import chosen_evidence, cropped, fit_evidence, worth_of
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.single_threaded import single_threaded
 from weightbridge.errors import PlanError, Unsupported, UsageError
@@ -19,7 +22,7 @@ from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.tensors import Array
 from weightbridge.plan import CutPair, Fit, Plan
 from weightbridge.planning.declared import declared
-from weightbridge.planning.findings import unexplained, unmatched
+from weightbridge.planning.findings import unexplained
 from weightbridge.planning.fitted import Origin, fitted_plan, kept_layers, without_origin
 from weightbridge.report.verification import Verification
 from weightbridge.transfer.execute import Ledger, values
@@ -115,18 +118,23 @@ def _made(
     )
     exact = values(plan, prepared.source, prepared.target, Ledger())
     target.fill({tensor.name: value for tensor, value in exact})
-    x = inputs.x
-    chosen = _chosen(plan, flows, x, kept, options)
+    fresh = snapshot(target)
+    chosen = _chosen(plan, flows, inputs.x, kept, options)
     fit = _fit(plan, chosen, inputs)
-    if is_carried_out:
-        result = carried_out(target, source, chosen.pairs, x, kept, options.progress)
-    else:
-        result = Result({}, ())
-    origins = _origins(target, source, chosen.pairs, kept, result if is_carried_out else None)
+    origins = _origins(target, source, chosen.pairs, kept)
+    if not is_carried_out:
+        plan = fitted_plan(plan, prepared.source, fit, origins, options.unused)
+        findings = (*_kept_findings(prepared), *unexplained(prepared.source, plan.unused, is_one=True))
+        return Fitted(replace(prepared, plan=plan, findings=findings), evidence=chosen_evidence(fit))
+    asked = exam(source, chosen.pairs[-1].source, inputs.x, inputs.y)
+    result = carried_out(target, source, chosen.pairs, asked.x, kept, options.progress)
+    origins = {name: origins[name] for name in result.values}
     plan = fitted_plan(plan, prepared.source, fit, origins, options.unused)
     plan = _with_costs(plan, prepared, result)
-    findings = (*_kept_findings(prepared), *_said(prepared, plan, result, len(x)))
-    return Fitted(replace(prepared, plan=plan, findings=findings), result.values if is_carried_out else None)
+    worth = worth_of(target, chosen.pairs, asked, fresh, lambda: cropped(prepared, options))
+    evidence = fit_evidence(fit, result, worth, asked)
+    findings = (*_kept_findings(prepared), *_said(prepared, plan, result, len(asked.x)), *worth.findings)
+    return Fitted(replace(prepared, plan=plan, findings=findings), result.values, evidence)
 
 
 def _chosen(plan: Plan, flows: tuple[Flow, Flow], x: Array, kept: frozenset[str], options: Options) -> Chosen:
@@ -150,7 +158,7 @@ def _fit(plan: Plan, chosen: Chosen, inputs: FitInputs) -> Fit:
 
 
 def _origins(
-    target: Flow, source: Flow, pairs: tuple[Pair, ...], kept: frozenset[str], result: Result | None
+    target: Flow, source: Flow, pairs: tuple[Pair, ...], kept: frozenset[str]
 ) -> Mapping[str, Origin]:
     """By tensor that is fitted, or will be, its source cut and the source's layers before that."""
     stands_for = segments(source, [pair.source for pair in pairs])
@@ -158,7 +166,7 @@ def _origins(
     for i in _open_nodes(target, kept, pairs[-1].target.node):
         cut = next(pair.source for pair in pairs if pair.target.node >= i)
         found |= dict.fromkeys(target.names(i).values(), (cut.name, stands_for[cut.node]))
-    return found if result is None else {name: found[name] for name in result.values}
+    return found
 
 
 def _open_nodes(flow: Flow, kept: frozenset[str], last: int) -> list[int]:
@@ -187,12 +195,9 @@ def _kept_findings(prepared: Prepared) -> tuple[Finding, ...]:
 
 
 def _said(prepared: Prepared, plan: Plan, result: Result, count: int) -> tuple[Finding, ...]:
-    steps = {step.target for step in plan.steps if step.kind != "fresh"}
-    found = [*unexplained(prepared.source, plan.unused, is_one=True)]
     left = [layer for layer in result.layers if layer.reason.endswith("as initialised")]
-    if result.layers:
-        found.append(_lossy(result.layers, left, count))
-    return (*found, *unmatched(prepared.target, steps)) if not steps else tuple(found)
+    lossy = (_lossy(result.layers, left, count),) if result.layers else ()
+    return (*unexplained(prepared.source, plan.unused, is_one=True), *lossy)
 
 
 def _lossy(layers: tuple[LayerFit, ...], left: list[LayerFit], count: int) -> Finding:

@@ -23,8 +23,21 @@ _RECORD: dict[str, Check] = {
     **dict.fromkeys(_NUMBERS, or_null(is_number)),
 }
 _TENSORS: dict[str, Check] = dict.fromkeys(("identical", "matched", "total"), is_count)
+_ARM: dict[str, Check] = {
+    "name": is_text,
+    **dict.fromkeys(("agreement", "logit_r2"), is_number),
+    "accuracy": or_null(is_number),
+}
+_FIT: dict[str, Check] = {
+    "way": is_text,
+    "tried": lambda value: is_object(value) and all(map(is_number, value.values())),
+    "judged_on": is_count,
+    **dict.fromkeys(("score", "source_accuracy"), or_null(is_number)),
+    "arms": lambda value: is_list(value) and all(map(_is_arm, value)),
+}
 _EVIDENCE: dict[str, Check] = {
     **dict.fromkeys(("controls", "inconclusive", "probes"), or_null(is_list)),
+    "fit": lambda value: value is None or (is_object(value) and _is_fit(value)),
     "tensors": lambda value: value is None or (is_object(value) and not unfit_keys(value, _TENSORS)),
 }
 # Options that the first version's reports had not, or that commands are made of.
@@ -35,6 +48,15 @@ ASKED: dict[str, Check] = {
     "evidence": lambda value: value in get_args(Evidence),
     **dict.fromkeys(("source_arguments", "target_arguments"), or_null(is_object)),
 }
+
+
+def _is_fit(value: Mapping[str, Any]) -> bool:
+    has_arms = bool(value.get("arms"))
+    return not unfit_keys(value, _FIT) and (not has_arms or "judged_on" in value)
+
+
+def _is_arm(value: Any) -> bool:
+    return is_object(value) and value.keys() >= _ARM.keys() and not unfit_keys(value, _ARM)
 
 
 def recorded_problems(verification: Mapping[str, Any]) -> list[str]:

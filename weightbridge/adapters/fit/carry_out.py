@@ -9,8 +9,10 @@ from weightbridge.adapters.fit.choose import Trial, tried
 from weightbridge.adapters.fit.cuts import Cut, cuts
 from weightbridge.adapters.fit.engine import Fitting, LayerFit
 from weightbridge.adapters.fit.goals import Pair
+from weightbridge.adapters.fit.source_pass import SourcePass
 from weightbridge.adapters.fit.stages import pairings
 from weightbridge.boundary.options import Progress
+from weightbridge.errors import RunError
 from weightbridge.formats.flow import Flow
 from weightbridge.model.tensors import Array
 
@@ -49,10 +51,17 @@ def carried_out(
     target: Flow, source: Flow, pairs: Sequence[Pair], x: Array, kept: frozenset[str], progress: Progress
 ) -> Result:
     """Sets the target's weights, and says which."""
-    fitting = Fitting(
-        target, source, pairs, x, kept, lambda layer, done, total: progress(f"fitting {layer}", done, total)
-    )
-    fitting.run()
+
+    def watch(layer: str, done: int, total: int) -> None:
+        progress(f"fitting: {layer}", done, total)
+
+    values_of = SourcePass(source, x, [pair.source for pair in pairs]).values
+    fitting = Fitting(target, values_of, pairs, x, kept, watch)
+    try:
+        fitting.run()
+    except FloatingPointError as error:
+        message = f"{error} gives NaN or Inf for the calibration inputs"
+        raise RunError(message, where=target.where, fix="look at these inputs and this layer") from error
     values: dict[str, Array] = {}
     for i, roles in fitting.roles.items():
         names, weights = target.names(i), target.weights(i)

@@ -9,6 +9,7 @@ from weightbridge.adapters.fit.engine import Fitting
 from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.snapshot import unchanged
 from weightbridge.adapters.fit.solve import r2, solve
+from weightbridge.adapters.fit.source_pass import SourcePass
 from weightbridge.adapters.fit.stages import Pairing
 from weightbridge.boundary.options import Progress
 from weightbridge.formats.flow import Flow, forward
@@ -43,7 +44,8 @@ def tried(
         wanted = forward(source, some, pairs[-1].source.before)
         with unchanged(target):
             try:
-                Fitting(target, source, pairs, some[~judged], kept).run()
+                values = SourcePass(source, some[~judged], [pair.source for pair in pairs]).values
+                Fitting(target, values, pairs, some[~judged], kept).run()
                 trials.append(Trial(way, _score(target, pairs, some, wanted, judged)))
             except FloatingPointError:
                 trials.append(Trial(way, -np.inf))

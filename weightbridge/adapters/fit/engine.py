@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from weightbridge.adapters.fit.cuts import LINEAR, own_norm
+from weightbridge.adapters.fit.cuts import LINEAR, Cut, own_norm
 from weightbridge.adapters.fit.goals import Goal, Goals, Pair
 from weightbridge.adapters.fit.grids import resized
 from weightbridge.adapters.fit.layers import (
@@ -21,10 +21,10 @@ from weightbridge.adapters.fit.layers import (
 )
 from weightbridge.adapters.fit.norms import norm_values
 from weightbridge.adapters.fit.slots import Slot
-from weightbridge.adapters.fit.source_pass import SourcePass
 from weightbridge.formats.flow import Flow, Held, readers
 from weightbridge.model.tensors import Array
 
+Values = Callable[[Cut], tuple[Array, Array]]  # of the source: before and after the cut's activation
 Watch = Callable[[str, int, int], None]  # a layer, and how many of how many layers are done
 
 
@@ -49,26 +49,26 @@ class LayerFit:
 class Fitting:
     """A target's flow under way. The target's weights are set as it goes.
 
-    kept: layers whose weights stay. roles: by node, the weights that were set.
+    source: asked for each pair in turn. kept: layers whose weights stay. roles: by node, the weights that
+    were set.
     """
 
     def __init__(
         self,
         target: Flow,
-        source: Flow,
+        source: Values,
         pairs: Sequence[Pair],
         x: Array,
         kept: frozenset[str] = frozenset(),
         watch: Watch = unwatched,
     ) -> None:
         self._flow, self._pairs, self._kept, self._watch = target, pairs, kept, watch
-        self._source = SourcePass(source, x, (pair.source for pair in pairs))
+        self._source = source
         self._readers = readers(target.nodes)
         self._held = Held(target, x, {})
         self._random = np.random.default_rng(0)
         self._goals = Goals(target, self._random)
         self._bias: dict[int, Array] = {}
-        self._is_rectified: dict[int, bool] = {}
         self.layers: list[LayerFit] = []
         self.roles: dict[int, tuple[str, ...]] = {}
 
@@ -76,10 +76,10 @@ class Fitting:
         """Fits every layer. FloatingPointError, naming the layer, where what one gives is not finite."""
         start = 0
         for pair in self._pairs:
-            before, after = self._source.values(pair.source)
+            before, after = self._source(pair.source)
             after = resized(after, pair.target.grid)
             before = resized(before, pair.target.grid) if pair.source.is_activated else after
-            goal = self._goals.goal(pair, (before, after), start - 1, self._entry(start - 1))
+            goal = self._goals.goal(pair, (before, after), start - 1, self._held.get(start - 1))
             for i in range(start, pair.target.node + 1):
                 self._node(i, goal)
             start = pair.target.node + 1
@@ -92,9 +92,6 @@ class Fitting:
             self._set(i, self._held.inputs(i), goal)
         if not np.isfinite(self._held.run(i)).all():
             raise FloatingPointError(node.name)
-
-    def _entry(self, i: int) -> Array | None:
-        return self._held.get(i)
 
     def _set(self, i: int, arrays: Sequence[Array], goal: Goal | None) -> None:
         node = self._flow.nodes[i]

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 from weightbridge.formats.flow import Flow
 from weightbridge.model.tensors import Array
 
+Weights = dict[int, dict[str, Array]]  # by node and role
 
-def snapshot(flow: Flow) -> dict[int, dict[str, Array]]:
+
+def snapshot(flow: Flow) -> Weights:
     """By node, each layer once."""
     return {
         i: {role: value.copy() for role, value in flow.weights(i).items()}
@@ -16,13 +18,13 @@ def snapshot(flow: Flow) -> dict[int, dict[str, Array]]:
     }
 
 
-def restore(flow: Flow, held: dict[int, dict[str, Array]]) -> None:
+def restore(flow: Flow, held: Weights) -> None:
     for i, values in held.items():
         flow.assign(i, values)
 
 
 @contextmanager
-def unchanged(flow: Flow) -> Iterator[dict[int, dict[str, Array]]]:
+def unchanged(flow: Flow) -> Iterator[Weights]:
     """Whatever is set meanwhile, the weights are as before at the end."""
     held = snapshot(flow)
     try:

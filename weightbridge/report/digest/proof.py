@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from weightbridge.report.digest.fits import fit_lines
 from weightbridge.report.digest.values import Json
 from weightbridge.report.words import counted, megabytes, said
 
@@ -44,6 +45,7 @@ def _lines(verification: Json) -> Iterator[str]:
     else:
         yield _compared(outputs, "comparison", " of outputs") + _worst(outputs)
         yield _compared(layers, "layer", "")
+    yield from fit_lines(evidence)
     yield _identical(evidence)
     yield "; ".join(part for part in (_read_back(evidence), _controls(evidence)) if part)
     if evidence.get("claim") not in (None, "equal"):

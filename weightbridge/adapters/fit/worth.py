@@ -1,0 +1,116 @@
+"""What a fit is worth: how far the target says what the source says, beside other starts.
+
+Measured on inputs that nothing was fitted to. The controls get the same inputs: the target as it was, its
+BatchNorm calibrated; the same with a head in closed form on the source's logits; and what cropping gives.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from weightbridge.adapters.fit.cuts import LINEAR, Cut
+from weightbridge.adapters.fit.engine import Fitting
+from weightbridge.adapters.fit.goals import Pair
+from weightbridge.adapters.fit.slots import slots
+from weightbridge.adapters.fit.snapshot import Weights, restore
+from weightbridge.adapters.fit.solve import r2
+from weightbridge.formats.flow import Flow, forward
+from weightbridge.model.tensors import Array
+
+FITTED, CROPPED = "fitted", "cropped"
+RANDOM, HEAD = "random, calibrated", "random, calibrated, head in closed form"
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Inputs to fit to and to judge on, what the source's last cut says of both, and labels of the latter."""
+
+    x: Array
+    judged_x: Array
+    wanted: Array
+    judged: Array
+    labels: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One start of the target. agreement: with the source's classes; accuracy: with the labels."""
+
+    name: str
+    agreement: float
+    logit_r2: float
+    accuracy: float | None
+
+
+def exam(source: Flow, last: Cut, x: Array, labels: Array | None) -> Exam:
+    """Every tenth input judges, of few every fifth."""
+    is_judge = np.arange(len(x)) % (10 if len(x) >= 200 else 5) == 4
+    wanted = forward(source, x, last.before)
+    known = None if labels is None else labels[is_judge]
+    return Exam(x[~is_judge], x[is_judge], wanted[~is_judge], wanted[is_judge], known)
+
+
+def arm(name: str, target: Flow, last: Cut, asked: Exam) -> Arm:
+    """The target as it is now."""
+    found = forward(target, asked.judged_x, last.before)
+    width = found.shape[-1]
+    classes, wanted = found.argmax(-1), asked.judged.argmax(-1)
+    return Arm(
+        name,
+        round(float((classes == wanted).mean()), 4),
+        round(r2(asked.judged.reshape(-1, width), found.reshape(-1, width)), 4),
+        _accuracy(classes, asked.labels),
+    )
+
+
+def source_accuracy(asked: Exam) -> float | None:
+    return _accuracy(asked.judged.argmax(-1), asked.labels)
+
+
+def controls(
+    target: Flow, pairs: Sequence[Pair], asked: Exam, fresh: Weights, cropped: Mapping[str, Array] | None
+) -> tuple[Arm, ...]:
+    """The target is changed. fresh: its weights as they were."""
+    last = pairs[-1]
+    heads = {slot.layer for slot in slots(target.nodes, last.target, _before_last(pairs))}
+    linear = {i for i, node in enumerate(target.nodes) if node.kind in LINEAR}
+    found = []
+    for name, kept in ((RANDOM, linear), (HEAD, linear - heads)):
+        restore(target, fresh)
+        _calibrate(target, last, asked, frozenset(target.nodes[i].name for i in kept))
+        found.append(arm(name, target, last.target, asked))
+    if cropped:
+        restore(target, fresh)
+        target.fill(cropped)
+        _calibrate(target, last, asked, frozenset(target.nodes[i].name for i in linear))
+        found.append(arm(CROPPED, target, last.target, asked))
+    return tuple(found)
+
+
+def is_better(fitted: Arm, others: Sequence[Arm]) -> bool:
+    """By the labels where there are any, else by agreement; of equals by the logits."""
+    return all(_rank(fitted) > _rank(other) for other in others)
+
+
+def best_of(arms: Sequence[Arm]) -> Arm:
+    return max(arms, key=_rank)
+
+
+def _rank(one: Arm) -> tuple[float, float]:
+    return (one.agreement if one.accuracy is None else one.accuracy), one.logit_r2
+
+
+def _calibrate(target: Flow, last: Pair, asked: Exam, kept: frozenset[str]) -> None:
+    others = frozenset(node.name for node in target.nodes if node.kind == "scale")
+    Fitting(target, lambda _: (asked.wanted, asked.wanted), [last], asked.x, kept | others).run()
+
+
+def _before_last(pairs: Sequence[Pair]) -> int:
+    return pairs[-2].target.node if len(pairs) > 1 else -1
+
+
+def _accuracy(classes: Array, labels: Array | None) -> float | None:
+    if labels is None or classes.shape != labels.shape:
+        return None
+    return round(float((classes == labels).mean()), 4)

@@ -1,0 +1,41 @@
+"""What a fit is worth, in sentences."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from weightbridge.report.words import counted, percent
+
+Json = Mapping[str, Any]
+
+
+def fit_lines(evidence: Json) -> Iterator[str]:
+    """How the stages were paired; on inputs that were not fitted to, the target beside its controls."""
+    fit = evidence.get("fit")
+    if not isinstance(fit, Mapping):
+        return
+    if fit.get("score") is not None:
+        score = f"R2 {fit['score']:.2f} of the source's logits on held-out inputs"
+        tried = _tried(fit.get("tried") or {})
+        yield f"stages by {fit.get('way', '')}: {score}, by a fit on some inputs ({tried})"
+    yield from _worth(fit, fit.get("arms") or ())
+
+
+def _tried(tried: Mapping[str, float]) -> str:
+    return ", ".join(f"{way} {score:.2f}" for way, score in tried.items())
+
+
+def _worth(fit: Json, arms: Sequence[Json]) -> Iterator[str]:
+    if not arms:
+        return
+    mine, *others = arms
+    yield (
+        f"on {counted(fit['judged_on'], 'input')} that nothing was fitted to, the target agrees with the "
+        f"source for {percent(mine['agreement'])} (logits R2 {mine['logit_r2']:.2f}); controls: "
+        + "; ".join(f"{one['name']} {percent(one['agreement'])} ({one['logit_r2']:.2f})" for one in others)
+    )
+    if mine["accuracy"] is not None and fit.get("source_accuracy") is not None:
+        beside = "; ".join(f"{one['name']} {percent(one['accuracy'] or 0)}" for one in others)
+        yield (
+            f"by the labels it is right for {percent(mine['accuracy'])}, the source for "
+            f"{percent(fit['source_accuracy'])}; controls: {beside}"
+        )
