@@ -8,18 +8,22 @@ from weightbridge.commands.demo import Arm, Demonstration, conclusion, demonstra
 from weightbridge.report.values import Report
 
 
-def shown(transferred: float, control: float, zero_shot: float = 0.1) -> Demonstration:
-    arms = (
-        Arm(name, zero_shot, 0.5, tuned)
-        for name, tuned in (("transferred", transferred), ("random start", control))
-    )
-    return Demonstration(0.99, 0.1, 0.99, Report("transfer", "pass"), 1.0, *arms)
+def shown(fitted: float, control: float, zero_shot: float = 0.9) -> Demonstration:
+    arms = [
+        Arm(name, known, 0.5, tuned)
+        for name, known, tuned in (
+            ("fitted", zero_shot, fitted),
+            ("random", 0.1, control - 0.1),
+            ("random, head", 0.8, control),
+        )
+    ]
+    return Demonstration(0.99, 0.1, 0.99, Report("transfer", "pass"), 1.0, arms[0], tuple(arms[1:]))
 
 
 SAID = {
-    "better": (shown(0.7, 0.5), "20.0 points better"),
+    "better": (shown(0.7, 0.5), "20.0 points better than the best control"),
     "worse": (shown(0.4, 0.5), "10.0 points worse"),
-    "no-difference": (shown(0.51, 0.5), "makes no difference"),
+    "no-difference": (shown(0.51, 0.5), "no difference"),
 }
 
 
@@ -29,9 +33,9 @@ def test_the_conclusion_says_which_way_it_went(result: Demonstration, expected: 
     assert expected in text(result)
 
 
-def test_guessing_is_called_guessing_and_knowing_is_not() -> None:
-    assert "both guess" in conclusion(shown(0.5, 0.5))[0]
-    assert not any("guess" in line for line in conclusion(shown(0.5, 0.5, zero_shot=0.9)))
+def test_what_it_knows_without_labels_is_said_too() -> None:
+    assert "10.0 points better" in conclusion(shown(0.5, 0.5))[1]
+    assert "30.0 points worse" in conclusion(shown(0.5, 0.5, zero_shot=0.5))[1]
 
 
 @pytest.mark.framework
@@ -47,3 +51,5 @@ def test_a_renamed_network_gets_all_of_the_source(capsys: pytest.CaptureFixture[
     assert {s.contract for s in result.report.plan.steps if result.report.plan} == {"bitwise"}
     assert "verdict pass" in text(replace(result))
     assert "Inception" in capsys.readouterr().out
+    assert result.transferred.zero_shot > 0.85
+    assert result.ahead > -0.02

@@ -187,3 +187,53 @@ def test_fit_and_inputs_go_together(folder: Path, options: Mapping[str, Any], sa
 def _r2(wanted: Array, found: Array) -> float:
     left = ((wanted - found) ** 2).sum()
     return float(1 - left / ((wanted - wanted.mean(0)) ** 2).sum())
+
+
+def test_what_it_is_worth_stands_beside_controls(fitted: wb.Report) -> None:
+    fit = fitted.verification.evidence["fit"]
+    arms = {arm["name"]: arm for arm in fit["arms"]}
+    assert set(arms) == {
+        "fitted",
+        "random, calibrated",
+        "random, calibrated, head in closed form",
+        "cropped",
+    }
+    assert arms["fitted"]["logit_r2"] > arms["random, calibrated"]["logit_r2"]
+    assert fit["fitted_to"] + fit["judged_on"] == 160
+    assert len(fit["layers"]) == 14
+    assert "agrees with the source for" in fitted.to_markdown()
+
+
+def test_a_fit_to_noise_is_said_to_be_of_no_use(folder: Path, tmp_path: Path) -> None:
+    """Labels that nothing can tell: the fit is not better than the controls by more than chance."""
+    from weightbridge.formats.keras.framework import demo
+
+    x = _images(60)
+    source = _loaded(folder / "source.keras")
+    source.get_layer("logits").set_weights([np.zeros((12, 5), "f4"), np.arange(5, dtype="f4")])
+    demo.save(source, tmp_path / "constant.keras")
+    np.savez(tmp_path / "x.npz", x=x)
+    report = wb.transfer(
+        tmp_path / "constant.keras",
+        folder / "target.keras",
+        tmp_path / "out.keras",
+        adapt="fit",
+        calibrate=tmp_path / "x.npz",
+        verify=False,
+        on_fail="return",
+    )
+    assert "WB308" in {finding.code for finding in report.findings}
+
+
+def test_attention_is_refused(folder: Path, tmp_path: Path) -> None:
+    import keras
+
+    x = keras.layers.Input((8, 8, 1))
+    y = keras.layers.Conv2D(8, 4, strides=4)(x)
+    y = keras.layers.Reshape((4, 8))(y)
+    y = keras.layers.MultiHeadAttention(2, 4)(y, y)
+    y = keras.layers.Dense(5)(keras.layers.GlobalAveragePooling1D()(y))
+    transformer = keras.Model(x, y)
+    report = wb.check(folder / "source.keras", transformer, **_fit(folder))
+    assert "WB309" in {finding.code for finding in report.findings}
+    assert any("attention" in finding.message for finding in report.findings)

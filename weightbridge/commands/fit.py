@@ -10,6 +10,7 @@ from weightbridge.adapters.fit.engine import LayerFit
 from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.snapshot import snapshot
 from weightbridge.adapters.fit.worth import exam
+from weightbridge.adapters.propose.other import OTHER_SOURCE
 from weightbridge.boundary.options import Options
 from weightbridge.commands.calibration import FitInputs, fit_inputs
 from weightbridge.commands.fit_worth import chosen_evidence, cropped, fit_evidence, worth_of
@@ -20,6 +21,7 @@ from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.flow import Flow
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.tensors import Array
+from weightbridge.model.vocabulary import PRODUCTS
 from weightbridge.plan import CutPair, Fit, Plan
 from weightbridge.planning.declared import declared
 from weightbridge.planning.findings import unexplained
@@ -30,6 +32,7 @@ from weightbridge.transfer.execute import Ledger, values
 FLOW = "weightbridge.formats.keras.framework.flow"
 RUNNABLE = frozenset({"keras-zip", "keras-h5", "python"})
 # what is said of single pairs of layers, which are none where a layer is fitted
+ATTENTION = PRODUCTS | {"Attention"}
 OF_PAIRS = ("WB2", "WB3", "WB4")
 
 
@@ -56,6 +59,9 @@ def fitted(
     kept = kept_layers(prepared.plan, prepared.target, fresh)
     if all(layer.name in kept for layer in prepared.target.layers if layer.tensors):
         return Fitted(prepared)
+    refused = _attention(prepared)
+    if refused:
+        return Fitted(replace(prepared, findings=(*_kept_findings(prepared), refused)))
     module = _module(prepared)
     with ExitStack() as stack:
         stack.enter_context(single_threaded())
@@ -91,6 +97,25 @@ def _refuse_other_inputs(plan: Plan, inputs: FitInputs) -> None:
     if plan.fit is not None and plan.fit.inputs != inputs.sha256:
         message = "the plan was made with other calibration inputs"
         raise PlanError(message, fix="give those that it was made with, or make a new plan with these")
+
+
+def _attention(prepared: Prepared) -> Finding | None:
+    """WB309: what attention computes from all places at once no convolution is fitted to, nor it to that."""
+    sides = {"source": prepared.source, "target": prepared.target}
+    attending = {
+        side: next((layer for layer in graph.layers if layer.op in ATTENTION), None)
+        for side, graph in sides.items()
+    }
+    found = {side: layer for side, layer in attending.items() if layer is not None}
+    if not found:
+        return None
+    both = len(found) == 2
+    where = " and ".join(f"the {side} ({layer.name})" for side, layer in found.items())
+    message = (
+        f"another architecture with attention in {where}: least squares fit convolutions and Dense layers to "
+        f"features of convolutions, {'and neither is such a network' if both else 'and not to attention'}"
+    )
+    return finding("WB309", message, fix=OTHER_SOURCE)
 
 
 def _module(prepared: Prepared) -> Any:
