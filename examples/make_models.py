@@ -8,7 +8,7 @@ And 200 of the digits with their labels, to calibrate by.
 And an LSTM of Keras 2 that reads a digit row by row, which Keras 3 refuses to load.
 
 `python examples/make_models.py legacy` (or `old`) where the package tf_keras (Keras 2) is installed, then
-`... today` with Keras 3, and `... torch`, `... inputs`.
+`... today` with Keras 3, and `... torch`, `... onnx` (where PyTorch is installed), `... inputs`.
 """
 
 import sys
@@ -94,6 +94,23 @@ def torch() -> None:
     )
 
 
+def onnx() -> None:
+    """The same network as PyTorch exports it: its names, channels first, BatchNorm as it is."""
+    import warnings
+
+    import torch_network
+
+    torch, module = torch_network.torch, torch_network.trained()
+    warnings.simplefilter("ignore")  # the exporter that takes no further package is the old one
+    torch.onnx.export(
+        module, (torch.zeros(1, 1, 8, 8),), FOLDER / "torch.onnx",
+        dynamo=False, opset_version=17, input_names=["image"], output_names=["digit"],
+        training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False,
+        dynamic_axes={"image": {0: "batch"}, "digit": {0: "batch"}},
+    )  # fmt: skip
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    {"legacy": legacy, "old": old, "today": today, "torch": torch, "inputs": inputs}[sys.argv[1]]()
+    makers = {"legacy": legacy, "old": old, "today": today, "torch": torch, "onnx": onnx, "inputs": inputs}
+    makers[sys.argv[1]]()

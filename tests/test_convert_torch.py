@@ -1,5 +1,8 @@
 """convert of live torch modules: exported with their names, and compared with the module itself."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +132,7 @@ def test_it_becomes_keras_by_its_own_names(tmp_path: Path) -> None:
     model = keras.saving.load_model(tmp_path / "net.keras")
     weighted = {layer.name: type(layer).__name__ for layer in model.layers if layer.weights}
     assert weighted == {
-        "stem.0": "Conv2D", "stem.1": "BatchNormalization", "first": "Dense", "second": "Dense",
+        "stem_0": "Conv2D", "stem_1": "BatchNormalization", "first": "Dense", "second": "Dense",
     }  # fmt: skip
     assert model.input_shape == (None, 8, 6, 3)
 
@@ -160,7 +163,7 @@ def test_a_live_module_gives_a_live_model() -> None:
         expected = [value for value in module.eval()(image).values() if isinstance(value, torch.Tensor)]
     found = model(np.moveaxis(image.numpy(), 1, -1))
     for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(np.asarray(one), other, atol=1e-5)
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(one), other, atol=1e-5)
 
 
 def test_a_live_module_stays_as_it_was(tmp_path: Path) -> None:
@@ -228,3 +231,11 @@ def test_a_planted_fault_is_noticed(tmp_path: Path) -> None:
 def test_shapes_are_for_modules_alone(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--input-shape is for a torch module"):
         wb.convert(tmp_path / "model.keras", tmp_path / "no.onnx", input_shape=[(1, 3)])
+
+
+def test_the_example_prints_what_the_readme_says() -> None:
+    root = Path(__file__).resolve().parent.parent
+    command = [sys.executable, root / "examples" / "from_torch.py"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    measured = re.compile(r"\d\.\de-\d\d")  # differs between processors
+    assert measured.sub("_", printed) in measured.sub("_", (root / "README.md").read_text())

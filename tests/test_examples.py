@@ -34,7 +34,8 @@ def readme_row(script: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    "script", ["identical_architecture.py", "partial_transfer.py", "feature_extraction.py"]
+    "script",
+    ["identical_architecture.py", "partial_transfer.py", "feature_extraction.py", "fine_tune_onnx.py"],
 )
 def test_an_example_prints_what_the_readme_says(script: str) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

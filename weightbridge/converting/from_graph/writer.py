@@ -9,7 +9,7 @@ from weightbridge.converting.from_graph.values import Value, Weight
 from weightbridge.converting.values import Config, Said, note
 
 LAYERS = "keras.layers"
-UNFIT = re.compile(r"[^A-Za-z0-9_.\-]+")
+UNFIT = re.compile(r"[^A-Za-z0-9_\-]+")  # torch, as a backend, takes no dot
 Fed = Value | Sequence[Value]
 
 
