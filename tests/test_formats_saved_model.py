@@ -348,14 +348,18 @@ LONG = field(
     1, field(1, b"n" * 45) + field(2, b"Placeholder")
 )  # 60 bytes: the field begins with 0a 3c, "\\n<"
 TENSORFLOW_1: dict[str, tuple[bytes, str]] = {
-    "frozen": (GRAPH, "frozen TensorFlow graph"),
-    "frozen, first node of sixty bytes": (LONG + GRAPH, "frozen TensorFlow graph"),
     "meta": (
         field(1, field(5, b"1.15")) + field(2, GRAPH) + field(3, field(1, b"save")),
         "graph of a TensorFlow 1",
     ),
     "text": (b'node {\\n  name: "x"\\n}', "as text"),
 }
+
+
+@pytest.mark.parametrize("content", [GRAPH, LONG + GRAPH], ids=["plain", "first node of sixty bytes"])
+def test_a_frozen_graph_is_known_by_its_content(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "m.bin").write_bytes(content)
+    assert formats.sniff(tmp_path / "m.bin") == "tf-graph"
 
 
 @pytest.mark.parametrize("name", TENSORFLOW_1)

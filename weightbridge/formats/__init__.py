@@ -49,6 +49,7 @@ FORMATS: dict[str, str] = {
     "torch-legacy": "weightbridge.formats.torch.legacy",
     "tf-checkpoint": "weightbridge.formats.tensorflow.checkpoint.file",
     "saved-model": "weightbridge.formats.tensorflow.saved_model.file",
+    "tf-graph": "weightbridge.formats.tensorflow.graphs.file",
     "python": "weightbridge.formats.keras.framework.live",
 }
 RUNNERS: dict[str, str] = {

@@ -13,6 +13,7 @@ from pathlib import Path
 from weightbridge.errors import Corrupt, MissingFile, Unsupported
 from weightbridge.formats.sniffing.folders import folder_format, is_checkpoint, model_in
 from weightbridge.formats.sniffing.hdf5 import hdf5_format
+from weightbridge.formats.sniffing.tensorflow import is_frozen_graph
 from weightbridge.formats.sniffing.text import text_format
 from weightbridge.formats.sniffing.unknown import refusal
 from weightbridge.formats.wire import LENGTH, VARINT, Buffer, Span, fields
@@ -109,6 +110,8 @@ def _binary_format(path: Path, data: Buffer) -> str:
         return "onnx"
     if _holds(SAVED_MODEL, {2}, data):
         return "saved-model"
+    if is_frozen_graph(data):
+        return "tf-graph"
     raise refusal(path, data)
 
 

@@ -16,7 +16,7 @@ SUFFIXES: dict[str, tuple[str, ...]] = {  # what users call a format; the longes
     ".index.json": ("safetensors", "torch-zip", "keras-weights-h5"),
     ".onnx": ("onnx",),
     ".safetensors": ("safetensors",),
-    ".pb": ("saved-model",),
+    ".pb": ("saved-model", "tf-graph"),
     ".index": ("tf-checkpoint",),
     ".pt": ("torch-zip", "torch-legacy"),
     ".pth": ("torch-zip", "torch-legacy"),
@@ -37,6 +37,7 @@ RENAME: dict[str, str] = {
     "torch-zip": ".pt",
     "torch-legacy": ".pt",
     "tflite": ".tflite",
+    "tf-graph": ".pb",
 }
 DESCRIBED: dict[str, str] = {
     "keras-zip": "a zipped Keras 3 model",
@@ -51,6 +52,7 @@ DESCRIBED: dict[str, str] = {
     "saved-model": "a TensorFlow SavedModel",
     "tf-checkpoint": "a TensorFlow checkpoint",
     "tflite": "a TFLite model",
+    "tf-graph": "a frozen TensorFlow graph",
 }
 
 

@@ -1,4 +1,4 @@
-"""Graphs of TensorFlow that are no model by themselves: frozen graphs, graphs of checkpoints, text forms."""
+"""Graphs of TensorFlow: frozen ones are models, those of checkpoints and text forms are none."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -15,8 +15,13 @@ OPERATIONS = re.compile(r"_?[A-Z][A-Za-z0-9_>]*$")
 TEXTS = (b"node {", b"node{", b"meta_info_def {", b"graph_def {", b"saved_model_schema_version")
 
 
+def is_frozen_graph(data: Buffer) -> bool:
+    """Whether a file is a GraphDef."""
+    return _is_graph(data, Span(0, len(data)))
+
+
 def tensorflow_graph(path: Path, data: Buffer) -> Unsupported | None:
-    """The error for a GraphDef or a MetaGraphDef, as bytes or as text; None for any other file."""
+    """The error for a graph as text, or a MetaGraphDef; None for any other file."""
     start = bytes(data[:4096]).lstrip()
     if start.startswith(TEXTS):
         return Unsupported(
@@ -25,13 +30,6 @@ def tensorflow_graph(path: Path, data: Buffer) -> Unsupported | None:
             fix="Give the SavedModel folder, or the checkpoint's .index file",
         )
     whole = Span(0, len(data))
-    if _is_graph(data, whole):
-        return Unsupported(
-            "a frozen TensorFlow graph (GraphDef), which is not read",
-            where=str(path),
-            fix="Give the model that it was frozen from, or convert it to ONNX: "
-            "python -m tf2onnx.convert --graphdef FILE.pb --inputs IN:0 --outputs OUT:0 --output FILE.onnx",
-        )
     if _holds_graph(data, whole):
         return _graph_of_checkpoint(path)
     return None

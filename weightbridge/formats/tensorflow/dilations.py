@@ -111,7 +111,9 @@ def _with(values: tuple[T, ...], place: int, value: T) -> tuple[T, ...]:
 def _added_axis(grid: _Grid) -> int | None:
     """Which axis of space is the added one."""
     axes: tuple[int, ...] = grid.raised.attributes.get("axes", ()) if grid.raised is not None else ()
-    return axes[0] - 1 if len(axes) == 1 and axes[0] > 0 else None
+    rank = len(grid.conv.attributes["strides"]) + 2
+    axis = axes[0] % rank if len(axes) == 1 else 0
+    return axis - 1 if axis > 0 else None
 
 
 def _block(grid: _Grid, numbers: Numbers) -> tuple[int, ...] | None:

@@ -8,6 +8,7 @@ from typing import Any
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, decimal, draft
 from weightbridge.formats.onnx.proto import Node
 
+NEUTRAL = {"gamma": ("scale", 1.0), "beta": ("center", 0.0)}  # attributes, and what stands for no tensor
 BATCH_NORM = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
@@ -19,14 +20,22 @@ def batch_norm(site: Site, node: Node, index: int) -> Draft | None:
     }
     if "momentum" in node.attributes:
         found["momentum"] = decimal(node.attributes["momentum"])
-    slots = [
-        Slot(role, c, "c")
-        for role, value in zip(BATCH_NORM, node.inputs[1:], strict=False)
-        if (c := site.constant(value))
-    ]
-    if len(slots) != len(BATCH_NORM):
-        return None
+    slots = []
+    for role, value in zip(BATCH_NORM, node.inputs[1:], strict=False):
+        constant = site.constant(value)
+        if constant is not None:
+            slots.append(Slot(role, constant, "c"))
+        elif role in NEUTRAL and _are_all(site, value, NEUTRAL[role][1]):
+            found[NEUTRAL[role][0]] = False
+        else:
+            return None
     return draft(site, node, index, "BatchNorm", found | {"data_format": node.data_format}, *slots)
+
+
+def _are_all(site: Site, value: str, number: float) -> bool:
+    """Whether the graph computes nothing but this number there."""
+    numbers = site.net.numbers.get(value)
+    return numbers is not None and bool((numbers == number).all())
 
 
 def layer_norm(site: Site, node: Node, index: int) -> Draft | None:

@@ -13,8 +13,9 @@ def stored_axes(labels: str, views: tuple[View, ...], shape: Shape) -> str:
     shape: the stored shape. A label is an axis name, `1`, or several names in brackets.
     """
     names = _split(labels)
-    for view in reversed(views):
-        names = _before(names, view, shape)
+    before = (shape, *(view.shape for view in views))
+    for i, view in reversed(tuple(enumerate(views))):
+        names = _before(names, view, before[i] or shape)
         if not names and shape:
             return ""
     return " ".join(names) if len(names) == len(shape) else ""

@@ -20,6 +20,9 @@ TYPED: Mapping[str, tuple[int, ...]] = {
     "int64": (10,),
     "int8": (7,),
     "uint8": (7,),
+    "int16": (7,),
+    "uint16": (7,),
+    "bool": (11,),
 }
 BITS = {"float16": 13, "bfloat16": 13}
 FLOOR, RATIO = 64 << 20, 200
@@ -38,6 +41,11 @@ class Header(NamedTuple):
 
     dtype: str
     shape: tuple[int, ...]
+
+
+def dtype_of_constant(data: Buffer, constant: Constant) -> str:
+    """numpy's name of its numbers' type, "" where it holds none."""
+    return _header(data, constant.value).dtype
 
 
 def is_weight(data: Buffer, constant: Constant) -> bool:

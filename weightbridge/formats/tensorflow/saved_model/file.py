@@ -24,6 +24,7 @@ from weightbridge.formats.tensorflow.bundle.read import Bundle, read_bundle
 from weightbridge.formats.tensorflow.checkpoint.file import excluded, files_of, tracked_of
 from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint.names import Named, by_names, by_objects
+from weightbridge.formats.tensorflow.saved_model.flow import stored_tensors, with_flow
 from weightbridge.formats.tensorflow.saved_model.graph_def import constants_graph, unread_constants
 from weightbridge.formats.tensorflow.saved_model.keras import (
     Objects,
@@ -88,7 +89,7 @@ def _located(error: ModelError, file: Path) -> ModelError:
 def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGraph:
     prefix = _inside(folder, VARIABLES)
     if not _inside(folder, f"{VARIABLES}.index").exists():
-        return constants_graph(path, FORMAT, data, meta.graph)
+        return with_flow(path, data, meta, {}, constants_graph(path, FORMAT, data, meta.graph))
     bundle = read_bundle(prefix)
     for file in files_of(bundle):
         _inside(folder, str(file.relative_to(folder)))
@@ -100,11 +101,21 @@ def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGrap
         graph = constants_graph(path, FORMAT, data, meta.graph)
     else:
         constants = unread_constants(path, data, meta.graph)
-    used = {tensor.key for tensor in graph.tensors}
-    unused = [variable for variable in named if variable.key not in used]
+    if graph.architecture is None and not graph.findings:
+        graph = with_flow(path, data, meta, stored_tensors(bundle, named), graph)
+    constants = () if graph.framework == "onnx" else constants  # what it does not read, other functions do
+    return _with_left_over(graph, bundle, named, constants)
+
+
+def _with_left_over(
+    graph: LayerGraph, bundle: Bundle, named: Sequence[Named], constants: tuple[Excluded, ...]
+) -> LayerGraph:
+    """The graph with all that no layer holds."""
+    used = {tensor.key for tensor in graph.tensors} | set(graph.tensor_by_name)
+    unused = [variable for variable in named if used.isdisjoint((variable.key, variable.name))]
     no_weights = [variable._replace(reason=variable.reason or "state") for variable in unused]
     beside = left_out([entry.name for entry in constants], CONSTANTS)
-    entries = (*excluded(bundle, no_weights), *constants)
+    entries = (*graph.excluded, *excluded(bundle, no_weights), *constants)
     return replace(graph, excluded=entries, findings=(*graph.findings, *beside))
 
 

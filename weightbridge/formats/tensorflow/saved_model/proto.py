@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from weightbridge.errors import Corrupt
+from weightbridge.formats.tensorflow.graphs.messages import Signature, parse_signature
 from weightbridge.formats.tensorflow.tracked import (
     EMPTY,
     Tracked,
@@ -31,6 +32,7 @@ class MetaGraph:
     version: str
     objects: tuple[Tracked, ...]
     graph: Span | None
+    signatures: tuple[Signature, ...] = ()
 
 
 def parse_saved_model(data: Buffer) -> MetaGraph:
@@ -41,9 +43,14 @@ def parse_saved_model(data: Buffer) -> MetaGraph:
     graphs = [(_information(data, span), span) for span in spans]
     for_serving = (graph for graph in graphs if SERVE in graph[0].tags)
     information, span = next(for_serving, graphs[0])
+    return _meta_graph(data, span, information)
+
+
+def _meta_graph(data: Buffer, span: Span, information: "Information") -> MetaGraph:
     parts = {f.number: span_of(f) for f in fields(data, span) if f.number in (2, 7)}
     objects = _objects(data, parts[7]) if 7 in parts else ()
-    return MetaGraph(information.tags, information.version, objects, parts.get(2))
+    signatures = tuple(parse_signature(data, span_of(f)) for f in fields(data, span) if f.number == 5)
+    return MetaGraph(information.tags, information.version, objects, parts.get(2), signatures)
 
 
 def parse_keras_metadata(data: Buffer) -> Mapping[int, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.tensorflow.steps import one_over_root, select, square, squared_difference
 from weightbridge.formats.tflite.nodes.call import Call, Handler, activated, plain
 
 
@@ -11,20 +12,6 @@ def fused(op: str) -> Handler:
         return activated(call, call.byte(0), lambda output: [call.node(op, call.inputs, output)])
 
     return handle
-
-
-def one_over_root(call: Call) -> list[Node]:
-    root = call.inner("root")
-    return [call.node("Sqrt", call.inputs, root), call.node("Reciprocal", (root,))]
-
-
-def square(call: Call) -> list[Node]:
-    return [call.node("Mul", (call.value(0), call.value(0)))]
-
-
-def squared_difference(call: Call) -> list[Node]:
-    difference = call.inner("difference")
-    return [call.node("Sub", call.inputs, difference), call.node("Mul", (difference, difference))]
 
 
 def softmax(call: Call) -> list[Node] | None:
@@ -46,12 +33,6 @@ def leaky_relu(call: Call) -> list[Node]:
 
 def gelu(call: Call) -> list[Node]:
     return [call.node("Gelu", call.inputs, approximate="tanh" if call.flag(0) else "none")]
-
-
-def select(call: Call) -> list[Node] | None:
-    """The older SELECT also chooses whole rows by a vector, which Where does not."""
-    condition, chosen = call.rank(call.value(0)), call.rank(call.value(1))
-    return [call.node("Where", call.inputs)] if condition == chosen and condition is not None else None
 
 
 def unit_length(call: Call) -> list[Node] | None:

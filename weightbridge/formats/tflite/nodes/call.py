@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.formats.onnx.quantised.lower import ADDED
+from weightbridge.formats.tensorflow.values import Shape, Values
 from weightbridge.formats.tflite.flatbuffer import Table
 from weightbridge.formats.tflite.messages import Operator, Tensor
 from weightbridge.model.tensors import Array
 
-Shape = tuple[int | None, ...]
 RELU, RELU_N1_TO_1, RELU6, TANH, SIGN_BIT = 1, 2, 3, 4, 5
 FUSED: Mapping[int, tuple[str, Mapping[str, Any]]] = {
     RELU: ("Relu", {}),
@@ -22,11 +21,8 @@ FUSED: Mapping[int, tuple[str, Mapping[str, Any]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One operator. inputs, outputs: the names of its values, "" for one that is left out.
-
-    numbers: gives the values of a small constant by its name, None for any other value.
-    """
+class Call(Values):
+    """One operator. numbers: gives the values of a small constant by its name, None for any other value."""
 
     operator: Operator
     inputs: tuple[str, ...]
@@ -38,30 +34,12 @@ class Call:
     def options(self) -> Table | None:
         return self.operator.options
 
-    @property
-    def output(self) -> str:
-        return self.outputs[0]
-
-    def value(self, place: int) -> str:
-        """An input's name, "" where it is left out."""
-        return self.inputs[place] if place < len(self.inputs) else ""
-
     def shape(self, value: str) -> Shape | None:
         tensor = self.tensors.get(value)
         return None if tensor is None else tensor.shape
 
-    def rank(self, value: str) -> int | None:
-        shape = self.shape(value)
-        return None if shape is None else len(shape)
-
-    def is_constant(self, value: str) -> bool:
-        tensor = self.tensors.get(value)
-        return tensor is not None and tensor.buffer is not None
-
-    def integers(self, place: int) -> tuple[int, ...] | None:
-        """The numbers of a small constant input, flat."""
-        array = self.numbers(self.value(place)) if self.value(place) else None
-        return None if array is None else tuple(int(n) for n in array.reshape(-1))
+    def number(self, value: str) -> Array | None:
+        return self.numbers(value)
 
     def byte(self, field: int) -> int:
         return self.options.byte(field) if self.options else 0
@@ -74,18 +52,6 @@ class Call:
 
     def decimal(self, field: int, default: float = 0.0) -> float:
         return self.options.decimal(field) if self.options else default
-
-    def inner(self, label: str) -> str:
-        """The name of a value that the file does not have."""
-        return f"{self.output}{ADDED}{label}"
-
-    def node(self, op: str, inputs: tuple[str, ...], output: str | None = None, **attributes: Any) -> Node:
-        """A node of ONNX that gives this output, the operator's own where none is said."""
-        return Node(self.output, op, "", inputs, (output or self.output,), attributes)
-
-    def constant(self, label: str, numbers: tuple[int, ...]) -> Node:
-        """A node that gives these numbers."""
-        return Node("", "Constant", "", (), (self.inner(label),), {"value_ints": numbers})
 
 
 Handler = Callable[[Call], list[Node] | None]  # None: what it says cannot be said by ONNX's operators

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.tensorflow.steps import expand_dims, transpose
+from weightbridge.formats.tensorflow.values import Shape
 from weightbridge.formats.tflite.messages import TYPES
-from weightbridge.formats.tflite.nodes.call import Call, Handler, Shape, activated, plain
+from weightbridge.formats.tflite.nodes.call import Call, Handler, activated, plain
 
 
 def reshape(call: Call) -> list[Node] | None:
@@ -36,19 +38,6 @@ def squeeze(call: Call) -> list[Node]:
     axes = call.options.integers(0) if call.options else ()
     found: dict[str, Any] = {"axes": axes} if axes else {}
     return [call.node("Squeeze", call.inputs, **found)]
-
-
-def expand_dims(call: Call) -> list[Node] | None:
-    axes, rank = call.integers(1), call.rank(call.value(0))
-    if not axes or (rank is None and axes[0] < 0):
-        return None
-    axis = axes[0] if rank is None else axes[0] % (rank + 1)
-    return [call.node("Unsqueeze", (call.value(0),), axes=(axis,))]
-
-
-def transpose(call: Call) -> list[Node] | None:
-    order = call.integers(1)
-    return None if order is None else [call.node("Transpose", (call.value(0),), perm=order)]
 
 
 def concatenation(call: Call) -> list[Node] | None:

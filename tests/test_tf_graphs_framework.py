@@ -1,0 +1,58 @@
+"""SavedModels without Keras's metadata and frozen graphs, as TensorFlow writes them today."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from exported_models import MODELS, made
+
+import weightbridge as wb
+
+pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # of TensorFlow and Keras
+WRITTEN = ("exported", "module", "frozen.pb")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("graphs")
+    for name in MODELS:
+        _write(folder / name, made(name))
+    return folder
+
+
+def _write(folder: Path, model: Any) -> None:
+    """Keras 3's export, a module of TensorFlow that holds the model, a frozen graph."""
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    folder.mkdir()
+    model.save(folder / "model.keras")
+    model.export(folder / "exported", verbose=False)
+    spec = tf.TensorSpec((None, *model.inputs[0].shape[1:]), model.inputs[0].dtype, name="x")
+    module = tf.Module()
+    module.model = model
+    module.serve = tf.function(model, input_signature=[spec])
+    tf.saved_model.save(module, str(folder / "module"), signatures=module.serve)
+    frozen = convert_variables_to_constants_v2(module.serve.get_concrete_function()).graph
+    (folder / "frozen.pb").write_bytes(frozen.as_graph_def().SerializeToString())
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+@pytest.mark.parametrize("name", MODELS)
+def test_its_layers_have_data_flow_and_the_model_s_weights(files: Path, name: str, written: str) -> None:
+    source, target = wb.read(files / name / written), wb.read(files / name / "model.keras")
+    assert source.has_flow
+    assert not [layer.name for layer in source.layers if layer.op == "Opaque"]
+    plan = wb.check(files / name / written, files / name / "model.keras").plan
+    assert plan is not None
+    assert [step.kind for step in plan.steps] == ["copy"] * len(target.tensors)
+    for step in plan.steps:
+        given, own = source.tensor_by_name[step.sources[0]].load(), target.tensor_by_name[step.target].load()
+        assert np.array_equal(given, own), step.target
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_attributes_are_those_of_the_model(files: Path, written: str) -> None:
+    report = wb.check(files / "images" / written, files / "images" / "model.keras")
+    assert not [f for f in report.findings if f.severity != "note"]

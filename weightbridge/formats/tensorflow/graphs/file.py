@@ -1,0 +1,34 @@
+"""Frozen graphs of TensorFlow (GraphDef, .pb): read as layers with data flow. They are no targets."""
+
+import mmap
+from collections.abc import Iterable
+from pathlib import Path
+
+from weightbridge.errors import MissingFile, ModelError, OutputError
+from weightbridge.formats.tensorflow.graphs.read import flow
+from weightbridge.formats.wire import Span
+from weightbridge.model.graph import LayerGraph
+from weightbridge.model.tensors import Array, Tensor
+
+FORMAT = "tf-graph"
+
+
+def read(path: Path) -> LayerGraph:
+    """The layers of what the graph computes from its placeholders. Raises a ModelError."""
+    try:
+        with path.open("rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # the loaders of tensors keep it
+            return flow(path, FORMAT, data, Span(0, len(data)))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        fix = "Check the path and its permissions"
+        raise MissingFile(f"cannot be read: {reason}", where=str(path), fix=fix) from error
+    except ModelError as error:
+        fix = error.fix or "Copy it, or freeze the model again"
+        raise type(error)(error.message, where=error.where or str(path), fix=fix) from error
+
+
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+    """Frozen graphs are read only."""
+    fix = "Choose an OUTPUT that ends with .safetensors, or a Keras model as the target"
+    raise OutputError("frozen graphs are read only", where=template.path, fix=fix)

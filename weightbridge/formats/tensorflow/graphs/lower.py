@@ -1,0 +1,231 @@
+"""An inlined graph of TensorFlow -> a graph of ONNX's operators, as far as its outputs need it.
+
+What ONNX has no operator for keeps TensorFlow's name, and becomes a layer of unknown class with its tensors.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from weightbridge.errors import Corrupt
+from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader, ValueInfo
+from weightbridge.formats.onnx.tensors import STRING
+from weightbridge.formats.onnx.values.evaluate import evaluate, is_small
+from weightbridge.formats.onnx.values.views import view_of
+from weightbridge.formats.tensorflow.dilations import with_dilations
+from weightbridge.formats.tensorflow.graphs.call import Call, Handler
+from weightbridge.formats.tensorflow.graphs.inline import Flat, output
+from weightbridge.formats.tensorflow.graphs.messages import TENSOR, Attributes, Operation, Shape
+from weightbridge.formats.tensorflow.graphs.nodes import plain, weighted
+from weightbridge.formats.tensorflow.graphs.types import NUMBERS, TYPES
+from weightbridge.formats.tensorflow.negations import with_negated_products
+from weightbridge.formats.tensorflow.row_products import with_row_products
+from weightbridge.formats.tensorflow.saved_model.constants import Constant, constant_tensor, dtype_of_constant
+from weightbridge.formats.wire import Buffer, Span
+from weightbridge.model.tensors import Array, Tensor
+
+HANDLERS: Mapping[str, Handler] = {**weighted.HANDLERS, **plain.HANDLERS}
+REPEATED = "NextIteration"  # in loops of TensorFlow 1, which are cycles: it is not followed
+DOMAIN = "tensorflow"  # of the operations that ONNX does not have
+READS = frozenset({"ReadVariableOp", "PlaceholderWithDefault"})  # that give what their input is
+COUNTS = {"Split": "num_split", "SplitV": "num_split", "Unpack": "num"}  # attributes: how many outputs
+LONGEST = 1 << 16  # elements of a vector that is looked at
+Load = Callable[[], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What users call the inputs and outputs, and the values."""
+
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """graph: in ONNX's operators. loads: what reads each tensor, by where it stands in its file."""
+
+    graph: Graph
+    loads: Mapping[Span, Load]
+
+
+def lowered(flat: Flat, data: Buffer, path: Path, sides: Sides, variables: Mapping[str, Tensor]) -> Lowered:
+    """variables: by the value of each, its tensor. Raises a ModelError."""
+    return _Lowering(flat, data, path, sides, variables).whole()
+
+
+class _Lowering:
+    def __init__(
+        self, flat: Flat, data: Buffer, path: Path, sides: Sides, variables: Mapping[str, Tensor]
+    ) -> None:
+        self.flat, self.data, self.path, self.sides, self.variables = flat, data, path, sides, variables
+        self.by_name = flat.by_name
+        self.known: dict[str, Array] = {}  # small numbers that the graph computes
+        self.renamed = {flat.source(value): name for name, value in sides.inputs}
+        self._alias_reads()
+        self.headers: dict[str, TensorHeader] = {}  # by value
+        self.named: dict[str, TensorHeader] = {}
+        self.spans: dict[Span, TensorHeader] = {}
+        self.loads: dict[Span, Load] = {}
+        self.shapes: dict[str, Shape] = {}
+        self.seen: set[str] = set()  # values that are tensors of the file, or views of one
+        self.inputs = frozenset(flat.source(value) for _, value in sides.inputs)
+
+    def _alias_reads(self) -> None:
+        for operation in self.flat.operations:
+            if operation.op in READS and operation.inputs and operation.name not in self.renamed:
+                self.flat.aliases[operation.name] = operation.inputs[0]
+
+    def whole(self) -> Lowered:
+        reached = self._reached()
+        for operation in reached:
+            self._note(operation)
+        self._name_outputs()
+        counts = self._counts(reached)
+        nodes: list[Node] = []
+        for operation in reached:
+            made = self._nodes(operation, counts)
+            nodes += made
+            self._learn(made)
+        outputs = [self._value(value) for _, value in self.sides.outputs]
+        nodes = with_negated_products(nodes, self.named)
+        dilated = with_dilations(nodes, outputs, self.numbers, self.are_zeros)
+        graph = Graph(
+            name="",
+            nodes=tuple(with_row_products(dilated, outputs, self.shapes)),
+            initializers=tuple(self.named.values()),
+            inputs=tuple(self._input(name, value) for name, value in self.sides.inputs),
+            outputs=tuple(ValueInfo(value, 0, self.shapes.get(value)) for value in dict.fromkeys(outputs)),
+            value_infos=tuple(ValueInfo(value, 0, shape) for value, shape in self.shapes.items()),
+        )
+        return Lowered(graph, self.loads)
+
+    def _reached(self) -> list[Operation]:
+        """The operations that the outputs are computed by, in the file's order."""
+        waiting = [value for _, value in self.sides.outputs]
+        found: set[str] = set()
+        while waiting:
+            name = self.flat.source(waiting.pop()).partition(":")[0]
+            if name in self.by_name and name not in found:
+                found.add(name)
+                waiting += () if name in self.renamed else self.by_name[name].inputs
+        return [operation for operation in self.flat.operations if operation.name in found]
+
+    def _note(self, operation: Operation) -> None:
+        """The tensor that an operation is, and the shape that it states."""
+        told = Attributes(self.data, operation.attributes)
+        span = told.span("value", TENSOR) if operation.op == "Const" else None
+        if operation.name in self.variables:
+            self._keep(operation.name, self.variables[operation.name], Span(-1 - len(self.headers), -1))
+        elif span is not None:
+            self._constant(operation.name, span)
+        shape = told.shape("_output_shapes") or told.shape("shape")
+        if shape is not None and operation.op not in ("VarHandleOp", "Const"):
+            self.shapes.setdefault(self._value(operation.name), shape)
+
+    def _constant(self, name: str, span: Span) -> None:
+        """A function that is called twice has its constants once."""
+        first = self.spans.get(span)
+        constant = Constant(name, span)
+        if first is not None:
+            self.headers[name] = first
+            self.renamed[name] = first.name
+        elif dtype_of_constant(self.data, constant) in NUMBERS:
+            self._keep(name, constant_tensor(self.path, self.data, constant, ""), span)
+        else:
+            self.headers[name] = self.named[name] = TensorHeader(name, (), STRING, span)
+
+    def _keep(self, value: str, tensor: Tensor, span: Span) -> None:
+        header = TensorHeader(tensor.name, tensor.shape, NUMBERS.get(tensor.dtype, 0), span, span)
+        self.headers[value] = self.named[tensor.name] = header
+        self.spans[span] = header
+        self.loads[span] = tensor.load
+        self.renamed[value] = tensor.name
+        self.shapes[tensor.name] = tensor.shape
+        self.seen.add(tensor.name)
+
+    def _name_outputs(self) -> None:
+        """Outputs are called as users call them, where the name is free."""
+        taken = {*self.by_name, *self.renamed.values()}
+        for name, value in self.sides.outputs:
+            source = self.flat.source(value)
+            if name and name not in taken and source not in self.renamed:
+                self.renamed[source] = name
+                taken.add(name)
+                if source in self.shapes:
+                    self.shapes[name] = self.shapes.pop(source)
+
+    def _value(self, value: str) -> str:
+        source = self.flat.source(value)
+        return self.renamed.get(source, source)
+
+    def _input(self, name: str, value: str) -> ValueInfo:
+        operation = self.by_name.get(self.flat.source(value))
+        if operation is None:
+            raise Corrupt(f"the input {name!r} is {value!r}, which is not in the graph")
+        told = Attributes(self.data, operation.attributes)
+        return ValueInfo(name, TYPES.get(told.integer("dtype"), 0), self.shapes.get(name))
+
+    def numbers(self, value: str) -> Array | None:
+        header = self._header(value)
+        if header is None or not is_small(header):
+            return self.known.get(value)
+        if value not in self.known:
+            self.known[value] = self.loads[header.span]()
+        return self.known[value]
+
+    def _learn(self, nodes: Sequence[Node]) -> None:
+        """Notes the numbers that follow from small constants: orders and shapes put together."""
+        for node in nodes:
+            numbers = {value: number for value in node.inputs if (number := self.numbers(value)) is not None}
+            result = evaluate(node, numbers, _unread)
+            if result is not None and node.outputs:
+                self.known[node.outputs[0]] = result
+            self._learn_view(node)
+
+    def _learn_view(self, node: Node) -> None:
+        """Notes the shape of a tensor that is seen with other axes: a kernel with one more."""
+        value = node.inputs[0] if node.inputs else ""
+        shape = self.shapes.get(value)
+        if value not in self.seen or shape is None or None in shape:
+            return
+        view = view_of(node, tuple(n or 0 for n in shape), self.known)
+        if view is not None and view.shape is not None:
+            self.seen.add(node.outputs[0])
+            self.shapes.setdefault(node.outputs[0], view.shape)
+
+    def are_zeros(self, value: str) -> bool:
+        header = self._header(value)
+        is_vector = header is not None and len(header.dims) == 1 and header.dims[0] <= LONGEST
+        return header is not None and is_vector and not self.loads[header.span]().any()
+
+    def _header(self, value: str) -> TensorHeader | None:
+        header = self.named.get(value)
+        return header if header is not None and header.span in self.loads else None
+
+    def _nodes(self, operation: Operation, counts: Mapping[str, int]) -> list[Node]:
+        name = operation.name
+        if name in self.headers or name in self.flat.aliases or name in self.inputs:
+            return []
+        attributes = Attributes(self.data, operation.attributes)
+        count = max(attributes.integer(COUNTS.get(operation.op, ""), 1), counts.get(name, 1))
+        outputs = tuple(self._value(output(name, place)) for place in range(count))
+        read = () if operation.op == REPEATED else operation.inputs
+        inputs = tuple(self._value(value) for value in read)
+        call = Call(operation.op, inputs, outputs, attributes, self.shapes, self.numbers)
+        handler = HANDLERS.get(operation.op)
+        nodes = handler(call) if handler and inputs else None
+        return [Node(name, operation.op, DOMAIN, inputs, outputs, {})] if nodes is None else nodes
+
+    def _counts(self, operations: Sequence[Operation]) -> dict[str, int]:
+        """How many outputs of each operation are read, counted up to the last of them."""
+        counts: dict[str, int] = {}
+        given = [value for _, value in self.sides.outputs]
+        for value in (*given, *(value for operation in operations for value in operation.inputs)):
+            name, _, place = self.flat.source(value).partition(":")
+            counts[name] = max(counts.get(name, 1), int(place or 0) + 1)
+        return counts
+
+
+def _unread(header: TensorHeader) -> Array:
+    raise AssertionError(f"{header.name} is no attribute")

@@ -1,0 +1,101 @@
+"""A TensorFlow graph as layers with data flow: what the serving signature, or the graph itself, computes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+from weightbridge.errors import Corrupt
+from weightbridge.formats.onnx import proto
+from weightbridge.formats.onnx.layers import Folded, fold
+from weightbridge.formats.onnx.ledger import ledger_of
+from weightbridge.formats.onnx.loading import Load
+from weightbridge.formats.tensorflow.graphs.inline import Flat, inlined
+from weightbridge.formats.tensorflow.graphs.lower import Lowered, Sides, lowered
+from weightbridge.formats.tensorflow.graphs.messages import Signature, parse_graph
+from weightbridge.formats.tensorflow.graphs.variables import variables_of
+from weightbridge.formats.wire import Buffer, Span
+from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.layouts import with_axes
+from weightbridge.model.tensors import Tensor
+
+FLOATS = frozenset({1, 10, 11, 16})  # element types
+OPSET = 17  # of the ONNX operators that TensorFlow's are written as
+SERVING = "serving_default"
+INPUTS = frozenset({"Placeholder"})
+NO_OUTPUTS = frozenset({
+    "NoOp", "Assert", "Const", "Placeholder", "VarHandleOp", "SaveV2", "RestoreV2", "AssignVariableOp",
+    "MergeV2Checkpoints", "ShardedFilename", "StringJoin",
+})  # fmt: skip
+
+
+def flow(
+    path: Path,
+    format: str,
+    data: Buffer,
+    span: Span,
+    signatures: Sequence[Signature] = (),
+    variables: Mapping[str, Tensor] | None = None,
+) -> LayerGraph:
+    """variables: the tensor of each of a checkpoint's keys. Raises a ModelError."""
+    flat = inlined(parse_graph(data, span), data)
+    known = variables_of(flat, data, variables or {})
+    made = lowered(flat, data, path, _sides(flat, signatures), known)
+    found = _folded(made)
+    ledger = ledger_of(proto.Model(0, "", {"": OPSET}, made.graph), found)
+    by_name = {tensor.name: tensor for tensor in known.values()}
+    left = {h.name for h in made.graph.initializers if h.elem_type in FLOATS and prod(h.dims) > 1}
+    return LayerGraph(
+        path=str(path),
+        format=format,
+        framework="onnx",
+        order="flow",
+        layers=with_axes([_with_keys(layer, by_name) for layer in found.layers], "onnx"),
+        edges=found.edges,
+        has_flow=True,
+        inputs=found.inputs,
+        outputs=tuple(dict.fromkeys(port.layer for port in found.output_ports)),
+        output_ports=found.output_ports,
+        excluded=tuple(entry for entry in ledger.excluded if entry.name in left),
+        findings=ledger.findings,
+    )
+
+
+def _folded(made: Lowered) -> Folded:
+    load: Load = lambda header: made.loads[header.span]  # noqa: E731
+    return fold(made.graph, OPSET, lambda header: load(header)(), load)
+
+
+def _with_keys(layer: Layer, variables: Mapping[str, Tensor]) -> Layer:
+    """The layer, whose variables have the keys of the checkpoint."""
+    tensors = tuple(
+        replace(tensor, key=variables[tensor.name].key, trainable=variables[tensor.name].trainable)
+        if tensor.name in variables
+        else tensor
+        for tensor in layer.tensors
+    )
+    return replace(layer, tensors=tensors)
+
+
+def _sides(flat: Flat, signatures: Sequence[Signature]) -> Sides:
+    """What is served; of a graph without signatures its placeholders, and what nothing reads."""
+    served = [s for s in signatures if s.name == SERVING] or [s for s in signatures if s.inputs and s.outputs]
+    if served:
+        inputs = tuple((name, _plain(value)) for name, value in served[0].inputs)
+        return Sides(inputs, tuple((name, _plain(value)) for name, value in served[0].outputs))
+    inputs = tuple((o.name, o.name) for o in flat.operations if o.op in INPUTS)
+    ends = _ends(flat)
+    if not ends:
+        raise Corrupt("the graph gives nothing")
+    return Sides(inputs, tuple((name, name) for name in ends))
+
+
+def _ends(flat: Flat) -> list[str]:
+    read = {value for operation in flat.operations for value in operation.inputs}
+    names = {value.partition(":")[0] for value in (*read, *map(flat.source, read))}
+    return [o.name for o in flat.operations if o.name not in names and o.op not in NO_OUTPUTS]
+
+
+def _plain(value: str) -> str:
+    name, _, place = value.partition(":")
+    return name if place in ("", "0") else value

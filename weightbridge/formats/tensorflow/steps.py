@@ -1,0 +1,100 @@
+"""Steps of TensorFlow and TFLite as ONNX's: what both have, with the same inputs in the same order."""
+
+from typing import Any
+
+from weightbridge.formats.onnx.proto import CHANNELS_LAST, Node
+from weightbridge.formats.tensorflow.values import Values
+
+SPATIAL = (1, 2)  # axes: rows and columns
+
+
+def one_over_root(call: Values) -> list[Node]:
+    root = call.inner("root")
+    return [call.node("Sqrt", call.inputs, root), call.node("Reciprocal", (root,))]
+
+
+def square(call: Values) -> list[Node]:
+    return [call.node("Mul", (call.value(0), call.value(0)))]
+
+
+def squared_difference(call: Values) -> list[Node]:
+    difference = call.inner("difference")
+    return [call.node("Sub", call.inputs, difference), call.node("Mul", (difference, difference))]
+
+
+def expand_dims(call: Values) -> list[Node] | None:
+    axes, rank = call.integers(1), call.rank(call.value(0))
+    if not axes:
+        return None
+    axis = axes[0] if rank is None else axes[0] % (rank + 1)
+    return [call.node("Unsqueeze", (call.value(0),), axes=(axis,))]
+
+
+def transpose(call: Values) -> list[Node] | None:
+    order = call.integers(1)
+    return None if order is None else [call.node("Transpose", (call.value(0),), perm=order)]
+
+
+def pad(call: Values) -> list[Node] | None:
+    """Inputs: the data, pairs of what is added before and behind each axis, the value."""
+    pads = _pads(call)
+    if pads is None:
+        return None
+    value = (call.value(2),) if call.value(2) else ()
+    return [pads, call.node("Pad", (call.value(0), pads.outputs[0], *value), mode="constant")]
+
+
+def reflected(call: Values) -> list[Node] | None:
+    pads = _pads(call)
+    if pads is None:
+        return None
+    return [pads, call.node("Pad", (call.value(0), pads.outputs[0]), mode="reflect")]
+
+
+def _pads(call: Values) -> Node | None:
+    pairs = call.integers(1)
+    return None if pairs is None or len(pairs) % 2 else call.constant("pads", (*pairs[::2], *pairs[1::2]))
+
+
+def resize(call: Values, mode: str, is_aligned: bool, is_half: bool) -> list[Node] | None:
+    """Inputs: the data, the rows and columns. The flags say how pixels are found in the input."""
+    sizes = _sizes(call)
+    if sizes is None:
+        return None
+    coordinates = "align_corners" if is_aligned else "half_pixel" if is_half else "asymmetric"
+    found: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": coordinates, CHANNELS_LAST: 1}
+    if len(sizes.attributes["value_ints"]) == len(SPATIAL):
+        found["axes"] = SPATIAL
+    if mode == "nearest":
+        found["nearest_mode"] = "round_prefer_ceil" if is_aligned or is_half else "floor"
+    return [sizes, call.node("Resize", (call.value(0), "", "", sizes.outputs[0]), **found)]
+
+
+def _sizes(call: Values) -> Node | None:
+    """The lengths after it: of all axes, or of rows and columns alone where nothing tells the others."""
+    shape, size = call.shape(call.output) or call.shape(call.value(0)), call.integers(1)
+    if size is None or len(size) != 2:
+        return None
+    is_known = shape is not None and len(shape) == 4
+    whole = (shape[0] or 1, *size, shape[3] or 1) if shape is not None and is_known else size
+    return call.constant("sizes", whole)
+
+
+def reduction(call: Values, op: str, keeps_axes: bool) -> list[Node] | None:
+    """Inputs: the data, the axes."""
+    axes = call.integers(1)
+    if axes is None:
+        return None
+    data, named = (call.value(0),), tuple(dict.fromkeys(axes))
+    return [call.node(op, data, axes=named, keepdims=int(keeps_axes))]
+
+
+def place_of_largest(call: Values, op: str) -> list[Node] | None:
+    axis = call.integers(1)
+    return None if not axis else [call.node(op, (call.value(0),), axis=axis[0], keepdims=0)]
+
+
+def select(call: Values) -> list[Node] | None:
+    """The older Select also chooses whole rows by a vector, which Where does not."""
+    condition, chosen = call.rank(call.value(0)), call.rank(call.value(1))
+    return [call.node("Where", call.inputs)] if condition == chosen and condition is not None else None
