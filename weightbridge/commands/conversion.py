@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
@@ -90,7 +91,9 @@ def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[
         yield "torch", given.reference
         return
     if source.framework != "keras":
-        yield RUNTIMES.get(source.format, source.format), lambda dtype: formats.runner(model, dtype)
+        runtime = RUNTIMES.get(source.format, source.format)
+        yield runtime, lambda dtype: formats.runner(model, dtype)
+        yield f"{runtime} in float32", lambda dtype: _single(model, dtype)
         return
     version = version_of(source.producer.rpartition(" ")[2])
     if version >= (3,):
@@ -100,6 +103,13 @@ def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[
     if version >= (2,) and source.format in RUN_BY_TF_KERAS and is_whole and not is_flipped:
         yield "tf_keras", lambda dtype: _older(Path(model), dtype)
     yield OWN, lambda dtype: evaluator(source, dtype)
+
+
+def _single(model: Any, dtype: str) -> Runner:
+    """Where float64 is nothing to go by, moved weights measure the noise."""
+    if dtype != "float32":
+        raise RunError(f"{dtype} was tried already")
+    return formats.runner(model, dtype)
 
 
 def _older(path: Path, dtype: str) -> Runner:

@@ -20,6 +20,7 @@ MAKERS: Mapping[str, str] = {
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "weightbridge.commands.skeletons.keras"),
     ".onnx": "weightbridge.commands.skeletons.onnx",
 }
+REBUILT = "weightbridge.commands.skeletons.rebuilt"  # of Keras files, where the source is of another format
 OF_ONNX_ALONE = ("engine", "opset")  # that mean nothing where Keras is written
 OF_ONNX = (*OF_ONNX_ALONE, "input_layout")  # that mean nothing from Keras to Keras
 
@@ -27,7 +28,9 @@ OF_ONNX = (*OF_ONNX_ALONE, "input_layout")  # that mean nothing from Keras to Ke
 @contextmanager
 def skeleton_of(model: Any, source: LayerGraph, suffix: str, options: Options) -> Iterator[Skeleton]:
     """Temporary files go when the context ends. Raises Unsupported for what the target has no layer for."""
-    make: Callable[[Any, LayerGraph, Path, Options], Skeleton] = import_module(MAKERS[suffix]).make
+    is_rebuilt = source.framework != "keras" and suffix != ".onnx"
+    maker = REBUILT if is_rebuilt else MAKERS[suffix]
+    make: Callable[[Any, LayerGraph, Path, Options], Skeleton] = import_module(maker).make
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
         made = make(model, source, Path(folder) / f"skeleton{suffix}", options)
         kept = tuple(f for f in source.findings if f.code not in MENDED)

@@ -1,17 +1,18 @@
 """A skeleton, and what is said of an old file that a conversion mends."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weightbridge import formats
-from weightbridge.errors.diagnostics import Finding
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 
 # what the reader says of an old file, and a conversion mends: each rule is a line of what was rewritten
 MENDED = frozenset({"WB102", "WB103"})
+SHOWN = 10  # layers in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,11 @@ class Skeleton:
 def mended(source: LayerGraph) -> tuple[Finding, ...]:
     found = [f for f in source.findings if f.code in MENDED]
     return tuple(replace(f, code="WB102", severity="note", fix="") for f in found)
+
+
+def said_of(sentences: Mapping[str, Iterable[str]], code: str, severity: str) -> Iterator[Finding]:
+    """A finding for each sentence, with the layers that it is about."""
+    for sentence, layers in sentences.items():
+        names = list(layers)
+        found = finding(code, f"{sentence}: {listed(names, SHOWN)}", source=names[0])
+        yield replace(found, severity=severity)  # type: ignore[arg-type]  # one of three words

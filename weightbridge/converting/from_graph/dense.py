@@ -1,12 +1,13 @@
 """Dense layers and tables."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from weightbridge.converting.from_graph.activations import fused_name
-from weightbridge.converting.from_graph.arrange import last_axis
+from weightbridge.converting.from_graph.arrange import as_source, last_axis
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import flat, put, rows
-from weightbridge.converting.from_graph.layout import Group, Layout, with_source
+from weightbridge.converting.from_graph.layout import Group, Layout, Length, plain, with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -49,6 +50,28 @@ def with_features(layout: Layout, units: int) -> Layout:
     return with_source(Layout(lengths, source, keras), source)
 
 
+def _einsum(call: Call) -> Value:
+    """The source's own equation, on the source's own axes."""
+    equation = str(call.settings["equation"]).replace(" ", "")
+    value = as_source(call.writer, call.first, call.name)
+    fed, _, rest = equation.partition(",")
+    weights, _, made = rest.partition("->")
+    kernel, bias = call.needed("kernel"), call.tensor("bias")
+    if "." in equation or len(fed) != value.layout.rank or len(weights) != len(kernel.shape):
+        raise Unsupported(f"is the sum {equation}, which does not fit its operands")
+    sizes: dict[str, Length] = dict(zip(weights, kernel.shape, strict=True))
+    sizes |= dict(zip(fed, value.layout.source_shape, strict=True))
+    shape = [sizes[letter] for letter in made]
+    config: dict[str, Any] = {"equation": equation, "output_shape": shape[1:], **fused_name(call)}
+    if bias is not None:
+        config["bias_axes"] = made[-len(bias.shape) :]
+    name, number = call.keras("EinsumDense", config, value)
+    call.weight(name, "kernel", kernel.shape, kernel, "")
+    if bias is not None:
+        call.weight(name, "bias", bias.shape, bias, "")
+    return Value(name, number, 0, plain(shape))
+
+
 def _embedding(call: Call) -> Value:
     table = call.needed("embeddings")
     size = (int(call.settings["input_dim"]), int(call.settings["output_dim"]))
@@ -61,4 +84,4 @@ def _embedding(call: Call) -> Value:
     return Value(name, number, 0, Layout(lengths, (*layout.source, group), (*layout.keras, group)))
 
 
-BUILDERS: Mapping[str, Builder] = {"Dense": _dense, "Embedding": _embedding}
+BUILDERS: Mapping[str, Builder] = {"Dense": _dense, "EinsumDense": _einsum, "Embedding": _embedding}

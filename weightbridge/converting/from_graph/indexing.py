@@ -47,10 +47,7 @@ def _cuts(call: Call) -> dict[int, Cut]:
     """By the source's axis."""
     settings, rank = call.settings, call.first.layout.rank
     if call.layer.class_name == "Split" or "part" in settings:
-        start, stop = settings.get("start"), settings.get("stop")
-        if not isinstance(start, int) or not isinstance(stop, int):
-            raise Unsupported("cuts into parts whose lengths do not follow from the file")
-        return {int(settings.get("axis", 0)) % rank: (start, stop, 1)}
+        return {int(settings.get("axis", 0)) % rank: _part(call)}
     starts, ends = settings.get("starts"), settings.get("ends")
     if not isinstance(starts, tuple) or not isinstance(ends, tuple) or None in starts or None in ends:
         raise Unsupported("cuts at places that do not follow from the file")
@@ -58,6 +55,22 @@ def _cuts(call: Call) -> dict[int, Cut]:
     steps = settings.get("steps") or (1,) * len(starts)
     cuts = zip(axes, starts, ends, steps, strict=True)
     return {int(axis) % rank: _bounded(start, end, step) for axis, start, end, step in cuts}
+
+
+def _part(call: Call) -> Cut:
+    """A part of a Split: where it stands, or which of so many equal ones it is."""
+    settings = call.settings
+    start, stop, part = (settings.get(key) for key in ("start", "stop", "part"))
+    if isinstance(start, int) and isinstance(stop, int):
+        return start, stop, 1
+    (source,) = call.source.parents[call.name][:1]
+    others = (call.source.by_name[name] for name in call.source.children[source])
+    count = 1 + max((int(one.settings.get("part", 0)) for one in others if "part" in one.settings), default=0)
+    length = call.first.layout.source_shape[int(settings.get("axis", 0))]
+    if not isinstance(part, int) or length is None or length % count:
+        raise Unsupported("cuts into parts whose lengths do not follow from the file")
+    width = length // count
+    return part * width, (part + 1) * width, 1
 
 
 def _bounded(start: int, end: int, step: int) -> Cut:

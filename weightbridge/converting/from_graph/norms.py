@@ -1,10 +1,12 @@
 """Normalisations."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from weightbridge.converting.from_graph.arrange import in_order, last_axis, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import put_vector
+from weightbridge.converting.from_graph.layout import with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -88,9 +90,13 @@ def _with_vectors(call: Call, value: Value, axis: int, name: str, number: int) -
 
 
 def _group_norm(call: Call) -> Value:
+    """Where the source has cut its channels into groups, its vectors are those of all channels."""
+    gamma, beta = call.tensor("gamma"), call.tensor("beta")
+    vector = gamma or beta
+    if vector is not None and vector.size not in call.first.layout.source_shape[1:]:
+        return _of_cut_channels(call, vector.size)
     axis = channel_axis(call)
     value = with_axis(call, axis)
-    gamma, beta = call.tensor("gamma"), call.tensor("beta")
     config = {
         "groups": int(call.settings["groups"]),
         "axis": place_of(value, axis),
@@ -100,6 +106,19 @@ def _group_norm(call: Call) -> Value:
     }
     name, number = call.keras("GroupNormalization", config, value)
     return _with_vectors(call, value, axis, name, number)
+
+
+def _of_cut_channels(call: Call, size: int) -> Value:
+    """The channels are the groups and the first atoms behind them."""
+    layout = call.first.layout
+    atoms = (*layout.source[1], *(atom for group in layout.source[2:] for atom in group))
+    counts = [n for n in range(1, len(atoms) + 1) if layout.length(atoms[:n]) == size]
+    if not counts:
+        raise Unsupported(f"normalises groups of {size} channels, which its input does not have")
+    channels, rest = atoms[: counts[0]], atoms[counts[0] :]
+    whole = with_source(layout, (layout.source[0], channels, rest))
+    inner = _group_norm(replace(call, inputs=(call.first.seen(whole),)))
+    return replace(inner, layout=with_source(inner.layout, layout.source)) if inner.layout == whole else inner
 
 
 BUILDERS: Mapping[str, Builder] = {

@@ -19,6 +19,7 @@ from weightbridge.model.graph import Layer
 CLASSES = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}
 STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 DIRECTIONS = ("forward", "backward")
+CELL = 2  # the output of ONNX's LSTM that holds the state of its cells
 
 
 def _recurrent(call: Call) -> tuple[Value, ...]:
@@ -55,8 +56,8 @@ def _needed(call: Call, axes: tuple[int, int]) -> tuple[bool, bool]:
     ports = _ports(call)
     is_read = bool(ports & _sequence_ports(call))
     is_whole = is_read and not _takes_last(call, axes)
-    has_states = bool(ports - _sequence_ports(call))
-    return is_whole, has_states and is_read
+    states = ports - _sequence_ports(call)
+    return is_whole, bool(states) and (is_read or CELL in states)
 
 
 def _takes_last(call: Call, axes: tuple[int, int]) -> bool:
@@ -174,9 +175,11 @@ def _outputs(
     is_whole = bool(config["return_sequences"])
     sequence = _layout(call, axes, units, steps if is_whole else 1)
     state = _layout(call, axes, units, None, is_state=True)
-    outputs: dict[int, Value] = {}
-    for port in _sequence_ports(call):
-        outputs[port] = Value(name, number, 0, sequence)
+    steps_made = Value(name, number, 0, sequence)
+    if is_whole and config.get("go_backwards"):
+        flipped = call.writer.operation("numpy.Flip", f"{name}_flip", {"axis": 1}, [steps_made])
+        steps_made = Value(flipped, 0, 0, sequence)
+    outputs: dict[int, Value] = dict.fromkeys(_sequence_ports(call), steps_made)
     others = sorted(_ports(call) - outputs.keys())
     for port in others:
         outputs[port] = Value(name, number, _output_of_state(call, port, config), state)
@@ -189,8 +192,6 @@ def _output_of_state(call: Call, port: int, config: Mapping[str, Any]) -> int:
         if call.layer.op == "LSTM":
             raise Unsupported("gives its states out of a Loop")
         return 1 if config["return_state"] else 0
-    if not config["return_state"] and port > 1:
-        raise Unsupported("gives the state of its cells alone")
     if call.settings.get("direction") == "bidirectional" and config["return_state"]:
         raise Unsupported("gives its sequence and its states in both directions")
     return port if config["return_state"] else 0

@@ -136,11 +136,16 @@ def _interpolation(call: Call) -> str:
 def _sizes(call: Call, value: Value) -> list[Length]:
     """The lengths of the source's axes after resizing."""
     before = value.layout.source_shape
-    shape = call.layer.output_shape
+    told, shape = call.settings.get("sizes"), call.layer.output_shape
+    if isinstance(told, tuple) and len(told) == len(before):
+        return [a if b is None else b for a, b in zip(before, told, strict=True)]
     if shape is not None and len(shape) == len(before) - 1:
         return [before[0], *shape]
-    scales = _told_scales(call, len(before))
-    return [None if n is None or s is None else int(n * s) for n, s in zip(before, scales, strict=True)]
+    return [_grown(*one) for one in zip(before, _told_scales(call, len(before)), strict=True)]
+
+
+def _grown(length: Length, scale: float | None) -> Length:
+    return None if length is None or scale is None else int(length * scale)
 
 
 def _scales(call: Call, value: Value, after: Sequence[Length]) -> list[float | None]:

@@ -10,7 +10,7 @@ from weightbridge.formats.onnx.drafts import Draft, Site, decimal
 from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, operands
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Facts
-from weightbridge.formats.onnx.shapes.vectors import requested_shape
+from weightbridge.formats.onnx.shapes.vectors import requested_shape, vector_elements
 from weightbridge.formats.onnx.shapes.windows import pads_of
 from weightbridge.formats.onnx.tensors import DTYPES
 
@@ -129,7 +129,13 @@ def _resize(site: Site, node: Node) -> Details:
     ):
         if name in told:
             found[name] = _plain(told[name])
-    return found
+    return {**found, **_sizes(site, node)}
+
+
+def _sizes(site: Site, node: Node) -> Details:
+    """The lengths that a Resize asks for, None for one that is not known."""
+    elements = vector_elements(node.inputs[3], Facts(site.net, site.shapes)) if len(node.inputs) > 3 else None
+    return {"sizes": elements}
 
 
 def _reshape(site: Site, node: Node) -> Details:
