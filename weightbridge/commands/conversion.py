@@ -13,6 +13,7 @@ from weightbridge.commands.claims import NOT_RUN, rounds_data, unproven
 from weightbridge.commands.constant import Sides, where_outputs_say_nothing
 from weightbridge.commands.modules import Given
 from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.published import with_recorded
 from weightbridge.errors import ModelError, RunError, UsageError
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.frameworks import framework_module
@@ -51,7 +52,11 @@ def proven(
             runner = candidate.build("float32")
         except (RunError, ModelError) as error:
             return _refused(written, error)
-        return _against_references(given, prepared, written, candidate, runner, options)
+        proof = _against_references(given, prepared, written, candidate, runner, options)
+        if options.probe is None or options.input_layout == "nchw":
+            return proof
+        setup = replace(_setup(prepared, written, candidate, candidate.build, options), precise=None)
+        return with_recorded(proof, runner, setup)
 
 
 def _against_references(

@@ -5,6 +5,17 @@ from weightbridge.verify.controls import shuffled
 from weightbridge.verify.equality import equality
 from weightbridge.verify.health import health
 from weightbridge.verify.probes import seed_of
+from weightbridge.verify.recorded import against_recorded
 from weightbridge.verify.values import Control, Setup
 
-__all__ = ["Control", "Counterparts", "Setup", "compare_alone", "equality", "health", "seed_of", "shuffled"]
+__all__ = [
+    "Control",
+    "Counterparts",
+    "Setup",
+    "against_recorded",
+    "compare_alone",
+    "equality",
+    "health",
+    "seed_of",
+    "shuffled",
+]

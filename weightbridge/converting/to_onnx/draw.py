@@ -7,6 +7,7 @@ from pathlib import Path
 from weightbridge.converting.to_onnx.arrange import arranged
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.described import settings_of, shape_of
+from weightbridge.converting.to_onnx.idle import read_alone
 from weightbridge.converting.to_onnx.names import operation_name
 from weightbridge.converting.to_onnx.scopes import Scopes, scopes_of
 from weightbridge.converting.to_onnx.table import BY_CLASS, BY_OP, BY_OPERATION
@@ -53,7 +54,7 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
     drawing = Drawing(
         name=tree.name or Path(graph.path).stem,
         opset=settings.opset,
-        nodes=tuple(writer.nodes),
+        nodes=read_alone(writer.nodes, {info.name for info in outputs}),
         initializers=tuple(writer.initializers),
         inputs=tuple(writer.inputs),
         outputs=outputs,
