@@ -76,7 +76,9 @@ def _against_references(
             if rounded := rounds_data(written.plan):
                 return unproven(written, (), rounded), ()
             proof = equality(reference, runner, setup)
-            sides = Sides((reference, runner), (prepared.source, candidate.stored), written.plan)
+            sides = Sides(
+                (_divided(given, reference), runner), (prepared.source, candidate.stored), written.plan
+            )
             verification, said = where_outputs_say_nothing(proof, sides, setup, candidate)
         except (RunError, ModelError, UsageError) as error:
             reasons.append(f"{name}: {error.message}")
@@ -84,6 +86,16 @@ def _against_references(
         evidence = {"read_back": written.read_back, "claim": "equal", "reference": name}
         return replace(verification, evidence={**evidence, **verification.evidence}), said
     return _not_compared(written, reasons)
+
+
+def _divided(given: Given, reference: Runner) -> Runner:
+    """What shows the layers: of a torch module the file that it was exported to, where that can be run."""
+    if given.reference is None:
+        return reference
+    try:
+        return formats.runner(given.model)
+    except UsageError:  # without onnxruntime
+        return reference
 
 
 def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[Reference]:

@@ -65,8 +65,11 @@ def _select(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
 
 
 def _rows(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Rows along `axis` by their numbers, in the order of `rows`; one may be taken several times."""
-    return np.take(arrays[0], list(parameters["rows"]), axis=int(parameters["axis"]))
+    """Rows along `axis` by their numbers, in the order of `rows`, then `pattern`.
+
+    A row may be taken several times.
+    """
+    return _by(parameters, np.take(arrays[0], list(parameters["rows"]), axis=int(parameters["axis"])))
 
 
 def _cudnn(arrays: Sequence[Array], parameters: Mapping[str, Any]) -> Array:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from weightbridge.converting.from_graph.arrange import arranged, in_order, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Layout, Length, plain
+from weightbridge.converting.from_graph.tokens import token
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.errors import Unsupported
@@ -66,17 +67,34 @@ def _merge(call: Call) -> Value:
 
 
 def _concat(call: Call) -> Value:
-    if len(call.inputs) < 2:
+    given = _with_tokens(call)
+    if len(given) < 2:
         return call.first
     rank = call.first.layout.rank
     axis = int(call.settings["axis"]) % rank
-    order = one_by_one(_main([value.layout for value in call.inputs]))
-    values = [in_order(call.writer, value, order, call.name) for value in call.inputs]
+    order = one_by_one(_main([value.layout for value in given]))
+    values = [in_order(call.writer, value, order, call.name) for value in given]
     place = order.index(axis)
     config = {"axis": -1 if place == rank - 1 else place}
     name = call.writer.layer("Concatenate", call.name, config, values)
     shape = _joined([value.layout.source_shape for value in values], axis)
     return Value(name, 0, 0, plain(shape, order), call.first.dtype)
+
+
+def _with_tokens(call: Call) -> tuple[Value, ...]:
+    """The values in order, with weights among them: the token of a class before those of an image."""
+    told = call.settings.get("arguments")
+    if not isinstance(told, tuple) or len(told) == len(call.inputs):
+        return call.inputs
+    values = []
+    for one in told:
+        if isinstance(one, dict) and "input" in one:
+            values.append(call.inputs[int(one["input"])])
+        elif isinstance(one, dict) and not one.get("rows"):
+            values.append(token(call, call.tensor(str(one["tensor"]))))
+        else:
+            raise Unsupported("joins a value with a constant that does not follow from the file")
+    return tuple(values)
 
 
 def _main(layouts: Sequence[Layout]) -> Layout:

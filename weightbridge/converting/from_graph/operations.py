@@ -59,7 +59,8 @@ def _binary(call: Call) -> Value:
         raise Unsupported("has a constant that does not follow from the file")
     weight = _weight(call, arguments)
     if weight is not None and call.layer.class_name in WEIGHTED:
-        return weighted(call, weight, is_first=_place(arguments) == 0)
+        rows = arguments[_place(arguments)].get("rows")
+        return weighted(call, weight, is_first=_place(arguments) == 0, rows=rows)
     value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
     given = [_argument(call, argument, value) for argument in arguments]
     name = call.writer.operation(path, call.name, {}, given)

@@ -1,6 +1,6 @@
 """A value joined with a weight of several axes (a table of positions): an EinsumDense, which Keras trains."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_lowercase
 from typing import Any
 
@@ -22,12 +22,18 @@ class _Places:
     shape: tuple[int, ...]
     pattern: str
     lengths: dict[str, int]
+    rows: tuple[int, ...] | None = None
 
 
-def weighted(call: Call, tensor: Tensor, *, is_first: bool) -> Value:
-    """is_first: whether the weight stands on the left of a difference or a quotient."""
+def weighted(call: Call, tensor: Tensor, *, is_first: bool, rows: tuple[int, ...] | None = None) -> Value:
+    """is_first: whether the weight stands on the left of a difference or a quotient.
+
+    rows: those of the tensor that are joined, None for all as they are.
+    """
     value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
-    places = _places(value, tensor)
+    if rows is not None:
+        tensor = replace(tensor, shape=(len(rows), *tensor.shape[1:]))
+    places = replace(_places(value, tensor), rows=rows)
     kind = call.layer.class_name
     if kind == "Div" and is_first:
         name = call.writer.operation("numpy.Reciprocal", f"{call.name}_reciprocal", {}, [value])
@@ -67,7 +73,7 @@ def _places(value: Value, tensor: Tensor) -> _Places:
 
 
 def _put(call: Call, layer: str, places: _Places, tensor: Tensor, *, kind: str, is_first: bool) -> None:
-    moved: Transform = (places.pattern, dict(places.lengths))
+    moved = _moved(places, places.pattern)
     if kind in ("Mul", "Div"):
         is_inverse = kind == "Div" and not is_first
         transform = _reciprocal(moved) if is_inverse else moved
@@ -76,7 +82,7 @@ def _put(call: Call, layer: str, places: _Places, tensor: Tensor, *, kind: str, 
     sign = -1.0 if kind == "Sub" and is_first else 1.0
     constant = {"shape": list(places.shape), "value": sign}
     call.writer.weight(Weight(layer, "kernel", (), places.shape, "constant", constant))
-    moved = (_with_ones(call, layer, places), dict(places.lengths))
+    moved = _moved(places, _with_ones(call, layer, places))
     transform = _negated(moved) if kind == "Sub" and not is_first else moved
     call.weight(layer, "bias", _from_first(call, layer, places), tensor, *transform)
 
@@ -96,9 +102,21 @@ def _with_ones(call: Call, layer: str, places: _Places) -> str:
     return f"{source} -> {' '.join(names.get(k, '1') for k in output[output.index(places.letters[0]) :])}"
 
 
+def _moved(places: _Places, pattern: str) -> Transform:
+    if places.rows is None:
+        return pattern, dict(places.lengths)
+    return "rows", {"axis": 0, "rows": list(places.rows), "pattern": pattern, **places.lengths}
+
+
 def _negated(moved: Transform) -> Transform:
-    return "negate", {"pattern": moved[0], **moved[1]}
+    return "negate", {**_plain(moved), **moved[1]}
 
 
 def _reciprocal(moved: Transform) -> Transform:
-    return "reciprocal", {"pattern": moved[0], **moved[1]}
+    return "reciprocal", {**_plain(moved), **moved[1]}
+
+
+def _plain(moved: Transform) -> dict[str, str]:
+    if "->" not in moved[0]:
+        raise Unsupported("subtracts rows of a table, or divides by them")
+    return {"pattern": moved[0]}

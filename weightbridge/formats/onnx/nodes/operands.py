@@ -117,7 +117,25 @@ def _constant(site: Site, value: str, draft: Draft) -> Any:
     if role is not None:
         return {"tensor": role} if role.isdigit() else None
     array = site.net.numbers.get(value)
-    return None if array is None else numbers_of(array)
+    return _made_of_tensor(site, value, draft) if array is None else numbers_of(array)
+
+
+def _made_of_tensor(site: Site, value: str, draft: Draft) -> Any:
+    """A tensor that is repeated along axes of length one, or rows of one by their numbers."""
+    node = site.net.source(value)
+    tensor = site.constant(node.inputs[0]) if node is not None and node.inputs else None
+    role = None if tensor is None or tensor.views else _role(tensor, draft)
+    if node is None or node.domain or role is None or not role.isdigit():
+        return None
+    if node.op == "Expand":
+        return {"tensor": role}
+    rows = _rows(site, node.inputs[1]) if node.op == "Gather" and not node.attributes.get("axis") else None
+    return None if rows is None else {"tensor": role, "rows": rows}
+
+
+def _rows(site: Site, value: str) -> tuple[int, ...] | None:
+    array = site.net.repeated.get(value)
+    return site.net.integers(value) if array is None else tuple(int(n) for n in array.reshape(-1))
 
 
 def _role(tensor: Constant, draft: Draft) -> str | None:

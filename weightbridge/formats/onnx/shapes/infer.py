@@ -7,7 +7,7 @@ import numpy as np
 
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.shapes import reshaping, windows
-from weightbridge.formats.onnx.shapes.lengths import is_left_open, tries, with_tried
+from weightbridge.formats.onnx.shapes.lengths import batches, is_left_open, repeated, tries, with_tried
 from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape, with_leading_ones
 from weightbridge.formats.onnx.shapes.vectors import vector_elements
 from weightbridge.formats.onnx.values.evaluate import evaluate
@@ -34,7 +34,9 @@ def shapes_of(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net
     shapes, net = _inferred(graph, net, read)
     if not is_left_open(net):
         return shapes, net
-    return with_tried(shapes, net, [_inferred(tried, net, read) for tried in tries(graph)])
+    shapes, told = with_tried(shapes, net, [_inferred(tried, net, read) for tried in tries(graph)])
+    one, two = (_inferred(tried, net, read)[1] for tried in batches(graph))
+    return shapes, replace(told, repeated=repeated(told, one, two))
 
 
 def _inferred(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net]:

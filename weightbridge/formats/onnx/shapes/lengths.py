@@ -31,6 +31,25 @@ def tries(graph: Graph) -> Iterator[Graph]:
         yield replace(graph, inputs=inputs, outputs=(), value_infos=())
 
 
+def batches(graph: Graph) -> Iterator[Graph]:
+    """The graph with a batch of one, and of two."""
+    for batch in (1, 2):
+        inputs = tuple(_with_lengths(info, (batch, *FIRST[1:])) for info in graph.inputs)
+        yield replace(graph, inputs=inputs, outputs=(), value_infos=())
+
+
+def repeated(net: Net, one: Net, two: Net) -> dict[str, Array]:
+    """Small integers that are the same for every item of a batch, whatever its length: those of one item."""
+    values = (one.numbers.keys() & two.numbers.keys()) - net.numbers.keys()
+    pairs = {value: (one.numbers[value], two.numbers[value]) for value in values}
+    return {value: a for value, (a, b) in pairs.items() if _is_repeated(a, b)}
+
+
+def _is_repeated(one: Array, two: Array) -> bool:
+    is_of_items = one.ndim > 1 and one.shape[0] == 1 and two.shape == (2, *one.shape[1:])
+    return is_of_items and one.dtype.kind in "iu" and bool((two == one).all())
+
+
 def _with_lengths(info: ValueInfo, lengths: Sequence[int]) -> ValueInfo:
     if info.shape is None:
         return info

@@ -175,6 +175,7 @@ OPERATIONS: dict[str, Operation] = {
     "Expand": _expand,
     "Concat": lambda a, x: np.concatenate(x, axis=int(a["axis"])),
     "Gather": lambda a, x: np.take(x[0], x[1].astype(np.int64), axis=int(a.get("axis", 0))),
+    "GatherElements": lambda a, x: np.take_along_axis(x[0], x[1], axis=int(a.get("axis", 0))),
     "Transpose": lambda a, x: np.transpose(x[0], a.get("perm")),
     "Max": lambda _, x: np.asarray(reduce(np.maximum, x)),
     "Min": lambda _, x: np.asarray(reduce(np.minimum, x)),

@@ -24,6 +24,7 @@ class Net:
     numbers: small constants and what is computed from them, evaluated.
     captured: values of the outer graph that a node's subgraphs read.
     vectors: integers that follow from lengths; None for one that the file leaves open, -n for n times one.
+    repeated: integers that are the same for every item of a batch, for one item.
     """
 
     nodes: tuple[Node, ...]
@@ -36,6 +37,7 @@ class Net:
     captured: Mapping[int, tuple[str, ...]]
     outputs: tuple[str, ...]
     vectors: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
+    repeated: Mapping[str, Array] = field(default_factory=dict)
 
     def integers(self, value: str) -> tuple[int, ...] | None:
         """The numbers of a small constant, flat; None for anything else."""
