@@ -8,7 +8,7 @@ from weightbridge.converting.from_graph.activations import PLAIN
 from weightbridge.converting.from_graph.arrange import arranged
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.cells import put_weights
-from weightbridge.converting.from_graph.layout import Group, Layout, Length, with_source
+from weightbridge.converting.from_graph.layout import Group, Groups, Layout, Length, with_source
 from weightbridge.converting.from_graph.steps import reads_last_alone
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.layers import object_entry
@@ -44,6 +44,9 @@ def _axes(call: Call) -> tuple[int, int]:
 
 def _sequence(call: Call, axes: tuple[int, int]) -> Value:
     layout = call.first.layout
+    if _is_one_step(call) and layout.rank == 2:
+        wanted: Groups = (layout.source[0], (), layout.source[1])
+        return arranged(call.writer, call.first, wanted, call.name)
     if layout.rank != 3:
         raise Unsupported(f"is fed {layout.rank} axes")
     batch, time = axes
@@ -79,8 +82,13 @@ def _ports(call: Call) -> set[int]:
 
 def _sequence_ports(call: Call) -> set[int]:
     """The outputs that hold all steps: of a Loop those that it collects, of ONNX's node the first."""
-    told = call.settings.get("sequence_ports")
+    told = () if _is_one_step(call) else call.settings.get("sequence_ports")
     return {int(port) for port in told} if isinstance(told, tuple) else {0}
+
+
+def _is_one_step(call: Call) -> bool:
+    """A cell that the source calls once, on a value without an axis of time."""
+    return call.settings.get("steps") == 1
 
 
 def _has_direction(call: Call) -> bool:
@@ -188,7 +196,7 @@ def _outputs(
 
 def _output_of_state(call: Call, port: int, config: Mapping[str, Any]) -> int:
     """The number of Keras's output: without a sequence it is the first one itself."""
-    if not _has_direction(call):
+    if not _has_direction(call) and not _is_one_step(call):
         if call.layer.op == "LSTM":
             raise Unsupported("gives its states out of a Loop")
         return 1 if config["return_state"] else 0

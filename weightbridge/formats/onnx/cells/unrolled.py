@@ -1,7 +1,7 @@
 """Recurrent cells written out in single steps, once or once per time step, as layers of Keras."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.formats.onnx.cells.loops import ACTIVATIONS, GATES
@@ -193,7 +193,7 @@ def _draft(site: Site, cells: Sequence[Cell]) -> Draft:
         Slot("recurrent_kernel", first.recurrent.constant, "u g"),
         *(Slot(role, constant) for role, constant in function.biases),
     )
-    return Draft(
+    draft = Draft(
         op=function.op,
         class_name=function.op,
         nodes=(*sorted(nodes - {anchor}), anchor),
@@ -202,6 +202,19 @@ def _draft(site: Site, cells: Sequence[Cell]) -> Draft:
         shown=outputs[0],
         attributes=attributes,
         slots=slots,
+    )
+    return draft if len(cells) > 1 else _with_states(draft, first)
+
+
+def _with_states(draft: Draft, cell: Cell) -> Draft:
+    """A single step: which of its inputs and outputs are states, by the ports of ONNX's node."""
+    states = (cell.recurrent.left, *cell.steps.states)
+    names = {value: f"initial_state.{n}" for n, value in enumerate(states)}
+    return replace(
+        draft,
+        keywords=tuple(names.get(value, "") for value in draft.inputs),
+        ports=tuple(range(1, len(draft.outputs) + 1)),
+        details={"steps": 1},
     )
 
 
