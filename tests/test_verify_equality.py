@@ -149,6 +149,24 @@ def test_the_target_may_round_more_than_the_source() -> None:
     assert codes(compared(wrong, precise_candidate=precise(wrong))) == ["WB401"]
 
 
+def single(x: np.ndarray) -> np.ndarray:
+    """tanh that is there in float32 alone, as some operations of TensorFlow are."""
+    if x.dtype == np.float64:
+        raise RunError("no kernel for float64")
+    return np.tanh(x)
+
+
+@pytest.mark.parametrize("side", ["source", "both"])
+def test_what_does_not_run_in_float64_is_compared_all_the_same(side: str) -> None:
+    reference = replace(SAME, activation=single)
+    candidate = reference if side == "both" else SAME
+    setup = {"precise_candidate": precise(candidate)}
+    assert verdict(compared(candidate, reference, **setup)) == "pass"
+    wrong = replace(candidate, bias=moved(SAME.bias, (2,), 1e-3))
+    found = compared(wrong, reference, precise_candidate=precise(wrong))
+    assert (verdict(found), codes(found)) == ("fail", ["WB401"])
+
+
 def test_a_reference_that_is_noisy_proves_nothing() -> None:
     found = compared(SAME, replace(SAME, noise=0.05))
     assert (verdict(found), set(codes(found))) == ("inconclusive", {"WB406"})

@@ -48,12 +48,27 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
         evidence = {"comparisons": 0, "inconclusive": [session]}
         evidence |= {"sizes_differ": True} if sizes_differ else {}
         return Verification("actual", evidence=evidence), (nothing_compared(session),)
-    runners = runners_of(reference, candidate, setup)
-    verification, findings = _verified(runners, session, setup)
+    (verification, findings), runners = _in_what_runs(reference, candidate, session, setup)
     told = {"compared_in": runners.said, "compared_at": resized}
     evidence = {**verification.evidence, **{key: value for key, value in told.items() if value}}
     said = said_of_precision(reference, candidate)
     return replace(verification, evidence=evidence), (*findings, *said)
+
+
+def _in_what_runs(
+    reference: Runner, candidate: Runner, session: Session, setup: Setup
+) -> tuple[tuple[Verification, tuple[Finding, ...]], Runners]:
+    """In float64 where both run in it: a framework may lack an operation there (TensorFlow's 3D pools)."""
+    without = replace(setup, precise=None)
+    attempts: tuple[Setup, ...] = (setup, without, replace(without, precise_candidate=None))
+    attempts = attempts if setup.precise is not None else attempts[1:]
+    for attempt in attempts if setup.precise_candidate is not None else attempts[:-1]:
+        runners = runners_of(reference, candidate, attempt)
+        try:
+            return _verified(runners, session, attempt), runners
+        except RunError as error:
+            failure = error
+    raise failure
 
 
 def _session(reference: Runner, candidate: Runner, setup: Setup, resized: str) -> Session | str:
