@@ -126,6 +126,29 @@ def test_statistics_come_from_inputs(tmp_path: Path) -> None:
     assert all(map(np.array_equal, model.get_weights(), again.get_weights()))
 
 
+def test_advice_and_what_carries_it_out() -> None:
+    import keras
+
+    from weightbridge.keras import L2SP, DiscriminativeRates, GradualUnfreezing
+
+    model = filled(convolutional(), 1)
+    random, y = np.random.default_rng(0), np.arange(60) % 3
+    x = (random.normal(0, 1, (60, 8, 8, 2)) + y[:, None, None, None]).astype("float32")
+    advice = wb.advise(model, data={"x": x, "y": y})
+    assert [cut["cut"] for cut in advice.verification.evidence["advice"]["cuts"]][-1] == "pool"
+    assert wb.freeze(model, advice) == ("first", "norm")
+    model.compile(keras.optimizers.SGD(0.01), "sparse_categorical_crossentropy")
+    callbacks = [
+        GradualUnfreezing(advice, patience=1, min_delta=9.0),
+        DiscriminativeRates(advice),
+        L2SP(advice),
+    ]
+    before = model.get_weights()
+    model.fit(x, y, epochs=5, validation_data=(x, y), callbacks=callbacks, verbose=0)
+    assert callbacks[0].unfrozen == [(0, 1), (2, 2)]
+    assert not any(map(np.array_equal, before, model.get_weights()))
+
+
 @pytest.mark.parametrize("backend", ["tensorflwo", "mxnet"])
 def test_an_unknown_backend_is_a_usage_error(backend: str, tmp_path: Path) -> None:
     filled(convolutional(), 1).save(tmp_path / "s.keras")

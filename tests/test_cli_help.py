@@ -19,7 +19,7 @@ from weightbridge.report.render.renderers import RENDERERS
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-LAST = ("transfer", "convert", "verify", "features", "stitch", "recalibrate")
+LAST = ("transfer", "convert", "verify", "features", "stitch", "recalibrate", "advise")
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -10,6 +10,7 @@ from weightbridge.version import __version__
 
 if TYPE_CHECKING:
     from weightbridge.api import check, inspect, plan, read, transfer, verify
+    from weightbridge.api.advising import advise
     from weightbridge.api.calibrating import recalibrate
     from weightbridge.api.converting import convert
     from weightbridge.commands.features import features
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LayerGraph", "Plan", "Report", "VerdictError", "WeightbridgeError", "__version__",
-    "check", "convert", "features", "freeze", "inspect", "plan", "read", "recalibrate",
+    "advise", "check", "convert", "features", "freeze", "inspect", "plan", "read", "recalibrate",
     "stitch", "transfer", "verify",
 ]  # fmt: skip
 
 # Where each public name lives; loaded at first use, so that `weightbridge --help` starts without numpy.
 _HOMES = {
     **dict.fromkeys(("check", "inspect", "plan", "read", "transfer", "verify"), "weightbridge.api"),
+    "advise": "weightbridge.api.advising",
     "convert": "weightbridge.api.converting",
     "recalibrate": "weightbridge.api.calibrating",
     "features": "weightbridge.commands.features",

@@ -1,4 +1,4 @@
-"""RequireTransfer: a Keras callback that starts no training unless the weights are what a transfer wrote."""
+"""Keras callbacks: training starts from a transfer alone, and goes on as `advise` says."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
@@ -7,16 +7,18 @@ from typing import Any, Literal
 
 from weightbridge.boundary.checked import path_of
 from weightbridge.boundary.globs import glob
+from weightbridge.commands.freeze import advised_groups
 from weightbridge.errors import UsageError, VerdictError
 from weightbridge.formats.keras.framework import live
 from weightbridge.formats.keras.framework.callbacks import BeforeTraining
+from weightbridge.formats.keras.framework.tuning import Groups, Mode, PullToStart, Rates, Unfreezing
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Step
 from weightbridge.report.load import load_report
 from weightbridge.report.values import Report
 from weightbridge.transfer.write import digest_of, digest_texts
 
-__all__ = ["RequireTransfer"]
+__all__ = ["L2SP", "DiscriminativeRates", "GradualUnfreezing", "RequireTransfer"]
 
 SHOWN = 3
 OnMismatch = Literal["raise", "warn"]
@@ -69,6 +71,82 @@ class RequireTransfer(BeforeTraining):
         owner = graph.owner.get(name)
         names = (name,) if owner is None else (name, owner.name)
         return any(glob(text).meets(one) for text in self.allow for one in names)
+
+
+class GradualUnfreezing(Unfreezing):
+    """Trains the head alone, and one group more whenever the validation metric stops improving.
+
+    A layer that waits is frozen: its BatchNormalization keeps its statistics. The optimizer starts anew with
+    each group, at the learning rate of that moment. `.unfrozen` holds (epoch, groups trained from it on).
+
+    groups: the report of `weightbridge.advise`, or the names of the layers of each group, the head's last.
+    monitor: what `fit` logs, such as `val_loss` or `val_accuracy`; patience: epochs without an improvement of
+        more than min_delta; mode: `min`, `max`, or `auto`, where losses and errors are to fall.
+
+    Raises UsageError, as training begins, for layers that the model has not.
+
+    >>> model.fit(x, y, validation_data=held, callbacks=[GradualUnfreezing(advice, monitor="val_loss")])
+    """
+
+    def __init__(
+        self,
+        groups: Report | Groups,
+        *,
+        monitor: str = "val_loss",
+        patience: int = 2,
+        min_delta: float = 0.0,
+        mode: Mode = "auto",
+    ) -> None:
+        super().__init__(_groups(groups), monitor, patience, min_delta, mode)
+
+
+class DiscriminativeRates(Rates):
+    """Smaller steps for lower layers: the learning rate divided from each group to the next below.
+
+    After each batch, what the optimizer moved a variable by is scaled (Howard and Ruder 2018, ULMFiT).
+
+    groups: the report of `weightbridge.advise`, or the names of the layers of each group, the head's last.
+    divisor: from one group to the next below, 2.6 as in the source.
+
+    Raises UsageError for layers that the model has not, or a divisor below 1.
+
+    >>> model.fit(x, y, callbacks=[DiscriminativeRates(advice)])
+    """
+
+    def __init__(self, groups: Report | Groups, *, divisor: float = 2.6) -> None:
+        if divisor < 1:
+            raise UsageError(f"divisor={divisor}: expected 1 or more", fix="Lower layers take smaller steps")
+        layers = _groups(groups)
+        super().__init__(layers, [divisor ** (n + 1 - len(layers)) for n in range(len(layers))])
+
+
+class L2SP(PullToStart):
+    """Pulls what was transferred to where it starts, and the head to zero (Li et al. 2018, L2-SP).
+
+    Half of `strength` times the squared distance is added to the loss while it trains.
+
+    groups: the report of `weightbridge.advise`, or the names of the layers of each group, the head's last.
+    strength: for all groups but the last; head_strength: for the last.
+
+    Raises UsageError for layers that the model has not.
+
+    >>> model.fit(x, y, callbacks=[L2SP(advice, strength=0.01)])
+    """
+
+    def __init__(
+        self, groups: Report | Groups, *, strength: float = 0.01, head_strength: float = 0.01
+    ) -> None:
+        super().__init__(_groups(groups), strength, head_strength)
+
+
+def _groups(groups: Report | Groups) -> Groups:
+    if isinstance(groups, Report):
+        return advised_groups(groups)
+    if not groups or any(isinstance(group, str) for group in groups):
+        raise UsageError(
+            "groups are lists of names of layers, one list each", fix="The head's list is the last"
+        )
+    return tuple(tuple(group) for group in groups)
 
 
 FIX = "load what the transfer wrote, transfer into this model again, or name what may differ: allow=[...]"

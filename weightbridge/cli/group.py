@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "convert": ("weightbridge.cli.convert", "Write an old Keras model as one that Keras 3 loads, verified."),
     "features": ("weightbridge.cli.features", "Cut a model at a layer, as a feature extractor."),
     "stitch": ("weightbridge.cli.stitch", "The trunk of one model under the tail of another, joined."),
+    "advise": ("weightbridge.cli.advise", "What a model's features tell of labels; how to train it further."),
     "recalibrate": ("weightbridge.cli.recalibrate", "BatchNorm statistics computed from your inputs."),
     "report": ("weightbridge.cli.report", "Render a saved report, or judge it under another policy."),
     "baseline": ("weightbridge.cli.baseline", "The findings that are accepted, each with a reason."),

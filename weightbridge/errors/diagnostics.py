@@ -140,6 +140,7 @@ CODES: dict[str, Code] = {
             "note",
             "BatchNorm statistics are those of the inputs that were given: of how many, and what moved most",
         ),
+        Code("WB311", "advice", "note", "how to train the model further: what first, and how fast the rest"),
         Code(
             "WB401",
             "output-differs",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from weightbridge.report.render.advice import advice_of, picture
 from weightbridge.report.render.html.match import alone
 from weightbridge.views import svg
 from weightbridge.views.match.matched import matched
@@ -18,5 +19,7 @@ def render(report: Mapping[str, Any]) -> str:
     """One file without scripts, fonts or links."""
     if report.get("graph"):
         return svg.render(report["graph"])
+    if advice_of(report) is not None:
+        return picture(report)
     match = matched(report)
     return alone(match, report) if match else NOTHING.format(report["verdict"].upper())

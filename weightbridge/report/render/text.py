@@ -56,6 +56,10 @@ def _of_pairs(report: Mapping[str, Any], width: int, details: str) -> Iterator[L
 
 def _whole(report: Mapping[str, Any], width: int, details: str) -> Iterator[Line]:
     yield from report_lines(report, width)
+    if "advice" in report["verification"]["evidence"]:
+        from weightbridge.report.render.advice import table  # one command has it
+
+        yield from table(report)
     yield from _behind(report, width, details)
 
 
