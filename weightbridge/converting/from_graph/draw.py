@@ -146,6 +146,7 @@ class _Drawing:
         if behind is None or behind.op != "Activation" or behind.tensors:
             return None
         rank = None if layer.output_shape is None else len(layer.output_shape) + 1
+        rank = 2 if layer.op == "Dense" and behind.settings.get("axis") == -1 else rank
         is_own = behind.name.startswith(f"{layer.name}/")
         return behind if is_own and is_fusible(behind.attributes["activation"], rank) else None
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from weightbridge.converting.from_graph.recognise.rolled import rolled
+from weightbridge.converting.from_graph.recognise.side_by_side import side_by_side
 from weightbridge.model.graph import LayerGraph
 
 Recogniser = Callable[[LayerGraph], LayerGraph]
-RECOGNISERS: tuple[Recogniser, ...] = ()
+RECOGNISERS: tuple[Recogniser, ...] = (rolled, side_by_side)
 
 
 def recognised(graph: LayerGraph) -> LayerGraph:
