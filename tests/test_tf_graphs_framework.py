@@ -8,6 +8,7 @@ import pytest
 from exported_models import MODELS, made
 
 import weightbridge as wb
+from weightbridge import formats
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # of TensorFlow and Keras
 WRITTEN = ("exported", "module", "frozen.pb")
@@ -56,3 +57,39 @@ def test_its_layers_have_data_flow_and_the_model_s_weights(files: Path, name: st
 def test_attributes_are_those_of_the_model(files: Path, written: str) -> None:
     report = wb.check(files / "images" / written, files / "images" / "model.keras")
     assert not [f for f in report.findings if f.severity != "note"]
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_it_becomes_a_keras_model_that_computes_the_same(files: Path, tmp_path: Path, written: str) -> None:
+    report = wb.convert(files / "images" / written, tmp_path / "m.keras")
+    assert report.verification is not None
+    assert report.verification.evidence["reference"] == "TensorFlow"
+    assert wb.verify(files / "images" / "model.keras", tmp_path / "m.keras").ok
+
+
+def test_a_wrong_weight_is_noticed(files: Path, tmp_path: Path) -> None:
+    graph = wb.read(files / "series" / "frozen.pb")
+    kernel = max(graph.tensors, key=lambda t: t.size)
+    stored, changed = kernel.load(), kernel.load().copy()
+    changed[..., 0] *= 1.01
+    data = (files / "series" / "frozen.pb").read_bytes()
+    assert data.count(stored.tobytes()) == 1
+    (tmp_path / "wrong.pb").write_bytes(data.replace(stored.tobytes(), changed.tobytes()))
+    report = wb.verify(files / "series" / "model.keras", tmp_path / "wrong.pb")
+    assert "WB401" in [f.code for f in report.findings]
+
+
+def test_a_graph_that_may_do_more_than_compute_is_not_run(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    with tf.Graph().as_default() as graph:
+        x = tf.compat.v1.placeholder(tf.float32, (None, 2), name="x")
+        tf.raw_ops.MatMul(a=x, b=tf.constant([[1.0, 2.0], [3.0, 4.0]]), name="y")
+        tf.io.write_file(str(tmp_path / "written"), tf.constant("text"))
+        content = tf.raw_ops.ReadFile(filename=str(tmp_path / "secret"), name="read")
+        tf.strings.length(content, name="length")
+    path = tmp_path / "m.pb"
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(wb.WeightbridgeError, match="not known to compute alone"):
+        formats.runner(path)
+    assert not (tmp_path / "written").exists()

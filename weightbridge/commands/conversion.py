@@ -29,7 +29,12 @@ Proof = tuple[Verification, tuple[Finding, ...]]
 Reference = tuple[str, Callable[[str], Runner]]  # who computes it, and a runner of it in a dtype
 OWN = "numpy"  # weightbridge's own evaluator
 RUN_BY_TF_KERAS = frozenset({"keras-h5", "keras-zip"})
-RUNTIMES = {"onnx": "onnxruntime", "tflite": "TFLite's interpreter"}
+RUNTIMES = {
+    "onnx": "onnxruntime",
+    "tflite": "TFLite's interpreter",
+    "saved-model": "TensorFlow",
+    "tf-graph": "TensorFlow",
+}
 TF_KERAS = "weightbridge.formats.keras.framework.older"
 
 

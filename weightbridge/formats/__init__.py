@@ -58,6 +58,8 @@ RUNNERS: dict[str, str] = {
     "python": "weightbridge.formats.keras.framework.run",
     "onnx": "weightbridge.formats.onnx.running.run",
     "tflite": "weightbridge.formats.tflite.running",
+    "tf-graph": "weightbridge.formats.tensorflow.graphs.running",
+    "saved-model": "weightbridge.formats.tensorflow.graphs.running",
 }
 ASKABLE = frozenset({"safetensors", "torch-zip", "torch-legacy"})  # whose readers take arguments
 
@@ -162,7 +164,8 @@ def refuse_to_run(model: Any) -> None:
     format = "python" if path is None else sniff(path)
     if path is None or format not in FORMATS:
         return
-    if format not in RUNNERS:
+    is_without_flow = format == "saved-model" and _graph_of(path, None).framework == "keras"
+    if format not in RUNNERS or is_without_flow:
         raise _weights_alone(format, str(path))
     if format.startswith("keras"):
         from weightbridge.formats.keras.architecture.refusals import config_of, refuse_code  # only to run

@@ -135,13 +135,30 @@ def _interpolation(call: Call) -> str:
 
 def _sizes(call: Call, value: Value) -> list[Length]:
     """The lengths of the source's axes after resizing."""
-    before = value.layout.source_shape
-    told, shape = call.settings.get("sizes"), call.layer.output_shape
-    if isinstance(told, tuple) and len(told) == len(before):
-        return [a if b is None else b for a, b in zip(before, told, strict=True)]
+    before, shape = value.layout.source_shape, call.layer.output_shape
+    told = _told_sizes(call, before)
+    if told is not None:
+        return told
     if shape is not None and len(shape) == len(before) - 1:
         return [before[0], *shape]
     return [_grown(*one) for one in zip(before, _told_scales(call, len(before)), strict=True)]
+
+
+def _told_sizes(call: Call, before: Sequence[Length]) -> list[Length] | None:
+    """The lengths that the layer states: of some axes, or of all."""
+    told, axes = call.settings.get("sizes"), call.settings.get("axes")
+    if not isinstance(told, tuple):
+        return None
+    if isinstance(axes, tuple):
+        return _with_sizes(before, axes, told)
+    is_whole = len(told) == len(before)
+    return [a if b is None else b for a, b in zip(before, told, strict=True)] if is_whole else None
+
+
+def _with_sizes(before: Sequence[Length], axes: Sequence[int], sizes: Sequence[Length]) -> list[Length]:
+    """The lengths where only those of these axes are said."""
+    new = {axis % len(before): size for axis, size in zip(axes, sizes, strict=False)}
+    return [new.get(n, length) for n, length in enumerate(before)]
 
 
 def _grown(length: Length, scale: float | None) -> Length:

@@ -58,26 +58,16 @@ def _pads(call: Values) -> Node | None:
 
 def resize(call: Values, mode: str, is_aligned: bool, is_half: bool) -> list[Node] | None:
     """Inputs: the data, the rows and columns. The flags say how pixels are found in the input."""
-    sizes = _sizes(call)
-    if sizes is None:
+    size = call.integers(1)
+    if size is None or len(size) != len(SPATIAL):
         return None
+    sizes = call.constant("sizes", size)
     coordinates = "align_corners" if is_aligned else "half_pixel" if is_half else "asymmetric"
     found: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": coordinates, CHANNELS_LAST: 1}
-    if len(sizes.attributes["value_ints"]) == len(SPATIAL):
-        found["axes"] = SPATIAL
+    found["axes"] = SPATIAL
     if mode == "nearest":
         found["nearest_mode"] = "round_prefer_ceil" if is_aligned or is_half else "floor"
     return [sizes, call.node("Resize", (call.value(0), "", "", sizes.outputs[0]), **found)]
-
-
-def _sizes(call: Values) -> Node | None:
-    """The lengths after it: of all axes, or of rows and columns alone where nothing tells the others."""
-    shape, size = call.shape(call.output) or call.shape(call.value(0)), call.integers(1)
-    if size is None or len(size) != 2:
-        return None
-    is_known = shape is not None and len(shape) == 4
-    whole = (shape[0] or 1, *size, shape[3] or 1) if shape is not None and is_known else size
-    return call.constant("sizes", whole)
 
 
 def reduction(call: Values, op: str, keeps_axes: bool) -> list[Node] | None:

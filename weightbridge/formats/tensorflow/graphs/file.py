@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from weightbridge.errors import MissingFile, ModelError, OutputError
-from weightbridge.formats.tensorflow.graphs.read import flow
-from weightbridge.formats.wire import Span
+from weightbridge.formats.tensorflow.graphs.read import Traced, flow, traced
+from weightbridge.formats.wire import Buffer, Span
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 
@@ -15,10 +15,16 @@ FORMAT = "tf-graph"
 
 def read(path: Path) -> LayerGraph:
     """The layers of what the graph computes from its placeholders. Raises a ModelError."""
+    trace, _ = opened(path)
+    return flow(path, FORMAT, trace)
+
+
+def opened(path: Path) -> tuple[Traced, Buffer]:
+    """What was traced, and the bytes that the loaders of its tensors keep open. Raises a ModelError."""
     try:
         with path.open("rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # the loaders of tensors keep it
-            return flow(path, FORMAT, data, Span(0, len(data)))
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return traced(path, data, Span(0, len(data)), (), {}), data
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         fix = "Check the path and its permissions"

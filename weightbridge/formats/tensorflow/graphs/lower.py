@@ -4,7 +4,7 @@ What ONNX has no operator for keeps TensorFlow's name, and becomes a layer of un
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from weightbridge.errors import Corrupt
@@ -43,10 +43,15 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """graph: in ONNX's operators. loads: what reads each tensor, by where it stands in its file."""
+    """graph: in ONNX's operators. loads: what reads each tensor, by where it stands in its file.
+
+    operations: those that the outputs need. values: by the graph's names, TensorFlow's own.
+    """
 
     graph: Graph
     loads: Mapping[Span, Load]
+    operations: tuple[Operation, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 def lowered(flat: Flat, data: Buffer, path: Path, sides: Sides, variables: Mapping[str, Tensor]) -> Lowered:
@@ -98,7 +103,8 @@ class _Lowering:
             outputs=tuple(ValueInfo(value, 0, self.shapes.get(value)) for value in dict.fromkeys(outputs)),
             value_infos=tuple(ValueInfo(value, 0, shape) for value, shape in self.shapes.items()),
         )
-        return Lowered(graph, self.loads)
+        values = {name: value for value, name in self.renamed.items()}
+        return Lowered(graph, self.loads, tuple(reached), values)
 
     def _reached(self) -> list[Operation]:
         """The operations that the outputs are computed by, in the file's order."""

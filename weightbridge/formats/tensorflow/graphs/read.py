@@ -1,7 +1,7 @@
 """A TensorFlow graph as layers with data flow: what the serving signature, or the graph itself, computes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -29,21 +29,31 @@ NO_OUTPUTS = frozenset({
 })  # fmt: skip
 
 
-def flow(
-    path: Path,
-    format: str,
-    data: Buffer,
-    span: Span,
-    signatures: Sequence[Signature] = (),
-    variables: Mapping[str, Tensor] | None = None,
-) -> LayerGraph:
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """flat: the graph, inlined. known: the tensor of each variable. found: the layers of what is served."""
+
+    flat: Flat
+    known: Mapping[str, Tensor]
+    made: Lowered
+    found: Folded
+
+
+def traced(
+    path: Path, data: Buffer, span: Span, signatures: Sequence[Signature], variables: Mapping[str, Tensor]
+) -> Traced:
     """variables: the tensor of each of a checkpoint's keys. Raises a ModelError."""
     flat = inlined(parse_graph(data, span), data)
-    known = variables_of(flat, data, variables or {})
+    known = variables_of(flat, data, variables)
     made = lowered(flat, data, path, _sides(flat, signatures), known)
-    found = _folded(made)
+    return Traced(flat, known, made, _folded(made))
+
+
+def flow(path: Path, format: str, trace: Traced) -> LayerGraph:
+    """What was traced as a layer graph."""
+    made, found = trace.made, trace.found
     ledger = ledger_of(proto.Model(0, "", {"": OPSET}, made.graph), found)
-    by_name = {tensor.name: tensor for tensor in known.values()}
+    by_name = {tensor.name: tensor for tensor in trace.known.values()}
     left = {h.name for h in made.graph.initializers if h.elem_type in FLOATS and prod(h.dims) > 1}
     return LayerGraph(
         path=str(path),

@@ -24,6 +24,7 @@ from weightbridge.formats.tensorflow.bundle.read import Bundle, read_bundle
 from weightbridge.formats.tensorflow.checkpoint.file import excluded, files_of, tracked_of
 from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint.names import Named, by_names, by_objects
+from weightbridge.formats.tensorflow.graphs.read import Traced, traced
 from weightbridge.formats.tensorflow.saved_model.flow import stored_tensors, with_flow
 from weightbridge.formats.tensorflow.saved_model.graph_def import constants_graph, unread_constants
 from weightbridge.formats.tensorflow.saved_model.keras import (
@@ -70,6 +71,22 @@ def read(path: Path) -> LayerGraph:
     producer = graph.producer or f"tensorflow {meta.version}".strip()
     beside = [] if path.is_dir() else [str(file) for file in _files(folder) if file != path]
     return replace(graph, path=str(path), producer=producer, files=tuple(beside))
+
+
+def opened(path: Path) -> tuple[Traced, Buffer]:
+    """What the serving signature computes, and the graph's bytes. Raises a ModelError."""
+    folder = path if path.is_dir() else path.parent
+    data = _mapped(_inside(folder, MODEL))
+    meta = parse_saved_model(data)
+    stored: dict[str, Tensor] = {}
+    if _inside(folder, f"{VARIABLES}.index").exists():
+        bundle = read_bundle(_inside(folder, VARIABLES))
+        tracked = tracked_of(bundle)
+        named = by_objects(tracked, bundle.entries) if tracked else by_names(bundle.entries)
+        stored = stored_tensors(bundle, named)
+    if meta.graph is None:
+        raise Unsupported("a SavedModel without a graph", where=str(folder), fix=DAMAGED)
+    return traced(path, data, meta.graph, meta.signatures, stored), data
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

@@ -9,7 +9,7 @@ from weightbridge.formats.tensorflow.bundle.entries import STRING
 from weightbridge.formats.tensorflow.bundle.read import Bundle
 from weightbridge.formats.tensorflow.bundle.values import load
 from weightbridge.formats.tensorflow.checkpoint.names import Named
-from weightbridge.formats.tensorflow.graphs.read import flow
+from weightbridge.formats.tensorflow.graphs.read import flow, traced
 from weightbridge.formats.tensorflow.saved_model.proto import MetaGraph
 from weightbridge.formats.wire import Buffer
 from weightbridge.model.graph import LayerGraph
@@ -38,7 +38,7 @@ def with_flow(
     if meta.graph is None:
         return without
     try:
-        graph = flow(path, without.format, data, meta.graph, meta.signatures, stored)
+        graph = flow(path, without.format, traced(path, data, meta.graph, meta.signatures, stored))
     except ModelError:
         return without  # a graph that cannot be followed: names still tell the weights
     is_whole = without.tensor_by_name.keys() <= graph.tensor_by_name.keys()
