@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli_calls import exit_code
 
+import weightbridge as wb
 from weightbridge.commands.stitch import stitch
 from weightbridge.errors import Unsupported, UsageError, WeightbridgeError
 
@@ -214,3 +216,49 @@ def test_projection_preserves_variance(before: int, after: int) -> None:
     from weightbridge.formats.keras.framework.bridge import projection
 
     np.testing.assert_allclose(np.square(projection(before, after)).sum(0), 1.0, rtol=1e-6)
+
+
+def test_channels_are_fitted_where_inputs_are_given(tmp_path: Path) -> None:
+    """The trunk of a model under its own tail, channels mixed in between: least squares undoes the mixing."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    image = layers.Input((8, 8, 2), name="image")
+    x = layers.Conv2D(6, 3, activation="relu", name="body")(image)
+    y = layers.Conv2D(6, 1, name="neck")(x)
+    target = keras.Model(image, layers.Dense(3, name="head")(layers.GlobalAveragePooling2D(name="pool")(y)))
+    source = keras.Model(image, layers.Conv2D(9, 1, name="mixed")(x), name="source")
+    inputs = np.random.default_rng(0).normal(0, 1, (60, 8, 8, 2)).astype("float32")
+    wanted = np.asarray(target(inputs))
+    plain = wb.stitch(source, "mixed", target, after="neck")
+    fitted = wb.stitch(source, "mixed", target, after="neck", calibrate=inputs)
+    far = [float(np.abs(np.asarray(model(inputs)) - wanted).max()) for model in (plain, fitted)]
+    assert far[1] < 0.05 * far[0]
+    source.save(tmp_path / "s.keras")
+    target.save(tmp_path / "t.keras")
+    np.savez(tmp_path / "x.npz", x=inputs)
+    paths = [str(tmp_path / name) for name in ("s.keras", "t.keras", "o.keras", "r.json", "x.npz")]
+    command = ("stitch", paths[0], "mixed", paths[1], "neck", paths[2], "--after", "--calibrate", paths[4])
+    assert exit_code(*command, "--report", f"json={paths[3]}") == 0
+    said = json.loads(Path(paths[3]).read_text())
+    assert said["verification"]["evidence"]["fitted"]["r2"] > 0.99
+    assert np.allclose(
+        np.asarray(keras.models.load_model(paths[2])(inputs)), np.asarray(fitted(inputs)), atol=1e-5
+    )
+
+
+def test_a_poor_fit_is_said_and_inputs_of_one_model_are_refused() -> None:
+    import keras
+
+    layers = keras.layers
+    image, other = layers.Input((6, 6, 1), name="image"), layers.Input((5, 5, 1), name="other")
+    dead = layers.Conv2D(4, 3, activation="relu", kernel_initializer="zeros", name="dead")(image)
+    source = keras.Model(image, dead, name="source")
+    target = keras.Model(image, layers.Conv2D(2, 1, name="neck")(layers.Conv2D(4, 3, name="body")(image)))
+    inputs = np.random.default_rng(0).normal(0, 1, (40, 6, 6, 1)).astype("float32")
+    with pytest.warns(UserWarning, match="less than half"):
+        wb.stitch(source, "dead", target, after="body", calibrate=inputs)
+    small = keras.Model(other, layers.Conv2D(2, 1, name="neck")(layers.Conv2D(4, 2, name="body")(other)))
+    with pytest.raises(UsageError, match="expected"):
+        wb.stitch(source, "dead", small, after="body", calibrate=inputs)

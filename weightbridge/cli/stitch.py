@@ -32,6 +32,13 @@ from weightbridge.commands.stitch import stitch_report
     group="The output",
     help="Begin behind FROM, the last layer of a block, not at it.",
 )
+@option(
+    "--calibrate",
+    type=FILE,
+    metavar="D.npz",
+    group="The output",
+    help="Inputs `x` that both models take: the adapter's channels are fitted on them by least squares.",
+)
 @with_options(OVERWRITE, SOURCE_ARGUMENTS, TARGET_ARGUMENTS, REPORTING)
 def command(source: str, at: str, target: str, from_: str, output: Path, after: bool, **given: Any) -> int:
     """Join SOURCE up to layer AT with TARGET from layer FROM on by a trainable adapter, and write that to

@@ -142,6 +142,12 @@ CODES: dict[str, Code] = {
         ),
         Code("WB311", "advice", "note", "how to train the model further: what first, and how fast the rest"),
         Code(
+            "WB312",
+            "fitted-adapter",
+            "note",
+            "an adapter was fitted by least squares: on how many inputs, R2",
+        ),
+        Code(
             "WB401",
             "output-differs",
             "error",

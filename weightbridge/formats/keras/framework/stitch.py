@@ -9,11 +9,17 @@ import numpy as np
 
 from weightbridge.errors import Unsupported, UsageError
 from weightbridge.formats.keras.framework.bridge import bridged
+from weightbridge.formats.keras.framework.fitted import Fit, fit
 from weightbridge.formats.keras.framework.settle import settle
 
 
-def stitched(source: Any, at: str, target: Any, from_: str, after: str) -> Any:
-    """The joined model; both models stay as they are. The tail begins at layer `from_`, or behind `after`."""
+def stitched(
+    source: Any, at: str, target: Any, from_: str, after: str, data: Any = None
+) -> tuple[Any, Fit | None]:
+    """The joined model; both models stay as they are. The tail begins at layer `from_`, or behind `after`.
+
+    data: inputs of both, which the channels between them are fitted on.
+    """
     trunk = _part(
         source,
         _inputs(source),
@@ -33,9 +39,11 @@ def stitched(source: Any, at: str, target: Any, from_: str, after: str) -> Any:
     fitted = bridged(features, start.shape, _unused(taken))
     ours = {layer.name for layer in trunk.layers}
     outputs = _replayed(tail, fitted, lambda name: _unused(taken)(name) if name in ours else name)
-    return keras.Model(
-        inputs, outputs if len(outputs) > 1 else outputs[0], name=f"{source.name}_{target.name}"
-    )
+    name = f"{source.name}_{target.name}"
+    model = keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=name)
+    if data is None:
+        return model, None
+    return model, fit(model, fitted._keras_history.operation, target, start, data)
 
 
 def _start(target: Any, from_: str, after: str) -> Any:
