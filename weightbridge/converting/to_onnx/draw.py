@@ -25,6 +25,14 @@ from weightbridge.formats.onnx.proto import ValueInfo
 from weightbridge.model.graph import Layer, LayerGraph
 
 BY_TF2ONNX = "convert it with --engine tf2onnx"
+BEHIND = "convert the model behind it: keras.Model(its output, model.outputs), fed with what it gives"
+# what no engine writes: text, look-ups, hashes
+OF_WORDS = frozenset(
+    {
+        *("TextVectorization", "StringLookup", "IntegerLookup", "Hashing", "HashedCrossing"),
+        *("CategoryEncoding", "Discretization"),
+    }
+)
 SHOWN = 10
 IMAGES = (4, 5)  # ranks of inputs that --input-layout turns
 
@@ -79,7 +87,8 @@ def _refuse_unknown(flow: Flow, where: str) -> None:
     }
     if unknown:
         names = listed([f"{name} ({class_name})" for name, class_name in unknown.items()], SHOWN)
-        raise Unsupported(f"layers that have no ONNX of their own here: {names}", where=where, fix=BY_TF2ONNX)
+        fix = BEHIND if OF_WORDS & set(unknown.values()) else BY_TF2ONNX
+        raise Unsupported(f"layers that have no ONNX of their own here: {names}", where=where, fix=fix)
 
 
 def _is_custom(node: Node) -> bool:

@@ -13,7 +13,6 @@ def _recurrent(call: Call) -> tuple[Value, ...]:
     run, value = run_of(call, directions), call.first
     units, batch, writer = int(settings["units"]), value.shape[0], call.writer
     axes = writer.integers("direction", [1 if settings["return_sequences"] else 0])
-    states = tuple(_state(call, name, units) for name in run.states)
     if settings["return_sequences"]:
         name = writer.op("Squeeze", run.sequence, axes)
         first = Value(name, (batch, value.shape[1], units), STEPS_FIRST, mask=value.mask)
@@ -21,7 +20,9 @@ def _recurrent(call: Call) -> tuple[Value, ...]:
             first = flipped(writer, first, 1)
     else:
         first = Value(writer.op("Squeeze", run.last, axes), (batch, units), (0, 1))
-    return (first, *states) if settings.get("return_state") else (first,)
+    if not settings.get("return_state"):
+        return (first,)
+    return (first, *(_state(call, name, units) for name in run.states))
 
 
 def _state(call: Call, name: str, units: int) -> Value:

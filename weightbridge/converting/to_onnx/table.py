@@ -38,5 +38,6 @@ BY_CLASS: Mapping[str, Builder] = {
     **recurrent.CLASSES,
     **scales.CLASSES,
     **timesteps.CLASSES,
+    **views.CLASSES,
 }
 BY_OPERATION: Mapping[str, Builder] = {**operations.OPERATIONS, **indexing.OPERATIONS}

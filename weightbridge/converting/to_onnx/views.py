@@ -15,6 +15,14 @@ def _passed(call: Call) -> Value:
     return call.first
 
 
+def _disturbed(call: Call) -> Value:
+    """What acts in training alone; a RandomCrop makes images smaller in inference too."""
+    size = (call.config.get("height"), call.config.get("width"))
+    if call.node.layer.class_name == "RandomCrop" and call.first.shape[1:3] != size:
+        raise call.refused("makes the images smaller")
+    return call.first
+
+
 def _flattened(call: Call) -> Value:
     value = call.first
     if call.settings.get("data_format") == "channels_first" and value.rank > 2:
@@ -89,10 +97,11 @@ def _masking(call: Call) -> Value:
 BUILDERS: Mapping[str, Builder] = {
     "Identity": _passed,
     "Dropout": _passed,
-    "Noise": _passed,
+    "Noise": _disturbed,
     "Flatten": _flattened,
     "Reshape": _reshaped,
     "Permute": _transposed,
     "Cast": _cast,
     "Masking": _masking,
 }
+CLASSES: Mapping[str, Builder] = {"SpectralNormalization": _passed}  # it divides the kernel in training

@@ -1,0 +1,79 @@
+"""Every layer class of Keras: written as ONNX, or refused with a way out that works."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from onnx_models import chain, randomised
+from test_convert import converted, run
+
+from weightbridge.converting.to_onnx.draw import builder_of
+from weightbridge.formats.keras.architecture.config import ConfigLayer
+from weightbridge.formats.keras.architecture.flow import Node
+
+pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]
+REFUSED = frozenset(
+    {
+        *("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D"),
+        *("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D"),
+        *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
+        *("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup"),
+        *("StringLookup", "TextVectorization", "MelSpectrogram", "STFTSpectrogram"),
+        *("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "Solarization"),
+        *("MaxNumBoundingBoxes", "Pipeline", "Lambda"),
+        *("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"),
+    }
+)
+NO_LAYERS_OF_A_GRAPH = frozenset({"Layer", "Wrapper", "InputLayer", "StackedRNNCells"})
+
+
+def test_each_class_is_written_or_known_to_be_refused() -> None:
+    """A class that Keras adds stands in neither list until somebody has looked at it."""
+    from keras import layers
+
+    found = (one for one in vars(layers).values() if isinstance(one, type) and issubclass(one, layers.Layer))
+    names = {one.__name__ for one in found} - NO_LAYERS_OF_A_GRAPH
+    written = {name for name in names if builder_of(node(name)) is not None}
+    assert len(written) > 90
+    assert names - written == REFUSED & names
+
+
+def node(class_name: str) -> Node:
+    return Node("n", "n", ConfigLayer(name="n", class_name=class_name), (), "n", "")
+
+
+def test_a_spectral_normalisation_is_its_layer(tmp_path: Path) -> None:
+    from keras import layers as k
+
+    source = tmp_path / "m.keras"
+    randomised(chain((8, 8, 3), k.SpectralNormalization(k.Conv2D(4, 3)), k.Flatten())).save(source)
+    code, report = converted(source, tmp_path / "m.onnx", "--fail-on", "error")
+    assert (code, report["verdict"]) in ((0, "pass"), (0, "warn"))
+
+
+@pytest.mark.parametrize(("size", "code"), [(8, 0), (5, 4)], ids=["whole", "cut"])
+def test_a_crop_that_cuts_in_inference_is_refused(size: int, code: int, tmp_path: Path) -> None:
+    from keras import layers as k
+
+    source = tmp_path / "m.keras"
+    randomised(chain((8, 8, 3), k.RandomCrop(size, size), k.Conv2D(2, 3))).save(source)
+    assert run(str(source), str(tmp_path / "m.onnx"), "--quiet") == code
+
+
+def test_words_are_refused_and_the_model_behind_them_is_written(tmp_path: Path) -> None:
+    """`--engine tf2onnx` writes no look-up: it is not what is said."""
+    import keras
+    from keras import layers as k
+
+    lookup = k.StringLookup(vocabulary=["red", "green"])
+    words = keras.Input((4,), dtype="string")
+    ids = lookup(words)
+    model: Any = keras.Model(words, k.Dense(2)(k.Flatten()(k.Embedding(4, 3)(ids))))
+    model.save(tmp_path / "m.keras")
+    code, report = converted(tmp_path / "m.keras", tmp_path / "m.onnx")
+    (found,) = report["findings"]
+    assert (code, found["code"]) == (4, "WB107")
+    assert "StringLookup" in found["message"]
+    assert "keras.Model(its output, model.outputs)" in found["fix"]
+    keras.Model(ids, model.outputs).save(tmp_path / "behind.keras")
+    assert converted(tmp_path / "behind.keras", tmp_path / "m.onnx")[0] == 0
