@@ -60,3 +60,28 @@ def test_scores_that_something_else_reads_are_none(tmp_path: Path) -> None:
     """The values are mixed by the product of the scores themselves, with the softmax unread behind them."""
     other = ("MatMul", ["scaled", "v_heads"], ["mixed"], {})
     assert "MultiHeadAttention" not in classes(tmp_path, mixed=other)
+
+
+def test_all_projections_in_one_product(tmp_path: Path) -> None:
+    """(n, 5, 36) is cut into query, key and value by a Split along an axis of its own."""
+    import keras
+
+    ops = [
+        ("MatMul", ["x", "qkv.weight"], ["qkv"], {}),
+        ("Reshape", ["qkv", "threefold"], ["apart"], {}),
+        ("Transpose", ["apart"], ["turned3"], {"perm": [2, 0, 3, 1, 4]}),
+        ("Split", ["turned3", "each"], ["a", "b", "c"], {"axis": 0}),
+        *(
+            ("Squeeze", [part, "zero"], [f"{name}_heads"], {})
+            for part, name in zip("acb", "qvt", strict=True)
+        ),
+        ("Transpose", ["t_heads"], ["k_heads"], {"perm": [0, 1, 3, 2]}),
+        *OPS[9:],
+    ]
+    whole = {"threefold": [0, 0, 3, 3, 4], "each": [1, 1, 1], "zero": [0]}
+    tensors = {**TENSORS, **{name: np.array(numbers, np.int64) for name, numbers in whole.items()}}
+    tensors["qkv.weight"] = values((12, 36), 9)
+    saved(tmp_path / "m.onnx", ops, tensors, {"x": ["n", 5, 12]}, {"y": ["n", 5, 12]})
+    assert converted(tmp_path / "m.onnx", tmp_path / "m.keras")[0] == 0
+    model = keras.saving.load_model(tmp_path / "m.keras")
+    assert [type(layer).__name__ for layer in model.layers] == ["InputLayer", "MultiHeadAttention"]

@@ -122,6 +122,7 @@ def test_names_and_batchnorm_are_kept(name: str, options: dict[str, Any], tmp_pa
     assert [f.message for f in report.findings if f.code == "WB108"] == [
         "outputs that are no tensors are left out: note"
     ]
+    assert [f.source for f in report.findings if f.code == "WB407"] == ["drop"]
 
 
 def test_it_becomes_keras_by_its_own_names(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def _written(cut: Cut) -> dict[str, Any]:
 
 
 def _slice(call: Call) -> Value:
-    cuts = _cuts(call)
+    cuts = cuts_of(call)
     layout = call.first.layout
     cuts = {axis: cut for axis, cut in cuts.items() if not _is_whole(layout.source_shape[axis], cut)}
     if not cuts:
@@ -43,7 +43,7 @@ def _slice(call: Call) -> Value:
     return Value(name, 0, 0, plain(shape, order), value.dtype)
 
 
-def _cuts(call: Call) -> dict[int, Cut]:
+def cuts_of(call: Call) -> dict[int, Cut]:
     """By the source's axis."""
     settings, rank = call.settings, call.first.layout.rank
     if call.layer.class_name == "Split" or "part" in settings:

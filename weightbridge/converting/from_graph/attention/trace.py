@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from weightbridge.converting.from_graph.call import Call
+from weightbridge.converting.from_graph.indexing import cuts_of
 from weightbridge.converting.from_graph.layout import Group, Layout, with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.views import BUILDERS as VIEWS
@@ -13,7 +14,6 @@ from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Array
 
-OPEN = 1 << 31  # a slice that ends behind this takes all that is left
 NO_ATTENTION = "is no attention that Keras has a layer for"
 
 
@@ -40,7 +40,7 @@ def followed(at: Followed, layers: Sequence[Layer], call: Call) -> Followed:
         if layer.op == "Rescaling":
             at = replace(at, scale=at.scale * _factor(layer))
         elif layer.op == "Slice":
-            at = _sliced(at, layer)
+            at = _sliced(at, layer, call)
         elif layer.op != "Dropout":
             layout = viewed(at.layout, layer, call)
             lengths = [layout.lengths[atom] or 1 for atom in layout.keras[-1]]
@@ -63,42 +63,43 @@ def _factor(layer: Layer) -> float:
     return float(layer.attributes["scale"])
 
 
-def _sliced(at: Followed, layer: Layer) -> Followed:
+def _sliced(at: Followed, layer: Layer, call: Call) -> Followed:
     """One index, or a run, of an axis that is one atom of the channels."""
-    axis, taken, is_one = _taken(layer, at.layout)
+    axis, taken, is_one = _taken(at, layer, call)
     group = at.layout.source[axis]
     place = at.layout.keras[-1].index(group[0]) if len(group) == 1 and group[0] in at.layout.keras[-1] else -1
     if place < 0:
         raise Unsupported(NO_ATTENTION)
     channels = np.moveaxis(at.channels, place, 0)[taken]
-    if is_one:
-        return replace(at, layout=without(at.layout, group[0], axis), channels=channels)
+    if is_one or channels.shape[0] == 1:
+        layout = without(at.layout, group[0], axis, keeps_axis=not is_one)
+        return replace(at, layout=layout, channels=channels if is_one else channels[0])
     lengths = list(at.layout.lengths)
     lengths[group[0]] = channels.shape[0]
     layout = Layout(tuple(lengths), at.layout.source, at.layout.keras)
     return replace(at, layout=layout, channels=np.moveaxis(channels, 0, place))
 
 
-def _taken(layer: Layer, layout: Layout) -> tuple[int, int | slice, bool]:
+def _taken(at: Followed, layer: Layer, call: Call) -> tuple[int, int | slice, bool]:
     """The axis, what is taken of it, and whether it is one index."""
-    settings = layer.settings
-    index = settings.get("indices")
+    index = layer.settings.get("indices")
     if isinstance(index, int):
-        return layout.axis(int(settings.get("axis", 0))), index, True
-    told = [settings.get(key) for key in ("starts", "ends", "axes")]
-    is_run = all(isinstance(one, tuple) and len(one) == 1 for one in told)
-    if not is_run or settings.get("steps") not in (None, (1,)):
+        return at.layout.axis(int(layer.settings.get("axis", 0))), index, True
+    told = replace(call, layer=layer, inputs=(Value("", 0, 0, at.layout),), keywords=("",))
+    cuts = cuts_of(told)
+    if len(cuts) != 1:
         raise Unsupported(NO_ATTENTION)
-    first, end, axis = (int(one[0]) for one in told if one is not None)
-    return layout.axis(axis), slice(first, None if end > OPEN else end), False
+    ((axis, cut),) = cuts.items()
+    return axis, cut if isinstance(cut, int) else slice(*cut), isinstance(cut, int)
 
 
-def without(layout: Layout, atom: int, axis: int) -> Layout:
-    """Without one atom, which is a whole axis of the source."""
+def without(layout: Layout, atom: int, axis: int, *, keeps_axis: bool) -> Layout:
+    """Without one atom, which is a whole axis of the source; keeps_axis: that has one place then."""
 
     def less(group: Group) -> Group:
         return tuple(one - (one > atom) for one in group if one != atom)
 
     lengths = (*layout.lengths[:atom], *layout.lengths[atom + 1 :])
-    source = tuple(less(group) for place, group in enumerate(layout.source) if place != axis)
+    groups = enumerate(layout.source)
+    source = tuple(less(group) for place, group in groups if keeps_axis or place != axis)
     return with_source(Layout(lengths, source, tuple(map(less, layout.keras))), source)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from weightbridge.errors import RunError, Unsupported, UsageError, WeightbridgeError
-from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.onnx.file import folded
 from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.running import InputSpec, Runner
@@ -18,6 +18,8 @@ from weightbridge.formats.torch.modules.call import Example, left_out, named, ra
 from weightbridge.formats.torch.modules.example import Shapes, example_of
 from weightbridge.formats.torch.modules.export import Job, export
 from weightbridge.formats.torch.modules.run import runner
+
+SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +60,7 @@ def _exported(module: Any, example: Example, opset: int | None, path: Path) -> E
     parsed, layers = folded(path)
     read = {spec.name: spec for spec in inputs_of(parsed.graph, layers)}
     inputs = tuple(read.get(spec.name, spec) for spec in _specs(example))
-    findings = tuple(_findings(said, left_out(given)))
+    findings = (*_findings(said, left_out(given)), *_without_dropout(module))
     return Exported(path, f"torch {torch.__version__}", findings, module, example, inputs)
 
 
@@ -83,6 +85,16 @@ def _findings(exporter: str, missing: Sequence[str]) -> Iterator[Finding]:
     if missing:
         message = f"outputs that are no tensors are left out: {', '.join(missing)}"
         yield finding("WB108", message, fix="return tensors for what is wanted")
+
+
+def _without_dropout(module: Any) -> Iterator[Finding]:
+    """WB407: in evaluation mode there is no dropout to export."""
+    kind = torch.nn.modules.dropout._DropoutNd
+    parts = [(name or "the module", part) for name, part in module.named_modules() if isinstance(part, kind)]
+    names = [name for name, part in parts if part.p > 0]
+    if names:
+        message = f"dropout acts in training alone and is not exported: {listed(names, SHOWN)}"
+        yield finding("WB407", message, source=names[0], fix="put Dropout layers in where you train it again")
 
 
 def _plain(module: Any, where: str) -> Any:
