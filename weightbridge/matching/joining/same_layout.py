@@ -3,9 +3,11 @@
 A copy, a matrix turned, a kernel's axes moved.
 """
 
+from collections.abc import Sequence
+
 from weightbridge.matching.joining.sides import Side, Transform
 from weightbridge.matching.joining.stored_axes import stored
-from weightbridge.model.layouts import is_turned, keeps_channels_first, split
+from weightbridge.model.layouts import is_turned, keeps_channels_first, names_within, split
 from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 
 COMMON = SINGLE_KERNEL_CONVOLUTIONS | {"Activation", "Embedding"}
@@ -49,11 +51,16 @@ def moved_kernel(source: Side, target: Side) -> Transform | None:
         return None
     if tuple(lengths[axis] for axis in wanted) != target.tensor.shape:
         return None
-    pattern = "" if names == wanted else f"{source.tensor.axes} -> {target.tensor.axes}"
+    pattern = "" if names == wanted else f"{_as_single(names)} -> {_as_single(wanted)}"
     if _is_flipped(source) == _is_flipped(target):
         return pattern, {}
     space = [n for n, axis in enumerate(names) if axis not in ("o", "i")]
     return "flip", {"axes": space, **({"pattern": pattern} if pattern else {})}
+
+
+def _as_single(names: Sequence[str]) -> str:
+    """The axes as a pattern, in which one of several names that stays whole is one: `(c m)` is `cm`."""
+    return " ".join("".join(names_within(name)) or name for name in names)
 
 
 def _is_flipped(side: Side) -> bool:
