@@ -46,7 +46,9 @@ def worth_of(target: Flow, pairs: Sequence[Pair], asked: Exam, fresh: Weights, c
         return Worth()
     mine = arm(FITTED, target, last, asked)
     others = controls(target, pairs, asked, fresh, cropped())
-    return Worth((mine, *others), () if is_better(mine, others) else (_risk(mine, best_of(others)),))
+    count = len(asked.judged_x)
+    better = tuple(other for other in others if not is_better(mine, other, count))
+    return Worth((mine, *others), (_risk(mine, best_of(better)),) if better else ())
 
 
 def cropped(prepared: Prepared, options: Options) -> Mapping[str, Array]:
@@ -85,7 +87,8 @@ def _risk(mine: Arm, other: Arm) -> Finding:
     shares = (mine.accuracy, other.accuracy) if by_labels else (mine.agreement, other.agreement)
     message = (
         f"the fitted target {what} for {percent(shares[0] or 0)} of the inputs that nothing was fitted to, "
-        f"a control ({other.name}) for {percent(shares[1] or 0)}: the source's layers do not help here"
+        f"a control ({other.name}) for {percent(shares[1] or 0)}, with R2 {mine.logit_r2:.2f} and "
+        f"{other.logit_r2:.2f} of its logits: the source's layers do not help here"
     )
     fix = "train the target from its own start, or give a source of a nearer task or more inputs"
     return finding("WB308", message, fix=fix)

@@ -114,10 +114,10 @@ class Fitting:
             self.layers.append(LayerFit(node.name, cut, None, "reads no other channels: left as initialised"))
             return
         found = self._solved(i, x, goal, slot)
-        reason = _unfit(found, is_goal=slot is not None)
+        reason = _unfit(found, slot, is_output=goal.is_output)
         if not reason:
             self._take(i, found)
-            reason = "" if slot else "on the way"
+            reason = _of(found, slot)
         self.layers.append(LayerFit(node.name, cut, found.r2, reason))
 
     def _solved(self, i: int, x: Array, goal: Goal, slot: Slot | None) -> Linear:
@@ -178,8 +178,18 @@ class Fitting:
         return goal.pair.target.places > 1 and int(np.prod(here[:-1], dtype=int)) == 1
 
 
-def _unfit(found: Linear, *, is_goal: bool) -> str:
-    """Why a solution is not taken."""
+def _unfit(found: Linear, slot: Slot | None, *, is_output: bool) -> str:
+    """Why a solution is not taken.
+
+    In a sum or an output a layer as it was would do harm: the solution is next to the mean, which does none.
+    """
     if not np.isfinite(found.weights).all() or not np.isfinite(found.bias).all():
         return "no finite solution: left as initialised"
-    return "predicts less than the mean: left as initialised" if is_goal and found.r2 < 0 else ""
+    is_harmless = slot is None or slot.sums or is_output
+    return "" if is_harmless or found.r2 >= 0 else "predicts less than the mean: left as initialised"
+
+
+def _of(found: Linear, slot: Slot | None) -> str:
+    if slot is None:
+        return "on the way"
+    return "" if found.r2 >= 0 else "predicts no more than the mean"

@@ -29,7 +29,8 @@ class Pair:
 class Goal:
     """The source's values before and after its activation, on the cut's grid.
 
-    order: by the cut's channels, the source's. slots: which layers write them.
+    order: by the cut's channels, the source's. slots: which layers write them. is_output: what is wanted are
+    logits then, whatever activation stands behind them on either side.
     """
 
     pair: Pair
@@ -37,10 +38,13 @@ class Goal:
     after: Array
     order: Array
     slots: tuple[Slot, ...]
+    is_output: bool = False
 
     def of(self, slot: Slot) -> Array:
         """What the slot's channels should be, before the target's activation where it has one."""
         order = self.order[slot.start : slot.start + slot.width]
+        if self.is_output:
+            return np.asarray(self.before[..., order])
         if not slot.is_activated:
             return np.asarray(self.after[..., order])
         y = self.before[..., order]
@@ -64,7 +68,8 @@ class Goals:
     def goal(self, pair: Pair, values: tuple[Array, Array], entry: int, x: Array | None) -> Goal:
         """values: of the source's cut, on this grid. entry: where the segment starts, x: its value"""
         found = slots(self._flow.nodes, pair.target, entry)
-        return Goal(pair, *values, self._order(pair, values[0], found, x), found)
+        is_output = pair.target.node == len(self._flow.nodes) - 1
+        return Goal(pair, *values, self._order(pair, values[0], found, x), found, is_output)
 
     def _order(self, pair: Pair, y: Array, found: Sequence[Slot], x: Array | None) -> Array:
         width = pair.target.shape[-1]

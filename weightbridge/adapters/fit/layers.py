@@ -14,6 +14,7 @@ from weightbridge.model.tensors import Array
 
 LEAST_ROWS, ROWS_A_COLUMN = 4096, 10
 WORK, MUCH = 1e9, 4e10  # products of one Gram matrix: for which more rows are taken, or fewer
+RAISED = 1.0  # standard deviations above zero: most of a direction gets through an activation that cuts off
 Weights = Mapping[str, Array]
 
 
@@ -151,12 +152,10 @@ def _directions(x: Array, y: Array, count: int, held: Array, random: np.random.G
     centred = x - x.mean(0)
     found = centred @ best.weights
     _, vectors = linalg.eigh(found.T @ found / len(found))
-    half = -(-count // 2)
-    weights = best.weights @ vectors[:, ::-1][:, :half]
-    more = half - weights.shape[1]
+    weights = best.weights @ vectors[:, ::-1][:, :count]
+    more = count - weights.shape[1]
     if more > 0:
         weights = np.hstack([weights, random.standard_normal((x.shape[1], more))])
     spread = (centred @ weights).std(0)
     weights = weights / np.where(spread > 1e-9, spread, 1.0)
-    weights = np.stack([weights, -weights], -1).reshape(x.shape[1], -1)[:, :count]
-    return Linear(weights, -x.mean(0) @ weights, best.r2)
+    return Linear(weights, RAISED - x.mean(0) @ weights, best.r2)

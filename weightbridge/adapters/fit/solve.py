@@ -7,8 +7,9 @@ from scipy import linalg
 
 from weightbridge.model.tensors import Array
 
-PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-ROUNDS = 4  # of aiming below zero where the prediction is negative anyway
+PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+AMPLE = 8  # rows a column
+ROUNDS = 8  # of aiming below zero where the prediction is negative anyway
 LARGE = 900  # columns beyond which an eigendecomposition takes long
 
 
@@ -26,16 +27,20 @@ class Solution:
 def solve(
     x: Array, y: Array, held: Array, *, is_centred: bool = True, is_rectified: bool = False
 ) -> Solution:
-    """Least squares with a penalty relative to the mean variance of x, refitted on all rows.
+    """Least squares with a penalty relative to the mean variance of x.
 
-    held: which rows choose the penalty and measure R2.
+    held: which rows choose the penalty and measure R2. They are fitted to as well where rows are many; where
+    they are few, what every layer before has learnt by heart would look like knowledge to the next one.
     """
     x, y = np.asarray(x, dtype="float64"), np.asarray(y, dtype="float64")
     ridge = _Ridge(x[~held], y[~held], is_centred)
-    penalties = PENALTIES if min(x.shape) <= LARGE else PENALTIES[2:5]
+    penalties = PENALTIES if min(x.shape) <= LARGE else PENALTIES[2:9:3]
     scores = {penalty: _r2(y[held], ridge.predicted(x[held], penalty)) for penalty in penalties}
     best = max(penalties, key=lambda penalty: _total(scores[penalty]))
-    ridge = _Ridge(x, y, is_centred)
+    if len(x) >= AMPLE * x.shape[1]:
+        ridge = _Ridge(x, y, is_centred)
+    else:
+        x, y = x[~held], y[~held]
     weights, bias = ridge.solution(best)
     each = scores[best]
     for _ in range(ROUNDS if is_rectified else 0):

@@ -6,6 +6,7 @@ BatchNorm calibrated; the same with a head in closed form on the source's logits
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -88,17 +89,20 @@ def controls(
     return tuple(found)
 
 
-def is_better(fitted: Arm, others: Sequence[Arm]) -> bool:
-    """By the labels where there are any, else by agreement; of equals by the logits."""
-    return all(_rank(fitted) > _rank(other) for other in others)
+def is_better(fitted: Arm, other: Arm, count: int) -> bool:
+    """By the share of classes that are right; where that is within its standard error, by the logits."""
+    ours, theirs = _share(fitted), _share(other)
+    error = sqrt(max(theirs * (1 - theirs), 1 / count) / count)
+    return ours > theirs if abs(ours - theirs) > error else fitted.logit_r2 > other.logit_r2
 
 
 def best_of(arms: Sequence[Arm]) -> Arm:
-    return max(arms, key=_rank)
+    return max(arms, key=lambda one: (_share(one), one.logit_r2))
 
 
-def _rank(one: Arm) -> tuple[float, float]:
-    return (one.agreement if one.accuracy is None else one.accuracy), one.logit_r2
+def _share(one: Arm) -> float:
+    """By the labels where there are any, else by what the source says."""
+    return one.agreement if one.accuracy is None else one.accuracy
 
 
 def _calibrate(target: Flow, last: Pair, asked: Exam, kept: frozenset[str]) -> None:
