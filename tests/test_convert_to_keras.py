@@ -101,3 +101,28 @@ def test_there_and_back(name: str, tmp_path: Path) -> None:
     first = onnx_of(images()[name], tmp_path / "model.onnx")
     code, report = converted(first, tmp_path / "again.keras", "--evidence", "quick")
     assert code == 0, report["findings"]
+
+
+@pytest.mark.parametrize("count", [4, 3])
+def test_steps_that_were_written_out_are_one_layer_again(count: int, tmp_path: Path) -> None:
+    """Only where all steps of the axis are there; else each stays as it is."""
+    nodes: list[tuple[Any, ...]] = []
+    for n in range(count):
+        nodes += [
+            ("Slice", f"x from{n} to{n} axis", f"piece{n}", {}),
+            ("Squeeze", f"piece{n} axis", f"step{n}", {}),
+            ("MatMul", f"step{n} kernel", f"dense{n}", {}),
+            ("Relu", f"dense{n}", f"relu{n}", {}),
+            ("Unsqueeze", f"relu{n} axis", f"back{n}", {}),
+        ]
+    nodes.append(("Concat", " ".join(f"back{n}" for n in range(count)), "y", {"axis": 1}))
+    values: dict[str, Any] = {**weights(kernel=(3, 5)), "axis": np.array([1])}
+    for n in range(count):
+        values |= {f"from{n}": np.array([n]), f"to{n}": np.array([n + 1])}
+    source = graph(tmp_path / "m.onnx", nodes, values, ["n", 4, 3])
+    code, report = converted(source, tmp_path / "m.keras", "--evidence", "quick")
+    assert code == 0, report["findings"]
+    kinds = [kind for kind, _ in layers_of(tmp_path / "m.keras")]
+    is_one = kinds == ["InputLayer", "Dense", "ReLU"]
+    assert is_one == (count == 4)
+    assert kinds.count("Dense") == 1
