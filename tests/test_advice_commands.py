@@ -586,6 +586,7 @@ ELSEWHERE: Mapping[str, str] = {
     "--engine own": "the tests of convert, where tf2onnx is installed",
     "or give --input-shape 1,3,32,32": "test_convert_torch, where torch is installed",
     "model.keras makes a Keras model of it": "test_convert_torch, where torch is installed",
+    "so that its runtime can run it": "test_convert_to_keras_faults has a graph that onnxruntime refuses",
     "weightbridge baseline": "test_report_baseline",
     "--reason TEXT": "test_report_baseline",
     "weightbridge joins the gates": "test_formats_keras_models reads such files",

@@ -149,3 +149,22 @@ def test_what_keras_cannot_say_is_refused(
     assert (code, report["findings"][0]["code"]) == (4, "WB107")
     assert said in report["findings"][0]["message"]
     assert not (tmp_path / "m.keras").exists()
+
+
+def test_a_graph_that_onnxruntime_refuses_proves_nothing(tmp_path: Path) -> None:
+    """Erfc is no operator of ONNX, whatever exporters write; without verification the file is written."""
+    nodes = [
+        ("MatMul", "x kernel", "dense", {}),
+        ("Mul", "dense root", "scaled", {}),
+        ("Erfc", "scaled", "erfc", {}),
+        ("Mul", "dense erfc", "product", {}),
+        ("Mul", "product half", "y", {}),
+    ]
+    numbers = {"root": np.array(-(0.5**0.5), "float32"), "half": np.array(0.5, "float32")}
+    source = graph(tmp_path / "m.onnx", nodes, {**weights(kernel=(3, 4)), **numbers}, ["n", 3])
+    code, report = converted(source, tmp_path / "m.keras", *QUICK)
+    assert (code, report["verdict"]) == (3, "inconclusive")
+    (finding,) = [one for one in report["findings"] if one["code"] == "WB504"]
+    assert "onnxruntime" in finding["message"]
+    assert "--no-verify" in finding["fix"]
+    assert converted(source, tmp_path / "m.keras", "--no-verify")[0] == 0

@@ -25,6 +25,8 @@ from weightbridge.rules.dialects import version_of
 from weightbridge.transfer.write import Written
 from weightbridge.verify import Setup, equality, seed_of
 
+BY_TF_KERAS = 'install tf_keras (pip install "weightbridge-toolkit[legacy]"), or say --no-verify'
+EXPORT_AGAIN = "export the model again, so that its runtime can run it, or say --no-verify"
 Proof = tuple[Verification, tuple[Finding, ...]]
 Reference = tuple[str, Callable[[str], Runner]]  # who computes it, and a runner of it in a dtype
 OWN = "numpy"  # weightbridge's own evaluator
@@ -90,7 +92,8 @@ def _against_references(
             continue
         evidence = {"read_back": written.read_back, "claim": "equal", "reference": name}
         return replace(verification, evidence={**evidence, **verification.evidence}), said
-    return _not_compared(written, reasons)
+    is_keras = prepared.source.framework == "keras"
+    return _not_compared(written, reasons, BY_TF_KERAS if is_keras else EXPORT_AGAIN)
 
 
 def _divided(given: Given, reference: Runner) -> Runner:
@@ -167,8 +170,7 @@ def _refused(written: Written, error: RunError | ModelError) -> Proof:
     return Verification("none", evidence=evidence), (finding("WB107", message, fix=fix),)
 
 
-def _not_compared(written: Written, reasons: list[str]) -> Proof:
+def _not_compared(written: Written, reasons: list[str], fix: str) -> Proof:
     reason = f"nothing was compared: {'; '.join(reasons) or 'nothing here runs what the model was'}"
-    fix = 'install tf_keras (pip install "weightbridge-toolkit[legacy]"), or say --no-verify'
     evidence = {"read_back": written.read_back, "comparisons": 0, "inconclusive": [reason]}
     return Verification("none", evidence=evidence), (finding("WB504", reason, fix=fix),)
