@@ -49,3 +49,11 @@ def test_an_example_prints_what_the_readme_says(script: str) -> None:
     measured = float(found["transferred"]), float(found["control"])
     assert measured[0] > measured[1] + 0.05
     assert measured == pytest.approx(readme_row(script), abs=TOLERANCE)
+
+
+def test_fine_tuning_is_measured_beside_plain_training() -> None:
+    command = [sys.executable, ROOT / "examples" / "fine_tuning.py", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    names = re.findall(r"^(.+?) +[01]\.\d{3} \+- \d", done.stdout, re.MULTILINE)
+    assert names == ["plain", "gradual unfreezing", "rates by group", "L2-SP"]

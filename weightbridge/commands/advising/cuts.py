@@ -28,7 +28,7 @@ def cut_points(graph: LayerGraph) -> tuple[str, ...]:
         raise Unsupported(
             "no layer is on every way from the inputs to the output before the head",
             where=graph.path,
-            fix="Advise on the part of the model that has one: weightbridge features cuts it out",
+            fix="Advise on the part of the model that has one",
         )
     thinned = kept[:: -(-len(kept) // MOST)]
     return tuple(thinned) if thinned[-1] == kept[-1] else (*thinned, kept[-1])
