@@ -78,6 +78,21 @@ def encoder():
     return nn.TransformerEncoder(layer, 2), torch.randn(2, 7, 12)
 
 
+class Masked(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(4, 4)
+        self.register_buffer("mask", torch.ones(4, 4).triu(1) == 1)
+
+    def forward(self, x):
+        return self.first(x).masked_fill(self.mask, float("-inf")).softmax(-1)
+
+
+def masked():
+    torch.manual_seed(0)
+    return Masked(), torch.randn(2, 4, 4)
+
+
 def fails():
     class Fails(nn.Module):
         def forward(self, x):
@@ -151,6 +166,10 @@ def test_layers_that_a_person_would_have_written(name: str, expected: list[str],
     assert run(f"py:own_modules:{name}", str(tmp_path / "m.keras")) == 0
     model = keras.saving.load_model(tmp_path / "m.keras")
     assert [type(layer).__name__ for layer in model.layers if layer.weights] == expected
+
+
+def test_infinity_in_a_mask_is_no_weight(tmp_path: Path) -> None:
+    assert run("py:own_modules:masked", str(tmp_path / "m.onnx")) == 0
 
 
 def test_a_live_module_gives_a_live_model() -> None:

@@ -16,7 +16,7 @@ from weightbridge.formats.onnx.emit.skeleton import write_skeleton
 from weightbridge.formats.onnx.file import read_with
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
-from weightbridge.planning.copied import copied_plan
+from weightbridge.planning.copied import copied_plan, left_alone
 from weightbridge.planning.drawn import drawn_plan
 from weightbridge.planning.filled import filled_plan
 
@@ -39,7 +39,9 @@ def _of_onnx(source: LayerGraph, path: Path, options: Options) -> Skeleton:
     if idle is not None:
         flag = f"--{idle.replace('_', '-')}"
         raise UsageError(f"{flag} is for a Keras model that becomes ONNX", fix=f"leave out {flag}")
-    formats.write(source, path, ((tensor, np.zeros(tensor.shape, tensor.dtype)) for tensor in source.tensors))
+    kept = left_alone(source)
+    moved = (tensor for tensor in source.tensors if tensor.name not in kept)
+    formats.write(source, path, ((tensor, np.zeros(tensor.shape, tensor.dtype)) for tensor in moved))
     graph = formats.read(path)
     plan, findings = copied_plan(source, graph, options)
     return Skeleton(Template(graph, graph), plan, findings)
