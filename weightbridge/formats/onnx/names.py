@@ -19,6 +19,7 @@ STEPS = re.compile(  # scopes inside a layer: TensorFlow's operations, in capita
     r"|strided_slice|while|split|add|mul|sub|transpose"
     r"|truediv|zeros|packed|kernel|bias|gamma|beta|\w+_cell)(_\d+)?$"
 )
+WEIGHTED = frozenset({"Conv2D", "depthwise", "convolution", "conv_transpose", "MatMul"})
 CELL = re.compile(r"\w+_cell(_\d+)?$")
 
 # Layers that exporters put in take no layer's name
@@ -70,11 +71,17 @@ def _candidates(draft: Draft, nodes: Sequence[Node], scheme: Scheme) -> Iterable
         yield draft.shown
     if draft.op in PUT_IN and not tensors:
         yield from (_whole(name, scheme) for name in own)
-    yield from (_scope(name, scheme) for name in (*tensors[:1], *own[:1], draft.hint, *tensors[1:]))
+    named = (*tensors[:1], *own[:1], draft.hint, *tensors[1:])
+    yield from (_scope(_of_weights(name) if tensors else name, scheme) for name in named)
     yield from (
         name.partition("[")[0].removesuffix("_weight") for name in tensors if name.endswith("]")
     )  # a run of a tensor's rows
     yield from (_whole(name, scheme) for name in own)
+
+
+def _of_weights(name: str) -> str:
+    """Of several fused operations' names (`bn/FusedBatchNormV3;conv/Conv2D`) that of the weighted one."""
+    return next((part for part in name.split(";") if part.rpartition("/")[2] in WEIGHTED), name)
 
 
 def _scope(name: str, scheme: Scheme) -> str:
