@@ -22,7 +22,7 @@ import onnxruntime as ort
 
 import weightbridge as wb
 
-SIZES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71, "NASNetMobile": 224, "NASNetLarge": 331}
+SIZES = {"InceptionV3": 75, "InceptionResNetV2": 75, "Xception": 71, "NASNetMobile": 96, "NASNetLarge": 96}
 SIZE, CLASSES = 64, 10
 MOST_FLOORS, MOST_TRANSPOSES, LEAST_RATIO = 4.0, 2, 5.0
 SPEED = "ResNet50"
