@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from weightbridge.model.tensors import Array
 
@@ -19,7 +19,7 @@ def chosen(y: Array, count: int, known: Array | None = None) -> Array:
         y = y - _projected(y, np.asarray(known, dtype="float64"))
     if count >= y.shape[1] and known is None:
         return np.asarray(np.arange(count) % y.shape[1])
-    order = linalg.qr(y, mode="r", pivoting=True)[-1]
+    order = scipy.linalg.qr(y, mode="r", pivoting=True)[-1]
     return np.asarray(order[np.arange(count) % len(order)])
 
 
@@ -41,4 +41,4 @@ def _projected(y: Array, known: Array) -> Array:
     known = known - known.mean(0)
     gram = known.T @ known
     gram[np.diag_indices_from(gram)] += 1e-4 * np.trace(gram) / len(gram) + 1e-12
-    return np.asarray(known @ linalg.solve(gram, known.T @ y, assume_a="pos"))
+    return np.asarray(known @ scipy.linalg.solve(gram, known.T @ y, assume_a="pos"))

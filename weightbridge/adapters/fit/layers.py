@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from weightbridge.adapters.fit.patches import Window, rows, window
 from weightbridge.adapters.fit.solve import Solution, solve
@@ -151,7 +151,7 @@ def _directions(x: Array, y: Array, count: int, held: Array, random: np.random.G
     x = np.asarray(x, dtype="float64")
     centred = x - x.mean(0)
     found = centred @ best.weights
-    _, vectors = linalg.eigh(found.T @ found / len(found))
+    _, vectors = scipy.linalg.eigh(found.T @ found / len(found))
     weights = best.weights @ vectors[:, ::-1][:, :count]
     more = count - weights.shape[1]
     if more > 0:

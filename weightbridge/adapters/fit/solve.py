@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from weightbridge.model.tensors import Array
 
@@ -67,7 +67,7 @@ class _Ridge:
         self._scale = np.trace(gram) / min(x.shape) + 1e-30
         self._right = self._y if self._is_dual else centred.T @ self._y
         self._gram = gram
-        self._eigen: tuple[Array, Array] | None = linalg.eigh(gram) if len(gram) <= LARGE else None
+        self._eigen: tuple[Array, Array] | None = scipy.linalg.eigh(gram) if len(gram) <= LARGE else None
 
     def aim(self, y: Array) -> None:
         """At other values for the same rows."""
@@ -82,7 +82,7 @@ class _Ridge:
             inner = vectors @ (vectors.T @ self._right / (np.maximum(values, 0) + strength)[:, None])
         else:
             shifted = self._gram + strength * np.eye(len(self._gram))
-            inner = linalg.solve(shifted, self._right, assume_a="pos", overwrite_a=True)
+            inner = scipy.linalg.solve(shifted, self._right, assume_a="pos", overwrite_a=True)
         weights = self._x.T @ inner if self._is_dual else inner
         return weights, self._level - self._mean @ weights
 
