@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from weightbridge.boundary.options import Progress
 from weightbridge.formats.flow import Flow, forward
 from weightbridge.model.tensors import Array
 
-SOME = 384  # inputs of a trial, of which a third judges
+SOME, FEW = 384, 96  # inputs of a trial, of which a third judges; of large images fewer
+PLACES = 1 << 20  # of all inputs of a trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ def tried(
     progress: Progress,
 ) -> tuple[Trial, ...]:
     """The best first; of equal ones the one that stands first."""
-    some = x[:SOME]
+    some = x[: min(SOME, max(FEW, PLACES // prod(x.shape[1:-1])))]
     judged = np.arange(len(some)) % 3 == 2
     trials = []
     for n, (way, pairing) in enumerate(ways.items()):
