@@ -405,6 +405,34 @@ def calibrated(cli: Cli, command: tuple[str, ...]) -> str:
     return text
 
 
+def networks_to_fit(cli: Cli) -> None:
+    """A small residual network, an Inception and inputs."""
+    from weightbridge.formats.keras.framework import demo
+
+    demo.save(demo.resnet((8, 8, 1), 5, seed=0, widths=(8, 12), blocks=1), cli.folder / "s.keras")
+    demo.save(demo.inception((8, 8, 1), 5, seed=1), cli.folder / "t.keras")
+    x = np.random.default_rng(0).standard_normal((60, 8, 8, 1)).astype("float32")
+    np.savez(cli.folder / "x.npz", x=x)
+
+
+def fitted_with_inputs(cli: Cli) -> str:
+    networks_to_fit(cli)
+    command = ("transfer", "s.keras", "t.keras", "o.keras", "--adapt", "fit")
+    text = refused(cli, *command)
+    assert cli(*command, "--calibrate", "x.npz", "--fail-on", "never")[0] == 0
+    return text
+
+
+def converted_and_fitted(cli: Cli) -> str:
+    networks_to_fit(cli)
+    assert cli("convert", "s.keras", "s.onnx", "--no-verify")[0] == 0
+    rest = ("t.keras", "o.keras", "--adapt", "fit", "--calibrate", "x.npz", "--fail-on", "never")
+    text = refused(cli, "transfer", "s.onnx", *rest, code=4)
+    assert cli("convert", "s.onnx", "converted.keras", "--no-verify")[0] == 0
+    assert cli("transfer", "converted.keras", *rest)[0] == 0
+    return text
+
+
 def transferred_and_cut(cli: Cli) -> str:
     path = plain(cli.folder / "m.onnx")
     text = refused(cli, "features", path, "y", "o.keras", code=4)
@@ -559,6 +587,8 @@ FRAMEWORK: Mapping[str, Situation] = {
         "stitch", "a.keras", "frist", "b.keras", "second", "o.keras"
     ),
     "(--after) to begin behind it": cut_behind,
+    "say --calibrate D.npz, with inputs `x`, batch first": fitted_with_inputs,
+    "convert it to .keras first: weightbridge convert": converted_and_fitted,
     "Transfer its weights into a Keras model (weightbridge transfer), and take that": transferred_and_cut,
     "leave out --calibrate, and give it to weightbridge transfer": partial(
         calibrated, command=("check", "n.keras", "n.keras")

@@ -17,7 +17,13 @@ def weights(**shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
     return {name: GENERATOR.normal(size=shape).astype("float32") / 3 for name, shape in shapes.items()}
 
 
-def graph(path: Path, nodes: list[tuple[Any, ...]], values: dict[str, np.ndarray], shape: list[Any]) -> Path:
+def graph(
+    path: Path,
+    nodes: list[tuple[Any, ...]],
+    values: dict[str, np.ndarray],
+    shape: list[Any],
+    opset: int = 17,
+) -> Path:
     """An ONNX file of nodes (op, inputs, output, attributes) from `x` to `y`."""
     from onnx import TensorProto, helper, numpy_helper, save
 
@@ -28,7 +34,7 @@ def graph(path: Path, nodes: list[tuple[Any, ...]], values: dict[str, np.ndarray
     asked = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
     tensors = [numpy_helper.from_array(value, name) for name, value in values.items()]
     model = helper.make_model(
-        helper.make_graph(made, "g", given, asked, tensors), opset_imports=[helper.make_opsetid("", 17)]
+        helper.make_graph(made, "g", given, asked, tensors), opset_imports=[helper.make_opsetid("", opset)]
     )
     save(model, path)
     return path

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_convert import converted
+from test_convert import converted, run
 from test_convert_to_keras import block, graph, weights
 
 from weightbridge.transfer import execute
@@ -168,3 +168,29 @@ def test_a_graph_that_onnxruntime_refuses_proves_nothing(tmp_path: Path) -> None
     assert "onnxruntime" in finding["message"]
     assert "--no-verify" in finding["fix"]
     assert converted(source, tmp_path / "m.keras", "--no-verify")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("opset", "axis", "expected"),
+    [(11, 1, [1, 2, 3]), (11, 2, [1, 2]), (11, 3, 2), (13, 1, -1), (13, 2, 1), (13, -1, 2)],
+)
+def test_a_softmax_over_any_axes(opset: int, axis: int, expected: Any, tmp_path: Path) -> None:
+    """Before ONNX 13 all axes from the named one on sum to one together; channels are the file's second."""
+    import keras
+
+    nodes = [("Conv", "x w", "logits", {}), ("Softmax", "logits", "y", {"axis": axis})]
+    path = graph(tmp_path / "m.onnx", nodes, weights(w=(8, 3, 1, 1)), ["n", 3, 4, 6], opset=opset)
+    code, report = converted(path, tmp_path / "m.keras", *QUICK)
+    assert (code, report["verdict"]) == (0, "pass")
+    assert keras.saving.load_model(tmp_path / "m.keras").layers[-1].axis == expected
+
+
+def test_a_batch_that_a_reshape_holds_as_a_number_is_noticed(tmp_path: Path) -> None:
+    """What keeps the batch only where it is two is another function than Keras's Reshape."""
+    for first, code in ((0, 0), (2, 3)):
+        nodes = [("Reshape", "x shape", "cut", {}), ("MatMul", "cut w", "y", {})]
+        values: dict[str, Any] = weights(w=(3, 6))
+        path = graph(tmp_path / "m.onnx", nodes, {**values, "shape": np.array([first, -1, 3])}, ["n", 2, 6])
+        out = tmp_path / f"{first}.keras"
+        assert run(str(path), str(out), *QUICK) == code
+        assert out.exists() == (code == 0)

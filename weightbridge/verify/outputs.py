@@ -46,7 +46,8 @@ def pair_outputs(
         chosen = _chosen(name, fitting, candidates[i : i + 1])
         if chosen is not None:
             left.remove(chosen)
-            pairs.append(_viewed(runners, name, chosen))
+            got = aligned(results[0][name], results[1][chosen], turn)
+            pairs.append(_viewed(runners, (name, chosen), (results[0][name], got)))
     paired = {pair.reference for pair in pairs}
     unpaired = (name for name in references if name not in paired)
     return tuple(pairs), (*unpaired, *left)
@@ -82,14 +83,24 @@ def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> st
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _viewed(runners: tuple[Runner, Runner], reference: str, candidate: str) -> OutputPair:
-    places = runners[0].outputs.index(reference), runners[1].outputs.index(candidate)
-    kind, candidate_kind = _logits(runners[0]).get(reference), _logits(runners[1]).get(candidate)
-    known = kind or candidate_kind
-    if known is None:
-        return OutputPair(reference, candidate, places)
-    view: View = "logits" if kind == candidate_kind else "log-odds"
-    return OutputPair(reference, candidate, places, view, known)
+def _viewed(
+    runners: tuple[Runner, Runner], names: tuple[str, str], arrays: tuple[Array, Array | None]
+) -> OutputPair:
+    places = runners[0].outputs.index(names[0]), runners[1].outputs.index(names[1])
+    kinds = _logits(runners[0]).get(names[0]), _logits(runners[1]).get(names[1])
+    known = kinds[0] or kinds[1]
+    if known is None or (known == "softmax" and not _have_the_same_classes(*arrays)):
+        return OutputPair(*names, places)
+    view: View = "logits" if kinds[0] == kinds[1] else "log-odds"
+    return OutputPair(*names, places, view, known)
+
+
+def _have_the_same_classes(reference: Array, candidate: Array | None) -> bool:
+    """Whether both sum to one along the same axes: a softmax over others is another function."""
+    if candidate is None:
+        return False
+    axes = _axes_of_one(reference), _axes_of_one(candidate)
+    return bool(set(axes[0]) & set(axes[1])) or axes[0] == axes[1]
 
 
 def _logits(runner: Runner) -> Mapping[str, Saturation]:
@@ -101,7 +112,7 @@ def _centred(logits: Array, probabilities: Array, saturation: Saturation | None)
     if saturation != "softmax" or logits.shape != probabilities.shape:
         return logits
     exact = np.asarray(logits, np.float64)
-    mean = exact.mean(axis=_class_axis(probabilities), keepdims=True)
+    mean = exact.mean(axis=_class_axes(probabilities), keepdims=True)
     return np.asarray(exact - mean)
 
 
@@ -110,11 +121,19 @@ def _log_odds(probabilities: Array, saturation: Saturation | None) -> Array:
     if saturation == "sigmoid":
         return np.asarray(np.log(p) - np.log1p(-p))
     logs = np.log(p)
-    mean = logs.mean(axis=_class_axis(p), keepdims=True)
+    mean = logs.mean(axis=_class_axes(p), keepdims=True)
     return np.asarray(logs - mean)
 
 
-def _class_axis(p: Array) -> int:
-    """The axis along which probabilities sum to one: the last, or the second in channels-first models."""
-    is_last = p.ndim < 3 or bool(np.allclose(p.sum(axis=-1), 1.0, atol=1e-3))
-    return -1 if is_last else 1
+def _class_axes(p: Array) -> tuple[int, ...]:
+    """The axes along which probabilities sum to one; the last where none are found."""
+    return next(iter(_axes_of_one(p)), (p.ndim - 1,))
+
+
+def _axes_of_one(p: Array) -> list[tuple[int, ...]]:
+    """All axes but the batch's, and then all runs of axes, along which an array sums to one."""
+    last = p.ndim - 1
+    single = [(last,), *((axis,) for axis in range(1, last))]
+    runs = [tuple(range(a, b)) for a in range(1, last) for b in range(a + 2, p.ndim + 1)]
+    exact = np.asarray(p, np.float64)
+    return [axes for axes in (*single, *runs) if np.allclose(exact.sum(axis=axes), 1.0, atol=1e-3)]

@@ -16,6 +16,8 @@ from weightbridge.verify.values import Probe
 Size = tuple[int, ...]  # lengths of an input's dynamic axes, first to last, the batch aside
 
 BATCH = 2
+# One probe has another length of the batch: a Reshape that holds it as a number computes something else then.
+BATCHES = {"impulses": 3}
 SIZES: tuple[Size, ...] = (
     (64, 96, 32),
     (37, 53, 29),
@@ -76,7 +78,7 @@ def probe(pairs: Sequence[InputPair], kind: str, seed: int, size: Size, name: st
     feeds = {}
     for i, pair in enumerate(pairs):
         generator = np.random.default_rng([seed, i, _number(name)])
-        feeds[pair.reference.name] = _values(pair, kind, _shape(pair, size), generator)
+        feeds[pair.reference.name] = _values(pair, kind, _shape(pair, size, kind), generator)
     return Probe(name, feeds, core=kind not in OTHERS)
 
 
@@ -94,13 +96,13 @@ def _number(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 
-def _shape(pair: InputPair, size: Size) -> tuple[int, ...]:
+def _shape(pair: InputPair, size: Size, kind: str) -> tuple[int, ...]:
     """The free lengths from `size`, whose last one stands for all further ones."""
     if not pair.shape:
         return ()
     batch, *others = pair.shape
     lengths = chain(size, repeat(size[-1]))
-    return (batch or BATCH, *(next(lengths) if n is None else n for n in others))
+    return (batch or BATCHES.get(kind, BATCH), *(next(lengths) if n is None else n for n in others))
 
 
 def _values(pair: InputPair, kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:

@@ -65,25 +65,36 @@ def _same(call: Call, class_name: str, config: Mapping[str, Any]) -> Value:
 
 def _over_axis(call: Call, name: str, parameters: Mapping[str, Any]) -> Value:
     """Keras has them over any axis, where the source's axis is one of Keras's."""
-    axis = int(parameters.get("axis", -1))
+    axes = _normalised(call, int(parameters.get("axis", call.settings.get("axis", -1))))
     value = call.first
-    if value.layout.place(axis) is None:
+    if any(value.layout.place(axis) is None for axis in axes):
         value = in_order(call.writer, value, one_by_one(value.layout), call.name)
-    place = value.layout.place(axis)
-    if place is None:
+    places = [place for axis in axes if (place := value.layout.place(axis)) is not None]
+    if len(places) < len(axes):
         raise Unsupported(f"computes {name} over an axis of length one")
-    is_last = place == len(value.layout.keras) - 1
-    if name == "softmax":
-        made = _as_softmax(call, value, -1 if is_last else place)
-    elif is_last:
-        made = call.writer.layer("Activation", call.name, {"activation": name}, value)
-    else:
-        made = call.writer.operation("nn.LogSoftmax", call.name, {"axis": place}, [value])
+    made = _placed(call, name, value, sorted(places))
     return Value(made, 0, 0, value.layout, value.dtype)
 
 
-def _as_softmax(call: Call, value: Value, axis: int) -> str:
-    return call.writer.layer("Softmax", call.name, {"axis": axis}, value)
+def _normalised(call: Call, axis: int) -> list[int]:
+    """The source's axes that sum to one together: before ONNX 13 all of several places from `axis` on."""
+    layout = call.first.layout
+    axis %= layout.rank
+    if not call.settings.get("joined"):
+        return [axis]
+    return [n for n in range(axis, layout.rank) if layout.source_shape[n] != 1] or [axis]
+
+
+def _placed(call: Call, name: str, value: Value, places: list[int]) -> str:
+    is_last = places == [len(value.layout.keras) - 1]
+    if name == "softmax":
+        axis = -1 if is_last else places[0] if len(places) == 1 else places
+        return call.writer.layer("Softmax", call.name, {"axis": axis}, value)
+    if len(places) > 1:
+        raise Unsupported(f"computes {name} over several axes together, which Keras does over one")
+    if is_last:
+        return call.writer.layer("Activation", call.name, {"activation": name}, value)
+    return call.writer.operation("nn.LogSoftmax", call.name, {"axis": places[0]}, [value])
 
 
 def _scaled_hard_sigmoid(call: Call, parameters: Mapping[str, Any]) -> Value:

@@ -162,7 +162,10 @@ def _dropout(site: Site, node: Node) -> Details:
 
 
 def _softmax(site: Site, node: Node) -> Details:
-    return {"axis": int(node.attributes.get("axis", -1 if site.opset >= AXIS_OF_LAST else 1))}
+    """joined: before opset 13 all axes from this one on are normalised together."""
+    is_joined = site.opset < AXIS_OF_LAST
+    axis = int(node.attributes.get("axis", 1 if is_joined else -1))
+    return {"axis": axis, **({"joined": True} if is_joined else {})}
 
 
 def _recurrent(site: Site, node: Node) -> Details:

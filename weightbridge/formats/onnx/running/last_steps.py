@@ -6,7 +6,8 @@ from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.running import Saturation
 
 SATURATIONS: Mapping[str, Saturation] = {"Softmax": "softmax", "Sigmoid": "sigmoid"}
-VIEWS = frozenset({"Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Flatten"})
+# what changes no place of a number: a mistake in a Reshape behind would not be seen in the logits
+VIEWS = frozenset({"Identity", "Cast", "Squeeze", "Unsqueeze"})
 
 
 def last_steps(graph: Graph) -> dict[str, tuple[str, Saturation]]:
@@ -21,7 +22,7 @@ def last_steps(graph: Graph) -> dict[str, tuple[str, Saturation]]:
 
 
 def _before_views(value: str, makers: Mapping[str, Node]) -> Node | None:
-    """The node that computes a value, behind what only turns or renames it."""
+    """The node that computes a value, behind what only renames it."""
     node = makers.get(value)
     while node is not None and node.op in VIEWS and node.inputs:
         node = makers.get(node.inputs[0])
