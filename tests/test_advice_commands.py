@@ -610,7 +610,6 @@ ELSEWHERE: Mapping[str, str] = {
     "pip uninstall {}": "another project's package of the name; test_packaging installs and uninstalls",
     "pip install": "test_every_extra_that_is_named_exists",
     "git lfs pull": "gets a file from a server",
-    "python -m tf2onnx": "test_the_converter_has_the_options_that_are_named",
     "leave --map out": "the tests of layers that are compared one by one",
     "--engine tf2onnx": "the tests of convert, where tf2onnx is installed",
     "--engine own": "the tests of convert, where tf2onnx is installed",
@@ -738,18 +737,6 @@ def test_every_extra_that_is_named_exists() -> None:
     named = {extra for text in fixes() for extra in re.findall(r"weightbridge-toolkit\[(\w+)\]", text)}
     assert named
     assert named <= set(project["optional-dependencies"])
-
-
-@pytest.mark.framework
-def test_the_converter_has_the_options_that_are_named() -> None:
-    texts = [text for text in fixes() if "python -m tf2onnx" in text]
-    assert texts
-    run = [sys.executable, "-m", "tf2onnx.convert", "--help"]
-    done = subprocess.run(run, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip("tf2onnx is not installed")
-    options = {option for text in texts for option in re.findall(r"--[a-z]+", text)}
-    assert options <= set(re.findall(r"--[a-z]+", done.stdout))
 
 
 def _pattern(text: str) -> re.Pattern[str]:
