@@ -9,6 +9,7 @@ from weightbridge import formats
 from weightbridge.boundary.checked import path_of
 from weightbridge.boundary.options import Options
 from weightbridge.commands.conversion import proven
+from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.modules import Given, named, opened
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.reporting import file_entry, is_wanted, judged
@@ -18,6 +19,7 @@ from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.commands.transfer import asked_for
 from weightbridge.errors import Quantised, UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding
+from weightbridge.formats.arrays import read_arrays
 from weightbridge.formats.keras.assembled import read_assembled
 from weightbridge.model.graph import LayerGraph
 from weightbridge.planning.hashes import content_meanwhile
@@ -34,6 +36,9 @@ BY_CODE = "Give the model as py:package.module:callable"
 
 def convert(model: Any, output: Path, options: Options) -> Report:
     """OUTPUT appears only where nothing stands against it."""
+    refuse_unrun(options)
+    if options.probe is not None:
+        read_arrays(options.probe, "the probe file")  # which says what is wrong with it before the work
     check_output(output, options.overwrite, (model,), tuple(MAKERS))
     options = with_policy(options)
     with rules_of(options.rules), staged(output) as temporary, opened(model, options) as given:

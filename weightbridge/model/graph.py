@@ -91,6 +91,7 @@ class LayerGraph:
     """A model: layers in the file's own order (topological where `has_flow`), edges by layer name.
 
     outputs: the layers that give the model's outputs; output_ports: each output, in the model's own order.
+    fixed_outputs: outputs that no layer gives, since their values stand in the file.
     framework: `keras`, `onnx` or `torch`: whose layouts the tensors have.
     order: how the file orders its layers: as data flows, as the model lists them, so within a class alone
     (`class`), by their names, or otherwise (`none`: as attributes are declared, or as scopes come).
@@ -114,6 +115,7 @@ class LayerGraph:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     output_ports: tuple[Port, ...] = ()
+    fixed_outputs: tuple[str, ...] = ()
     excluded: tuple[Excluded, ...] = ()
     stored_order: tuple[str, ...] = ()
     files: tuple[str, ...] = ()

@@ -24,7 +24,8 @@ def check_output(
     Raises UsageError for an OUTPUT that exists, is one of the models, or has a suffix that no writer knows;
     OutputError for a folder that is not there or not ours to write in.
     """
-    if not output.name.endswith(suffixes):
+    known = [s for s in (*SUFFIXES, *suffixes) if output.name.endswith(s)]
+    if max(known, key=len, default="") not in suffixes:
         fix = f"use one of the suffixes {', '.join(suffixes)}"
         raise UsageError(f"no writer for {output.name!r}", where=str(output), fix=fix)
     try:

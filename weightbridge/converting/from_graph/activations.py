@@ -43,6 +43,8 @@ def _activation(call: Call) -> Value:
         return _prelu(call)
     if name == "hard_sigmoid" and parameters:
         return _scaled_hard_sigmoid(call, parameters)
+    if name == "selu" and parameters:
+        return _scaled_elu(call, parameters)
     if name in PLAIN and not parameters:
         return _same(call, *_by_name(PLAIN[name]))
     if name in OPERATIONS:
@@ -105,6 +107,16 @@ def _scaled_hard_sigmoid(call: Call, parameters: Mapping[str, Any]) -> Value:
     value = Value(scaled, 0, 0, call.first.layout, call.first.dtype)
     call.writer.rewrote("a hard sigmoid of another slope is Keras's behind a Rescaling", call.name)
     name = call.writer.layer("Activation", call.name, {"activation": "hard_sigmoid"}, value)
+    return Value(name, 0, 0, value.layout, value.dtype)
+
+
+def _scaled_elu(call: Call, parameters: Mapping[str, Any]) -> Value:
+    """Selu of other numbers is gamma elu(x), with its alpha."""
+    elu = call.writer.layer("ELU", f"{call.name}_elu", {"alpha": float(parameters["alpha"])}, call.first)
+    value = Value(elu, 0, 0, call.first.layout, call.first.dtype)
+    call.writer.rewrote("a selu of other numbers is an ELU and a Rescaling", call.name)
+    config = {"scale": float(parameters["gamma"]), "offset": 0.0}
+    name = call.writer.layer("Rescaling", call.name, config, value)
     return Value(name, 0, 0, value.layout, value.dtype)
 
 

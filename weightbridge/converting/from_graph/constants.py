@@ -11,6 +11,8 @@ from weightbridge.errors import Unsupported
 
 def array(numbers: Any, layout: Layout, order: Sequence[int]) -> Any:
     """A number as it is; an array with its axes as Keras has those of the value beside it."""
+    if isinstance(numbers, dict):
+        raise Unsupported("has a constant that is a weight, which Keras's operation does not take")
     if not isinstance(numbers, tuple):
         return numbers
     values = np.asarray(numbers)

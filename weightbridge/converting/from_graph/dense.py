@@ -6,10 +6,11 @@ from typing import Any
 from weightbridge.converting.from_graph.activations import fused_name
 from weightbridge.converting.from_graph.arrange import as_source, last_axis
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.kernels import flat, put, rows
+from weightbridge.converting.from_graph.kernels import Pattern, flat, pattern_of, put, rows
 from weightbridge.converting.from_graph.layout import Group, Layout, Length, plain, with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
+from weightbridge.model.tensors import Tensor
 
 
 def _dense(call: Call) -> Value:
@@ -24,14 +25,38 @@ def _dense(call: Call) -> Value:
     name, number = call.keras("Dense", config, value)
     size = kernel.size // units
     if given == held:
-        put(call, name, kernel, ("i o", (size, units)))
+        moved = pattern_of(kernel, "i o", (size, units), {})
     else:
         axes = f"({given}) o" if kernel.axes == "i o" else f"o ({given})"
-        call.weight(name, "kernel", (size, units), kernel, f"{axes} -> ({held}) o", {**lengths, "o": units})
+        moved = f"{axes} -> ({held}) o", {**lengths, "o": units}
+    _put(call, name, (size, units), kernel, _times(moved, call.settings.get("alpha", 1.0)))
     if bias is not None:
-        transform, parameters = flat(bias)
-        call.weight(name, "bias", (units,), bias, transform, parameters)
+        _put(call, name, (units,), bias, _times(_vector(bias, units), call.settings.get("beta", 1.0)))
     return Value(name, number, 0, with_features(value.layout, units))
+
+
+def _put(call: Call, layer: str, shape: tuple[int, ...], tensor: Tensor, moved: Pattern) -> None:
+    call.weight(layer, tensor.role, shape, tensor, *moved)
+
+
+def _vector(bias: Tensor, units: int) -> Pattern:
+    """A bias with a number for each unit, or with one for all."""
+    if bias.size == units:
+        return flat(bias)
+    if bias.size != 1:
+        raise Unsupported(
+            f"adds {bias.name} of shape {bias.shape}, expected one number for each of {units} units"
+        )
+    pattern = f"{'1 ' * (len(bias.shape) - 1)}o -> o"
+    return "rows", {"axis": len(bias.shape) - 1, "rows": [0] * units, "pattern": pattern, "o": units}
+
+
+def _times(moved: Pattern, factor: float) -> Pattern:
+    """What a product of ONNX multiplies its matrix (alpha) or its bias (beta) by, as part of the weight."""
+    if factor == 1.0:
+        return moved
+    told = {"inner": moved[0], "parameters": dict(moved[1]), "parts": 1, "blocks": [0], "factor": factor}
+    return "scaled", told
 
 
 def _hint(call: Call) -> str:

@@ -8,6 +8,7 @@ from weightbridge.converting.from_graph.arrange import as_source, in_order
 from weightbridge.converting.from_graph.attention.find import attentions
 from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
+from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
 from weightbridge.converting.from_graph.directions import pairs
 from weightbridge.converting.from_graph.inputs import inputs_of
 from weightbridge.converting.from_graph.recognise import recognised
@@ -104,6 +105,7 @@ class _Drawing:
     def _made(self, layer: Layer, edges: Sequence[Edge]) -> Made:
         pair = self.directions.get(layer.name)
         if pair is not None:
+            refuse_dropped(pair[0])  # one node says it of both
             value = self._value(self.edges[pair[0].name][0])
             return joined(self._call(layer, (), (), None), *pair, value)
         inputs = tuple(self._value(edge) for edge in edges)
@@ -112,6 +114,7 @@ class _Drawing:
         builder = _builder(layer, len(inputs))
         if builder is None or not inputs:
             raise Unsupported("has no counterpart in Keras here")
+        refuse_dropped(layer, inputs)
         fused = self._fused(layer)
         if fused is not None:
             self.fused.add(fused.name)
@@ -172,6 +175,7 @@ class _Drawing:
         return bool(readers) and not self._is_output(layer) and all(map(_flattens, readers))
 
     def outputs(self) -> tuple[Value, ...]:
+        refuse_fixed_outputs(self.graph)
         made = []
         for port in self.graph.output_ports:
             value = self.values.get((port.layer, port.index))

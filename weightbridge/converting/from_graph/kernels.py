@@ -48,19 +48,26 @@ def put(call: Call, layer: str, tensor: Tensor, wanted: Axes, known: Mapping[str
 
 def put_vector(call: Call, layer: str, role: str, tensor: Tensor, layout: Layout, axis: int) -> None:
     """One number for each place of an axis of the source, in the order in which Keras has them."""
+    call.weight(layer, role, (tensor.size,), tensor, *vector_of(tensor, layout, axis))
+
+
+def vector_of(tensor: Tensor, layout: Layout, axis: int) -> Pattern:
+    """How such a vector gets its order."""
     group = layout.source[layout.axis(axis)]
     held = next((g for g in layout.keras if g and sorted(g) == sorted(group)), group)
-    size = tensor.size
     if held == group:
-        transform, lengths = flat(tensor)
-        call.weight(layer, role, (size,), tensor, transform, lengths)
-        return
+        return flat(tensor)
     names = {atom: f"a{atom}" for atom in group}
     known = {names[atom]: layout.lengths[atom] or 1 for atom in group}
-    ones = "1 " * (len(tensor.shape) - 1) if tensor.shape[-1] == size else ""
+    ones = "1 " * (len(tensor.shape) - 1) if tensor.shape[-1] == tensor.size else ""
     source = f"{ones}({' '.join(names[a] for a in group)})"
     target = f"({' '.join(names[a] for a in held)})"
-    call.weight(layer, role, (size,), tensor, f"{source} -> {target}", known)
+    return f"{source} -> {target}", known
+
+
+def with_ones(moved: Pattern, behind: int) -> Pattern:
+    """A pattern of a vector, with axes of length one behind it."""
+    return (f"{moved[0] or 'o -> o'}{' 1' * behind}", moved[1]) if behind else moved
 
 
 def flat(tensor: Tensor) -> Pattern:

@@ -1,6 +1,6 @@
 """Normalisations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from weightbridge.converting.from_graph.arrange import in_order, last_axis, one_by_one
@@ -9,7 +9,9 @@ from weightbridge.converting.from_graph.kernels import put_vector
 from weightbridge.converting.from_graph.layout import with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
+from weightbridge.model.tensors import Tensor
 
+ONNX_NORMS = frozenset({"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"})
 STATISTICS = ("moving_mean", "moving_variance")
 
 
@@ -53,6 +55,8 @@ def _batch_norm(call: Call) -> Value:
 
 def _layer_norm(call: Call) -> Value:
     """Over the last axis, wherever Keras has it."""
+    if _axes_behind(call) > 1:
+        return _over_several(call, _axes_behind(call))
     axis, value = _normalised(call)
     gamma, beta = call.tensor("gamma"), call.tensor("beta")
     config = {"axis": place_of(value, axis), "epsilon": float(call.settings["epsilon"])}
@@ -61,7 +65,50 @@ def _layer_norm(call: Call) -> Value:
     return _with_vectors(call, value, axis, name, number)
 
 
+def _axes_behind(call: Call) -> int:
+    """Over how many axes ONNX's own node normalises: from the one that it names to the last."""
+    axis, rank = call.settings.get("axis", -1), call.first.layout.rank
+    is_own = call.source.format == "onnx" and call.layer.class_name in ONNX_NORMS
+    return rank - int(axis) % rank if is_own else 1
+
+
+def _over_several(call: Call, count: int) -> Value:
+    """Keras normalises over a list of its axes; the vectors have them as the value has."""
+    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    order, first = one_by_one(value.layout), value.layout.rank - count
+    axes = [axis for axis in order if axis >= first]
+    given = {role: tensor for role in ("gamma", "beta") if (tensor := call.tensor(role)) is not None}
+    config = {
+        "axis": [order.index(axis) for axis in axes],
+        "epsilon": float(call.settings["epsilon"]),
+        "scale": "gamma" in given,
+        "center": "beta" in given,
+    }
+    shape = _lengths(value, axes, given.values())
+    name, number = call.keras("LayerNormalization", config, value)
+    pattern = f"{_named(sorted(axes))} -> {_named(axes)}" if axes != sorted(axes) else ""
+    for role, tensor in given.items():
+        call.weight(name, role, shape, tensor, pattern)
+    return Value(name, number, 0, value.layout, value.dtype)
+
+
+def _lengths(value: Value, axes: Sequence[int], given: Iterable[Tensor]) -> tuple[int, ...]:
+    shape = tuple(value.layout.source_shape[axis] or 0 for axis in axes)
+    stored = {tuple(sorted(shape)), *(tuple(sorted(tensor.shape)) for tensor in given)}
+    if 0 in (*axes, *shape) or len(stored) > 1:
+        raise Unsupported(f"normalises over the axes {sorted(axes)}, and not all lengths are known and fit")
+    return shape
+
+
+def _named(axes: Sequence[int]) -> str:
+    return " ".join(f"a{axis}" for axis in axes)
+
+
 def _rms_norm(call: Call) -> Value:
+    if _axes_behind(call) > 1:
+        raise Unsupported(
+            "is an RMS normalisation over several axes, for which Keras has no layer of vectors"
+        )
     axis, value = _normalised(call)
     if call.tensor("gamma") is None:
         raise Unsupported("is an RMS normalisation without a scale, which Keras's layer always has")

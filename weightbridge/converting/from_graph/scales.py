@@ -5,7 +5,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.kernels import flat, put_vector
+from weightbridge.converting.from_graph.kernels import flat, vector_of, with_ones
 from weightbridge.converting.from_graph.norms import place_of, with_axis
 from weightbridge.converting.from_graph.values import Value, Weight
 from weightbridge.model.tensors import Tensor
@@ -46,12 +46,16 @@ def _per_channel(call: Call) -> Value:
 
 
 def _put(call: Call, layer: str, role: str, tensor: Tensor, value: Value, axis: int) -> None:
+    """A bias has all axes of the output from its own one on, the others with length one."""
+    last = len(value.layout.keras) - 1
+    behind = last - place_of(value, axis) % (last + 1) if role == "bias" else 0
+    shape = (tensor.size, *(1 for _ in range(behind)))
     if not call.settings.get("is_inverse"):
-        put_vector(call, layer, role, tensor, value.layout, axis)
+        call.weight(layer, role, shape, tensor, *with_ones(vector_of(tensor, value.layout, axis), behind))
         return
-    transform, parameters = flat(tensor)
+    transform, parameters = with_ones(flat(tensor), behind)
     inverse = "negate" if role == "bias" else "reciprocal"
-    call.weight(layer, role, (tensor.size,), tensor, inverse, {"pattern": transform, **parameters})
+    call.weight(layer, role, shape, tensor, inverse, {"pattern": transform, **parameters})
 
 
 BUILDERS: Mapping[str, Builder] = {

@@ -48,6 +48,7 @@ def read(path: Path) -> LayerGraph:
         inputs=found.inputs,
         outputs=tuple(dict.fromkeys(port.layer for port in found.output_ports)),
         output_ports=found.output_ports,
+        fixed_outputs=found.fixed_outputs,
         excluded=ledger.excluded,
         files=_files(path, (*model.graph.initializers, *found.headers.values())),
         findings=(*_findings(path, model), *ledger.findings, *quantised_findings(found)),

@@ -31,6 +31,7 @@ WITHOUT_LAYOUT = RECURRENT | RESHAPES | {"Dense", "MatMul", "Opaque"}
 class Folded:
     """Layers and edges, the tensors' headers by tensor name, and the value that shows each layer's output.
 
+    fixed_outputs: outputs of the model that no layer gives.
     read: the constants that may be weights among all that nodes read, whether or not a layer took them.
     uses: by layer and role, where the file reads a tensor.
     """
@@ -41,6 +42,7 @@ class Folded:
     output_ports: tuple[Port, ...]
     headers: Mapping[str, TensorHeader]
     shown: Mapping[str, str]
+    fixed_outputs: tuple[str, ...] = ()
     read: tuple[Constant, ...] = ()
     uses: Mapping[tuple[str, str], Use] = field(default_factory=dict)
 
@@ -62,6 +64,7 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
         edges=tuple(edge for draft, name in named for edge in _edges(draft, name, maker)),
         inputs=tuple(name for draft, name in named if draft.op == "Input"),
         output_ports=tuple(maker[value] for value in net.outputs if value in maker),
+        fixed_outputs=tuple(value for value in net.outputs if value not in maker),
         headers=tensors.headers,
         shown={name: value for name, value in shown.items() if _is_shown(value, opening)},
         read=_constants_read(site),

@@ -27,6 +27,15 @@ def cell_activations(node: Node) -> dict[str, Activation]:
     }
 
 
+def backward_activations(node: Node) -> tuple[str, ...]:
+    """Those of the backward direction, where they are other ones than the forward direction's."""
+    given, count = tuple(node.attributes.get("activations") or ()), len(DEFAULTS[node.op])
+    if len(given) < 2 * count:
+        return ()
+    ways = [[_activation(node, given, first + n) for n in range(count)] for first in (0, count)]
+    return () if ways[0] == ways[1] else given[count:]
+
+
 def _activation(node: Node, given: Sequence[str], index: int) -> Activation:
     name = given[index]
     alphas, betas = (node.attributes.get(f"activation_{word}") or () for word in ("alpha", "beta"))

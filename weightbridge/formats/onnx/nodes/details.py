@@ -6,6 +6,8 @@ What rebuilding it needs beyond the attributes that are compared.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from weightbridge.formats.onnx.cells.fixed_inputs import fixed_inputs
+from weightbridge.formats.onnx.cells.gate_activations import backward_activations
 from weightbridge.formats.onnx.drafts import Draft, Site, decimal
 from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, operands
 from weightbridge.formats.onnx.proto import Node
@@ -35,7 +37,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # op -> attribute -> ONNX's defau
     "CumSum": {"exclusive": False, "reverse": False},
     "Trilu": {"upper": True},
     "DepthToSpace": {"mode": "DCR"},
-    "BatchNormalization": {"momentum": 0.9, "training_mode": False},
+    "BatchNormalization": {"momentum": 0.9, "training_mode": False, "spatial": None},
+    "Mod": {"fmod": False},
     "MaxPool": {"ceil_mode": False, "storage_order": 0},
     "AveragePool": {"ceil_mode": False, "count_include_pad": False},
     "ConvTranspose": {"output_shape": None},
@@ -104,6 +107,11 @@ def _padding_mode(_: Site, node: Node) -> Details:
     return {"padding_mode": PADDING_MODES.get(mode, mode)}
 
 
+def _pool(site: Site, node: Node) -> Details:
+    dilation = tuple(node.attributes.get("dilations") or ())
+    return {**_padding_mode(site, node), "dilation": dilation if max(dilation, default=1) > 1 else None}
+
+
 def _global_pool(_: Site, __: Node) -> Details:
     return {"keepdims": True}
 
@@ -169,13 +177,19 @@ def _softmax(site: Site, node: Node) -> Details:
 
 
 def _recurrent(site: Site, node: Node) -> Details:
-    """Whether the sequence, and whether the states are used."""
+    """Whether the sequence, and whether the states are used; what else the node is told."""
     used = [bool(v) and bool(site.net.consumers.get(v) or v in site.net.outputs) for v in node.outputs]
-    return {"return_sequences": any(used[:1]), "return_state": any(used[1:])}
+    return {
+        "return_sequences": any(used[:1]),
+        "return_state": any(used[1:]),
+        "fixed_inputs": fixed_inputs(site, node) or None,
+        "backward_activations": backward_activations(node) or None,
+    }
 
 
 FAMILIES: Mapping[str, Callable[[Site, Node], Details]] = {
-    **dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool"), _padding_mode),
+    **dict.fromkeys(("Conv", "ConvTranspose"), _padding_mode),
+    **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global_pool),
     **dict.fromkeys(("Resize", "Upsample"), _resize),
     **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),

@@ -1,6 +1,7 @@
 """Elementwise nodes of ONNX: activations, merges of two data values, scales and shifts by a constant."""
 
 from collections.abc import Mapping
+from math import isclose
 from typing import Any
 
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, decimal, draft
@@ -40,6 +41,7 @@ MERGES: Mapping[str, str] = {
     "Mean": "Average",
 }
 INVERSES = ("Sub", "Div")
+SELU: Mapping[str, float] = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
 
 
 def activation(site: Site, node: Node, index: int) -> Draft | None:
@@ -160,6 +162,8 @@ def _bound(site: Site, node: Node, i: int, name: str) -> float | None:
 def _activation(site: Site, node: Node) -> Activation:
     if node.op in WITH_PARAMETERS:
         return _with_parameter(node)
+    if node.op == "Selu":
+        return _selu(node)
     if node.op == "HardSigmoid":
         alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
         return named_hard_sigmoid(decimal(alpha), decimal(beta))
@@ -173,6 +177,13 @@ def _with_parameter(node: Node) -> Activation:
     name, attribute, parameter, default = WITH_PARAMETERS[node.op]
     value = decimal(node.attributes.get(attribute, default))
     return name if (name, value) == ("elu", 1.0) else (name, {parameter: value})
+
+
+def _selu(node: Node) -> Activation:
+    """Selu by its name alone where its two numbers are those that it was published with."""
+    told = {name: float(node.attributes.get(name, number)) for name, number in SELU.items()}
+    is_usual = all(isclose(told[name], number, rel_tol=1e-6) for name, number in SELU.items())
+    return "selu" if is_usual else ("selu", {name: decimal(number) for name, number in told.items()})
 
 
 def _softmax(site: Site, node: Node, name: str) -> Activation:
