@@ -10,7 +10,6 @@ from test_convert import converted
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]
 
-REFUSED_IN_DOUBLE = ("conv3d",)  # TensorFlow pools volumes in float32 alone
 OF_ITS_OWN = ("convlstm", "slashes")  # the default of the one was hard_sigmoid
 
 
@@ -35,7 +34,7 @@ def test_it_computes_the_same(name: str, older: Any, tmp_path: Path) -> None:
     code, report = converted(source, tmp_path / "new.keras")
     verification = report["verification"]
     assert (code, verification["mode"]) == (0, "actual"), report["findings"]
-    assert verification["evidence"]["reference"] == ("numpy" if name in REFUSED_IN_DOUBLE else "tf_keras")
+    assert verification["evidence"]["reference"] == "tf_keras"
     assert (
         report["coverage"]["copied"] + report["coverage"]["transformed"] == report["coverage"]["parameters"]
     )
