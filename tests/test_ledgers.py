@@ -208,23 +208,29 @@ def test_tensorflow(prefix: Path) -> None:
 
 @pytest.mark.framework
 def test_constants_beside_variables(tmp_path: Path) -> None:
-    """A SavedModel whose functions hold a matrix that is no variable."""
+    """A SavedModel whose functions hold a matrix that is no variable: of a layer where its flow is read."""
     import tensorflow as tf
 
     class Module(tf.Module):
-        def __init__(self, matrix: Any) -> None:
-            self.weight = tf.Variable(np.ones((4, 3), "f4"))
-            self.matrix = matrix
+        def __init__(self, matrix: Any, turns: int) -> None:
+            self.weight = tf.Variable(np.ones((3, 3), "f4"))
+            self.matrix, self.turns = matrix, turns
 
-        @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32)])
+        @tf.function(input_signature=[tf.TensorSpec([None, 3], tf.float32)])
         def call(self, x: Any) -> Any:
-            return tf.matmul(tf.matmul(x, self.weight), self.matrix)
+            if not self.turns:
+                return tf.matmul(tf.matmul(x, self.weight), self.matrix)
+            for _ in tf.range(self.turns):
+                x = tf.matmul(x, self.weight)
+            return tf.matmul(x, self.matrix)
 
-    for name, matrix, said in (
-        ("constant", tf.constant(np.ones((3, 2), "f4")), ["WB108"]),
-        ("variable", tf.Variable(np.ones((3, 2), "f4")), []),
+    constant, variable = tf.constant(np.ones((3, 2), "f4")), tf.Variable(np.ones((3, 2), "f4"))
+    for name, matrix, turns, said in (
+        ("constant", constant, 0, []),
+        ("variable", variable, 0, []),
+        ("constant beside a loop", constant, 2, ["WB108"]),
     ):
-        tf.saved_model.save(Module(matrix), str(tmp_path / name))
+        tf.saved_model.save(Module(matrix, turns), str(tmp_path / name))
         graph = formats.read(tmp_path / name)
-        assert [finding.code for finding in graph.findings] == said
+        assert [finding.code for finding in graph.findings] == said, name
         assert in_ledger(graph)[6] == 1
