@@ -31,7 +31,16 @@ def test_tagger_by_tf2onnx(tmp_path: Path) -> None:
     model.save(tmp_path / "m.keras")
     assert converted(tmp_path / "m.keras", tmp_path / "m.onnx", "--engine", "tf2onnx")[0] == 0
     assert converted(tmp_path / "m.onnx", tmp_path / "again.keras")[0] == 0
-    assert classes(tmp_path / "again.keras") == ["InputLayer", "Embedding", "Bidirectional", "Dense"]
+    found = classes(tmp_path / "again.keras")
+    # tf2onnx names a kernel that is read at each step after any of them, by the order of a set: where that
+    # is another than the last, the softmax has another scope, and stays a layer of its own
+    assert [name for name in found if name != "Softmax"] == [
+        "InputLayer",
+        "Embedding",
+        "Bidirectional",
+        "Dense",
+    ]
+    assert found.count("Softmax") <= 1
 
 
 def unrolled(order: tuple[int, ...] = (0, 1, 2), weights: tuple[str, ...] = ("w", "w", "w")) -> list[Op]:
