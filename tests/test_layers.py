@@ -58,6 +58,12 @@ def test_the_lightest_commands_import_nothing_heavy(arguments: tuple[str, ...]) 
     assert modules_after(*arguments) & HEAVY == set()
 
 
+def test_a_plain_check_imports_nothing_that_only_other_commands_need() -> None:
+    models = ROOT / "examples" / "models"
+    loaded = modules_after("check", str(models / "trained.h5"), str(models / "mine.keras"), "--no-progress")
+    assert loaded & SLOW_TO_START == set()
+
+
 @pytest.mark.parametrize(
     "path",
     sorted(p for p in PACKAGE.rglob("*.py") if "formats" not in p.parts),

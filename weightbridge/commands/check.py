@@ -3,7 +3,8 @@
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.commands.fit import fitted, with_evidence
+from weightbridge.commands.fit import fitted
+from weightbridge.commands.fitted import with_evidence
 from weightbridge.commands.idle import refuse_uncarried
 from weightbridge.commands.prepare import prepare
 from weightbridge.commands.reporting import judged

@@ -9,7 +9,8 @@ from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import live_candidate
 from weightbridge.commands.claims import NOT_RUN
-from weightbridge.commands.fit import Fitted, fitted, with_evidence
+from weightbridge.commands.fit import fitted
+from weightbridge.commands.fitted import Fitted, with_evidence
 from weightbridge.commands.idle import refuse_in_place, refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.prove import prove

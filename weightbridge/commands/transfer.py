@@ -9,7 +9,8 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.claims import NOT_RUN, unproven
-from weightbridge.commands.fit import fitted, with_evidence
+from weightbridge.commands.fit import fitted
+from weightbridge.commands.fitted import with_evidence
 from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.recalibrating import recalibrated_file, refuse_uncalibrated
