@@ -21,6 +21,21 @@ class Scaling:
 
 
 @dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor that gets its value from the source.
+
+    transform, parameters: as a plan's step says them. shape: in the new model.
+    """
+
+    layer: str
+    role: str
+    sources: tuple[str, ...]
+    shape: tuple[int, ...]
+    transform: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Lowered:
     """A model in Keras 3's terms.
 

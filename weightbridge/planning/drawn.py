@@ -1,30 +1,27 @@
 """The plan of a conversion to ONNX: the writer knows which source tensors give each initializer."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from weightbridge.boundary.options import Options
-from weightbridge.converting.to_onnx import Drawn, Weight
+from weightbridge.converting.to_onnx import Drawn
 from weightbridge.errors.diagnostics import Finding
-from weightbridge.matching import Match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan, Step
+from weightbridge.planning.converted import weight_step
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import exact_step, unused_of
-
-EVIDENCE = ("name",)
+from weightbridge.planning.make import unused_of
 
 
 def drawn_plan(
     source: LayerGraph, target: LayerGraph, drawn: Drawn, options: Options
 ) -> tuple[Plan, tuple[Finding, ...]]:
     """One step for each tensor of the target; what is no weight of the source stays as the writer made it."""
-    given = {weight.name: weight for weight in drawn.weights}
+    given = drawn.weights
     numbers = {t.name: t.value for t in drawn.drawing.initializers if t.value is not None}
     dtypes = {tensor.name: tensor.dtype for tensor in source.tensors}
     steps = tuple(
-        _step(tensor, given[tensor.name], dtypes)
+        weight_step(tensor, given[tensor.name], dtypes)
         if tensor.name in given
         else _constant(tensor, numbers.get(tensor.name))
         for tensor in target.tensors
@@ -33,18 +30,6 @@ def drawn_plan(
     assert not missing, f"no layer of the file has {sorted(missing)}"
     unused = unused_of(source, steps, options.unused)
     return Plan(steps, unused, source.structure, target.structure), tuple(unexplained(source, unused))
-
-
-def _step(tensor: Tensor, weight: Weight, dtypes: Mapping[str, str]) -> Step:
-    match = Match(
-        target=tensor.name,
-        sources=weight.sources,
-        transform=weight.transform,
-        parameters=dict(weight.parameters),
-        confidence=1.0,
-        evidence=EVIDENCE,
-    )
-    return exact_step(tensor, match, dtypes)
 
 
 def _constant(tensor: Tensor, value: Array | None) -> Step:

@@ -3,16 +3,15 @@
 from dataclasses import replace
 
 from weightbridge.boundary.options import Options
-from weightbridge.converting.from_graph import Drawn, Weight
+from weightbridge.converting.from_graph import Drawn
+from weightbridge.converting.values import Weight
 from weightbridge.errors.diagnostics import Finding
-from weightbridge.matching import Match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Plan, Step, Unused
+from weightbridge.planning.converted import weight_step
 from weightbridge.planning.findings import unexplained, unmatched
-from weightbridge.planning.make import exact_step, fresh_step, unused_of, with_reading
-
-EVIDENCE = ("name",)
+from weightbridge.planning.make import fresh_step, unused_of, with_reading
 
 
 def rebuilt_plan(
@@ -40,13 +39,5 @@ def _step(
     weight = given.get((target.owner[tensor.name].name, tensor.role))
     if weight is None:
         return fresh_step(tensor)
-    match = Match(
-        target=tensor.name,
-        sources=weight.sources,
-        transform=weight.transform,
-        parameters=dict(weight.parameters),
-        confidence=1.0,
-        evidence=EVIDENCE,
-    )
     dtypes = {name: source.tensor_by_name[name].dtype for name in weight.sources}
-    return with_reading(exact_step(tensor, match, dtypes), source.tensor_by_name)
+    return with_reading(weight_step(tensor, weight, dtypes), source.tensor_by_name)

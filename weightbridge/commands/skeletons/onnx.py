@@ -64,7 +64,7 @@ def _drawn(source: LayerGraph, path: Path, options: Options) -> Skeleton:
     """Today's ONNX says itself what older Keras meant: nothing is rewritten for it."""
     made = drawn(source, _settings_of(options))
     write_skeleton(path, made.drawing)
-    read = partial(read_with, names=frozenset(weight.name for weight in made.weights))
+    read = partial(read_with, names=frozenset(made.weights))
     graph = read(path)
     plan, findings = drawn_plan(source, graph, made, options)
     return Skeleton(Template(graph, graph), plan, (*mended(source), *findings), read)

@@ -22,6 +22,5 @@ def make(_: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
     notes = (
         *said_of(made.rewritten, "WB102", "note"),
         *said_of(made.untied, "WB211", "note"),
-        *said_of(made.training, "WB407", "warning"),
     )
     return Skeleton(Template(graph, graph), plan, (*notes, *findings))

@@ -2,6 +2,6 @@
 
 from weightbridge.converting.from_graph.asked import asked_for
 from weightbridge.converting.from_graph.draw import drawn
-from weightbridge.converting.from_graph.values import Drawn, Settings, Weight
+from weightbridge.converting.from_graph.values import Drawn, Settings
 
-__all__ = ["Drawn", "Settings", "Weight", "asked_for", "drawn"]
+__all__ = ["Drawn", "Settings", "asked_for", "drawn"]

@@ -2,7 +2,8 @@
 
 from typing import NoReturn
 
-from weightbridge.converting.from_graph.values import Drawn, Weight
+from weightbridge.converting.from_graph.values import Drawn
+from weightbridge.converting.values import Weight
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 

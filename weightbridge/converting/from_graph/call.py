@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from weightbridge.converting.from_graph.sharing import Sharing
-from weightbridge.converting.from_graph.values import Settings, Value, Weight
+from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Fed, Writer
+from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor

@@ -3,7 +3,7 @@
 from typing import Any
 
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.values import Weight
+from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Tensor
 

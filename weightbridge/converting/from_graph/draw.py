@@ -26,7 +26,6 @@ from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.vocabulary import ACTIVATED, ELEMENTWISE_MERGES, RESHAPES
 
 SHOWN = 10
-FLATTENING = frozenset({"Flatten"})
 
 
 def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
@@ -46,7 +45,6 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
         weights=tuple(writer.weights),
         rewritten=frozen(said.rewritten),
         untied=drawing.sharing.untied,
-        training=frozen(said.training),
     )
 
 

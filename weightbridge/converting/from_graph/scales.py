@@ -7,7 +7,8 @@ from typing import Any
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import flat, vector_of, with_ones
 from weightbridge.converting.from_graph.norms import place_of, with_axis
-from weightbridge.converting.from_graph.values import Value, Weight
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.converting.values import Weight
 from weightbridge.model.tensors import Tensor
 
 SCALED = "a product and a sum for each channel are an EinsumDense, which Keras trains"

@@ -1,12 +1,10 @@
 """The values of a conversion to Keras: what flows through the model, weights to come, and the whole."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from weightbridge.boundary.options import InputLayout
 from weightbridge.converting.from_graph.layout import Layout
-from weightbridge.converting.values import Config, Sentences
+from weightbridge.converting.values import Config, Sentences, Weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +20,6 @@ class Value:
     def seen(self, layout: Layout) -> "Value":
         """The same array, as another layout says it is."""
         return replace(self, layout=layout)
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A tensor that gets its value from the source.
-
-    transform, parameters: as a plan's step says them. shape: in Keras.
-    """
-
-    layer: str
-    role: str
-    sources: tuple[str, ...]
-    shape: tuple[int, ...]
-    transform: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +41,3 @@ class Drawn:
     weights: tuple[Weight, ...]
     rewritten: Sentences
     untied: Sentences
-    training: Sentences

@@ -6,7 +6,8 @@ from typing import Any
 
 from weightbridge.converting.from_graph.arrange import in_order, one_by_one
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.values import Value, Weight
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Tensor
 

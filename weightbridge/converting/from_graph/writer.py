@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from weightbridge.converting.from_graph.layout import Layout
-from weightbridge.converting.from_graph.values import Value, Weight
-from weightbridge.converting.values import Config, Said, note
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.converting.values import Config, Said, Weight, note
 
 LAYERS = "keras.layers"
 UNFIT = re.compile(r"[^A-Za-z0-9_\-]+")  # torch, as a backend, takes no dot
@@ -67,10 +67,6 @@ class Writer:
 
     def refused(self, sentence: str, layer: str) -> None:
         note(self.said.refused, sentence, layer)
-
-    def differs(self, sentence: str, layer: str) -> None:
-        """What differs in training."""
-        note(self.said.training, sentence, layer)
 
     def _put(
         self,

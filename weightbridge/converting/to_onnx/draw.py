@@ -67,7 +67,7 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
         inputs=tuple(writer.inputs),
         outputs=outputs,
     )
-    return Drawn(drawing, tuple(writer.weights.values()))
+    return Drawn(drawing, writer.weights)
 
 
 def builder_of(node: Node) -> Builder | None:

@@ -1,10 +1,11 @@
 """The values of a conversion to ONNX: what flows through the graph, weights to come, and the whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.boundary.options import DEFAULT_OPSET, InputLayout
+from weightbridge.converting.values import Weight
 from weightbridge.formats.onnx.emit.values import Drawing
 from weightbridge.model.graph import Shape
 
@@ -53,22 +54,6 @@ def channels_first(rank: int) -> Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
-    """A tensor that gets its value from the source.
-
-    transform, parameters: as a plan's step says them.
-    """
-
-    name: str
-    layer: str
-    role: str
-    sources: tuple[str, ...]
-    shape: tuple[int, ...]
-    transform: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """How the user wants the file."""
 
@@ -78,7 +63,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The graph, and the weights in it that are still to come."""
+    """The graph, and the weights in it that are still to come, by the names of their initializers."""
 
     drawing: Drawing
-    weights: tuple[Weight, ...]
+    weights: Mapping[str, Weight]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.converting.to_onnx.values import Value, Weight
+from weightbridge.converting.to_onnx.values import Value
+from weightbridge.converting.values import Weight
 from weightbridge.formats.onnx.emit.values import ELEMENT_TYPES, Initializer
 from weightbridge.formats.onnx.proto import Node, ValueInfo
 from weightbridge.model.tensors import Tensor
@@ -96,7 +97,7 @@ class Writer:
             self._places[asked] = wanted
             self.initializers.append(Initializer(wanted, tuple(shape), dtype))
             layer, role = self._layer, tensors[0].role
-            self.weights[wanted] = Weight(wanted, layer, role, sources, tuple(shape), transform, given)
+            self.weights[wanted] = Weight(layer, role, sources, tuple(shape), transform, given)
         return self._places[asked]
 
     def input(self, name: str, shape: Sequence[int | None], dtype: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from weightbridge.converting.from_graph.attention.heads import Heads
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.values import Weight
+from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
