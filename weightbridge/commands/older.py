@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-from weightbridge.converting import lowered
 from weightbridge.errors import Unsupported
 from weightbridge.errors.diagnostics import Finding
-from weightbridge.formats.keras.older_files import written_anew
 from weightbridge.model.graph import LayerGraph
 
 OLDER = frozenset({"WB102", "WB103"})
@@ -18,6 +16,8 @@ def with_conversion(graph: LayerGraph) -> tuple[Finding, ...]:
     codes = {found.code for found in graph.findings}
     if not codes & OLDER or not _is_converted(graph, codes):
         return graph.findings
+    from weightbridge.formats.keras.older_files import written_anew
+
     fix = written_anew(graph.path)
     return tuple(replace(found, fix=fix) if found.code in OLDER else found for found in graph.findings)
 
@@ -25,6 +25,8 @@ def with_conversion(graph: LayerGraph) -> tuple[Finding, ...]:
 def _is_converted(graph: LayerGraph, codes: set[str]) -> bool:
     if graph.format not in WHOLE or graph.architecture is None or codes & IN_THE_WAY:
         return False
+    from weightbridge.converting import lowered  # twelve modules that a file of today does without
+
     try:
         lowered(graph)
     except Unsupported:
