@@ -3,6 +3,7 @@
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ CONV = {0: byte(SAME), 1: integer(2), 2: integer(1), 3: byte(3), 4: integer(1), 
 
 def network(**kernel: object) -> Graph:
     """One convolution with relu6 and a dense layer."""
-    weights = Tensor("net/conv/Conv2D", **{"shape": KERNEL.shape, "array": KERNEL, **kernel})  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"shape": KERNEL.shape, "array": KERNEL, **kernel}
+    weights = Tensor("net/conv/Conv2D", **settings)
     tensors = [
         Tensor("x", (1, 6, 8, 3)),
         weights,

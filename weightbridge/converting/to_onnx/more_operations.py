@@ -36,6 +36,10 @@ def floats_of(call: Call) -> Value:
     return call.first if call.first.dtype.startswith("float") else as_floats(call.writer, call.first)
 
 
+def _plain(op: str) -> Function:
+    return lambda writer, value: unary(writer, op, value)
+
+
 def _log1p(writer: Writer, value: Value) -> Value:
     return unary(writer, "Log", with_number(writer, "Add", value, 1.0, "one"))
 
@@ -159,7 +163,7 @@ def _one_hot(call: Call) -> Value:
 
 
 MORE: Mapping[str, Builder] = {
-    **{name: _of(lambda writer, value, op=op: unary(writer, op, value)) for name, op in PLAIN.items()},  # type: ignore[misc]  # bound at once
+    **{name: _of(_plain(op)) for name, op in PLAIN.items()},
     **{name: _of(_logarithm(base)) for name, base in BASES.items()},
     "Log1p": _of(_log1p),
     "Expm1": _of(_expm1),

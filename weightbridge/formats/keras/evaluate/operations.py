@@ -137,7 +137,8 @@ def _cast(x: Array, dtype: str) -> Array:
 
 def _padded(tensor: Array, paddings: Any, mode: str = "CONSTANT", constant_values: float = 0.0) -> Array:
     if mode.upper() != "CONSTANT":
-        return np.asarray(np.pad(tensor, paddings, mode=mode.lower()))  # type: ignore[call-overload]  # checked there
+        way: Any = mode.lower()  # a text that numpy checks
+        return np.asarray(np.pad(tensor, paddings, mode=way))
     return np.pad(tensor, paddings, constant_values=constant_values)
 
 

@@ -143,7 +143,8 @@ def _flat(module: Any, example: Example) -> Iterator[None]:
         return tuple(named(given, example.names).values())
 
     kind = Parameter.POSITIONAL_OR_KEYWORD
-    flat.__signature__ = Signature([Parameter(name, kind) for name in example.names])  # type: ignore[attr-defined]  # a function takes any
+    parameters = Signature([Parameter(name, kind) for name in example.names])
+    flat.__signature__ = parameters  # type: ignore[attr-defined]  # a function takes any
     module.forward = flat
     try:
         yield
