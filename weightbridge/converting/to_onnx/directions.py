@@ -10,6 +10,7 @@ from weightbridge.converting.to_onnx.merging import concatenated
 from weightbridge.converting.to_onnx.recurrent_node import STEPS_FIRST, run_of
 from weightbridge.converting.to_onnx.slices import flipped, split
 from weightbridge.converting.to_onnx.values import Value
+from weightbridge.converting.to_onnx.writer import Writer
 
 
 def _both_ways(call: Call) -> tuple[Value, ...]:
@@ -33,8 +34,7 @@ def _by_mode(call: Call, mode: str, forward: Value, backward: Value) -> Value:
     if mode == "concat":
         joined = concatenated(writer, (forward, backward), forward.rank - 1)
         return joined.named(joined.name, mask=forward.mask)
-    joined = binary(writer, "Mul" if mode == "mul" else "Add", forward, backward)
-    return with_number(writer, "Mul", joined, 0.5, "half") if mode == "ave" else joined
+    return _of_both(writer, mode, forward, backward)
 
 
 def _by_one_node(call: Call) -> tuple[Value, ...]:
@@ -72,8 +72,13 @@ def _merged(call: Call, name: str, axis: int, one: Value, mode: Any) -> tuple[Va
     parts = [one.named(writer.op("Squeeze", part, axes)) for part in split(writer, name, axis, 2)]
     if mode is None:
         return tuple(parts)
-    joined = binary(writer, "Mul" if mode == "mul" else "Add", *parts)
-    return (with_number(writer, "Mul", joined, 0.5, "half") if mode == "ave" else joined,)
+    return (_of_both(writer, mode, *parts),)
+
+
+def _of_both(writer: Writer, mode: Any, forward: Value, backward: Value) -> Value:
+    """The product, the sum or the mean."""
+    joined = binary(writer, "Mul" if mode == "mul" else "Add", forward, backward)
+    return with_number(writer, "Mul", joined, 0.5, "half") if mode == "ave" else joined
 
 
 CLASSES: Mapping[str, Builder] = {"Bidirectional": _both_ways}

@@ -5,8 +5,9 @@ from typing import Any
 
 from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
+from weightbridge.converting.to_onnx.reductions import without
 from weightbridge.converting.to_onnx.slices import END, sliced
-from weightbridge.converting.to_onnx.values import Value, straight
+from weightbridge.converting.to_onnx.values import Value
 
 
 def _item(call: Call) -> Value:
@@ -17,7 +18,8 @@ def _item(call: Call) -> Value:
     parts = _whole(call, key, call.first.rank)
     value = as_keras(call.writer, call.first)
     value = _cut(call, value, parts)
-    return _without(call, value, [axis for axis, part in enumerate(parts) if isinstance(part, int)])
+    axes = [axis for axis, part in enumerate(parts) if isinstance(part, int)]
+    return without(value, call.writer.squeezed(value.name, axes), set(axes)) if axes else value
 
 
 def _part(part: Any) -> Any:
@@ -71,14 +73,6 @@ def _length(length: int | None, run: tuple[int, int, int]) -> int | None:
     start, stop, step = run
     bounds = (None if stop == -END else stop) if step < 0 else stop
     return len(range(length)[slice(start, bounds, step)])
-
-
-def _without(call: Call, value: Value, axes: Sequence[int]) -> Value:
-    if not axes:
-        return value
-    name = call.writer.squeezed(value.name, axes)
-    shape = tuple(n for axis, n in enumerate(value.shape) if axis not in axes)
-    return Value(name, shape, straight(len(shape)), value.dtype)
 
 
 OPERATIONS: Mapping[str, Builder] = {"GetItem": _item}

@@ -26,7 +26,7 @@ def compacted(writer: Writer, value: Value, mask: Value) -> Steps:
     """Steps that count keep their order: they are sorted by their number, the others by more than any."""
     value, counts = as_keras(writer, value), cast(writer, mask, "int64").name
     number = writer.op("Sub", _counted(writer, counts), writer.constant("one", 1, "int64"))
-    length = writer.op("Slice", writer.op("Shape", counts), *_ends(writer, 1, 2))
+    length = _length(writer, counts)
     later = writer.op("Add", number, length)
     place = writer.op("Where", mask.name, number, later)
     _, order = writer.ops("TopK", (place, length), 2, axis=1, largest=0, sorted=1)
@@ -66,7 +66,7 @@ def _placed(writer: Writer, steps: Steps, sequence: str, is_backward: bool, is_z
     until, one = _counted(writer, steps.counts), writer.constant("one", 1, "int64")
     place = writer.op("Sub", until, steps.counts if is_backward else one)
     shown = _shown(writer, steps, place, is_backward, is_zero)
-    last = writer.op("Sub", writer.op("Slice", writer.op("Shape", steps.counts), *_ends(writer, 1, 2)), one)
+    last = writer.op("Sub", _length(writer, steps.counts), one)
     inside = writer.op("Max", writer.op("Min", place, last), writer.constant("first", 0, "int64"))
     found = _picked(writer, sequence, inside)
     return writer.op("Where", writer.unsqueezed(shown, [2, 3]), found, writer.constant("nothing", 0.0))
@@ -91,5 +91,7 @@ def _picked(writer: Writer, values: str, places: str) -> str:
     return writer.op("GatherND", values, writer.unsqueezed(places, [2]), batch_dims=1)
 
 
-def _ends(writer: Writer, start: int, stop: int) -> tuple[str, str]:
-    return writer.integers("start", [start]), writer.integers("stop", [stop])
+def _length(writer: Writer, counts: str) -> str:
+    """How many steps there are."""
+    ends = writer.integers("start", [1]), writer.integers("stop", [2])
+    return writer.op("Slice", writer.op("Shape", counts), *ends)

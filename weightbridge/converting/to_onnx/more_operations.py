@@ -6,8 +6,8 @@ import numpy as np
 
 from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
-from weightbridge.converting.to_onnx.elements import as_floats, binary, cast, unary, with_number
-from weightbridge.converting.to_onnx.operands import setting
+from weightbridge.converting.to_onnx.elements import binary, cast, unary, with_number
+from weightbridge.converting.to_onnx.operands import axes_of, floats_of, keeps_axes, setting
 from weightbridge.converting.to_onnx.reductions import of_length_one, reduced, without
 from weightbridge.converting.to_onnx.slices import flipped
 from weightbridge.converting.to_onnx.values import Value
@@ -30,10 +30,6 @@ BASES = {"Log2": 2.0, "Log10": 10.0}
 
 def _of(function: Function) -> Builder:
     return lambda call: function(call.writer, floats_of(call))
-
-
-def floats_of(call: Call) -> Value:
-    return call.first if call.first.dtype.startswith("float") else as_floats(call.writer, call.first)
 
 
 def _plain(op: str) -> Function:
@@ -76,11 +72,9 @@ def _any(op: str) -> Builder:
     """Of true and false, as the largest or smallest of 1 and 0."""
 
     def build(call: Call) -> Value:
-        value, axis = call.first, setting(call, "axis", default=None)
-        axes = range(value.rank) if axis is None else [int(a) % value.rank for a in np.atleast_1d(axis)]
-        numbers = cast(call.writer, _truth(call.writer, value), "int32")
-        keepdims = bool(setting(call, "keepdims", default=False))
-        return cast(call.writer, reduced(call.writer, op, numbers, list(axes), keepdims=keepdims), "bool")
+        numbers = cast(call.writer, _truth(call.writer, call.first), "int32")
+        found = reduced(call.writer, op, numbers, axes_of(call), keepdims=keeps_axes(call))
+        return cast(call.writer, found, "bool")
 
     return build
 
@@ -95,13 +89,11 @@ def _negated(call: Call) -> Value:
 
 
 def _variance(call: Call) -> Value:
-    value, axis = floats_of(call), setting(call, "axis", default=None)
-    axes = range(value.rank) if axis is None else [int(a) % value.rank for a in np.atleast_1d(axis)]
-    keepdims = bool(setting(call, "keepdims", default=False))
-    mean = reduced(call.writer, "ReduceMean", value, list(axes), keepdims=True)
+    value, axes = floats_of(call), axes_of(call)
+    mean = reduced(call.writer, "ReduceMean", value, axes, keepdims=True)
     apart = binary(call.writer, "Sub", value, mean)
     squares = binary(call.writer, "Mul", apart, apart)
-    return reduced(call.writer, "ReduceMean", squares, list(axes), keepdims=keepdims)
+    return reduced(call.writer, "ReduceMean", squares, axes, keepdims=keeps_axes(call))
 
 
 def _deviation(call: Call) -> Value:
@@ -113,7 +105,7 @@ def _place(op: str) -> Builder:
         value, axis = call.first, setting(call, "axis", default=None)
         if axis is None:
             raise call.refused("looks through all axes at once")
-        keepdims = bool(setting(call, "keepdims", default=False))
+        keepdims = keeps_axes(call)
         name = call.writer.op(op, value.name, axis=value.place(int(axis)), keepdims=int(keepdims))
         reduce = of_length_one if keepdims else without
         found = reduce(value, name, {int(axis) % value.rank})
@@ -131,11 +123,9 @@ def _summed(call: Call) -> Value:
 
 
 def _turned_round(call: Call) -> Value:
-    axis = setting(call, "axis", default=None)
-    axes = range(call.first.rank) if axis is None else np.atleast_1d(axis)
     value = call.first
-    for one in axes:
-        value = flipped(call.writer, value, int(one) % value.rank)
+    for axis in axes_of(call):
+        value = flipped(call.writer, value, axis)
     return value
 
 
@@ -144,8 +134,8 @@ def _normalised(call: Call) -> Value:
     if setting(call, "order", default=2) != 2:
         raise call.refused("takes another norm than the second")
     value, epsilon = floats_of(call), setting(call, "epsilon", default=None)
-    axes = [int(a) % value.rank for a in np.atleast_1d(setting(call, "axis", default=-1))]
-    total = reduced(call.writer, "ReduceSum", binary(call.writer, "Mul", value, value), axes, keepdims=True)
+    squares = binary(call.writer, "Mul", value, value)
+    total = reduced(call.writer, "ReduceSum", squares, axes_of(call, default=-1), keepdims=True)
     least = call.writer.constant("epsilon", (1e-7 if epsilon is None else float(epsilon)) ** 2)
     length = unary(call.writer, "Sqrt", total.named(call.writer.op("Max", total.name, least)))
     return binary(call.writer, "Div", value, length)

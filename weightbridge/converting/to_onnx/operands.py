@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from weightbridge.converting.to_onnx.call import Call
+from weightbridge.converting.to_onnx.elements import as_floats
 from weightbridge.converting.to_onnx.values import Value
 
 Operand = Value | Any
@@ -47,6 +50,21 @@ def setting(call: Call, *names: str, default: Any = _MISSING) -> Any:
     if default is _MISSING:
         raise call.refused(f"does not say its {names[0]}")
     return default
+
+
+def axes_of(call: Call, default: Any = None) -> list[int]:
+    """Keras's axes that the operation is along, from 0 on; all of them where it names none."""
+    axis, rank = setting(call, "axis", default=default), call.first.rank
+    return list(range(rank)) if axis is None else [int(one) % rank for one in np.atleast_1d(axis)]
+
+
+def keeps_axes(call: Call) -> bool:
+    return bool(setting(call, "keepdims", default=False))
+
+
+def floats_of(call: Call) -> Value:
+    """The first input as numbers with a point."""
+    return call.first if "float" in call.first.dtype else as_floats(call.writer, call.first)
 
 
 def _parts(argument: Any) -> tuple[Any, ...]:

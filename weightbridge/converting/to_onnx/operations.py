@@ -9,7 +9,6 @@ from weightbridge.converting.to_onnx.activations import activate
 from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.elements import (
-    as_floats,
     binary,
     cast,
     clipped,
@@ -18,7 +17,16 @@ from weightbridge.converting.to_onnx.elements import (
 )
 from weightbridge.converting.to_onnx.more_operations import MORE
 from weightbridge.converting.to_onnx.names import operation_name
-from weightbridge.converting.to_onnx.operands import Operand, operands, setting, told, values_of
+from weightbridge.converting.to_onnx.operands import (
+    Operand,
+    axes_of,
+    floats_of,
+    keeps_axes,
+    operands,
+    setting,
+    told,
+    values_of,
+)
 from weightbridge.converting.to_onnx.rearranging import REARRANGING
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
@@ -73,11 +81,7 @@ def _floored(call: Call) -> Value:
 
 
 def _one(op: str) -> Builder:
-    return lambda call: unary(call.writer, op, _floats(call))
-
-
-def _floats(call: Call) -> Value:
-    return as_floats(call.writer, call.first) if "int" in call.first.dtype else call.first
+    return lambda call: unary(call.writer, op, floats_of(call))
 
 
 def _square(call: Call) -> Value:
@@ -85,25 +89,24 @@ def _square(call: Call) -> Value:
 
 
 def _reciprocal_root(call: Call) -> Value:
-    return unary(call.writer, "Reciprocal", unary(call.writer, "Sqrt", _floats(call)))
+    return unary(call.writer, "Reciprocal", unary(call.writer, "Sqrt", floats_of(call)))
 
 
 def _activation(call: Call) -> Value:
     name = operation_activation(operation_name(call.node.layer) or "", told(call))
-    return activate(call, _floats(call), ACTIVATIONS.get(str(name), name) if isinstance(name, str) else name)
+    return activate(
+        call, floats_of(call), ACTIVATIONS.get(str(name), name) if isinstance(name, str) else name
+    )
 
 
 def _leaky(call: Call) -> Value:
     slope = setting(call, "negative_slope", "alpha", default=0.2)
-    return activate(call, _floats(call), ("leaky_relu", {"slope": float(slope)}))
+    return activate(call, floats_of(call), ("leaky_relu", {"slope": float(slope)}))
 
 
 def _reduced(op: str) -> Builder:
     def build(call: Call) -> Value:
-        value, axis = call.first, setting(call, "axis", default=None)
-        axes = range(value.rank) if axis is None else [int(a) % value.rank for a in np.atleast_1d(axis)]
-        keepdims = bool(setting(call, "keepdims", default=False))
-        return reduced(call.writer, op, value, list(axes), keepdims=keepdims)
+        return reduced(call.writer, op, call.first, axes_of(call), keepdims=keeps_axes(call))
 
     return build
 
@@ -124,7 +127,10 @@ def _clipped(call: Call) -> Value:
         for names in (("x_min", "clip_value_min"), ("x_max", "clip_value_max"))
     )
     return clipped(
-        call.writer, _floats(call), None if low is None else float(low), None if high is None else float(high)
+        call.writer,
+        floats_of(call),
+        None if low is None else float(low),
+        None if high is None else float(high),
     )
 
 

@@ -8,6 +8,7 @@ from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.merging import concatenated
 from weightbridge.converting.to_onnx.operands import setting, values_of
+from weightbridge.converting.to_onnx.reductions import without
 from weightbridge.converting.to_onnx.values import Value, straight
 from weightbridge.converting.to_onnx.views import permuted, to_shape
 
@@ -50,9 +51,7 @@ def _squeezed(call: Call) -> Value:
     value, axis = as_keras(call.writer, call.first), setting(call, "axis", default=None)
     told = [n for n in range(1, value.rank) if value.shape[n] == 1] if axis is None else np.atleast_1d(axis)
     axes = [int(a) % value.rank for a in told]
-    name = call.writer.squeezed(value.name, axes)
-    shape = tuple(n for place, n in enumerate(value.shape) if place not in axes)
-    return Value(name, shape, straight(len(shape)), value.dtype)
+    return without(value, call.writer.squeezed(value.name, axes), set(axes))
 
 
 def _concatenated(call: Call) -> Value:
