@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 
 from weightbridge.formats.keras.architecture.config import ConfigLayer
-from weightbridge.formats.keras.architecture.ops import function_of
+from weightbridge.formats.keras.architecture.ops import OF_TENSORFLOW, function_of
 
-OF_TENSORFLOW = frozenset({"TFOpLambda", "TensorFlowOpLayer"})
 SLICING = "SlicingOpLambda"
 FUNCTIONS: Mapping[str, str] = {  # the last part of a function's name, in lower case -> a class of keras.ops
     **dict.fromkeys(("add", "addv2"), "Add"),

@@ -13,7 +13,7 @@ from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.keras.architecture.details import details
 from weightbridge.formats.keras.architecture.faults import sensible
 from weightbridge.formats.keras.architecture.flow import Flow, Node, Source
-from weightbridge.formats.keras.architecture.ops import function_of, operation_of, wrapper_of
+from weightbridge.formats.keras.architecture.ops import OF_TENSORFLOW, function_of, operation_of, wrapper_of
 from weightbridge.formats.keras.architecture.shapes import output_shape
 from weightbridge.formats.keras.variables.loose import MakeTensor, stored_layers
 from weightbridge.formats.keras.variables.stored import Store, Stored
@@ -170,11 +170,7 @@ def op_of(node: Node) -> str:
         return node.op
     if layer.layers:
         return wrapper_of(layer)
-    if layer.kind == "operation" or layer.class_name in (
-        "TFOpLambda",
-        "SlicingOpLambda",
-        "TensorFlowOpLayer",
-    ):
+    if layer.kind == "operation" or layer.class_name in OF_TENSORFLOW:
         return operation_of(layer)
     return CLASSES[layer.class_name].op if layer.class_name in CLASSES and not is_custom(node) else "Opaque"
 

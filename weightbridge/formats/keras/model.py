@@ -9,6 +9,7 @@ from pathlib import Path
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.formats.keras.architecture.flow import Flow, Node, flow_of
+from weightbridge.formats.keras.architecture.ops import OF_TENSORFLOW
 from weightbridge.formats.keras.graph import build
 from weightbridge.formats.keras.variables.loose import unique
 from weightbridge.formats.keras.variables.stored import Store
@@ -17,7 +18,6 @@ from weightbridge.model.graph import LayerGraph, Port
 from weightbridge.model.layouts import with_axes
 
 SHOWN = 10
-OPERATIONS_OF_TENSORFLOW = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 
 
 def graph_of_model(
@@ -67,7 +67,7 @@ def code_findings(flow: Flow) -> tuple[Finding, ...]:
 
 
 def _is_operation(node: Node) -> bool:
-    return node.layer.class_name in OPERATIONS_OF_TENSORFLOW
+    return node.layer.class_name in OF_TENSORFLOW
 
 
 def custom_name(layer: ConfigLayer) -> str:

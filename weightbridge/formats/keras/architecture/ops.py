@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from weightbridge.formats.keras.architecture.classes import OPERATIONS
 from weightbridge.formats.keras.architecture.config import ConfigLayer
 
+OF_TENSORFLOW = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")  # of tf.keras
 MERGES = {"concat": "Concat", "sum": "Add", "mul": "Multiply", "ave": "Average"}
 FUNCTIONS: Mapping[str, str] = {  # the last part of a TensorFlow function's name, and TensorFlow's ops
     "add": "Add",

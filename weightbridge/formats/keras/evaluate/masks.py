@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from weightbridge.errors import RunError
-from weightbridge.formats.keras.evaluate.operations import CLASSES as OF_TENSORFLOW
+from weightbridge.formats.keras.architecture.ops import OF_TENSORFLOW
 from weightbridge.formats.keras.evaluate.recurrent import FUNCTIONS as RECURRENT
 from weightbridge.formats.keras.evaluate.values import Given
 from weightbridge.model.tensors import Array

@@ -7,16 +7,15 @@ import numpy as np
 
 from weightbridge.errors import RunError
 from weightbridge.formats.keras.architecture.config import ConfigLayer
-from weightbridge.formats.keras.architecture.ops import function_of
+from weightbridge.formats.keras.architecture.ops import OF_TENSORFLOW, function_of
 from weightbridge.formats.keras.evaluate.values import Function, Given, activated
 from weightbridge.model.tensors import Array
 
-CLASSES = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")
 IDLE = frozenset({"name", "validate_indices", "validate_shape", "conjugate", "adjoint_a", "adjoint_b"})
 
 
 def is_known(layer: ConfigLayer) -> bool:
-    return layer.class_name in CLASSES and function_of(layer) in TABLE
+    return layer.class_name in OF_TENSORFLOW and function_of(layer) in TABLE
 
 
 def operation(given: Given) -> Any:
@@ -200,4 +199,4 @@ TABLE: Mapping[str, Callable[..., Any]] = {
     "getitem": _item,
     "_slice_helper": _item,
 }
-FUNCTIONS: dict[str, Function] = dict.fromkeys(CLASSES, operation)
+FUNCTIONS: dict[str, Function] = dict.fromkeys(OF_TENSORFLOW, operation)

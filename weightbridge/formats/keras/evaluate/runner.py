@@ -10,9 +10,8 @@ import numpy as np
 from weightbridge.errors import RunError
 from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer
 from weightbridge.formats.keras.architecture.flow import Flow, Node, Source, flow_of
-from weightbridge.formats.keras.architecture.ops import function_of
+from weightbridge.formats.keras.architecture.ops import OF_TENSORFLOW, function_of
 from weightbridge.formats.keras.evaluate.masks import mask_of
-from weightbridge.formats.keras.evaluate.operations import CLASSES as OF_TENSORFLOW
 from weightbridge.formats.keras.evaluate.operations import FUNCTIONS as OPERATIONS
 from weightbridge.formats.keras.evaluate.operations import is_known
 from weightbridge.formats.keras.evaluate.plain import FUNCTIONS as PLAIN
