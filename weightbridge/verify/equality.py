@@ -59,10 +59,12 @@ def _in_what_runs(
     reference: Runner, candidate: Runner, session: Session, setup: Setup
 ) -> tuple[tuple[Verification, tuple[Finding, ...]], Runners]:
     """In float64 where both run in it: a framework may lack an operation there (TensorFlow's 3D pools)."""
-    without = replace(setup, precise=None)
-    attempts: tuple[Setup, ...] = (setup, without, replace(without, precise_candidate=None))
-    attempts = attempts if setup.precise is not None else attempts[1:]
-    for attempt in attempts if setup.precise_candidate is not None else attempts[:-1]:
+    attempts = [setup]
+    if setup.precise is not None:
+        attempts.append(replace(setup, precise=None))
+    if setup.precise_candidate is not None:
+        attempts.append(replace(setup, precise=None, precise_candidate=None))
+    for attempt in attempts:
         runners = runners_of(reference, candidate, attempt)
         try:
             return _verified(runners, session, attempt), runners

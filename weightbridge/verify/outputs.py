@@ -42,12 +42,11 @@ def pair_outputs(
     left = list(candidates)
     pairs = []
     for i, name in enumerate(references):
-        fitting = [o for o in left if aligned(results[0][name], results[1][o], turn) is not None]
-        chosen = _chosen(name, fitting, candidates[i : i + 1])
+        fitting = _fitting(results[0][name], {other: results[1][other] for other in left}, turn)
+        chosen = _chosen(name, list(fitting), candidates[i : i + 1])
         if chosen is not None:
             left.remove(chosen)
-            got = aligned(results[0][name], results[1][chosen], turn)
-            pairs.append(_viewed(runners, (name, chosen), (results[0][name], got)))
+            pairs.append(_viewed(runners, (name, chosen), (results[0][name], fitting[chosen])))
     paired = {pair.reference for pair in pairs}
     unpaired = (name for name in references if name not in paired)
     return tuple(pairs), (*unpaired, *left)
@@ -75,6 +74,12 @@ def _name(pair: OutputPair, runner: Runner, side: Side) -> str:
     return runner.outputs[pair.places[SIDES.index(side)]]
 
 
+def _fitting(reference: Array, candidates: Mapping[str, Array], turn: Turn) -> dict[str, Array]:
+    """The outputs that have the reference's shape, in its layout."""
+    turned = {name: aligned(reference, array, turn) for name, array in candidates.items()}
+    return {name: array for name, array in turned.items() if array is not None}
+
+
 def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> str | None:
     if name in fitting:
         return name
@@ -84,7 +89,7 @@ def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> st
 
 
 def _viewed(
-    runners: tuple[Runner, Runner], names: tuple[str, str], arrays: tuple[Array, Array | None]
+    runners: tuple[Runner, Runner], names: tuple[str, str], arrays: tuple[Array, Array]
 ) -> OutputPair:
     places = runners[0].outputs.index(names[0]), runners[1].outputs.index(names[1])
     kinds = _logits(runners[0]).get(names[0]), _logits(runners[1]).get(names[1])
@@ -95,10 +100,8 @@ def _viewed(
     return OutputPair(*names, places, view, known)
 
 
-def _have_the_same_classes(reference: Array, candidate: Array | None) -> bool:
+def _have_the_same_classes(reference: Array, candidate: Array) -> bool:
     """Whether both sum to one along the same axes: a softmax over others is another function."""
-    if candidate is None:
-        return False
     axes = _axes_of_one(reference), _axes_of_one(candidate)
     return bool(set(axes[0]) & set(axes[1])) or axes[0] == axes[1]
 

@@ -167,9 +167,8 @@ def _impulses(shape: tuple[int, ...], generator: np.random.Generator) -> Array:
     values = generator.standard_normal(shape) * (generator.random(shape) < 0.02)
     for item in values.reshape(shape[0], -1):
         item[generator.integers(item.size)] = generator.standard_normal() + 2.0
-    return np.asarray(
-        values + 0.0
-    )  # no zero below zero: functions of order tell them apart, and ONNX's do not
+    # No zero below zero: functions of order tell them apart, and ONNX's do not.
+    return np.asarray(values + 0.0)
 
 
 def _chirp(shape: tuple[int, ...]) -> Array:
