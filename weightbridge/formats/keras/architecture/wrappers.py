@@ -46,15 +46,11 @@ def wrapped_parts(layer: ConfigLayer) -> tuple[Part, ...]:
 
 
 def _cells(layer: ConfigLayer, parts: list[Part]) -> tuple[Part, ...]:
-    """An RNN's cells, each with the way in which it is run: the first one alone turns the steps round."""
+    """An RNN's cells, each with the way in which it is run."""
     last = len(parts) - 1
-    ways = [
-        {**way(layer, last=place == last), **({"go_backwards": False} if place else {})}
-        for place in range(len(parts))
-    ]
     return tuple(
-        (replace(cell, config={**cell.config, **how}), store)
-        for (cell, store), how in zip(parts, ways, strict=True)
+        (replace(cell, config={**cell.config, **way(layer, first=place == 0, last=place == last)}), store)
+        for place, (cell, store) in enumerate(parts)
     )
 
 
@@ -82,8 +78,8 @@ def is_cell_alone(layer: ConfigLayer) -> bool:
     return cell.class_name in CELLS and bool(CELL.fullmatch(cell.name))
 
 
-def way(layer: ConfigLayer, *, last: bool = True) -> dict[str, Any]:
-    """How an RNN runs its cells; all but the last give every step."""
+def way(layer: ConfigLayer, *, first: bool = True, last: bool = True) -> dict[str, Any]:
+    """How an RNN runs its cells: the first alone turns the steps round, all but the last give every step."""
     backwards, steps = layer.config.get("go_backwards", False), layer.config.get("return_sequences", False)
-    found = {"go_backwards": backwards, "return_sequences": steps if last else True}
+    found = {"go_backwards": backwards if first else False, "return_sequences": steps if last else True}
     return found | {key: layer.config[key] for key in KEPT if layer.config.get(key)}
