@@ -1,6 +1,6 @@
 """A module called on tensors: its outputs as one flat list, by names."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,17 +30,20 @@ def raw(module: Any, example: Example, values: Sequence[Any] | None = None) -> A
     values = example.values if values is None else values
     try:
         with torch.no_grad():
-            given = (
-                module(**dict(zip(example.names, values, strict=True)))
-                if example.by_keyword
-                else module(*values)
-            )
+            given = passed(module, example, values)
     except Exception as error:  # the user's code may raise anything
         lines = str(error).strip().splitlines() or [""]
         raise RunError(f"the module fails: {type(error).__name__}: {lines[0][:300]}") from error
     if not named(given):
         raise RunError(f"the module returns {type(given).__name__} without a tensor in it")
     return given
+
+
+def passed(function: Callable[..., Any], example: Example, values: Sequence[Any]) -> Any:
+    """What a function returns that takes these as the module takes the example's."""
+    if example.by_keyword:
+        return function(**dict(zip(example.names, values, strict=True)))
+    return function(*values)
 
 
 def named(given: Any, taken: Sequence[str] = ()) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from weightbridge.errors import Unsupported
-from weightbridge.formats.torch.modules.call import Example, named
+from weightbridge.formats.torch.modules.call import Example, named, passed
 from weightbridge.formats.torch.modules.fold import fold_constants
 
 MERGER = "_jit_pass_onnx_deduplicate_initializers"
@@ -138,9 +138,7 @@ def _flat(module: Any, example: Example) -> Iterator[None]:
     own, forward = vars(module).get("forward"), module.forward
 
     def flat(*values: Any) -> tuple[Any, ...]:
-        keywords = dict(zip(example.names, values, strict=True))
-        given = forward(**keywords) if example.by_keyword else forward(*values)
-        return tuple(named(given, example.names).values())
+        return tuple(named(passed(forward, example, values), example.names).values())
 
     kind = Parameter.POSITIONAL_OR_KEYWORD
     parameters = Signature([Parameter(name, kind) for name in example.names])

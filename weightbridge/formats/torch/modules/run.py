@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -48,5 +49,4 @@ def _in_double(module: Any) -> Any:
 
 
 def _widened(spec: InputSpec) -> InputSpec:
-    dtype = "float64" if spec.dtype == "float32" else spec.dtype
-    return InputSpec(spec.name, spec.shape, dtype, spec.vocabulary, spec.words)
+    return replace(spec, dtype="float64") if spec.dtype == "float32" else spec
