@@ -71,7 +71,8 @@ def apart_from_others(name: str) -> bool:
     command = [sys.executable, __file__, ALONE, name]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     rows = [line for line in done.stdout.splitlines() if line.startswith(name)]
-    print(rows[0] if rows else f"{name:20} FAILED: {done.stderr.strip().splitlines()[-1]}", flush=True)
+    said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    print(rows[0] if rows else f"{name:20} FAILED: {said[-1]}", flush=True)
     return done.returncode == 0
 
 
