@@ -46,6 +46,14 @@ def test_published_outputs_are_compared(
     assert (len(probes) == 1) == is_alone
 
 
+def test_outputs_are_found_by_their_names(tmp_path: Path) -> None:
+    first = converted(tmp_path / "first.keras", published(tmp_path / "y.npz", 1.0))
+    (name,) = {one["name"] for one in first.verification.outputs if one["probe"] == "recorded outputs"}
+    report = converted(tmp_path / "new.keras", published(tmp_path / "d.npz", 1.001, name))
+    wrong = [one["probe"] for one in report.verification.outputs if one["status"] == "differs"]
+    assert wrong == ["recorded outputs"]
+
+
 def test_labels_are_no_outputs(tmp_path: Path) -> None:
     """And nothing is proven by them."""
     path = published(tmp_path / "d.npz", 1.0)
