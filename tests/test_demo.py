@@ -1,6 +1,8 @@
 """The demonstration: what it says of good, bad and equal results, and that it runs and arrives."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,18 @@ def test_the_conclusion_says_which_way_it_went(result: Demonstration, expected: 
 def test_what_it_knows_without_labels_is_said_too() -> None:
     assert "10.0 points better" in conclusion(shown(0.5, 0.5))[1]
     assert "30.0 points worse" in conclusion(shown(0.5, 0.5, zero_shot=0.5))[1]
+
+
+def test_the_readme_shows_what_it_prints() -> None:
+    readme = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+    printed = text(shown(0.51, 0.5))
+    assert measured(printed) in measured(readme)
+    assert measured(printed.replace("fitted", "random")) not in measured(readme)
+
+
+def measured(said: str) -> str:
+    """Without the numbers that a run finds, and the blanks before them."""
+    return re.sub(r" *\d+\.\d|\d+ of \d+", "_", said)
 
 
 @pytest.mark.framework
