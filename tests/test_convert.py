@@ -35,6 +35,13 @@ def run(*arguments: str) -> int:
     return exit_code("convert", *arguments)
 
 
+def classes_of(path: Path) -> list[str]:
+    """The classes of a written model's layers, as Keras loads them."""
+    import keras
+
+    return [type(layer).__name__ for layer in keras.saving.load_model(path).layers]
+
+
 @pytest.mark.parametrize("name", CONVERTED)
 def test_every_tensor_arrives_without_a_framework(name: str, tmp_path: Path) -> None:
     output = tmp_path / "new.keras"

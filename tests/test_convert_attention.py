@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx_samples import saved, values
-from test_convert import converted
+from test_convert import classes_of, converted
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
 
@@ -34,12 +34,10 @@ TENSORS = {
 
 def classes(path: Path, **changed: tuple[str, Any]) -> list[str]:
     """The layers' classes, where the ops that give these values are others."""
-    import keras
-
     ops = [changed.get(op[2][0], op) for op in OPS]
     saved(path / "m.onnx", ops, TENSORS, {"x": ["n", 5, 12]}, {"y": ["n", 5, 12]})
     assert converted(path / "m.onnx", path / "m.keras")[0] == 0
-    return [type(layer).__name__ for layer in keras.saving.load_model(path / "m.keras").layers]
+    return classes_of(path / "m.keras")
 
 
 def test_by_hand(tmp_path: Path) -> None:
@@ -64,8 +62,6 @@ def test_scores_that_something_else_reads_are_none(tmp_path: Path) -> None:
 
 def test_all_projections_in_one_product(tmp_path: Path) -> None:
     """(n, 5, 36) is cut into query, key and value by a Split along an axis of its own."""
-    import keras
-
     ops = [
         ("MatMul", ["x", "qkv.weight"], ["qkv"], {}),
         ("Reshape", ["qkv", "threefold"], ["apart"], {}),
@@ -83,5 +79,4 @@ def test_all_projections_in_one_product(tmp_path: Path) -> None:
     tensors["qkv.weight"] = values((12, 36), 9)
     saved(tmp_path / "m.onnx", ops, tensors, {"x": ["n", 5, 12]}, {"y": ["n", 5, 12]})
     assert converted(tmp_path / "m.onnx", tmp_path / "m.keras")[0] == 0
-    model = keras.saving.load_model(tmp_path / "m.keras")
-    assert [type(layer).__name__ for layer in model.layers] == ["InputLayer", "MultiHeadAttention"]
+    assert classes_of(tmp_path / "m.keras") == ["InputLayer", "MultiHeadAttention"]

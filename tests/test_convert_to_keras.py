@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx_models import images, randomised
-from test_convert import converted
+from test_convert import classes_of, converted
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
 GENERATOR = np.random.default_rng(0)
@@ -57,12 +57,6 @@ def block(path: Path) -> Path:
     return graph(path, nodes, weights(**shapes), ["n", 3, 20, 16])
 
 
-def layers_of(path: Path) -> list[tuple[str, str]]:
-    import keras
-
-    return [(type(layer).__name__, layer.name) for layer in keras.models.load_model(path).layers]
-
-
 def test_a_graph_with_channels_first_becomes_one_with_channels_last(tmp_path: Path) -> None:
     output = tmp_path / "model.keras"
     code, report = converted(block(tmp_path / "model.onnx"), output)
@@ -71,7 +65,7 @@ def test_a_graph_with_channels_first_becomes_one_with_channels_last(tmp_path: Pa
     assert evidence["reference"] == "onnxruntime"
     assert evidence["layout"] == "to-last"
     assert all(step["contract"] == "bitwise" for step in report["steps"])
-    kinds = [kind for kind, _ in layers_of(output)]
+    kinds = classes_of(output)
     assert "Permute" not in kinds
     assert kinds.count("Flatten") == 1
 
@@ -107,28 +101,3 @@ def test_there_and_back(name: str, tmp_path: Path) -> None:
     first = onnx_of(images()[name], tmp_path / "model.onnx")
     code, report = converted(first, tmp_path / "again.keras", "--evidence", "quick")
     assert code == 0, report["findings"]
-
-
-@pytest.mark.parametrize("count", [4, 3])
-def test_steps_that_were_written_out_are_one_layer_again(count: int, tmp_path: Path) -> None:
-    """Only where all steps of the axis are there; else each stays as it is."""
-    nodes: list[tuple[Any, ...]] = []
-    for n in range(count):
-        nodes += [
-            ("Slice", f"x from{n} to{n} axis", f"piece{n}", {}),
-            ("Squeeze", f"piece{n} axis", f"step{n}", {}),
-            ("MatMul", f"step{n} kernel", f"dense{n}", {}),
-            ("Relu", f"dense{n}", f"relu{n}", {}),
-            ("Unsqueeze", f"relu{n} axis", f"back{n}", {}),
-        ]
-    nodes.append(("Concat", " ".join(f"back{n}" for n in range(count)), "y", {"axis": 1}))
-    values: dict[str, Any] = {**weights(kernel=(3, 5)), "axis": np.array([1])}
-    for n in range(count):
-        values |= {f"from{n}": np.array([n]), f"to{n}": np.array([n + 1])}
-    source = graph(tmp_path / "m.onnx", nodes, values, ["n", 4, 3])
-    code, report = converted(source, tmp_path / "m.keras", "--evidence", "quick")
-    assert code == 0, report["findings"]
-    kinds = [kind for kind, _ in layers_of(tmp_path / "m.keras")]
-    is_one = kinds == ["InputLayer", "Dense", "ReLU"]
-    assert is_one == (count == 4)
-    assert kinds.count("Dense") == 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_convert import converted, run
+from test_convert import classes_of, converted, run
 from test_convert_to_keras import block, graph, weights
 
 from weightbridge.transfer import execute
@@ -82,8 +82,6 @@ def test_maxima_of_negative_values_do_not_see_zeros(tmp_path: Path) -> None:
 
 
 def test_a_shared_kernel_stays_shared_and_merged_vectors_do_not(tmp_path: Path) -> None:
-    import keras
-
     nodes = [
         ("Conv", "x k", "first", {"pads": [1, 1, 1, 1]}),
         ("BatchNormalization", "first g b m v", "norm", {}),
@@ -102,8 +100,7 @@ def test_a_shared_kernel_stays_shared_and_merged_vectors_do_not(tmp_path: Path) 
     assert code == 0, report["findings"]
     (said,) = [finding for finding in report["findings"] if finding["code"] == "WB211"]
     assert said["severity"] == "note"
-    model = keras.models.load_model(tmp_path / "m.keras")
-    kinds = [type(layer).__name__ for layer in model.layers]
+    kinds = classes_of(tmp_path / "m.keras")
     assert (kinds.count("Conv2D"), kinds.count("BatchNormalization")) == (1, 2)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx_samples import Op, saved, values
-from test_convert import converted
+from test_convert import classes_of, converted
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
 WHOLE = {
@@ -22,11 +22,9 @@ BATCH = [
 
 
 def layers(path: Path, ops: list[Op], **tensors: np.ndarray) -> list[str]:
-    import keras
-
     saved(path / "m.onnx", ops, {**WHOLE, **tensors}, {"x": ["n", 5, 4]}, ("y",))
     assert converted(path / "m.onnx", path / "m.keras")[0] == 0
-    return [type(layer).__name__ for layer in keras.saving.load_model(path / "m.keras").layers]
+    return classes_of(path / "m.keras")
 
 
 def test_a_token_before_the_steps(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import weightbridge as wb
 from weightbridge import formats
 from weightbridge.errors import ModelError
 
-SAME, VALID = 0, 1
+SAME = 0  # a padding
 RNG = np.random.default_rng(5)
 KERNEL, BIAS = RNG.normal(size=(4, 3, 2, 3)), RNG.normal(size=4)
 CONV = {0: byte(SAME), 1: integer(2), 2: integer(1), 3: byte(3), 4: integer(1), 5: integer(1)}
