@@ -51,12 +51,8 @@ def carried_out(
     target: Flow, source: Flow, pairs: Sequence[Pair], x: Array, kept: frozenset[str], progress: Progress
 ) -> Result:
     """Sets the target's weights, and says which."""
-
-    def watch(layer: str, done: int, total: int) -> None:
-        progress(f"fitting: {layer}", done, total)
-
     values_of = SourcePass(source, x, [pair.source for pair in pairs]).values
-    fitting = Fitting(target, values_of, pairs, x, kept, watch)
+    fitting = Fitting(target, values_of, pairs, x, kept, progress)
     try:
         fitting.run()
     except FloatingPointError as error:

@@ -21,15 +21,11 @@ from weightbridge.adapters.fit.layers import (
 )
 from weightbridge.adapters.fit.norms import norm_values
 from weightbridge.adapters.fit.slots import Slot
+from weightbridge.boundary.options import Progress, silent
 from weightbridge.formats.flow import Flow, Held, readers
 from weightbridge.model.tensors import Array
 
 Values = Callable[[Cut], tuple[Array, Array]]  # of the source: before and after the cut's activation
-Watch = Callable[[str, int, int], None]  # a layer, and how many of how many layers are done
-
-
-def unwatched(layer: str, done: int, total: int) -> None:
-    """A fit that nobody looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +56,9 @@ class Fitting:
         pairs: Sequence[Pair],
         x: Array,
         kept: frozenset[str] = frozenset(),
-        watch: Watch = unwatched,
+        progress: Progress = silent,
     ) -> None:
-        self._flow, self._pairs, self._kept, self._watch = target, pairs, kept, watch
+        self._flow, self._pairs, self._kept, self._progress = target, pairs, kept, progress
         self._source = source
         self._readers = readers(target.nodes)
         self._held = Held(target, x, {})
@@ -96,7 +92,7 @@ class Fitting:
     def _set(self, i: int, arrays: Sequence[Array], goal: Goal | None) -> None:
         node = self._flow.nodes[i]
         if node.kind in LINEAR and goal is not None:
-            self._watch(node.name, i, len(self._flow.nodes))
+            self._progress(f"fitting: {node.name}", i, len(self._flow.nodes))
             self._fit(i, arrays[0], goal)
         elif node.kind == "batchnorm":
             self._assign(i, norm_values(node, arrays[0], self._bias.get(i)))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from weightbridge.adapters.fit.cuts import LINEAR, Cut, before_activation
+from weightbridge.adapters.fit.cuts import LINEAR, Cut, before_activation, own_norm
 from weightbridge.formats.flow import Node
 
 
@@ -12,7 +12,6 @@ class Slot:
     """Channels of a cut, from `start`, and the layer that writes them; None where they only pass through.
 
     is_activated: an activation stands between. sums: (node, place among its inputs) of the sums between.
-    entry: the node whose value passes through.
     """
 
     layer: int | None
@@ -20,7 +19,6 @@ class Slot:
     width: int
     is_activated: bool = False
     sums: tuple[tuple[int, int], ...] = ()
-    entry: int = -1
 
 
 def slots(nodes: Sequence[Node], cut: Cut, after: int) -> tuple[Slot, ...]:
@@ -32,7 +30,7 @@ def slots(nodes: Sequence[Node], cut: Cut, after: int) -> tuple[Slot, ...]:
 def _below(nodes: Sequence[Node], i: int, slot: Slot, after: int) -> Iterator[Slot]:
     node = nodes[i]
     if i <= after:
-        yield replace(slot, entry=i)
+        yield slot
     elif node.kind in LINEAR:
         yield replace(slot, layer=i)
     elif node.kind == "add":
@@ -47,13 +45,12 @@ def _below(nodes: Sequence[Node], i: int, slot: Slot, after: int) -> Iterator[Sl
 def _through(nodes: Sequence[Node], i: int, slot: Slot, after: int) -> Iterator[Slot]:
     """What passes channels on, each by itself."""
     node = nodes[i]
-    is_own_norm = node.kind == "batchnorm" and nodes[node.inputs[0]].kind in LINEAR
-    if node.kind in ("pass", "scale") or is_own_norm:
+    if node.kind in ("pass", "scale") or own_norm(nodes, i):
         yield from _below(nodes, node.inputs[0], slot, after)
     elif node.kind == "elementwise" and not slot.sums and before_activation(nodes, i) != i:
         yield from _below(nodes, before_activation(nodes, i), replace(slot, is_activated=True), after)
     else:
-        yield replace(slot, entry=i)
+        yield slot
 
 
 def _beside(nodes: Sequence[Node], i: int, slot: Slot, after: int) -> Iterator[Slot]:

@@ -21,7 +21,6 @@ class Solution:
     bias: Array
     r2: float
     each: Array
-    penalty: float
 
 
 def solve(
@@ -47,7 +46,7 @@ def solve(
         found = x @ weights + bias
         ridge.aim(np.where(y > 0, y, np.minimum(found, 0)))
         weights, bias = ridge.solution(best)
-    return Solution(weights, bias, _total(each), 1 - each[0] / np.maximum(each[1], 1e-30), best)
+    return Solution(weights, bias, _total(each), 1 - each[0] / np.maximum(each[1], 1e-30))
 
 
 def r2(y: Array, found: Array) -> float:

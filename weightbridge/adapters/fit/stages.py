@@ -39,14 +39,10 @@ def _maps_and_vectors(cuts: Cuts) -> tuple[list[Cut], list[Cut]]:
 def by_place(target: Cuts, source: Cuts) -> list[Cut]:
     """The same place in the stage of the nearest resolution."""
     finest = max(cut.places for cut in (*target, *source))
-    theirs: dict[tuple[int, ...], list[Cut]] = {}
-    ours: dict[tuple[int, ...], list[Cut]] = {}
-    for cuts, stages in ((source, theirs), (target, ours)):
-        for cut in cuts:
-            stages.setdefault(cut.grid, []).append(cut)
+    theirs = _stages(source)
     found: list[Cut] = []
-    for stage in ours.values():
-        near = min(theirs.values(), key=lambda other: _apart(stage[0], other[0], finest))
+    for stage in _stages(target):
+        near = min(theirs, key=lambda other: _apart(stage[0], other[0], finest))
         found += [_at(near, (n + 1) / len(stage)) for n in range(len(stage))]
     return _ending(found, source)
 

@@ -10,6 +10,7 @@ from weightbridge.commands.advising.features import INPUT
 from weightbridge.commands.advising.labels import Labels
 from weightbridge.commands.advising.scores import h_score, logme, ridge_probe
 from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.model.flow import ancestors
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array
 
@@ -73,7 +74,7 @@ def _parts(graph: LayerGraph, cuts: Sequence[str]) -> Iterator[list[str]]:
     weighted = [layer.name for layer in graph.layers if layer.tensors]
     taken = set[str]()
     for cut in cuts:
-        layers = _before(graph, cut) - taken
+        layers = {cut, *ancestors(graph.dag, cut)} - taken
         taken |= layers
         yield [name for name in weighted if name in layers]
     yield [name for name in weighted if name not in taken]
@@ -81,17 +82,6 @@ def _parts(graph: LayerGraph, cuts: Sequence[str]) -> Iterator[list[str]]:
 
 def _spread(count: int, wanted: int) -> list[int]:
     return [round((n + 1) * count / wanted) - 1 for n in range(wanted)]
-
-
-def _before(graph: LayerGraph, cut: str) -> set[str]:
-    """The cut and all that it reads."""
-    seen, left = set[str](), [cut]
-    while left:
-        name = left.pop()
-        if name not in seen:
-            seen.add(name)
-            left += graph.parents[name]
-    return seen
 
 
 def _worth(record: Mapping[str, Any]) -> float:
