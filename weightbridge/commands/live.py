@@ -24,7 +24,7 @@ from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
 from weightbridge.report.verification import Verification
 from weightbridge.transfer.execute import Ledger, values
-from weightbridge.transfer.write import Written, digest_texts, digested, read_back
+from weightbridge.transfer.write import Written, assign, digest_texts
 
 
 def transfer_live(source: Any, model: Any, options: Options) -> Report:
@@ -71,11 +71,10 @@ def _carried_out(source: Any, model: Any, prepared: Prepared, fit: Fitted, optio
 
 def _assigned(source: Any, model: Any, prepared: Prepared, fit: Fitted, options: Options) -> Written:
     """Set the values and read them back."""
-    ledger, digests = Ledger(), dict[str, bytes]()
+    ledger = Ledger()
     graphs = prepared.source, prepared.target
     pairs = values(prepared.plan, *graphs, ledger, options.progress, fit.values)
-    _live().assign(model, digested(_apart(source, model, pairs), digests))
-    read_back(_live().read(model), digests)
+    digests = assign(model, _apart(source, model, pairs))
     plan, findings = ledger.applied_to(prepared.plan), tuple(ledger.findings)
     return Written(Path(), plan, len(digests), findings, digest_texts(digests))
 

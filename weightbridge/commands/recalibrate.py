@@ -19,7 +19,7 @@ from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 from weightbridge.report.verification import Verification
 from weightbridge.transfer.stage import check_output, publish, staged
-from weightbridge.transfer.write import digest_texts, digested, read_back
+from weightbridge.transfer.write import assign, digest_texts, write_values
 
 
 def recalibrate(model: Any, output: Path, options: Options) -> Report:
@@ -32,12 +32,7 @@ def recalibrate(model: Any, output: Path, options: Options) -> Report:
         with formats.template_of(live, output) as template:
             running = live_model(live, None, "run")
             made = recalibrated(running, template.target, options.calibrate, options.progress)
-            places = {tensor.name: tensor for tensor in template.file.tensors}
-            digests: dict[str, bytes] = {}
-            pairs = ((places[name], value) for name, value in made.values.items())
-            formats.write(template.file, temporary, digested(pairs, digests))
-            written = formats.read(temporary)
-            read_back(written, digests)
+            written, digests = write_values(template.file, temporary, made.pairs(template.file))
             named = replace(template.target, path=_name(model))
         report = replace(_report(named, made, options), digests=digest_texts(digests))
         if is_wanted(report, options):
@@ -59,10 +54,7 @@ def recalibrate_live(model: Any, options: Options) -> Report:
     with rules_of(options.rules), live.restored_on_failure(model) as keep:
         graph = live.read(model)
         made = recalibrated(model, graph, options.calibrate, options.progress)
-        digests: dict[str, bytes] = {}
-        tensors = graph.tensor_by_name
-        live.assign(model, digested(((tensors[n], v) for n, v in made.values.items()), digests))
-        read_back(live.read(model), digests)
+        digests = assign(model, made.pairs(graph))
         report = replace(_report(graph, made, options), digests=digest_texts(digests))
         if is_wanted(report, options):
             keep()

@@ -17,7 +17,7 @@ from weightbridge.model.flow import ancestors
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan, Step, is_written
 from weightbridge.transfer.stage import staged
-from weightbridge.transfer.write import Written, digest_texts, digested, read_back
+from weightbridge.transfer.write import Written, assign, digest_texts, write_values
 
 RUNNABLE = (".keras", ".h5", ".hdf5")
 OTHERS = (".weights.h5", ".onnx", ".safetensors")
@@ -50,11 +50,8 @@ def recalibrated_file(written: Written, target: LayerGraph, options: Options) ->
     stored = formats.read(written.path)
     running = framework_module("weightbridge.formats.keras.framework.load").load(written.path)
     made = recalibrated(running, stored, options.calibrate, options.progress, norms)
-    digests: dict[str, bytes] = {}
-    tensors = stored.tensor_by_name
     with staged(written.path) as again:
-        formats.write(stored, again, digested(((tensors[n], v) for n, v in made.values.items()), digests))
-        read_back(formats.read(again), digests)
+        _, digests = write_values(stored, again, made.pairs(stored))
         os.replace(again, written.path)
     return _with(written, made, digests)
 
@@ -66,14 +63,9 @@ def recalibrated_live(written: Written, model: Any, target: LayerGraph, options:
     norms = _changed_norms(target, written.plan)
     if not norms:
         return _unchanged(written)
-    live = framework_module("weightbridge.formats.keras.framework.live")
-    graph = live.read(model)
+    graph = framework_module("weightbridge.formats.keras.framework.live").read(model)
     made = recalibrated(model, graph, options.calibrate, options.progress, norms)
-    digests: dict[str, bytes] = {}
-    tensors = graph.tensor_by_name
-    live.assign(model, digested(((tensors[n], v) for n, v in made.values.items()), digests))
-    read_back(live.read(model), digests)
-    return _with(written, made, digests)
+    return _with(written, made, assign(model, made.pairs(graph)))
 
 
 def _changed_norms(target: LayerGraph, plan: Plan) -> frozenset[str]:

@@ -29,6 +29,11 @@ class Recalibrated:
     changes: tuple[Mapping[str, Any], ...]
     findings: tuple[Finding, ...]
 
+    def pairs(self, graph: LayerGraph) -> Iterator[tuple[Tensor, Array]]:
+        """The values with the tensors of the model's graph, or of its file."""
+        tensors = graph.tensor_by_name
+        yield from ((tensors[name], value) for name, value in self.values.items())
+
 
 def recalibrated(
     running: Any, graph: LayerGraph, data: Any, progress: Progress, only: Collection[str] | None = None

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.files import sync
 from weightbridge.boundary.options import Progress, silent
 from weightbridge.errors import OutputError
 from weightbridge.errors.diagnostics import Finding
+from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.templates import Template
 from weightbridge.matching import given_words
 from weightbridge.model.graph import LayerGraph
@@ -65,6 +67,26 @@ def write(
         synced.result()
     plan, findings = ledger.applied_to(plan), tuple(ledger.findings)
     return Written(temporary, plan, len(digests), findings, digest_texts(digests))
+
+
+def write_values(
+    file: LayerGraph, temporary: Path, pairs: Iterable[tuple[Tensor, Array]]
+) -> tuple[LayerGraph, Digests]:
+    """Write values into a copy of a file and read them back: what stands there, and their digests."""
+    digests: Digests = {}
+    formats.write(file, temporary, digested(pairs, digests))
+    written = formats.read(temporary)
+    read_back(written, digests)
+    return written, digests
+
+
+def assign(model: Any, pairs: Iterable[tuple[Tensor, Array]]) -> Digests:
+    """Set values in a live model and read them back: their digests."""
+    live = framework_module(formats.FORMATS["python"])
+    digests: Digests = {}
+    live.assign(model, digested(pairs, digests))
+    read_back(live.read(model), digests)
+    return digests
 
 
 def digested(pairs: Iterable[tuple[Tensor, Array]], digests: Digests) -> Iterator[tuple[Tensor, Array]]:
