@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 from weightbridge.adapters.apply.positions import grids
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.matching.confidence import LOSSY
+from weightbridge.adapters.propose.tables import table_step
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
@@ -35,26 +35,15 @@ def _is_table(layer: Layer, tensor: Tensor, source: Tensor) -> bool:
 
 
 def _step(setting: Setting, layer: Layer, tensor: Tensor, source: Tensor) -> Step | None:
-    (before, width), (after, ours) = source.shape[-2:], tensor.shape[-2:]
+    before, after = source.shape[-2], tensor.shape[-2]
     found = grids(before, after)
     if found is None or before == after:
         return None
     prefix, low, high = found
-    pair = setting.pairs.get(layer.name)
-    parameters: dict[str, Any] = {"prefix": prefix, "from": (low, low), "to": (high, high)}
-    if width != ours:
-        parameters["channels"] = {"rule": "take", "from": (width,), "to": (ours,)}
-    return Step(
-        target=tensor.name,
-        sources=(source.name,),
-        kind="adapt",
-        contract="lossy",
-        shape=tensor.shape,
-        size=tensor.size,
+    step = table_step(tensor, source, setting.pairs.get(layer.name))
+    return replace(
+        step,
         transform="resize-positions",
-        parameters=parameters,
-        confidence=min(pair.confidence, LOSSY) if pair else LOSSY,
-        evidence=pair.evidence if pair else ("shape",),
-        energy_kept=None,
+        parameters={"prefix": prefix, "from": (low, low), "to": (high, high), **step.parameters},
         cost=f"{low} x {low} -> {high} x {high} positions, bicubic",
     )

@@ -1,13 +1,13 @@
 """Tables of words that gain rows, where whatever adapters can do is asked for."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 from zlib import crc32
 
 from weightbridge.adapters.propose.position_steps import NAMED
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.matching.confidence import LOSSY
-from weightbridge.model.graph import Layer
+from weightbridge.adapters.propose.tables import table_step
+from weightbridge.matching.values import LayerPair
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
 
@@ -25,30 +25,19 @@ def row_steps(setting: Setting) -> Iterator[Step]:
             continue
         source = setting.source.by_name[pair.source].tensor("embeddings")
         if source is not None and table.name in setting.open_targets and _grows(source, table):
-            yield _step(setting, layer, table, source)
+            yield _step(table, source, pair)
 
 
 def _grows(source: Tensor, table: Tensor) -> bool:
     return len(source.shape) == len(table.shape) == 2 and source.shape[0] < table.shape[0]
 
 
-def _step(setting: Setting, layer: Layer, table: Tensor, source: Tensor) -> Step:
-    (before, width), (after, ours) = source.shape, table.shape
-    pair = setting.pairs[layer.name]
-    parameters: dict[str, Any] = {"seed": crc32(table.name.encode())}
-    if width != ours:
-        parameters["channels"] = {"rule": "take", "from": (width,), "to": (ours,)}
-    return Step(
-        target=table.name,
-        sources=(source.name,),
-        kind="adapt",
-        contract="lossy",
-        shape=table.shape,
-        size=table.size,
+def _step(table: Tensor, source: Tensor, pair: LayerPair) -> Step:
+    before, after = source.shape[0], table.shape[0]
+    step = table_step(table, source, pair)
+    return replace(
+        step,
         transform="grown-rows",
-        parameters=parameters,
-        confidence=min(pair.confidence, LOSSY),
-        evidence=pair.evidence,
-        energy_kept=None,
+        parameters={"seed": crc32(table.name.encode()), **step.parameters},
         cost=f"{before:,} -> {after:,} rows: the first {before:,} kept, the others drawn like them",
     )
