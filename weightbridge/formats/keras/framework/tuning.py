@@ -65,12 +65,17 @@ class Unfreezing(keras.callbacks.Callback):  # type: ignore[misc]  # Keras has n
             self._apply()
 
     def _apply(self) -> None:
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
+        _sync(self.model)
         for n, group in enumerate(self._layers):
             for layer in group:
                 layer.trainable = n >= len(self._layers) - self._trained
         _restart(self.model)
+
+
+def _sync(model: Any) -> None:
+    """With jax the variables do not hold what is trained until they are asked to."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()
 
 
 def _restart(model: Any) -> None:
@@ -100,24 +105,23 @@ class Rates(keras.callbacks.Callback):  # type: ignore[misc]
         self._groups, self._rates = groups, rates
         self._before: list[tuple[Any, float, Array]] = []
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._layers = layers_of(self.model, self._groups)
+
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        self._sync()
+        _sync(self.model)
         self._before = [(v, rate, np.array(as_array(v.value))) for v, rate in self._variables()]
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._sync()
+        _sync(self.model)
         for variable, rate, before in self._before:
             after = as_array(variable.value)
             variable.assign((before + rate * (after - before)).astype(before.dtype))
 
     def _variables(self) -> Iterable[tuple[Any, float]]:
-        for layers, rate in zip(layers_of(self.model, self._groups), self._rates, strict=True):
+        for layers, rate in zip(self._layers, self._rates, strict=True):
             if rate != 1:
                 yield from ((v, rate) for layer in layers for v in layer.trainable_variables)
-
-    def _sync(self) -> None:
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
 
 
 class Pull:
@@ -142,9 +146,8 @@ class PullToStart(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_begin(self, logs: Any = None) -> None:
         *below, head = layers_of(self.model, self._groups)
-        for group, strength in ((one, self._strength) for one in below):
-            for variable in _weights(group):
-                self._pull(variable, strength, np.array(as_array(variable.value)))
+        for variable in (v for group in below for v in _weights(group)):
+            self._pull(variable, self._strength, np.array(as_array(variable.value)))
         for variable in _weights(head):
             self._pull(variable, self._head, np.zeros(tuple(variable.shape), "float32"))
         self.model.make_train_function(force=True)
