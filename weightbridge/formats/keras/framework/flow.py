@@ -18,7 +18,7 @@ from weightbridge.formats.keras.framework.inputs import input_specs
 from weightbridge.formats.keras.framework.live import read
 from weightbridge.formats.keras.framework.load import load
 from weightbridge.formats.keras.framework.logits import replaced
-from weightbridge.formats.keras.framework.operations import kind_of, roles_of, settings_of
+from weightbridge.formats.keras.framework.operations import kind_of, known_kind, roles_of, settings_of
 from weightbridge.formats.keras.framework.storage import storage_of
 from weightbridge.formats.keras.framework.walk import live_layers
 from weightbridge.model.tensors import Array
@@ -79,9 +79,8 @@ class KerasFlow:
         self._names = {id(one.layer): one.name for one in live_layers(model)}
         self._calls: list[Call | None] = [None]
         self.nodes: tuple[Node, ...] = ()
-        self._x = x
         self._named: dict[int, str] = {}
-        self._build()
+        self._build(x)
 
     def run(self, node: int, arrays: Sequence[Array]) -> Array:
         per_item = max(prod(self.nodes[node].shape), *(prod(a.shape[1:]) for a in arrays), 1)
@@ -117,10 +116,10 @@ class KerasFlow:
         call = self._calls[node]
         return {} if call is None else roles_of(call.operation)
 
-    def _build(self) -> None:
+    def _build(self, x: Array) -> None:
         """Runs every operation once on two items, which gives the shapes."""
         (symbol,), (end,) = self.model.inputs, self.model.outputs
-        first = np.asarray(self._x, dtype="float32")
+        first = np.asarray(x, dtype="float32")
         nodes, results, seen = [Node(symbol.name, "input", (), tuple(first.shape[1:]))], [first], set[int]()
         places = {id(symbol): 0}  # by symbol, the node that gives it
         for call, symbols in self._opened(self.model, places):
@@ -203,9 +202,11 @@ def _called(call: Call, arrays: Sequence[Array]) -> Array:
 
 
 def _has_own_activation(operation: Any) -> bool:
-    kind = kind_of(operation, [], (), None)
     own = getattr(operation, "activation", None)
-    return kind in ("conv", "depthwise", "separable", "dense") and own not in (None, keras.activations.linear)
+    return known_kind(operation) in ("conv", "depthwise", "separable", "dense") and own not in (
+        None,
+        keras.activations.linear,
+    )
 
 
 def _towards(
@@ -215,7 +216,7 @@ def _towards(
     needed = {output}
     for i in range(output, -1, -1):
         needed.update(nodes[i].inputs if i in needed else ())
-    places = {old: new for new, old in enumerate(sorted(needed))}
     order = sorted(needed)
+    places = {old: new for new, old in enumerate(order)}
     kept = [replace(nodes[i], inputs=tuple(places[j] for j in nodes[i].inputs)) for i in order]
     return tuple(kept), [calls[i] for i in order]

@@ -41,30 +41,36 @@ def kind_of(
     operation: Any,
     shapes: Sequence[tuple[int, ...]],
     shape: tuple[int, ...],
-    run: Callable[[Array], Array] | None,
+    run: Callable[[Array], Array],
 ) -> Kind:
     """The kind by the operation's class where it is known, else by its weights and what it does to shapes.
 
     run: the operation on an array of its only input.
     """
-    name = type(operation).__name__
-    if name in OF_CLASS and _is_read(operation, OF_CLASS[name]):
-        return OF_CLASS[name]
+    known = known_kind(operation)
+    if known is not None:
+        return known
     if getattr(operation, "weights", None):
         return "scale" if _is_scale(operation) else "opaque"
     return _weightless(operation, shapes, shape, run)
+
+
+def known_kind(operation: Any) -> Kind | None:
+    """The kind by the operation's class."""
+    kind = OF_CLASS.get(type(operation).__name__)
+    return kind if kind is not None and _is_read(operation, kind) else None
 
 
 def _weightless(
     operation: Any,
     shapes: Sequence[tuple[int, ...]],
     shape: tuple[int, ...],
-    run: Callable[[Array], Array] | None,
+    run: Callable[[Array], Array],
 ) -> Kind:
     name = type(operation).__name__
     if any(part in name for part in POOLS) or len(set(shapes)) > 1 or (shapes and shapes[0] != shape):
         return "pool" if "Pool" in name else "other"
-    return "pass" if len(shapes) == 1 and run is not None and _is_identity(run, shape) else "elementwise"
+    return "pass" if len(shapes) == 1 and _is_identity(run, shape) else "elementwise"
 
 
 def settings_of(operation: Any) -> dict[str, Any]:
