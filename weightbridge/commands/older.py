@@ -6,7 +6,7 @@ from weightbridge.errors import Unsupported
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.model.graph import LayerGraph
 
-OLDER = frozenset({"WB102", "WB103"})
+OLDER = frozenset({"WB102", "WB103"})  # what the reader says of an old file, and a conversion mends
 IN_THE_WAY = frozenset({"WB104", "WB105", "WB107"})
 WHOLE = frozenset({"keras-h5", "keras-zip"})  # files that hold both architecture and weights
 

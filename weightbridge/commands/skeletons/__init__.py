@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.boundary.options import Options
+from weightbridge.commands.older import OLDER
 from weightbridge.commands.reading import as_wanted
-from weightbridge.commands.skeletons.values import MENDED, Skeleton
+from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import LayerGraph
@@ -33,7 +34,7 @@ def skeleton_of(model: Any, source: LayerGraph, suffix: str, options: Options) -
     make: Callable[[Any, LayerGraph, Path, Options], Skeleton] = import_module(maker).make
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
         made = make(model, source, Path(folder) / f"skeleton{suffix}", options)
-        kept = tuple(f for f in source.findings if f.code not in MENDED)
+        kept = tuple(f for f in source.findings if f.code not in OLDER)
         said = tuple(as_wanted(kept)) if options.dequantize else kept
         yield replace(made, findings=(*said, *made.findings, *_not_carried(source)))
 

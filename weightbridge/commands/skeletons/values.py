@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from weightbridge import formats
+from weightbridge.commands.older import OLDER
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 
-# what the reader says of an old file, and a conversion mends: each rule is a line of what was rewritten
-MENDED = frozenset({"WB102", "WB103"})
 SHOWN = 10  # layers in a sentence
 
 
@@ -29,7 +28,8 @@ class Skeleton:
 
 
 def mended(source: LayerGraph) -> tuple[Finding, ...]:
-    found = [f for f in source.findings if f.code in MENDED]
+    """What the reader says of an old file: each rule is a line of what was rewritten."""
+    found = [f for f in source.findings if f.code in OLDER]
     return tuple(replace(f, code="WB102", severity="note", fix="") for f in found)
 
 
