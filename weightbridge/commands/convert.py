@@ -14,7 +14,7 @@ from weightbridge.commands.modules import Given, named, opened
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.reporting import file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
-from weightbridge.commands.skeletons import MAKERS, refuse_idle, skeleton_of
+from weightbridge.commands.skeletons import KERAS, MAKERS, refuse_idle, skeleton_of
 from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.commands.transfer import asked_for
 from weightbridge.errors import Quantised, UnsafeContent, Unsupported
@@ -29,7 +29,6 @@ from weightbridge.transfer.stage import check_output, publish, staged
 from weightbridge.transfer.write import write
 
 # weights that an architecture elsewhere can name
-KERAS = frozenset({".keras", ".h5", ".hdf5"})
 ASSEMBLED = frozenset({"keras-h5", "keras-h5-weights", "keras-weights-h5"})
 BY_CODE = "Give the model as py:package.module:callable"
 
@@ -83,7 +82,7 @@ def _of_architecture(findings: Iterable[Finding], architecture: Path) -> Iterato
 
 
 def refuse(graph: LayerGraph, suffix: str, options: Options) -> None:
-    """Raises for what cannot be converted: code, weights alone, other formats."""
+    """Raises for what cannot be converted: code, weights alone, quantised weights, other formats."""
     where = graph.path
     for found in graph.findings:
         if found.code == "WB104" and "Lambda" in found.message:
@@ -109,7 +108,7 @@ def _refuse_weights(graph: LayerGraph) -> None:
 
 
 def _refuse_codes(graph: LayerGraph, options: Options) -> None:
-    """Raises Unsupported for quantised weights, unless their floats are asked for."""
+    """Raises Quantised for quantised weights, unless their floats are asked for."""
     for found in graph.findings:
         is_unknown = found.severity == "error"
         if found.code == "WB109" and (is_unknown or not options.dequantize):

@@ -16,9 +16,10 @@ from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import LayerGraph
 
+KERAS = (".keras", ".h5", ".hdf5")
 # By OUTPUT's suffix the module that makes it, imported when asked for.
 MAKERS: Mapping[str, str] = {
-    **dict.fromkeys((".keras", ".h5", ".hdf5"), "weightbridge.commands.skeletons.keras"),
+    **dict.fromkeys(KERAS, "weightbridge.commands.skeletons.keras"),
     ".onnx": "weightbridge.commands.skeletons.onnx",
 }
 REBUILT = "weightbridge.commands.skeletons.rebuilt"  # of Keras files, where the source is of another format
