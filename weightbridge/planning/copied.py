@@ -9,10 +9,9 @@ from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.running import ULPS
 from weightbridge.matching import Match
 from weightbridge.model.graph import LayerGraph
-from weightbridge.model.tensors import Tensor
-from weightbridge.plan import Plan, Step
+from weightbridge.plan import Plan
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import exact_step, unused_of
+from weightbridge.planning.make import exact_step, kept_step, unused_of
 
 EVIDENCE = ("name",)
 
@@ -27,14 +26,10 @@ def copied_plan(source: LayerGraph, target: LayerGraph, options: Options) -> tup
     kept = left_alone(source)
     dtypes = {tensor.name: tensor.dtype for tensor in source.tensors}
     steps = tuple(
-        _kept(tensor)
+        kept_step(tensor, "constant")
         if tensor.name in kept
         else exact_step(tensor, Match(tensor.name, (tensor.name,), evidence=EVIDENCE), dtypes)
         for tensor in target.tensors
     )
     unused = unused_of(source, steps, (*options.unused, *map(escape, kept)))
     return Plan(steps, unused, source.structure, target.structure), tuple(unexplained(source, unused))
-
-
-def _kept(tensor: Tensor) -> Step:
-    return Step(tensor.name, (), "keep", "untouched", tensor.shape, tensor.size, evidence=("constant",))

@@ -10,7 +10,7 @@ from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan, Step
 from weightbridge.planning.converted import weight_step
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import unused_of
+from weightbridge.planning.make import kept_step, unused_of
 
 
 def drawn_plan(
@@ -35,12 +35,7 @@ def drawn_plan(
 def _constant(tensor: Tensor, value: Array | None) -> Step:
     """One number all over, as a BatchNorm without gamma has it, is said; others stay."""
     if value is None or not value.size or not (value == value.flat[0]).all():
-        return _kept(tensor)
+        return kept_step(tensor, "constant")
     parameters = {"shape": list(tensor.shape), "value": float(value.flat[0])}
-    step = replace(_kept(tensor), kind="transform", contract="preserving", transform="constant")
-    return replace(step, parameters=parameters)
-
-
-def _kept(tensor: Tensor) -> Step:
-    step = Step(tensor.name, (), "keep", "untouched", tensor.shape, tensor.size)
-    return replace(step, evidence=("constant",))
+    step = replace(kept_step(tensor, "constant"), kind="transform", contract="preserving")
+    return replace(step, transform="constant", parameters=parameters)

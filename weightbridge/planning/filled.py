@@ -13,7 +13,7 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Plan, Step
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import make_plan, unused_of
+from weightbridge.planning.make import kept_step, make_plan, unused_of
 
 NEAR = 1e-5  # how far, of the largest value, the engine's own value may be from the source's
 
@@ -29,7 +29,10 @@ def filled_plan(source: LayerGraph, target: LayerGraph, options: Options) -> tup
     """
     plan, _ = make_plan(source, target, match(source, target, options), options)
     given, wanted = source.tensor_by_name, target.tensor_by_name
-    steps = tuple(s if _is_there(s, given, wanted[s.target]) else _kept(wanted[s.target]) for s in plan.steps)
+    steps = tuple(
+        s if _is_there(s, given, wanted[s.target]) else kept_step(wanted[s.target], "engine")
+        for s in plan.steps
+    )
     if not any(step.sources for step in steps):
         steps = ()  # weights inside a Loop, or all of them folded: outputs alone can tell
     unused = unused_of(source, steps, options.unused)
@@ -45,11 +48,6 @@ def _is_there(step: Step, given: Mapping[str, Tensor], target: Tensor) -> bool:
     if value.shape != held.shape or not value.size:
         return False
     return bool(np.abs(value - held).max() <= NEAR * np.abs(held).max())
-
-
-def _kept(tensor: Tensor) -> Step:
-    step = Step(tensor.name, (), "keep", "untouched", tensor.shape, tensor.size)
-    return replace(step, evidence=("engine",))
 
 
 def _notes(source: LayerGraph, plan: Plan) -> Iterator[Finding]:

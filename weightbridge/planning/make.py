@@ -31,7 +31,9 @@ def make_plan(
     matched = _exact_steps(source, target, matching, on_purpose)
     exact, spent = without_second_uses(source, target, matched)
     refused = frozenset(matched.keys() - exact.keys())
-    kept = {t.name: _kept(t) for t in target.tensors if t.is_counted and t.name not in matched}
+    # constants of integers (positions, indices), which the target has itself
+    counted = (t for t in target.tensors if t.is_counted and t.name not in matched)
+    kept = {t.name: kept_step(t, "state") for t in counted}
     proposal = _proposal(source, target, matching, matched.keys() | kept.keys() | on_purpose, options)
     steps = kept | exact | _steps_by_target(proposal.steps, on_purpose)
     given = source.tensor_by_name
@@ -106,6 +108,11 @@ def fresh_step(target: Tensor) -> Step:
     return Step(target.name, (), "fresh", "fresh", target.shape, target.size)
 
 
+def kept_step(target: Tensor, evidence: str) -> Step:
+    """The value that the target has already. evidence: what says that it is right."""
+    return Step(target.name, (), "keep", "untouched", target.shape, target.size, evidence=(evidence,))
+
+
 def with_reading(step: Step, given: Mapping[str, Tensor]) -> Step:
     """The step, named after what reading its source computes: the floats of quantised values."""
     computed = given[step.sources[0]].computed if len(step.sources) == 1 else None
@@ -116,11 +123,6 @@ def with_reading(step: Step, given: Mapping[str, Tensor]) -> Step:
     return replace(
         step, kind="transform", contract=contract, transform=computed.transform, parameters=parameters
     )
-
-
-def _kept(target: Tensor) -> Step:
-    """A constant of integers (positions, indices), which the target has itself."""
-    return Step(target.name, (), "keep", "untouched", target.shape, target.size, evidence=("state",))
 
 
 def unused_of(source: LayerGraph, steps: Iterable[Step], globs: Iterable[str]) -> tuple[Unused, ...]:
