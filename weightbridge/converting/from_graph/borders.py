@@ -59,7 +59,10 @@ def _slid(length: int | None, padding: str, stride: int, span: int) -> int | Non
 def padded(
     call: Call, value: Value, axes: Sequence[int], pairs: Pairs, name: str, *, lowest: bool = False
 ) -> Value:
-    """Zeros, or the lowest number, around the axes of space of a value whose channels are last."""
+    """Zeros, or the lowest number, around all axes of a value but its first and its last one.
+
+    axes: the source's, in the order in which Keras has them.
+    """
     lengths = value.layout.shape
     grown = [n if n is None else n + sum(pair) for n, pair in zip(lengths[1:-1], pairs, strict=True)]
     shape = list(value.layout.source_shape)

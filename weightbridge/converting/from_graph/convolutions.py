@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.converting.from_graph.activations import fused_name
 from weightbridge.converting.from_graph.arrange import arranged
-from weightbridge.converting.from_graph.borders import Pairs, as_same, padded, slid
+from weightbridge.converting.from_graph.borders import Pairs, amounts, as_same, padded, slid
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import flat, put
 from weightbridge.converting.from_graph.layout import plain
@@ -131,9 +131,8 @@ def _surplus(stride: int, span: int) -> tuple[int, int] | None:
 
 
 def _cropped(call: Call, value: Value, crop: Pairs) -> Value:
-    rank = len(crop)
-    told: Any = list(crop[0]) if rank == 1 else [list(pair) for pair in crop]
-    name = call.writer.layer(f"Cropping{rank}D", f"{call.name}_crop", {"cropping": told}, value)
+    config = {"cropping": amounts(crop)}
+    name = call.writer.layer(f"Cropping{len(crop)}D", f"{call.name}_crop", config, value)
     return Value(name, 0, 0, value.layout, value.dtype)
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.converting.from_graph.arrange import in_order, one_by_one
-from weightbridge.converting.from_graph.borders import amounts
+from weightbridge.converting.from_graph.borders import amounts, padded
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.layout import Length, plain
+from weightbridge.converting.from_graph.layout import Layout, Length, plain
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -16,6 +16,7 @@ REPEATED = frozenset({("asymmetric", "floor"), ("half_pixel", "round_prefer_floo
                       ("half_pixel", "round_prefer_ceil"), ("asymmetric", "round_prefer_floor")})  # fmt: skip
 CENTRES = frozenset({"half_pixel", "pytorch_half_pixel"})
 KERAS_CUBIC = -0.5
+MODES = ("constant", "reflect", "symmetric")  # of numpy.Pad in Keras
 
 
 def _pad(call: Call) -> Value:
@@ -29,21 +30,17 @@ def _pad(call: Call) -> Value:
     value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
     order = one_by_one(value.layout)
     turned = [pads[axis] for axis in order]
-    shape = [_longer(n, pair) for n, pair in zip(value.layout.source_shape, pads, strict=True)]
     is_zero = settings.get("mode", "constant") == "constant" and not settings.get("value")
     rank = len(order) - 2
     if is_zero and 1 <= rank <= 3 and not any((*turned[0], *turned[-1])):
-        config = {"padding": amounts(tuple(turned[1:-1]))}
-        name = call.writer.layer(f"ZeroPadding{rank}D", call.name, config, value)
-        return Value(name, 0, 0, plain(shape, order), value.dtype)
+        return padded(call, value, order, tuple(turned[1:-1]), call.name)
+    shape = [_longer(n, pair) for n, pair in zip(value.layout.source_shape, pads, strict=True)]
     return _by_operation(call, value, turned, plain(shape, order))
 
 
-def _by_operation(call: Call, value: Value, pairs: Sequence[tuple[int, int]], layout: Any) -> Value:
-    mode = {"constant": "constant", "reflect": "reflect", "edge": "edge", "symmetric": "symmetric"}.get(
-        str(call.settings.get("mode", "constant"))
-    )
-    if mode is None or mode == "edge" or any(pairs[0]):
+def _by_operation(call: Call, value: Value, pairs: Sequence[tuple[int, int]], layout: Layout) -> Value:
+    mode = str(call.settings.get("mode", "constant"))
+    if mode not in MODES or any(pairs[0]):
         raise Unsupported(f"pads by {call.settings.get('mode')}")
     config = {"pad_width": [list(pair) for pair in pairs], "mode": mode}
     name = call.writer.operation("numpy.Pad", call.name, config, [value])
