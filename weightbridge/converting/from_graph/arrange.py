@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from weightbridge.converting.from_graph.layout import Group, Groups, Layout, plain
+from weightbridge.converting.from_graph.layout import Group, Groups, Layout
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.errors import Unsupported
@@ -130,8 +130,3 @@ def _reshaped(writer: Writer, value: Value, groups: Groups, hint: str) -> Value:
 
 def _given(value: Value, layer: str, groups: Groups) -> Value:
     return replace(value, layer=layer, call=0, output=0, layout=replace(value.layout, keras=groups))
-
-
-def fresh(value: Value, layer: str, shape: Sequence[int | None], order: Sequence[int]) -> Value:
-    """What a layer gives that makes a value of this shape in the source, in this order in Keras."""
-    return Value(layer, 0, 0, plain(shape, order), value.dtype)

@@ -18,7 +18,7 @@ def _dense(call: Call) -> Value:
     kernel, units = call.needed("kernel"), int(call.settings["units"])
     if call.settings.get("axis", -1) not in (-1, call.first.layout.rank - 1):
         raise Unsupported("has its matrix on the left")
-    value = last_axis(call.writer, call.first, -1, _hint(call))
+    value = last_axis(call.writer, call.first, -1, call.name)
     given, held, lengths = rows(value.layout, -1)
     bias = call.tensor("bias")
     config = {"units": units, "use_bias": bias is not None, **fused_name(call)}
@@ -57,10 +57,6 @@ def _times(moved: Pattern, factor: float) -> Pattern:
         return moved
     told = {"inner": moved[0], "parameters": dict(moved[1]), "parts": 1, "blocks": [0], "factor": factor}
     return "scaled", told
-
-
-def _hint(call: Call) -> str:
-    return call.name
 
 
 def with_features(layout: Layout, units: int) -> Layout:

@@ -19,7 +19,6 @@ class Writer:
     def __init__(self) -> None:
         self.entries: dict[str, Config] = {}
         self.weights: list[Weight] = []
-        self.untied: dict[str, list[str]] = {}
         self.said = Said()
 
     def name(self, wanted: str) -> str:
