@@ -50,7 +50,7 @@ def _activation(call: Call) -> Value:
     if name in OPERATIONS:
         path, config = OPERATIONS[name](parameters)
         layer = call.writer.operation(path, call.name, config, [call.first])
-        return Value(layer, 0, 0, call.first.layout, call.first.dtype)
+        return call.first.after(layer)
     if name not in LAYERS:
         raise Unsupported(f"computes the activation {name}, for which there is no layer")
     return _same(call, *LAYERS[name](parameters))
@@ -62,7 +62,7 @@ def _by_name(name: str) -> Made:
 
 def _same(call: Call, class_name: str, config: Mapping[str, Any]) -> Value:
     name = call.writer.layer(class_name, call.name, config, call.first)
-    return Value(name, 0, 0, call.first.layout, call.first.dtype)
+    return call.first.after(name)
 
 
 def _over_axis(call: Call, name: str, parameters: Mapping[str, Any]) -> Value:
@@ -75,7 +75,7 @@ def _over_axis(call: Call, name: str, parameters: Mapping[str, Any]) -> Value:
     if len(places) < len(axes):
         raise Unsupported(f"computes {name} over an axis of length one")
     made = _placed(call, name, value, sorted(places))
-    return Value(made, 0, 0, value.layout, value.dtype)
+    return value.after(made)
 
 
 def _normalised(call: Call, axis: int) -> list[int]:
@@ -104,20 +104,20 @@ def _scaled_hard_sigmoid(call: Call, parameters: Mapping[str, Any]) -> Value:
     slope, offset = float(parameters["slope"]), float(parameters["offset"])
     config = {"scale": 6 * slope, "offset": round(6 * offset - 3, 12)}
     scaled = call.writer.layer("Rescaling", f"{call.name}_scaled", config, call.first)
-    value = Value(scaled, 0, 0, call.first.layout, call.first.dtype)
+    value = call.first.after(scaled)
     call.writer.rewrote("a hard sigmoid of another slope is Keras's behind a Rescaling", call.name)
     name = call.writer.layer("Activation", call.name, {"activation": "hard_sigmoid"}, value)
-    return Value(name, 0, 0, value.layout, value.dtype)
+    return value.after(name)
 
 
 def _scaled_elu(call: Call, parameters: Mapping[str, Any]) -> Value:
     """Selu of other numbers is gamma elu(x), with its alpha."""
     elu = call.writer.layer("ELU", f"{call.name}_elu", {"alpha": float(parameters["alpha"])}, call.first)
-    value = Value(elu, 0, 0, call.first.layout, call.first.dtype)
+    value = call.first.after(elu)
     call.writer.rewrote("a selu of other numbers is an ELU and a Rescaling", call.name)
     config = {"scale": float(parameters["gamma"]), "offset": 0.0}
     name = call.writer.layer("Rescaling", call.name, config, value)
-    return Value(name, 0, 0, value.layout, value.dtype)
+    return value.after(name)
 
 
 def _prelu(call: Call) -> Value:
@@ -135,7 +135,7 @@ def _prelu(call: Call) -> Value:
     if "alpha" in (call.settings.get("negated") or ()):
         transform, parameters = "negate", {"pattern": transform, **parameters}
     call.weight(name, "alpha", tuple(n or 1 for n in shape), alpha, transform, parameters)
-    return Value(name, number, 0, value.layout, value.dtype)
+    return value.after(name, number)
 
 
 def _axes_of_slopes(layout: Layout, shape: tuple[int, ...]) -> set[int]:

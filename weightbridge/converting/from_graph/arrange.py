@@ -129,4 +129,4 @@ def _reshaped(writer: Writer, value: Value, groups: Groups, hint: str) -> Value:
 
 
 def _given(value: Value, layer: str, groups: Groups) -> Value:
-    return replace(value, layer=layer, call=0, output=0, layout=replace(value.layout, keras=groups))
+    return value.after(layer).seen(replace(value.layout, keras=groups))

@@ -1,7 +1,6 @@
 """Borders: which of Keras's paddings a pair of numbers is, and layers that put borders around or cut them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from weightbridge.converting.from_graph.call import Call
@@ -75,7 +74,7 @@ def padded(
         call.writer.with_arguments(made, {"constant_values": LOWEST})
     else:
         made = call.writer.layer(f"ZeroPadding{rank}D", name, {"padding": amounts(pairs)}, value)
-    return replace(value, layer=made, call=0, output=0, layout=plain(shape, axes))
+    return value.after(made).seen(plain(shape, axes))
 
 
 def amounts(pairs: Pairs) -> Any:

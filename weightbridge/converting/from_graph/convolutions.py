@@ -133,7 +133,7 @@ def _surplus(stride: int, span: int) -> tuple[int, int] | None:
 def _cropped(call: Call, value: Value, crop: Pairs) -> Value:
     config = {"cropping": amounts(crop)}
     name = call.writer.layer(f"Cropping{len(crop)}D", f"{call.name}_crop", config, value)
-    return Value(name, 0, 0, value.layout, value.dtype)
+    return value.after(name)
 
 
 def _channels(value: Value) -> int:

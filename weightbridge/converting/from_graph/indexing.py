@@ -30,7 +30,7 @@ def _slice(call: Call) -> Value:
     cuts = {axis: cut for axis, cut in cuts.items() if not _is_whole(layout.source_shape[axis], cut)}
     if not cuts:
         return call.first
-    value = in_order(call.writer, call.first, one_by_one(layout), call.name)
+    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
     order = one_by_one(value.layout)
     if order[0] in cuts:
         raise Unsupported("takes a part of the batch")
@@ -123,7 +123,7 @@ def _one(call: Call, axis: int, index: int) -> Value:
     kept = [group for n, group in enumerate(layout.source) if n != axis]
     if not layout.source[axis]:
         return call.first.seen(with_source(layout, kept))
-    value = in_order(call.writer, call.first, one_by_one(layout), call.name)
+    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
     order = one_by_one(value.layout)
     if order[0] == axis:
         raise Unsupported("takes one item of the batch")

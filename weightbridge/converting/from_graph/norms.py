@@ -50,7 +50,7 @@ def _batch_norm(call: Call) -> Value:
     name, number = call.keras("BatchNormalization", config, value)
     for role in (*roles, *STATISTICS):
         put_vector(call, name, role, call.needed(role), value.layout, axis)
-    return Value(name, number, 0, value.layout, value.dtype)
+    return value.after(name, number)
 
 
 def _layer_norm(call: Call) -> Value:
@@ -89,7 +89,7 @@ def _over_several(call: Call, count: int) -> Value:
     pattern = f"{_named(sorted(axes))} -> {_named(axes)}" if axes != sorted(axes) else ""
     for role, tensor in given.items():
         call.weight(name, role, shape, tensor, pattern)
-    return Value(name, number, 0, value.layout, value.dtype)
+    return value.after(name, number)
 
 
 def _lengths(value: Value, axes: Sequence[int], given: Iterable[Tensor]) -> tuple[int, ...]:
@@ -133,7 +133,7 @@ def _with_vectors(call: Call, value: Value, axis: int, name: str, number: int) -
         tensor = call.tensor(role)
         if tensor is not None:
             put_vector(call, name, role, tensor, value.layout, axis)
-    return Value(name, number, 0, value.layout, value.dtype)
+    return value.after(name, number)
 
 
 def _group_norm(call: Call) -> Value:

@@ -17,7 +17,7 @@ SCALED = "a product and a sum for each channel are an EinsumDense, which Keras t
 def _rescaling(call: Call) -> Value:
     config = {"scale": float(call.settings["scale"]), "offset": float(call.settings["offset"])}
     name = call.writer.layer("Rescaling", call.name, config, call.first)
-    return Value(name, 0, 0, call.first.layout, call.first.dtype)
+    return call.first.after(name)
 
 
 def _per_channel(call: Call) -> Value:
@@ -43,7 +43,7 @@ def _per_channel(call: Call) -> Value:
     if shift is not None:
         _put(call, name, "bias", shift, value, axis)
     call.writer.rewrote(SCALED, name)
-    return Value(name, number, 0, value.layout, value.dtype)
+    return value.after(name, number)
 
 
 def _put(call: Call, layer: str, role: str, tensor: Tensor, value: Value, axis: int) -> None:

@@ -1,7 +1,6 @@
 """Borders around maps, borders cut off, and maps of another size."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from weightbridge.converting.from_graph.arrange import in_order, one_by_one
@@ -191,7 +190,7 @@ def _crop(call: Call) -> Value:
         length = shape[axis]
         shape[axis] = None if length is None else length - sum(pair)
     name = call.writer.layer(f"Cropping{len(pairs)}D", call.name, {"cropping": amounts(pairs)}, value)
-    return replace(value, layer=name, call=0, output=0, layout=plain(shape, order))
+    return value.after(name).seen(plain(shape, order))
 
 
 BUILDERS: Mapping[str, Builder] = {"Pad": _pad, "Resize": _resize, "Crop": _crop}

@@ -30,5 +30,5 @@ def token(call: Call, tensor: Tensor | None) -> Value:
     place = Value(cut, 0, 0, plain(shape, range(3)), value.dtype)
     none = call.writer.layer("Rescaling", f"{tensor.name}_zero", {"scale": 0.0, "offset": 0.0}, place)
     layer = replace(call.layer, name=tensor.name, class_name="Add")
-    fed = replace(call, layer=layer, inputs=(Value(none, 0, 0, place.layout, place.dtype),))
+    fed = replace(call, layer=layer, inputs=(place.after(none),))
     return weighted(fed, tensor, is_first=False)

@@ -21,6 +21,10 @@ class Value:
         """The same array, as another layout says it is."""
         return replace(self, layout=layout)
 
+    def after(self, layer: str, call: int = 0) -> "Value":
+        """What a layer that is fed it gives, where that has the same axes and the same dtype."""
+        return replace(self, layer=layer, call=call, output=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -130,7 +130,7 @@ def _dropout(call: Call) -> Value:
     if not isinstance(rate, int | float) or not 0 < rate < 1:
         return call.first
     name = call.writer.layer("Dropout", call.name, {"rate": float(rate)}, call.first)
-    return Value(name, 0, 0, call.first.layout, call.first.dtype)
+    return call.first.after(name)
 
 
 BUILDERS: Mapping[str, Builder] = {

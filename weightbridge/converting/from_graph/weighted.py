@@ -38,7 +38,7 @@ def weighted(call: Call, tensor: Tensor, *, is_first: bool, rows: tuple[int, ...
     kind = call.layer.class_name
     if kind == "Div" and is_first:
         name = call.writer.operation("numpy.Reciprocal", f"{call.name}_reciprocal", {}, [value])
-        value = Value(name, 0, 0, value.layout, value.dtype)
+        value = value.after(name)
     letters = ascii_lowercase[: len(value.layout.keras)]
     is_sum = kind in ("Add", "Sub", "Sum")
     config: dict[str, Any] = {
@@ -50,7 +50,7 @@ def weighted(call: Call, tensor: Tensor, *, is_first: bool, rows: tuple[int, ...
     name, number = call.keras("EinsumDense", config, value)
     _put(call, name, places, tensor, kind=kind, is_first=is_first)
     call.writer.rewrote(SAID, name)
-    return Value(name, number, 0, value.layout, value.dtype)
+    return value.after(name, number)
 
 
 def _places(value: Value, tensor: Tensor) -> _Places:
