@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.converting.from_graph.values import Value
@@ -70,7 +70,7 @@ def _over_axis(call: Call, name: str, parameters: Mapping[str, Any]) -> Value:
     axes = _normalised(call, int(parameters.get("axis", call.settings.get("axis", -1))))
     value = call.first
     if any(value.layout.place(axis) is None for axis in axes):
-        value = in_order(call.writer, value, one_by_one(value.layout), call.name)
+        value = apart(call.writer, value, call.name)
     places = [place for axis in axes if (place := value.layout.place(axis)) is not None]
     if len(places) < len(axes):
         raise Unsupported(f"computes {name} over an axis of length one")
@@ -123,7 +123,7 @@ def _scaled_elu(call: Call, parameters: Mapping[str, Any]) -> Value:
 def _prelu(call: Call) -> Value:
     """One slope for each channel, shared along all other axes."""
     alpha, value = call.needed("alpha"), call.first
-    value = in_order(call.writer, value, one_by_one(value.layout), call.name)
+    value = apart(call.writer, value, call.name)
     axes = _axes_of_slopes(value.layout, alpha.shape)
     shape = tuple(value.layout.shape[n] if axis in axes else 1
                   for n, axis in enumerate(one_by_one(value.layout)))[1:]  # fmt: skip

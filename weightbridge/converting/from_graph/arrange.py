@@ -30,6 +30,11 @@ def in_order(writer: Writer, value: Value, order: Sequence[int], hint: str) -> V
     return arranged(writer, value, tuple(value.layout.source[axis] for axis in order), hint)
 
 
+def apart(writer: Writer, value: Value, hint: str) -> Value:
+    """The value with each of the source's axes by itself, in the order in which Keras has them."""
+    return in_order(writer, value, one_by_one(value.layout), hint)
+
+
 def as_source(writer: Writer, value: Value, hint: str) -> Value:
     return in_order(writer, value, range(value.layout.rank), hint)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Layout, Length, plain, with_source
 from weightbridge.converting.from_graph.values import Value
@@ -30,7 +30,7 @@ def _slice(call: Call) -> Value:
     cuts = {axis: cut for axis, cut in cuts.items() if not _is_whole(layout.source_shape[axis], cut)}
     if not cuts:
         return call.first
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     order = one_by_one(value.layout)
     if order[0] in cuts:
         raise Unsupported("takes a part of the batch")
@@ -106,7 +106,7 @@ def _gather(call: Call) -> Value:
         return _one(call, axis, indices)
     if not isinstance(indices, tuple) or not all(isinstance(index, int) for index in indices):
         raise Unsupported("picks by indices that are no vector in the file")
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     order = one_by_one(value.layout)
     length = value.layout.source_shape[axis]
     plain_indices = [index if index >= 0 or length is None else index + length for index in indices]
@@ -123,7 +123,7 @@ def _one(call: Call, axis: int, index: int) -> Value:
     kept = [group for n, group in enumerate(layout.source) if n != axis]
     if not layout.source[axis]:
         return call.first.seen(with_source(layout, kept))
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     order = one_by_one(value.layout)
     if order[0] == axis:
         raise Unsupported("takes one item of the batch")

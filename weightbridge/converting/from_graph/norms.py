@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from weightbridge.converting.from_graph.arrange import in_order, last_axis, one_by_one
+from weightbridge.converting.from_graph.arrange import apart, last_axis, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import put_vector
 from weightbridge.converting.from_graph.layout import with_source
@@ -24,7 +24,7 @@ def with_axis(call: Call, axis: int) -> Value:
     """The value, with one of the source's axes as one of Keras's."""
     value = call.first
     if value.layout.place(axis) is None:
-        value = in_order(call.writer, value, one_by_one(value.layout), call.name)
+        value = apart(call.writer, value, call.name)
     return value
 
 
@@ -74,7 +74,7 @@ def _axes_behind(call: Call) -> int:
 
 def _over_several(call: Call, count: int) -> Value:
     """Keras normalises over a list of its axes; the vectors have them as the value has."""
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     order, first = one_by_one(value.layout), value.layout.rank - count
     axes = [axis for axis in order if axis >= first]
     given = {role: tensor for role in ("gamma", "beta") if (tensor := call.tensor(role)) is not None}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.constants import array
 from weightbridge.converting.from_graph.layout import Length, plain
@@ -61,7 +61,7 @@ def _binary(call: Call) -> Value:
     if weight is not None and call.layer.class_name in WEIGHTED:
         rows = arguments[_place(arguments)].get("rows")
         return weighted(call, weight, is_first=_place(arguments) == 0, rows=rows)
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     given = [_argument(call, argument, value) for argument in arguments]
     name = call.writer.operation(path, call.name, {}, given)
     return Value(name, 0, 0, value.layout, _dtype(call))
@@ -87,7 +87,7 @@ def _argument(call: Call, argument: Any, value: Value) -> Any:
 
 def reduced(call: Call) -> Value:
     settings = call.settings
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     order, rank = one_by_one(value.layout), value.layout.rank
     told = settings.get("axes")
     axes = {int(axis) % rank for axis in (told if isinstance(told, tuple) else (told,)) if axis is not None}

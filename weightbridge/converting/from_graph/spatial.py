@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.borders import amounts, padded
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Layout, Length, plain
@@ -26,7 +26,7 @@ def _pad(call: Call) -> Value:
         return call.first
     if any(n < 0 for pair in pads for n in pair):
         raise Unsupported("cuts off a border by padding with a negative number")
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     order = one_by_one(value.layout)
     turned = [pads[axis] for axis in order]
     is_zero = settings.get("mode", "constant") == "constant" and not settings.get("value")
@@ -77,7 +77,7 @@ def _longer(length: Length, pair: tuple[int, int]) -> Length:
 
 def _resize(call: Call) -> Value:
     """UpSampling where whole numbers say how often, Resizing where a size does."""
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     order = one_by_one(value.layout)
     sizes = _sizes(call, value)
     scales = _scales(call, value, sizes)
@@ -183,7 +183,7 @@ def _told_scales(call: Call, rank: int) -> list[float | None]:
 
 def _crop(call: Call) -> Value:
     pairs = tuple(call.settings["padding"])
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     order = one_by_one(value.layout)
     shape = list(value.layout.source_shape)
     for axis, pair in zip(order[1:-1], pairs, strict=True):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from string import ascii_lowercase
 from typing import Any
 
-from weightbridge.converting.from_graph.arrange import in_order, one_by_one
+from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Call
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
@@ -31,7 +31,7 @@ def weighted(call: Call, tensor: Tensor, *, is_first: bool, rows: tuple[int, ...
 
     rows: those of the tensor that are joined, None for all as they are.
     """
-    value = in_order(call.writer, call.first, one_by_one(call.first.layout), call.name)
+    value = apart(call.writer, call.first, call.name)
     if rows is not None:
         tensor = replace(tensor, shape=(len(rows), *tensor.shape[1:]))
     places = replace(_places(value, tensor), rows=rows)
