@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -154,13 +154,20 @@ class LayerGraph:
         return MappingProxyType({t.name: layer for layer in self.layers for t in layer.tensors})
 
     @cached_property
+    def edges_into(self) -> Mapping[str, tuple[Edge, ...]]:
+        """The edges into each layer, in the order of its inputs."""
+        return _by_layer(self, lambda edge: edge.target)
+
+    @cached_property
     def parents(self) -> Mapping[str, tuple[str, ...]]:
         """The layers that feed each layer, in the order of its inputs."""
-        return _neighbours(self, ((e.target, e.source, e.position) for e in self.edges))
+        into = self.edges_into.items()
+        return MappingProxyType({name: tuple(edge.source for edge in edges) for name, edges in into})
 
     @cached_property
     def children(self) -> Mapping[str, tuple[str, ...]]:
-        return _neighbours(self, ((e.source, e.target, e.position) for e in self.edges))
+        out_of = _by_layer(self, lambda edge: edge.source).items()
+        return MappingProxyType({name: tuple(edge.target for edge in edges) for name, edges in out_of})
 
     @cached_property
     def is_from_keras(self) -> bool:
@@ -204,14 +211,13 @@ class LayerGraph:
         return nx.freeze(dag)  # type: ignore[no-any-return]  # networkx types freeze as Any
 
 
-def _neighbours(graph: LayerGraph, joined: Iterable[tuple[str, str, int]]) -> Mapping[str, tuple[str, ...]]:
-    """For each layer those that are joined to it, by the positions of their edges."""
-    placed: dict[str, list[tuple[int, str]]] = {layer.name: [] for layer in graph.layers}
-    for name, neighbour, position in joined:
-        placed[name].append((position, neighbour))
-    return MappingProxyType(
-        {name: tuple(n for _, n in sorted(pairs, key=lambda p: p[0])) for name, pairs in placed.items()}
-    )
+def _by_layer(graph: LayerGraph, end: Callable[[Edge], str]) -> Mapping[str, tuple[Edge, ...]]:
+    """For each layer the edges that have it at this end, by their positions."""
+    placed: dict[str, list[Edge]] = {layer.name: [] for layer in graph.layers}
+    for edge in graph.edges:
+        placed[end(edge)].append(edge)
+    sorted_edges = ((name, sorted(edges, key=lambda e: e.position)) for name, edges in placed.items())
+    return MappingProxyType({name: tuple(edges) for name, edges in sorted_edges})
 
 
 def _canonical(value: Any) -> bytes:

@@ -23,7 +23,7 @@ def _are_pair(graph: LayerGraph, layers: list[Layer]) -> bool:
     if len(layers) != 2 or any(layer.op not in CLASSES for layer in layers):
         return False
     forward, backward = layers
-    fed = [{(e.source, e.port, e.keyword) for e in graph.edges if e.target == one.name} for one in layers]
+    fed = [{(e.source, e.port, e.keyword) for e in graph.edges_into[one.name]} for one in layers]
     is_alone = all(len(graph.children[one.name]) == 1 for one in layers)
     are_turned = not forward.settings.get("go_backwards") and bool(backward.settings.get("go_backwards"))
     are_alike = all(forward.settings.get(key) == backward.settings.get(key) for key in SAME)

@@ -56,9 +56,6 @@ class _Drawing:
         self.sharing = sharing_of(graph)
         self.inputs = inputs_of(graph, self.writer, settings)
         self.values: dict[tuple[str, int], Value] = {(name, 0): v for name, v in self.inputs.items()}
-        self.edges: dict[str, list[Edge]] = {}
-        for edge in graph.edges:
-            self.edges.setdefault(edge.target, []).append(edge)
         self.fused: set[str] = set()
         self.lost: set[str] = set()  # what follows from a layer that was refused
         self.attentions = {found.out: found for found in attentions(graph)}
@@ -69,7 +66,7 @@ class _Drawing:
     def draw(self, layer: Layer) -> None:
         if layer.op == "Input" or layer.name in self.waiting or self._is_attention(layer):
             return
-        edges = sorted(self.edges.get(layer.name, ()), key=lambda edge: edge.position)
+        edges = self.graph.edges_into[layer.name]
         if any(edge.source in self.lost for edge in edges):
             self.lost.add(layer.name)
             return
@@ -88,7 +85,7 @@ class _Drawing:
         if found is None:
             return False
         try:
-            edges = {name: self.edges[name][0] for name in found.projections}
+            edges = {name: self.graph.edges_into[name][0] for name in found.projections}
             fed = {name: self._value(edge) for name, edge in edges.items()}
             value = written(self._call(layer, (), (), None), found, fed)
         except Unsupported:
@@ -104,7 +101,7 @@ class _Drawing:
         pair = self.directions.get(layer.name)
         if pair is not None:
             refuse_dropped(pair[0])  # one node says it of both
-            value = self._value(self.edges[pair[0].name][0])
+            value = self._value(self.graph.edges_into[pair[0].name][0])
             return joined(self._call(layer, (), (), None), *pair, value)
         inputs = tuple(self._value(edge) for edge in edges)
         if layer.name in self.fused:

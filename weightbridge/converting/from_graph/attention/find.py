@@ -1,17 +1,16 @@
 """Where a graph has attention: a softmax between two products, projections before and behind them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from weightbridge.model.graph import Edge, Layer, LayerGraph
-from weightbridge.model.vocabulary import RESHAPES
+from weightbridge.model.vocabulary import PRODUCTS, VIEWS
 
-VIEWS = RESHAPES | {"Permute", "Identity"}
-FOLLOWED = VIEWS | {"Rescaling", "Slice"}
-BETWEEN = VIEWS | {"Dropout"}
-SCORED = VIEWS | {"Rescaling", "Add"}
-PRODUCTS = frozenset({"MatMul", "Dot"})
+HANDED_ON = VIEWS | {"Identity"}
+FOLLOWED = HANDED_ON | {"Rescaling", "Slice"}
+BETWEEN = HANDED_ON | {"Dropout"}
+SCORED = HANDED_ON | {"Rescaling", "Add"}
 DEEPEST = 40
 
 
@@ -61,31 +60,23 @@ class Attention:
 
 def attentions(graph: LayerGraph) -> tuple[Attention, ...]:
     """Those whose pieces nothing else reads."""
-    fed = _fed(graph)
-    found = (_around(graph, fed, layer) for layer in graph.layers if _is_softmax(layer))
+    found = (_around(graph, layer) for layer in graph.layers if _is_softmax(layer))
     return tuple(one for one in found if one is not None and _is_closed(graph, one))
-
-
-def _fed(graph: LayerGraph) -> dict[str, list[Edge]]:
-    fed: dict[str, list[Edge]] = {}
-    for edge in sorted(graph.edges, key=lambda edge: edge.position):
-        fed.setdefault(edge.target, []).append(edge)
-    return fed
 
 
 def _is_softmax(layer: Layer) -> bool:
     return layer.op == "Activation" and layer.attributes.get("activation") == "softmax"
 
 
-def _around(graph: LayerGraph, fed: Mapping[str, list[Edge]], softmax: Layer) -> Attention | None:
+def _around(graph: LayerGraph, softmax: Layer) -> Attention | None:
     between, output = _down(graph, softmax.name, BETWEEN)
-    added, before = _scores(graph, fed, softmax.name)
+    added, before = _scores(graph, softmax.name)
     if before is None or output is None or output.op not in PRODUCTS:
         return None
-    behind, out = _down(graph, output.name, VIEWS)
+    behind, out = _down(graph, output.name, HANDED_ON)
     last = between[-1] if between else softmax.name
-    left, right = _operands(graph, fed, before.source)
-    value = next((path for path in _operands(graph, fed, output.name) if last not in _named(path)), None)
+    left, right = _operands(graph, before.source)
+    value = next((path for path in _operands(graph, output.name) if last not in _named(path)), None)
     if out is None or out.op != "Dense" or left is None or right is None or value is None:
         return None
     return Attention(
@@ -122,17 +113,15 @@ def _down(graph: LayerGraph, name: str, passed: frozenset[str]) -> tuple[tuple[s
     return (), None
 
 
-def _scores(
-    graph: LayerGraph, fed: Mapping[str, list[Edge]], softmax: str
-) -> tuple[tuple[Edge, str] | None, Path | None]:
+def _scores(graph: LayerGraph, softmax: str) -> tuple[tuple[Edge, str] | None, Path | None]:
     """What is added to the scores on their way to the softmax, and that way."""
     layers: list[str] = []
     added: tuple[Edge, str] | None = None
     name = softmax
     while len(layers) < DEEPEST:
-        edges = fed.get(name, [])
+        edges: Sequence[Edge] = graph.edges_into[name]
         if len(edges) == 2 and added is None and graph.by_name[name].op == "Add":
-            added, edges = _apart(graph, fed, edges)
+            added, edges = _apart(graph, edges)
         if len(edges) != 1:
             break
         name = edges[0].source
@@ -145,21 +134,19 @@ def _scores(
     return None, None
 
 
-def _apart(
-    graph: LayerGraph, fed: Mapping[str, list[Edge]], edges: list[Edge]
-) -> tuple[tuple[Edge, str] | None, list[Edge]]:
+def _apart(graph: LayerGraph, edges: Sequence[Edge]) -> tuple[tuple[Edge, str] | None, Sequence[Edge]]:
     """Of the two that are added: the mask and the sum, and the one that comes from the product."""
-    scored = [edge for edge in edges if _leads_to_product(graph, fed, edge.source)]
+    scored = [edge for edge in edges if _leads_to_product(graph, edge.source)]
     if len(scored) != 1:
         return None, edges
     (mask,) = (edge for edge in edges if edge is not scored[0])
     return (mask, mask.target), scored
 
 
-def _leads_to_product(graph: LayerGraph, fed: Mapping[str, list[Edge]], name: str) -> bool:
+def _leads_to_product(graph: LayerGraph, name: str) -> bool:
     for _ in range(DEEPEST):
         layer = graph.by_name[name]
-        edges = fed.get(name, [])
+        edges = graph.edges_into[name]
         if layer.op in PRODUCTS:
             return True
         if layer.op not in FOLLOWED or len(edges) != 1:
@@ -168,24 +155,22 @@ def _leads_to_product(graph: LayerGraph, fed: Mapping[str, list[Edge]], name: st
     return False
 
 
-def _operands(
-    graph: LayerGraph, fed: Mapping[str, list[Edge]], product: str
-) -> tuple[Path | None, Path | None]:
-    edges = fed.get(product, [])
+def _operands(graph: LayerGraph, product: str) -> tuple[Path | None, Path | None]:
+    edges = graph.edges_into[product]
     if len(edges) != 2:
         return None, None
-    left, right = (_up(graph, fed, edge.source) for edge in edges)
+    left, right = (_up(graph, edge.source) for edge in edges)
     return left, right
 
 
-def _up(graph: LayerGraph, fed: Mapping[str, list[Edge]], name: str) -> Path | None:
+def _up(graph: LayerGraph, name: str) -> Path | None:
     """The way from a projection, or from the softmax, to one operand of a product."""
     layers: list[str] = []
     while len(layers) < DEEPEST:
         layer = graph.by_name[name]
         if layer.op == "Dense" or _is_softmax(layer):
             return Path(name, tuple(reversed(layers)))
-        edges = fed.get(name, [])
+        edges = graph.edges_into[name]
         if layer.op not in FOLLOWED | BETWEEN or len(edges) != 1 or edges[0].port:
             return None
         layers.append(name)

@@ -3,7 +3,7 @@
 TimeDistributed is written so. Only layers count that work on the last axis, which take any axes before it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,36 +30,34 @@ class Step:
 
 def rolled(graph: LayerGraph) -> LayerGraph:
     """The graph with each such run of steps as one."""
-    fed = {edge.target: edge for edge in graph.edges}
     for layer in graph.layers:
         if layer.op == "Concat" and len(graph.parents[layer.name]) > 1:
-            steps = _steps(graph, fed, layer)
+            steps = _steps(graph, layer)
             if steps and _are_the_same(graph, layer, steps):
                 return rolled(_with_one(graph, layer, steps))
     return graph
 
 
-def _steps(graph: LayerGraph, fed: Mapping[str, Edge], joined: Layer) -> list[Step]:
+def _steps(graph: LayerGraph, joined: Layer) -> list[Step]:
     """Those that are joined, in order; [] where one of them is none."""
-    edges = sorted((e for e in graph.edges if e.target == joined.name), key=lambda edge: edge.position)
-    found = [_step(graph, fed, edge.source) for edge in edges]
+    found = [_step(graph, name) for name in graph.parents[joined.name]]
     steps = [step for step in found if step is not None]
     return steps if len(steps) == len(found) else []
 
 
-def _step(graph: LayerGraph, fed: Mapping[str, Edge], name: str) -> Step | None:
+def _step(graph: LayerGraph, name: str) -> Step | None:
     """From where its axis is put back, up to where it is cut out."""
-    chain = list(_upwards(graph, fed, name))
-    if len(chain) < 4 or chain[-1].op != "Slice" or chain[-1].name not in fed:
+    chain = list(_upwards(graph, name))
+    if len(chain) < 4 or chain[-1].op != "Slice":
         return None
     last, *layers, first, cut = chain
     is_cut = last.class_name == "Unsqueeze" and first.class_name == "Squeeze"
     if not is_cut or any(layer.op not in ON_LAST_AXIS for layer in layers):
         return None
-    return Step(fed[cut.name], cut, tuple(reversed(layers)), (first, last))
+    return Step(graph.edges_into[cut.name][0], cut, tuple(reversed(layers)), (first, last))
 
 
-def _upwards(graph: LayerGraph, fed: Mapping[str, Edge], name: str) -> Iterator[Layer]:
+def _upwards(graph: LayerGraph, name: str) -> Iterator[Layer]:
     """Layers that each read one value, and that one reader has, up to a Slice."""
     for _ in range(DEEPEST):
         layer = graph.by_name[name]
@@ -68,7 +66,7 @@ def _upwards(graph: LayerGraph, fed: Mapping[str, Edge], name: str) -> Iterator[
         yield layer
         if layer.op == "Slice":
             return
-        name = fed[name].source
+        (name,) = graph.parents[name]
 
 
 def _are_the_same(graph: LayerGraph, joined: Layer, steps: Sequence[Step]) -> bool:

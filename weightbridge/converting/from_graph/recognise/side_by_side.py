@@ -3,7 +3,7 @@
 tf2onnx writes Bidirectional so. What is left changes axes alone, and no layer is written for it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from weightbridge.model.graph import Edge, Layer, LayerGraph
@@ -13,24 +13,24 @@ RANK = 3  # of what is joined: steps, batch, units
 
 
 def side_by_side(graph: LayerGraph) -> LayerGraph:
-    fed = {edge.target: edge for edge in graph.edges}
     for layer in graph.layers:
-        sides = _sides(graph, fed, layer)
+        sides = _sides(graph, layer)
         if sides:
             graph = _with_view(graph, layer, sides)
     return graph
 
 
-def _sides(graph: LayerGraph, fed: Mapping[str, Edge], joined: Layer) -> tuple[Layer, ...]:
+def _sides(graph: LayerGraph, joined: Layer) -> tuple[Layer, ...]:
     """The layers that cut the directions apart; () where they are not joined in order."""
     if joined.op != "Concat" or joined.settings.get("axis") not in (-1, RANK - 1):
         return ()
     squeezed = _alone(graph, graph.parents[joined.name], "Squeeze")
-    cuts = _alone(graph, [fed[layer.name].source for layer in squeezed], "Slice")
+    cuts = _alone(graph, [graph.parents[layer.name][0] for layer in squeezed], "Slice")
     told = [tuple(cut.settings.get(key) for key in ("starts", "ends")) for cut in cuts]
     if told != [((0,), (1,)), ((1,), (2,))]:
         return ()
-    sources = {(fed[cut.name].source, fed[cut.name].port) for cut in cuts}
+    edges = (graph.edges_into[cut.name][0] for cut in cuts)
+    sources = {(edge.source, edge.port) for edge in edges}
     is_one = len(sources) == 1 and all(_is_double(graph.by_name[name], port) for name, port in sources)
     return (*squeezed, *cuts) if is_one else ()
 
