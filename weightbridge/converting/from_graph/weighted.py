@@ -17,9 +17,13 @@ Transform = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where a weight stands against a value: Keras's letters for its long axes, and how it gets there."""
+    """Where a weight stands against a value: Keras's letters for its long axes, and how it gets there.
+
+    behind: the letters of all axes from its first one on, which a bias has.
+    """
 
     letters: str
+    behind: str
     shape: tuple[int, ...]
     pattern: str
     lengths: dict[str, int]
@@ -64,9 +68,11 @@ def _places(value: Value, tensor: Tensor) -> _Places:
     if not axes or axes[0] == order[0]:
         raise Unsupported(f"joins the batch with the weight {tensor.name}")
     names = {axis: f"a{axis}" for axis in axes}
+    letters = ascii_lowercase[: len(order)]
     source = " ".join(names.get(first + n, "1") for n in range(len(shape)))
     return _Places(
-        letters="".join(ascii_lowercase[order.index(axis)] for axis in axes),
+        letters="".join(letters[order.index(axis)] for axis in axes),
+        behind=letters[order.index(axes[0]) :],
         shape=tuple(long[axis] for axis in axes),
         pattern=f"{source} -> {' '.join(names.values())}",
         lengths={names[axis]: long[axis] for axis in axes},
@@ -83,24 +89,22 @@ def _put(call: Call, layer: str, places: _Places, tensor: Tensor, *, kind: str, 
     sign = -1.0 if kind == "Sub" and is_first else 1.0
     constant = {"shape": list(places.shape), "value": sign}
     call.writer.weight(Weight(layer, "kernel", (), places.shape, "constant", constant))
-    moved = _moved(places, _with_ones(call, layer, places))
+    moved = _moved(places, _with_ones(places))
     transform = _negated(moved) if kind == "Sub" and not is_first else moved
-    call.weight(layer, "bias", _from_first(call, layer, places), tensor, *transform)
+    call.weight(layer, "bias", _from_first(places), tensor, *transform)
 
 
-def _from_first(call: Call, layer: str, places: _Places) -> tuple[int, ...]:
+def _from_first(places: _Places) -> tuple[int, ...]:
     """A bias has all axes of the output from its first one on: those without a weight have length one."""
-    output = call.writer.entries[layer]["config"]["equation"].rpartition("->")[2]
     sizes = dict(zip(places.letters, places.shape, strict=True))
-    return tuple(sizes.get(letter, 1) for letter in output[output.index(places.letters[0]) :])
+    return tuple(sizes.get(letter, 1) for letter in places.behind)
 
 
-def _with_ones(call: Call, layer: str, places: _Places) -> str:
+def _with_ones(places: _Places) -> str:
     """The pattern with the axes of length one that a bias has between its own."""
     source, _, target = places.pattern.partition(" -> ")
     names = dict(zip(places.letters, target.split(), strict=True))
-    output = call.writer.entries[layer]["config"]["equation"].rpartition("->")[2]
-    return f"{source} -> {' '.join(names.get(k, '1') for k in output[output.index(places.letters[0]) :])}"
+    return f"{source} -> {' '.join(names.get(letter, '1') for letter in places.behind)}"
 
 
 def _moved(places: _Places, pattern: str) -> Transform:
