@@ -64,8 +64,12 @@ class Call:
     def weight(self, layer: str, role: str, shape: tuple[int, ...], tensor: Tensor, transform: str,
                parameters: Mapping[str, Any] | None = None) -> None:  # fmt: skip
         """A weight of the layer in Keras; of a shared one the first call has given them already."""
+        self.give(Weight(layer, role, (tensor.name,), shape, transform, parameters or {}))
+
+    def give(self, weight: Weight) -> None:
+        """The same, of several tensors of the source or of none."""
         if self.name not in self.sharing.called_again:
-            self.writer.weight(Weight(layer, role, (tensor.name,), shape, transform, parameters or {}))
+            self.writer.weight(weight)
 
 
 Made = Value | tuple[Value, ...]

@@ -69,8 +69,7 @@ def _put_bias(call: Call, layer: str, direction: int | None, width: int) -> None
         inner = ("gate-bias", {"join": "stack" if is_stacked else "add", "order": _order(call)})
     transform, parameters = _of_direction(bias, inner, direction)
     sources = (bias.name,) if recurrent is None else (bias.name, recurrent.name)
-    if call.name not in call.sharing.called_again:
-        call.writer.weight(Weight(layer, "bias", sources, shape, transform, parameters))
+    call.give(Weight(layer, "bias", sources, shape, transform, parameters))
 
 
 def _alone(call: Call, *, is_stacked: bool) -> Transform:

@@ -37,7 +37,7 @@ def _per_channel(call: Call) -> Value:
     size = value.layout.shape[place] or 0
     if scale is None:
         parameters = {"shape": [size], "value": 1.0}
-        call.writer.weight(Weight(name, "kernel", (), (size,), "constant", parameters))
+        call.give(Weight(name, "kernel", (), (size,), "constant", parameters))
     else:
         _put(call, name, "kernel", scale, value, axis)
     if shift is not None:

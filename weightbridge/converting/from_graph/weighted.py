@@ -88,7 +88,7 @@ def _put(call: Call, layer: str, places: _Places, tensor: Tensor, *, kind: str, 
         return
     sign = -1.0 if kind == "Sub" and is_first else 1.0
     constant = {"shape": list(places.shape), "value": sign}
-    call.writer.weight(Weight(layer, "kernel", (), places.shape, "constant", constant))
+    call.give(Weight(layer, "kernel", (), places.shape, "constant", constant))
     moved = _moved(places, _with_ones(places))
     transform = _negated(moved) if kind == "Sub" and not is_first else moved
     call.weight(layer, "bias", _from_first(places), tensor, *transform)
