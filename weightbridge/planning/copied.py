@@ -22,8 +22,10 @@ def left_alone(source: LayerGraph) -> frozenset[str]:
     return frozenset(tensor.name for tensor in single if not np.isfinite(tensor.load()).all())
 
 
-def copied_plan(source: LayerGraph, target: LayerGraph, options: Options) -> tuple[Plan, tuple[Finding, ...]]:
-    kept = left_alone(source)
+def copied_plan(
+    source: LayerGraph, target: LayerGraph, kept: frozenset[str], options: Options
+) -> tuple[Plan, tuple[Finding, ...]]:
+    """kept: the tensors that are left alone."""
     dtypes = {tensor.name: tensor.dtype for tensor in source.tensors}
     steps = tuple(
         kept_step(tensor, "constant")

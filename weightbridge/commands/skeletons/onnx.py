@@ -43,7 +43,7 @@ def _of_onnx(source: LayerGraph, path: Path, options: Options) -> Skeleton:
     moved = (tensor for tensor in source.tensors if tensor.name not in kept)
     formats.write(source, path, ((tensor, np.zeros(tensor.shape, tensor.dtype)) for tensor in moved))
     graph = formats.read(path)
-    plan, findings = copied_plan(source, graph, options)
+    plan, findings = copied_plan(source, graph, kept, options)
     return Skeleton(Template(graph, graph), plan, findings)
 
 
