@@ -1,5 +1,6 @@
 """Whether all that reads a sequence takes its last step alone, as `output[:, -1]` does."""
 
+from weightbridge.converting.from_graph.views import turn_of
 from weightbridge.model.graph import Layer, LayerGraph
 
 LAST = -1
@@ -37,8 +38,7 @@ def _moved(layer: Layer, time: int) -> int | None:
     """Where the axis is behind a view; None where it is gone, or what the layer does is not known."""
     settings = layer.settings
     if layer.op == "Permute":
-        told = tuple(settings.get("order", ()))
-        order: tuple[int, ...] = told if settings.get("moves_batch") else (0, *told)
+        order = turn_of(settings)
         return order.index(time) if time in order else None
     axes = settings.get("axes")
     if layer.class_name == "Squeeze" and isinstance(axes, tuple) and time not in axes:

@@ -14,11 +14,16 @@ from weightbridge.errors import Unsupported
 
 
 def _permute(call: Call) -> Value:
-    told = tuple(int(n) for n in call.settings["order"])
-    order = told if call.settings.get("moves_batch") else (0, *told)
+    order = turn_of(call.settings)
     if sorted(order) != list(range(call.first.layout.rank)):
         raise Unsupported(f"turns {len(order)} axes, and is fed {call.first.layout.rank}")
     return call.first.seen(transposed(call.first.layout, order))
+
+
+def turn_of(settings: Mapping[str, Any]) -> tuple[int, ...]:
+    """Which of the source's axes each one is behind a Transpose, with the batch."""
+    told = tuple(int(n) for n in settings["order"])
+    return told if settings.get("moves_batch") else (0, *told)
 
 
 def _reshape(call: Call) -> Value:
