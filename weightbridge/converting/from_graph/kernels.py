@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.layout import Layout
+from weightbridge.converting.from_graph.layout import Group, Layout
 from weightbridge.errors import Unsupported
 from weightbridge.model.axes import is_identity, solve
 from weightbridge.model.layouts import split
@@ -54,7 +54,7 @@ def put_vector(call: Call, layer: str, role: str, tensor: Tensor, layout: Layout
 def vector_of(tensor: Tensor, layout: Layout, axis: int) -> Pattern:
     """How such a vector gets its order."""
     group = layout.source[layout.axis(axis)]
-    held = next((g for g in layout.keras if g and sorted(g) == sorted(group)), group)
+    held = _held(layout, group)
     if held == group:
         return flat(tensor)
     names = {atom: f"a{atom}" for atom in group}
@@ -86,6 +86,11 @@ def flat(tensor: Tensor) -> Pattern:
 def rows(layout: Layout, axis: int) -> tuple[str, str, dict[str, int]]:
     """An axis of features as the source and as Keras has it: `c h w`, `h w c`, and the lengths."""
     group = layout.source[layout.axis(axis)]
-    held = next((g for g in layout.keras if g and sorted(g) == sorted(group)), group)
+    held = _held(layout, group)
     lengths = {f"a{atom}": layout.lengths[atom] or 1 for atom in group}
     return " ".join(f"a{a}" for a in group), " ".join(f"a{a}" for a in held), lengths
+
+
+def _held(layout: Layout, group: Group) -> Group:
+    """The atoms of one of the source's axes in the order in which Keras has them."""
+    return next((g for g in layout.keras if g and sorted(g) == sorted(group)), group)
