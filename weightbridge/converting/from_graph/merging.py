@@ -21,11 +21,16 @@ def aligned(writer: Writer, values: Sequence[Value], hint: str) -> list[Value]:
     layouts = [value.layout for value in values]
     if all(one == layouts[0] for one in layouts):
         return list(values)
-    main = max(layouts, key=lambda one: (len(one.lengths), _is_apart(one)))
+    main = _longest(layouts)
     if all(_is_turned(one, main) for one in layouts):
         return [arranged(writer, value, main.keras, hint) for value in values]
     order = one_by_one(main)
     return [in_order(writer, value, order, hint) for value in values]
+
+
+def _longest(layouts: Sequence[Layout]) -> Layout:
+    """The one with most axes, of several one that has them apart."""
+    return max(layouts, key=lambda one: (len(one.lengths), _is_apart(one)))
 
 
 def _is_turned(layout: Layout, main: Layout) -> bool:
@@ -54,7 +59,7 @@ def broadcast(values: Sequence[Value]) -> Layout:
         return layouts[0]
     shapes = [one.source_shape for one in layouts]
     shape = [next((n for n in sizes if n != 1), 1) for sizes in zip(*shapes, strict=True)]
-    main = max(layouts, key=lambda one: (len(one.lengths), _is_apart(one)))
+    main = _longest(layouts)
     return plain(shape, one_by_one(main))
 
 
