@@ -5,6 +5,7 @@ from typing import Any
 
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.constants import LARGEST
 from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
@@ -165,7 +166,6 @@ OPERATIONS: Mapping[str, Callable[[Mapping[str, Any]], Made]] = {
     "celu": lambda p: ("nn.Celu", {"alpha": float(p.get("alpha", 1.0))}),
     "hard_tanh": lambda _: ("nn.HardTanh", {}),
 }
-LARGEST = 3.4028234663852886e38  # of float32
 
 
 def _bound(value: float | None, sign: int) -> float:

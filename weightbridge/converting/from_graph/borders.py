@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from weightbridge.converting.from_graph.call import Call
+from weightbridge.converting.from_graph.constants import LARGEST
 from weightbridge.converting.from_graph.layout import plain
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
 Pairs = tuple[tuple[int, int], ...]
 Lengths = Sequence[int | None]
-LOWEST = -3.4028234663852886e38  # of float32: what a maximum never takes
 
 
 def as_same(
@@ -71,7 +71,7 @@ def padded(
     if lowest:
         config = {"pad_width": [[0, 0], *(list(pair) for pair in pairs), [0, 0]], "mode": "constant"}
         made = call.writer.operation("numpy.Pad", name, config, [value])
-        call.writer.with_arguments(made, {"constant_values": LOWEST})
+        call.writer.with_arguments(made, {"constant_values": -LARGEST})
     else:
         made = call.writer.layer(f"ZeroPadding{rank}D", name, {"padding": amounts(pairs)}, value)
     return value.after(made).seen(plain(shape, axes))

@@ -8,6 +8,8 @@ import numpy as np
 from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.errors import Unsupported
 
+LARGEST = 3.4028234663852886e38  # of float32
+
 
 def array(numbers: Any, layout: Layout, order: Sequence[int]) -> Any:
     """A number as it is; an array with its axes as Keras has those of the value beside it."""
