@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from weightbridge.converting.from_graph.recurrent import CLASSES
 from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.vocabulary import RECURRENT
 
 SAME = ("units", "activation", "recurrent_activation", "use_bias", "reset_after", "layout", "gates")
 Pair = tuple[Layer, Layer]  # forwards, backwards
@@ -14,13 +14,13 @@ def pairs(graph: LayerGraph) -> Mapping[str, Pair]:
     found = {}
     for layer in graph.layers:
         parents = [graph.by_name[name] for name in graph.parents[layer.name]]
-        if layer.op == "Concat" and layer.class_name in CLASSES and _are_pair(graph, parents):
+        if layer.op == "Concat" and layer.class_name in RECURRENT and _are_pair(graph, parents):
             found[layer.name] = (parents[0], parents[1])
     return found
 
 
 def _are_pair(graph: LayerGraph, layers: list[Layer]) -> bool:
-    if len(layers) != 2 or any(layer.op not in CLASSES for layer in layers):
+    if len(layers) != 2 or any(layer.op not in RECURRENT for layer in layers):
         return False
     forward, backward = layers
     fed = [{(e.source, e.port, e.keyword) for e in graph.edges_into[one.name]} for one in layers]

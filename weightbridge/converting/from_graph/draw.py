@@ -1,6 +1,6 @@
 """A LayerGraph -> the configuration of a Keras model, layer by layer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from weightbridge.converting.from_graph.activations import is_fusible
@@ -54,6 +54,8 @@ class _Drawing:
     def __init__(self, graph: LayerGraph, settings: Settings) -> None:
         self.graph, self.settings, self.writer = graph, settings, Writer()
         self.sharing = sharing_of(graph)
+        again = self.sharing.called_again
+        self.shared = frozenset({*again, *again.values()})
         self.inputs = inputs_of(graph, self.writer, settings)
         self.values: dict[tuple[str, int], Value] = {(name, 0): v for name, v in self.inputs.items()}
         self.fused: set[str] = set()
@@ -138,7 +140,7 @@ class _Drawing:
 
     def _fused(self, layer: Layer) -> Layer | None:
         """The activation of a layer's own scope that alone reads what it gives."""
-        if layer.op not in ACTIVATED or self._is_output(layer) or layer.name in self._shared():
+        if layer.op not in ACTIVATED or self._is_output(layer) or layer.name in self.shared:
             return None
         behind = self._behind(layer)
         if behind is None or behind.op != "Activation" or behind.tensors:
@@ -157,9 +159,6 @@ class _Drawing:
             layer = self.graph.by_name[readers[0]]
             if layer.op not in RESHAPES:
                 return layer
-
-    def _shared(self) -> Iterable[str]:
-        return {*self.sharing.called_again, *self.sharing.called_again.values()}
 
     def _is_output(self, layer: Layer) -> bool:
         return any(port.layer == layer.name for port in self.graph.output_ports)
