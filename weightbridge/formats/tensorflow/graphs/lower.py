@@ -15,7 +15,7 @@ from weightbridge.formats.onnx.values.views import view_of
 from weightbridge.formats.tensorflow.dilations import with_dilations
 from weightbridge.formats.tensorflow.graphs.call import Call, Handler
 from weightbridge.formats.tensorflow.graphs.inline import Flat, output
-from weightbridge.formats.tensorflow.graphs.messages import TENSOR, Attributes, Operation, Shape
+from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operation, Shape, constant_span
 from weightbridge.formats.tensorflow.graphs.nodes import plain, weighted
 from weightbridge.formats.tensorflow.graphs.types import NUMBERS, TYPES
 from weightbridge.formats.tensorflow.negations import with_negated_products
@@ -119,8 +119,7 @@ class _Lowering:
 
     def _note(self, operation: Operation) -> None:
         """The tensor that an operation is, and the shape that it states."""
-        told = Attributes(self.data, operation.attributes)
-        span = told.span("value", TENSOR) if operation.op == "Const" else None
+        told, span = Attributes(self.data, operation.attributes), constant_span(self.data, operation)
         if operation.name in self.variables:
             self._keep(operation.name, self.variables[operation.name], Span(-1 - len(self.headers), -1))
         elif span is not None:

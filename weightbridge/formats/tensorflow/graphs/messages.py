@@ -68,11 +68,28 @@ class Signature:
 def parse_graph(data: Buffer, span: Span) -> GraphDef:
     """Raises Corrupt."""
     parts = list(fields(data, span))
-    operations = tuple(_operation(data, span_of(part)) for part in parts if part.number == 1)
+    operations = tuple(parse_operation(data, span_of(part)) for part in parts if part.number == 1)
     libraries = [span_of(part) for part in parts if part.number == FUNCTIONS]
     stored = [part for library in libraries for part in fields(data, library) if part.number == 1]
     functions = [_function(data, span_of(part)) for part in stored]
     return GraphDef(operations, {function.name: function for function in functions})
+
+
+def parse_operation(data: Buffer, span: Span) -> Operation:
+    """A NodeDef. Raises Corrupt."""
+    name, op = "", ""
+    inputs: list[str] = []
+    attributes: dict[str, Span] = {}
+    for part in fields(data, span):
+        if part.number == 1:
+            name = text(data, part)
+        elif part.number == 2:
+            op = text(data, part)
+        elif part.number == 3:
+            inputs.append(text(data, part))
+        elif part.number == 5:
+            attributes |= _entry(data, span_of(part))
+    return Operation(name, op, tuple(i for i in inputs if not i.startswith(CONTROL)), attributes)
 
 
 def parse_signature(data: Buffer, span: Span) -> Signature:
@@ -88,26 +105,8 @@ def parse_signature(data: Buffer, span: Span) -> Signature:
 
 def _named_value(data: Buffer, span: Span) -> tuple[str, str]:
     pair = {part.number: part for part in fields(data, span)}
-    names = (
-        [text(data, part) for part in fields(data, span_of(pair[2])) if part.number == 1] if 2 in pair else []
-    )
-    return text(data, pair[1]) if 1 in pair else "", names[-1] if names else ""
-
-
-def _operation(data: Buffer, span: Span) -> Operation:
-    name, op = "", ""
-    inputs: list[str] = []
-    attributes: dict[str, Span] = {}
-    for part in fields(data, span):
-        if part.number == 1:
-            name = text(data, part)
-        elif part.number == 2:
-            op = text(data, part)
-        elif part.number == 3:
-            inputs.append(text(data, part))
-        elif part.number == 5:
-            attributes |= _entry(data, span_of(part))
-    return Operation(name, op, tuple(i for i in inputs if not i.startswith(CONTROL)), attributes)
+    value = _name(data, span_of(pair[2])) if 2 in pair else ""
+    return text(data, pair[1]) if 1 in pair else "", value
 
 
 def _entry(data: Buffer, span: Span) -> dict[str, Span]:
@@ -124,7 +123,7 @@ def _function(data: Buffer, span: Span) -> Function:
     results = dict(_texts(data, span_of(part)) for part in parts if part.number == 4)
     if not results.keys() >= set(outputs):
         raise Corrupt(f"function {name!r} does not say what it returns")
-    operations = tuple(_operation(data, span_of(part)) for part in parts if part.number == 3)
+    operations = tuple(parse_operation(data, span_of(part)) for part in parts if part.number == 3)
     return Function(name, arguments, tuple(results[o] for o in outputs), operations)
 
 
@@ -137,15 +136,19 @@ def _texts(data: Buffer, span: Span) -> tuple[str, str]:
 def _declared(data: Buffer, span: Span) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
     """A function's name, the names of its arguments and of its outputs."""
     parts = list(fields(data, span))
-    names = [text(data, part) for part in parts if part.number == 1]
     sides = [tuple(_name(data, span_of(p)) for p in parts if p.number == number) for number in (2, 3)]
-    return names[-1] if names else "", sides[0], sides[1]
+    return _name(data, span), sides[0], sides[1]
 
 
 def _name(data: Buffer, span: Span) -> str:
     """The first field of a message."""
     names = [text(data, part) for part in fields(data, span) if part.number == 1]
     return names[-1] if names else ""
+
+
+def constant_span(data: Buffer, operation: Operation) -> Span | None:
+    """Where the tensor of a constant lies; None for any other operation."""
+    return Attributes(data, operation.attributes).span("value", TENSOR) if operation.op == "Const" else None
 
 
 class Attributes:
@@ -178,8 +181,7 @@ class Attributes:
 
     def function(self, name: str) -> str:
         span = self.span(name, FUNCTION)
-        names = [text(self.data, p) for p in fields(self.data, span) if p.number == 1] if span else []
-        return names[-1] if names else ""
+        return _name(self.data, span) if span else ""
 
     def integers(self, name: str) -> tuple[int, ...]:
         """A list of integers."""

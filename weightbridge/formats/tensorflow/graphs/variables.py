@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from weightbridge.formats.tensorflow.graphs.inline import Flat
-from weightbridge.formats.tensorflow.graphs.messages import TENSOR, Attributes, Operation
+from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operation, constant_span
 from weightbridge.formats.wire import Buffer, fields, text
 from weightbridge.model.tensors import Tensor
 
@@ -98,5 +98,5 @@ def _restored_key(flat: Flat, data: Buffer, value: str) -> str:
 
 def _texts(data: Buffer, constant: Operation) -> list[str]:
     """The strings of a constant."""
-    span = Attributes(data, constant.attributes).span("value", TENSOR)
+    span = constant_span(data, constant)
     return [text(data, part) for part in fields(data, span) if part.number == 8] if span is not None else []

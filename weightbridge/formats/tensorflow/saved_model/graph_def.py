@@ -1,19 +1,20 @@
 """Frozen graphs of TensorFlow 1: weights are constants, their roles come from their readers."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from weightbridge.errors import Corrupt, MissingFile, ModelError
 from weightbridge.formats.keras.variables.loose import chain
+from weightbridge.formats.tensorflow.graphs.messages import Operation, constant_span, parse_operation
 from weightbridge.formats.tensorflow.saved_model.constants import (
     Constant,
     constant_tensor,
     is_weight,
     size_of,
 )
-from weightbridge.formats.wire import Buffer, Span, fields, span_of, text
+from weightbridge.formats.wire import Buffer, Span, fields, span_of
 from weightbridge.model.graph import Excluded, Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Tensor
@@ -40,18 +41,6 @@ PASSING = ("Identity", "StopGradient", "CheckNumerics")
 NODES, LIBRARY = 1, 2  # fields of a graph
 FUNCTIONS, NODES_OF_FUNCTION = 1, 3  # of its library, and of a function
 VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
-CONTROL = "^"  # before the name of an input that only has to run first
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One node: what it does, what feeds it, and where its constant lies."""
-
-    name: str
-    op: str
-    inputs: tuple[str, ...]
-    value: Span | None = None
-
 
 Operations = Mapping[str, Operation]
 
@@ -99,7 +88,7 @@ def _left_over(data: Buffer, graphs: Iterable[Operations], layers: Iterable[Laye
     """The constants of floating point that no layer reads."""
     held = {tensor.name for layer in layers for tensor in layer.tensors}
     seen: dict[str, set[int]] = {}
-    for constant in _constants(graphs):
+    for constant in _constants(data, graphs):
         size = size_of(data, constant) if is_weight(data, constant) else 0
         known = seen.setdefault(constant.name, set())
         if size and constant.name not in held and size not in known:  # a function traced twice has it twice
@@ -107,9 +96,14 @@ def _left_over(data: Buffer, graphs: Iterable[Operations], layers: Iterable[Laye
             known.add(size)
 
 
-def _constants(graphs: Iterable[Operations]) -> Iterator[Constant]:
-    nodes = (node for graph in graphs for node in graph.values() if node.op == "Const")
-    yield from (Constant(node.name, node.value) for node in nodes if node.value is not None)
+def _constants(data: Buffer, graphs: Iterable[Operations]) -> Iterator[Constant]:
+    constants = (_as_constant(data, node) for graph in graphs for node in graph.values())
+    yield from (constant for constant in constants if constant is not None)
+
+
+def _as_constant(data: Buffer, node: Operation) -> Constant | None:
+    span = constant_span(data, node)
+    return None if span is None else Constant(node.name, span)
 
 
 def _without_weights(path: Path, graphs: Iterable[Operations]) -> ModelError:
@@ -140,7 +134,7 @@ def graphs_of(data: Buffer, span: Span) -> Iterator[Operations]:
 
 
 def _operations(data: Buffer, nodes: Iterable[Span]) -> Operations:
-    return {node.name: node for node in (_operation(data, span) for span in nodes)}
+    return {node.name: node for node in (parse_operation(data, span) for span in nodes)}
 
 
 def _layers_of(path: Path, data: Buffer, graphs: Iterable[Operations]) -> tuple[Layer, ...]:
@@ -172,7 +166,7 @@ def _weights_of(
     _, roles = READS.get(node.op, ("", {}))
     weights = []
     for i, role in roles.items():
-        constant = _constant(nodes, node.inputs[i]) if i < len(node.inputs) else None
+        constant = _constant(data, nodes, node.inputs[i]) if i < len(node.inputs) else None
         if constant is not None and constant.name not in used and is_weight(data, constant):
             weights.append((role, constant))
     return weights
@@ -197,40 +191,11 @@ def _plain(name: str) -> str:
     return name.split(":", maxsplit=1)[0]
 
 
-def _operation(data: Buffer, span: Span) -> Operation:
-    name, op = "", ""
-    inputs, attributes = [], []
-    for field in fields(data, span):
-        if field.number == 1:
-            name = text(data, field)
-        elif field.number == 2:
-            op = text(data, field)
-        elif field.number == 3:
-            inputs.append(text(data, field))
-        elif field.number == 5:
-            attributes.append(span_of(field))
-    data_inputs = tuple(i for i in inputs if not i.startswith(CONTROL))
-    return Operation(name, op, data_inputs, _value(data, attributes))
-
-
-def _value(data: Buffer, attributes: Sequence[Span]) -> Span | None:
-    """Where the tensor of the attribute `value` lies."""
-    value = None
-    for attribute in attributes:
-        pair = {field.number: field for field in fields(data, attribute)}
-        if 1 in pair and 2 in pair and text(data, pair[1]) == "value":
-            inside = fields(data, span_of(pair[2]))
-            value = next((span_of(field) for field in inside if field.number == 8), None)
-    return value
-
-
-def _constant(nodes: Mapping[str, Operation], name: str) -> Constant | None:
+def _constant(data: Buffer, nodes: Operations, name: str) -> Constant | None:
     """The constant that an input is, through operations that only pass it on."""
     node = nodes.get(_plain(name))
     for _ in range(len(nodes)):
         if node is None or node.op not in PASSING or not node.inputs:
             break
         node = nodes.get(_plain(node.inputs[0]))
-    if node is None or node.op != "Const" or node.value is None:
-        return None
-    return Constant(node.name, node.value)
+    return None if node is None else _as_constant(data, node)
