@@ -23,6 +23,7 @@ from weightbridge.formats.tensorflow.graphs.messages import Operation
 from weightbridge.formats.tensorflow.graphs.read import Traced
 from weightbridge.formats.tensorflow.graphs.variables import HANDLES
 from weightbridge.formats.tensorflow.saved_model import file as saved_model
+from weightbridge.formats.tensorflow.saved_model.folder import MODEL
 from weightbridge.formats.wire import Buffer
 from weightbridge.model.tensors import Array, dtype_of
 
@@ -33,7 +34,7 @@ SHOWN = 3
 
 def runner(path: Path, dtype: str = "float32") -> "GraphRunner":
     """A runner for a file. Raises Unsupported for float64, and for what may do more than compute."""
-    is_folder = path.is_dir() or path.name == saved_model.MODEL
+    is_folder = path.is_dir() or path.name == MODEL
     trace, data = saved_model.opened(path) if is_folder else frozen.opened(path)
     if dtype != "float32":
         fix = "Verification goes by perturbed runs instead"

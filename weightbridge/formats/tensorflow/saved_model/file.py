@@ -1,6 +1,5 @@
 """TensorFlow's SavedModel folders, as Keras 2 saves, Keras 3 exports and TensorFlow 1 made them."""
 
-import mmap
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -8,11 +7,8 @@ from pathlib import Path
 
 from weightbridge.errors import (
     Corrupt,
-    ExternalReference,
-    MissingFile,
     ModelError,
     OutputError,
-    ResourceBomb,
     Unsupported,
 )
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_model
@@ -20,12 +16,23 @@ from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.left_out import CONSTANTS, left_out
-from weightbridge.formats.tensorflow.bundle.read import Bundle, read_bundle
-from weightbridge.formats.tensorflow.checkpoint.file import excluded, files_of, tracked_of
+from weightbridge.formats.tensorflow.bundle.read import Bundle
+from weightbridge.formats.tensorflow.checkpoint.file import excluded
 from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
-from weightbridge.formats.tensorflow.checkpoint.names import Named, by_names, by_objects
+from weightbridge.formats.tensorflow.checkpoint.names import Named
 from weightbridge.formats.tensorflow.graphs.read import Traced, traced
 from weightbridge.formats.tensorflow.saved_model.flow import stored_tensors, with_flow
+from weightbridge.formats.tensorflow.saved_model.folder import (
+    DAMAGED,
+    METADATA,
+    Stored,
+    files,
+    inside,
+    located,
+    mapped,
+    parsed,
+    stored_in,
+)
 from weightbridge.formats.tensorflow.saved_model.graph_def import constants_graph, unread_constants
 from weightbridge.formats.tensorflow.saved_model.keras import (
     Objects,
@@ -39,7 +46,6 @@ from weightbridge.formats.tensorflow.saved_model.loose import graph_of_parts
 from weightbridge.formats.tensorflow.saved_model.proto import (
     MetaGraph,
     parse_keras_metadata,
-    parse_saved_model,
 )
 from weightbridge.formats.tensorflow.tracked import Tracked
 from weightbridge.formats.wire import Buffer
@@ -49,44 +55,25 @@ from weightbridge.model.tensors import Array, Tensor
 from weightbridge.rules.dialects import version_of
 
 FORMAT = "saved-model"
-MODEL, METADATA, VARIABLES = "saved_model.pb", "keras_metadata.pb", "variables/variables"
-LARGEST = 2 << 30  # protobuf's own limit
-DAMAGED = "Copy the folder again, or save the model again"
 
 
 def read(path: Path) -> LayerGraph:
     """path: the folder, or the `saved_model.pb` in it. Raises a ModelError."""
-    folder = path if path.is_dir() else path.parent
-    file = _inside(folder, MODEL) if path.is_dir() else path
-    if not file.is_file():
-        raise Unsupported(
-            "a SavedModel as text (.pbtxt)", where=str(folder), fix="Save it again as saved_model.pb"
-        )
-    data = _mapped(file)
-    try:
-        meta = parse_saved_model(data)
-    except ModelError as error:
-        raise _located(error, file) from error
+    folder, meta, data = parsed(path)
     graph = _graph(path, folder, meta, data)
     producer = graph.producer or f"tensorflow {meta.version}".strip()
-    beside = [] if path.is_dir() else [str(file) for file in _files(folder) if file != path]
+    beside = [] if path.is_dir() else [str(file) for file in files(folder) if file != path]
     return replace(graph, path=str(path), producer=producer, files=tuple(beside))
 
 
 def opened(path: Path) -> tuple[Traced, Buffer]:
     """What the serving signature computes, and the graph's bytes. Raises a ModelError."""
-    folder = path if path.is_dir() else path.parent
-    data = _mapped(_inside(folder, MODEL))
-    meta = parse_saved_model(data)
-    stored: dict[str, Tensor] = {}
-    if _inside(folder, f"{VARIABLES}.index").exists():
-        bundle = read_bundle(_inside(folder, VARIABLES))
-        tracked = tracked_of(bundle)
-        named = by_objects(tracked, bundle.entries) if tracked else by_names(bundle.entries)
-        stored = stored_tensors(bundle, named)
+    folder, meta, data = parsed(path)
+    stored = stored_in(folder)
     if meta.graph is None:
         raise Unsupported("a SavedModel without a graph", where=str(folder), fix=DAMAGED)
-    return traced(path, data, meta.graph, meta.signatures, stored), data
+    tensors = stored_tensors(stored.bundle, stored.named) if stored else {}
+    return traced(path, data, meta.graph, meta.signatures, tensors), data
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
@@ -96,23 +83,12 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     )
 
 
-def _located(error: ModelError, file: Path) -> ModelError:
-    """The same error with the file that it is about."""
-    where = error.where or str(file)
-    fix = error.fix or DAMAGED
-    return type(error)(error.message, where=where, fix=fix)
-
-
 def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGraph:
-    prefix = _inside(folder, VARIABLES)
-    if not _inside(folder, f"{VARIABLES}.index").exists():
+    stored = stored_in(folder)
+    if stored is None:
         return with_flow(path, data, meta, {}, constants_graph(path, FORMAT, data, meta.graph))
-    bundle = read_bundle(prefix)
-    for file in files_of(bundle):
-        _inside(folder, str(file.relative_to(folder)))
-    tracked = tracked_of(bundle)
-    named = by_objects(tracked, bundle.entries) if tracked else by_names(bundle.entries)
-    graph = _of_variables(path, _objects(folder, meta, tracked, bundle), bundle, named, tracked)
+    bundle, tracked, named = stored
+    graph = _of_variables(path, _objects(folder, meta, tracked, bundle), stored)
     constants: tuple[Excluded, ...] = ()
     if graph is None:
         graph = constants_graph(path, FORMAT, data, meta.graph)
@@ -136,15 +112,13 @@ def _with_left_over(
     return replace(graph, excluded=entries, findings=(*graph.findings, *beside))
 
 
-def _of_variables(
-    path: Path, objects: Objects, bundle: Bundle, named: Sequence[Named], tracked: tuple[Tracked, ...]
-) -> LayerGraph | None:
+def _of_variables(path: Path, objects: Objects, stored: Stored) -> LayerGraph | None:
     """The layers whose weights are variables; None where no variable is a weight."""
     if 0 in objects.metadata and is_layer(objects.nodes[0]):
-        return _keras(path, objects, bundle)
-    if all(variable.reason is not None for variable in named):
+        return _keras(path, objects, stored.bundle)
+    if all(variable.reason is not None for variable in stored.named):
         return None
-    return _by_names(path, bundle, named, has_objects=bool(tracked))
+    return _by_names(path, stored.bundle, stored.named, has_objects=bool(stored.tracked))
 
 
 def _by_names(path: Path, bundle: Bundle, named: Iterable[Named], *, has_objects: bool) -> LayerGraph:
@@ -188,12 +162,12 @@ def _as_custom(model: ConfigLayer) -> ConfigLayer:
 def _objects(folder: Path, meta: MetaGraph, tracked: tuple[Tracked, ...], bundle: Bundle) -> Objects:
     """The objects, the keys of variables, and the metadata, which may lie in a file of its own."""
     texts = {i: node.metadata for i, node in enumerate(meta.objects) if node.metadata}
-    file = _inside(folder, METADATA)
+    file = inside(folder, METADATA)
     if file.is_file():
         try:
-            texts |= parse_keras_metadata(_mapped(file))
+            texts |= parse_keras_metadata(mapped(file))
         except ModelError as error:
-            raise _located(error, file) from error
+            raise located(error, file) from error
     metadata = {i: decoded(text, f"{folder}: object {i}") for i, text in texts.items()}
     return Objects(meta.objects, metadata, _keys(meta.objects, tracked, bundle))
 
@@ -220,37 +194,3 @@ def _common_children(saved: Tracked, stored: Tracked) -> list[tuple[int, int]]:
     """What both hold by the same name, as pairs of numbers."""
     named = dict(stored.children)
     return [(child, named[name]) for name, child in saved.children if name in named]
-
-
-def _mapped(file: Path) -> Buffer:
-    try:
-        with file.open("rb") as opened:
-            size = opened.seek(0, 2)
-            if size > LARGEST:
-                raise ResourceBomb(
-                    f"{size} bytes are more than a SavedModel may have",
-                    where=str(file),
-                    fix="Check what this file is",
-                )
-            return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
-    except OSError as error:
-        raise MissingFile(
-            f"cannot be read: {error.strerror}", where=str(file), fix="Check the path and its permissions"
-        ) from error
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """A file of the folder; a link that leads out of it is not followed."""
-    file = folder / name
-    if not file.resolve().is_relative_to(folder.resolve()):
-        raise ExternalReference(
-            "a link out of the folder, which is not followed",
-            where=str(file),
-            fix="Copy the file into the folder",
-        )
-    return file
-
-
-def _files(folder: Path) -> list[Path]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return sorted(file for file in files if not file.is_symlink())
