@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, runtime_checkable
 
+import numpy as np
+
+from weightbridge.errors import RunError
+from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Array, dtype_of
 
 Shape = tuple[int | None, ...]
@@ -134,3 +138,28 @@ class Divisible(Runner, Protocol):
 def fitting(runner: Runner, shapes: Sequence[Shape]) -> tuple[InputSpec, ...]:
     """The inputs of a runner with other shapes."""
     return tuple(replace(spec, shape=shape) for spec, shape in zip(runner.inputs, shapes, strict=True))
+
+
+def typed_feeds(specs: Iterable[InputSpec], feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """What is fed to these inputs, in their dtypes; an input that is not fed is left out."""
+    return {spec.name: spec.typed(np.asarray(feeds[spec.name])) for spec in specs if spec.name in feeds}
+
+
+def weight_dtypes(layers: Iterable[Layer]) -> dict[str, str]:
+    """The coarsest dtype that each layer stores a weight in."""
+    return {layer.name: coarsest(t.dtype for t in layer.tensors) for layer in layers if layer.tensors}
+
+
+def key_of(name: str) -> str:
+    """The key of an activation or of logits among the results of a run."""
+    return name if name.startswith("logits:") else f"layer:{name}"
+
+
+def not_shown(name: str, where: str) -> RunError:
+    """The error for a layer that a run cannot show."""
+    return RunError(f"there is no layer {name!r} whose activation can be shown", where=where)
+
+
+def brief(error: Exception) -> str:
+    """What a framework's error says first."""
+    return str(error).split("\n", 1)[0][:300]

@@ -14,7 +14,19 @@ from weightbridge.formats.onnx.proto import Graph
 from weightbridge.formats.onnx.quantised.lower import is_added
 from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.onnx.running.last_steps import last_steps
-from weightbridge.formats.running import ULPS, Change, Precision, Saturation, Shape, coarsest, fitting
+from weightbridge.formats.onnx.running.shown import Shown
+from weightbridge.formats.running import (
+    ULPS,
+    Change,
+    Precision,
+    Saturation,
+    Shape,
+    brief,
+    coarsest,
+    fitting,
+    typed_feeds,
+    weight_dtypes,
+)
 from weightbridge.formats.tflite.file import chosen, folded
 from weightbridge.formats.tflite.lower import value_names
 from weightbridge.formats.tflite.messages import Model, Subgraph
@@ -48,18 +60,19 @@ class TfliteRunner:
         self._graph, self._found = graph, found
         self._subgraph: Subgraph = parsed.subgraphs[chosen(parsed)]
         self._place = {name: number for number, name in enumerate(value_names(self._subgraph))}
-        self._last_steps = last_steps(graph)
+        shown = {name: value for name, value in found.shown.items() if value in self._place}
+        steps = {o: step for o, step in last_steps(graph).items() if not is_added(step[0])}
+        self._shown = Shown(shown, steps, str(path))
         self.inputs = inputs_of(graph, found, "float32")
         self.outputs = tuple(info.name for info in graph.outputs)
-        self.layers = tuple(name for name, value in found.shown.items() if value in self._place)
+        self.layers = tuple(shown)
         self._shapes: tuple[Shape, ...] = ()
         self._interpreter = self._started()
         self._details = {told["index"]: told for told in self._interpreter.get_tensor_details()}
 
     @property
     def logits(self) -> Mapping[str, Saturation]:
-        steps = self._last_steps.items()
-        return {output: kind for output, (value, kind) in steps if not is_added(value)}
+        return self._shown.logits
 
     @property
     def precision(self) -> Precision:
@@ -67,8 +80,7 @@ class TfliteRunner:
 
     @property
     def stored(self) -> Mapping[str, str]:
-        layers = self._found.layers
-        return {layer.name: coarsest(t.dtype for t in layer.tensors) for layer in layers if layer.tensors}
+        return weight_dtypes(self._found.layers)
 
     def resized(self, shapes: Sequence[Shape]) -> "TfliteRunner":
         """The same model for inputs of these shapes. RunError where it holds a shape of its own."""
@@ -100,10 +112,7 @@ class TfliteRunner:
 
         Raises RunError where the model does not run on these feeds, or has no such layer.
         """
-        shown = {_key(name): self._value(name) for name in layers}
-        given = {
-            spec.name: spec.typed(np.asarray(feeds[spec.name])) for spec in self.inputs if spec.name in feeds
-        }
+        shown, given = self._shown.by_key(layers), typed_feeds(self.inputs, feeds)
         try:
             self._feed(given)
             self._interpreter.reset_all_variables()
@@ -111,7 +120,7 @@ class TfliteRunner:
         except (RuntimeError, ValueError) as error:
             fix = "Check the names and shapes of the inputs"
             raise RunError(
-                f"the interpreter cannot run it: {_brief(error)}", where=str(self._path), fix=fix
+                f"the interpreter cannot run it: {brief(error)}", where=str(self._path), fix=fix
             ) from error
         outputs = {name: self._array(name) for name in self.outputs}
         return outputs | {key: self._array(value) for key, value in shown.items()}
@@ -134,7 +143,7 @@ class TfliteRunner:
         try:
             array = np.array(self._interpreter.get_tensor(self._place[value]))
         except ValueError as error:
-            raise RunError(f"{value!r} was not computed: {_brief(error)}", where=str(self._path)) from error
+            raise RunError(f"{value!r} was not computed: {brief(error)}", where=str(self._path)) from error
         scaling = self._scaling(value)
         return array if scaling is None else scaling.floats(array)
 
@@ -151,15 +160,6 @@ class TfliteRunner:
             else None
         )
 
-    def _value(self, name: str) -> str:
-        """The tensor that shows a layer, or the logits of an output."""
-        if name in self.layers:
-            return self._found.shown[name]
-        output = name.removeprefix("logits:")
-        if output == name or output not in self.logits:
-            raise RunError(f"there is no layer {name!r} whose activation can be shown", where=str(self._path))
-        return self._last_steps[output][0]
-
     def _started(self) -> Any:
         """An interpreter that keeps all values of a run."""
         try:
@@ -173,7 +173,7 @@ class TfliteRunner:
         except (RuntimeError, ValueError) as error:
             fix = "Give an interpreter that knows its operators (a newer TensorFlow or ai-edge-litert)"
             raise Unsupported(
-                f"the interpreter cannot load it: {_brief(error)}", where=str(self._path), fix=fix
+                f"the interpreter cannot load it: {brief(error)}", where=str(self._path), fix=fix
             ) from error
 
 
@@ -192,12 +192,3 @@ class _Scaling:
 
     def floats(self, codes: Array) -> Array:
         return np.asarray((codes.astype(np.float32) - self.zero) * np.float32(self.scale), np.float32)
-
-
-def _key(name: str) -> str:
-    """The key of an activation or of logits among the outputs."""
-    return name if name.startswith("logits:") else f"layer:{name}"
-
-
-def _brief(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:300]

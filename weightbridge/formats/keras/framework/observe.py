@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
-from weightbridge.errors import RunError
 from weightbridge.formats.keras.framework.logits import FinalStep, recorded, replaced
 from weightbridge.formats.keras.framework.walk import LiveLayer
+from weightbridge.formats.running import not_shown
 
 # What these hold runs inside a traced loop, where nothing can be observed.
 LOOPED = (keras.layers.TimeDistributed,)
@@ -30,11 +30,6 @@ def call_names(model: Any, name: str, layer: Any) -> Iterator[str]:
     yield from (f"{name}#{i}" for i in range(1, len(nodes)))
 
 
-def key_of(name: str) -> str:
-    """The key of an activation or of logits among the results of a run."""
-    return name if name.startswith("logits:") else f"layer:{name}"
-
-
 @contextmanager
 def observing(
     names: Sequence[str],
@@ -52,7 +47,7 @@ def observing(
             elif base in layers:
                 stack.enter_context(_watched(layers[base], found, f"layer:{base}"))
             else:
-                raise RunError(f"there is no layer {name!r} whose activation can be shown", where=where)
+                raise not_shown(name, where)
         yield
 
 

@@ -22,13 +22,13 @@ from weightbridge.formats.keras.framework.backends import (
 from weightbridge.formats.keras.framework.inputs import called, input_specs
 from weightbridge.formats.keras.framework.load import load
 from weightbridge.formats.keras.framework.logits import FinalStep, final_step
-from weightbridge.formats.keras.framework.observe import call_names, key_of, observable, observing
+from weightbridge.formats.keras.framework.observe import call_names, observable, observing
 from weightbridge.formats.keras.framework.precision import in_float, precision_of, rebuilt, stored_dtypes
 from weightbridge.formats.keras.framework.shapes import reshaped
 from weightbridge.formats.keras.framework.state import Values, changed_values, holding
 from weightbridge.formats.keras.framework.storage import storage_of
 from weightbridge.formats.keras.framework.walk import live_layers
-from weightbridge.formats.running import Change, InputSpec, Precision, Saturation, Shape, fitting
+from weightbridge.formats.running import Change, InputSpec, Precision, Saturation, Shape, fitting, key_of
 from weightbridge.model.tensors import Array
 
 # In eager mode these run step by step, in Python: a hundred times as long as compiled.

@@ -6,7 +6,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 from weightbridge.errors import RunError, Unsupported, UsageError
@@ -18,13 +17,16 @@ from weightbridge.formats.onnx.running.change import changed, precision_of, resh
 from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.onnx.running.last_steps import last_steps
 from weightbridge.formats.onnx.running.sessions import Session, double_session, session
+from weightbridge.formats.onnx.running.shown import Shown
 from weightbridge.formats.running import (
     Change,
     Precision,
     Saturation,
     Shape,
-    coarsest,
     fitting,
+    key_of,
+    typed_feeds,
+    weight_dtypes,
 )
 from weightbridge.model.tensors import Array, as_numbers
 from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
@@ -67,7 +69,7 @@ class OnnxRunner:
         self._parsed = parsed
         self._sessions: dict[tuple[str, ...], Session] = {}
         self._parts: dict[str, tuple[str, ...]] = {}
-        self._last_steps = last_steps(parsed.graph)
+        self._shown = Shown(found.shown, last_steps(parsed.graph), str(path))
         self.outputs = tuple(o.name for o in parsed.graph.outputs)
         self.inputs = inputs_of(parsed.graph, found, dtype)
         self.layers = tuple(found.shown)
@@ -75,7 +77,7 @@ class OnnxRunner:
 
     @property
     def logits(self) -> Mapping[str, Saturation]:
-        return {output: saturation for output, (_, saturation) in self._last_steps.items()}
+        return self._shown.logits
 
     @property
     def precision(self) -> Precision:
@@ -83,8 +85,7 @@ class OnnxRunner:
 
     @property
     def stored(self) -> Mapping[str, str]:
-        layers = self._found.layers
-        return {layer.name: coarsest(t.dtype for t in layer.tensors) for layer in layers if layer.tensors}
+        return weight_dtypes(self._found.layers)
 
     def resized(self, shapes: Sequence[Shape]) -> "OnnxRunner":
         """The same graph for inputs of these shapes. RunError where it holds a shape of its own."""
@@ -113,9 +114,7 @@ class OnnxRunner:
 
         Raises RunError where the model does not run on these feeds, or has no such layer.
         """
-        shown = {_key(name): self._value(name) for name in layers}
-        given = [spec for spec in self.inputs if spec.name in feeds]
-        inputs = {spec.name: spec.typed(np.asarray(feeds[spec.name])) for spec in given}
+        shown, inputs = self._shown.by_key(layers), typed_feeds(self.inputs, feeds)
         extra = tuple(sorted(set(shown.values()) - set(self.outputs) - inputs.keys()))
         names = (*self.outputs, *extra)
         arrays = self._session(extra)(names, inputs)
@@ -128,8 +127,8 @@ class OnnxRunner:
         read = {name: self._read_by(name) for name in layers if name in self._found.shown}
         read = {name: names for name, names in read.items() if names}
         shown = self.run(feeds, tuple(dict.fromkeys(chain.from_iterable(read.values()))))
-        self._parts |= {name: tuple(map(self._value, names)) for name, names in read.items()}
-        return {name: tuple(shown[_key(n)] for n in names) for name, names in read.items()}
+        self._parts |= {name: tuple(map(self._shown.value, names)) for name, names in read.items()}
+        return {name: tuple(shown[key_of(n)] for n in names) for name, names in read.items()}
 
     def alone(self, layer: str, arrays: Sequence[Array]) -> Array:
         """The value that shows a layer, of these values before it. RunError where it reads more."""
@@ -152,15 +151,6 @@ class OnnxRunner:
         before = dict.fromkeys(edge.source for edge in edges)
         return tuple(name for name in before if name in self._found.shown)
 
-    def _value(self, name: str) -> str:
-        """The value of the graph that shows a layer, or the logits of an output."""
-        if name in self._found.shown:
-            return self._found.shown[name]
-        output = name.removeprefix("logits:")
-        if output == name or output not in self._last_steps:
-            raise RunError(f"there is no layer {name!r} whose activation can be shown", where=str(self._path))
-        return self._last_steps[output][0]
-
     def _session(self, extra: tuple[str, ...]) -> Session:
         """A session whose graph also gives these values."""
         if extra not in self._sessions:
@@ -170,8 +160,3 @@ class OnnxRunner:
             make = double_session if self._dtype == "float64" else session
             self._sessions[extra] = make(proto, self._path)
         return self._sessions[extra]
-
-
-def _key(name: str) -> str:
-    """The key of an activation or of logits among the outputs."""
-    return name if name.startswith("logits:") else f"layer:{name}"

@@ -11,6 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from weightbridge.errors import RunError, Unsupported
 from weightbridge.formats.onnx.running.double import OWN, in_double
+from weightbridge.formats.running import brief
 from weightbridge.model.tensors import Array
 
 Session = Callable[[Sequence[str], Mapping[str, Array]], list[Array]]
@@ -32,14 +33,14 @@ def session(proto: Any, path: Path) -> Session:
         loaded = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no class of their own
         fix = "Export it for an opset that onnxruntime knows, or run without verification (--no-verify)"
-        raise Unsupported(f"onnxruntime cannot load it: {_brief(error)}", where=str(path), fix=fix) from error
+        raise Unsupported(f"onnxruntime cannot load it: {brief(error)}", where=str(path), fix=fix) from error
 
     def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
         try:
             return list(loaded.run(list(names), dict(feeds)))
         except Exception as error:
             fix = "Check the names and shapes of the inputs"
-            raise RunError(f"onnxruntime cannot run it: {_brief(error)}", where=str(path), fix=fix) from error
+            raise RunError(f"onnxruntime cannot run it: {brief(error)}", where=str(path), fix=fix) from error
 
     return run
 
@@ -94,7 +95,7 @@ def _reference(wide: Any, path: Path) -> Any:
     try:
         return ReferenceEvaluator(wide, new_ops=list(OWN))
     except Exception as error:  # whatever a foreign interpreter raises for an operation that it does not know
-        raise Unsupported(f"it cannot be run in float64: {_brief(error)}", where=str(path)) from error
+        raise Unsupported(f"it cannot be run in float64: {brief(error)}", where=str(path)) from error
 
 
 def _evaluated(evaluator: Any, names: Sequence[str], feeds: Mapping[str, Array], path: Path) -> list[Array]:
@@ -102,7 +103,7 @@ def _evaluated(evaluator: Any, names: Sequence[str], feeds: Mapping[str, Array],
         with np.errstate(all="ignore"):  # NaN is a result, which the caller looks at
             return [np.asarray(a) for a in evaluator.run(list(names), dict(feeds))]
     except Exception as error:
-        raise RunError(f"it cannot be run in float64: {_brief(error)}", where=str(path)) from error
+        raise RunError(f"it cannot be run in float64: {brief(error)}", where=str(path)) from error
 
 
 def _check_agreement(
@@ -119,8 +120,3 @@ def _check_agreement(
 
 def _mean_square_root(array: Array) -> float:
     return float(np.sqrt(np.mean(np.square(array, dtype=np.float64))))
-
-
-def _brief(error: Exception) -> str:
-    first_line = str(error).split("\n", 1)[0]
-    return first_line[:300]

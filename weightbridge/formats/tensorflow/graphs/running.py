@@ -15,7 +15,19 @@ from weightbridge.errors import RunError, Unsupported
 from weightbridge.errors.diagnostics import listed
 from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.onnx.running.last_steps import last_steps
-from weightbridge.formats.running import ULPS, Change, Precision, Saturation, Shape, coarsest, fitting
+from weightbridge.formats.onnx.running.shown import Shown
+from weightbridge.formats.running import (
+    ULPS,
+    Change,
+    Precision,
+    Saturation,
+    Shape,
+    brief,
+    coarsest,
+    fitting,
+    typed_feeds,
+    weight_dtypes,
+)
 from weightbridge.formats.tensorflow.graphs import file as frozen
 from weightbridge.formats.tensorflow.graphs.inline import PASSING
 from weightbridge.formats.tensorflow.graphs.lower import HANDLERS, READS
@@ -53,20 +65,22 @@ class GraphRunner:
     def __init__(self, path: Path, trace: Traced, data: Buffer, arrays: Mapping[str, Array]) -> None:
         self._path, self._trace, self._data, self._arrays = path, trace, data, arrays
         graph, found = trace.made.graph, trace.found
-        self._last_steps = last_steps(graph)
         self.inputs = inputs_of(graph, found)
         self.outputs = tuple(info.name for info in graph.outputs)
-        made = {operation.name for operation in trace.made.operations}
         shown = {name: self._source(value) for name, value in found.shown.items()}
-        self._shown = {name: value for name, value in shown.items() if value.partition(":")[0] in made}
-        self.layers = tuple(self._shown)
+        steps = {o: (self._source(value), kind) for o, (value, kind) in last_steps(graph).items()}
+        made = {operation.name for operation in trace.made.operations}
+        self._shown = Shown(
+            layers={name: value for name, value in shown.items() if _operation_of(value) in made},
+            steps={o: step for o, step in steps.items() if _operation_of(step[0]) in made},
+            where=str(path),
+        )
+        self.layers = tuple(self._shown.layers)
         self._session = self._started()
 
     @property
     def logits(self) -> Mapping[str, Saturation]:
-        made = {operation.name for operation in self._trace.made.operations}
-        steps = self._last_steps.items()
-        return {o: kind for o, (value, kind) in steps if self._source(value).partition(":")[0] in made}
+        return self._shown.logits
 
     @property
     def precision(self) -> Precision:
@@ -74,8 +88,7 @@ class GraphRunner:
 
     @property
     def stored(self) -> Mapping[str, str]:
-        layers = self._trace.found.layers
-        return {layer.name: coarsest(t.dtype for t in layer.tensors) for layer in layers if layer.tensors}
+        return weight_dtypes(self._trace.found.layers)
 
     def resized(self, shapes: Sequence[Shape]) -> "GraphRunner":
         other = GraphRunner(self._path, self._trace, self._data, self._arrays)
@@ -96,32 +109,17 @@ class GraphRunner:
 
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """The outputs in their order, then `layer:<name>` or `logits:<output>` for each name in `layers`."""
-        wanted = {name: self._source(name) for name in self.outputs}
-        wanted |= {
-            name if name.startswith("logits:") else f"layer:{name}": self._value(name) for name in layers
-        }
-        given = {spec.name: spec for spec in self.inputs}
-        fed = {
-            _tensor(self._source(name)): given[name].typed(np.asarray(array))
-            for name, array in feeds.items()
-            if name in given
-        }
+        wanted = {name: self._source(name) for name in self.outputs} | self._shown.by_key(layers)
+        typed = typed_feeds(self.inputs, feeds)
+        fed = {_tensor(self._source(name)): array for name, array in typed.items()}
         try:
             arrays = self._session.run([_tensor(value) for value in wanted.values()], fed)
         except (tf.errors.OpError, ValueError, TypeError) as error:
             fix = "Check the names and shapes of the inputs"
             raise RunError(
-                f"TensorFlow cannot run it: {_brief(error)}", where=str(self._path), fix=fix
+                f"TensorFlow cannot run it: {brief(error)}", where=str(self._path), fix=fix
             ) from error
         return dict(zip(wanted, map(np.asarray, arrays), strict=True))
-
-    def _value(self, name: str) -> str:
-        if name in self._shown:
-            return self._shown[name]
-        output = name.removeprefix("logits:")
-        if output == name or output not in self.logits:
-            raise RunError(f"there is no layer {name!r} whose activation can be shown", where=str(self._path))
-        return self._source(self._last_steps[output][0])
 
     def _source(self, value: str) -> str:
         """TensorFlow's name of a value."""
@@ -136,7 +134,7 @@ class GraphRunner:
         except (tf.errors.OpError, ValueError, TypeError) as error:
             fix = "Give the model that it was made from"
             raise Unsupported(
-                f"TensorFlow cannot load it: {_brief(error)}", where=str(self._path), fix=fix
+                f"TensorFlow cannot load it: {brief(error)}", where=str(self._path), fix=fix
             ) from error
 
     def _definition(self) -> Any:
@@ -181,9 +179,9 @@ def _add_constant(made: Any, name: str, array: Array) -> None:
     node.attr["value"].tensor.CopyFrom(proto)
 
 
+def _operation_of(value: str) -> str:
+    return value.partition(":")[0]
+
+
 def _tensor(value: str) -> str:
     return value if ":" in value else f"{value}:0"
-
-
-def _brief(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:300]
