@@ -1,11 +1,17 @@
 """Steps of TensorFlow and TFLite as ONNX's: what both have, with the same inputs in the same order."""
 
+from collections.abc import Callable
 from typing import Any
 
 from weightbridge.formats.onnx.proto import CHANNELS_LAST, Node
 from weightbridge.formats.tensorflow.values import Values
 
 SPATIAL = (1, 2)  # axes: rows and columns
+
+
+def plain(op: str, **attributes: Any) -> Callable[[Values], list[Node]]:
+    """The same operation under ONNX's name."""
+    return lambda call: [call.node(op, call.inputs, **attributes)]
 
 
 def one_over_root(call: Values) -> list[Node]:
@@ -33,6 +39,20 @@ def expand_dims(call: Values) -> list[Node] | None:
 def transpose(call: Values) -> list[Node] | None:
     order = call.integers(1)
     return None if order is None else [call.node("Transpose", (call.value(0),), perm=order)]
+
+
+def batch_matmul(call: Values, are_turned: tuple[bool, bool]) -> list[Node] | None:
+    """Inputs: two stacks of matrices. are_turned: whether the matrices of each are read turned."""
+    nodes, factors = list[Node](), []
+    for place, is_turned in enumerate(are_turned):
+        value, rank = call.value(place), call.rank(call.value(place))
+        if is_turned:
+            if rank is None or rank < 2:
+                return None
+            nodes.append(call.turned(f"factor{place}", value, (*range(rank - 2), rank - 1, rank - 2)))
+            value = nodes[-1].outputs[0]
+        factors.append(value)
+    return [*nodes, call.node("MatMul", tuple(factors))]
 
 
 def pad(call: Values) -> list[Node] | None:

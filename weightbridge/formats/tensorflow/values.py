@@ -1,5 +1,6 @@
 """Values: an operation of TensorFlow or TFLite with its values by name, and nodes of ONNX for it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from weightbridge.formats.onnx.proto import Node
@@ -10,17 +11,17 @@ Shape = tuple[int | None, ...]
 
 
 class Values:
-    """One operation with its values by name; "" for one that is left out."""
+    """One operation with its values by name; "" for one that is left out.
+
+    numbers: gives the values of a small constant by its name, None for any other value.
+    """
 
     __slots__ = ()
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    numbers: Callable[[str], Array | None]
 
     def shape(self, value: str) -> Shape | None:
-        raise NotImplementedError
-
-    def number(self, value: str) -> Array | None:
-        """The values of a small constant."""
         raise NotImplementedError
 
     @property
@@ -37,7 +38,7 @@ class Values:
 
     def integers(self, place: int) -> tuple[int, ...] | None:
         """The numbers of a small constant input, flat."""
-        array = self.number(self.value(place)) if self.value(place) else None
+        array = self.numbers(self.value(place)) if self.value(place) else None
         return None if array is None else tuple(int(n) for n in array.reshape(-1))
 
     def inner(self, label: str) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from weightbridge.formats.onnx.proto import CHANNELS_LAST, Node
 from weightbridge.formats.tensorflow.graphs.messages import Attributes
@@ -12,7 +11,7 @@ from weightbridge.model.tensors import Array
 
 @dataclass(frozen=True, slots=True)
 class Call(Values):
-    """numbers: gives the values of a small constant by its name, None for any other value."""
+    """One operation with its attributes, and the shapes of all values that are known."""
 
     op: str
     inputs: tuple[str, ...]
@@ -23,9 +22,6 @@ class Call(Values):
 
     def shape(self, value: str) -> Shape | None:
         return self.shapes.get(value)
-
-    def number(self, value: str) -> Array | None:
-        return self.numbers(value)
 
     @property
     def has_channels_last(self) -> bool:
@@ -45,8 +41,3 @@ class Call(Values):
 
 
 Handler = Callable[[Call], list[Node] | None]  # None: what it says cannot be said by ONNX's operators
-
-
-def plain(op: str, **attributes: Any) -> Handler:
-    """The same operation under ONNX's name."""
-    return lambda call: [call.node(op, call.inputs, **attributes)]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.formats.tensorflow.steps import one_over_root, select, square, squared_difference
-from weightbridge.formats.tflite.nodes.call import Call, Handler, activated, plain
+from weightbridge.formats.tensorflow.steps import one_over_root, plain, select, square, squared_difference
+from weightbridge.formats.tflite.nodes.call import Call, Handler, activated
 
 
 def fused(op: str) -> Handler:

@@ -22,7 +22,7 @@ FUSED: Mapping[int, tuple[str, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Call(Values):
-    """One operator. numbers: gives the values of a small constant by its name, None for any other value."""
+    """One operator with the fields of its options, and the tensors that all values are."""
 
     operator: Operator
     inputs: tuple[str, ...]
@@ -38,9 +38,6 @@ class Call(Values):
         tensor = self.tensors.get(value)
         return None if tensor is None else tensor.shape
 
-    def number(self, value: str) -> Array | None:
-        return self.numbers(value)
-
     def byte(self, field: int) -> int:
         return self.options.byte(field) if self.options else 0
 
@@ -55,11 +52,6 @@ class Call(Values):
 
 
 Handler = Callable[[Call], list[Node] | None]  # None: what it says cannot be said by ONNX's operators
-
-
-def plain(op: str, **attributes: Any) -> Handler:
-    """The same operator under ONNX's name."""
-    return lambda call: [call.node(op, call.inputs, **attributes)]
 
 
 def activated(call: Call, code: int, nodes: Callable[[str], list[Node] | None]) -> list[Node] | None:

@@ -58,12 +58,11 @@ def _window(call: Call, dilation: int) -> dict[str, Any]:
 
 
 def _conv(call: Call, order: tuple[int, ...], found: Mapping[str, Any], code: int) -> list[Node] | None:
-    kernel = call.inner("kernel")
+    turned = call.turned("kernel", call.value(KERNEL), order)
     bias = (call.value(BIAS),) if call.value(BIAS) else ()
 
     def nodes(output: str) -> list[Node]:
-        turned = Node("", "Transpose", "", (call.value(KERNEL),), (kernel,), {"perm": order})
-        return [turned, call.node("Conv", (call.value(0), kernel, *bias), output, **found)]
+        return [turned, call.node("Conv", (call.value(0), turned.outputs[0], *bias), output, **found)]
 
     return activated(call, code, nodes)
 
@@ -76,12 +75,12 @@ def transposed_convolution(call: Call) -> list[Node] | None:
         return None
     strides = (call.integer(2, 1), call.integer(1, 1))
     found = {"strides": strides, CHANNELS_LAST: 1, **_borders(call, data, shape, kernel, strides)}
-    turned = call.inner("kernel")
+    turned = call.turned("kernel", call.value(1), DEPTHWISE)
     bias = (call.value(3),) if call.value(3) else ()
 
     def nodes(output: str) -> list[Node]:
-        turning = Node("", "Transpose", "", (call.value(1),), (turned,), {"perm": DEPTHWISE})
-        return [turning, call.node("ConvTranspose", (call.value(2), turned, *bias), output, **found)]
+        inputs = (call.value(2), turned.outputs[0], *bias)
+        return [turned, call.node("ConvTranspose", inputs, output, **found)]
 
     return activated(call, call.byte(3), nodes)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.tensorflow.steps import batch_matmul
 from weightbridge.formats.tflite.nodes.call import Call, Handler, activated
 
 KERNEL, BIAS = 1, 2
@@ -36,28 +37,12 @@ def _rows(call: Call, rank: int, width: int | None) -> tuple[str, list[Node]]:
 
 
 def _on_last_axis(call: Call, bias: tuple[str, ...], output: str) -> list[Node]:
-    kernel, product = call.inner("kernel"), call.inner("product") if bias else output
-    nodes = [
-        Node("", "Transpose", "", (call.value(KERNEL),), (kernel,), {"perm": (1, 0)}),
-        call.node("MatMul", (call.value(0), kernel), product),
-    ]
+    turned, product = (
+        call.turned("kernel", call.value(KERNEL), (1, 0)),
+        call.inner("product") if bias else output,
+    )
+    nodes = [turned, call.node("MatMul", (call.value(0), turned.outputs[0]), product)]
     return [*nodes, call.node("Add", (product, *bias), output)] if bias else nodes
-
-
-def batch_matmul(call: Call) -> list[Node] | None:
-    nodes: list[Node] = []
-    factors = []
-    for place, field in ((0, 0), (1, 1)):
-        value, rank = call.value(place), call.rank(call.value(place))
-        if call.flag(field):
-            if rank is None or rank < 2:
-                return None
-            turned = call.inner(f"factor{place}")
-            order = (*range(rank - 2), rank - 1, rank - 2)
-            nodes.append(Node("", "Transpose", "", (value,), (turned,), {"perm": order}))
-            value = turned
-        factors.append(value)
-    return [*nodes, call.node("MatMul", tuple(factors))]
 
 
 def gather(call: Call) -> list[Node] | None:
@@ -73,7 +58,7 @@ def look_up(call: Call) -> list[Node]:
 
 HANDLERS: Mapping[str, Handler] = {
     "FULLY_CONNECTED": fully_connected,
-    "BATCH_MATMUL": batch_matmul,
+    "BATCH_MATMUL": lambda call: batch_matmul(call, (call.flag(0), call.flag(1))),
     "GATHER": gather,
     "EMBEDDING_LOOKUP": look_up,
 }

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.formats.tensorflow.steps import expand_dims, transpose
+from weightbridge.formats.tensorflow.steps import expand_dims, plain, transpose
 from weightbridge.formats.tensorflow.values import Shape
 from weightbridge.formats.tflite.messages import TYPES
-from weightbridge.formats.tflite.nodes.call import Call, Handler, activated, plain
+from weightbridge.formats.tflite.nodes.call import Call, Handler, activated
 
 
 def reshape(call: Call) -> list[Node] | None:

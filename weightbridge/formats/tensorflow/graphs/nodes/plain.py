@@ -12,13 +12,14 @@ from weightbridge.formats.tensorflow.cutting import (
     strided_slice,
     unpack,
 )
-from weightbridge.formats.tensorflow.graphs.call import Call, Handler, plain
+from weightbridge.formats.tensorflow.graphs.call import Call, Handler
 from weightbridge.formats.tensorflow.graphs.types import TYPES
 from weightbridge.formats.tensorflow.steps import (
     expand_dims,
     one_over_root,
     pad,
     place_of_largest,
+    plain,
     reduction,
     reflected,
     resize,
@@ -35,7 +36,7 @@ SAME_NAME = (
 )  # fmt: skip
 RENAMED = {
     **dict.fromkeys(("AddV2", "Add"), "Add"),
-    **dict.fromkeys(("RealDiv",), "Div"),
+    "RealDiv": "Div",
     "AddN": "Sum",
     "Maximum": "Max",
     "Minimum": "Min",
@@ -109,7 +110,7 @@ def cast(call: Call) -> list[Node] | None:
 
 def fill(call: Call) -> list[Node] | None:
     """Inputs: the shape, the one number."""
-    number = call.number(call.value(1))
+    number = call.numbers(call.value(1))
     if number is None or number.size != 1:
         return None
     return [call.node("ConstantOfShape", (call.value(0),), value=number.reshape(-1)[0].item())]

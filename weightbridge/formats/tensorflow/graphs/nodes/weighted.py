@@ -5,6 +5,7 @@ from typing import Any
 
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.tensorflow.graphs.call import Call, Handler
+from weightbridge.formats.tensorflow.steps import batch_matmul
 
 PADDING = {"SAME": "SAME_UPPER", "VALID": "VALID"}
 OUT_OF_HWIO = {4: (3, 2, 0, 1), 5: (4, 3, 0, 1, 2)}  # by the rank of a kernel
@@ -93,17 +94,9 @@ def matmul(call: Call) -> list[Node] | None:
     return [call.node("Gemm", call.inputs, transB=call.attributes.integer("transpose_b"))]
 
 
-def batch_matmul(call: Call) -> list[Node] | None:
-    nodes, factors = list[Node](), []
-    for place, name in ((0, "adj_x"), (1, "adj_y")):
-        value, rank = call.value(place), call.rank(call.value(place))
-        if call.attributes.integer(name):
-            if rank is None:
-                return None
-            nodes.append(call.turned(f"factor{place}", value, (*range(rank - 2), rank - 1, rank - 2)))
-            value = nodes[-1].outputs[0]
-        factors.append(value)
-    return [*nodes, call.node("MatMul", tuple(factors))]
+def stacked_matmul(call: Call) -> list[Node] | None:
+    told = call.attributes
+    return batch_matmul(call, (bool(told.integer("adj_x")), bool(told.integer("adj_y"))))
 
 
 def gather(call: Call) -> list[Node] | None:
@@ -127,7 +120,7 @@ HANDLERS: Mapping[str, Handler] = {
     "BiasAdd": bias_add,
     **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), batch_norm),
     "MatMul": matmul,
-    **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), batch_matmul),
+    **dict.fromkeys(("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3"), stacked_matmul),
     **dict.fromkeys(("Gather", "GatherV2", "ResourceGather"), gather),
     "Einsum": einsum,
 }
