@@ -26,16 +26,12 @@ def is_left_open(net: Net) -> bool:
 
 def tries(graph: Graph) -> Iterator[Graph]:
     """The graph with two lengths for each open axis: the first axis of all inputs has one, as a batch."""
-    for lengths in (FIRST, SECOND):
-        inputs = tuple(_with_lengths(info, lengths) for info in graph.inputs)
-        yield replace(graph, inputs=inputs, outputs=(), value_infos=())
+    return (_closed(graph, lengths) for lengths in (FIRST, SECOND))
 
 
 def batches(graph: Graph) -> Iterator[Graph]:
     """The graph with a batch of one, and of two."""
-    for batch in (1, 2):
-        inputs = tuple(_with_lengths(info, (batch, *FIRST[1:])) for info in graph.inputs)
-        yield replace(graph, inputs=inputs, outputs=(), value_infos=())
+    return (_closed(graph, (batch, *FIRST[1:])) for batch in (1, 2))
 
 
 def repeated(net: Net, one: Net, two: Net) -> dict[str, Array]:
@@ -48,6 +44,12 @@ def repeated(net: Net, one: Net, two: Net) -> dict[str, Array]:
 def _is_repeated(one: Array, two: Array) -> bool:
     is_of_items = one.ndim > 1 and one.shape[0] == 1 and two.shape == (2, *one.shape[1:])
     return is_of_items and one.dtype.kind in "iu" and bool((two == one).all())
+
+
+def _closed(graph: Graph, lengths: Sequence[int]) -> Graph:
+    """The graph with these lengths for the open axes of its inputs, and no other shapes that it states."""
+    inputs = tuple(_with_lengths(info, lengths) for info in graph.inputs)
+    return replace(graph, inputs=inputs, outputs=(), value_infos=())
 
 
 def _with_lengths(info: ValueInfo, lengths: Sequence[int]) -> ValueInfo:

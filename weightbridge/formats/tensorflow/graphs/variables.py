@@ -1,7 +1,7 @@
 """Which stored variable each variable of a graph is: by its name, or as the graph itself restores it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from weightbridge.formats.tensorflow.graphs.inline import Flat
@@ -42,20 +42,27 @@ def _copies(flat: Flat) -> dict[str, str]:
     Keras 3 exports such copies: what is served is restored by keys without names, the copies have them.
     """
     copies: dict[str, str] = {}
+    for copy, value in _assignments(flat):
+        original = _variable_read(flat, value)
+        if original:
+            copies.setdefault(original, copy)
+    return copies
+
+
+def _assignments(flat: Flat) -> Iterator[tuple[str, str]]:
+    """What is assigned to, and the value that it gets."""
     for operation in flat.operations:
         if operation.op in ASSIGNMENTS and len(operation.inputs) > 1:
-            copy, value = (flat.source(value) for value in operation.inputs[:2])
-            original = _variable_read(flat, value)
-            if original:
-                copies.setdefault(original, copy)
-    return copies
+            target, value = operation.inputs[:2]
+            yield flat.source(target), flat.source(value)
 
 
 def _variable_read(flat: Flat, value: str) -> str:
     """The variable whose value this is, "" for any other value."""
     read = flat.by_name.get(value)
-    is_read = read is not None and read.op == "ReadVariableOp" and bool(read.inputs)
-    return flat.source(read.inputs[0]) if read is not None and is_read else ""
+    if read is None or read.op != "ReadVariableOp" or not read.inputs:
+        return ""
+    return flat.source(read.inputs[0])
 
 
 def _shared_name(data: Buffer, handle: Operation) -> str:
@@ -75,12 +82,10 @@ def _fits(flat: Flat, data: Buffer, handle: str, tensor: Tensor) -> bool:
 def _restored(flat: Flat, data: Buffer) -> dict[str, str]:
     """By the value of a variable: the key that it is restored from."""
     keys: dict[str, str] = {}
-    for operation in flat.operations:
-        if operation.op in ASSIGNMENTS and len(operation.inputs) > 1:
-            handle, value = (flat.source(value) for value in operation.inputs[:2])
-            key = _restored_key(flat, data, value)
-            if key:
-                keys.setdefault(handle, key)
+    for handle, value in _assignments(flat):
+        key = _restored_key(flat, data, value)
+        if key:
+            keys.setdefault(handle, key)
     return keys
 
 
