@@ -100,6 +100,14 @@ def test_functions_are_written_out_where_they_are_called(tmp_path: Path) -> None
     assert read.parameters == KERNEL[:, :, :, :3].size
 
 
+def test_an_output_that_is_a_constant_is_named(tmp_path: Path) -> None:
+    weight = constant("w", KERNEL)
+    nodes = (IMAGE, weight, convolution("y", "x", "w"))
+    read = wb.read(saved(tmp_path / "m.pb", graph(*nodes, node("again", "Identity", "w"))))
+    assert (len(read.outputs), read.fixed_outputs) == (1, ("w",))
+    assert wb.read(saved(tmp_path / "n.pb", graph(*nodes))).fixed_outputs == ()
+
+
 def test_an_unknown_operation_keeps_its_name_and_its_tensors(tmp_path: Path) -> None:
     weight = constant("w", KERNEL)
     read = wb.read(saved(tmp_path / "m.pb", graph(IMAGE, weight, node("y", "Mystery", "x", "w"))))

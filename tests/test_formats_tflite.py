@@ -134,6 +134,13 @@ def test_other_graphs_of_the_file_are_named(tmp_path: Path) -> None:
     assert [t.name for t in wb.read(served).tensors] == ["w"]
 
 
+def test_an_output_that_is_a_constant_is_named(tmp_path: Path) -> None:
+    graph = network()
+    read = wb.read(saved(tmp_path / "m.tflite", Graph(graph.tensors, graph.ops, (0,), (7, 4))))
+    assert (read.outputs, read.fixed_outputs) == (("dense",), ("net/flatten/Const",))
+    assert wb.read(saved(tmp_path / "n.tflite", graph)).fixed_outputs == ()
+
+
 def test_weights_inside_a_loop_are_the_loops(tmp_path: Path) -> None:
     cond = Graph(
         [Tensor("a", (1, 4)), Tensor("b", (1,), "int32")], [Op("ABS", (0,), (1,))], (0,), (1,), "cond"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from weightbridge.errors import MissingFile, ModelError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding
-from weightbridge.formats.onnx.layers import Folded, fold
+from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.loading import loaders
 from weightbridge.formats.onnx.own_initializers import Own, give_own
@@ -20,7 +20,6 @@ from weightbridge.formats.onnx.untied import with_calls_apart, with_merged_apart
 from weightbridge.formats.onnx.uses import Use
 from weightbridge.formats.onnx.write import write_tensors
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 __all__ = ["apart", "folded", "read", "write"]
@@ -36,19 +35,9 @@ def read(path: Path) -> LayerGraph:
     """The layer graph of an ONNX file; no weight's bytes are read. Raises a ModelError."""
     model, found = folded(path)
     ledger = ledger_of(model, found)
-    return LayerGraph(
-        path=str(path),
-        format="onnx",
-        framework="onnx",
-        order="flow",
+    return replace(
+        layer_graph(path, "onnx", found, with_rounding(found.layers, model.graph)),
         producer=model.producer,
-        layers=with_axes(with_rounding(found.layers, model.graph), "onnx"),
-        edges=found.edges,
-        has_flow=True,
-        inputs=found.inputs,
-        outputs=tuple(dict.fromkeys(port.layer for port in found.output_ports)),
-        output_ports=found.output_ports,
-        fixed_outputs=found.fixed_outputs,
         excluded=ledger.excluded,
         files=_files(path, (*model.graph.initializers, *found.headers.values())),
         findings=(*_findings(path, model), *ledger.findings, *quantised_findings(found)),

@@ -5,6 +5,7 @@ Drafts from nodes, then names, tensors, shapes and edges.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from weightbridge.formats.onnx.branches import Opened, opened
@@ -20,7 +21,8 @@ from weightbridge.formats.onnx.shapes.infer import shapes_of
 from weightbridge.formats.onnx.uses import Use, uses_of
 from weightbridge.formats.onnx.values.net import Constant, Read, net_of
 from weightbridge.formats.onnx.wellformed import with_marks
-from weightbridge.model.graph import Edge, Layer, Port
+from weightbridge.model.graph import Edge, Layer, LayerGraph, Port
+from weightbridge.model.layouts import with_axes
 from weightbridge.model.vocabulary import RECURRENT, RESHAPES
 
 # Layers whose output has no channel axis at a known place
@@ -69,6 +71,23 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
         shown={name: value for name, value in shown.items() if _is_shown(value, opening)},
         read=_constants_read(site),
         uses=_uses(site, graph, named),
+    )
+
+
+def layer_graph(path: Path, format: str, found: Folded, layers: Sequence[Layer]) -> LayerGraph:
+    """The graph of a file whose nodes were folded. layers: those found, with what the file adds to them."""
+    return LayerGraph(
+        path=str(path),
+        format=format,
+        framework="onnx",
+        order="flow",
+        layers=with_axes(layers, "onnx"),
+        edges=found.edges,
+        has_flow=True,
+        inputs=found.inputs,
+        outputs=tuple(dict.fromkeys(port.layer for port in found.output_ports)),
+        output_ports=found.output_ports,
+        fixed_outputs=found.fixed_outputs,
     )
 
 

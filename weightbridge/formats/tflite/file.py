@@ -2,13 +2,14 @@
 
 import mmap
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
 from weightbridge.errors import MissingFile, ModelError, OutputError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.onnx import proto
-from weightbridge.formats.onnx.layers import Folded, fold
+from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.loading import loaders
 from weightbridge.formats.onnx.proto import TensorHeader
@@ -20,7 +21,6 @@ from weightbridge.formats.tflite.messages import Model
 from weightbridge.formats.tflite.parse import parse_model
 from weightbridge.formats.tflite.rounding import rounds_data
 from weightbridge.model.graph import Excluded, LayerGraph
-from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Array, Tensor
 
 FORMAT = "tflite"
@@ -37,18 +37,9 @@ def read(path: Path) -> LayerGraph:
     ledger = ledger_of(proto.Model(SCHEMA, "", {"": OPSET}, graph), found)
     others = tuple(_others(model, found))
     layers = marked(found.layers) if rounds_data(model) else found.layers
-    return LayerGraph(
-        path=str(path),
-        format=FORMAT,
-        framework="onnx",
-        order="flow",
+    return replace(
+        layer_graph(path, FORMAT, found, layers),
         producer=_producer(model),
-        layers=with_axes(layers, "onnx"),
-        edges=found.edges,
-        has_flow=True,
-        inputs=found.inputs,
-        outputs=tuple(dict.fromkeys(port.layer for port in found.output_ports)),
-        output_ports=found.output_ports,
         excluded=(*ledger.excluded, *others),
         findings=(*_findings(path, model, others), *ledger.findings, *quantised_findings(found)),
     )

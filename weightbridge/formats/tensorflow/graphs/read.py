@@ -7,7 +7,7 @@ from pathlib import Path
 
 from weightbridge.errors import Corrupt
 from weightbridge.formats.onnx import proto
-from weightbridge.formats.onnx.layers import Folded, fold
+from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.loading import Load
 from weightbridge.formats.tensorflow.graphs.inline import Flat, inlined
@@ -16,7 +16,6 @@ from weightbridge.formats.tensorflow.graphs.messages import Signature, parse_gra
 from weightbridge.formats.tensorflow.graphs.variables import variables_of
 from weightbridge.formats.wire import Buffer, Span
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Tensor
 
 FLOATS = frozenset({1, 10, 11, 16})  # element types
@@ -55,17 +54,8 @@ def flow(path: Path, format: str, trace: Traced) -> LayerGraph:
     ledger = ledger_of(proto.Model(0, "", {"": OPSET}, made.graph), found)
     by_name = {tensor.name: tensor for tensor in trace.known.values()}
     left = {h.name for h in made.graph.initializers if h.elem_type in FLOATS and prod(h.dims) > 1}
-    return LayerGraph(
-        path=str(path),
-        format=format,
-        framework="onnx",
-        order="flow",
-        layers=with_axes([_with_keys(layer, by_name) for layer in found.layers], "onnx"),
-        edges=found.edges,
-        has_flow=True,
-        inputs=found.inputs,
-        outputs=tuple(dict.fromkeys(port.layer for port in found.output_ports)),
-        output_ports=found.output_ports,
+    return replace(
+        layer_graph(path, format, found, [_with_keys(layer, by_name) for layer in found.layers]),
         excluded=tuple(entry for entry in ledger.excluded if entry.name in left),
         findings=ledger.findings,
     )
