@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from weightbridge.errors import MissingFile, ModelError, Unsupported
+from weightbridge.errors import ModelError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import ledger_of
@@ -19,6 +19,7 @@ from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.onnx.untied import with_calls_apart, with_merged_apart
 from weightbridge.formats.onnx.uses import Use
 from weightbridge.formats.onnx.write import write_tensors
+from weightbridge.formats.opening import readable
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 
@@ -124,16 +125,15 @@ def _alone(header: TensorHeader, load: Callable[[], Array], graph: LayerGraph) -
 def folded(path: Path) -> tuple[Model, Folded]:
     """The parsed model and its layers. Raises a ModelError that names the file."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with (
+            readable(path),
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
             model = parse_model(data)
             opset = max((v for k, v in model.opsets.items() if k in STANDARD), default=1)
             load = loaders(path, len(data), model.graph.initializers)
             return model, fold(model.graph, opset, lambda header: load(header)(), load)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MissingFile(
-            f"cannot be read: {reason}", where=str(path), fix="Check the path and its permissions"
-        ) from error
     except RecursionError as error:
         raise ModelError("nested too deep to be read", where=str(path)) from error
     except ModelError as error:

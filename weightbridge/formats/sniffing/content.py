@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from weightbridge.errors import Corrupt, MissingFile, Unsupported
+from weightbridge.formats.opening import readable
 from weightbridge.formats.sniffing.folders import folder_format, is_checkpoint, model_in
 from weightbridge.formats.sniffing.hdf5 import hdf5_format
 from weightbridge.formats.sniffing.tensorflow import is_frozen_graph
@@ -45,7 +46,7 @@ def sniff(path: Path) -> str:
     """
     if is_checkpoint(path):
         return "tf-checkpoint"
-    try:
+    with readable(path):
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             inside = model_in(path)
@@ -55,11 +56,6 @@ def sniff(path: Path) -> str:
                 "this is no regular file", where=str(path), fix="Give the path of a model's file"
             )
         return _file_format(path, status)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise MissingFile(
-            f"cannot be read: {reason}", where=str(path), fix="Check the path and its permissions"
-        ) from error
 
 
 def _file_format(path: Path, status: os.stat_result) -> str:

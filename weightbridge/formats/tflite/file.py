@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import prod
 from pathlib import Path
 
-from weightbridge.errors import MissingFile, ModelError, OutputError, Unsupported
+from weightbridge.errors import ModelError, OutputError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.onnx import proto
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
@@ -15,6 +15,7 @@ from weightbridge.formats.onnx.loading import loaders
 from weightbridge.formats.onnx.proto import TensorHeader
 from weightbridge.formats.onnx.quantised.findings import quantised_findings
 from weightbridge.formats.onnx.quantised.rounding import marked
+from weightbridge.formats.opening import readable
 from weightbridge.formats.tflite.constants import constants_of, is_unscaled, is_weight
 from weightbridge.formats.tflite.lower import lowered, value_names
 from weightbridge.formats.tflite.messages import Model
@@ -54,7 +55,11 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
 def folded(path: Path) -> tuple[Model, proto.Graph, Folded]:
     """The file's messages, their graph and its layers. Raises a ModelError that names the file."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        with (
+            readable(path),
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
             model = parse_model(data)
             if not model.subgraphs:
                 raise Unsupported("a TFLite file without a graph", fix=AGAIN)
@@ -63,10 +68,6 @@ def folded(path: Path) -> tuple[Model, proto.Graph, Folded]:
             for header in graph.initializers:
                 load(header)  # its place is checked at once
             return model, graph, fold(graph, OPSET, lambda header: load(header)(), load)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        fix = "Check the path and its permissions"
-        raise MissingFile(f"cannot be read: {reason}", where=str(path), fix=fix) from error
     except ModelError as error:
         inside = "" if str(path) in error.where else f"{path}: {error.where}".removesuffix(": ")
         raise type(error)(error.message, where=inside or error.where, fix=error.fix or AGAIN) from error

@@ -4,7 +4,8 @@ import mmap
 from collections.abc import Iterable
 from pathlib import Path
 
-from weightbridge.errors import MissingFile, ModelError, OutputError
+from weightbridge.errors import OutputError
+from weightbridge.formats.opening import placed, readable
 from weightbridge.formats.tensorflow.graphs.read import Traced, flow, traced
 from weightbridge.formats.wire import Buffer, Span
 from weightbridge.model.graph import LayerGraph
@@ -21,17 +22,9 @@ def read(path: Path) -> LayerGraph:
 
 def opened(path: Path) -> tuple[Traced, Buffer]:
     """What was traced, and the bytes that the loaders of its tensors keep open. Raises a ModelError."""
-    try:
-        with path.open("rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return traced(path, data, Span(0, len(data)), (), {}), data
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        fix = "Check the path and its permissions"
-        raise MissingFile(f"cannot be read: {reason}", where=str(path), fix=fix) from error
-    except ModelError as error:
-        fix = error.fix or "Copy it, or freeze the model again"
-        raise type(error)(error.message, where=error.where or str(path), fix=fix) from error
+    with readable(path), placed(path, "Copy it, or freeze the model again"), path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return traced(path, data, Span(0, len(data)), (), {}), data
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from weightbridge.errors import (
     Corrupt,
-    ModelError,
     OutputError,
     Unsupported,
 )
@@ -16,6 +15,7 @@ from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.left_out import CONSTANTS, left_out
+from weightbridge.formats.opening import placed
 from weightbridge.formats.tensorflow.bundle.read import Bundle
 from weightbridge.formats.tensorflow.checkpoint.file import excluded
 from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
@@ -28,7 +28,6 @@ from weightbridge.formats.tensorflow.saved_model.folder import (
     Stored,
     files,
     inside,
-    located,
     mapped,
     parsed,
     stored_in,
@@ -164,10 +163,8 @@ def _objects(folder: Path, meta: MetaGraph, tracked: tuple[Tracked, ...], bundle
     texts = {i: node.metadata for i, node in enumerate(meta.objects) if node.metadata}
     file = inside(folder, METADATA)
     if file.is_file():
-        try:
+        with placed(file, DAMAGED):
             texts |= parse_keras_metadata(mapped(file))
-        except ModelError as error:
-            raise located(error, file) from error
     metadata = {i: decoded(text, f"{folder}: object {i}") for i, text in texts.items()}
     return Objects(meta.objects, metadata, _keys(meta.objects, tracked, bundle))
 

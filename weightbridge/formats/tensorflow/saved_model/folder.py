@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from weightbridge.errors import ExternalReference, MissingFile, ModelError, ResourceBomb, Unsupported
+from weightbridge.errors import ExternalReference, MissingFile, ResourceBomb, Unsupported
+from weightbridge.formats.opening import placed
 from weightbridge.formats.tensorflow.bundle.read import Bundle, read_bundle
 from weightbridge.formats.tensorflow.checkpoint.file import files_of, tracked_of
 from weightbridge.formats.tensorflow.checkpoint.names import Named, by_names, by_objects
@@ -35,10 +36,8 @@ def parsed(path: Path) -> tuple[Path, MetaGraph, Buffer]:
             "a SavedModel as text (.pbtxt)", where=str(folder), fix="Save it again as saved_model.pb"
         )
     data = mapped(file)
-    try:
+    with placed(file, DAMAGED):
         return folder, parse_saved_model(data), data
-    except ModelError as error:
-        raise located(error, file) from error
 
 
 def stored_in(folder: Path) -> Stored | None:
@@ -51,13 +50,6 @@ def stored_in(folder: Path) -> Stored | None:
     tracked = tracked_of(bundle)
     named = by_objects(tracked, bundle.entries) if tracked else by_names(bundle.entries)
     return Stored(bundle, tracked, named)
-
-
-def located(error: ModelError, file: Path) -> ModelError:
-    """The same error with the file that it is about."""
-    where = error.where or str(file)
-    fix = error.fix or DAMAGED
-    return type(error)(error.message, where=where, fix=fix)
 
 
 def mapped(file: Path) -> Buffer:

@@ -1,12 +1,12 @@
 """Frozen graphs of TensorFlow 1: weights are constants, their roles come from their readers."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from weightbridge.errors import Corrupt, MissingFile, ModelError
 from weightbridge.formats.keras.variables.loose import chain
+from weightbridge.formats.opening import placed
 from weightbridge.formats.tensorflow.graphs.messages import Operation, constant_span, parse_operation
 from weightbridge.formats.tensorflow.saved_model.constants import (
     Constant,
@@ -40,6 +40,7 @@ BIASES = ("BiasAdd", *SUMS)
 PASSING = ("Identity", "StopGradient", "CheckNumerics")
 NODES, LIBRARY = 1, 2  # fields of a graph
 FUNCTIONS, NODES_OF_FUNCTION = 1, 3  # of its library, and of a function
+AGAIN = "Copy the folder again"
 VARIABLES = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 
 Operations = Mapping[str, Operation]
@@ -50,7 +51,7 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
 
     Raises MissingFile where it has variables and no constants, Corrupt where it has neither.
     """
-    with _place_said(path):
+    with placed(path, AGAIN):
         graphs = tuple(graphs_of(data, span)) if span else ()
         layers = _layers_of(path, data, graphs)
     if not layers:
@@ -67,21 +68,10 @@ def constants_graph(path: Path, format: str, data: Buffer, span: Span | None) ->
 
 def unread_constants(path: Path, data: Buffer, span: Span | None) -> tuple[Excluded, ...]:
     """The arrays of a graph and its functions whose weights are variables: these constants no layer has."""
-    with _place_said(path):
+    with placed(path, AGAIN):
         graphs = tuple(graphs_of(data, span)) if span else ()
         left = tuple(_left_over(data, graphs, ()))
     return tuple(entry for entry in left if entry.size > 1)
-
-
-@contextmanager
-def _place_said(path: Path) -> Iterator[None]:
-    """An error from inside says the file, and a way out."""
-    try:
-        yield
-    except ModelError as error:
-        raise type(error)(
-            error.message, where=error.where or str(path), fix=error.fix or "Copy the folder again"
-        ) from error
 
 
 def _left_over(data: Buffer, graphs: Iterable[Operations], layers: Iterable[Layer]) -> Iterator[Excluded]:
