@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.quantised.lower import ADDED
 from weightbridge.formats.tensorflow.flow import Flow
+from weightbridge.formats.tensorflow.values import Shape
 
-Shape = tuple[int | None, ...]
 PRODUCTS = ("Gemm", "MatMul")
 
 

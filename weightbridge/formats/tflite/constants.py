@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from weightbridge.errors import Corrupt
+from weightbridge.formats.onnx.ledger import WEIGHTS
 from weightbridge.formats.onnx.proto import Node, Scaling, TensorHeader
 from weightbridge.formats.onnx.quantised.lower import ADDED
 from weightbridge.formats.onnx.values.constants import Read
@@ -112,4 +113,4 @@ def is_unscaled(tensor: Tensor) -> bool:
 
 def is_weight(header: TensorHeader) -> bool:
     """Whether a tensor holds several floats, or codes of floats."""
-    return prod(header.dims) > 1 and (header.elem_type in (1, 10, 11, 16) or header.scaling is not None)
+    return prod(header.dims) > 1 and (header.elem_type in WEIGHTS or header.scaling is not None)

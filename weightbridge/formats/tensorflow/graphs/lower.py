@@ -67,6 +67,7 @@ class _Lowering:
         self.by_name = flat.by_name
         self.known: dict[str, Array] = {}  # small numbers that the graph computes
         self.renamed = {flat.source(value): name for name, value in sides.inputs}
+        self.inputs = frozenset(self.renamed)
         self._alias_reads()
         self.headers: dict[str, TensorHeader] = {}  # by value
         self.named: dict[str, TensorHeader] = {}
@@ -74,7 +75,6 @@ class _Lowering:
         self.loads: dict[Span, Load] = {}
         self.shapes: dict[str, Shape] = {}
         self.seen: set[str] = set()  # values that are tensors of the file, or views of one
-        self.inputs = frozenset(flat.source(value) for _, value in sides.inputs)
 
     def _alias_reads(self) -> None:
         for operation in self.flat.operations:

@@ -8,7 +8,7 @@ from pathlib import Path
 from weightbridge.errors import Corrupt
 from weightbridge.formats.onnx import proto
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
-from weightbridge.formats.onnx.ledger import ledger_of
+from weightbridge.formats.onnx.ledger import WEIGHTS, ledger_of
 from weightbridge.formats.onnx.loading import Load
 from weightbridge.formats.tensorflow.graphs.inline import Flat, inlined
 from weightbridge.formats.tensorflow.graphs.lower import Lowered, Sides, lowered
@@ -18,7 +18,6 @@ from weightbridge.formats.wire import Buffer, Span
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 
-FLOATS = frozenset({1, 10, 11, 16})  # element types
 OPSET = 17  # of the ONNX operators that TensorFlow's are written as
 SERVING = "serving_default"
 INPUTS = frozenset({"Placeholder"})
@@ -53,7 +52,7 @@ def flow(path: Path, format: str, trace: Traced) -> LayerGraph:
     made, found = trace.made, trace.found
     ledger = ledger_of(proto.Model(0, "", {"": OPSET}, made.graph), found)
     by_name = {tensor.name: tensor for tensor in trace.known.values()}
-    left = {h.name for h in made.graph.initializers if h.elem_type in FLOATS and prod(h.dims) > 1}
+    left = {h.name for h in made.graph.initializers if h.elem_type in WEIGHTS and prod(h.dims) > 1}
     return replace(
         layer_graph(path, format, found, [_with_keys(layer, by_name) for layer in found.layers]),
         excluded=tuple(entry for entry in ledger.excluded if entry.name in left),
