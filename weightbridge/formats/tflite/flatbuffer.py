@@ -78,8 +78,8 @@ class Table:
     def decimal(self, field: int) -> float:
         return float(self.number(field, "f"))
 
-    def flag(self, field: int, default: bool = False) -> bool:
-        return bool(self.number(field, "b", default))
+    def flag(self, field: int) -> bool:
+        return bool(self.number(field, "b"))
 
     def table(self, field: int) -> "Table | None":
         at = self._at(field)

@@ -95,7 +95,7 @@ class _Lowering:
         if not call.outputs:
             return []
         handler = None if operator.is_custom else HANDLERS.get(operator.op)
-        nodes = handler(call) if handler and call.outputs and all(call.outputs) else None
+        nodes = handler(call) if handler and all(call.outputs) else None
         if nodes is not None:
             return nodes
         inner = self._inner(call, above)

@@ -8,7 +8,7 @@ from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, decimal
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Shape
 from weightbridge.formats.onnx.values.constants import Constant
-from weightbridge.model.activations import Activation, named_hard_sigmoid
+from weightbridge.model.activations import SELU_ALPHA, SELU_SCALE, Activation, named_hard_sigmoid
 
 ACTIVATIONS: Mapping[str, str] = {
     "Relu": "relu",
@@ -41,7 +41,7 @@ MERGES: Mapping[str, str] = {
     "Mean": "Average",
 }
 INVERSES = ("Sub", "Div")
-SELU: Mapping[str, float] = {"alpha": 1.6732632423543772, "gamma": 1.0507009873554805}
+SELU: Mapping[str, float] = {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}
 
 
 def activation(site: Site, node: Node, index: int) -> Draft | None:
