@@ -150,15 +150,11 @@ class TfliteRunner:
     def _scaling(self, value: str) -> "_Scaling | None":
         """How codes are the floats that the graph speaks of; None for plain values."""
         told = self._details[self._place[value]]
-        scales, zeros = (
-            told["quantization_parameters"]["scales"],
-            told["quantization_parameters"]["zero_points"],
-        )
-        return (
-            _Scaling(float(scales[0]), int(zeros[0]), told["dtype"])
-            if len(scales) == len(zeros) == 1
-            else None
-        )
+        numbers = told["quantization_parameters"]
+        scales, zeros = numbers["scales"], numbers["zero_points"]
+        if not len(scales) == len(zeros) == 1:
+            return None
+        return _Scaling(float(scales[0]), int(zeros[0]), told["dtype"])
 
     def _started(self) -> Any:
         """An interpreter that keeps all values of a run."""

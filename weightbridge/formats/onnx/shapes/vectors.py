@@ -82,7 +82,9 @@ def _longest(node: Node, facts: Facts, depth: int) -> Elements | None:
 
 def _longer(lengths: Elements) -> int | None:
     stated = [n for n in lengths if n is not None and n > 1]
-    return max(stated) if stated else None if None in lengths else 1
+    if stated:
+        return max(stated)
+    return None if None in lengths else 1
 
 
 def _picked(node: Node, elements: Elements | None, net: Net) -> Elements | None:
