@@ -30,6 +30,11 @@ def output(name: str, place: int) -> str:
     return f"{name}:{place}" if place else name
 
 
+def operation_of(value: str) -> str:
+    """The name of the operation that makes a value, without the number of its output."""
+    return value.partition(":")[0]
+
+
 @dataclass
 class Flat:
     """operations: with inputs that are values of this list. aliases: values that are others."""

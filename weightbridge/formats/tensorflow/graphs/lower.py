@@ -14,7 +14,7 @@ from weightbridge.formats.onnx.values.evaluate import evaluate, is_small
 from weightbridge.formats.onnx.values.views import view_of
 from weightbridge.formats.tensorflow.dilations import with_dilations
 from weightbridge.formats.tensorflow.graphs.call import Call, Handler
-from weightbridge.formats.tensorflow.graphs.inline import Flat, output
+from weightbridge.formats.tensorflow.graphs.inline import Flat, operation_of, output
 from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operation, Shape, constant_span
 from weightbridge.formats.tensorflow.graphs.nodes import plain, weighted
 from weightbridge.formats.tensorflow.graphs.types import NUMBERS, TYPES
@@ -111,7 +111,7 @@ class _Lowering:
         waiting = [value for _, value in self.sides.outputs]
         found: set[str] = set()
         while waiting:
-            name = self.flat.source(waiting.pop()).partition(":")[0]
+            name = operation_of(self.flat.source(waiting.pop()))
             if name in self.by_name and name not in found:
                 found.add(name)
                 waiting += () if name in self.renamed else self.by_name[name].inputs

@@ -10,7 +10,7 @@ from weightbridge.formats.onnx import proto
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import WEIGHTS, ledger_of
 from weightbridge.formats.onnx.loading import Load
-from weightbridge.formats.tensorflow.graphs.inline import Flat, inlined
+from weightbridge.formats.tensorflow.graphs.inline import Flat, inlined, operation_of
 from weightbridge.formats.tensorflow.graphs.lower import Lowered, Sides, lowered
 from weightbridge.formats.tensorflow.graphs.messages import Signature, parse_graph
 from weightbridge.formats.tensorflow.graphs.variables import variables_of
@@ -91,7 +91,7 @@ def _sides(flat: Flat, signatures: Sequence[Signature]) -> Sides:
 
 def _ends(flat: Flat) -> list[str]:
     read = {value for operation in flat.operations for value in operation.inputs}
-    names = {value.partition(":")[0] for value in (*read, *map(flat.source, read))}
+    names = {operation_of(value) for value in (*read, *map(flat.source, read))}
     return [o.name for o in flat.operations if o.name not in names and o.op not in NO_OUTPUTS]
 
 

@@ -29,7 +29,7 @@ from weightbridge.formats.running import (
     weight_dtypes,
 )
 from weightbridge.formats.tensorflow.graphs import file as frozen
-from weightbridge.formats.tensorflow.graphs.inline import PASSING
+from weightbridge.formats.tensorflow.graphs.inline import PASSING, operation_of
 from weightbridge.formats.tensorflow.graphs.lower import HANDLERS, READS
 from weightbridge.formats.tensorflow.graphs.messages import Operation
 from weightbridge.formats.tensorflow.graphs.read import Traced
@@ -71,8 +71,8 @@ class GraphRunner:
         steps = {o: (self._source(value), kind) for o, (value, kind) in last_steps(graph).items()}
         made = {operation.name for operation in trace.made.operations}
         self._shown = Shown(
-            layers={name: value for name, value in shown.items() if _operation_of(value) in made},
-            steps={o: step for o, step in steps.items() if _operation_of(step[0]) in made},
+            layers={name: value for name, value in shown.items() if operation_of(value) in made},
+            steps={o: step for o, step in steps.items() if operation_of(step[0]) in made},
             where=str(path),
         )
         self.layers = tuple(self._shown.layers)
@@ -177,10 +177,6 @@ def _add_constant(made: Any, name: str, array: Array) -> None:
     node = made.node.add(name=name, op="Const")
     node.attr["dtype"].type = proto.dtype
     node.attr["value"].tensor.CopyFrom(proto)
-
-
-def _operation_of(value: str) -> str:
-    return value.partition(":")[0]
 
 
 def _tensor(value: str) -> str:

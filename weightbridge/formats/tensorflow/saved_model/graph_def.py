@@ -7,6 +7,7 @@ from pathlib import Path
 from weightbridge.errors import Corrupt, MissingFile, ModelError
 from weightbridge.formats.keras.variables.loose import chain
 from weightbridge.formats.opening import placed
+from weightbridge.formats.tensorflow.graphs.inline import operation_of
 from weightbridge.formats.tensorflow.graphs.messages import Operation, constant_span, parse_operation
 from weightbridge.formats.tensorflow.saved_model.constants import (
     Constant,
@@ -165,7 +166,7 @@ def _weights_of(
 def _add(layers: dict[str, Layer], node: Operation, tensors: tuple[Tensor, ...]) -> None:
     """Puts a bias into the layer that it is added to, and other weights into a layer of their own."""
     is_bias = node.op in BIASES and bool(node.inputs)
-    before = layers.get(_plain(node.inputs[0])) if is_bias else None
+    before = layers.get(operation_of(node.inputs[0])) if is_bias else None
     if before is not None and before.tensor("bias") is None:
         bias = replace(tensors[0], role="bias")
         tensors = (*before.tensors, bias)
@@ -176,16 +177,11 @@ def _add(layers: dict[str, Layer], node: Operation, tensors: tuple[Tensor, ...])
         layers[node.name] = Layer(node.name, op, node.op, attributes, tensors)
 
 
-def _plain(name: str) -> str:
-    """The node of an input, without the number of its output."""
-    return name.split(":", maxsplit=1)[0]
-
-
 def _constant(data: Buffer, nodes: Operations, name: str) -> Constant | None:
     """The constant that an input is, through operations that only pass it on."""
-    node = nodes.get(_plain(name))
+    node = nodes.get(operation_of(name))
     for _ in range(len(nodes)):
         if node is None or node.op not in PASSING or not node.inputs:
             break
-        node = nodes.get(_plain(node.inputs[0]))
+        node = nodes.get(operation_of(node.inputs[0]))
     return None if node is None else _as_constant(data, node)
