@@ -117,6 +117,13 @@ class Adjustable(Runner, Protocol):
 
 
 @runtime_checkable
+class Rearrangeable(Runner, Protocol):
+    """A runner whose work can be cut into other pieces, which rounds otherwise and computes the same."""
+
+    def rearranged(self) -> Runner: ...
+
+
+@runtime_checkable
 class Divisible(Runner, Protocol):
     """A runner whose layers can be run one by one."""
 

@@ -3,7 +3,7 @@
 Controls must fail.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from weightbridge.errors import RunError
 from weightbridge.errors.diagnostics import Finding, finding
-from weightbridge.formats.running import Runner
+from weightbridge.formats.running import Rearrangeable, Runner
 from weightbridge.model.tensors import Array
 from weightbridge.report.verification import Verification
 from weightbridge.verify.arithmetic import (
@@ -25,6 +25,7 @@ from weightbridge.verify.controls import run_controls
 from weightbridge.verify.floor import BuildRun, Expected, Run, Sources, expect, with_noise_of
 from weightbridge.verify.layers import compare_layers, where_to_look
 from weightbridge.verify.output_findings import differing, never_finite, nothing_compared, unpaired
+from weightbridge.verify.outputs import Side
 from weightbridge.verify.pairing import Turn, aligned
 from weightbridge.verify.power import excited, is_constant, powerless
 from weightbridge.verify.session import Session, prepare, running
@@ -93,7 +94,9 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     if _differ(comparisons):
         runners = with_candidate_in_double(runners, setup)
         sources, other = _sources(runners, session), _of_candidate(runners, session)
-        expected = with_noise_of(expected, other) if other is not None else expected
+        others = [other] if other is not None else []
+        for pair in (*others, *_in_other_pieces(runners, session)):
+            expected = with_noise_of(expected, pair)
         comparisons = compare_runs(expected, run, session.turn)
     is_different = _differ(comparisons)
     pairs = setup.layers if setup.all_layers or is_different else ()
@@ -158,6 +161,20 @@ def _of_candidate(runners: Runners, session: Session) -> tuple[Run, Run] | None:
         return None
     exact = running(runners.precise_candidate, session, "candidate")
     return exact, running(runners.candidate, session, "candidate")
+
+
+def _in_other_pieces(runners: Runners, session: Session) -> Iterator[tuple[Run, Run]]:
+    """Each side as it is, and with its work cut otherwise, where that can be had.
+
+    A model that divides by its own range tells equal numbers apart that two kernels round differently.
+    """
+    sides: tuple[tuple[Runner, Side], ...] = (
+        (runners.reference, "reference"),
+        (runners.candidate, "candidate"),
+    )
+    for runner, side in sides:
+        if isinstance(runner, Rearrangeable):
+            yield running(runner, session, side), running(runner.rearranged(), session, side)
 
 
 def compare_runs(expected: Sequence[Expected], run: Run, turn: Turn) -> tuple[Comparison, ...]:

@@ -112,7 +112,10 @@ def _expected(
 
 
 def with_noise_of(expected: Sequence[Expected], other: tuple[Run, Run]) -> tuple[Expected, ...]:
-    """The candidate rounds too: floors that are no lower than its own distance from its float64 run."""
+    """Floors that are no lower than what two runs of the same model are apart.
+
+    The candidate rounds too (in float64, in float32), and the reference where its work is cut otherwise.
+    """
     return tuple(replace(one, floors=_raised(one.floors, other, one.probe)) for one in expected)
 
 

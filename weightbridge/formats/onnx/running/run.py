@@ -1,6 +1,7 @@
 """Runner for ONNX models by onnxruntime: outputs, activations of named layers, logits, float64."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -67,6 +68,7 @@ class OnnxRunner:
     def __init__(self, path: Path, proto: Any, parsed: Model, found: Folded, dtype: str) -> None:
         self._path, self._proto, self._found, self._dtype = path, proto, found, dtype
         self._parsed = parsed
+        self._threads = 0
         self._sessions: dict[tuple[str, ...], Session] = {}
         self._parts: dict[str, tuple[str, ...]] = {}
         self._shown = Shown(found.shown, last_steps(parsed.graph), str(path))
@@ -109,6 +111,12 @@ class OnnxRunner:
         other.inputs = self.inputs
         return other
 
+    def rearranged(self) -> "OnnxRunner":
+        """By a single thread: where the work of several meets, kernels round otherwise than elsewhere."""
+        other = copy(self)
+        other._threads, other._sessions = 1, {}
+        return other
+
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """The outputs in their order, then `layer:<name>` or `logits:<output>` for each name in `layers`.
 
@@ -137,11 +145,10 @@ class OnnxRunner:
             raise RunError(f"layer {layer!r} takes other inputs than {len(arrays)}", where=where)
         inputs, output = dict(zip(names, arrays, strict=True)), self._found.shown[layer]
         part = part_of(self._proto, inputs, output, where)
-        make = double_session if self._dtype == "float64" else session
         try:
             read = {info.name for info in part.graph.input}
             fed = {name: array for name, array in inputs.items() if name in read}
-            return as_numbers(make(part, self._path)((output,), fed)[0])
+            return as_numbers(self._made(part)((output,), fed)[0])
         except Unsupported as error:
             raise RunError(error.message, where=error.where, fix=error.fix) from error
 
@@ -157,6 +164,10 @@ class OnnxRunner:
             proto = type(self._proto)()
             proto.CopyFrom(self._proto)
             proto.graph.output.extend(onnx.ValueInfoProto(name=value) for value in extra)
-            make = double_session if self._dtype == "float64" else session
-            self._sessions[extra] = make(proto, self._path)
+            self._sessions[extra] = self._made(proto)
         return self._sessions[extra]
+
+    def _made(self, proto: Any) -> Session:
+        if self._dtype == "float64":
+            return double_session(proto, self._path)
+        return session(proto, self._path, self._threads)

@@ -19,8 +19,8 @@ EXTERNAL = "session.model_external_initializers_file_folder_path"
 AGREEMENT = 1e-2  # a float64 run further than this from the float32 run says nothing about rounding
 
 
-def session(proto: Any, path: Path) -> Session:
-    """A session of onnxruntime on the CPU, nothing optimised away.
+def session(proto: Any, path: Path, threads: int = 0) -> Session:
+    """A session of onnxruntime on the CPU, nothing optimised away. threads: 0 for as many as it takes.
 
     Raises Unsupported; what it returns raises RunError.
     """
@@ -28,6 +28,7 @@ def session(proto: Any, path: Path) -> Session:
     # what is asked for is what is computed
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
+    options.intra_op_num_threads = threads
     options.add_session_config_entry(EXTERNAL, str(path.parent.resolve()))
     try:
         loaded = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
