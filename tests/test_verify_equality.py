@@ -270,3 +270,51 @@ def test_how_much_is_run(evidence: Any, count: int) -> None:
 def test_seeds_come_from_both_structures() -> None:
     assert len({seed_of("a", "b"), seed_of("b", "a"), seed_of("a", "c")}) == 3
     assert seed_of("a", "b") == seed_of("a", "b")
+
+
+def ranged(x: np.ndarray) -> np.ndarray:
+    """Each item by its own range, zero where it has none: equal numbers stay equal, or are a range."""
+    logs = np.log(x * x + x.dtype.type(1e-10))
+    logs = logs - logs.min(axis=-1, keepdims=True)
+    width = logs.max(axis=-1, keepdims=True)
+    return np.divide(logs, width, out=np.zeros_like(logs), where=width > 0)
+
+
+def ranged_in_pieces(x: np.ndarray) -> np.ndarray:
+    """The same, whose last number was rounded by another kernel where all are equal."""
+    values = ranged(x)
+    if x.dtype == np.float32:
+        values[~values.any(axis=-1), -1] = 1.0
+    return values
+
+
+class InPieces(Network):
+    def rearranged(self) -> Network:
+        return replace(self, activation=ranged)
+
+
+RANGED = replace(SAME, activation=ranged)
+PIECES = {"activation": ranged_in_pieces}
+
+
+def in_pieces(kind: type[Network]) -> Network:
+    return kind(SAME.first, SAME.second, SAME.bias, **PIECES)
+
+
+def test_a_difference_that_another_cut_of_the_work_makes_is_noise() -> None:
+    result = compared(RANGED, in_pieces(InPieces), precise=None, evidence="standard")
+    assert (verdict(result), codes(result)) == ("pass", [])
+    statuses = {o["probe"]: o["status"] for o in result[0].outputs}
+    assert {name: statuses[name] for name in ("zeros", "normal")} == {
+        "zeros": "ill-conditioned",
+        "normal": "equal",
+    }
+
+
+def test_without_another_cut_the_same_difference_is_one() -> None:
+    assert "WB401" in codes(compared(RANGED, in_pieces(Network), precise=None, evidence="standard"))
+
+
+def test_another_cut_hides_no_fault() -> None:
+    wrong = replace(RANGED, bias=moved(SAME.bias, (2,), 1e-3))
+    assert "WB401" in codes(compared(wrong, in_pieces(InPieces), precise=None, evidence="standard"))
