@@ -31,9 +31,7 @@ def make_plan(
     matched = _exact_steps(source, target, matching, on_purpose)
     exact, spent = without_second_uses(source, target, matched)
     refused = frozenset(matched.keys() - exact.keys())
-    # constants of integers (positions, indices), which the target has itself
-    counted = (t for t in target.tensors if t.is_counted and t.name not in matched)
-    kept = {t.name: kept_step(t, "state") for t in counted}
+    kept = _kept_counts(target, matched)
     proposal = _proposal(source, target, matching, matched.keys() | kept.keys() | on_purpose, options)
     steps = kept | exact | _steps_by_target(proposal.steps, on_purpose)
     given = source.tensor_by_name
@@ -52,6 +50,12 @@ def make_plan(
     questions = questions_of(() if proposal.refused else all_steps)
     findings = [*without_asked(findings), *ambiguities(findings, questions, all_steps, target)]
     return Plan(all_steps, unused, source.structure, target.structure, questions=questions), tuple(findings)
+
+
+def _kept_counts(target: LayerGraph, matched: Collection[str]) -> dict[str, Step]:
+    """Constants of integers (positions, indices), which the target has itself."""
+    counted = (t for t in target.tensors if t.is_counted and t.name not in matched)
+    return {t.name: kept_step(t, "state") for t in counted}
 
 
 def _proposal(

@@ -29,10 +29,7 @@ def _sides(graph: LayerGraph, joined: Layer) -> tuple[Layer, ...]:
     told = [tuple(cut.settings.get(key) for key in ("starts", "ends")) for cut in cuts]
     if told != [((0,), (1,)), ((1,), (2,))]:
         return ()
-    edges = (graph.edges_into[cut.name][0] for cut in cuts)
-    sources = {(edge.source, edge.port) for edge in edges}
-    is_one = len(sources) == 1 and all(_is_double(graph.by_name[name], port) for name, port in sources)
-    return (*squeezed, *cuts) if is_one else ()
+    return (*squeezed, *cuts) if _is_of_double(graph, cuts) else ()
 
 
 def _alone(graph: LayerGraph, names: Sequence[str], class_name: str) -> list[Layer]:
@@ -46,6 +43,13 @@ def _alone(graph: LayerGraph, names: Sequence[str], class_name: str) -> list[Lay
         and len(graph.children[layer.name]) == 1
     ]
     return known if len(known) == len(layers) == 2 else []
+
+
+def _is_of_double(graph: LayerGraph, cuts: Sequence[Layer]) -> bool:
+    """Whether all are cut from the sequence of one layer in both directions."""
+    edges = [graph.edges_into[cut.name][0] for cut in cuts]
+    is_one = len({(edge.source, edge.port) for edge in edges}) == 1
+    return is_one and _is_double(graph.by_name[edges[0].source], edges[0].port)
 
 
 def _is_double(layer: Layer, port: int) -> bool:
