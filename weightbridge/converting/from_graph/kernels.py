@@ -19,7 +19,8 @@ def pattern_of(tensor: Tensor, wanted: str, shape: tuple[int, ...], known: Mappi
     """`o i h w -> h w i o` with its lengths. Raises Unsupported where the shapes do not fit."""
     if not tensor.axes:
         raise Unsupported(f"has a tensor {tensor.name} whose axes are not known")
-    pattern = f"{_with_space_of(tensor, wanted)} -> {wanted}"
+    stored = _with_space_of(tensor, wanted)
+    pattern = f"{stored} -> {_with_ones_for(stored, wanted, shape)}"
     lengths = solve(pattern, tensor.shape, shape, known)
     if lengths is None:
         raise Unsupported(f"has a tensor {tensor.name} of shape {tensor.shape} ({tensor.axes}) "
@@ -37,6 +38,18 @@ def _with_space_of(tensor: Tensor, wanted: str) -> str:
     kept = iter(space)
     return " ".join(
         "1" if n in short else next(kept) if name in SPATIAL else name for n, name in enumerate(names)
+    )
+
+
+def _with_ones_for(stored: str, wanted: str, shape: tuple[int, ...]) -> str:
+    """Keras's axes, where those of length one that the file does not store have no name."""
+    held = set(stored.replace("(", " ").replace(")", " ").split())
+    names = split(wanted)
+    if len(names) != len(shape):
+        return wanted
+    return " ".join(
+        "1" if n == 1 and name not in held and " " not in name else name
+        for name, n in zip(names, shape, strict=True)
     )
 
 

@@ -67,53 +67,107 @@ class Masks:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """What is kept of one axis. is_single: one row, which loses its axis."""
+    """What is kept of one axis. is_single: one row, which loses its axis. is_new: an axis that comes."""
 
-    start: int
-    end: int
-    step: int
+    start: int = 0
+    end: int = LAST
+    step: int = 1
     is_single: bool = False
+    is_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A cut with its axis among those of the data, and among those of the output."""
+
+    cut: _Cut
+    axis: int
+    after: int
 
 
 def strided_slice(call: Values, masks: Masks) -> list[Node] | None:
-    """Inputs: the data, begins, ends, strides."""
-    cuts = _cuts(call, masks)
-    if cuts is None:
+    """Inputs: the data, begins, ends, strides. Axes behind an ellipsis are counted from the last one."""
+    count = _count(call)
+    if count is None:
         return None
-    gone = tuple(i for i, cut in enumerate(cuts) if cut.is_single)
-    rows = call.inner("rows") if gone else call.output
-    nodes = _sliced(call, [c.start for c in cuts], [c.end for c in cuts], [c.step for c in cuts], rows)
-    return [*nodes, call.node("Squeeze", (rows,), axes=gone)] if gone else nodes
-
-
-def _cuts(call: Values, masks: Masks) -> list[_Cut] | None:
-    begin, end, strides = (call.integers(place) for place in (1, 2, 3))
-    if begin is None or end is None or strides is None or masks.ellipsis or masks.new_axis:
+    points = [i for i in range(count) if masks.ellipsis >> i & 1]
+    if len(points) > 1:
         return None
-    if not len(begin) == len(end) == len(strides) or 0 in strides:
-        return None
-    return [_cut(i, *numbers, masks) for i, numbers in enumerate(zip(begin, end, strides, strict=True))]
+    first = points[0] if points else count
+    cuts = [_cut(call, i, masks) for i in range(count)]
+    placed = [*_from_first(cuts[:first]), *_from_last(cuts[first + 1 :])]
+    return _cut_apart(call, placed)
 
 
-def _cut(axis: int, begin: int, end: int, stride: int, masks: Masks) -> _Cut:
-    no_begin, no_end, single = (bool(m >> axis & 1) for m in (masks.begin, masks.end, masks.shrink))
+def _count(call: Values) -> int | None:
+    """How many cuts there are; None where they are not plain numbers."""
+    numbers = [call.integers(place) for place in (1, 2, 3)]
+    counts = {-1 if told is None else len(told) for told in numbers}
+    steps = numbers[2] or ()
+    return counts.pop() if len(counts) == 1 and -1 not in counts and 0 not in steps else None
+
+
+def _cut(call: Values, i: int, masks: Masks) -> _Cut:
+    begin, end, stride = ((call.integers(place) or ())[i] for place in (1, 2, 3))
+    no_begin, no_end, single = (bool(m >> i & 1) for m in (masks.begin, masks.end, masks.shrink))
+    if masks.new_axis >> i & 1:
+        return _Cut(is_new=True)
     if single:
-        return _Cut(begin, LAST if begin == -1 else begin + 1, 1, True)
+        return _Cut(begin, LAST if begin == -1 else begin + 1, 1, is_single=True)
     first, last = (0, LAST) if stride > 0 else (LAST, -LAST)
     return _Cut(first if no_begin else begin, last if no_end else end, stride)
 
 
+def _from_first(cuts: Sequence[_Cut]) -> list[_Placed]:
+    return [
+        _Placed(cut, sum(not c.is_new for c in cuts[:i]), sum(not c.is_single for c in cuts[:i]))
+        for i, cut in enumerate(cuts)
+    ]
+
+
+def _from_last(cuts: Sequence[_Cut]) -> list[_Placed]:
+    return [
+        _Placed(cut, -sum(not c.is_new for c in cuts[i:]), -sum(not c.is_single for c in cuts[i:]))
+        for i, cut in enumerate(cuts)
+    ]
+
+
+def _cut_apart(call: Values, placed: Sequence[_Placed]) -> list[Node]:
+    """A Slice, then the axes that go, then those that come."""
+    axes = {
+        "Squeeze": tuple(p.axis for p in placed if p.cut.is_single),
+        "Unsqueeze": tuple(p.after for p in placed if p.cut.is_new),
+    }
+    stages = [op for op, places in axes.items() if places]
+    names = [*map(call.inner, [f"before_{op}" for op in stages]), call.output]
+    nodes = _sliced_rows(call, [p for p in placed if not p.cut.is_new], names[0])
+    for op, before, output in zip(stages, names, names[1:], strict=False):
+        nodes.append(call.node(op, (before,), output, axes=axes[op]))
+    return nodes
+
+
+def _sliced_rows(call: Values, placed: Sequence[_Placed], output: str) -> list[Node]:
+    cuts = [p.cut for p in placed]
+    numbers = [c.start for c in cuts], [c.end for c in cuts], [c.step for c in cuts]
+    return _sliced(call, *numbers, output, [p.axis for p in placed])
+
+
 def _sliced(
-    call: Values, starts: Sequence[int], ends: Sequence[int], steps: Sequence[int], output: str
+    call: Values,
+    starts: Sequence[int],
+    ends: Sequence[int],
+    steps: Sequence[int],
+    output: str,
+    numbers: Sequence[int] = (),
 ) -> list[Node]:
-    """A Slice of the axes that it cuts."""
+    """A Slice of the axes that it cuts. numbers: those of the axes, all from the first one where not said."""
     whole = [
         s in (0, LAST) and abs(e) == LAST and n == 1 for s, e, n in zip(starts, ends, steps, strict=True)
     ]
     axes = tuple(i for i, is_whole in enumerate(whole) if not is_whole)
     if not axes:
         return [call.node("Identity", (call.value(0),), output)]
-    parts = {"starts": starts, "ends": ends, "axes": range(len(starts)), "steps": steps}
-    told = [call.constant(name, tuple(numbers[i] for i in axes)) for name, numbers in parts.items()]
+    parts = {"starts": starts, "ends": ends, "axes": numbers or range(len(starts)), "steps": steps}
+    told = [call.constant(name, tuple(part[i] for i in axes)) for name, part in parts.items()]
     inputs = (call.value(0), *(node.outputs[0] for node in told))
     return [*told, call.node("Slice", inputs, output)]

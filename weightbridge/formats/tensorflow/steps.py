@@ -28,6 +28,17 @@ def squared_difference(call: Values) -> list[Node]:
     return [call.node("Sub", call.inputs, difference), call.node("Mul", (difference, difference))]
 
 
+def quotient_or_zero(call: Values) -> list[Node]:
+    """Where the divisor is zero, the quotient is."""
+    zero, is_zero, quotient = call.inner("zero"), call.inner("is_zero"), call.inner("quotient")
+    return [
+        Node("", "Constant", "", (), (zero,), {"value_float": 0.0}),
+        call.node("Equal", (call.value(1), zero), is_zero),
+        call.node("Div", call.inputs, quotient),
+        call.node("Where", (is_zero, zero, quotient)),
+    ]
+
+
 def expand_dims(call: Values) -> list[Node] | None:
     axes, rank = call.integers(1), call.rank(call.value(0))
     if not axes:

@@ -14,6 +14,7 @@ from weightbridge.formats.onnx.values.evaluate import evaluate, is_small
 from weightbridge.formats.onnx.values.views import view_of
 from weightbridge.formats.tensorflow.dilations import with_dilations
 from weightbridge.formats.tensorflow.graphs.call import Call, Handler
+from weightbridge.formats.tensorflow.graphs.folding import with_folded
 from weightbridge.formats.tensorflow.graphs.inline import Flat, operation_of, output
 from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operation, Shape, constant_span
 from weightbridge.formats.tensorflow.graphs.nodes import plain, weighted
@@ -93,7 +94,7 @@ class _Lowering:
             nodes += made
             self._learn(made)
         outputs = [self._value(value) for _, value in self.sides.outputs]
-        nodes = with_negated_products(nodes, self.named)
+        nodes = with_negated_products(with_folded(nodes, self.named, self.loads), self.named)
         dilated = with_dilations(nodes, outputs, self.numbers, self.are_zeros)
         graph = Graph(
             name="",

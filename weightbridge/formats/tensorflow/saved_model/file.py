@@ -20,7 +20,7 @@ from weightbridge.formats.tensorflow.bundle.read import Bundle
 from weightbridge.formats.tensorflow.checkpoint.file import excluded
 from weightbridge.formats.tensorflow.checkpoint.layers import layers_of
 from weightbridge.formats.tensorflow.checkpoint.names import Named
-from weightbridge.formats.tensorflow.graphs.read import Traced, traced
+from weightbridge.formats.tensorflow.graphs.read import Traced, flow, traced
 from weightbridge.formats.tensorflow.saved_model.flow import stored_tensors, with_flow
 from weightbridge.formats.tensorflow.saved_model.folder import (
     DAMAGED,
@@ -59,10 +59,16 @@ FORMAT = "saved-model"
 def read(path: Path) -> LayerGraph:
     """path: the folder, or the `saved_model.pb` in it. Raises a ModelError."""
     folder, meta, data = parsed(path)
-    graph = _graph(path, folder, meta, data)
-    producer = graph.producer or f"tensorflow {meta.version}".strip()
-    beside = [] if path.is_dir() else [str(file) for file in files(folder) if file != path]
-    return replace(graph, path=str(path), producer=producer, files=tuple(beside))
+    return _placed(path, folder, meta, _graph(path, folder, meta, data))
+
+
+def read_signature(path: Path) -> LayerGraph:
+    """What the serving signature computes, whatever Keras's metadata say of layers. Raises a ModelError."""
+    folder, meta, _ = parsed(path)
+    graph, stored = flow(path, FORMAT, opened(path)[0]), stored_in(folder)
+    if stored is not None:
+        graph = _with_left_over(graph, stored.bundle, stored.named, ())
+    return _placed(path, folder, meta, graph)
 
 
 def opened(path: Path) -> tuple[Traced, Buffer]:
@@ -80,6 +86,13 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     raise OutputError(
         "SavedModels are read only", where=template.path, fix="Choose an OUTPUT that ends with .safetensors"
     )
+
+
+def _placed(path: Path, folder: Path, meta: MetaGraph, graph: LayerGraph) -> LayerGraph:
+    """The graph with what made it, and the files that it was read from."""
+    producer = graph.producer or f"tensorflow {meta.version}".strip()
+    beside = [] if path.is_dir() else [str(file) for file in files(folder) if file != path]
+    return replace(graph, path=str(path), producer=producer, files=tuple(beside))
 
 
 def _graph(path: Path, folder: Path, meta: MetaGraph, data: Buffer) -> LayerGraph:
