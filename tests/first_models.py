@@ -34,7 +34,11 @@ def gates(letters: str, inputs: int, units: int) -> Weights:
 
 def write_first(path: Path, name: str) -> Path:
     """The file of one case."""
-    version, backend, shape, parts = CASES[name]
+    return write_parts(path, CASES[name])
+
+
+def write_parts(path: Path, case: "Case") -> Path:
+    version, backend, shape, parts = case
     separator = "_" if version.startswith("1") else "/"
     layers, weights = [], {}
     for number, one in enumerate(parts):

@@ -201,28 +201,6 @@ def old_sequential(path: Path, *layers: dict[str, Any], version: str) -> Path:
             "2.4.0",
             "time_major",
         ),
-        (
-            [
-                layer(
-                    "Merge",
-                    "m",
-                    module="",
-                    mode="concat",
-                    layers=[
-                        {
-                            "class_name": "Sequential",
-                            "name": n,
-                            "config": [
-                                layer("Dense", n, module="", output_dim=2, batch_input_shape=[None, 3])
-                            ],
-                        }
-                        for n in "ab"
-                    ],
-                )
-            ],
-            "1.2.2",
-            "Merge",
-        ),
         ([layer("Dense", "d", module="", units=2)], "2.4.0", "shape of its input"),
         (
             [layer("BatchNormalization", "b", module="", mode=1, axis=-1, batch_input_shape=[None, 3])],
@@ -249,7 +227,7 @@ def old_sequential(path: Path, *layers: dict[str, Any], version: str) -> Path:
             "mine",
         ),
     ],
-    ids=["time-first", "merge", "no-shape", "batches", "no-layer", "activation"],
+    ids=["time-first", "no-shape", "batches", "no-layer", "activation"],
 )
 def test_what_would_be_another_model_is_refused(
     layers: list[dict[str, Any]], version: str, said: str, tmp_path: Path

@@ -5,11 +5,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from weightbridge.converting.hard_sigmoid import FACTOR, is_older
-from weightbridge.converting.keras_classes import MERGES
 from weightbridge.converting.renamed import renamed
 from weightbridge.converting.values import Said, note
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
-from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer
+from weightbridge.formats.keras.architecture.branches import is_merge
+from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.formats.keras.architecture.dialects import Origin, applies, changed
 from weightbridge.rules.dialects import Dialect, lowerings
 
@@ -18,7 +18,7 @@ SCALED = "hard_sigmoid had the slope 0.2: what it reads is multiplied by 1.2"
 
 STATE = "hard_sigmoid of Keras 2 on the state of a cell has no counterpart in Keras 3"
 TIME_FIRST = "time before the batch (time_major) has no layer in Keras 3"
-BRANCHES = "a Merge of Keras 1 that holds the models it joins cannot be converted yet"
+BRANCHES = "a Merge of Keras 1 that does not begin its model holds models, which is no layer of Keras 3"
 BATCHES = "BatchNormalization of Keras 1 over samples or batches (mode 1, 2) has no layer in Keras 3"
 OF_BATCHES = (1, 2)
 OF_STATE = frozenset({"LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
@@ -49,7 +49,7 @@ def _refuse(layer: ConfigLayer, said: Said) -> None:
         note(said.refused, TIME_FIRST, layer.name)
     if layer.class_name == "BatchNormalization" and layer.config.get("mode") in OF_BATCHES:
         note(said.refused, BATCHES, layer.name)
-    if layer.kind in MODELS and layer.class_name in MERGES:
+    if is_merge(layer):
         note(said.refused, BRANCHES, layer.name)
 
 

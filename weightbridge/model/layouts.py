@@ -29,6 +29,10 @@ GATES: Mapping[str, Mapping[str, str]] = {
     "torch": {"kernel": "g i", "recurrent_kernel": "g u", "bias": "g", "recurrent_bias": "g"},
     "onnx": {"kernel": "r g i", "recurrent_kernel": "r g u", "bias": "r (b g)"},
 }
+OLD_GATES: Mapping[str, str] = {
+    "LSTM": "ifco",
+    "GRU": "zrh",
+}  # Keras 1 keeps each apart; in the order of Keras 2
 CUDNN = "cudnn"  # what recurrent layers of Keras 2 for CuDNN say of their `weights`: their axes have no names
 AS_DEPTHWISE = {"o": "(c m)", "i": "1"}  # a convolution with one channel a group, where channels come first
 AS_GROUPED = {"(c m)": "o", "1": "i"}

@@ -65,6 +65,11 @@ def with_candidate_in_double(runners: Runners, setup: Setup) -> Runners:
     return replace(runners, precise_candidate=_built(setup.precise_candidate))
 
 
+def moved_candidate(runners: Runners, setup: Setup) -> tuple[Build, ...]:
+    """The candidate with its weights moved by one unit in the last place, a few times."""
+    return _moved(runners.candidate, setup.seed, ULPS["float32"], FEW) if runners.as_it_is is None else ()
+
+
 def said_of_precision(reference: Runner, candidate: Runner) -> tuple[Finding, ...]:
     """A note where the two compute, or store their weights, in other dtypes: no fault of a transfer."""
     if precision_of(reference) == precision_of(candidate):

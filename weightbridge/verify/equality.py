@@ -5,6 +5,7 @@ Controls must fail.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from weightbridge.report.verification import Verification
 from weightbridge.verify.arithmetic import (
     Build,
     Runners,
+    moved_candidate,
     runners_of,
     said_of_precision,
     with_candidate_in_double,
@@ -93,9 +95,9 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     comparisons = compare_runs(expected, run, session.turn)
     if _differ(comparisons):
         runners = with_candidate_in_double(runners, setup)
-        sources, other = _sources(runners, session), _of_candidate(runners, session)
-        others = [other] if other is not None else []
-        for pair in (*others, *_in_other_pieces(runners, session)):
+        sources = _sources(runners, session)
+        others = (_noise_of_candidate(runners, session, setup), _in_other_pieces(runners, session))
+        for pair in chain.from_iterable(others):
             expected = with_noise_of(expected, pair)
         comparisons = compare_runs(expected, run, session.turn)
     is_different = _differ(comparisons)
@@ -175,6 +177,17 @@ def _in_other_pieces(runners: Runners, session: Session) -> Iterator[tuple[Run, 
     for runner, side in sides:
         if isinstance(runner, Rearrangeable):
             yield running(runner, session, side), running(runner.rearranged(), session, side)
+
+
+def _noise_of_candidate(runners: Runners, session: Session, setup: Setup) -> Iterator[tuple[Run, Run]]:
+    """Beside its run one in float64, or with its weights moved where it cannot be had in that."""
+    other = _of_candidate(runners, session)
+    if other is not None:
+        yield other
+        return
+    rough = running(runners.candidate, session, "candidate")
+    for build in moved_candidate(runners, setup):
+        yield rough, running(build(), session, "candidate")
 
 
 def compare_runs(expected: Sequence[Expected], run: Run, turn: Turn) -> tuple[Comparison, ...]:

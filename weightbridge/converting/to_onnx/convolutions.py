@@ -28,15 +28,22 @@ def bias_of(call: Call) -> tuple[str, ...]:
 
 def turned_kernel(call: Call, tensor: Tensor, wanted: str) -> str:
     """A kernel in ONNX's order of axes; `...` stands for those of space."""
-    space = " ".join(name for name in SPACE if name in tensor.axes.split())
+    axes = _axes(call, tensor)
+    space = " ".join(name for name in SPACE if name in axes.split())
     target = wanted.replace("...", space)
-    lengths = dict(zip(_names(tensor.axes), tensor.shape, strict=True))
+    lengths = dict(zip(_names(axes), tensor.shape, strict=True))
     shape = [_length(group, lengths) for group in _names(target)]
-    pattern = f"{tensor.axes} -> {target}"
+    pattern = f"{axes} -> {target}"
     if not call.settings.get("kernel_flipped"):
         return call.writer.weight(tensor, shape, pattern)
-    axes = [n for n, name in enumerate(_names(tensor.axes)) if name in SPACE]
-    return call.writer.weight(tensor, shape, "flip", {"axes": axes, "pattern": pattern})
+    turned = [n for n, name in enumerate(_names(axes)) if name in SPACE]
+    return call.writer.weight(tensor, shape, "flip", {"axes": turned, "pattern": pattern})
+
+
+def _axes(call: Call, tensor: Tensor) -> str:
+    """Keras 1 keeps the kernel of a Conv1D in two dimensions, the second of length 1."""
+    is_flat = len(call.settings["kernel_size"]) == 1 and tensor.axes == "h w i o"
+    return "h 1 i o" if is_flat else tensor.axes
 
 
 def _names(axes: str) -> list[str]:

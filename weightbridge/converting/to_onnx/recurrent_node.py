@@ -14,7 +14,7 @@ from weightbridge.converting.to_onnx.masked_steps import Steps, compacted, in_th
 from weightbridge.converting.to_onnx.values import Order, Value
 from weightbridge.model.activations import Activation, name_and_parameters
 from weightbridge.model.graph import Layer
-from weightbridge.model.layouts import CUDNN
+from weightbridge.model.layouts import CUDNN, OLD_GATES
 from weightbridge.model.tensors import Tensor
 
 STEPS_FIRST: Order = (1, 0, 2)
@@ -141,11 +141,12 @@ def _given_states(call: Call, count: int, op: str) -> list[str]:
 
 def _stacked(call: Call, directions: Sequence[Layer], role: str, op: str) -> str:
     """(directions, gates x units, inputs)"""
-    tensors = [_tensor(call, layer, role) for layer in directions]
-    rows, columns = tensors[0].shape
+    parts = [_gates_of(call, layer, role) for layer in directions]
+    rows, columns = parts[0][0].shape
+    columns *= len(parts[0])
     pattern = "i g -> 1 g i"
     step = (pattern, {}) if op != "LSTM" else ("gates", _gates(op, 1, pattern))
-    return _joined(call, directions, tensors, (columns, rows), step)
+    return _joined(call, directions, parts, (columns, rows), step)
 
 
 def _gates(op: str, axis: int, pattern: str) -> dict[str, Any]:
@@ -156,45 +157,62 @@ def _bias(call: Call, directions: Sequence[Layer], op: str) -> str:
     """(directions, 2 x gates x units): that of the inputs, then that of the state."""
     if not call.settings.get("use_bias", True):
         return ""
-    tensors = [_tensor(call, layer, "bias") for layer in directions]
+    parts = [_gates_of(call, layer, "bias") for layer in directions]
+    size = sum(tensor.size for tensor in parts[0])
     is_cudnn = call.settings.get("weights") == CUDNN
-    is_double = len(tensors[0].shape) == 2 or (is_cudnn and op == "GRU")
+    is_double = len(parts[0][0].shape) == 2 or (is_cudnn and op == "GRU")
     if is_double:
-        return _joined(call, directions, tensors, (tensors[0].size,), ("b g -> 1 (b g)", {}))
-    size = tensors[0].size * (1 if is_cudnn else 2)
+        return _joined(call, directions, parts, (size,), ("b g -> 1 (b g)", {}))
     step = ("gate-bias", {"order": list(GATES[op]), "join": "zeros"})
-    return _joined(call, directions, tensors, (size,), step)
+    return _joined(call, directions, parts, (size if is_cudnn else 2 * size,), step)
 
 
 def _joined(
     call: Call,
     directions: Sequence[Layer],
-    tensors: Sequence[Tensor],
+    parts: Sequence[Sequence[Tensor]],
     shape: tuple[int, ...],
     step: tuple[str, dict[str, Any]],
 ) -> str:
     """One initializer of all directions."""
-    steps = [_from_cudnn(layer, tensor, step) for layer, tensor in zip(directions, tensors, strict=True)]
-    if len(tensors) == 1:
+    steps = [_of_one(layer, tensors, step) for layer, tensors in zip(directions, parts, strict=True)]
+    role = parts[0][0].role if len(parts[0]) == 1 else parts[0][0].role.rpartition("_")[0]
+    name = "" if len(parts[0]) == 1 else f"{call.node.owner}/{role}"
+    if len(parts) == 1:
         transform, parameters = steps[0]
-        return call.writer.weight(tensors[0], (1, *shape), transform, parameters)
-    weights = [{"parts": 1, "transform": transform, "parameters": given} for transform, given in steps]
+        return call.writer.weight(parts[0], (1, *shape), transform, parameters, name=name)
+    weights = [
+        {"parts": len(tensors), "transform": transform, "parameters": given}
+        for tensors, (transform, given) in zip(parts, steps, strict=True)
+    ]
     joined = {"weights": weights, "then": "concatenate", "with": {"axis": 0}}
-    name = f"{call.node.owner}/{tensors[0].role}"
-    return call.writer.weight(tensors, (len(tensors), *shape), "computed", joined, name=name)
+    tensors = [tensor for of_direction in parts for tensor in of_direction]
+    return call.writer.weight(
+        tensors, (len(parts), *shape), "computed", joined, name=f"{call.node.owner}/{role}"
+    )
 
 
-def _from_cudnn(layer: Layer, tensor: Tensor, step: tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """The same step, of weights that are kept as CuDNN wants them."""
+def _of_one(
+    layer: Layer, tensors: Sequence[Tensor], step: tuple[str, dict[str, Any]]
+) -> tuple[str, dict[str, Any]]:
+    """The same step, of weights that are kept as CuDNN wants them, or as Keras 1 did: every gate apart."""
+    if len(tensors) > 1:
+        weights = [{"parts": len(tensors), "transform": "concatenate", "parameters": {"axis": -1}}]
+        return "computed", {"weights": weights, "then": step[0], "with": step[1]}
     if layer.settings.get("weights") != CUDNN:
         return step
-    value = "kernel" if tensor.role != "bias" else f"{layer.op.lower()}-bias"
+    value = "kernel" if tensors[0].role != "bias" else f"{layer.op.lower()}-bias"
     given = {"way": "from", "value": value, "gates": len(GATES[layer.op])}
     return "cudnn", {**given, "inner": step[0], "parameters": step[1]}
 
 
-def _tensor(call: Call, layer: Layer, role: str) -> Tensor:
-    tensor = layer.tensor(role)
-    if tensor is None:
+def _gates_of(call: Call, layer: Layer, role: str) -> tuple[Tensor, ...]:
+    """The tensor, or those of the gates."""
+    whole = layer.tensor(role)
+    if whole is not None:
+        return (whole,)
+    gates = (layer.tensor(f"{role}_{gate}") for gate in OLD_GATES.get(layer.op, ""))
+    tensors = tuple(tensor for tensor in gates if tensor is not None)
+    if len(tensors) != len(GATES.get(layer.op, ())):
         raise call.refused(f"has no {role} in the file")
-    return tensor
+    return tensors

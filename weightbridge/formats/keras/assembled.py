@@ -35,7 +35,8 @@ def read_assembled(weights: Path, architecture: Path) -> LayerGraph:
         raise Unsupported(message, where=str(weights), fix="give a .h5 or .weights.h5 file of Keras")
     root = read_tree(whole(weights))
     store = VariableStore(root)
-    model, findings = normalised(parse_model(config, str(architecture)), Origin(version))
+    where = str(architecture)
+    model, findings = normalised(parse_model(config, where), Origin(version), where)
     producer = f"keras {'.'.join(map(str, version))}"
     graph = graph_of_model(weights, format, producer, model, lambda _: store, findings)
     return replace(graph, excluded=excluded(root, graph.layers))

@@ -14,6 +14,7 @@ from weightbridge.formats.containers import whole
 from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.hdf5.write import patched_copy
+from weightbridge.formats.keras.architecture.branches import named_by_file
 from weightbridge.formats.keras.architecture.config import parse_json, parse_model
 from weightbridge.formats.keras.architecture.dialects import Origin, normalised, weight_findings
 from weightbridge.formats.keras.architecture.flow import Flow
@@ -88,7 +89,9 @@ def _model(path: Path, root: Group, group: Group, text: Any) -> LayerGraph:
 
 
 def _of_config(path: Path, root: Group, group: Group, config: Any, origin: Origin) -> LayerGraph:
-    model, findings = normalised(parse_model(config, f"{path}: model_config"), origin)
+    where = f"{path}: model_config"
+    told = named_by_file(parse_model(config, where), listed(group, "layer_names"))
+    model, findings = normalised(told, origin, where)
     if model.kind == "layer":
         graph = _weights(path, root, group)
         return replace(

@@ -36,7 +36,7 @@ def read(path: Path) -> LayerGraph:
     version = version_of(value.get("keras_version")) if isinstance(value, dict) else ()
     model = parse_model(value, str(path))
     version = version or ((3,) if model.module else (2,))
-    model, findings = normalised(model, Origin(version, str(value.get("backend", ""))))
+    model, findings = normalised(model, Origin(version, str(value.get("backend", ""))), str(path))
     if model.kind == "layer":
         raise Corrupt(
             f"the configuration is of a single {model.class_name} and no model",

@@ -45,7 +45,9 @@ def read(path: Path) -> LayerGraph:
         )
         root = read_tree(member_region(path, opened, WEIGHTS))
         producer = f"keras {_version(metadata)}"
-        model, findings = normalised(parse_model(config, where), Origin(version_of(_version(metadata))))
+        model, findings = normalised(
+            parse_model(config, where), Origin(version_of(_version(metadata))), where
+        )
         if model.kind == "layer":
             words = saved_words(
                 opened, {name: at for name, (at, _) in lookup_places(root).items()}, str(path)

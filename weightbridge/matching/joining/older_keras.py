@@ -3,9 +3,9 @@
 from typing import Any
 
 from weightbridge.matching.units.units import Unit
+from weightbridge.model.layouts import OLD_GATES
 from weightbridge.model.tensors import Tensor
 
-GATES = {"LSTM": "ifco", "GRU": "zrh"}  # in the order in which Keras 2 joins them
 Several = tuple[tuple[str, ...], str, dict[str, Any]]
 
 
@@ -14,7 +14,7 @@ def joined_gates(source: Unit, role: str, wanted: Tensor) -> Several | None:
 
     None where the source does not keep them apart.
     """
-    gates = [source.roles.get(f"{role}_{gate}") for gate in GATES.get(source.layer.op, "")]
+    gates = [source.roles.get(f"{role}_{gate}") for gate in OLD_GATES.get(source.layer.op, "")]
     tensors = tuple(tensor for tensor in gates if tensor is not None)
     if not tensors or len(tensors) < len(gates) or len({tensor.shape for tensor in tensors}) > 1:
         return None

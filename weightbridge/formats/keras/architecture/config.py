@@ -32,8 +32,8 @@ class ConfigLayer:
     layers: the layers of a nested model, or what a wrapper wraps. wrapped: the config key of each, for
     wrappers.
     traits: facts of structure that dialect rules ask for: `list-config` (a bare list for a Sequential),
-    `module` (Keras 2.13 and
-        later say where a class lives), `nested-call` (a nested model whose calls are counted from 1).
+    `module` (Keras 2.13 and later say where a class lives), `nested-call` (a nested model whose calls are
+    counted from 1), `unnamed` (a Sequential of Keras 1 or of early Keras 2, which does not say its name).
     """
 
     name: str
@@ -162,11 +162,21 @@ def _inner(
 ) -> tuple[tuple[str, ConfigLayer], ...]:
     """The layers of a model, or what a wrapper wraps, each with the config's key that holds it."""
     if kind in MODELS:
-        layers = tuple(_layer(inner, where, depth) for inner in config["layers"])
+        layers = _numbered(tuple(_layer(inner, where, depth) for inner in config["layers"]))
         _refuse_same_names(layers, where)
         return tuple(("", layer) for layer in _marked(layers))
     wrapped = [(key, value) for key in WRAPPED_KEYS for value in _as_list(config.get(key))]
     return tuple((key, _layer(value, where, depth)) for key, value in wrapped if _is_layer(value))
+
+
+def _numbered(layers: tuple[ConfigLayer, ...]) -> tuple[ConfigLayer, ...]:
+    """Models without a name of their own, told apart by a number."""
+    found: list[ConfigLayer] = []
+    for layer in layers:
+        count = sum("unnamed" in one.traits for one in found)
+        is_counted = count and "unnamed" in layer.traits
+        found.append(replace(layer, name=f"{layer.name}_{count}") if is_counted else layer)
+    return tuple(found)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -199,7 +209,12 @@ def _refuse_same_names(layers: tuple[ConfigLayer, ...], where: str) -> None:
 
 
 def _traits(value: Mapping[str, Any], listed: bool) -> frozenset[str]:
-    traits = {"list-config": listed, "module": "module" in value, "unlocated": _wraps_unlocated(value)}
+    traits = {
+        "list-config": listed,
+        "module": "module" in value,
+        "unlocated": _wraps_unlocated(value),
+        "unnamed": listed and not isinstance(value.get("name"), str),
+    }
     return frozenset(trait for trait, has_trait in traits.items() if has_trait)
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from weightbridge.errors.diagnostics import Finding, finding, listed
+from weightbridge.formats.keras.architecture.branches import joined
 from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.rules.dialects import Dialect, admits, dialects
 from weightbridge.rules.folders import users
@@ -30,14 +31,15 @@ class Origin:
     weights: tuple[str, ...] = ()
 
 
-def normalised(model: ConfigLayer, origin: Origin) -> tuple[ConfigLayer, tuple[Finding, ...]]:
+def normalised(model: ConfigLayer, origin: Origin, where: str) -> tuple[ConfigLayer, tuple[Finding, ...]]:
     """The model in today's terms, and one finding per rule that applied, which names the layers."""
     if origin.version >= MODERN:
         return model, ()
     hits: dict[str, list[str]] = {}
     rules = [rule for rule in dialects(users()) if admits(rule.versions, origin.version)]
     changed = _normalised(model, rules, origin, hits)
-    return changed, tuple(_finding(rule, hits[rule.id]) for rule in rules if rule.id in hits)
+    findings = tuple(_finding(rule, hits[rule.id]) for rule in rules if rule.id in hits)
+    return joined(changed, where), findings
 
 
 def weight_findings(origin: Origin) -> tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""Dense layers, norms, embeddings, attention, merges, and what only moves its input."""
+"""Dense layers, norms, embeddings, merges, and what only moves its input."""
 
 from functools import reduce
 from typing import Any
@@ -54,6 +54,25 @@ def activation_layer(given: Given) -> Array:
     told = layer_activation(given.class_name, given.config)
     assert told is not None, given.class_name
     return activated(given.x, told)
+
+
+def group_norm(given: Given) -> Array:
+    axis, groups = int(given.config.get("axis", -1)) % given.x.ndim, int(given.config["groups"])
+    x = np.moveaxis(given.x, axis, -1)
+    groups = x.shape[-1] if groups == -1 else groups
+    parted = x.reshape(x.shape[0], -1, groups, x.shape[-1] // groups)
+    centred = parted - parted.mean(axis=(1, 3), keepdims=True)
+    variance = np.square(centred).mean(axis=(1, 3), keepdims=True)
+    normal = (centred / np.sqrt(variance + given.config.get("epsilon", 1e-3))).reshape(x.shape)
+    found = normal * given.weights.get("gamma", 1.0) + given.weights.get("beta", 0.0)
+    return np.moveaxis(np.asarray(found), -1, axis)
+
+
+def unit_norm(given: Given) -> Array:
+    axis = given.config.get("axis", -1)
+    axes = tuple(axis) if isinstance(axis, list | tuple) else (int(axis),)
+    total = np.square(given.x).sum(axis=axes, keepdims=True)
+    return np.asarray(given.x / np.sqrt(np.maximum(total, 1e-12)))
 
 
 def prelu(given: Given) -> Array:
@@ -145,24 +164,6 @@ def unchanged(given: Given) -> Array:
     return given.x
 
 
-def multi_head(given: Given) -> Array:
-    """Queries, keys and values of each head; no masks."""
-    value = given.named.get("value", given.inputs[1] if len(given.inputs) > 1 else given.x)
-    key = given.named.get("key", given.inputs[2] if len(given.inputs) > 2 else value)
-    if "attention_mask" in given.named or given.mask is not None:
-        raise RunError("masks of attention are not known here")
-    q, k, v = (_projected(given, x, name) for x, name in ((given.x, "query"), (key, "key"), (value, "value")))
-    scores = np.einsum("bqhd,bkhd->bhqk", q / np.sqrt(given.config["key_dim"]), k)
-    read = np.einsum("bhqk,bkhd->bqhd", activated(scores, "softmax"), v)
-    kernel = given.weight("attention_output/kernel")
-    return np.asarray(np.tensordot(read, kernel, 2) + given.weights.get("attention_output/bias", 0.0))
-
-
-def _projected(given: Given, x: Array, name: str) -> Array:
-    bias = given.weights.get(f"{name}/bias", 0.0)
-    return np.asarray(np.tensordot(x, given.weight(f"{name}/kernel"), 1) + bias)
-
-
 def _along(x: Array, axis: int) -> tuple[int, ...]:
     return tuple(-1 if i == axis % x.ndim else 1 for i in range(x.ndim))
 
@@ -181,7 +182,8 @@ MERGES: dict[str, Any] = {
 IDLE = (
     *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "AlphaDropout"),
     *("GaussianNoise", "GaussianDropout", "ActivityRegularization", "Identity", "InputLayer"),
-    *("TimeDistributed", "RNN", "StackedRNNCells"),
+    *("TimeDistributed", "RNN", "StackedRNNCells", "RandomFlip", "RandomRotation", "RandomZoom"),
+    *("RandomTranslation", "RandomContrast", "RandomBrightness", "RandomHeight", "RandomWidth"),
 )
 FUNCTIONS: dict[str, Function] = {
     "Dense": dense,
@@ -189,6 +191,8 @@ FUNCTIONS: dict[str, Function] = {
     "Embedding": embedding,
     **dict.fromkeys(("BatchNormalization", "BatchNormalizationV1", "SyncBatchNormalization"), batch_norm),
     "LayerNormalization": layer_norm,
+    "GroupNormalization": group_norm,
+    "UnitNormalization": unit_norm,
     **dict.fromkeys(
         ("Activation", "ReLU", "LeakyReLU", "ELU", "Softmax", "ThresholdedReLU"), activation_layer
     ),
@@ -204,6 +208,5 @@ FUNCTIONS: dict[str, Function] = {
     "Rescaling": rescaled,
     "Normalization": normalized,
     "Masking": masked,
-    "MultiHeadAttention": multi_head,
     **dict.fromkeys(IDLE, unchanged),
 }

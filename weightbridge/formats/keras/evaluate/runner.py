@@ -11,6 +11,7 @@ from weightbridge.errors import RunError
 from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer
 from weightbridge.formats.keras.architecture.flow import Flow, Node, Source, flow_of
 from weightbridge.formats.keras.architecture.ops import OF_TENSORFLOW, function_of
+from weightbridge.formats.keras.evaluate.attention import FUNCTIONS as ATTENTION
 from weightbridge.formats.keras.evaluate.masks import mask_of
 from weightbridge.formats.keras.evaluate.operations import FUNCTIONS as OPERATIONS
 from weightbridge.formats.keras.evaluate.operations import is_known
@@ -23,7 +24,9 @@ from weightbridge.formats.running import InputSpec
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array
 
-FUNCTIONS: Mapping[str, Function] = MappingProxyType({**PLAIN, **WINDOWS, **RECURRENT, **OPERATIONS})
+FUNCTIONS: Mapping[str, Function] = MappingProxyType(
+    {**PLAIN, **ATTENTION, **WINDOWS, **RECURRENT, **OPERATIONS}
+)
 DECIDING = (
     "training",
     "use_causal_mask",

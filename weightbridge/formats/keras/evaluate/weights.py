@@ -3,11 +3,10 @@
 import numpy as np
 
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.layouts import CUDNN
+from weightbridge.model.layouts import CUDNN, OLD_GATES
 from weightbridge.model.tensors import Array
 from weightbridge.transforms.recurrent import from_cudnn
 
-GATES = {"LSTM": "ifco", "GRU": "zrh"}
 PROJECTIONS = ("query", "key", "value", "attention_output")
 FLAT = 4  # axes of a kernel in two dimensions
 Weights = dict[str, Array]
@@ -29,7 +28,7 @@ def weights_of(graph: LayerGraph, owner: str, dtype: str) -> Weights:
 def _joined(layer: Layer, found: Weights) -> Weights:
     """Keras 1 keeps every gate apart."""
     for role in ("kernel", "recurrent_kernel", "bias"):
-        names = [f"{role}_{gate}" for gate in GATES.get(layer.op, "")]
+        names = [f"{role}_{gate}" for gate in OLD_GATES.get(layer.op, "")]
         if names and all(name in found for name in names):
             found[role] = np.concatenate([found.pop(name) for name in names], axis=-1)
     return found
@@ -52,7 +51,7 @@ def _convolved(layer: Layer, found: Weights) -> Weights:
 def _of_cudnn(layer: Layer, found: Weights) -> Weights:
     if layer.attributes.get("weights") != CUDNN:
         return found
-    gates = len(GATES[layer.op])
+    gates = len(OLD_GATES[layer.op])
     return {
         role: from_cudnn(array, f"{layer.op.lower()}-bias" if role == "bias" else "kernel", gates)
         for role, array in found.items()

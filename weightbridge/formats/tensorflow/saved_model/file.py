@@ -155,8 +155,9 @@ def _keras(path: Path, objects: Objects, bundle: Bundle) -> LayerGraph:
     text = str(root.get("keras_version", "2"))
     version = version_of(text)
     value = {key: root.get(key) for key in ("class_name", "config", "name")}
-    model = parse_model(value, f"{path}: Keras's metadata")
-    model, findings = normalised(model, Origin(version, str(root.get("backend", "tensorflow"))))
+    where = f"{path}: Keras's metadata"
+    origin = Origin(version, str(root.get("backend", "tensorflow")))
+    model, findings = normalised(parse_model(value, where), origin, where)
     is_tensorflow = text.endswith("-tf") or version[:1] == (2,)
     producer = f"tf.keras {text}" if is_tensorflow else f"keras {text}"
     if model.kind == "layer":

@@ -25,7 +25,7 @@ OWN = "model"  # the layer of the variables that the model itself holds
 def graph_of_parts(path: Path, format: str, objects: Objects, bundle: Bundle, origin: Origin) -> LayerGraph:
     """All layers that the model holds, in the order in which it does, and its own variables."""
     places = list(_places(objects))
-    parsed = [normalised(_config(objects, name, number, path), origin) for name, number in places]
+    parsed = [normalised(_config(objects, name, number, path), origin, str(path)) for name, number in places]
     nodes = tuple(node for layer, _ in parsed for node in _nodes(layer, path))
     flow = Flow(nodes, (), ())
     tree = tree_of(objects, bundle, [*places, (OWN, 0)])
