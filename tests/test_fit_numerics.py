@@ -1,5 +1,6 @@
 """The least squares of --adapt fit, in numpy alone."""
 
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 from weightbridge.adapters.fit.channels import chosen, shared_out
 from weightbridge.adapters.fit.cuts import cuts
+from weightbridge.adapters.fit.directions import Space
 from weightbridge.adapters.fit.grids import resized
+from weightbridge.adapters.fit.leads import lead
 from weightbridge.adapters.fit.norms import norm_values
 from weightbridge.adapters.fit.patches import rows, window
 from weightbridge.adapters.fit.slots import slots
@@ -164,3 +167,35 @@ def test_branches_have_their_own_channels() -> None:
         (1, 0, 2, True),
         (3, 2, 3, True),
     ]
+
+
+def test_a_bottleneck_keeps_what_the_kernel_behind_it_needs() -> None:
+    """y is read three places away: at the place itself nothing predicts it."""
+    x = RANDOM.standard_normal((2000, 3, 6))
+    y = x[:, 0] @ np.eye(6)[:, :1] + x[:, 2] @ np.eye(6)[:, 1:2]
+    space = Space(x[:, 1], 3, RANDOM)
+    for place in range(3):
+        space.add(x[:, place], np.ones(len(x), dtype=bool))
+    found = space.directions(y, 2, np.arange(2000) % 5 == 4, RANDOM)
+    assert found.r2 > 0.99
+    inside = found.weights[:2]
+    assert (inside**2).sum() > 0.99 * (found.weights**2).sum()
+
+
+def test_what_reads_a_bottleneck_is_found_with_its_taps() -> None:
+    nodes = (_node("input", ()), _node("conv", (0,)), _node("elementwise", (1,)), _node("conv", (2,)))
+    found = lead(_Kernels(nodes), 1, {3})  # type: ignore[arg-type]
+    assert found is not None
+    assert found.layers == (3,)
+    assert [axis.offsets for axis in found.reach] == [(-1, 0, 1), (-1, 0, 1)]
+    assert lead(_Kernels(nodes), 3, {1}) is None  # type: ignore[arg-type]
+
+
+class _Kernels:
+    """A flow as far as `lead` asks it: every kernel is 3x3, of `same` padding."""
+
+    def __init__(self, nodes: tuple[Node, ...]) -> None:
+        self.nodes = tuple(replace(node, settings={"padding": "same"}) for node in nodes)
+
+    def weights(self, node: int) -> dict[str, Array]:
+        return {"kernel": np.zeros((3, 3, 4, 4))}

@@ -28,12 +28,18 @@ _ARM: dict[str, Check] = {
     **dict.fromkeys(("agreement", "logit_r2"), is_number),
     "accuracy": or_null(is_number),
 }
+_LAYER: dict[str, Check] = {
+    **dict.fromkeys(("layer", "cut", "reason"), is_text),
+    "r2": or_null(is_number),
+    "products": is_count,
+}
 _FIT: dict[str, Check] = {
     "way": is_text,
     "tried": lambda value: is_object(value) and all(map(is_number, value.values())),
     "judged_on": is_count,
     **dict.fromkeys(("score", "source_accuracy"), or_null(is_number)),
     "arms": lambda value: is_list(value) and all(map(_is_arm, value)),
+    "layers": lambda value: is_list(value) and all(map(_is_layer, value)),
 }
 _EVIDENCE: dict[str, Check] = {
     **dict.fromkeys(("controls", "inconclusive", "probes"), or_null(is_list)),
@@ -57,6 +63,11 @@ def _is_fit(value: Mapping[str, Any]) -> bool:
 
 def _is_arm(value: Any) -> bool:
     return is_object(value) and value.keys() >= _ARM.keys() and not unfit_keys(value, _ARM)
+
+
+def _is_layer(value: Any) -> bool:
+    has_all = is_object(value) and value.keys() >= _LAYER.keys() - {"products"}
+    return has_all and not unfit_keys(value, _LAYER)
 
 
 def recorded_problems(verification: Mapping[str, Any]) -> list[str]:

@@ -1,15 +1,17 @@
 """Sequential least squares: layer after layer of the target, on what the part before it really gives."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from weightbridge.adapters.fit.cuts import LINEAR, Cut, own_norm
+from weightbridge.adapters.fit.directions import COLUMNS, Linear
 from weightbridge.adapters.fit.goals import Goal, Goals, Pair
 from weightbridge.adapters.fit.grids import resized
 from weightbridge.adapters.fit.layers import (
-    Linear,
+    Sample,
     Task,
     columns_of,
     fitted,
@@ -19,6 +21,7 @@ from weightbridge.adapters.fit.layers import (
     sample,
     spread_of,
 )
+from weightbridge.adapters.fit.leads import lead
 from weightbridge.adapters.fit.norms import norm_values
 from weightbridge.adapters.fit.slots import Slot
 from weightbridge.boundary.options import Progress, silent
@@ -33,13 +36,14 @@ class LayerFit:
     """What became of one layer.
 
     r2: on held-out rows, of what it was fitted to; None where it was not fitted. reason: why it was not, or
-    what for.
+    what for. products: the multiplications that its least squares took.
     """
 
     layer: str
     cut: str
     r2: float | None
     reason: str = ""
+    products: int = 0
 
 
 class Fitting:
@@ -114,29 +118,56 @@ class Fitting:
         if not reason:
             self._take(i, found)
             reason = _of(found, slot)
-        self.layers.append(LayerFit(node.name, cut, found.r2, reason))
+        self.layers.append(LayerFit(node.name, cut, found.r2, reason, found.products))
 
     def _solved(self, i: int, x: Array, goal: Goal, slot: Slot | None) -> Linear:
         node, weights = self._flow.nodes[i], self._flow.weights(i)
-        at = sample(len(x), node.shape[:-1], columns_of(node, weights), self._random)
-        read = read_rows(node, weights, x, at)
-        y = goal.of(slot) if slot else goal.of_inner()
-        for add, place in slot.sums if slot else ():
-            y = self._without(y, add, place)
-        y = resized(y, node.shape[:-1])[(at.items, *at.places)].astype("float64")
+        found, read = self._written(i, x, goal, slot) if slot else self._on_the_way(i, x, goal)
         norm = self._norm_of(i)
-        if slot is None:
-            found = projections(node, weights, read, y, at.held, self._random)
-        else:
-            is_rectified = (
-                slot.is_activated and not slot.sums and self._rectifies(norm if norm is not None else i)
-            )
-            is_centred = norm is not None or "bias" in weights
-            found = fitted(node, weights, Task(read, y, at.held, is_centred, is_rectified))
         if norm is None or "gamma" in self._flow.nodes[norm].roles:
             return found
         spread = spread_of(node, weights, read, found.weights)  # the norm has no factor: the kernel has it
-        return Linear(found.weights / spread, found.bias / spread, found.r2)
+        return replace(found, weights=found.weights / spread, bias=found.bias / spread)
+
+    def _written(self, i: int, x: Array, goal: Goal, slot: Slot) -> tuple[Linear, Array]:
+        """Least squares on what the slot should hold, and rows of what the layer reads."""
+        node, weights, norm = self._flow.nodes[i], self._flow.weights(i), self._norm_of(i)
+        at = sample(len(x), node.shape[:-1], columns_of(node, weights), self._random)
+        read, y = read_rows(node, weights, x, at), self._wanted(slot, goal, at)
+        is_rectified = (
+            slot.is_activated and not slot.sums and self._rectifies(norm if norm is not None else i)
+        )
+        is_centred = norm is not None or "bias" in weights
+        return fitted(node, weights, Task(read, y, at.held, is_centred, is_rectified)), read
+
+    def _on_the_way(self, i: int, x: Array, goal: Goal) -> tuple[Linear, Array]:
+        """What predicts the slots behind the layer, by way of those that read it; all of the cut's else."""
+        node, weights = self._flow.nodes[i], self._flow.weights(i)
+        slots = {slot.layer: slot for slot in goal.slots if slot.layer is not None}
+        leads = lead(self._flow, i, slots)
+        grid = self._flow.nodes[leads.layers[0]].shape[:-1] if leads else node.shape[:-1]
+        columns = columns_of(node, weights) * (leads.taps if leads else 1)
+        at = sample(len(x), grid, min(columns, COLUMNS), self._random)
+        if leads is None:
+            y, spots = _rows(goal.of_inner(), grid, at), [(at.places, np.ones(len(at.items), dtype=bool))]
+        else:
+            y = np.hstack([self._wanted(slots[j], goal, at) for j in leads.layers])
+            spots = list(leads.places(at.places, node.shape[:-1]))
+
+        def view(place: int) -> tuple[Array, Array]:
+            places, is_inside = spots[place]
+            return read_rows(node, weights, x, replace(at, places=places)), is_inside
+
+        views = [partial(view, place) for place in range(len(spots))]
+        return projections(node, weights, views, y, at.held, self._random), views[len(views) // 2]()[0]
+
+    def _wanted(self, slot: Slot, goal: Goal, at: Sample) -> Array:
+        """Rows of what the slot should hold, without the other terms of its sums."""
+        assert slot.layer is not None
+        y = goal.of(slot)
+        for add, place in slot.sums:
+            y = self._without(y, add, place)
+        return _rows(y, self._flow.nodes[slot.layer].shape[:-1], at)
 
     def _without(self, y: Array, add: int, place: int) -> Array:
         """What is left of a sum when its other terms, as far as they are there, are taken off."""
@@ -172,6 +203,10 @@ class Fitting:
         """Whether what it reads has lost the grid that the cut still has."""
         here = self._flow.nodes[self._flow.nodes[i].inputs[0]].shape
         return goal.pair.target.places > 1 and int(np.prod(here[:-1], dtype=int)) == 1
+
+
+def _rows(y: Array, grid: tuple[int, ...], at: Sample) -> Array:
+    return np.asarray(resized(y, grid)[(at.items, *at.places)].astype("float64"))
 
 
 def _unfit(found: Linear, slot: Slot | None, *, is_output: bool) -> str:

@@ -1,12 +1,12 @@
 """One layer fitted: rows of what it reads, the least squares on what it should write, its weights by role."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-import scipy
 
+from weightbridge.adapters.fit.directions import Linear, Space, leading
 from weightbridge.adapters.fit.patches import Window, rows, window
 from weightbridge.adapters.fit.solve import Solution, solve
 from weightbridge.formats.flow import Node
@@ -14,8 +14,9 @@ from weightbridge.model.tensors import Array
 
 LEAST_ROWS, ROWS_A_COLUMN = 4096, 10
 WORK, MUCH = 1e9, 4e10  # products of one Gram matrix: for which more rows are taken, or fewer
-RAISED = 1.0  # standard deviations above zero: most of a direction gets through an activation that cuts off
+DIRECTIONS = 256  # of what is to be predicted
 Weights = Mapping[str, Array]
+View = Callable[[], tuple[Array, Array]]  # rows, and which of them are inside of the map
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +40,6 @@ class Task:
     held: Array
     is_centred: bool
     is_rectified: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """What a layer computes before its norm: weights (columns in, channels out) and a bias."""
-
-    weights: Array
-    bias: Array
-    r2: float
 
 
 def sample(
@@ -98,18 +90,30 @@ def fitted(node: Node, weights: Weights, task: Task) -> Linear:
 
 
 def projections(
-    node: Node, weights: Weights, x: Array, y: Array, held: Array, random: np.random.Generator
+    node: Node, weights: Weights, views: Sequence[View], y: Array, held: Array, random: np.random.Generator
 ) -> Linear:
-    """Directions of x that predict y best (reduced rank regression), each with variance 1."""
+    """Directions of what the layer reads that predict y best, each with variance 1.
+
+    views: rows of what it reads at each place that y is written from.
+    """
     groups, width = _groups(node, weights), _width(node, weights)
-    parts = [
-        _directions(a.reshape(len(a), -1), y, width // groups, held, random) for a in np.split(x, groups, -1)
-    ]
+    wanted = leading(y / (y.std(0) + 1e-9), DIRECTIONS, random)
+    spaces = [Space(part, len(views), random) for part in _parts(views[len(views) // 2]()[0], groups)]
+    for view in views:
+        x, is_inside = view()
+        for space, part in zip(spaces, _parts(x, groups), strict=True):
+            space.add(part, is_inside)
+    parts = [space.directions(wanted, width // groups, held, random) for space in spaces]
     return Linear(
         np.concatenate([p.weights for p in parts], axis=-1),
         np.concatenate([p.bias for p in parts]),
         float(np.mean([p.r2 for p in parts])),
+        sum(p.products for p in parts),
     )
+
+
+def _parts(x: Array, groups: int) -> list[Array]:
+    return [part.reshape(len(x), -1) for part in np.split(x, groups, axis=-1)]
 
 
 def spread_of(node: Node, weights: Weights, x: Array, found: Array) -> Array:
@@ -142,20 +146,4 @@ def _joined(parts: list[Solution], held: Array) -> Linear:
     each = np.concatenate([p.each for p in parts])
     spread = ((held - held.mean(0)) ** 2).sum(0)
     r2 = float((each * spread).sum() / max(spread.sum(), 1e-30))
-    return Linear(weights, np.concatenate([p.bias for p in parts]), r2)
-
-
-def _directions(x: Array, y: Array, count: int, held: Array, random: np.random.Generator) -> Linear:
-    """Those of the prediction's covariance, then random ones of what x varies in."""
-    best = solve(x, y / (y.std(0) + 1e-9), held)
-    x = np.asarray(x, dtype="float64")
-    centred = x - x.mean(0)
-    found = centred @ best.weights
-    _, vectors = scipy.linalg.eigh(found.T @ found / len(found))
-    weights = best.weights @ vectors[:, ::-1][:, :count]
-    more = count - weights.shape[1]
-    if more > 0:
-        weights = np.hstack([weights, random.standard_normal((x.shape[1], more))])
-    spread = (centred @ weights).std(0)
-    weights = weights / np.where(spread > 1e-9, spread, 1.0)
-    return Linear(weights, RAISED - x.mean(0) @ weights, best.r2)
+    return Linear(weights, np.concatenate([p.bias for p in parts]), r2, sum(p.products for p in parts))

@@ -1,6 +1,6 @@
 """Ridge regression in float64, dual where rows are few; the penalty is chosen on held-out rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
@@ -8,19 +8,25 @@ import scipy
 from weightbridge.model.tensors import Array
 
 PENALTIES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+USUAL = 4  # the penalty that is tried first
 AMPLE = 8  # rows a column
 ROUNDS = 8  # of aiming below zero where the prediction is negative anyway
-LARGE = 900  # columns beyond which an eigendecomposition takes long
+SETTLED = 0.01  # of the error: a round that takes less off is the last one
+LARGE = 900  # columns beyond which each further penalty takes long
 
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """y = x @ weights + bias; r2 on held-out rows, of all channels together, and of each."""
+    """y = x @ weights + bias; r2 on held-out rows, of all channels together, and of each.
+
+    products: the multiplications of the Gram matrices and their decompositions.
+    """
 
     weights: Array
     bias: Array
     r2: float
     each: Array
+    products: int
 
 
 def solve(
@@ -32,62 +38,129 @@ def solve(
     they are few, what every layer before has learnt by heart would look like knowledge to the next one.
     """
     x, y = np.asarray(x, dtype="float64"), np.asarray(y, dtype="float64")
-    ridge = _Ridge(x[~held], y[~held], is_centred)
-    penalties = PENALTIES if min(x.shape) <= LARGE else PENALTIES[2:9:3]
-    scores = {penalty: _r2(y[held], ridge.predicted(x[held], penalty)) for penalty in penalties}
-    best = max(penalties, key=lambda penalty: _total(scores[penalty]))
+    level = x.mean(0) if is_centred else np.zeros(x.shape[1])
+    x = x - level  # sums of products keep their digits
+    part, others = (x[~held], y[~held]), (x[held], y[held])
+    ridge = _Ridge(*part, is_centred)
+    penalty, sums = _chosen(ridge, *others)
     if len(x) >= AMPLE * x.shape[1]:
-        ridge = _Ridge(x, y, is_centred)
+        ridge = _Ridge(x, y, is_centred, of_rows=ridge.moments + _moments(*others))
     else:
-        x, y = x[~held], y[~held]
-    weights, bias = ridge.solution(best)
-    each = scores[best]
-    for _ in range(ROUNDS if is_rectified else 0):
-        found = x @ weights + bias
-        ridge.aim(np.where(y > 0, y, np.minimum(found, 0)))
-        weights, bias = ridge.solution(best)
-    return Solution(weights, bias, _total(each), 1 - each[0] / np.maximum(each[1], 1e-30))
+        x, y = part
+    weights, bias = ridge.solution(penalty)
+    if is_rectified:
+        weights, bias = _aimed(ridge, (x, y), (weights, bias), penalty)
+    each = 1 - sums[0] / np.maximum(sums[1], 1e-30)
+    return Solution(weights, bias - level @ weights, _total(sums), each, ridge.products)
 
 
 def r2(y: Array, found: Array) -> float:
     return _total(_r2(y, found))
 
 
+def _chosen(ridge: "_Ridge", x: Array, y: Array) -> tuple[float, tuple[Array, Array]]:
+    """The penalty that predicts these rows best, going on from the usual one as long as it gets better."""
+    penalties = PENALTIES if ridge.size <= LARGE else PENALTIES[::2]
+    tried: dict[int, tuple[Array, Array]] = {}
+
+    def score(place: int) -> float:
+        if not 0 <= place < len(penalties):
+            return -np.inf
+        if place not in tried:
+            weights, bias = ridge.solution(penalties[place])
+            tried[place] = _r2(y, x @ weights + bias)
+        return _total(tried[place])
+
+    best = penalties.index(PENALTIES[USUAL])
+    for step in (1, -1):
+        while score(best + step) > score(best):
+            best += step
+    return penalties[best], tried[best]
+
+
+def _aimed(
+    ridge: "_Ridge", rows: tuple[Array, Array], found: tuple[Array, Array], penalty: float
+) -> tuple[Array, Array]:
+    """What is below zero is cut off behind: there any prediction below zero is right."""
+    x, y = rows
+    before = np.inf
+    for _ in range(ROUNDS):
+        given = x @ found[0] + found[1]
+        goal = np.where(y > 0, y, np.minimum(given, 0))
+        error = float(((goal - given) ** 2).sum())
+        if error > before * (1 - SETTLED):
+            break
+        before = error
+        ridge.aim(x, goal)
+        found = ridge.solution(penalty)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Sums over rows, of products too; of rows that are few there are none but the counts."""
+
+    count: int
+    x: Array
+    y: Array
+    xx: Array
+    xy: Array
+
+    def __add__(self, other: "_Moments") -> "_Moments":
+        parts = (getattr(self, name) + getattr(other, name) for name in ("count", "x", "y", "xx", "xy"))
+        return _Moments(*parts)
+
+
+def _moments(x: Array, y: Array) -> _Moments:
+    return _Moments(len(x), x.sum(0), y.sum(0), x.T @ x, x.T @ y)
+
+
 class _Ridge:
-    """One decomposition serves all penalties."""
+    """One Gram matrix serves all penalties."""
 
-    def __init__(self, x: Array, y: Array, is_centred: bool) -> None:
-        self._mean = x.mean(0) if is_centred else np.zeros(x.shape[1])
-        self._level = y.mean(0) if is_centred else np.zeros(y.shape[1])
-        centred = x - self._mean
-        self._is_dual = len(x) < x.shape[1]
-        self._x, self._y = centred, y - self._level
-        gram = centred @ centred.T if self._is_dual else centred.T @ centred
-        self._scale = np.trace(gram) / min(x.shape) + 1e-30
-        self._right = self._y if self._is_dual else centred.T @ self._y
-        self._gram = gram
-        self._eigen: tuple[Array, Array] | None = scipy.linalg.eigh(gram) if len(gram) <= LARGE else None
+    def __init__(self, x: Array, y: Array, is_centred: bool, of_rows: _Moments | None = None) -> None:
+        self._is_centred, self._is_dual = is_centred, len(x) < x.shape[1]
+        self.size = min(x.shape)
+        self._factor: tuple[float, Array] | None = None
+        if self._is_dual:
+            self._mean, self._level = self._means(x.mean(0), y.mean(0))
+            self._x = x - self._mean
+            self._gram, self._right = self._x @ self._x.T, y - self._level
+        else:
+            self.moments = of_rows or _moments(x, y)
+            self._centre(self.moments)
+        self._scale = float(np.trace(self._gram)) / self.size + 1e-30
+        self.products = len(x) * x.shape[1] * self.size + self.size**3 // 3
 
-    def aim(self, y: Array) -> None:
+    def _means(self, x: Array, y: Array) -> tuple[Array, Array]:
+        return (x, y) if self._is_centred else (np.zeros_like(x), np.zeros_like(y))
+
+    def _centre(self, sums: _Moments) -> None:
+        self._mean, self._level = self._means(sums.x / sums.count, sums.y / sums.count)
+        self._gram = sums.xx - sums.count * np.outer(self._mean, self._mean)
+        self._right = sums.xy - sums.count * np.outer(self._mean, self._level)
+
+    def aim(self, x: Array, y: Array) -> None:
         """At other values for the same rows."""
-        self._level = y.mean(0) if self._level.any() else self._level
-        self._y = y - self._level
-        self._right = self._y if self._is_dual else self._x.T @ self._y
+        if self._is_dual:
+            _, self._level = self._means(self._mean, y.mean(0))
+            self._right = y - self._level
+        else:
+            self._centre(replace(self.moments, y=y.sum(0), xy=x.T @ y))
 
     def solution(self, penalty: float) -> tuple[Array, Array]:
-        strength = penalty * self._scale
-        if self._eigen is not None:
-            values, vectors = self._eigen
-            inner = vectors @ (vectors.T @ self._right / (np.maximum(values, 0) + strength)[:, None])
-        else:
-            shifted = self._gram + strength * np.eye(len(self._gram))
-            inner = scipy.linalg.solve(shifted, self._right, assume_a="pos", overwrite_a=True)
+        inner = scipy.linalg.cho_solve((self._factored(penalty), True), self._right, check_finite=False)
         weights = self._x.T @ inner if self._is_dual else inner
         return weights, self._level - self._mean @ weights
 
-    def predicted(self, x: Array, penalty: float) -> Array:
-        weights, bias = self.solution(penalty)
-        return np.asarray(x @ weights + bias)
+    def _factored(self, penalty: float) -> Array:
+        """The last one is kept."""
+        if self._factor is None or self._factor[0] != penalty:
+            shifted = self._gram.copy()
+            shifted[np.diag_indices_from(shifted)] += penalty * self._scale
+            factor = scipy.linalg.cholesky(shifted, lower=True, overwrite_a=True, check_finite=False)
+            self._factor = penalty, factor
+        return self._factor[1]
 
 
 def _r2(y: Array, found: Array) -> tuple[Array, Array]:

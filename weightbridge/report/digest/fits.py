@@ -8,6 +8,12 @@ from weightbridge.report.words import counted, percent
 Json = Mapping[str, Any]
 
 
+def fit_of(report: Json) -> Json | None:
+    """The fit of a report, None where it has none."""
+    found = report["verification"]["evidence"].get("fit")
+    return found if isinstance(found, Mapping) else None
+
+
 def fit_lines(evidence: Json) -> Iterator[str]:
     """How the stages were paired; on inputs that were not fitted to, the target beside its controls."""
     fit = evidence.get("fit")

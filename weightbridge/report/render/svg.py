@@ -1,8 +1,9 @@
-"""The picture alone: the match of two models, or the layers of an inspected one."""
+"""The picture alone: the match of two models, the layers of an inspected one, what a fit has reached."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from weightbridge.report.render import fit
 from weightbridge.report.render.advice import advice_of, picture
 from weightbridge.report.render.html.match import alone
 from weightbridge.views import svg
@@ -21,5 +22,8 @@ def render(report: Mapping[str, Any]) -> str:
         return svg.render(report["graph"])
     if advice_of(report) is not None:
         return picture(report)
+    fitted = fit.picture(report)
+    if fitted:
+        return fitted
     match = matched(report)
     return alone(match, report) if match else NOTHING.format(report["verdict"].upper())

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from weightbridge.report.digest import Digest, digest
 from weightbridge.report.digest.values import Way
+from weightbridge.report.render import fit
 from weightbridge.report.render.html import match, rows
 from weightbridge.report.render.html.chart import charts
 from weightbridge.report.render.html.environment import environment
@@ -39,6 +40,7 @@ def part(report: Json, at: str = "") -> Markup:
         families=families,
         layered=stages(layout(joins), report) if joins else (),
         chart=Markup(charts(report)),
+        fitted=Markup(fit.picture(report)),
         findings=rows.findings(made),
         outputs=rows.outputs(report),
         tensors=rows.tensors(report),

@@ -1,0 +1,89 @@
+"""Directions for a layer between features: few numbers of what it reads that predict what is behind it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+
+from weightbridge.adapters.fit.solve import solve
+from weightbridge.model.tensors import Array
+
+RAISED = 1.0  # standard deviations above zero: most of a direction gets through an activation that cuts off
+COLUMNS = 1024  # of one regression
+SPARE = 8  # random directions more than are wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """What a layer computes before its norm: weights (columns in, channels out) and a bias.
+
+    products: the multiplications of the Gram matrices and of their decompositions.
+    """
+
+    weights: Array
+    bias: Array
+    r2: float
+    products: int = 0
+
+
+class Space:
+    """What a layer reads, in no more directions than one regression can bear, at each place in turn."""
+
+    def __init__(self, middle: Array, places: int, random: np.random.Generator) -> None:
+        """middle: rows (rows, columns) of one place."""
+        self._mean = middle.mean(0, dtype="float64").astype(middle.dtype)
+        self._basis = _basis(middle - self._mean, max(COLUMNS // places, 1), random)
+        self._middle = middle
+        self._seen: list[Array] = []
+
+    def add(self, x: Array, is_inside: Array) -> None:
+        """What is outside of the map is a border of zeros: it says nothing."""
+        self._seen.append(((x - self._mean) @ self._basis) * is_inside[:, None])
+
+    def directions(self, y: Array, count: int, held: Array, random: np.random.Generator) -> Linear:
+        """Reduced rank regression of y, each direction the same at all places.
+
+        Where more are wanted than predict, random ones follow.
+        """
+        inner = np.stack(self._seen, axis=1)
+        best = solve(inner.reshape(len(inner), -1), y, held)
+        flat = inner.reshape(-1, inner.shape[-1])
+        weights = best.weights.reshape(*inner.shape[1:], y.shape[1])
+        found = self._basis @ _left(weights, flat.T @ flat / len(flat))[:, :count]
+        missing = count - found.shape[1]
+        if missing > 0:
+            found = np.hstack([found, random.standard_normal((len(found), missing))])
+        spread = (self._middle @ found).std(0)
+        found = found / np.where(spread > 1e-9, spread, 1.0)
+        return Linear(found, RAISED - self._mean @ found, best.r2, best.products)
+
+
+def leading(y: Array, count: int, random: np.random.Generator) -> Array:
+    """The part of y that varies most, in no more columns than this."""
+    if y.shape[1] <= count:
+        return y
+    centred = y - y.mean(0)
+    return np.asarray(centred @ _basis(centred, count, random))
+
+
+def _basis(x: Array, count: int, random: np.random.Generator) -> Array:
+    """Orthonormal directions in which centred x varies most (Halko, Martinsson and Tropp, 2011)."""
+    if x.shape[1] <= count:
+        return np.eye(x.shape[1])
+    guess = x.T @ (x @ random.standard_normal((x.shape[1], count + SPARE)))
+    found, _ = scipy.linalg.qr(guess, mode="economic")
+    return np.asarray(found[:, :count])
+
+
+def _left(weights: Array, covariance: Array) -> Array:
+    """Directions by what they contribute to (places, columns, channels), uncorrelated."""
+    covariance = covariance + 1e-6 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
+    root = scipy.linalg.cholesky(covariance + 1e-30 * np.eye(len(covariance)), lower=True)
+    stacked = root.T @ np.concatenate(list(weights), axis=1)
+    if stacked.shape[1] < len(stacked):
+        _, turned = scipy.linalg.eigh(stacked.T @ stacked)
+        vectors, _ = scipy.linalg.qr(stacked @ turned[:, ::-1], mode="economic")
+    else:
+        _, vectors = scipy.linalg.eigh(stacked @ stacked.T)
+        vectors = vectors[:, ::-1]
+    return np.asarray(scipy.linalg.solve_triangular(root.T, vectors))
