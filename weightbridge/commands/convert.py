@@ -18,6 +18,7 @@ from weightbridge.commands.signatures import SERVED, without_code
 from weightbridge.commands.skeletons import KERAS, MAKERS, refuse_idle, skeleton_of
 from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.commands.transfer import asked_for
+from weightbridge.converting.from_graph.frozen import with_frozen
 from weightbridge.errors import Quantised, UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.arrays import read_arrays
@@ -41,7 +42,7 @@ def convert(model: Any, output: Path, options: Options) -> Report:
         read_arrays(options.probe, "the probe file")  # which says what is wrong with it before the work
     check_output(output, options.overwrite, (model,), tuple(MAKERS))
     options = with_policy(options)
-    with rules_of(options.rules), staged(output) as temporary, opened(model, options) as given:
+    with rules_of(options.rules), staged(output) as temporary, opened(model, options, output.suffix) as given:
         source = read_source(given)
         refuse_idle(source, output.suffix, options)
         if given.reference is None or output.suffix != ".onnx":
@@ -72,7 +73,7 @@ def read_source(given: Given) -> LayerGraph:
         return replace(graph, findings=tuple(_of_architecture(graph.findings, options.architecture)))
     graph = formats.read(given.model, options.source_arguments)
     graph = without_code(graph) if graph.format == SERVED else graph
-    return replace(graph, findings=(*given.findings, *graph.findings))
+    return replace(with_frozen(graph, given.frozen), findings=(*given.findings, *graph.findings))
 
 
 def _of_architecture(findings: Iterable[Finding], architecture: Path) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ class Given:
 
     name: what the user calls it, where that is not what is read. producer: the same of what made it.
     reference: a runner of what was given, where that is not what is read.
+    frozen: the names of tensors that training does not change.
     """
 
     model: Any
@@ -34,17 +35,20 @@ class Given:
     producer: str = ""
     findings: tuple[Finding, ...] = ()
     reference: Callable[[str], Runner] | None = None
+    frozen: frozenset[str] = frozenset()
 
 
 @contextmanager
-def opened(model: Any, options: Options) -> Iterator[Given]:
+def opened(model: Any, options: Options, suffix: str) -> Iterator[Given]:
     """Code is called once. A torch module's file goes when the context ends, and its modes are as they were.
+
+    suffix: of what it becomes.
 
     Raises UsageError for --input-shape of another model.
     """
     live = call(model, options.source_arguments) if is_code(model) else model
     if has_module(live):
-        with _exported(live, model, options) as given:
+        with _exported(live, model, options, suffix) as given:
             yield given
         return
     _refuse_shapes(model, options)
@@ -56,14 +60,15 @@ def opened(model: Any, options: Options) -> Iterator[Given]:
 
 
 @contextmanager
-def _exported(live: Any, model: Any, options: Options) -> Iterator[Given]:
+def _exported(live: Any, model: Any, options: Options, suffix: str) -> Iterator[Given]:
     module = live[0] if isinstance(live, tuple) else live
     name = model if is_code(model) else type(module).__name__
     plain = replace(options, source_arguments={}, opset=None)
     with TemporaryDirectory(prefix="weightbridge-") as folder:
         path, engine = Path(folder) / "module.onnx", framework_module(EXPORTED)
-        with engine.exported(live, options.input_shape, options.opset, path, name) as made:
-            yield Given(path, plain, name, made.producer, made.findings, made.reference)
+        asked = engine.Asked(options.input_shape, options.opset, suffix != ".onnx")
+        with engine.exported(live, asked, path, name) as made:
+            yield Given(path, plain, name, made.producer, made.findings, made.reference, made.frozen)
 
 
 def named(report: Report, given: Given) -> Report:

@@ -73,16 +73,21 @@ def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
     None where no layout joins the shapes.
 
     Four axes and more follow the inputs' turn where the shape allows both; three axes (sequences, boxes) stay
-    as they are.
+    as they are. Where no input is turned, images are (what a generator makes of a vector) if they must be.
     """
-    back = BACK[turn]
-    order: tuple[Turn, ...] = (back, "same") if reference.ndim >= 4 else ("same", back)
-    for choice in order:
+    for choice in _tried(turn, is_image=reference.ndim >= 4):
         array = turned(candidate, choice)
         if array.shape == reference.shape:
             return array
     is_same_without_ones = [n for n in reference.shape if n != 1] == [n for n in candidate.shape if n != 1]
     return candidate.reshape(reference.shape) if is_same_without_ones else None
+
+
+def _tried(turn: Turn, *, is_image: bool) -> tuple[Turn, ...]:
+    """How an array may be turned back, the likeliest way first."""
+    if turn == "same":
+        return TURNS if is_image else ("same",)
+    return (BACK[turn], "same") if is_image else ("same", BACK[turn])
 
 
 def _paired(

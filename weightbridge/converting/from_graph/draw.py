@@ -10,6 +10,7 @@ from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
 from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
 from weightbridge.converting.from_graph.directions import pairs
+from weightbridge.converting.from_graph.frozen import freeze, frozen_layers
 from weightbridge.converting.from_graph.inputs import inputs_of
 from weightbridge.converting.from_graph.recognise import recognised
 from weightbridge.converting.from_graph.recurrent import joined
@@ -39,6 +40,7 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
     drawing.refuse()
     writer, outputs = drawing.writer, drawing.outputs()
     said = writer.said
+    freeze(writer, frozen_layers(drawing.graph, writer.weights))
     return Drawn(
         path=graph.path,
         config=_model(writer, drawing.inputs, outputs, graph.path),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from weightbridge.converting.from_graph.layout import plain
+from weightbridge.converting.from_graph.operations import BINARY, UNARY
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.errors import Unsupported
@@ -14,6 +15,7 @@ KEEPING = (
     PASSING | COPIES | ELEMENTWISE_MERGES | {"Activation", "Pad", "Scale", "Shift", "Rescaling", "Concat"}
 )
 KEEPING_SLICES = KEEPING | {"Slice", "Resize", "Normalization"}
+ELEMENTWISE = UNARY.keys() | BINARY.keys()
 FIX = "export the model with that length fixed"
 
 
@@ -53,7 +55,7 @@ def _has_channels_first(graph: LayerGraph, name: str, rank: int) -> bool:
         seen.add(layer.name)
         if layer.op in WITH_CHANNELS:
             return _is_first(layer, rank)
-        if layer.op in KEEPING_SLICES:
+        if layer.op in KEEPING_SLICES or (layer.op == "Opaque" and layer.class_name in ELEMENTWISE):
             waiting += graph.children[layer.name]
     return False
 

@@ -12,6 +12,8 @@ from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape, with_leadi
 from weightbridge.formats.onnx.shapes.vectors import vector_elements
 from weightbridge.formats.onnx.values.evaluate import evaluate
 from weightbridge.formats.onnx.values.net import Net, Read
+from weightbridge.formats.onnx.values.numbers import Numbers
+from weightbridge.formats.onnx.values.stored_parts import stored_part
 from weightbridge.formats.onnx.values.views import axes_of, without_axes
 from weightbridge.model.tensors import Array
 
@@ -40,7 +42,7 @@ def shapes_of(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net
 
 
 def _inferred(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net]:
-    numbers = dict(net.numbers)
+    numbers = Numbers(net.numbers)
     net = replace(net, numbers=numbers)
     shapes = _stated_shapes(graph, net)
     facts = Facts(net, shapes)
@@ -113,8 +115,10 @@ def _number(node: Node, facts: Facts, read: Read) -> Array | None:
         is_unknown = None in shape or node.attributes
         return None if is_unknown else np.array(shape, np.int64)
     found = evaluate(node, facts.net.numbers, read)
-    is_part = found is None and node.op in ("Gather", "Slice")
-    return _part(node, facts) if is_part else found
+    if found is not None or node.op not in ("Gather", "Slice"):
+        return found
+    stored = stored_part(node, facts.net.numbers, facts.net.constants, read)
+    return _part(node, facts) if stored is None else stored
 
 
 def _part(node: Node, facts: Facts) -> Array | None:

@@ -1,6 +1,6 @@
 """Small integers that a graph computes from constants: shapes, axes, paddings; never weights."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from math import prod
 from typing import Any
@@ -10,8 +10,10 @@ import numpy as np
 from weightbridge.formats.onnx.proto import Node, TensorHeader
 from weightbridge.model.tensors import Array
 
-SMALL = 1024  # elements
+SMALL = 1024  # elements of a stored tensor that is read with the structure
+MOST = 1 << 16  # elements of what is computed: the mask of 256 steps
 INTEGERS = frozenset({2, 3, 4, 5, 6, 7, 9, 12, 13})  # element types
+TABLES = frozenset({7, 9})  # whole numbers that are never weights: masks and places
 NUMBERS = INTEGERS | {1, 10, 11, 16}
 CASTS: dict[int, str] = {1: "float32", 6: "int32", 7: "int64", 9: "bool", 10: "float16", 11: "float64"}
 CONSTANT_TYPES = {  # the attributes of a Constant that are plain numbers
@@ -28,7 +30,7 @@ Operation = Callable[[Mapping[str, Any], list[Any]], Array | None]
 def is_small(header: TensorHeader) -> bool:
     """Whether a tensor is read with the structure: integers that may be a shape, and single numbers."""
     size = prod(header.dims)
-    may_be_shape = header.elem_type in INTEGERS and size <= SMALL
+    may_be_shape = header.elem_type in INTEGERS and size <= (MOST if header.elem_type in TABLES else SMALL)
     is_number = header.elem_type in NUMBERS and size == 1
     return may_be_shape or is_number
 
@@ -48,11 +50,22 @@ def evaluate(node: Node, numbers: Mapping[str, Array], read: Callable[[TensorHea
     inputs = [numbers[value] if value else None for value in values]
     try:
         with np.errstate(all="ignore"):
-            result = operation(attributes, inputs)
+            result = operation(attributes, inputs) if _is_bounded(node, inputs) else None
     except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError, OverflowError, MemoryError):
         # an invalid shape computation: the value stays unknown, and the layer that needs it says so
         return None
-    return result if result is not None and result.size <= SMALL else None
+    return result if result is not None and result.size <= MOST else None
+
+
+def _is_bounded(node: Node, inputs: Sequence[Any]) -> bool:
+    """Whether the result has no more elements than may be, told before it is computed."""
+    shapes = [array.shape for array in inputs if array is not None]
+    if node.op in BROADCASTING:
+        return bool(prod(np.broadcast_shapes(*shapes)) <= MOST)
+    if node.op == "Gather":
+        length = shapes[0][int(node.attributes.get("axis", 0))]
+        return bool(prod(shapes[0]) // max(length, 1) * prod(shapes[1]) <= MOST)
+    return bool(sum(map(prod, shapes)) <= 2 * MOST)
 
 
 def _are_known(values: Iterable[str], numbers: Mapping[str, Array]) -> bool:
@@ -77,7 +90,7 @@ def _filled(attributes: Mapping[str, Any], inputs: list[Any]) -> Array | None:
     shape = tuple(int(n) for n in inputs[0].reshape(-1))
     value = attributes.get("value", np.zeros(1, np.float32))
     fill = np.asarray(value).reshape(-1)[0]
-    return np.full(shape, fill) if prod(shape) <= SMALL else None
+    return np.full(shape, fill) if prod(shape) <= MOST else None
 
 
 def _slice(attributes: Mapping[str, Any], inputs: list[Any]) -> Array | None:
@@ -124,7 +137,7 @@ def _squeeze(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
 
 def _range(_: Mapping[str, Any], inputs: list[Any]) -> Array | None:
     start, end, step = (float(x.reshape(-1)[0]) for x in inputs)
-    if not step or abs((end - start) / step) > SMALL:
+    if not step or abs((end - start) / step) > MOST:
         return None
     return np.arange(start, end, step).astype(inputs[0].dtype)
 
@@ -141,9 +154,35 @@ def _cast(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
     return np.asarray(inputs[0]).astype(dtype)
 
 
-def _expand(_: Mapping[str, Any], inputs: list[Any]) -> Array:
+def _expand(_: Mapping[str, Any], inputs: list[Any]) -> Array | None:
     array, shape = inputs[0], tuple(inputs[1].reshape(-1).tolist())
-    return np.broadcast_to(array, np.broadcast_shapes(array.shape, shape))
+    whole = np.broadcast_shapes(array.shape, shape)
+    return np.broadcast_to(array, whole) if prod(whole) <= MOST else None
+
+
+def _triangle(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
+    """Trilu."""
+    diagonal = int(inputs[1].reshape(-1)[0]) if len(inputs) > 1 and inputs[1] is not None else 0
+    cut = np.triu if attributes.get("upper", 1) else np.tril
+    return np.asarray(cut(inputs[0], diagonal))
+
+
+def _tiled(_: Mapping[str, Any], inputs: list[Any]) -> Array | None:
+    array, repeats = inputs[0], inputs[1].reshape(-1).tolist()
+    return np.tile(array, repeats) if array.size * prod(repeats) <= MOST else None
+
+
+def _einsum(attributes: Mapping[str, Any], inputs: list[Any]) -> Array | None:
+    equation = attributes["equation"]
+    equation = equation.decode() if isinstance(equation, bytes) else str(equation)
+    is_bounded = "." not in equation and prod(array.size for array in inputs) <= MOST
+    return np.asarray(np.einsum(equation, *inputs)) if is_bounded else None
+
+
+def _matmul(_: Mapping[str, Any], inputs: list[Any]) -> Array | None:
+    left, right = inputs
+    work = left.size * (right.shape[-1] if right.ndim > 1 else 1)
+    return np.asarray(np.matmul(left, right)) if work <= MOST else None
 
 
 def _product(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
@@ -151,6 +190,10 @@ def _product(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
     return np.asarray(np.prod(inputs[0], axis=axes, keepdims=bool(attributes.get("keepdims", 1))))
 
 
+BROADCASTING = frozenset({
+    "Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Where", "And", "Or", "Xor",
+    "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual",
+})  # fmt: skip
 OPERATIONS: dict[str, Operation] = {
     "Constant": _constant,
     "ConstantOfShape": _filled,
@@ -174,6 +217,25 @@ OPERATIONS: dict[str, Operation] = {
     "Mul": lambda _, x: np.asarray(x[0] * x[1]),
     "Mod": lambda _, x: np.asarray(np.mod(x[0], x[1])),
     "Equal": lambda _, x: np.asarray(x[0] == x[1]),
+    "Less": lambda _, x: np.asarray(x[0] < x[1]),
+    "LessOrEqual": lambda _, x: np.asarray(x[0] <= x[1]),
+    "Greater": lambda _, x: np.asarray(x[0] > x[1]),
+    "GreaterOrEqual": lambda _, x: np.asarray(x[0] >= x[1]),
+    "And": lambda _, x: np.asarray(np.logical_and(x[0], x[1])),
+    "Or": lambda _, x: np.asarray(np.logical_or(x[0], x[1])),
+    "Xor": lambda _, x: np.asarray(np.logical_xor(x[0], x[1])),
+    "Not": lambda _, x: np.asarray(np.logical_not(x[0])),
+    "Abs": lambda _, x: np.asarray(np.abs(x[0])),
+    "Floor": lambda _, x: np.asarray(np.floor(x[0])),
+    "Ceil": lambda _, x: np.asarray(np.ceil(x[0])),
+    "Exp": lambda _, x: np.asarray(np.exp(x[0])),
+    "Log": lambda _, x: np.asarray(np.log(x[0])),
+    "Sin": lambda _, x: np.asarray(np.sin(x[0])),
+    "Cos": lambda _, x: np.asarray(np.cos(x[0])),
+    "Trilu": _triangle,
+    "Einsum": _einsum,
+    "Tile": _tiled,
+    "MatMul": _matmul,
     "Where": lambda _, x: np.asarray(np.where(x[0], x[1], x[2])),
     "Expand": _expand,
     "Concat": lambda a, x: np.concatenate(x, axis=int(a["axis"])),

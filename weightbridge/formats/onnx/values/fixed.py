@@ -6,6 +6,7 @@ from functools import cache
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.values.constants import Constant, Read, dequantised
 from weightbridge.formats.onnx.values.evaluate import evaluate, is_small, read_by
+from weightbridge.formats.onnx.values.numbers import Numbers
 from weightbridge.formats.onnx.values.row_runs import row_runs
 from weightbridge.formats.onnx.values.slices import Integers
 from weightbridge.formats.onnx.values.views import view_of
@@ -32,7 +33,7 @@ class FixedValues:
         self.constants: dict[str, Constant] = {t.name: Constant(t.name, t, t.dims) for t in tensors}
         self.names = set(self.constants)
         self.weights: dict[str, tuple[Constant, ...]] = {}
-        self.numbers: dict[str, Array] = {}
+        self.numbers = Numbers()
         for name, constant in self.constants.items():
             if is_small(constant.header):
                 self.numbers[name] = read(constant.header)
@@ -130,7 +131,7 @@ def _integers(graph: Graph, nodes: Iterable[Node], read: Read) -> Integers:
 
 def _small_numbers(graph: Graph, nodes: Iterable[Node], read: Read) -> Mapping[str, Array]:
     """Small constants, also those that the graph computes from others."""
-    numbers = {tensor.name: read(tensor) for tensor in graph.initializers if is_small(tensor)}
+    numbers = Numbers({tensor.name: read(tensor) for tensor in graph.initializers if is_small(tensor)})
     for node in nodes:
         number = _small_number(node, numbers, read)
         if number is not None and node.outputs:

@@ -3,10 +3,11 @@
 BatchNorm stays, and no constant is folded: each tensor of the file is one of the state dict, by its name.
 """
 
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from inspect import Parameter, Signature, signature
@@ -18,8 +19,10 @@ import torch
 
 from weightbridge.errors import Unsupported
 from weightbridge.formats.torch.modules.call import Example, named, passed
+from weightbridge.formats.torch.modules.dropout import Dropouts, Putting, finish_dropouts
 from weightbridge.formats.torch.modules.fold import fold_constants
 
+STANDARD_OUTPUT = 1
 MERGER = "_jit_pass_onnx_deduplicate_initializers"
 BATCH = "batch"
 USUAL_OPSET = 17  # TorchScript's exporter writes attention from 14 on, LayerNormalization from 17 on
@@ -31,6 +34,7 @@ class Job:
     """A module and an example of its inputs.
 
     outputs: the names that its output tensors get. opset: None where any will do.
+    dropouts: where values are dropped in training, for a file that is trained again; None for none of it.
     """
 
     module: Any
@@ -38,6 +42,7 @@ class Job:
     outputs: tuple[str, ...]
     opset: int | None
     path: Path
+    dropouts: Dropouts | None = None
 
 
 def export(job: Job) -> str:
@@ -59,7 +64,7 @@ def export(job: Job) -> str:
 def _tried(write: Callable[[Job], None], job: Job) -> str:
     """Why it failed, "" where it did not."""
     try:
-        with _undisturbed(job.module, job.example):
+        with _undisturbed():
             write(job)
     except Exception as error:  # noqa: BLE001  # whatever a foreign exporter raises; it is said
         lines = [line for line in str(error).splitlines() if line.strip()] or [""]
@@ -79,9 +84,12 @@ def _by_torch_script(job: Job) -> None:
     }
     if "dynamo" in signature(torch.onnx.export).parameters:
         options["dynamo"] = False
-    with _unmerged():
+    calls = job.dropouts.calls if job.dropouts else ()
+    with _unmerged(), _flat(job, lambda: Putting(calls) if calls else nullcontext()):
         torch.onnx.export(job.module, job.example.values, job.path, **options)
     fold_constants(job.path)
+    if job.dropouts is not None:
+        finish_dropouts(job.path, job.dropouts)
 
 
 def _by_torch_export(job: Job) -> None:
@@ -90,19 +98,20 @@ def _by_torch_export(job: Job) -> None:
     if job.opset is not None and job.opset < FIRST_OF_TORCH_EXPORT:
         raise ValueError(f"opset {job.opset} is older than {FIRST_OF_TORCH_EXPORT}, its oldest")
     dynamic = {0: torch.export.Dim.AUTO}
-    torch.onnx.export(
-        job.module,
-        job.example.values,
-        job.path,
-        dynamo=True,
-        optimize=False,
-        external_data=False,
-        verbose=False,
-        dynamic_shapes=tuple(dynamic if value.dim() else None for value in job.example.values),
-        input_names=list(job.example.names),
-        output_names=list(job.outputs),
-        opset_version=job.opset or FIRST_OF_TORCH_EXPORT,
-    )
+    with _flat(job, nullcontext):
+        torch.onnx.export(
+            job.module,
+            job.example.values,
+            job.path,
+            dynamo=True,
+            optimize=False,
+            external_data=False,
+            verbose=False,
+            dynamic_shapes=tuple(dynamic if value.dim() else None for value in job.example.values),
+            input_names=list(job.example.names),
+            output_names=list(job.outputs),
+            opset_version=job.opset or FIRST_OF_TORCH_EXPORT,
+        )
 
 
 EXPORTERS: dict[str, Callable[[Job], None]] = {
@@ -118,14 +127,14 @@ def _batched(job: Job) -> tuple[str, ...]:
 
 
 @contextmanager
-def _undisturbed(module: Any, example: Example) -> Iterator[None]:
-    """Outputs flat, what the exporter prints and warns of left out, attention by its ordinary operators."""
+def _undisturbed() -> Iterator[None]:
+    """What the exporter prints and warns of left out, attention by its ordinary operators."""
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         stack.enter_context(redirect_stdout(sys.stderr))
+        stack.enter_context(_printing_nothing())
         stack.enter_context(torch.no_grad())
         stack.enter_context(_without_fast_path())
-        stack.enter_context(_flat(module, example))
         warnings.simplefilter("ignore")
         stack.callback(disable, root.manager.disable)
         disable(CRITICAL)
@@ -133,12 +142,35 @@ def _undisturbed(module: Any, example: Example) -> Iterator[None]:
 
 
 @contextmanager
-def _flat(module: Any, example: Example) -> Iterator[None]:
-    """forward takes the example's tensors in order and gives a tuple of tensors, for a while."""
+def _printing_nothing() -> Iterator[None]:
+    """Where an exporter fails, torch's C++ prints its graph to the process's own standard output."""
+    try:
+        kept = os.dup(STANDARD_OUTPUT)
+    except OSError:  # it is closed
+        yield
+        return
+    sys.stdout.flush()
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), STANDARD_OUTPUT)
+    try:
+        yield
+    finally:
+        os.dup2(kept, STANDARD_OUTPUT)
+        os.close(kept)
+
+
+@contextmanager
+def _flat(job: Job, running: Callable[[], AbstractContextManager[Any]]) -> Iterator[None]:
+    """forward takes the example's tensors in order and gives a tuple of tensors, for a while.
+
+    running: what is on while it runs.
+    """
+    module, example = job.module, job.example
     own, forward = vars(module).get("forward"), module.forward
 
     def flat(*values: Any) -> tuple[Any, ...]:
-        return tuple(named(passed(forward, example, values), example.names).values())
+        with running():
+            return tuple(named(passed(forward, example, values), example.names).values())
 
     kind = Parameter.POSITIONAL_OR_KEYWORD
     parameters = Signature([Parameter(name, kind) for name in example.names])

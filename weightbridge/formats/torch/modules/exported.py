@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,35 @@ from typing import Any
 import torch
 
 from weightbridge.errors import RunError, Unsupported, UsageError, WeightbridgeError
-from weightbridge.errors.diagnostics import Finding, finding, listed
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.onnx.file import folded
 from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.running import InputSpec, Runner
 from weightbridge.formats.torch.modules.call import Example, left_out, named, raw
+from weightbridge.formats.torch.modules.dropout import dropouts_of
 from weightbridge.formats.torch.modules.example import Shapes, example_of
 from weightbridge.formats.torch.modules.export import Job, export
+from weightbridge.formats.torch.modules.left_out import without_dropout
+from weightbridge.formats.torch.modules.numbers import put_numbers
+from weightbridge.formats.torch.modules.plain import plain
 from weightbridge.formats.torch.modules.run import runner
 
-SHOWN = 10
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """shapes: of inputs that come without an example. is_trained: whether the file becomes a Keras model."""
+
+    shapes: Shapes = ()
+    opset: int | None = None
+    is_trained: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exported:
-    """path: the ONNX file. inputs: what it says of them. findings: how it was made, what it lacks."""
+    """path: the ONNX file. inputs: what it says of them. findings: how it was made, what it lacks.
+
+    frozen: the names of its tensors that training does not change: buffers, and parameters that say so.
+    """
 
     path: Path
     producer: str
@@ -32,6 +45,7 @@ class Exported:
     module: Any
     example: Example
     inputs: tuple[InputSpec, ...]
+    frozen: frozenset[str] = frozenset()
 
     def reference(self, dtype: str) -> Runner:
         """The module itself. RunError where it cannot be had in this dtype."""
@@ -39,29 +53,46 @@ class Exported:
 
 
 @contextmanager
-def exported(value: Any, shapes: Shapes, opset: int | None, path: Path, where: str) -> Iterator[Exported]:
+def exported(value: Any, asked: Asked, path: Path, where: str) -> Iterator[Exported]:
     """value: a module, or (module, example inputs). It is in evaluation mode until the context ends.
 
     Raises UsageError where nothing fits its inputs, Unsupported where it cannot be exported.
     """
     module, given = value if isinstance(value, tuple) else (value, None)
-    with _evaluating(_plain(module, where)) as module:
+    _refuse_script(module, where)
+    with _evaluating(plain(module, where)) as module:
         try:
-            yield _exported(module, example_of(module, given, shapes, where), opset, path)
+            yield _exported(module, example_of(module, given, asked.shapes, where), asked, path)
         except WeightbridgeError as error:
             place = error.where.replace(str(path), where)
             raise type(error)(error.message, where=place or where, fix=error.fix) from error
 
 
-def _exported(module: Any, example: Example, opset: int | None, path: Path) -> Exported:
+def _exported(module: Any, example: Example, asked: Asked, path: Path) -> Exported:
     given = _given(module, example)
     outputs = tuple(named(given, example.names))
-    said = export(Job(module, example, outputs, opset, path))
+    dropouts = dropouts_of(module, example) if asked.is_trained else None
+    said = export(Job(module, example, outputs, asked.opset, path, dropouts))
+    if asked.is_trained:
+        put_numbers(path, {name for name, _ in module.named_parameters(remove_duplicate=False)})
     parsed, layers = folded(path)
     read = {spec.name: spec for spec in inputs_of(parsed.graph, layers)}
     inputs = tuple(read.get(spec.name, spec) for spec in _specs(example))
-    findings = (*_findings(said, left_out(given)), *_without_dropout(module))
-    return Exported(path, f"torch {torch.__version__}", findings, module, example, inputs)
+    missing = without_dropout(module, None if said else dropouts)
+    findings = (*_findings(said, left_out(given)), *missing)
+    return Exported(path, f"torch {torch.__version__}", findings, module, example, inputs, _frozen(module))
+
+
+def _frozen(module: Any) -> frozenset[str]:
+    parameters = module.named_parameters(remove_duplicate=False)
+    names = (name for name, parameter in parameters if not parameter.requires_grad)
+    return frozenset((*names, *(name for name, _ in module.named_buffers(remove_duplicate=False))))
+
+
+def _refuse_script(module: Any, where: str) -> None:
+    if isinstance(module, torch.jit.ScriptModule):
+        fix = "give the module that was scripted or traced"
+        raise Unsupported("it is a ScriptModule, whose code torch does not export", where=where, fix=fix)
 
 
 def _given(module: Any, example: Example) -> Any:
@@ -85,29 +116,6 @@ def _findings(exporter: str, missing: Sequence[str]) -> Iterator[Finding]:
     if missing:
         message = f"outputs that are no tensors are left out: {', '.join(missing)}"
         yield finding("WB108", message, fix="return tensors for what is wanted")
-
-
-def _without_dropout(module: Any) -> Iterator[Finding]:
-    """WB407: in evaluation mode there is no dropout to export."""
-    kind = torch.nn.modules.dropout._DropoutNd
-    parts = [(name or "the module", part) for name, part in module.named_modules() if isinstance(part, kind)]
-    names = [name for name, part in parts if part.p > 0]
-    if names:
-        message = f"dropout acts in training alone and is not exported: {listed(names, SHOWN)}"
-        yield finding("WB407", message, source=names[0], fix="put Dropout layers in where you train it again")
-
-
-def _plain(module: Any, where: str) -> Any:
-    """The module itself where it is on the CPU in float32, else a copy that is."""
-    tensors = [*module.parameters(), *module.buffers()]
-    if any(tensor.device.type == "meta" for tensor in tensors):
-        raise Unsupported("parameters are on the device `meta`: they have no values", where=where)
-    floats = (tensor for tensor in tensors if tensor.is_floating_point())
-    if all(tensor.device.type == "cpu" for tensor in tensors) and all(
-        t.dtype == torch.float32 for t in floats
-    ):
-        return module
-    return deepcopy(module).cpu().float()
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+"""Weights that training does not change in the source: buffers, and parameters without gradients."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from weightbridge.converting.from_graph.writer import Writer
+from weightbridge.converting.values import Weight
+from weightbridge.model.graph import Layer, LayerGraph
+
+SAID = "has weights that training does not change, as in the source"
+STATISTICS = frozenset({"moving_mean", "moving_variance"})
+
+
+def with_frozen(graph: LayerGraph, names: Collection[str]) -> LayerGraph:
+    """The graph whose tensors of these names are not trained."""
+    if not names:
+        return graph
+    return replace(graph, layers=tuple(_with_frozen(layer, names) for layer in graph.layers))
+
+
+def _with_frozen(layer: Layer, names: Collection[str]) -> Layer:
+    tensors = (replace(t, trainable=t.trainable and t.name not in names) for t in layer.tensors)
+    return replace(layer, tensors=tuple(tensors))
+
+
+def frozen_layers(graph: LayerGraph, weights: Iterable[Weight]) -> tuple[str, ...]:
+    """The layers of Keras all of whose weights are such; statistics of a norm are no sign of either."""
+    trained: dict[str, bool] = {}
+    for weight in weights:
+        tensors = [graph.tensor_by_name[name] for name in weight.sources]
+        if tensors and weight.role not in STATISTICS:
+            name = weight.layer.partition("/")[0]
+            trained[name] = trained.get(name, False) or any(t.trainable for t in tensors)
+    return tuple(name for name, is_trained in trained.items() if not is_trained)
+
+
+def freeze(writer: Writer, names: Iterable[str]) -> None:
+    """A BatchNormalization stays: in Keras a frozen one uses its statistics in training too."""
+    for name in names:
+        entry = writer.entries[name]
+        if entry["class_name"] != "BatchNormalization":
+            entry["config"]["trainable"] = False
+            writer.rewrote(SAID, name)
