@@ -277,6 +277,21 @@ def test_a_bug_ends_with_70_and_says_what_to_send(call: Call, monkeypatch: pytes
     assert "Please send" in err
 
 
+@pytest.mark.parametrize(("kind", "expected"), [(EOFError, 70), (KeyboardInterrupt, 130)])
+def test_the_end_of_a_file_is_no_key_that_was_pressed(
+    kind: type[BaseException], expected: int, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """click takes the one for the other."""
+
+    def broken(*_: object) -> None:
+        raise kind
+
+    monkeypatch.setitem(vars(import_module("weightbridge.cli.inspect")), "inspect", broken)
+    code, _, err = call("inspect", "a.keras")
+    assert code == expected
+    assert ("interrupted" in err) is (expected == 130)
+
+
 def start(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from weightbridge.cli import main; main()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, **options)  # type: ignore[call-overload, no-any-return]

@@ -65,6 +65,17 @@ def test_a_plain_check_imports_nothing_that_only_other_commands_need() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "suffix"), [("old.h5", ".keras"), ("torch.onnx", ".keras"), ("mine.keras", ".onnx")]
+)
+def test_a_conversion_that_proves_nothing_imports_nothing_to_prove_it(
+    model: str, suffix: str, tmp_path: Path
+) -> None:
+    path = str(ROOT / "examples" / "models" / model)
+    loaded = modules_after("convert", path, str(tmp_path / f"new{suffix}"), "--no-verify", "--no-progress")
+    assert loaded & SLOW_TO_START == {"einops"}  # which moves the axes
+
+
+@pytest.mark.parametrize(
     "path",
     sorted(p for p in PACKAGE.rglob("*.py") if "formats" not in p.parts),
     ids=lambda p: str(p.relative_to(PACKAGE)),

@@ -191,9 +191,9 @@ def started(*arguments: object, limit: int | None = None) -> subprocess.Complete
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))  # type: ignore[arg-type]
 
     before = None if limit is None else bounded
-    return subprocess.run(
-        [*RUN, *map(str, arguments)], capture_output=True, text=True, check=False, preexec_fn=before
-    )
+    whole = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # Python would keep half of a compiled module
+    command = [*RUN, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=before, env=whole)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".weights.h5", ".h5", ".safetensors", ".onnx"])

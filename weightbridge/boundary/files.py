@@ -1,12 +1,43 @@
 """Files that appear whole or not at all: under a temporary name beside the real one, synced, renamed."""
 
+import io
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 from weightbridge.errors import OutputError, UsageError
+
+HOLE = 1 << 18  # bytes of a run of zeros that is left out
+ZEROS = bytes(HOLE)
+
+
+class SparseFile(io.BufferedWriter):
+    """A new file in which runs of zeros are holes, which take neither space nor time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path, "w"))
+
+    def write(self, data: Any) -> int:
+        if len(data) == HOLE and data == ZEROS:
+            self.seek(HOLE, os.SEEK_CUR)
+            return HOLE
+        return super().write(data)
+
+    def close(self) -> None:
+        try:
+            if not self.closed:
+                self.truncate()  # a hole at the end is part of the file
+        finally:
+            super().close()
+
+
+def copy_sparsely(source: IO[bytes] | io.RawIOBase, target: IO[bytes]) -> None:
+    """Into a SparseFile, or into what writes to one in the same pieces."""
+    shutil.copyfileobj(source, target, HOLE)
 
 
 def real_path(path: str | Path) -> Path:

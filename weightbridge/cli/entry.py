@@ -52,9 +52,8 @@ def _run(argv: Sequence[str] | None) -> int:
         with suppress(OSError):
             error.show()
         return USAGE
-    except click.Abort:
-        complain("interrupted")
-        return INTERRUPTED
+    except click.Abort as error:
+        return _ended(error)
     except WeightbridgeError as error:
         complain(str(error))
         return error.exit_code
@@ -62,6 +61,14 @@ def _run(argv: Sequence[str] | None) -> int:
         return _disk_is_full(error) if error.errno in FULL else _report_bug(traceback.format_exc())
     except Exception:  # noqa: BLE001  # the last resort: a bug gets its own exit code, and says what to send
         return _report_bug(traceback.format_exc())
+
+
+def _ended(error: click.Abort) -> int:
+    """click takes the end of any file for a key that was pressed: in our own work that is a bug."""
+    if isinstance(error.__cause__, EOFError):
+        return _report_bug(traceback.format_exc())
+    complain("interrupted")
+    return INTERRUPTED
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:

@@ -9,7 +9,7 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import Candidate, controls, written_candidate
-from weightbridge.commands.claims import NOT_RUN, rounds_data, unproven
+from weightbridge.commands.claims import rounds_data, unproven
 from weightbridge.commands.constant import Sides, where_outputs_say_nothing
 from weightbridge.commands.modules import Given
 from weightbridge.commands.prepare import Prepared
@@ -51,8 +51,6 @@ def proven(
 
     Where nothing can run what the model computed when it was saved, nothing is proven (WB504).
     """
-    if not options.verify:
-        return unproven(written, (), NOT_RUN), ()
     with TemporaryDirectory(prefix="weightbridge-") as folder:
         candidate = written_candidate(prepared.target, written.path, Path(folder), read)
         try:

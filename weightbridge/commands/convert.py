@@ -8,7 +8,7 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.checked import path_of
 from weightbridge.boundary.options import Options
-from weightbridge.commands.conversion import proven
+from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.modules import Given, named, opened
 from weightbridge.commands.prepare import Prepared
@@ -24,11 +24,12 @@ from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.arrays import read_arrays
 from weightbridge.formats.keras.assembled import read_assembled
 from weightbridge.model.graph import LayerGraph
-from weightbridge.planning.hashes import content_meanwhile
+from weightbridge.planning.hashes import source_meanwhile
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
+from weightbridge.report.verification import Verification
 from weightbridge.transfer.stage import check_output, publish, staged
-from weightbridge.transfer.write import write
+from weightbridge.transfer.write import Written, write
 
 # weights that an architecture elsewhere can name
 ASSEMBLED = frozenset({"keras-h5", "keras-h5-weights", "keras-weights-h5"})
@@ -51,7 +52,7 @@ def convert(model: Any, output: Path, options: Options) -> Report:
             report = named(_converted(given, source, skeleton, temporary), given)
         report = _named(report, output, None)
         if is_wanted(report, options) and report.plan is not None and temporary.exists():
-            wrote = file_entry(temporary, output)
+            wrote = file_entry(temporary, output, report.plan.target_sha256 or "")
             report = replace(_named(report, output, wrote["sha256"]), wrote=wrote)
             publish(temporary, output)
     return asked_for(report, output)
@@ -122,12 +123,24 @@ def _converted(given: Given, source: LayerGraph, skeleton: Skeleton, temporary: 
     options = given.options
     template, plan, findings = skeleton.template, skeleton.plan, skeleton.findings
     prepared = Prepared(source, template.target, plan, findings)
-    with content_meanwhile(source, template.target) as with_hashes:
+    with source_meanwhile(source) as with_hash:
         if judged("convert", prepared, options).exit_code:
-            return judged("convert", replace(prepared, plan=with_hashes(plan)), options)
+            return judged("convert", replace(prepared, plan=with_hash(plan)), options)
         template = replace(template, read=skeleton.read)
         written = write(plan, source, template, temporary, options.progress)
-        prepared = replace(prepared, plan=with_hashes(written.plan), findings=(*findings, *written.findings))
-    verification, more = proven(given, prepared, written, options, skeleton.read)
+        plan = replace(with_hash(written.plan), target_sha256=written.sha256)
+        prepared = replace(prepared, plan=plan, findings=(*findings, *written.findings))
+    verification, more = _verified(given, prepared, written, skeleton)
     prepared = replace(prepared, findings=(*prepared.findings, *more))
     return replace(judged("convert", prepared, options, verification), digests=written.digests)
+
+
+def _verified(
+    given: Given, prepared: Prepared, written: Written, skeleton: Skeleton
+) -> tuple[Verification, tuple[Finding, ...]]:
+    if not given.options.verify:
+        return unproven(written, (), NOT_RUN), ()
+    # what proves is not loaded where nothing is to be proven
+    from weightbridge.commands.conversion import proven
+
+    return proven(given, prepared, written, given.options, skeleton.read)

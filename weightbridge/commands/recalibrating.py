@@ -103,6 +103,7 @@ def _with(written: Written, made: Recalibrated, digests: dict[str, bytes]) -> Wr
         plan=replace(written.plan, steps=steps),
         findings=(*written.findings, *_as_target(made.findings)),
         digests={**written.digests, **texts},
+        sha256="",
     )
 
 

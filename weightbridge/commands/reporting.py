@@ -1,11 +1,11 @@
 """The report of a command: the summaries of its models, its findings under the policy, the verdict."""
 
-from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from weightbridge.boundary.options import Options
 from weightbridge.commands.prepare import Prepared
+from weightbridge.formats.hashing import file_hash
 from weightbridge.model.graph import LayerGraph
 from weightbridge.report.values import ModelSummary, Report
 from weightbridge.report.verdict import judge
@@ -35,11 +35,9 @@ def is_wanted(report: Report, options: Options) -> bool:
     return not report.exit_code or (options.fail_on == "never" and report.verdict != "error")
 
 
-def file_entry(path: Path, name: Path | None = None) -> dict[str, Any]:
+def file_entry(path: Path, name: Path | None = None, sha256: str = "") -> dict[str, Any]:
     """What was written, by the name that it will have: its size and the hash of its bytes."""
-    with path.open("rb") as file:
-        digest = file_digest(file, "sha256").hexdigest()
-    return {"path": str(name or path), "bytes": path.stat().st_size, "sha256": digest}
+    return {"path": str(name or path), "bytes": path.stat().st_size, "sha256": sha256 or file_hash(path)}
 
 
 def summary(graph: LayerGraph, sha256: str | None = None) -> ModelSummary:

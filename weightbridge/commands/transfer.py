@@ -54,7 +54,8 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         proven = replace(_named(prepared, target), findings=(*prepared.findings, *said))
         report = judged("transfer", proven, options, verification)
         if is_wanted(report, options):
-            report = replace(report, wrote=file_entry(temporary, output), digests=written.digests)
+            wrote = file_entry(temporary, output, written.sha256)
+            report = replace(report, wrote=wrote, digests=written.digests)
             publish(temporary, output)
     return asked_for(report, output)
 

@@ -31,6 +31,12 @@ def content_hash(graph: LayerGraph) -> str:
     return digest.hexdigest()
 
 
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _hash_of_values(graph: LayerGraph) -> str:
     digest = hashlib.sha256()
     for tensor in graph.tensors:

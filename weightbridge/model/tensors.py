@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import Any
 from zlib import crc32
@@ -82,6 +83,12 @@ def dtype_of(name: str) -> np.dtype[Any]:
 
         found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
         return found
+
+
+@cache
+def name_of(dtype: np.dtype[Any]) -> str:
+    """The same the other way round; numpy puts the name together anew each time."""
+    return dtype.name
 
 
 def as_numbers(array: Array) -> Array:

@@ -22,6 +22,14 @@ def content_meanwhile(source: LayerGraph, target: LayerGraph) -> Iterator[Callab
 
     Gives what adds the hashes to a plan. That raises what hashing found wrong, as ModelError.
     """
-    with ThreadPoolExecutor(2) as pool:
-        of_source, of_target = (pool.submit(content_hash, graph) for graph in (source, target))
-        yield lambda plan: replace(plan, source_sha256=of_source.result(), target_sha256=of_target.result())
+    with source_meanwhile(source) as with_source, ThreadPoolExecutor(1) as pool:
+        of_target = pool.submit(content_hash, target)
+        yield lambda plan: replace(with_source(plan), target_sha256=of_target.result())
+
+
+@contextmanager
+def source_meanwhile(source: LayerGraph) -> Iterator[Callable[[Plan], Plan]]:
+    """The same of the source alone, where the target is a file of zeros that nobody keeps."""
+    with ThreadPoolExecutor(1) as pool:
+        of_source = pool.submit(content_hash, source)
+        yield lambda plan: replace(plan, source_sha256=of_source.result())

@@ -16,10 +16,11 @@ from weightbridge.boundary.options import Progress, silent
 from weightbridge.errors import OutputError
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.frameworks import framework_module
+from weightbridge.formats.hashing import file_hash
 from weightbridge.formats.templates import Template
 from weightbridge.matching import given_words
 from weightbridge.model.graph import LayerGraph
-from weightbridge.model.tensors import Array, Tensor
+from weightbridge.model.tensors import Array, Tensor, name_of
 from weightbridge.plan import Plan
 from weightbridge.transfer.execute import Fitted, Ledger, values
 
@@ -32,6 +33,7 @@ class Written:
 
     read_back: how many tensors were read back; findings: what was found on the way.
     digests: `sha256:...` of each tensor that was written: its dtype, shape and bytes in C order.
+    sha256: of the file, "" where it has changed since.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class Written:
     read_back: int
     findings: tuple[Finding, ...]
     digests: Mapping[str, str] = field(default_factory=dict)
+    sha256: str = ""
 
 
 def write(
@@ -61,12 +64,12 @@ def write(
     formats.write(template.file, temporary, ((places[tensor.name], value) for tensor, value in pairs))
     formats.write_words(template.file, temporary, given_words(source, template.target, plan.steps))
     progress("reading back", 0, 0)
-    with ThreadPoolExecutor(1) as pool:
-        synced = pool.submit(sync, temporary)
+    with ThreadPoolExecutor(2) as pool:
+        synced, hashed = pool.submit(sync, temporary), pool.submit(file_hash, temporary)
         read_back((template.read or formats.read)(temporary), digests)
         synced.result()
     plan, findings = ledger.applied_to(plan), tuple(ledger.findings)
-    return Written(temporary, plan, len(digests), findings, digest_texts(digests))
+    return Written(temporary, plan, len(digests), findings, digest_texts(digests), hashed.result())
 
 
 def write_values(
@@ -116,6 +119,6 @@ def _is_stored(tensor: Tensor | None, digest: bytes) -> bool:
 
 def digest_of(array: Array) -> bytes:
     """SHA-256 of the dtype, the shape and the bytes in C order."""
-    digest = hashlib.sha256(f"{array.dtype.name}{array.shape}".encode())
+    digest = hashlib.sha256(f"{name_of(array.dtype)}{array.shape}".encode())
     digest.update(array.reshape(-1).view("u1").data if array.size else b"")
     return digest.digest()

@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import IO
 
 from weightbridge.errors import Corrupt, OutputError
-from weightbridge.formats.containers import Region, archive, member_info, member_region
-from weightbridge.formats.hdf5.write import CHUNK, Datasets, Values, is_in_place, patch, patched_copy
+from weightbridge.formats.containers import Region, archive, member_info, member_region, whole
+from weightbridge.formats.hdf5.write import (
+    CHUNK,
+    Datasets,
+    Values,
+    copy_region,
+    is_in_place,
+    patch,
+    patched_copy,
+)
 
 CRC_IN_LOCAL, CRC_IN_CENTRAL = 14, 16
 CENTRAL_SIZE = 46
@@ -25,7 +33,7 @@ def patched_archive(template: Path, output: Path, member: str, values: Values, d
         region = member_region(template, opened, member)
         try:
             if _is_plain(info, datasets):
-                shutil.copyfile(template, output)
+                copy_region(whole(template), output)
                 copied = Region(output, region.start, region.size, f"{output}: {member}")
                 patch(copied, values, datasets)
                 _renew_checksum(output, info, copied, opened.start_dir)

@@ -1,16 +1,18 @@
 """Copies of HDF5 files with other values in some arrays: same headers, one array in memory at a time."""
 
-import shutil
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 import h5py
 import numpy as np
 
+from weightbridge.boundary.files import SparseFile, copy_sparsely
 from weightbridge.errors import OutputError
-from weightbridge.formats.containers import Region, whole
+from weightbridge.formats.containers import Region, RegionReader, whole
 from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.model.tensors import Array, Tensor
 
@@ -21,28 +23,35 @@ CHUNK = 1 << 20
 
 def patched_copy(region: Region, output: Path, values: Values, datasets: Datasets) -> None:
     """The region's bytes as a file of their own, with the values of the given tensors replaced."""
-    try:
+    with written_to(output):
         copy_region(region, output)
-    except OSError as error:
-        raise OutputError(
-            f"the file cannot be written: {error.strerror}",
-            where=str(output),
-            fix="Check space and permissions",
-        ) from error
     patch(whole(output), values, datasets)
 
 
+@contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """What the system says of a file that cannot be written, by HDF5 or without it, as OutputError.
+
+    HDF5 says it as a RuntimeError where it closes the file.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        message, fix = f"the file cannot be written: {_reason(error)}", "Check space and permissions"
+        raise OutputError(message, where=str(path), fix=fix) from error
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    """HDF5 puts the system's number into a longer text."""
+    number = re.search(r"errno = (\d+)", str(error))
+    if number is not None:
+        return os.strerror(int(number[1]))
+    return str(getattr(error, "strerror", None) or error)
+
+
 def copy_region(region: Region, output: Path) -> None:
-    if region.start == 0 and region.size == region.path.stat().st_size:
-        shutil.copyfile(region.path, output)
-        return
-    with region.path.open("rb") as source, output.open("wb") as target:
-        source.seek(region.start)
-        left = region.size
-        while left:
-            chunk = source.read(min(CHUNK, left))
-            target.write(chunk)
-            left -= len(chunk)
+    with RegionReader(region) as source, SparseFile(output) as target:
+        copy_sparsely(source, target)
 
 
 def patch(region: Region, values: Values, datasets: Datasets) -> None:
@@ -57,7 +66,8 @@ def patch(region: Region, values: Values, datasets: Datasets) -> None:
                 _put(file, region.start, dataset, array)
             elif dataset.nbytes:
                 through_hdf5 = through_hdf5 or stack.enter_context(_open(region))
-                _put_by_hdf5(through_hdf5, dataset, array)
+                with written_to(region.path):
+                    _put_by_hdf5(through_hdf5, dataset, array)
 
 
 def is_in_place(dataset: Dataset) -> bool:
@@ -74,9 +84,15 @@ def _put(file: IO[bytes], start: int, dataset: Dataset, array: Array) -> None:
         left = left[file.write(left) :]
 
 
-def _open(region: Region) -> h5py.File:
+@contextmanager
+def _open(region: Region) -> Iterator[h5py.File]:
     assert region.start == 0, "only a file of its own can grow"
-    return h5py.File(region.path, "r+")
+    file = h5py.File(region.path, "r+")
+    try:
+        yield file
+    finally:
+        with written_to(region.path):
+            file.close()
 
 
 def _put_by_hdf5(file: h5py.File, dataset: Dataset, array: Array) -> None:

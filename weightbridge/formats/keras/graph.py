@@ -20,6 +20,7 @@ from weightbridge.formats.keras.variables.stored import Store, Stored
 from weightbridge.formats.keras.variables.tree import is_custom
 from weightbridge.formats.state import SINGULAR_VECTORS
 from weightbridge.model.graph import Edge, Layer, Shape
+from weightbridge.model.tensors import name_of
 
 PROJECTED = ("", "query", "value", "key")  # the arguments of attention that its projections read
 WIDTHS = {  # the tensor that shows how wide a layer is, and what a configuration calls that
@@ -224,7 +225,7 @@ def _contradictions(node: Node, op: str, found: Mapping[str, Any], stored: Store
     role, width = WIDTHS.get(op, ("", ""))
     said = node.layer.config.get(width) if op == "Embedding" else found.get(width)
     for variable in stored.variables:
-        is_packed = variable.dataset.dtype.name == "int8"  # two codes in a byte
+        is_packed = name_of(variable.dataset.dtype) == "int8"  # two codes in a byte
         if (
             variable.role == role
             and not is_packed

@@ -78,9 +78,10 @@ def _patch(target: BinaryIO, start: int, header: TensorHeader, name: str, array:
     target.write(_bytes(array, dtype))
 
 
-def _bytes(array: Array, dtype: np.dtype[Any]) -> bytes:
-    little_endian = dtype.newbyteorder("<")
-    return np.ascontiguousarray(array, little_endian).tobytes()
+def _bytes(array: Array, dtype: np.dtype[Any]) -> memoryview:
+    """Without another copy of what lies there as it is wanted."""
+    little_endian = np.ascontiguousarray(array, dtype.newbyteorder("<"))
+    return little_endian.reshape(-1).view(np.uint8).data
 
 
 def _copy(

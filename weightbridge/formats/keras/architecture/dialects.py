@@ -55,8 +55,9 @@ def weight_findings(origin: Origin) -> tuple[Finding, ...]:
 def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
     """Whether a rule is about this layer (its versions aside)."""
     match, config = rule.match, layer.config
+    if not _is_of_class(rule, layer):
+        return False
     tests = (
-        "class" not in match or any(fnmatchcase(layer.class_name, c) for c in match["class"]),
         "has" not in match or any(key in config for key in match["has"]),
         not any(key in config for key in match.get("lacks", ())),
         all(_holds(config.get(key), values) for key, values in match.get("where", {}).items()),
@@ -72,6 +73,12 @@ def applies(rule: Dialect, layer: ConfigLayer, origin: Origin) -> bool:
         "weights" not in match or bool(_named(rule, origin)),
     )
     return all(tests)
+
+
+def _is_of_class(rule: Dialect, layer: ConfigLayer) -> bool:
+    """The first question, which most rules answer with no."""
+    classes = rule.match.get("class")
+    return classes is None or any(fnmatchcase(layer.class_name, name) for name in classes)
 
 
 def changed(rule: Dialect, layer: ConfigLayer) -> ConfigLayer:

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from weightbridge.errors import OutputError
+from weightbridge.formats.hdf5.write import written_to
 from weightbridge.formats.keras.emit.places import Place
 from weightbridge.formats.keras.emit.skeleton import VERSION, allocate
 from weightbridge.formats.keras.h5 import WEIGHTS
@@ -18,12 +18,8 @@ MOST = 64 << 10  # bytes of an attribute in an object's header
 
 def write_legacy_skeleton(path: Path, config: Any, places: Iterable[Place]) -> None:
     """The same configuration gives the same bytes. Raises OutputError where the file cannot be written."""
-    try:
-        with h5py.File(path, "w") as file:
-            _write(file, config, _by_layer(config, places))
-    except OSError as error:
-        fix = "Check space and permissions"
-        raise OutputError(f"the file cannot be written: {error}", where=str(path), fix=fix) from error
+    with written_to(path), h5py.File(path, "w") as file:
+        _write(file, config, _by_layer(config, places))
 
 
 def _write(file: h5py.File, config: Any, layers: Mapping[str, Sequence[Place]]) -> None:

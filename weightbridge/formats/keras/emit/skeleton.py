@@ -10,7 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from weightbridge.errors import OutputError
+from weightbridge.boundary.files import SparseFile, copy_sparsely
+from weightbridge.formats.hdf5.write import written_to
 from weightbridge.formats.keras.emit.places import Place
 from weightbridge.formats.keras.zip import CONFIG, METADATA, WEIGHTS
 
@@ -19,19 +20,14 @@ VERSION = "3.0.0"  # of Keras: the first one that reads such a file
 
 def write_skeleton(path: Path, config: Any, places: Iterable[Place]) -> None:
     """The same configuration gives the same bytes. Raises OutputError where the file cannot be written."""
-    try:
-        with tempfile.TemporaryDirectory(prefix="weightbridge-", dir=path.parent) as folder:
-            weights = Path(folder) / WEIGHTS
-            _write_weights(weights, places)
-            with zipfile.ZipFile(path, "w") as archive:
-                archive.writestr(_member(METADATA), json.dumps({"keras_version": VERSION}))
-                archive.writestr(_member(CONFIG), json.dumps(config))
-                with weights.open("rb") as file, archive.open(_sized(weights), "w") as member:
-                    while chunk := file.read(1 << 20):
-                        member.write(chunk)
-    except OSError as error:
-        fix = "Check space and permissions"
-        raise OutputError(f"the file cannot be written: {error}", where=str(path), fix=fix) from error
+    with written_to(path), tempfile.TemporaryDirectory(prefix="weightbridge-", dir=path.parent) as folder:
+        weights = Path(folder) / WEIGHTS
+        _write_weights(weights, places)
+        with SparseFile(path) as sparse, zipfile.ZipFile(sparse, "w") as archive:
+            archive.writestr(_member(METADATA), json.dumps({"keras_version": VERSION}))
+            archive.writestr(_member(CONFIG), json.dumps(config))
+            with weights.open("rb") as file, archive.open(_sized(weights), "w") as member:
+                copy_sparsely(file, member)
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -9,7 +9,7 @@ from weightbridge.errors import Corrupt, Unsupported
 from weightbridge.formats.hdf5.opening import opened
 from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.formats.keras.variables.stored import Variable
-from weightbridge.model.tensors import Array, Tensor
+from weightbridge.model.tensors import Array, Tensor, name_of
 
 STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "vector_u")
 KINDS = "fiub"
@@ -42,13 +42,13 @@ def tensor_of(layer: str, variable: Variable, trainable: bool) -> Tensor:
 def dtype_name(dataset: Dataset) -> str:
     """numpy's name of the dtype."""
     dtype = dataset.dtype
-    if dtype.kind not in KINDS and dtype.name != "bfloat16":
+    if dtype.kind not in KINDS and name_of(dtype) != "bfloat16":
         raise Unsupported(
             f"a weight of dtype {dtype}, which is no number",
             where=f"{dataset.region.label}: {dataset.path}",
             fix="Weights are floats, integers or booleans: save the model without this layer",
         )
-    return str(dtype.name)
+    return name_of(dtype)
 
 
 def datasets_of(tensors: Iterable[Tensor]) -> dict[str, Dataset]:

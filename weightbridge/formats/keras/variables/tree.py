@@ -21,7 +21,7 @@ from weightbridge.formats.keras.variables.stored import Shapes, Stored, Variable
 from weightbridge.formats.keras.variables.tensors import tensor_of
 from weightbridge.formats.left_out import left_out
 from weightbridge.model.graph import Excluded, Layer
-from weightbridge.model.tensors import Tensor
+from weightbridge.model.tensors import Tensor, name_of
 
 QUANTISED = ("Dense", "EinsumDense", "Embedding")
 OPTIMIZER = ("optimizer", "_optimizer")
@@ -158,7 +158,7 @@ def unnamed(
 
 def _quantised_guess(own: Sequence[Dataset], hint: str) -> Stored | None:
     """A layer of which the storage group's name and a first variable of codes tell that it was quantised."""
-    mode = quantised_mode([(dataset.dtype.name, dataset.shape) for dataset in own])
+    mode = quantised_mode([(name_of(dataset.dtype), dataset.shape) for dataset in own])
     last = hint.rsplit("/", 1)[-1]
     class_name = class_of_group(last)
     if mode and not class_name and last.endswith("_dense"):

@@ -28,4 +28,6 @@ def write_skeleton(path: Path, drawing: Drawing) -> None:
             file.truncate(size)
     except OSError as error:
         fix = "Check space and permissions"
-        raise OutputError(f"the file cannot be written: {error}", where=str(path), fix=fix) from error
+        raise OutputError(
+            f"the file cannot be written: {error.strerror}", where=str(path), fix=fix
+        ) from error
