@@ -60,8 +60,6 @@ REFUSED = {
     "training": ([("BatchNormalization", NORM, "y", {"training_mode": 1})], BATCH, IMAGE, "training_mode"),
     "integers": ([("Cast", "x", "whole", {"to": 7}), ("Div", "whole three", "part", {}),
                   ("Cast", "part", "y", {"to": 1})], {"three": np.array(3)}, ["n", 4], "whole numbers"),
-    "where": ([("Less", "x zero", "is_less", {}), ("Where", "is_less a x", "y", {})],
-              {"zero": np.array(0, "float32"), **weights(a=(4,))}, ["n", 4], "weight"),
     "many-biases": ([("Gemm", "x k c", "y", {})], weights(k=(4, 5), c=(3, 1)), [3, 4], "each of 5 units"),
 }  # fmt: skip
 KEPT = {
@@ -102,6 +100,8 @@ KEPT = {
                    weights(k=(3, 4, 3, 3), g=(7, 6)), IMAGE),
     "last-axis": ([("LayerNormalization", "x g b", "y", {})], weights(g=(5,), b=(5,)), ["n", 4, 5]),
     "selu": ([("Selu", "x", "y", {"alpha": 1.2, "gamma": 0.8})], {}, ["n", 4]),
+    "where": ([("Less", "x zero", "is_less", {}), ("Where", "is_less a x", "y", {})],
+              {"zero": np.array(0, "float32"), **weights(a=(4,))}, ["n", 4]),
     "usual-selu": ([("Selu", "x", "y", {})], {}, ["n", 4]),
 }  # fmt: skip
 

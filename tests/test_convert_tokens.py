@@ -56,9 +56,10 @@ def test_numbers_that_are_the_same_for_each_item_of_a_batch(tmp_path: Path) -> N
     assert layers(tmp_path, ops, table=values((7, 4)), rest=asked) == ["InputLayer", "EinsumDense"]
 
 
-def test_a_weight_among_channels_is_refused(tmp_path: Path) -> None:
+def test_numbers_among_channels_stand_in_the_configuration(tmp_path: Path) -> None:
     ops = [("Concat", ["x", "more"], ["y"], {"axis": 2})]
     path = saved(tmp_path / "m.onnx", ops, {"more": values((1, 5, 2))}, {"x": [1, 5, 4]}, ("y",))
-    code, _ = converted(path, tmp_path / "m.keras")
-    assert code == 4
-    assert not (tmp_path / "m.keras").exists()
+    code, report = converted(path, tmp_path / "m.keras")
+    assert code == 0
+    assert [one["source"] for one in report["unused"]] == ["more"]
+    assert any("not trained: more" in finding["message"] for finding in report["findings"])

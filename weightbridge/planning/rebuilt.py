@@ -21,16 +21,16 @@ def rebuilt_plan(
     given = {(weight.layer, weight.role): weight for weight in drawn.weights}
     steps = tuple(_step(source, target, tensor, given) for tensor in target.tensors)
     known = {step.target for step in steps if step.kind != "fresh"}
-    unused = tuple(_as_setting(source, one) for one in unused_of(source, steps, options.unused))
+    unused = tuple(_as_setting(source, one, drawn) for one in unused_of(source, steps, options.unused))
     findings = (*unmatched(target, known), *unexplained(source, unused))
     return Plan(steps, unused, source.structure, target.structure), findings
 
 
-def _as_setting(source: LayerGraph, unused: Unused) -> Unused:
+def _as_setting(source: LayerGraph, unused: Unused, drawn: Drawn) -> Unused:
     """A number that is a setting of its layer is no weight that is left over."""
     owner = source.owner.get(unused.source)
-    is_setting = owner is not None and owner.op == "Rescaling" and unused.reason == "unexplained"
-    return replace(unused, reason="state") if is_setting else unused
+    is_setting = unused.source in drawn.settled or (owner is not None and owner.op == "Rescaling")
+    return replace(unused, reason="state") if is_setting and unused.reason == "unexplained" else unused
 
 
 def _step(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from weightbridge.converting.from_graph.layout import Length
 from weightbridge.converting.from_graph.sharing import Sharing
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Fed, Writer
@@ -17,6 +18,7 @@ from weightbridge.model.tensors import Tensor
 class Call:
     """inputs: the values that it is fed; keywords: the argument that each is, "" for the first one.
 
+    batch: the length of the batch that the model declares, None for any; () where it does not say.
     fused: the activation behind the layer that becomes a setting of it, None for none.
     flattened: whether all that follows flattens what it gives.
     """
@@ -28,6 +30,7 @@ class Call:
     keywords: tuple[str, ...]
     sharing: Sharing
     settings_of: Settings
+    batch: tuple[Length, ...] = ()
     fused: Layer | None = None
     flattened: bool = False
 

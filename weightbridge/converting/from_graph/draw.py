@@ -1,17 +1,16 @@
 """A LayerGraph -> the configuration of a Keras model, layer by layer."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from weightbridge.converting.from_graph.activations import is_fusible
-from weightbridge.converting.from_graph.arrange import as_source, in_order
 from weightbridge.converting.from_graph.attention.find import attentions
 from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
 from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
 from weightbridge.converting.from_graph.directions import pairs
 from weightbridge.converting.from_graph.frozen import freeze, frozen_layers
-from weightbridge.converting.from_graph.inputs import inputs_of
+from weightbridge.converting.from_graph.inputs import inputs_of, told_batch
+from weightbridge.converting.from_graph.outputs import as_output, images_among
 from weightbridge.converting.from_graph.recognise import recognised
 from weightbridge.converting.from_graph.recurrent import joined
 from weightbridge.converting.from_graph.sharing import sharing_of
@@ -47,6 +46,7 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
         weights=tuple(writer.weights),
         rewritten=frozen(said.rewritten),
         untied=drawing.sharing.untied,
+        settled=frozenset(writer.settled),
     )
 
 
@@ -59,6 +59,7 @@ class _Drawing:
         again = self.sharing.called_again
         self.shared = frozenset({*again, *again.values()})
         self.inputs = inputs_of(graph, self.writer, settings)
+        self.batch = told_batch(graph)
         self.values: dict[tuple[str, int], Value] = {(name, 0): v for name, v in self.inputs.items()}
         self.fused: set[str] = set()
         self.lost: set[str] = set()  # what follows from a layer that was refused
@@ -130,6 +131,7 @@ class _Drawing:
             keywords=keywords,
             sharing=self.sharing,
             settings_of=self.settings,
+            batch=self.batch,
             fused=fused,
             flattened=self._is_flattened(layer),
         )
@@ -172,28 +174,18 @@ class _Drawing:
 
     def outputs(self) -> tuple[Value, ...]:
         refuse_fixed_outputs(self.graph)
+        is_image = images_among(self.inputs.values(), self.settings)
         made = []
         for port in self.graph.output_ports:
             value = self.values.get((port.layer, port.index))
             if value is None:
                 raise Unsupported(f"the output {port.layer} has no counterpart", where=self.graph.path)
-            made.append(self._as_output(value, port.layer))
+            try:
+                made.append(as_output(self.writer, value, port.layer, is_image=is_image(value)))
+            except Unsupported as error:
+                message = f"the output {port.layer} {error.message}"
+                raise Unsupported(message, where=self.graph.path) from error
         return tuple(made)
-
-    def _as_output(self, value: Value, name: str) -> Value:
-        """Channels last or as the source has it; each axis by itself."""
-        layout = value.layout
-        order = layout.order
-        last = (0, *range(2, layout.rank), 1)
-        try:
-            if order == last and layout.rank > 2 and self.settings.input_layout == "nhwc":
-                return value
-            if order is None and layout.rank > 3 and _is_spread(layout.keras, layout.source, last):
-                return in_order(self.writer, value, last, name)
-            return as_source(self.writer, value, name)
-        except Unsupported as error:
-            message = f"the output {name} {error.message}"
-            raise Unsupported(message, where=self.graph.path) from error
 
     def refuse(self) -> None:
         """Raises Unsupported with everything that was refused."""
@@ -203,11 +195,6 @@ class _Drawing:
         sentences = [f"{sentence}: {', '.join(names[:SHOWN])}" for sentence, names in refused.items()]
         fix = "Give the model as py:package.module:callable, or export it again without these steps"
         raise Unsupported("; ".join(sentences), where=self.graph.path, fix=fix)
-
-
-def _is_spread(keras: Any, source: Any, order: Sequence[int]) -> bool:
-    """Whether Keras has the axes in this order but for some of length one."""
-    return [group for group in keras if group] == [source[axis] for axis in order if source[axis]]
 
 
 def _builder(layer: Layer, count: int) -> Builder | None:

@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.cutting import behind
 from weightbridge.converting.from_graph.layout import Layout, Length, plain, with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
@@ -104,17 +107,29 @@ def _gather(call: Call) -> Value:
     indices, axis = settings.get("indices"), int(settings.get("axis", 0)) % call.first.layout.rank
     if isinstance(indices, int) and not isinstance(indices, bool):
         return _one(call, axis, indices)
-    if not isinstance(indices, tuple) or not all(isinstance(index, int) for index in indices):
-        raise Unsupported("picks by indices that are no vector in the file")
+    places = np.asarray(indices if isinstance(indices, tuple) else ())
+    if not places.size or places.dtype.kind not in "iu":
+        raise Unsupported("picks by indices that do not stand in the file")
     value = apart(call.writer, call.first, call.name)
     order = one_by_one(value.layout)
     length = value.layout.source_shape[axis]
-    plain_indices = [index if index >= 0 or length is None else index + length for index in indices]
+    if order[0] == axis:
+        raise Unsupported("picks items of the batch")
+    chosen = [index if index >= 0 or length is None else index + length for index in places.ravel().tolist()]
     config = {"axis": order.index(axis)}
-    name = call.writer.operation("numpy.Take", call.name, config, [value, plain_indices])
+    name = call.writer.operation("numpy.Take", call.name, config, [value, chosen])
     shape = list(value.layout.source_shape)
-    shape[axis] = len(indices)
-    return Value(name, 0, 0, plain(shape, order), value.dtype)
+    shape[axis] = len(chosen)
+    return Value(name, 0, 0, _cut(plain(shape, order), axis, places.shape), value.dtype)
+
+
+def _cut(layout: Layout, axis: int, shape: Sequence[int]) -> Layout:
+    """The axis of what was picked as the axes that the indices have."""
+    known = layout.source_shape
+    cut = behind(layout, axis, [*shape, *known[axis + 1 :]], None) if len(shape) > 1 else layout
+    if cut is None:
+        raise Unsupported("picks by indices of several axes before one whose length is not known")
+    return cut
 
 
 def _one(call: Call, axis: int, index: int) -> Value:

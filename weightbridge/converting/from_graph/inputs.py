@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from weightbridge.converting.from_graph.layout import plain
+from weightbridge.converting.from_graph.layout import Length, plain
 from weightbridge.converting.from_graph.operations import BINARY, UNARY
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Writer
@@ -31,6 +31,15 @@ def inputs_of(graph: LayerGraph, writer: Writer, settings: Settings) -> dict[str
         dtype = str(layer.attributes.get("dtype", "float32"))
         made[name] = writer.input(name, plain(full, order), dtype)
     return made
+
+
+def told_batch(graph: LayerGraph) -> tuple[Length, ...]:
+    """The length of the batch that the inputs declare, None for any; () where they do not say or agree."""
+    inputs = [graph.by_name[name].settings for name in graph.inputs]
+    told = {settings["batch"] for settings in inputs if "batch" in settings}
+    if None in told:
+        return (None,)
+    return tuple(told) if len(told) == 1 else ()
 
 
 def _shape(layer: Layer, graph: LayerGraph) -> Shape:

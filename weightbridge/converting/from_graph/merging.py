@@ -6,7 +6,7 @@ from dataclasses import replace
 from weightbridge.converting.from_graph.arrange import arranged, in_order, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Layout, Length, plain
-from weightbridge.converting.from_graph.tokens import token
+from weightbridge.converting.from_graph.tokens import beside
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.errors import Unsupported
@@ -72,13 +72,14 @@ def _merge(call: Call) -> Value:
 
 
 def _concat(call: Call) -> Value:
-    given = _with_tokens(call)
-    if len(given) < 2:
-        return call.first
     rank = call.first.layout.rank
     axis = int(call.settings["axis"]) % rank
-    order = one_by_one(_main([value.layout for value in given]))
-    values = [in_order(call.writer, value, order, call.name) for value in given]
+    main = _main([value.layout for value in call.inputs])
+    order = one_by_one(main)
+    turned = [in_order(call.writer, value, order, call.name) for value in call.inputs]
+    values = [in_order(call.writer, one, order, call.name) for one in _with_constants(call, turned, axis)]
+    if len(values) < 2:
+        return call.first
     place = order.index(axis)
     config = {"axis": -1 if place == rank - 1 else place}
     name = call.writer.layer("Concatenate", call.name, config, values)
@@ -86,20 +87,16 @@ def _concat(call: Call) -> Value:
     return Value(name, 0, 0, plain(shape, order), call.first.dtype)
 
 
-def _with_tokens(call: Call) -> tuple[Value, ...]:
-    """The values in order, with weights among them: the token of a class before those of an image."""
+def _with_constants(call: Call, values: Sequence[Value], axis: int) -> Sequence[Value]:
+    """The values in order, with weights and constants among them."""
     told = call.settings.get("arguments")
-    if not isinstance(told, tuple) or len(told) == len(call.inputs):
-        return call.inputs
-    values = []
+    if not isinstance(told, tuple) or len(told) == len(values):
+        return values
+    joined = []
     for one in told:
-        if isinstance(one, dict) and "input" in one:
-            values.append(call.inputs[int(one["input"])])
-        elif isinstance(one, dict) and not one.get("rows"):
-            values.append(token(call, call.tensor(str(one["tensor"]))))
-        else:
-            raise Unsupported("joins a value with a constant that does not follow from the file")
-    return tuple(values)
+        is_value = isinstance(one, dict) and "input" in one
+        joined.append(values[int(one["input"])] if is_value else beside(call, one, values[0], axis))
+    return joined
 
 
 def _main(layouts: Sequence[Layout]) -> Layout:

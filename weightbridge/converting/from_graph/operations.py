@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.constants import array
-from weightbridge.converting.from_graph.layout import Length, plain
+from weightbridge.converting.from_graph.constants import array, numbers_of
+from weightbridge.converting.from_graph.layout import Layout, Length, plain
 from weightbridge.converting.from_graph.merging import aligned, broadcast
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.weighted import weighted
@@ -29,10 +31,7 @@ BINARY: Mapping[str, str] = {
     "Less": "numpy.Less", "LessOrEqual": "numpy.LessEqual", "And": "numpy.LogicalAnd",
     "Or": "numpy.LogicalOr", "Xor": "numpy.LogicalXor",
 }  # fmt: skip
-REDUCTIONS: Mapping[str, str] = {
-    "ReduceMean": "numpy.Mean", "ReduceSum": "numpy.Sum", "ReduceMax": "numpy.Max", "ReduceMin": "numpy.Min",
-    "ReduceProd": "numpy.Prod", "ReduceLogSumExp": "math.Logsumexp",
-}  # fmt: skip
+CHOICE = ("condition", "x", "y")  # the inputs of Where
 WEIGHTED = frozenset({"Add", "Sub", "Mul", "Div"})
 LOGICAL = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not"})
 
@@ -58,13 +57,32 @@ def _binary(call: Call) -> Value:
     if len(call.inputs) != 1 or not isinstance(arguments, tuple) or len(arguments) != 2:
         raise Unsupported("has a constant that does not follow from the file")
     weight = _weight(call, arguments)
-    if weight is not None and call.layer.class_name in WEIGHTED:
+    if weight is not None and call.layer.class_name in WEIGHTED and not _is_larger(call, weight):
         rows = arguments[_place(arguments)].get("rows")
         return weighted(call, weight, is_first=_place(arguments) == 0, rows=rows)
     value = apart(call.writer, call.first, call.name)
-    given = [_argument(call, argument, value) for argument in arguments]
-    name = call.writer.operation(path, call.name, {}, given)
-    return Value(name, 0, 0, value.layout, _dtype(call))
+    constant = numbers_of(call, arguments[_place(arguments)])
+    layout = _with_constant(value.layout, constant)
+    given = [value, array(constant, value.layout, one_by_one(value.layout))]
+    name = call.writer.operation(path, call.name, {}, given if _place(arguments) else given[::-1])
+    return Value(name, 0, 0, layout, _dtype(call))
+
+
+def _is_larger(call: Call, tensor: Tensor) -> bool:
+    """Whether the value grows by what it is joined with, along axes of length one."""
+    shape = call.first.layout.source_shape[-len(tensor.shape) :]
+    return len(shape) == len(tensor.shape) and any(
+        length == 1 and size > 1 for length, size in zip(shape[1:], tensor.shape[1:], strict=True)
+    )
+
+
+def _with_constant(layout: Layout, constant: Any) -> Layout:
+    """The layout of what is joined with a constant, which may be longer along axes of length one."""
+    shape = np.shape(constant)
+    sizes = (1,) * (layout.rank - len(shape)) + shape
+    told = zip(layout.source_shape, sizes, strict=False)
+    lengths: list[Length] = [size if length == 1 else length for length, size in told]
+    return layout if tuple(lengths) == layout.source_shape else plain(lengths, one_by_one(layout))
 
 
 def _place(arguments: Sequence[Any]) -> int:
@@ -75,37 +93,6 @@ def _place(arguments: Sequence[Any]) -> int:
 def _weight(call: Call, arguments: Sequence[Any]) -> Tensor | None:
     told = arguments[_place(arguments)]
     return call.tensor(str(told["tensor"])) if isinstance(told, dict) and "tensor" in told else None
-
-
-def _argument(call: Call, argument: Any, value: Value) -> Any:
-    if isinstance(argument, dict) and "input" in argument:
-        return value
-    if argument is None or isinstance(argument, dict):
-        raise Unsupported("has a constant that does not follow from the file, or is a weight")
-    return array(argument, value.layout, one_by_one(value.layout))
-
-
-def reduced(call: Call) -> Value:
-    settings = call.settings
-    value = apart(call.writer, call.first, call.name)
-    order, rank = one_by_one(value.layout), value.layout.rank
-    told = settings.get("axes")
-    axes = {int(axis) % rank for axis in (told if isinstance(told, tuple) else (told,)) if axis is not None}
-    axes = axes or set(range(rank))
-    if order[0] in axes:
-        raise Unsupported("joins the items of a batch")
-    keeps = bool(settings.get("keepdims", True))
-    config = {"axis": sorted(order.index(axis) for axis in axes), "keepdims": keeps}
-    name = call.writer.operation(REDUCTIONS[call.layer.class_name], call.name, config, [value])
-    return Value(name, 0, 0, _reduced_layout(value, order, axes, keeps=keeps), value.dtype)
-
-
-def _reduced_layout(value: Value, order: Sequence[int], axes: set[int], *, keeps: bool) -> Any:
-    shape: list[Length] = [1 if n in axes else length for n, length in enumerate(value.layout.source_shape)]
-    if keeps:
-        return plain(shape, order)
-    left = [axis for axis in range(len(shape)) if axis not in axes]
-    return plain([shape[axis] for axis in left], [left.index(axis) for axis in order if axis not in axes])
 
 
 def _cast(call: Call) -> Value:
@@ -125,23 +112,28 @@ def _kind(dtype: str) -> str:
 def _where(call: Call) -> Value:
     """Constants among its arguments are numbers."""
     values = dict(zip(call.keywords, aligned(call.writer, call.inputs, call.name), strict=True))
-    if "condition" not in values or not values.keys() <= {"condition", "x", "y"}:
+    if not values.keys() <= set(CHOICE):
         raise Unsupported("chooses by a condition that is a constant")
     layout = broadcast(list(values.values()))
-    told = [values.get(one, call.settings.get(one)) for one in ("condition", "x", "y")]
-    if None in told:
-        raise Unsupported("chooses a constant that does not follow from the file")
+    numbers = {key: numbers_of(call, _told(call, key)) for key in CHOICE if key not in values}
     order = one_by_one(layout)
-    given = [one if isinstance(one, Value) else array(one, layout, order) for one in told]
-    name = call.writer.operation("numpy.Where", call.name, {}, given)
+    given = {key: array(constant, layout, order) for key, constant in numbers.items()} | values
+    for constant in numbers.values():
+        layout = _with_constant(layout, constant)
+    name = call.writer.operation("numpy.Where", call.name, {}, [given[key] for key in CHOICE])
     chosen = [value.dtype for key, value in values.items() if key != "condition"]
     return Value(name, 0, 0, layout, chosen[0] if chosen else "float32")
+
+
+def _told(call: Call, key: str) -> Any:
+    """The numbers that stand in the graph, or the tensor that the file has in that place."""
+    slot = {"tensor": key} if call.tensor(key) is not None else None
+    return call.settings.get(key, slot)
 
 
 CLASSES: Mapping[str, Builder] = {
     **dict.fromkeys(UNARY, _unary),
     **dict.fromkeys(BINARY, _binary),
-    **dict.fromkeys(REDUCTIONS, reduced),
     "Where": _where,
 }
 BUILDERS: Mapping[str, Builder] = {"Cast": _cast}

@@ -8,7 +8,7 @@ from weightbridge.converting.from_graph.borders import Pairs, as_same, padded, s
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.convolutions import channels_last, windowed
 from weightbridge.converting.from_graph.layout import Layout
-from weightbridge.converting.from_graph.operations import reduced
+from weightbridge.converting.from_graph.reductions import reduced
 from weightbridge.converting.from_graph.signs import never_negative
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported

@@ -1,12 +1,15 @@
 """Products with constants and sums: numbers for all, or one for each channel."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from string import ascii_lowercase
 from typing import Any
 
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import flat, vector_of, with_ones
+from weightbridge.converting.from_graph.layout import with_ones_in_front
 from weightbridge.converting.from_graph.norms import place_of, with_axis
+from weightbridge.converting.from_graph.parameters import trained
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
 from weightbridge.model.tensors import Tensor
@@ -23,6 +26,7 @@ def _rescaling(call: Call) -> Value:
 def _per_channel(call: Call) -> Value:
     """EinsumDense("abcd,d->abcd"): a number for each place of one axis, with a bias where one is added."""
     axis = int(call.settings["axis"])
+    call = _with_rank_of(call)
     value = with_axis(call, axis)
     place = place_of(value, axis) % len(value.layout.keras)
     scale, shift = call.tensor("scale"), call.tensor("shift")
@@ -42,8 +46,17 @@ def _per_channel(call: Call) -> Value:
         _put(call, name, "kernel", scale, value, axis)
     if shift is not None:
         _put(call, name, "bias", shift, value, axis)
-    call.writer.rewrote(SCALED, name)
+    for tensor in (scale, shift):
+        if tensor is not None:
+            trained(call, tensor, SCALED, name)
     return value.after(name, number)
+
+
+def _with_rank_of(call: Call) -> Call:
+    """A constant of more axes than the value puts axes of length one in front of it."""
+    ranks = [len(tensor.shape) for role in ("scale", "shift") if (tensor := call.tensor(role)) is not None]
+    layout = call.first.layout
+    return replace(call, inputs=(call.first.seen(with_ones_in_front(layout, max(ranks, default=0))),))
 
 
 def _put(call: Call, layer: str, role: str, tensor: Tensor, value: Value, axis: int) -> None:

@@ -4,15 +4,19 @@ from collections.abc import Mapping
 
 from weightbridge.converting.from_graph import (
     activations,
+    blocks,
     convolutions,
     dense,
     indexing,
     merging,
     norms,
     operations,
+    picking,
     pooling,
     products,
     recurrent,
+    reductions,
+    repeating,
     scales,
     spatial,
     views,
@@ -30,14 +34,19 @@ BY_OP: Mapping[str, Builder] = {
     **pooling.BUILDERS,
     **products.BUILDERS,
     **recurrent.BUILDERS,
+    **repeating.BUILDERS,
     **scales.BUILDERS,
     **spatial.BUILDERS,
     **views.BUILDERS,
 }
 OPAQUE: Mapping[str, Builder] = {
+    **blocks.CLASSES,
     **operations.CLASSES,
+    **picking.CLASSES,
     **products.CLASSES,
+    **reductions.CLASSES,
+    **repeating.CLASSES,
 }  # by the class of a layer that has no canonical op
 BY_CLASS: Mapping[tuple[str, str], Builder] = {
-    **{("Slice", name): builder for name, builder in indexing.CLASSES.items()},
+    **{("Slice", name): builder for name, builder in {**indexing.CLASSES, **picking.SLICES}.items()},
 }

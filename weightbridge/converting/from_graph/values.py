@@ -38,6 +38,7 @@ class Drawn:
     """The model's configuration, its weights, and what is to be said of it.
 
     path: the source's. untied: what its layers share, and Keras's do not.
+    settled: tensors of the source whose values stand in the configuration.
     """
 
     path: str
@@ -45,3 +46,4 @@ class Drawn:
     weights: tuple[Weight, ...]
     rewritten: Sentences
     untied: Sentences
+    settled: frozenset[str] = frozenset()

@@ -8,7 +8,8 @@ from typing import Any
 
 from weightbridge.converting.from_graph.arrange import as_source
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.layout import Layout, Length, behind, plain, transposed, with_source
+from weightbridge.converting.from_graph.cutting import behind, guessed_batch
+from weightbridge.converting.from_graph.layout import Layout, Length, plain, transposed, with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -34,13 +35,21 @@ def _reshape(call: Call) -> Value:
         return call.first.seen(_with_ones(layout, _all(axes)))
     if call.layer.class_name == "Squeeze":
         return call.first.seen(_squeezed(layout, axes))
-    told = call.settings.get("target")
-    is_written = isinstance(told, tuple) and None not in told
+    if call.layer.class_name == "Flatten":
+        return _flatten(call)
     for kept, target in _targets(call, layout):
-        seen = behind(layout, kept, target, is_written=is_written)
+        seen = behind(layout, kept, target, _batch(call, layout, target))
         if seen is not None:
             return call.first.seen(seen)
     return _by_layer(call, _told_shape(call))
+
+
+def _batch(call: Call, layout: Layout, target: Sequence[Length]) -> Length:
+    """How long the batch is in a shape that stands in the file."""
+    told = call.settings.get("target")
+    if not isinstance(told, tuple) or None in told:
+        return None
+    return call.batch[0] if call.batch else guessed_batch(layout, target)
 
 
 def _flatten(call: Call) -> Value:
@@ -49,6 +58,8 @@ def _flatten(call: Call) -> Value:
         return _reshape(call)
     layout = call.first.layout
     axis = int(call.settings.get("axis", 1))
+    if not 0 <= axis <= layout.rank:
+        raise Unsupported(f"flattens from axis {axis} on, and is fed {layout.rank} axes")
     first, rest = layout.source[:axis], layout.source[axis:]
     joined = [tuple(a for group in part for a in group) for part in (first, rest)]
     return call.first.seen(with_source(layout, joined))
@@ -118,6 +129,8 @@ def _by_layer(call: Call, target: Sequence[Length]) -> Value:
     value = as_source(call.writer, call.first, call.name)
     if value.layout.source[0] != (value.layout.batch,):
         raise Unsupported("cuts the batch")
+    if target and target[0] is not None and call.batch and target[0] != call.batch[0]:
+        raise Unsupported(f"says {target[0]} for its first axis, where the batch may be of any length")
     shape = [-1 if n is None else n for n in target[1:]]
     if shape.count(-1) > 1:
         raise Unsupported("asks for a shape with two lengths that do not follow from the file")

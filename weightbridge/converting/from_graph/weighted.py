@@ -6,6 +6,8 @@ from typing import Any
 
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Call
+from weightbridge.converting.from_graph.layout import with_ones_in_front
+from weightbridge.converting.from_graph.parameters import trained
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
@@ -35,9 +37,10 @@ def weighted(call: Call, tensor: Tensor, *, is_first: bool, rows: tuple[int, ...
 
     rows: those of the tensor that are joined, None for all as they are.
     """
-    value = apart(call.writer, call.first, call.name)
     if rows is not None:
         tensor = replace(tensor, shape=(len(rows), *tensor.shape[1:]))
+    seen = call.first.seen(with_ones_in_front(call.first.layout, len(tensor.shape)))
+    value = apart(call.writer, seen, call.name)
     places = replace(_places(value, tensor), rows=rows)
     kind = call.layer.class_name
     if kind == "Div" and is_first:
@@ -53,7 +56,7 @@ def weighted(call: Call, tensor: Tensor, *, is_first: bool, rows: tuple[int, ...
         config["bias_axes"] = places.letters
     name, number = call.keras("EinsumDense", config, value)
     _put(call, name, places, tensor, kind=kind, is_first=is_first)
-    call.writer.rewrote(SAID, name)
+    trained(call, tensor, SAID, name)
     return value.after(name, number)
 
 

@@ -20,6 +20,7 @@ class Writer:
         self.entries: dict[str, Config] = {}
         self.weights: list[Weight] = []
         self.said = Said()
+        self.settled: set[str] = set()  # tensors of the source whose values stand in the configuration
 
     def name(self, wanted: str) -> str:
         """A name that Keras takes and no layer has: `outer/inner` -> `outer_inner`."""
@@ -60,6 +61,15 @@ class Writer:
 
     def weight(self, weight: Weight) -> None:
         self.weights.append(weight)
+
+    def carried(self, tensor: str, sentence: str) -> None:
+        """A tensor of the source becomes part of the configuration."""
+        self.settled.add(tensor)
+        self.rewrote(sentence, tensor)
+
+    def fix(self, layer: str) -> None:
+        """A layer whose weights are not trained."""
+        self.entries[layer]["config"]["trainable"] = False
 
     def rewrote(self, sentence: str, layer: str) -> None:
         note(self.said.rewritten, sentence, layer)

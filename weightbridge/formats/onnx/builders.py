@@ -13,7 +13,7 @@ from weightbridge.formats.onnx.groups.regions import region_drafts
 from weightbridge.formats.onnx.nodes import conv, dense, elementwise, norms, plain
 from weightbridge.formats.onnx.nodes.details import details, part_of_split
 from weightbridge.formats.onnx.nodes.operands import name_of
-from weightbridge.formats.onnx.proto import Graph, Node
+from weightbridge.formats.onnx.proto import Graph, Node, ValueInfo
 from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.onnx.values.net import Net
 
@@ -30,13 +30,15 @@ BUILDERS: Mapping[str, Builder] = {
 
 def input_drafts(graph: Graph, net: Net) -> list[Draft]:
     """A draft for each input of the graph that is data."""
-    drafts = []
-    for info in graph.inputs:
-        if net.is_data(info.name):
-            dtype = {"dtype": DTYPES[info.elem_type]} if info.elem_type in DTYPES else {}
-            shape = {"shape": info.shape[1:]} if info.shape is not None else {}
-            drafts.append(Draft("Input", info.name, (), (), (info.name,), info.name, {**shape, **dtype}))
-    return drafts
+    return [_input_draft(info) for info in graph.inputs if net.is_data(info.name)]
+
+
+def _input_draft(info: ValueInfo) -> Draft:
+    dtype = {"dtype": DTYPES[info.elem_type]} if info.elem_type in DTYPES else {}
+    shape = {"shape": info.shape[1:]} if info.shape is not None else {}
+    batch = {"batch": info.shape[0]} if info.shape else {}
+    value = info.name
+    return Draft("Input", value, (), (), (value,), value, {**shape, **dtype}, details=batch)
 
 
 def drafts_of(site: Site) -> list[Draft]:

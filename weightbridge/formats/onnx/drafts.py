@@ -97,6 +97,7 @@ NO_WEIGHTS: Mapping[str, tuple[int, ...]] = {  # inputs that are never weights: 
     "Upsample": (1,),
     "Clip": (1, 2),
     "Pad": (1, 2),
+    "OneHot": (1, 2),
     "QuantizeLinear": (1, 2),
     "DequantizeLinear": (1, 2),
     "MatMulInteger": (2, 3),

@@ -151,6 +151,12 @@ def _reshape(site: Site, node: Node) -> Details:
     return {"target": requested_shape(node, Facts(site.net, site.shapes))}
 
 
+def _expand(site: Site, node: Node) -> Details:
+    """The shape that it asks for, where that is computed from other shapes."""
+    facts = Facts(site.net, site.shapes)
+    return {"target": vector_elements(node.inputs[1], facts) if len(node.inputs) > 1 else None}
+
+
 def _pad(site: Site, node: Node) -> Details:
     """The amounts on all axes, as pairs; the attribute `padding` has those of spatial axes alone."""
     numbers = pads_of(node, site.net)
@@ -194,6 +200,7 @@ FAMILIES: Mapping[str, Callable[[Site, Node], Details]] = {
     **dict.fromkeys(("Resize", "Upsample"), _resize),
     **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
+    "Expand": _expand,
     "Pad": _pad,
     "Reshape": _reshape,
     "Cast": _cast,

@@ -84,11 +84,16 @@ def _by_constant(site: Site, node: Node, index: int, data: str, place: int) -> D
     constant, number = site.constant(node.inputs[place]), site.net.scalar(node.inputs[place])
     shape = constant.shape if constant is not None else None
     is_channel = bool(shape) and _is_channel(site, node, data, shape or ())
-    if number is not None and not is_channel:
+    if number is not None and not is_channel and not _adds_axes(site, data, shape or ()):
         return draft(site, node, index, "Rescaling", _rescaling(node.op, number))
     if constant is None or shape is None:
         return None
     return _per_channel(site, node, index, constant, shape)
+
+
+def _adds_axes(site: Site, data: str, constant: tuple[int, ...]) -> bool:
+    rank = site.rank(data)
+    return rank is not None and len(constant) > rank
 
 
 def _per_channel(

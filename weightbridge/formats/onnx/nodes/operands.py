@@ -53,7 +53,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # op -> canonical names of its inputs,
     **dict.fromkeys(("LSTM", "GRU", "RNN"), RECURRENT),
 }
 SINGLE = frozenset({"k", "axis", "depth", "value", "min", "max", "rate", "training_mode"})
-FACTORS = frozenset({"scales", "roi"})
+FACTORS = frozenset({"scales", "roi", "values"})
 MOST_FACTORS = 16
 POSITIONAL = frozenset({
     "Opaque", "Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "MatMul", "Dot", "Concat",

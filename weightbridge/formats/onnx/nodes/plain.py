@@ -43,8 +43,10 @@ def reshape(site: Site, node: Node, index: int) -> Draft | None:
 
 
 def flatten(site: Site, node: Node, index: int) -> Draft | None:
-    axis = int(node.attributes.get("axis", 1))
-    return draft(site, node, index, "Flatten", {}) if axis == 1 else None
+    axis, rank = int(node.attributes.get("axis", 1)), site.rank(node.inputs[0])
+    axis = axis % rank if axis < 0 and rank else axis
+    op = "Flatten" if axis == 1 else "Reshape"  # of another axis: rows that are no items of the batch
+    return draft(site, node, index, op, {"axis": axis} if axis != 1 else {})
 
 
 def _rank_after(site: Site, node: Node) -> int | None:

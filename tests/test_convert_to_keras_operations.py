@@ -1,0 +1,132 @@
+"""convert to Keras what has no layer of its own: Keras's operations, one output of a model for each."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx_samples import values
+from test_convert import classes_of, converted, run
+
+FLOATS, INTEGERS, TRUTHS = 1, 7, 9  # ONNX's element types
+Steps = list[tuple[str, str, dict[str, Any]]]  # op, its inputs, attributes; "." is what the one before gives
+KEPT, GONE = {"keepdims": 1}, {"keepdims": 0}
+
+OPERATIONS: dict[str, Steps] = {
+    "depth-to-space": [("DepthToSpace", "x", {"blocksize": 2})],
+    "pixel-shuffle": [("DepthToSpace", "x", {"blocksize": 2, "mode": "CRD"})],
+    "space-to-depth": [("SpaceToDepth", "x", {"blocksize": 2})],
+    "tile": [("Tile", "x repeats", {})],
+    "expand": [("GlobalAveragePool", "x", {}), ("Expand", ". shape", {}), ("Concat", "x .", {"axis": 1})],
+    "expand-for-a-quotient": [("ReduceL2", "x", {"axes": [1], **KEPT}), ("Expand", ". shape", {}),
+                              ("Div", "x .", {})],
+    "arg-max": [("ArgMax", "x", {"axis": 1, **GONE}), ("Cast", ".", {"to": FLOATS})],
+    "cum-sum": [("CumSum", "x two", {})],
+    "cum-sum-turned": [("CumSum", "x two", {"exclusive": 1, "reverse": 1})],
+    "l1": [("ReduceL1", "x", {"axes": [1], **KEPT})],
+    "l2-of-all": [("ReduceL2", "x", {"axes": [1, 2, 3], **GONE})],
+    "sum-square": [("ReduceSumSquare", "x", {"axes": [2, 3], **GONE})],
+    "log-sum": [("Exp", "x", {}), ("ReduceLogSum", ".", {"axes": [1], **KEPT})],
+    "mean-of-one-axis": [("ReduceMean", "x", {"axes": [3], **GONE})],
+    "unit": [("LpNormalization", "x", {"axis": 1})],
+    "unit-of-sums": [("LpNormalization", "x", {"axis": 2, "p": 1})],
+    "least": [("Min", "x channels", {})],
+    "most": [("Max", "x map", {})],
+    "power": [("Abs", "x", {}), ("Pow", ". positive", {})],
+    "masked": [("Where", "mask x zero", {})],
+    "where-channels": [("Greater", "x channels", {}), ("Where", ". x channels", {})],
+    "einsum": [("Einsum", "x x", {"equation": "bchw,bdhw->bcd"})],
+    "triangle": [("Reshape", "x flat", {}), ("Trilu", ". one", {"upper": 0})],
+    "gather-rows": [("Gather", "x places", {"axis": 2})],
+    "gather-own-places": [("ArgMax", "x", {"axis": 3}), ("GatherElements", "x .", {"axis": 3})],
+    "grid-beside": [("Shape", "x", {}), ("Slice", ". first behind", {}), ("Concat", ". rest", {"axis": 0}),
+                    ("Expand", "grid .", {}), ("Concat", "x .", {"axis": 1})],
+    "larger-constant": [("GlobalMaxPool", "x", {}), ("Add", ". whole", {})],
+}  # fmt: skip
+
+
+def constants() -> dict[str, np.ndarray]:
+    return {
+        "repeats": np.array([1, 1, 2, 3]), "shape": np.array([1, 8, 6, 10]), "two": np.array(2),
+        "one": np.array(1), "zero": np.array(0.0, np.float32), "channels": values((8, 1, 1)),
+        "map": values((6, 10), 1), "positive": np.abs(values((8, 1, 1), 2)), "flat": np.array([0, 8, -1]),
+        "mask": values((6, 10), 3) > 0, "places": np.array([[0, 2, -1], [5, 1, 3]]),
+        "first": np.array([0]), "behind": np.array([1]), "rest": np.array([2, 6, 10]),
+        "grid": values((1, 2, 6, 10), 4), "whole": values((1, 8, 6, 10), 5),
+        "twice": np.array([2, 1, 1, 1]), "two_rows": np.array([2, -1]), "across": np.array([-1, 10]),
+        "five": values((1, 1, 8, 1, 1)), "five_ones": values((1, 1, 1, 1, 1)), "items": values((2, 1, 1, 1)),
+    }  # fmt: skip
+
+
+def model(path: Path, operations: dict[str, Steps], image: tuple[Any, ...] = ("n", 8, 6, 10)) -> Path:
+    """One output for each chain of operations on `x`."""
+    from onnx import helper, numpy_helper, save
+
+    nodes, needed = [], set[str]()
+    for name, steps in operations.items():
+        before = "x"
+        for n, (op, fed, settings) in enumerate(steps):
+            inputs = [before if one == "." else one for one in fed.split()]
+            needed |= {*inputs}
+            before = name if n == len(steps) - 1 else f"{name}_{n}"
+            nodes.append(helper.make_node(op, inputs, [before], name=before, **settings))
+    tensors = [numpy_helper.from_array(a, key) for key, a in constants().items() if key in needed]
+    given = [helper.make_tensor_value_info("x", FLOATS, image)]
+    asked = [helper.make_tensor_value_info(name, FLOATS, None) for name in operations]
+    made = helper.make_graph(nodes, "g", given, asked, tensors)
+    save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def operations_of(path: Path) -> list[str]:
+    import keras
+
+    return [type(one).__name__ for one in keras.saving.load_model(path).operations]
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")  # what TensorFlow says
+def test_each_computes_the_same(tmp_path: Path) -> None:
+    output = tmp_path / "m.keras"
+    code, report = converted(model(tmp_path / "m.onnx", OPERATIONS), output, "--evidence", "quick")
+    assert code == 0, report["findings"]
+    compared = {o["name"]: o["status"] for o in report["verification"]["outputs"]}
+    assert compared == dict.fromkeys(OPERATIONS, "equal")
+    assert "EinsumDense" not in classes_of(output)
+    tiles = [name for name in operations_of(output) if name == "Tile"]
+    assert len(tiles) == 2  # a quotient spreads its divisor by itself
+
+
+REFUSED: dict[str, tuple[Steps, str]] = {
+    "top": ([("TopK", "x one", {"axis": 1})], "TopK"),
+    "last-place": ([("ArgMax", "x", {"axis": 1, "select_last_index": 1})], "last of several"),
+    "whole-batch": ([("ReduceSum", "x", KEPT)], "joins the items of a batch"),
+    "tiled-batch": ([("Tile", "x twice", {})], "repeats the items of a batch"),
+    "batch-as-a-number": ([("Reshape", "x two_rows", {})], "where the batch may be of any length"),
+    "rows-across-items": ([("Reshape", "x across", {})], "joins the batch"),
+    "rows-of-all-axes": ([("Flatten", "x", {"axis": 3})], "joins the batch"),
+    "constant-of-more-axes": ([("Add", "x five", {})], "joins the batch"),
+    "number-of-more-axes": ([("Mul", "x five_ones", {})], "joins the batch"),
+    "number-for-each-item": ([("Min", "x items", {})], "each item of a batch"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_keras_cannot_say_is_refused_and_never_written(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps, message = REFUSED[name]
+    source, output = model(tmp_path / "m.onnx", {name: steps}), tmp_path / "m.keras"
+    assert run(str(source), str(output), "--no-verify") == 4
+    assert message in " ".join(capsys.readouterr().out.split())
+    assert not output.exists()
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")
+def test_a_batch_that_the_model_declares_is_the_batch(tmp_path: Path) -> None:
+    steps: Steps = [("Reshape", "x two_rows", {})]
+    source = model(tmp_path / "m.onnx", {"rows": steps}, (2, 8, 6, 10))
+    output = tmp_path / "m.keras"
+    assert run(str(source), str(output), "--no-verify", "--quiet") == 0
+    assert classes_of(output)[-1] in ("Flatten", "Reshape")

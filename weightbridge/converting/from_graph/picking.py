@@ -1,0 +1,87 @@
+"""Values by the numbers of their places, sums that an equation says, and triangles of a matrix."""
+
+from collections.abc import Mapping
+
+from weightbridge.converting.from_graph.arrange import as_source, one_by_one
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.layout import Group, Layout, Length, plain
+from weightbridge.converting.from_graph.merging import aligned
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.errors import Unsupported
+
+
+def _one_hot(call: Call) -> Value:
+    settings, layout = call.settings, call.first.layout
+    depth, numbers = settings.get("depth"), settings.get("values")
+    if not isinstance(depth, int) or not isinstance(numbers, tuple) or len(numbers) != 2:
+        raise Unsupported("has a number of classes that does not follow from the file")
+    if int(settings.get("axis", -1)) not in (-1, layout.rank):
+        raise Unsupported("puts its classes before other axes")
+    name = call.writer.operation(
+        "nn.OneHot", call.name, {"num_classes": depth, "dtype": "float32"}, [call.first]
+    )
+    group: Group = (len(layout.lengths),) if depth != 1 else ()
+    lengths = (*layout.lengths, *((depth,) if group else ()))
+    value = Value(name, 0, 0, Layout(lengths, (*layout.source, group), (*layout.keras, group)))
+    off, on = (float(number) for number in numbers)
+    if (off, on) == (0.0, 1.0):
+        return value
+    config = {"scale": on - off, "offset": off}
+    return value.after(call.writer.layer("Rescaling", f"{call.name}_values", config, value))
+
+
+def _along_axis(call: Call) -> Value:
+    """GatherElements: each item has places of its own."""
+    if len(call.inputs) != 2:
+        raise Unsupported(
+            "picks elements by places that are the same for every item, for which Keras has nothing"
+        )
+    data, places = aligned(call.writer, call.inputs, call.name)
+    order = one_by_one(data.layout)
+    axis = int(call.settings.get("axis", 0)) % data.layout.rank
+    if order[0] == axis:
+        raise Unsupported("picks items of the batch")
+    config = {"axis": order.index(axis)}
+    name = call.writer.operation("numpy.TakeAlongAxis", call.name, config, [data, places])
+    return Value(name, 0, 0, places.layout, data.dtype)
+
+
+def _einsum(call: Call) -> Value:
+    """The source's own equation, on the source's own axes; the batch stays the first of all."""
+    equation = str(call.settings.get("equation", "")).replace(" ", "")
+    fed, _, made = equation.partition("->")
+    terms = fed.split(",")
+    if "." in equation or not made or len(terms) != len(call.inputs):
+        raise Unsupported(f"is the sum {equation}, which is not written out")
+    if {term[:1] for term in terms} != {made[:1]}:
+        raise Unsupported(f"is the sum {equation}, which joins the batch with other axes")
+    values = [as_source(call.writer, value, call.name) for value in call.inputs]
+    sizes: dict[str, Length] = {}
+    for term, value in zip(terms, values, strict=True):
+        sizes |= {letter: n for letter, n in zip(term, value.layout.source_shape, strict=True) if n != 1}
+    name = call.writer.operation("numpy.Einsum", call.name, {"subscripts": equation}, values)
+    shape = [None, *(sizes.get(letter, 1) for letter in made[1:])]
+    return Value(name, 0, 0, plain(shape, range(len(shape))), call.first.dtype)
+
+
+def _triangle(call: Call) -> Value:
+    """Trilu: of the last two axes."""
+    value = as_source(call.writer, call.first, call.name)
+    k = call.settings.get("k", 0)
+    if not isinstance(k, int) or value.layout.rank < 3:
+        raise Unsupported("keeps a triangle that does not follow from the file")
+    path = "numpy.Triu" if call.settings.get("upper", True) else "numpy.Tril"
+    return value.after(call.writer.operation(path, call.name, {"k": k}, [value]))
+
+
+def _most(_: Call) -> Value:
+    raise Unsupported("gives the largest numbers in order and their places, for which Keras has no layer")
+
+
+CLASSES: Mapping[str, Builder] = {
+    "OneHot": _one_hot,
+    "Einsum": _einsum,
+    "Trilu": _triangle,
+    "TopK": _most,
+}
+SLICES: Mapping[str, Builder] = {"GatherElements": _along_axis}
