@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from weightbridge.converting.from_graph.activations import is_fusible
-from weightbridge.converting.from_graph.attention.find import attentions
+from weightbridge.converting.from_graph.attention.find import attentions, used_layers
 from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
 from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
@@ -63,13 +63,15 @@ class _Drawing:
         self.values: dict[tuple[str, int], Value] = {(name, 0): v for name, v in self.inputs.items()}
         self.fused: set[str] = set()
         self.lost: set[str] = set()  # what follows from a layer that was refused
+        self.used = used_layers(graph)
         self.attentions = {found.out: found for found in attentions(graph)}
         self.waiting = {name for found in self.attentions.values() for name in found.inner}
         self.directions = pairs(graph)
         self.waiting |= {layer.name for pair in self.directions.values() for layer in pair}
 
     def draw(self, layer: Layer) -> None:
-        if layer.op == "Input" or layer.name in self.waiting or self._is_attention(layer):
+        is_idle = layer.op == "Input" or layer.name not in self.used or layer.name in self.waiting
+        if is_idle or self._is_attention(layer):
             return
         edges = self.graph.edges_into[layer.name]
         if any(edge.source in self.lost for edge in edges):
@@ -90,9 +92,7 @@ class _Drawing:
         if found is None:
             return False
         try:
-            edges = {name: self.graph.edges_into[name][0] for name in found.projections}
-            fed = {name: self._value(edge) for name, edge in edges.items()}
-            value = written(self._call(layer, (), (), None), found, fed)
+            value = written(self._call(layer, (), (), None), found, self._value)
         except Unsupported:
             self.waiting -= found.inner
             for name in self.graph.by_name:

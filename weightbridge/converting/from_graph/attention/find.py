@@ -10,7 +10,8 @@ from weightbridge.model.vocabulary import PRODUCTS, VIEWS
 HANDED_ON = VIEWS | {"Identity"}
 FOLLOWED = HANDED_ON | {"Rescaling", "Slice"}
 BETWEEN = HANDED_ON | {"Dropout"}
-SCORED = HANDED_ON | {"Rescaling", "Add"}
+SCORED = HANDED_ON | {"Rescaling"}
+MASKING = frozenset({"Add", "Where"})  # by class: a mask is added to the scores, or chooses between them
 DEEPEST = 40
 
 
@@ -28,8 +29,8 @@ class Attention:
 
     left, right: what the first product multiplies, from their projections on; value: the same of the second.
     scores, output: both products; before: from the scores to the softmax, with what is added on the way;
-    behind: from the second product to the projection `out`. added: the layer of the mask that is added, and
-    the sum itself.
+    behind: from the second product to the projection `out`. masks: the layers of `before` that mask scores.
+    guard: layers behind the softmax that give zeros where it has no number.
     """
 
     left: Path
@@ -42,7 +43,8 @@ class Attention:
     output: str
     behind: Path
     out: str
-    added: tuple[Edge, str] | None = None
+    masks: tuple[str, ...] = ()
+    guard: tuple[str, ...] = ()
 
     @property
     def inner(self) -> frozenset[str]:
@@ -50,7 +52,7 @@ class Attention:
         paths = (self.left, self.right, self.value, self.before, self.between, self.behind)
         sources = {path.source for path in paths}
         layers = chain.from_iterable(path.layers for path in paths)
-        return frozenset({*sources, *layers, self.scores, self.softmax, self.output})
+        return frozenset({*sources, *layers, self.scores, self.softmax, *self.guard, self.output})
 
     @property
     def projections(self) -> tuple[str, ...]:
@@ -61,7 +63,20 @@ class Attention:
 def attentions(graph: LayerGraph) -> tuple[Attention, ...]:
     """Those whose pieces nothing else reads."""
     found = (_around(graph, layer) for layer in graph.layers if _is_softmax(layer))
-    return tuple(one for one in found if one is not None and _is_closed(graph, one))
+    used = used_layers(graph)
+    return tuple(one for one in found if one is not None and _is_closed(graph, one, used))
+
+
+def used_layers(graph: LayerGraph) -> frozenset[str]:
+    """The layers that an output depends on; exporters leave others, of which they asked the shape alone."""
+    waiting = [port.layer for port in graph.output_ports]
+    used: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in used:
+            used.add(name)
+            waiting += graph.parents[name]
+    return frozenset(used)
 
 
 def _is_softmax(layer: Layer) -> bool:
@@ -69,14 +84,17 @@ def _is_softmax(layer: Layer) -> bool:
 
 
 def _around(graph: LayerGraph, softmax: Layer) -> Attention | None:
-    between, output = _down(graph, softmax.name, BETWEEN)
-    added, before = _scores(graph, softmax.name)
+    guard = _guard(graph, softmax.name)
+    weights = guard[-1] if guard else softmax.name
+    between, output = _down(graph, weights, BETWEEN)
+    masks, before = _scores(graph, softmax.name)
     if before is None or output is None or output.op not in PRODUCTS:
         return None
     behind, out = _down(graph, output.name, HANDED_ON)
-    last = between[-1] if between else softmax.name
+    last = between[-1] if between else weights
     left, right = _operands(graph, before.source)
-    value = next((path for path in _operands(graph, output.name) if last not in _named(path)), None)
+    others = [edge.source for edge in graph.edges_into[output.name] if edge.source != last]
+    value = _up(graph, others[0]) if len(others) == 1 else None
     if out is None or out.op != "Dense" or left is None or right is None or value is None:
         return None
     return Attention(
@@ -90,12 +108,21 @@ def _around(graph: LayerGraph, softmax: Layer) -> Attention | None:
         output=output.name,
         behind=Path(output.name, behind),
         out=out.name,
-        added=added,
+        masks=masks,
+        guard=guard,
     )
 
 
-def _named(path: Path | None) -> tuple[str, ...]:
-    return () if path is None else (path.source, *path.layers)
+def _guard(graph: LayerGraph, softmax: str) -> tuple[str, ...]:
+    """The two layers that give 0 where the softmax of a row that is masked whole has no number."""
+    readers = [graph.by_name[name] for name in graph.children[softmax]]
+    classes = {layer.class_name: layer for layer in readers}
+    if len(readers) != 2 or classes.keys() != {"IsNaN", "Where"}:
+        return ()
+    asking, choosing = classes["IsNaN"].name, classes["Where"]
+    edges = {edge.keyword: edge.source for edge in graph.edges_into[choosing.name]}
+    is_guard = edges == {"condition": asking, "y": softmax} and choosing.settings.get("x") == 0
+    return (asking, choosing.name) if is_guard and len(graph.children[asking]) == 1 else ()
 
 
 def _down(graph: LayerGraph, name: str, passed: frozenset[str]) -> tuple[tuple[str, ...], Layer | None]:
@@ -113,43 +140,49 @@ def _down(graph: LayerGraph, name: str, passed: frozenset[str]) -> tuple[tuple[s
     return (), None
 
 
-def _scores(graph: LayerGraph, softmax: str) -> tuple[tuple[Edge, str] | None, Path | None]:
-    """What is added to the scores on their way to the softmax, and that way."""
+def _scores(graph: LayerGraph, softmax: str) -> tuple[tuple[str, ...], Path | None]:
+    """What masks the scores on their way to the softmax, and that way."""
     layers: list[str] = []
-    added: tuple[Edge, str] | None = None
+    masks: list[str] = []
     name = softmax
     while len(layers) < DEEPEST:
         edges: Sequence[Edge] = graph.edges_into[name]
-        if len(edges) == 2 and added is None and graph.by_name[name].op == "Add":
-            added, edges = _apart(graph, edges)
+        if name in masks:
+            edges = scored(graph, name)
         if len(edges) != 1:
             break
         name = edges[0].source
-        op = graph.by_name[name].op
-        if op in PRODUCTS:
-            return added, Path(name, tuple(reversed(layers)))
-        if op not in SCORED:
+        layer = graph.by_name[name]
+        if layer.op in PRODUCTS:
+            return tuple(masks), Path(name, tuple(reversed(layers)))
+        if is_masking(layer):
+            masks.append(name)
+        elif layer.op not in SCORED:
             break
         layers.append(name)
-    return None, None
+    return (), None
 
 
-def _apart(graph: LayerGraph, edges: Sequence[Edge]) -> tuple[tuple[Edge, str] | None, Sequence[Edge]]:
-    """Of the two that are added: the mask and the sum, and the one that comes from the product."""
-    scored = [edge for edge in edges if _leads_to_product(graph, edge.source)]
-    if len(scored) != 1:
-        return None, edges
-    (mask,) = (edge for edge in edges if edge is not scored[0])
-    return (mask, mask.target), scored
+def is_masking(layer: Layer) -> bool:
+    return layer.op == "Add" or (layer.op == "Opaque" and layer.class_name in MASKING)
+
+
+def scored(graph: LayerGraph, name: str) -> Sequence[Edge]:
+    """Of what a masking layer reads: what comes from the product, one where that is clear."""
+    return [edge for edge in graph.edges_into[name] if _leads_to_product(graph, edge.source)]
 
 
 def _leads_to_product(graph: LayerGraph, name: str) -> bool:
     for _ in range(DEEPEST):
         layer = graph.by_name[name]
-        edges = graph.edges_into[name]
+        edges: Sequence[Edge] = graph.edges_into[name]
         if layer.op in PRODUCTS:
             return True
-        if layer.op not in FOLLOWED or len(edges) != 1:
+        if is_masking(layer):
+            edges = scored(graph, name)
+        elif layer.op not in FOLLOWED:
+            return False
+        if len(edges) != 1:
             return False
         name = edges[0].source
     return False
@@ -178,9 +211,9 @@ def _up(graph: LayerGraph, name: str) -> Path | None:
     return None
 
 
-def _is_closed(graph: LayerGraph, attention: Attention) -> bool:
+def _is_closed(graph: LayerGraph, attention: Attention, used: frozenset[str]) -> bool:
     """Whether no other layer reads a piece of it, and no output gives one."""
     inner = attention.inner
     outputs = {port.layer for port in graph.output_ports}
     readers: Iterator[Sequence[str]] = (graph.children[name] for name in inner)
-    return not inner & outputs and all(set(names) <= inner | {attention.out} for names in readers)
+    return not inner & outputs and all(set(names) & used <= inner | {attention.out} for names in readers)

@@ -38,7 +38,7 @@ def followed(at: Followed, layers: Sequence[Layer], call: Call) -> Followed:
     """Raises Unsupported for a step that mixes values."""
     for layer in layers:
         if layer.op == "Rescaling":
-            at = replace(at, scale=at.scale * _factor(layer))
+            at = replace(at, scale=at.scale * factor_of(layer))
         elif layer.op == "Slice":
             at = _sliced(at, layer, call)
         elif layer.op != "Dropout":
@@ -57,7 +57,7 @@ def viewed(layout: Layout, layer: Layer, call: Call) -> Layout:
     return made.layout
 
 
-def _factor(layer: Layer) -> float:
+def factor_of(layer: Layer) -> float:
     if layer.attributes.get("offset"):
         raise Unsupported(NO_ATTENTION)
     return float(layer.attributes["scale"])

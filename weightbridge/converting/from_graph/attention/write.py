@@ -16,7 +16,15 @@ from weightbridge.converting.from_graph.attention.heads import (
     scores,
     weighted,
 )
-from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION, followed, start, viewed
+from weightbridge.converting.from_graph.attention.masking import Placed, masking
+from weightbridge.converting.from_graph.attention.masks import ValueOf, allowed
+from weightbridge.converting.from_graph.attention.trace import (
+    NO_ATTENTION,
+    factor_of,
+    followed,
+    start,
+    viewed,
+)
 from weightbridge.converting.from_graph.attention.weights import (
     Weights,
     last_projection,
@@ -43,17 +51,17 @@ class Projected:
     heads: Heads
 
 
-def written(call: Call, attention: Attention, fed: Mapping[str, Value]) -> Value:
-    """call: of the last projection. fed: what each of the others reads, by its name.
+def written(call: Call, attention: Attention, value_of: ValueOf) -> Value:
+    """call: of the last projection. value_of: what comes along an edge.
 
     Raises Unsupported where the pieces are no attention as Keras has it; nothing is written then.
     """
-    if attention.added is not None:
-        raise Unsupported(NO_ATTENTION)
+    edges = {name: call.source.edges_into[name][0] for name in attention.projections}
+    fed = {name: value_of(edge) for name, edge in edges.items()}
     left = _projected(call, attention.left, fed, is_transposed=False)
     right = _projected(call, attention.right, fed, is_transposed=True)
     value = _projected(call, attention.value, fed, is_transposed=False)
-    layout, scale = _through(call, attention.before, scores(left.heads, right.heads))
+    layout, scale, masks = _scored(call, attention, scores(left.heads, right.heads), value_of)
     is_left = query_is_left(layout)
     layout, _ = _through(call, attention.between, layout)
     layout, _ = _through(call, attention.behind, weighted(layout, value.heads, is_left=is_left))
@@ -66,7 +74,10 @@ def written(call: Call, attention: Attention, fed: Mapping[str, Value]) -> Value
     weights = {role: projection(call, one.layer, one.heads) for role, one in parts.items()}
     weights["attention_output"] = last_projection(call, value.heads, order)
     factor = scale * sqrt(key.heads.size)
+    masked = masking(call, masks, is_left=is_left)
     name, number = _layer(call, attention, parts, weights, factor)
+    if masked:
+        call.writer.with_arguments(name, masked)
     return Value(name, number, 0, with_features(layout, int(call.settings["units"])))
 
 
@@ -93,12 +104,29 @@ def _groups(layout: Layout) -> tuple[tuple[int, ...], ...]:
     return (layout.batch,), steps, channels
 
 
+def _scored(
+    call: Call, attention: Attention, layout: Layout, value_of: ValueOf
+) -> tuple[Layout, float, list[Placed]]:
+    """The scores up to the softmax: their layout, their scale, each mask with the layout that it acts on."""
+    scale, masks = 1.0, list[Placed]()
+    for name in attention.before.layers:
+        if name in attention.masks:
+            mask = allowed(call, call.source.by_name[name], value_of)
+            if attention.guard and mask.value is not None:
+                raise Unsupported(NO_ATTENTION)  # it gives zeros where all is masked, and Keras a mean
+            masks.append((mask, layout))
+        else:
+            layout, factor = _through(call, Path(name, (name,)), layout)
+            scale *= factor
+    return layout, scale, masks
+
+
 def _through(call: Call, path: Path, layout: Layout) -> tuple[Layout, float]:
     scale = 1.0
     for layer in (call.source.by_name[name] for name in path.layers):
         if layer.op == "Rescaling":
-            scale *= float(layer.attributes["scale"])
-        elif layer.op not in ("Dropout", "Add"):
+            scale *= factor_of(layer)
+        elif layer.op != "Dropout":
             layout = viewed(layout, layer, call)
     return layout, scale
 

@@ -11,16 +11,25 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from weightbridge.formats.torch.modules.lengths import ROUNDS, known_lengths
+
 LARGEST = 1 << 20  # elements
 LEFT = frozenset({"Constant", "RandomNormal", "RandomUniform", "If", "Loop", "Scan"})
 
 
 def fold_constants(path: Path) -> None:
-    """Each node that reads constants and no weight becomes its value."""
+    """Each node that reads constants, or lengths that are known, and no weight becomes its value."""
     proto = onnx.load(path)
-    values = _values(proto, _folded(proto.graph.node))
-    if values and max(np.size(value) for value in values.values()) <= LARGEST:
+    is_changed = False
+    for _ in range(ROUNDS):
+        values = known_lengths(proto)
         _put(proto.graph, values)
+        values |= _values(proto, _folded(proto.graph.node))
+        if not values or max(np.size(value) for value in values.values()) > LARGEST:
+            break
+        _put(proto.graph, values)
+        is_changed = True
+    if is_changed:
         onnx.save(proto, path)
 
 

@@ -11,6 +11,7 @@ LARGEST = 1 << 16  # elements
 WEIGHTED = frozenset({
     "Conv", "ConvTranspose", "Gemm", "MatMul", "Gather", "LSTM", "GRU", "RNN", "PRelu", "BatchNormalization",
     "InstanceNormalization", "LayerNormalization", "GroupNormalization", "RMSNormalization",
+    "Resize", "Upsample", "Pad", "Clip", "Dropout", "Tile", "OneHot", "Range",
 })  # fmt: skip  # what they read is a layer's own, trained or not
 VIEWS = frozenset({
     "Slice", "Unsqueeze", "Squeeze", "Reshape", "Transpose", "Expand", "Cast", "Identity", "Flatten", "Split",
