@@ -65,12 +65,12 @@ def _is_zero(added: Array) -> Array:
 
 def _chosen(layer: Layer, scores: Edge, others: Sequence[Edge], value_of: ValueOf) -> Allowed:
     """Scores where a condition is false (or true), a number elsewhere."""
-    number = layer.settings.get("x" if scores.keyword == "y" else "y")
+    number: Any = layer.settings.get("x" if scores.keyword == "y" else "y")
     if scores.keyword not in ("x", "y") or not _is_low(number):
         raise Unsupported(NO_ATTENTION)
     is_inverse = scores.keyword == "y"
     if len(others) == 1 and others[0].keyword == "condition":
-        return Allowed(value=value_of(others[0]), is_inverse=is_inverse, lowest=float(np.max(number)))
+        return Allowed(None, value_of(others[0]), is_inverse, float(np.max(number)))
     condition = layer.settings.get("condition")
     if others or condition is None or isinstance(condition, dict):
         raise Unsupported(NO_ATTENTION)
