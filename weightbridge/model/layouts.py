@@ -62,7 +62,8 @@ def stored_axes(framework: str, layer: Layer, tensor: Tensor) -> str:
 
 def _told_axes(layer: Layer, tensor: Tensor, axes: str) -> str:
     """The axes that a reader found behind a Transpose or Reshape; it names those of some layers otherwise."""
-    if layer.op == "EinsumDense" or layer.op in RECURRENT or len(split(axes)) != len(tensor.shape):
+    is_named_otherwise = layer.op in RECURRENT and layer.attributes.get("weights") != "keras"
+    if layer.op == "EinsumDense" or is_named_otherwise or len(split(axes)) != len(tensor.shape):
         return ""
     return " ".join("o" if name == "c" else name for name in split(axes)) if tensor.role in VECTORS else axes
 

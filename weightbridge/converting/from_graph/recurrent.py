@@ -196,7 +196,7 @@ def _outputs(
 
 def _output_of_state(call: Call, port: int, config: Mapping[str, Any]) -> int:
     """The number of Keras's output: without a sequence it is the first one itself."""
-    if not _has_direction(call) and not _is_one_step(call):
+    if "sequence_ports" in call.settings:
         if call.layer.op == "LSTM":
             raise Unsupported("gives its states out of a Loop")
         return 1 if config["return_state"] else 0

@@ -12,6 +12,7 @@ from weightbridge.formats.onnx.drafts import constants_inside, inner_constants
 from weightbridge.formats.onnx.layers import Folded
 from weightbridge.formats.onnx.proto import Graph, Model, TensorHeader
 from weightbridge.formats.onnx.values.constants import Constant
+from weightbridge.formats.wire import Span
 from weightbridge.model.graph import Excluded, Reason
 
 WEIGHTS = frozenset({1, 10, 11, 16})  # element types
@@ -26,7 +27,7 @@ class Ledger:
 
 def ledger_of(model: Model, found: Folded) -> Ledger:
     """What the layers of a file leave over."""
-    held = {header.span for header in found.headers.values()}
+    held = set(spans_held(found.headers.values()))
     read = {constant.header.span for constant in found.read}
     own = [c for c in _own(model.graph) if c.header.span not in held]
     inner = [*_inner(model.graph), *(c for function in model.functions for c in _of_function(function))]
@@ -36,6 +37,13 @@ def ledger_of(model: Model, found: Folded) -> Ledger:
     training = [c for graph in model.training for c in _own(graph)]
     entries = (*_excluded(state, "state", found), *_excluded(training, "optimizer", found))
     return Ledger(entries, tuple(_lost(lost)))
+
+
+def spans_held(headers: Iterable[TensorHeader]) -> Iterator[Span]:
+    """Where the tensors are, and the parts of those that are put together."""
+    for header in headers:
+        yield header.span
+        yield from (part.span for part in (header.joined.tensors if header.joined else ()))
 
 
 def _own(graph: Graph) -> Iterator[Constant]:

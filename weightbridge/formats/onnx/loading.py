@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from weightbridge.formats.onnx.proto import Scaling, TensorHeader
+import numpy as np
+
+from weightbridge.formats.onnx.proto import Joined, Scaling, TensorHeader
 from weightbridge.formats.onnx.tensors import check, loader, scaled
 from weightbridge.model.tensors import Array
 
@@ -18,7 +20,18 @@ def loaders(path: Path, size: int, initializers: Iterable[TensorHeader] = ()) ->
         ready = made.get(id(header))
         return loader(path, header, check(path, header, size)) if ready is None else ready
 
-    return lambda header: plain(header) if header.scaling is None else _scaled(header, header.scaling, plain)
+    def load(header: TensorHeader) -> Callable[[], Array]:
+        if header.joined is not None:
+            return _joined(header.joined, load)
+        return plain(header) if header.scaling is None else _scaled(header, header.scaling, plain)
+
+    return load
+
+
+def _joined(told: Joined, load: Load) -> Callable[[], Array]:
+    """What loads all parts of a tensor and puts them together."""
+    parts = [load(tensor) for tensor in told.tensors]
+    return lambda: np.concatenate([part() for part in parts], axis=told.axis)
 
 
 def _scaled(header: TensorHeader, scaling: Scaling, plain: Load) -> Callable[[], Array]:

@@ -13,6 +13,8 @@ TYPED_DATA = (FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT
 
 # An attribute that no file of ONNX has: TensorFlow's operators, written as ONNX's, have their channels last.
 CHANNELS_LAST = "\0channels_last"
+# The same: what a recurrent node says whose weights are as Keras has them (formats/onnx/cells/told).
+TOLD = "\0told"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,7 +23,7 @@ class TensorHeader:
 
     span: the whole message. raw: its raw_data. typed: its typed fields. external: its file.
     rows: for a run of rows of a tensor, the first of them and how many the whole one has (`dims`: the run's).
-    scaling: how floats are made.
+    scaling: how floats are made. joined: the tensors that it is put together of, along one of its axes.
     """
 
     name: str
@@ -33,6 +35,7 @@ class TensorHeader:
     external: Mapping[str, str] | None = None
     rows: tuple[int, int] | None = None
     scaling: "Scaling | None" = None
+    joined: "Joined | None" = None
 
     @property
     def whole(self) -> "TensorHeader":
@@ -49,6 +52,14 @@ class TensorHeader:
             return 0
         first, _ = self.rows
         return first * prod(self.dims[1:])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joined:
+    """What a file stores apart and a layer has as one tensor: the gates of a cell."""
+
+    tensors: tuple[TensorHeader, ...]
+    axis: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.tensorflow.steps import LAST
 from weightbridge.formats.tensorflow.values import Values
-
-LAST = (1 << 31) - 1  # an end beyond every axis
 
 
 def split(call: Values) -> list[Node] | None:

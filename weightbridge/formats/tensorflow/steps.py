@@ -7,6 +7,7 @@ from weightbridge.formats.onnx.proto import CHANNELS_LAST, Node
 from weightbridge.formats.tensorflow.values import Values
 
 SPATIAL = (1, 2)  # axes: rows and columns
+LAST = (1 << 31) - 1  # an end beyond every axis
 
 
 def plain(op: str, **attributes: Any) -> Callable[[Values], list[Node]]:
@@ -26,6 +27,18 @@ def square(call: Values) -> list[Node]:
 def squared_difference(call: Values) -> list[Node]:
     difference = call.inner("difference")
     return [call.node("Sub", call.inputs, difference), call.node("Mul", (difference, difference))]
+
+
+def turned_around(call: Values) -> list[Node] | None:
+    """Inputs: the data, the axes whose order is turned around."""
+    axes = call.integers(1)
+    if axes is None:
+        return None
+    numbers = {"starts": -1, "ends": -LAST, "axes": 0, "steps": -1}
+    told = [
+        call.constant(label, axes if label == "axes" else (n,) * len(axes)) for label, n in numbers.items()
+    ]
+    return [*told, call.node("Slice", (call.value(0), *(node.outputs[0] for node in told)))]
 
 
 def quotient_or_zero(call: Values) -> list[Node]:

@@ -10,7 +10,7 @@ from weightbridge.errors import ModelError, OutputError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
 from weightbridge.formats.onnx import proto
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
-from weightbridge.formats.onnx.ledger import ledger_of
+from weightbridge.formats.onnx.ledger import ledger_of, spans_held
 from weightbridge.formats.onnx.loading import loaders
 from weightbridge.formats.onnx.proto import TensorHeader
 from weightbridge.formats.onnx.quantised.findings import quantised_findings
@@ -90,7 +90,7 @@ def _runtime(model: Model) -> str:
 
 def _others(model: Model, found: Folded) -> Iterator[Excluded]:
     """The weights of subgraphs that the model does not run."""
-    held = {header.span for header in found.headers.values()}
+    held = set(spans_held(found.headers.values()))
     for number, subgraph in enumerate(model.subgraphs):
         if number == chosen(model):
             continue

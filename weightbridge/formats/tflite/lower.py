@@ -11,6 +11,7 @@ from weightbridge.errors import Corrupt, ResourceBomb
 from weightbridge.formats.onnx.proto import Graph, Node, ValueInfo
 from weightbridge.formats.onnx.values.constants import Read
 from weightbridge.formats.tensorflow.dilations import with_dilations
+from weightbridge.formats.tensorflow.loops.rewrite import with_cells
 from weightbridge.formats.tensorflow.row_products import with_row_products
 from weightbridge.formats.tflite.constants import CODES, FLOAT32, Constants, constants_of
 from weightbridge.formats.tflite.messages import Model, Operator, Subgraph, Tensor
@@ -68,13 +69,15 @@ class _Lowering:
             nodes += self._nodes(_call(operator, names, tensors, constants), (*above, number))
         outputs = _named(subgraph.outputs, names)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
+        headers = {header.name: header for header in constants.headers}
+        nodes = nodes if above else with_cells(nodes, outputs, headers, shapes, self.read)
         joined = with_row_products(
             with_dilations(nodes, outputs, constants.numbers, constants.are_zeros), outputs, shapes
         )
         return Graph(
             name=subgraph.name,
             nodes=tuple(joined),
-            initializers=constants.headers,
+            initializers=tuple(headers.values()),
             inputs=_infos(subgraph.inputs, names, tensors),
             outputs=_infos(subgraph.outputs, names, tensors),
             value_infos=_infos(range(len(names)), names, tensors),

@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.formats.onnx.cells.gate_activations import cell_activations
+from weightbridge.formats.onnx.cells.told import told_cell
 from weightbridge.formats.onnx.cells.torch_weights import TorchCell, torch_cells
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft, ports_of
-from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.onnx.proto import TOLD, Node
 
 ONNX_GATES = {"LSTM": "i o f c", "GRU": "z r h", "RNN": "h"}
 TORCH_GATES = {"LSTM": "i f g o", "GRU": "r z n", "RNN": "h"}
@@ -15,6 +16,8 @@ DIRECTIONS = {"bidirectional": (False, True), "reverse": (True,)}  # whether eac
 
 def recurrent(site: Site, node: Node, index: int) -> Draft | None:
     """One layer; both directions of a bidirectional one along the first axis of its tensors."""
+    if TOLD in node.attributes:
+        return told_cell(site, node, index)
     kernel, recurrent_kernel, bias = (site.constant(value) for value in (*node.inputs[1:4], "", "", "")[:3])
     if kernel is None or recurrent_kernel is None:
         return None

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from weightbridge.formats.onnx.proto import Graph, Node
+from weightbridge.formats.onnx.proto import TOLD, Graph, Node
 from weightbridge.formats.onnx.shapes import reshaping, windows
 from weightbridge.formats.onnx.shapes.lengths import batches, is_left_open, repeated, tries, with_tried
 from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape, with_leading_ones
@@ -179,11 +179,13 @@ def _gather(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     return None if index is None else (*shape[:axis], *index, *shape[axis + 1 :])
 
 
-def _recurrent(_: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
+def _recurrent(node: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
     """X (steps, batch, inputs) and R (directions, gates, units) -> (steps, directions, batch, units)."""
     sequence, recurrent_kernel = inputs[0], inputs[2]
     if sequence is None or recurrent_kernel is None:
         return None
+    if TOLD in node.attributes:  # R (units, gates), no directions
+        return sequence[0], sequence[1], recurrent_kernel[0]
     return sequence[0], recurrent_kernel[0], sequence[1], recurrent_kernel[2]
 
 

@@ -13,7 +13,7 @@ PASSING = frozenset(
     {"Identity", "StopGradient", "CheckNumerics", "PreventGradient", "EnsureShape", "Snapshot"}
 )
 DEPTH = 64  # calls inside each other
-MOST = 1_000_000  # operations that all calls together may be written out to
+MOST = 200_000  # operations that all calls together may be written out to
 NORM = {"y": 0, "batch_mean": 1, "batch_variance": 2, "reserve_space_1": 3, "reserve_space_2": 4}
 OUTPUTS: Mapping[str, Mapping[str, int]] = {  # operations with several outputs of different names
     "FusedBatchNorm": NORM,
@@ -37,10 +37,14 @@ def operation_of(value: str) -> str:
 
 @dataclass
 class Flat:
-    """operations: with inputs that are values of this list. aliases: values that are others."""
+    """operations: with inputs that are values of this list. aliases: values that are others.
+
+    functions: those that loops run, which are not written out.
+    """
 
     operations: list[Operation] = field(default_factory=list)
     aliases: dict[str, str] = field(default_factory=dict)
+    functions: Mapping[str, Function] = field(default_factory=dict)
 
     @cached_property
     def by_name(self) -> dict[str, Operation]:
@@ -63,7 +67,7 @@ def inlined(graph: GraphDef, data: Buffer) -> Flat:
 class _Inlining:
     def __init__(self, graph: GraphDef, data: Buffer) -> None:
         self.graph, self.data = graph, data
-        self.flat = Flat()
+        self.flat = Flat(functions=graph.functions)
         self.taken = {operation.name for operation in graph.operations}
 
     def whole(self) -> Flat:

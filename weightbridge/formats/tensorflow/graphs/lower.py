@@ -3,8 +3,7 @@
 What ONNX has no operator for keeps TensorFlow's name, and becomes a layer of unknown class with its tensors.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from weightbridge.errors import Corrupt
@@ -13,12 +12,16 @@ from weightbridge.formats.onnx.tensors import STRING
 from weightbridge.formats.onnx.values.evaluate import evaluate, is_small
 from weightbridge.formats.onnx.values.views import view_of
 from weightbridge.formats.tensorflow.dilations import with_dilations
+from weightbridge.formats.tensorflow.graphs.bodies import LOOPS, flat_body
 from weightbridge.formats.tensorflow.graphs.call import Call, Handler
 from weightbridge.formats.tensorflow.graphs.folding import with_folded
-from weightbridge.formats.tensorflow.graphs.inline import Flat, operation_of, output
+from weightbridge.formats.tensorflow.graphs.inline import Flat, output
+from weightbridge.formats.tensorflow.graphs.lowered import Load, Lowered, Sides
 from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operation, Shape, constant_span
 from weightbridge.formats.tensorflow.graphs.nodes import plain, weighted
+from weightbridge.formats.tensorflow.graphs.reach import outputs_read, reached_from
 from weightbridge.formats.tensorflow.graphs.types import NUMBERS, TYPES
+from weightbridge.formats.tensorflow.loops.rewrite import with_cells
 from weightbridge.formats.tensorflow.negations import with_negated_products
 from weightbridge.formats.tensorflow.row_products import with_row_products
 from weightbridge.formats.tensorflow.saved_model.constants import Constant, constant_tensor, dtype_of_constant
@@ -31,33 +34,21 @@ DOMAIN = "tensorflow"  # of the operations that ONNX does not have
 READS = frozenset({"ReadVariableOp", "PlaceholderWithDefault"})  # that give what their input is
 COUNTS = {"Split": "num_split", "SplitV": "num_split", "Unpack": "num"}  # attributes: how many outputs
 LONGEST = 1 << 16  # elements of a vector that is looked at
-Load = Callable[[], Array]
 
 
-@dataclass(frozen=True, slots=True)
-class Sides:
-    """What users call the inputs and outputs, and the values."""
-
-    inputs: tuple[tuple[str, str], ...]
-    outputs: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Lowered:
-    """graph: in ONNX's operators. loads: what reads each tensor, by where it stands in its file.
-
-    operations: those that the outputs need. values: by the graph's names, TensorFlow's own.
-    """
-
-    graph: Graph
-    loads: Mapping[Span, Load]
-    operations: tuple[Operation, ...] = ()
-    values: Mapping[str, str] = field(default_factory=dict)
-
-
-def lowered(flat: Flat, data: Buffer, path: Path, sides: Sides, variables: Mapping[str, Tensor]) -> Lowered:
-    """variables: by the value of each, its tensor. Raises a ModelError."""
-    return _Lowering(flat, data, path, sides, variables).whole()
+def lowered(
+    flat: Flat,
+    data: Buffer,
+    path: Path,
+    sides: Sides,
+    variables: Mapping[str, Tensor],
+    bodies: dict[str, Lowered | None] | None = None,
+) -> Lowered:
+    """variables: by the value of each, its tensor. bodies: of loops, as far as known. Raises a ModelError."""
+    lowering = _Lowering(flat, data, path, sides, variables)
+    if bodies is not None:
+        lowering.bodies, lowering.is_body = bodies, True
+    return lowering.whole()
 
 
 class _Lowering:
@@ -65,6 +56,8 @@ class _Lowering:
         self, flat: Flat, data: Buffer, path: Path, sides: Sides, variables: Mapping[str, Tensor]
     ) -> None:
         self.flat, self.data, self.path, self.sides, self.variables = flat, data, path, sides, variables
+        self.bodies: dict[str, Lowered | None] = {}
+        self.is_body = False
         self.by_name = flat.by_name
         self.known: dict[str, Array] = {}  # small numbers that the graph computes
         self.renamed = {flat.source(value): name for name, value in sides.inputs}
@@ -83,40 +76,63 @@ class _Lowering:
                 self.flat.aliases[operation.name] = operation.inputs[0]
 
     def whole(self) -> Lowered:
-        reached = self._reached()
+        wanted = [value for _, value in self.sides.outputs]
+        reached = reached_from(self.flat, wanted, self.renamed)
         for operation in reached:
             self._note(operation)
         self._name_outputs()
-        counts = self._counts(reached)
+        counts = outputs_read(self.flat, wanted, reached)
         nodes: list[Node] = []
         for operation in reached:
             made = self._nodes(operation, counts)
             nodes += made
             self._learn(made)
         outputs = [self._value(value) for _, value in self.sides.outputs]
-        nodes = with_negated_products(with_folded(nodes, self.named, self.loads), self.named)
+        if not self.is_body:
+            nodes = self._simplified(nodes, outputs)
         dilated = with_dilations(nodes, outputs, self.numbers, self.are_zeros)
         graph = Graph(
             name="",
             nodes=tuple(with_row_products(dilated, outputs, self.shapes)),
             initializers=tuple(self.named.values()),
             inputs=tuple(self._input(name, value) for name, value in self.sides.inputs),
-            outputs=tuple(ValueInfo(value, 0, self.shapes.get(value)) for value in dict.fromkeys(outputs)),
+            outputs=tuple(
+                ValueInfo(value, 0, self.shapes.get(value))
+                for value in (outputs if self.is_body else dict.fromkeys(outputs))
+            ),
             value_infos=tuple(ValueInfo(value, 0, shape) for value, shape in self.shapes.items()),
         )
         values = {name: value for value, name in self.renamed.items()}
         return Lowered(graph, self.loads, tuple(reached), values)
 
-    def _reached(self) -> list[Operation]:
-        """The operations that the outputs are computed by, in the file's order."""
-        waiting = [value for _, value in self.sides.outputs]
-        found: set[str] = set()
-        while waiting:
-            name = operation_of(self.flat.source(waiting.pop()))
-            if name in self.by_name and name not in found:
-                found.add(name)
-                waiting += () if name in self.renamed else self.by_name[name].inputs
-        return [operation for operation in self.flat.operations if operation.name in found]
+    def _simplified(self, nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+        """Cells for loops, tensors for what follows from others alone."""
+
+        def read(header: TensorHeader) -> Array:
+            return self.loads[header.span]()
+
+        nodes = with_cells(nodes, outputs, self.named, self.shapes, read)
+        return with_negated_products(with_folded(nodes, self.named, self.loads), self.named)
+
+    def _body(self, operation: Operation) -> dict[str, Graph]:
+        """The graph that a loop runs, read once for all loops that run it."""
+        name = Attributes(self.data, operation.attributes).function("body")
+        if name not in self.bodies:
+            self.bodies[name] = None  # for a body that runs itself
+            self.bodies[name] = self._lowered_body(name)
+        body = self.bodies[name]
+        if body is None:
+            return {}
+        self.loads |= body.loads
+        return {"body": body.graph}
+
+    def _lowered_body(self, name: str) -> Lowered | None:
+        function = self.flat.functions.get(name)
+        if function is None:
+            return None
+        flat, results = flat_body(function, self.flat, self.data)
+        sides = Sides(tuple((a, a) for a in function.arguments), tuple(("", r) for r in results))
+        return lowered(flat, self.data, self.path, sides, {}, self.bodies)
 
     def _note(self, operation: Operation) -> None:
         """The tensor that an operation is, and the shape that it states."""
@@ -221,16 +237,8 @@ class _Lowering:
         call = Call(operation.op, inputs, outputs, attributes, self.shapes, self.numbers)
         handler = HANDLERS.get(operation.op)
         nodes = handler(call) if handler and inputs else None
-        return [Node(name, operation.op, DOMAIN, inputs, outputs, {})] if nodes is None else nodes
-
-    def _counts(self, operations: Sequence[Operation]) -> dict[str, int]:
-        """How many outputs of each operation are read, counted up to the last of them."""
-        counts: dict[str, int] = {}
-        given = [value for _, value in self.sides.outputs]
-        for value in (*given, *(value for operation in operations for value in operation.inputs)):
-            name, _, place = self.flat.source(value).partition(":")
-            counts[name] = max(counts.get(name, 1), int(place or 0) + 1)
-        return counts
+        inner = self._body(operation) if operation.op in LOOPS else {}
+        return [Node(name, operation.op, DOMAIN, inputs, outputs, inner)] if nodes is None else nodes
 
 
 def _unread(header: TensorHeader) -> Array:

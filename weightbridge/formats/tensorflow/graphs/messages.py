@@ -32,12 +32,13 @@ Shape = tuple[int | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """inputs: data alone. attributes: where the value of each lies."""
+    """inputs: data alone. attributes: where the value of each lies. controls: what has to run before."""
 
     name: str
     op: str
     inputs: tuple[str, ...]
     attributes: Mapping[str, Span] = field(default_factory=dict)
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ def parse_operation(data: Buffer, span: Span) -> Operation:
             inputs.append(text(data, part))
         elif part.number == 5:
             attributes |= _entry(data, span_of(part))
-    return Operation(name, op, tuple(i for i in inputs if not i.startswith(CONTROL)), attributes)
+    data_inputs = tuple(i for i in inputs if not i.startswith(CONTROL))
+    controls = tuple(i.removeprefix(CONTROL) for i in inputs if i.startswith(CONTROL))
+    return Operation(name, op, data_inputs, attributes, controls)
 
 
 def parse_signature(data: Buffer, span: Span) -> Signature:

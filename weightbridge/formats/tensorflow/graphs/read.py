@@ -11,7 +11,8 @@ from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import WEIGHTS, ledger_of
 from weightbridge.formats.onnx.loading import Load
 from weightbridge.formats.tensorflow.graphs.inline import Flat, inlined, operation_of
-from weightbridge.formats.tensorflow.graphs.lower import Lowered, Sides, lowered
+from weightbridge.formats.tensorflow.graphs.lower import lowered
+from weightbridge.formats.tensorflow.graphs.lowered import Lowered, Sides
 from weightbridge.formats.tensorflow.graphs.messages import Signature, parse_graph
 from weightbridge.formats.tensorflow.graphs.variables import variables_of
 from weightbridge.formats.wire import Buffer, Span
@@ -92,7 +93,15 @@ def _sides(flat: Flat, signatures: Sequence[Signature]) -> Sides:
 def _ends(flat: Flat) -> list[str]:
     read = {value for operation in flat.operations for value in operation.inputs}
     names = {operation_of(value) for value in (*read, *map(flat.source, read))}
+    names |= _awaited_constants(flat)
     return [o.name for o in flat.operations if o.name not in names and o.op not in NO_OUTPUTS]
+
+
+def _awaited_constants(flat: Flat) -> set[str]:
+    """What hands on a constant that something only waits for: a frozen graph's reads of variables."""
+    awaited = {name for operation in flat.operations for name in operation.controls}
+    constants = {operation.name for operation in flat.operations if operation.op == "Const"}
+    return {name for name in awaited if operation_of(flat.source(name)) in constants}
 
 
 def _plain(value: str) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from weightbridge.errors import RunError, Unsupported
-from weightbridge.errors.diagnostics import listed
 from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.onnx.running.last_steps import last_steps
 from weightbridge.formats.onnx.running.shown import Shown
@@ -29,19 +28,13 @@ from weightbridge.formats.running import (
     weight_dtypes,
 )
 from weightbridge.formats.tensorflow.graphs import file as frozen
-from weightbridge.formats.tensorflow.graphs.inline import PASSING, operation_of
-from weightbridge.formats.tensorflow.graphs.lower import HANDLERS, READS
-from weightbridge.formats.tensorflow.graphs.messages import Operation
+from weightbridge.formats.tensorflow.graphs.definition import Definition, refuse_more, tensor_name
+from weightbridge.formats.tensorflow.graphs.inline import operation_of
 from weightbridge.formats.tensorflow.graphs.read import Traced
-from weightbridge.formats.tensorflow.graphs.variables import HANDLES
 from weightbridge.formats.tensorflow.saved_model import file as saved_model
 from weightbridge.formats.tensorflow.saved_model.folder import MODEL
 from weightbridge.formats.wire import Buffer
 from weightbridge.model.tensors import Array, dtype_of
-
-COMPUTING = frozenset({*HANDLERS, *PASSING, *READS, *HANDLES, "Const", "Placeholder"})
-LOOK_UP = "ResourceGather"
-SHOWN = 3
 
 
 def runner(path: Path, dtype: str = "float32") -> "GraphRunner":
@@ -51,10 +44,7 @@ def runner(path: Path, dtype: str = "float32") -> "GraphRunner":
     if dtype != "float32":
         fix = "Verification goes by perturbed runs instead"
         raise Unsupported("a TensorFlow graph runs in the dtypes that it has", where=str(path), fix=fix)
-    others = sorted({o.op for o in trace.made.operations} - COMPUTING)
-    if others:
-        message = f"operations that are not known to compute alone are not run: {listed(others, SHOWN)}"
-        raise Unsupported(message, where=str(path), fix="Give the model that it was made from")
+    refuse_more(trace.made.operations)
     arrays = {handle: tensor.load() for handle, tensor in trace.known.items()}
     return GraphRunner(path, trace, data, arrays)
 
@@ -111,9 +101,9 @@ class GraphRunner:
         """The outputs in their order, then `layer:<name>` or `logits:<output>` for each name in `layers`."""
         wanted = {name: self._source(name) for name in self.outputs} | self._shown.by_key(layers)
         typed = typed_feeds(self.inputs, feeds)
-        fed = {_tensor(self._source(name)): array for name, array in typed.items()}
+        fed = {tensor_name(self._source(name)): array for name, array in typed.items()}
         try:
-            arrays = self._session.run([_tensor(value) for value in wanted.values()], fed)
+            arrays = self._session.run([tensor_name(value) for value in wanted.values()], fed)
         except (tf.errors.OpError, ValueError, TypeError) as error:
             fix = "Check the names and shapes of the inputs"
             raise RunError(
@@ -129,55 +119,12 @@ class GraphRunner:
         graph = tf.Graph()
         try:
             with graph.as_default():
-                tf.import_graph_def(self._definition(), name="")
+                definition = Definition(self._data, self._arrays)
+                definition.add(self._trace.made.operations, self._trace.flat)
+                tf.import_graph_def(definition.graph, name="")
             return tf.compat.v1.Session(graph=graph)
         except (tf.errors.OpError, ValueError, TypeError) as error:
             fix = "Give the model that it was made from"
             raise Unsupported(
                 f"TensorFlow cannot load it: {brief(error)}", where=str(self._path), fix=fix
             ) from error
-
-    def _definition(self) -> Any:
-        """The graph that runs."""
-        made = tf.compat.v1.GraphDef()
-        for operation in self._trace.made.operations:
-            if operation.name in self._arrays:
-                _add_constant(made, operation.name, self._arrays[operation.name])
-            elif operation.name not in self._trace.flat.aliases:
-                self._add(made, operation)
-        return made
-
-    def _add(self, made: Any, operation: Operation) -> None:
-        node = made.node.add(name=operation.name, op=operation.op)
-        node.input.extend(self._trace.flat.source(value) for value in operation.inputs)
-        for name, span in operation.attributes.items():
-            if not name.startswith("_"):
-                node.attr[name].ParseFromString(bytes(self._data[span.start : span.end]))
-        if operation.op == "Placeholder":
-            node.attr["shape"].Clear()
-            node.attr["shape"].shape.unknown_rank = True
-        if operation.op == LOOK_UP:
-            _as_gather(made, node)
-
-
-def _as_gather(made: Any, node: Any) -> None:
-    """A look-up in a variable, whose value is a constant now."""
-    axis = f"{node.name}/weightbridge_axis"
-    _add_constant(made, axis, np.array(0, np.int32))
-    kinds = {"Tparams": node.attr["dtype"].type, "Tindices": node.attr["Tindices"].type, "Taxis": 3}
-    node.op = "GatherV2"
-    node.ClearField("attr")
-    for name, kind in kinds.items():
-        node.attr[name].type = kind
-    node.input.append(axis)
-
-
-def _add_constant(made: Any, name: str, array: Array) -> None:
-    proto = tf.make_tensor_proto(array)
-    node = made.node.add(name=name, op="Const")
-    node.attr["dtype"].type = proto.dtype
-    node.attr["value"].tensor.CopyFrom(proto)
-
-
-def _tensor(value: str) -> str:
-    return value if ":" in value else f"{value}:0"

@@ -12,6 +12,7 @@ from weightbridge.formats.tensorflow.cutting import (
     strided_slice,
     unpack,
 )
+from weightbridge.formats.tensorflow.steps import turned_around
 from weightbridge.formats.tflite.nodes.call import Call, Handler
 
 
@@ -28,4 +29,5 @@ HANDLERS: Mapping[str, Handler] = {
     "UNPACK": lambda call: unpack(call, call.integer(1)),
     "SLICE": slice_of_size,
     "STRIDED_SLICE": strided,
+    "REVERSE_V2": turned_around,
 }

@@ -19,6 +19,8 @@ def reshape(call: Call) -> list[Node] | None:
     removed = _added(after, before)
     if removed is not None and after is not None and len(after) > 2:
         return [call.node("Squeeze", (call.value(0),), axes=(removed,))]
+    if before and after and _swaps_batch(before, after):
+        return [call.node("Transpose", (call.value(0),), perm=(1, 0, *range(2, len(before))))]
     if call.value(1):
         return [call.node("Reshape", call.inputs[:2])]
     told = call.options.integers(0) if call.options else ()
@@ -32,6 +34,12 @@ def _added(before: Shape | None, after: Shape | None) -> int | None:
         return None
     places = [i for i in range(1, len(after)) if after[i] == 1 and (*after[:i], *after[i + 1 :]) == before]
     return places[0] if places else None
+
+
+def _swaps_batch(before: Shape, after: Shape) -> bool:
+    """Whether a batch of one and time change their places."""
+    is_swapped = before[:2] == after[1::-1] and before[2:] == after[2:]
+    return is_swapped and len(before) > 2 and 1 in before[:2]
 
 
 def squeeze(call: Call) -> list[Node]:

@@ -28,6 +28,7 @@ from weightbridge.formats.tensorflow.steps import (
     square,
     squared_difference,
     transpose,
+    turned_around,
 )
 
 SAME_NAME = (
@@ -117,6 +118,10 @@ def fill(call: Call) -> list[Node] | None:
     return [call.node("ConstantOfShape", (call.value(0),), value=number.reshape(-1)[0].item())]
 
 
+def first_input(call: Call) -> list[Node]:
+    return [call.node("Identity", call.inputs[:1])]
+
+
 def largest(op: str) -> Handler:
     return lambda call: place_of_largest(call, op)
 
@@ -150,6 +155,11 @@ HANDLERS: Mapping[str, Handler] = {
     "ResizeNearestNeighbor": resizing("nearest"),
     "Cast": cast,
     "Fill": fill,
+    "ReverseV2": turned_around,
+    **dict.fromkeys(
+        ("TensorListFromTensor", "TensorListStack"), lambda call: [call.node("Identity", call.inputs[:1])]
+    ),
+    "TensorListGetItem": lambda call: [call.node("Gather", call.inputs[:2], axis=0)],
     "ArgMax": largest("ArgMax"),
     "ArgMin": largest("ArgMin"),
 }

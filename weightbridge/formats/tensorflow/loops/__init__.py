@@ -1,0 +1,1 @@
+"""Loops of TensorFlow and TFLite whose bodies are recurrent cells: one node of ONNX for each."""
