@@ -164,7 +164,36 @@ def _slashes(k: Any, la: Any) -> Any:
     return k.Model(x, la.Concatenate(name="block/join")([la.Dense(4, name="block/two")(y), y]))
 
 
+def _translator(k: Any, la: Any) -> Any:
+    """Masks reach a layer with states, an attention, and one that is called as an operation on masks is."""
+    x, y = k.Input((6,), dtype="int32"), k.Input((5,), dtype="int32")
+    states = la.LSTM(4, return_sequences=True, return_state=True)(la.Embedding(9, 4, mask_zero=True)(x))
+    words = la.Dropout(0.1)(la.Embedding(9, 4, mask_zero=True)(y))
+    said = la.LSTM(4, return_sequences=True)(words, initial_state=states[1:])
+    read = la.Attention()([said, states[0]])
+    return k.Model([x, y], la.TimeDistributed(la.Dense(3))(la.Concatenate(name="concatenate")([said, read])))
+
+
+def _masked_states(k: Any, la: Any) -> Any:
+    x, h = k.Input((5, 3)), k.Input((4,))
+    return k.Model([x, h], la.GRU(4)(la.Masking()(x), initial_state=h))
+
+
+def _normalised(k: Any, la: Any) -> Any:
+    """An adapted layer keeps how many samples it has seen beside its mean and variance."""
+    layer = la.Normalization()
+    layer.adapt([[1.0, 2.0, 3.0], [4.0, 0.0, 3.5]])
+    return k.Sequential([k.Input((3,)), layer, la.Dense(2)])
+
+
 OTHERS: dict[str, Build] = {
+    "translator": _translator,
+    "masked-states": _masked_states,
+    "normalised": _normalised,
+    "stateful": lambda k, la: k.Sequential(
+        [la.LSTM(3, stateful=True, batch_input_shape=(2, 5, 3)), la.Dense(2)]
+    ),
+    "half": chain((6,), lambda la: la.Dense(4, dtype="float16", activation="relu"), dtype="float16"),
     "distributed-model": _distributed_model,
     "slashes": _slashes,
     "batchnorm-first": one((3, 6, 6), lambda la: la.BatchNormalization(axis=1)),

@@ -38,7 +38,31 @@ def masked() -> dict[str, Build]:
         "told": told,
         "translated": translated,
         "states": states,
+        **{
+            f"attended-{name}": attended(name) for name in ("products", "sums", "additive", "causal", "shown")
+        },
     }
+
+
+def attended(how: str) -> Build:
+    """Keys that a mask hides are not read, and a query that is hidden gives zeros."""
+
+    def build() -> Any:
+        from keras import Input, Model
+        from keras import layers as k
+
+        words, read = Input((4,), dtype="int32"), Input((None,), dtype="int32")
+        pair = [k.Embedding(9, 6, mask_zero=True)(one) for one in (words, read)]
+        if how == "causal":
+            return Model([words, read], k.Attention()(pair, use_causal_mask=True))
+        if how == "shown":
+            return Model([words, read], list(k.Attention()(pair, return_attention_scores=True)))
+        if how == "additive":
+            return Model([words, read], k.LSTM(3)(k.AdditiveAttention()([*pair, pair[1]])))
+        layer = k.Attention(use_scale=True, score_mode="dot" if how == "products" else "concat")
+        return Model([words, read], layer(pair))
+
+    return build
 
 
 def joined(how: str) -> Build:

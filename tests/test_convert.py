@@ -238,6 +238,14 @@ def test_what_would_be_another_model_is_refused(
     assert said in report["findings"][0]["message"]
 
 
+def test_time_before_the_batch_is_no_onnx_either(tmp_path: Path) -> None:
+    lstm = layer("LSTM", "l", module="", units=2, time_major=True, batch_input_shape=[None, 5, 3])
+    source = old_sequential(tmp_path / "old.h5", lstm, version="2.4.0")
+    code, report = converted(source, tmp_path / "new.onnx")
+    assert (code, report["findings"][0]["code"]) == (4, "WB107")
+    assert "time_major" in report["findings"][0]["message"]
+
+
 def test_a_setting_that_keras_3_lacks_is_said(tmp_path: Path) -> None:
     dense = layer("Dropout", "d", module="", rate=0.5, batch_input_shape=[None, 3], cooled=True)
     source = old_sequential(tmp_path / "old.h5", dense, version="2.4.0")

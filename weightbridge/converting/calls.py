@@ -1,5 +1,8 @@
 """What a layer is called with, as Keras 3 writes it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from weightbridge.converting.keras_classes import MERGES
 from weightbridge.converting.operations import Tensors
 from weightbridge.converting.values import Config
@@ -8,6 +11,9 @@ from weightbridge.formats.keras.architecture.calls import Calls
 from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.formats.keras.architecture.order import as_called
 from weightbridge.model.graph import LayerGraph
+
+# operations that are called with one list of tensors; others take each for itself
+LISTED = frozenset({"Concatenate", "Stack", "Hstack", "Vstack", "Dstack", "Block"})
 
 
 def tensors(calls: Calls, graph: LayerGraph, scope: str) -> Tensors:
@@ -30,12 +36,33 @@ def inbound(layer: ConfigLayer, tensor: Tensors) -> list[Config]:
 def _called(layer: ConfigLayer, call: Call, tensor: Tensors) -> Config:
     fed = as_called(call)
     first = [tensor(reference) for reference in fed if not reference.keyword]
-    is_list = len(first) != 1 or layer.class_name in MERGES
     keywords: Config = {key: value for key, value in call.keywords.items() if key != "name"}
     for reference in fed:
         if reference.keyword:
             _put(keywords, reference.keyword, tensor(reference))
-    return {"args": [first] if is_list else first, "kwargs": keywords}
+    if layer.kind == "operation" and call.arguments:
+        return {"args": _filled(call.arguments, call, tensor), "kwargs": keywords}
+    return {"args": [first] if _takes_a_list(layer, len(first)) else first, "kwargs": keywords}
+
+
+def _takes_a_list(layer: ConfigLayer, count: int) -> bool:
+    if layer.kind == "operation":
+        return layer.class_name in LISTED
+    return count != 1 or layer.class_name in MERGES
+
+
+def _filled(value: Any, call: Call, tensor: Tensors) -> Any:
+    """What an operation is called with, constants among tensors."""
+    if isinstance(value, Mapping) and value.keys() == {"input"}:
+        return tensor(call.inputs[value["input"]])
+    if isinstance(value, Mapping) and value.keys() == {"slice"}:
+        start, stop, step = value["slice"]
+        return {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}
+    if value == "...":
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(value, list | tuple):
+        return [_filled(one, call, tensor) for one in value]
+    return value
 
 
 def _put(keywords: Config, keyword: str, tensor: Config) -> None:

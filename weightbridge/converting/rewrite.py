@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from weightbridge.converting.hard_sigmoid import FACTOR, is_older
 from weightbridge.converting.renamed import renamed
+from weightbridge.converting.told_masks import with_masks
 from weightbridge.converting.values import Said, note
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.branches import is_merge
@@ -26,7 +27,7 @@ OF_STATE = frozenset({"LSTM", "LSTMCell", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3
 
 def rewritten(model: ConfigLayer, said: Said) -> ConfigLayer:
     """The model with every layer in a class that Keras 3 has, as far as a rule says which."""
-    return _rewritten(renamed(model, said), lowerings(), said)
+    return _rewritten(with_masks(renamed(model, said), said), lowerings(), said)
 
 
 def _rewritten(layer: ConfigLayer, rules: Iterable[Dialect], said: Said) -> ConfigLayer:

@@ -1,5 +1,6 @@
 """The skeleton of an ONNX file: drawn by ourselves, or written by tf2onnx with all values in it."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ import numpy as np
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
-from weightbridge.commands.skeletons.values import Skeleton, mended
+from weightbridge.commands.skeletons.values import Skeleton, mended, said_of
 from weightbridge.converting.to_onnx import Settings, drawn, output_names
 from weightbridge.errors import UsageError
 from weightbridge.formats.frameworks import framework_module
+from weightbridge.formats.keras.architecture.config import walk
 from weightbridge.formats.onnx.emit.skeleton import write_skeleton
 from weightbridge.formats.onnx.file import read_with
 from weightbridge.formats.templates import Template
@@ -21,6 +23,7 @@ from weightbridge.planning.drawn import drawn_plan
 from weightbridge.planning.filled import filled_plan
 
 OF_KERAS = ("engine", "input_layout")  # options of what writes a Keras model as ONNX
+STATELESS = "ONNX keeps no state between runs: each begins with zeros, as Keras does after reset_states()"
 TF2ONNX = "weightbridge.formats.onnx.engines.by_tf2onnx"
 
 
@@ -67,7 +70,14 @@ def _drawn(source: LayerGraph, path: Path, options: Options) -> Skeleton:
     read = partial(read_with, names=frozenset(made.weights))
     graph = read(path)
     plan, findings = drawn_plan(source, graph, made, options)
-    return Skeleton(Template(graph, graph), plan, (*mended(source), *findings), read)
+    stateful = said_of(_stateful(source), "WB403", "warning")
+    return Skeleton(Template(graph, graph), plan, (*mended(source), *stateful, *findings), read)
+
+
+def _stateful(source: LayerGraph) -> Mapping[str, Sequence[str]]:
+    """Layers that go on from where the last run ended, which no ONNX file does."""
+    names = [layer.name for layer in walk(source.architecture) if layer.config.get("stateful") is True]
+    return {STATELESS: names} if names else {}
 
 
 def _settings_of(options: Options) -> Settings:

@@ -5,11 +5,12 @@ from math import sqrt
 
 from weightbridge.converting.to_onnx.arrange import as_keras, transpose
 from weightbridge.converting.to_onnx.call import Builder, Call
-from weightbridge.converting.to_onnx.elements import as_floats, cast, unary, with_number
+from weightbridge.converting.to_onnx.elements import as_floats, cast, with_number
 from weightbridge.converting.to_onnx.masks import causal, combined, masked_softmax, over_keys, over_queries
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
 from weightbridge.model.graph import Layer
+from weightbridge.model.tensors import Tensor
 
 HEADS_FIRST = (0, 2, 1, 3)
 
@@ -141,32 +142,41 @@ def _projected_back(call: Call, name: str, query: Value) -> Value:
     return Value(name, (*query.shape[:2], *outer), straight(3), mask=query.mask)
 
 
-def _plain(call: Call) -> Value:
-    """Luong's: softmax(query key^T) value."""
+def _plain(call: Call) -> tuple[Value, ...]:
+    """Luong's: softmax(query key^T) value; or scores by sums, as Bahdanau's."""
     query, value, key = _of_list(call)
-    if call.config.get("score_mode", "dot") != "dot":
-        raise call.refused("scores by concatenation")
-    writer = call.writer
+    writer, scale = call.writer, call.optional("scale")
+    if call.config.get("score_mode", "dot") == "concat":
+        sums = _sums(call, query, key)
+        sums = sums if scale is None else sums.named(writer.op("Mul", sums.name, writer.weight(scale, ())))
+        scores = _added_up(call, sums)
+        weight = writer.weight(call.tensor("concat_score_weight"), ())
+        return _attended(call, scores.named(writer.op("Mul", scores.name, weight)), query, value)
     turned = transpose(writer, key.name, (0, 2, 1))
     scores = Value(writer.op("MatMul", query.name, turned), (*query.shape[:2], key.shape[1]), straight(3))
-    if call.optional("scale") is not None:
-        scale = call.tensor("scale")
+    if scale is not None:
         scores = scores.named(writer.op("Mul", scores.name, writer.weight(scale, scale.shape)))
     return _attended(call, scores, query, value)
 
 
-def _additive(call: Call) -> Value:
+def _additive(call: Call) -> tuple[Value, ...]:
     """Bahdanau's: the sum of tanh(query + key), each feature scaled."""
     query, value, key = _of_list(call)
-    writer = call.writer
-    rows = writer.unsqueezed(query.name, [2])
-    columns = writer.unsqueezed(key.name, [1])
+    return _attended(call, _added_up(call, _sums(call, query, key), call.optional("scale")), query, value)
+
+
+def _sums(call: Call, query: Value, key: Value) -> Value:
+    """(batch, queries, keys, features)"""
+    rows, columns = call.writer.unsqueezed(query.name, [2]), call.writer.unsqueezed(key.name, [1])
     shape = (*query.shape[:2], key.shape[1], query.shape[2])
-    inner = Value(writer.op("Tanh", writer.op("Add", rows, columns)), shape, straight(4))
-    if call.optional("scale") is not None:
-        scale = call.tensor("scale")
-        inner = inner.named(writer.op("Mul", inner.name, writer.weight(scale, scale.shape)))
-    return _attended(call, reduced(writer, "ReduceSum", inner, [3], keepdims=False), query, value)
+    return Value(call.writer.op("Add", rows, columns), shape, straight(4))
+
+
+def _added_up(call: Call, sums: Value, scale: Tensor | None = None) -> Value:
+    inner = sums.named(call.writer.op("Tanh", sums.name))
+    if scale is not None:
+        inner = inner.named(call.writer.op("Mul", inner.name, call.writer.weight(scale, scale.shape)))
+    return reduced(call.writer, "ReduceSum", inner, [3], keepdims=False)
 
 
 def _of_list(call: Call) -> tuple[Value, Value, Value]:
@@ -176,16 +186,23 @@ def _of_list(call: Call) -> tuple[Value, Value, Value]:
     return values[0], values[1], values[-1] if len(values) == 3 else values[1]
 
 
-def _attended(call: Call, scores: Value, query: Value, value: Value) -> Value:
-    if query.mask is not None or value.mask is not None:
-        raise call.refused("reads a mask")
-    if call.settings.get("keywords", {}).get("use_causal_mask"):
-        scores_mask = causal(call.writer, scores)
-        weights = masked_softmax(call.writer, scores, scores_mask)
-    else:
-        weights = unary(call.writer, "Softmax", scores, axis=2)
-    name = call.writer.op("MatMul", weights.name, value.name)
-    return Value(name, (*query.shape[:2], value.shape[2]), straight(3))
+def _attended(call: Call, scores: Value, query: Value, value: Value) -> tuple[Value, ...]:
+    """Keys that the value's mask hides are not read; a query that its own mask hides gives zeros."""
+    writer, keywords = call.writer, call.node.call.keywords
+    masks = [over_keys(writer, _of_steps(call, value), 3)]
+    if keywords.get("use_causal_mask") or call.config.get("causal"):
+        masks.append(causal(writer, scores))
+    weights = masked_softmax(writer, scores, combined(writer, [mask for mask in masks if mask is not None]))
+    name, seen = writer.op("MatMul", weights.name, value.name), _of_steps(call, query)
+    if seen is not None:
+        rows = writer.unsqueezed(seen.name, [2])
+        name = writer.op("Where", rows, name, writer.constant("nothing", 0.0))
+    output = Value(name, (*query.shape[:2], value.shape[2]), straight(3), mask=seen)
+    return (output, weights) if keywords.get("return_attention_scores") else (output,)
+
+
+def _of_steps(call: Call, value: Value) -> Value | None:
+    return None if value.mask is None else as_keras(call.writer, value.mask)
 
 
 BUILDERS: Mapping[str, Builder] = {"Attention": _multi_head}

@@ -27,6 +27,7 @@ from weightbridge.converting.to_onnx.operands import (
     told,
     values_of,
 )
+from weightbridge.converting.to_onnx.parts import PARTS
 from weightbridge.converting.to_onnx.rearranging import REARRANGING
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
@@ -141,6 +142,10 @@ def _cast(call: Call) -> Value:
     return call.first if dtype == call.first.dtype else cast(call.writer, call.first, dtype)
 
 
+def _held(call: Call) -> Value:
+    return call.first if setting(call, "dtype", default=None) is None else _cast(call)
+
+
 def _chosen(call: Call) -> Value:
     """where(condition, a, b)"""
     found = operands(call)
@@ -244,6 +249,7 @@ OPERATIONS: Mapping[str, Builder] = {
     "Rsqrt": _reciprocal_root,
     **REARRANGING,
     **MORE,
+    **PARTS,
     "Matmul": _product,
     "Einsum": _einsum,
     "Clip": _clipped,
@@ -251,4 +257,5 @@ OPERATIONS: Mapping[str, Builder] = {
     "Where": _chosen,
     "Identity": lambda call: call.first,
     "StopGradient": lambda call: call.first,
+    "ConvertToTensor": _held,
 }  # fmt: skip

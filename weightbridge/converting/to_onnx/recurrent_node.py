@@ -49,6 +49,8 @@ class Run:
 
 def run_of(call: Call, directions: Sequence[Layer]) -> Run:
     """The node. directions: the layers that hold the weights, forward first."""
+    if call.config.get("time_major") is True:
+        raise call.refused("has time before the batch (time_major), which is not written")
     writer, op, steps = call.writer, directions[0].op, mask_of(call)
     value = as_floats(writer, call.first)
     kept = None if steps is None else compacted(writer, value, steps)

@@ -5,7 +5,9 @@ from collections.abc import Sequence, Set
 from weightbridge.converting.to_onnx.values import Value
 from weightbridge.converting.to_onnx.writer import Writer
 
-SINCE_18 = frozenset({"ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL2", "ReduceLogSumExp"})
+SINCE_18 = frozenset(
+    {"ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSumExp"}
+)
 
 
 def reduced(writer: Writer, op: str, value: Value, axes: Sequence[int], *, keepdims: bool) -> Value:

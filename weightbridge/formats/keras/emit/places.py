@@ -74,7 +74,14 @@ class _Places(ExpectedStore):
         group = f"{node.store}/cell" if _is_in_cell(node) else node.store
         names = roles(node.layer.class_name, node.layer.config) or ()
         self._add(node, node.owner, group, {role: known.get(role) for role in names})
+        if names and node.layer.class_name == "Normalization":
+            self._count(node)
         return found
+
+    def _count(self, node: Node) -> None:
+        """How many samples it has seen: no weight, but Keras reads it."""
+        path, name = f"{node.store}/vars/2", node.owner.rsplit("/", 1)[-1]
+        self.places.append(Place(path, name, node.owner, "count", "count", False, (), "int64"))
 
     def _projections_of(self, node: Node, found: Stored) -> None:
         known = {part.name: {v.role: v.dataset.shape for v in part.variables} for part in found.parts}

@@ -16,6 +16,8 @@ from weightbridge.formats.running import InputSpec
 from weightbridge.model.tensors import Array
 
 PRECISE = "float64"
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+POLICIES = ("Policy", "PolicyV1", "DTypePolicy")
 
 
 def runner(path: Path, dtype: str = "float32") -> "OlderRunner":
@@ -56,6 +58,7 @@ class OlderRunner:
         arrays = [spec.typed(feeds[spec.name]) for spec in self._inputs]
         try:
             with _in_float(self._dtype):
+                self._model.reset_states()  # equal feeds give equal results
                 outputs = self._model(arrays if len(arrays) > 1 else arrays[0], training=False)
         except Exception as error:  # whatever a layer, or TensorFlow, raises
             message = f"the model cannot run in tf_keras: {type(error).__name__}: {str(error)[:200]}"
@@ -97,13 +100,18 @@ def _precise(model: Any, where: str) -> Any:
 
 
 def _in_double(value: Any) -> Any:
+    """With every dtype of floats, and every policy, replaced."""
     if isinstance(value, dict):
-        return {k: PRECISE if _is_single(k, v) else _in_double(v) for k, v in value.items()}
+        return {key: PRECISE if _is_floating(key, one) else _in_double(one) for key, one in value.items()}
     return [_in_double(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _is_single(key: Any, value: Any) -> bool:
-    return bool(key == "dtype" and value == "float32")
+def _is_floating(key: Any, value: Any) -> bool:
+    if key != "dtype":
+        return False
+    if isinstance(value, dict):
+        return value.get("class_name") in POLICIES
+    return isinstance(value, str) and value.removeprefix("mixed_") in FLOATS
 
 
 @contextmanager
