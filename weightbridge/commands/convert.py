@@ -22,7 +22,9 @@ from weightbridge.converting.from_graph.frozen import with_frozen
 from weightbridge.errors import Quantised, UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.arrays import read_arrays
+from weightbridge.formats.keras.architecture.config import walk
 from weightbridge.formats.keras.assembled import read_assembled
+from weightbridge.formats.keras.variables.quantised import mode_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.planning.hashes import source_meanwhile
 from weightbridge.report.policy import with_policy
@@ -97,6 +99,8 @@ def refuse(graph: LayerGraph, suffix: str, options: Options) -> None:
         _refuse_codes(graph, options)
     else:
         _refuse_weights(graph)
+        _refuse_codes(graph, options)
+        _refuse_eight_bits(graph)
 
 
 def _refuse_weights(graph: LayerGraph) -> None:
@@ -109,6 +113,15 @@ def _refuse_weights(graph: LayerGraph) -> None:
         message = f"a {graph.format} file holds weights and no architecture"
         fix = "give the architecture too: weightbridge convert WEIGHTS OUTPUT --architecture MODEL"
         raise Unsupported(message, where=where, fix=fix)
+
+
+def _refuse_eight_bits(graph: LayerGraph) -> None:
+    """Raises Quantised for layers that compute in floats of 8 bits, whose weights alone are other layers."""
+    names = [layer.name for layer in walk(graph.architecture) if mode_of(layer.config) == "float8"]
+    if names:
+        message = f"layers compute in floats of 8 bits (quantize('float8')): {', '.join(names[:10])}"
+        fix = "give the model as it was before quantize() was called"
+        raise Quantised(message, where=graph.path, fix=fix)
 
 
 def _refuse_codes(graph: LayerGraph, options: Options) -> None:

@@ -17,7 +17,7 @@ IDLE = frozenset(
         *("name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype", "input_length"),
         *("implementation", "weights", "input_dim", "build_config", "axis", "kernel_axes", "kernel_flipped"),
         *("data_format", "rank", "mode", "autocast", "cell", "cells", "layer", "backward_layer", "groups"),
-        "axes",
+        *("axes", "quantization_config"),
     }
 )
 FROZEN_ALONE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "InputLayer"})

@@ -23,6 +23,7 @@ MAKERS: Mapping[str, str] = {
     ".onnx": "weightbridge.commands.skeletons.onnx",
 }
 REBUILT = "weightbridge.commands.skeletons.rebuilt"  # of Keras files, where the source is of another format
+Make = Callable[[Any, LayerGraph, Path, Options], Skeleton]
 OF_ONNX_ALONE = ("engine", "opset")  # that mean nothing where Keras is written
 OF_ONNX = (*OF_ONNX_ALONE, "input_layout")  # that mean nothing from Keras to Keras
 
@@ -32,12 +33,22 @@ def skeleton_of(model: Any, source: LayerGraph, suffix: str, options: Options) -
     """Temporary files go when the context ends. Raises Unsupported for what the target has no layer for."""
     is_rebuilt = source.framework != "keras" and suffix != ".onnx"
     maker = REBUILT if is_rebuilt else MAKERS[suffix]
-    make: Callable[[Any, LayerGraph, Path, Options], Skeleton] = import_module(maker).make
+    make: Make = import_module(maker).make
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
-        made = make(model, source, Path(folder) / f"skeleton{suffix}", options)
+        made = _of_floats(make, model, source, Path(folder) / f"skeleton{suffix}", options)
         kept = tuple(f for f in source.findings if f.code not in OLDER)
         said = tuple(as_wanted(kept)) if options.dequantize else kept
         yield replace(made, findings=(*said, *made.findings, *_not_carried(source)))
+
+
+def _of_floats(make: Make, model: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
+    """Of the floats that codes and scales of Keras's quantisation stand for, where there are any."""
+    if source.framework != "keras" or source.effective is None:
+        return make(model, source, path, options)
+    from weightbridge.planning.computed import stored_plan_of  # few files need it
+
+    made = make(model, source.effective, path, options)
+    return replace(made, plan=stored_plan_of(made.plan, source.effective, source))
 
 
 def refuse_idle(source: LayerGraph, suffix: str, options: Options) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from weightbridge.formats.hdf5.write import written_to
 from weightbridge.formats.keras.emit.places import Place
-from weightbridge.formats.keras.emit.skeleton import VERSION, allocate
+from weightbridge.formats.keras.emit.skeleton import NARROW, VERSION, allocate
 from weightbridge.formats.keras.h5 import WEIGHTS
 
 MOST = 64 << 10  # bytes of an attribute in an object's header
@@ -33,7 +34,9 @@ def _write(file: h5py.File, config: Any, layers: Mapping[str, Sequence[Place]]) 
         weights = [f"{place.layer}/{place.name}" for place in places]
         _put_names(own, "weight_names", weights)
         for weight, place in zip(weights, places, strict=True):
-            allocate(file, f"{WEIGHTS}/{name}/{weight}", place)
+            # Keras loads no bfloat16 from this layout, and makes it of float32
+            dtype = "float32" if place.dtype == NARROW else place.dtype
+            allocate(file, f"{WEIGHTS}/{name}/{weight}", replace(place, dtype=dtype))
 
 
 def _put_names(group: h5py.Group, key: str, names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from weightbridge.formats.hdf5.write import written_to
 from weightbridge.formats.keras.emit.places import Place
 from weightbridge.formats.keras.zip import CONFIG, METADATA, WEIGHTS
 
+NARROW = "bfloat16"
 VERSION = "3.0.0"  # of Keras: the first one that reads such a file
 
 
@@ -45,6 +46,8 @@ def _write_weights(path: Path, places: Iterable[Place]) -> None:
     with h5py.File(path, "w") as file:
         for place in places:
             allocate(file, place.path, place)
+            if place.dtype == NARROW:
+                file[place.path].attrs["dtype"] = NARROW  # HDF5 has no such number: Keras goes by the note
             file[place.path.rsplit("/", 1)[0]].attrs["name"] = place.group
 
 
