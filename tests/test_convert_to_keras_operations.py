@@ -11,6 +11,9 @@ from test_convert import classes_of, converted, run
 FLOATS, INTEGERS, TRUTHS = 1, 7, 9  # ONNX's element types
 Steps = list[tuple[str, str, dict[str, Any]]]  # op, its inputs, attributes; "." is what the one before gives
 KEPT, GONE = {"keepdims": 1}, {"keepdims": 0}
+CORNERS = {"coordinate_transformation_mode": "align_corners"}
+PAIRED = {"group": 2, "strides": [2, 2]}
+WINDOW = {"kernel_shape": [3, 3], "strides": [2, 2]}
 
 OPERATIONS: dict[str, Steps] = {
     "depth-to-space": [("DepthToSpace", "x", {"blocksize": 2})],
@@ -41,7 +44,17 @@ OPERATIONS: dict[str, Steps] = {
     "gather-own-places": [("ArgMax", "x", {"axis": 3}), ("GatherElements", "x .", {"axis": 3})],
     "grid-beside": [("Shape", "x", {}), ("Slice", ". first behind", {}), ("Concat", ". rest", {"axis": 0}),
                     ("Expand", "grid .", {}), ("Concat", "x .", {"axis": 1})],
+    "one-hot": [("ArgMax", "x", {"axis": 3, **GONE}), ("OneHot", ". ten of_two", {})],
     "larger-constant": [("GlobalMaxPool", "x", {}), ("Add", ". whole", {})],
+}  # fmt: skip
+WINDOWS: dict[str, Steps] = {
+    "average-without-border": [("AveragePool", "x", {**WINDOW, "pads": [1, 1, 1, 1]})],
+    "average-rounded-up": [("AveragePool", "x", {**WINDOW, "ceil_mode": 1, "count_include_pad": 1})],
+    "average-of-same": [("AveragePool", "x", {"kernel_shape": [2, 2], "auto_pad": "SAME_LOWER"})],
+    "transposed-groups": [("ConvTranspose", "x groups", {**PAIRED, "pads": [1, 1, 0, 1]})],
+    "transposed-to-a-size": [("ConvTranspose", "x groups", {**PAIRED, "output_shape": [6, 10]})],
+    "corners": [("Resize", "x   size", {"mode": "linear", **CORNERS})],
+    "nearest-of-any-size": [("Resize", "x   size", {"mode": "nearest"})],
 }  # fmt: skip
 
 
@@ -53,7 +66,10 @@ def constants() -> dict[str, np.ndarray]:
         "mask": values((6, 10), 3) > 0, "places": np.array([[0, 2, -1], [5, 1, 3]]),
         "first": np.array([0]), "behind": np.array([1]), "rest": np.array([2, 6, 10]),
         "grid": values((1, 2, 6, 10), 4), "whole": values((1, 8, 6, 10), 5),
+        "groups": values((4, 3, 3, 3), 6), "size": np.array([2, 4, 4, 7]), "ten": np.array(10),
+        "scales": np.array([1, 1, 1.5, 2], np.float32), "of_two": np.array([-1, 2], np.float32),
         "twice": np.array([2, 1, 1, 1]), "two_rows": np.array([2, -1]), "across": np.array([-1, 10]),
+        "far": np.array([99]),
         "five": values((1, 1, 8, 1, 1)), "five_ones": values((1, 1, 1, 1, 1)), "items": values((2, 1, 1, 1)),
     }  # fmt: skip
 
@@ -66,7 +82,7 @@ def model(path: Path, operations: dict[str, Steps], image: tuple[Any, ...] = ("n
     for name, steps in operations.items():
         before = "x"
         for n, (op, fed, settings) in enumerate(steps):
-            inputs = [before if one == "." else one for one in fed.split()]
+            inputs = [before if one == "." else one for one in fed.split(" ")]
             needed |= {*inputs}
             before = name if n == len(steps) - 1 else f"{name}_{n}"
             nodes.append(helper.make_node(op, inputs, [before], name=before, **settings))
@@ -97,6 +113,19 @@ def test_each_computes_the_same(tmp_path: Path) -> None:
     assert len(tiles) == 2  # a quotient spreads its divisor by itself
 
 
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")
+def test_windows_that_keras_has_in_other_layers(tmp_path: Path) -> None:
+    output = tmp_path / "m.keras"
+    source = model(tmp_path / "m.onnx", WINDOWS, (2, 4, 3, 5))
+    code, report = converted(source, output, "--evidence", "quick")
+    assert code == 0, report["findings"]
+    compared = {o["name"]: o["status"] for o in report["verification"]["outputs"]}
+    assert compared == dict.fromkeys(WINDOWS, "equal")
+    assert classes_of(output).count("EinsumDense") == 2  # of corners
+    assert classes_of(output).count("Conv2DTranspose") == 4
+
+
 REFUSED: dict[str, tuple[Steps, str]] = {
     "top": ([("TopK", "x one", {"axis": 1})], "TopK"),
     "last-place": ([("ArgMax", "x", {"axis": 1, "select_last_index": 1})], "last of several"),
@@ -107,6 +136,14 @@ REFUSED: dict[str, tuple[Steps, str]] = {
     "rows-of-all-axes": ([("Flatten", "x", {"axis": 3})], "joins the batch"),
     "constant-of-more-axes": ([("Add", "x five", {})], "joins the batch"),
     "number-of-more-axes": ([("Mul", "x five_ones", {})], "joins the batch"),
+    "antialias": ([("Resize", "x  scales", {"mode": "linear", "antialias": 1})], "antialias"),
+    "no-such-axis": ([("Softmax", "x", {"axis": 9})], "axis 9 of a value of 4"),
+    "no-such-place": (
+        [("Gather", "x two_rows", {"axis": 1}), ("Gather", ". far", {"axis": 1})],
+        "does not have",
+    ),
+    "no-groups": ([("Conv", "x groups", {"group": 0})], "does not fit together"),
+    "negative-blocks": ([("DepthToSpace", "x", {"blocksize": -2})], "blocks of the size -2"),
     "number-for-each-item": ([("Min", "x items", {})], "each item of a batch"),
 }
 

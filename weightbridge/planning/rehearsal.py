@@ -38,6 +38,7 @@ SOURCES: dict[str, tuple[int, ...]] = {
     "": (1,),
     "constant": (0,),
     "fill": (0,),
+    "interpolation": (0,),
     "identity-kernel": (0,),
     "batchnorm-gamma": (1, 2),
     "batchnorm-variance": (1,),

@@ -12,6 +12,7 @@ import numpy as np
 from weightbridge.model.axes import merges_or_drops, parse
 from weightbridge.model.tensors import Array
 from weightbridge.transforms.computations import COMPUTATIONS
+from weightbridge.transforms.interpolation import interpolation
 from weightbridge.transforms.norms import affine, batchnorm_gamma, batchnorm_variance, squared
 from weightbridge.transforms.recurrent import from_cudnn, gate_bias, to_cudnn
 
@@ -223,6 +224,7 @@ COMPUTED = frozenset(
         *(COMPUTATIONS.keys() - {"rotary-order"}),
         "fold-batchnorm",
         "constant",
+        "interpolation",
         "affine",
         "batchnorm-gamma",
         "batchnorm-variance",
@@ -261,6 +263,7 @@ def _is_inner_bitwise(parameters: Mapping[str, Any]) -> bool:
 
 TRANSFORMS: dict[str, Transform] = {
     "constant": _constant,
+    "interpolation": interpolation,
     "gates": _gates,
     "gate-bias": gate_bias,
     "select": _select,

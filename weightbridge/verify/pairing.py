@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from weightbridge.model.tensors import Array
 
 Turn = Literal["same", "to-first", "to-last"]
 TURNS: tuple[Turn, ...] = ("same", "to-first", "to-last")
+MOST_MIXED = 3  # inputs each of which may be turned otherwise
 BACK: dict[Turn, Turn] = {"same": "same", "to-first": "to-last", "to-last": "to-first"}
 
 
@@ -55,7 +57,9 @@ def pair_inputs(
     """
     if len(reference) != len(candidate):
         return ()
-    ways = (_paired(reference, candidate, turn) for turn in TURNS)
+    images = sum(len(spec.shape) >= 3 for spec in reference)
+    mixed = product(TURNS, repeat=images) if 1 < images <= MOST_MIXED else ()
+    ways = (_paired(reference, candidate, turns) for turns in (*((turn,) * images for turn in TURNS), *mixed))
     return tuple(dict.fromkeys(pairs for pairs in ways if pairs))
 
 
@@ -91,13 +95,13 @@ def _tried(turn: Turn, *, is_image: bool) -> tuple[Turn, ...]:
 
 
 def _paired(
-    reference: Sequence[InputSpec], candidate: Sequence[InputSpec], turn: Turn
+    reference: Sequence[InputSpec], candidate: Sequence[InputSpec], turns: Sequence[Turn]
 ) -> tuple[InputPair, ...]:
-    """All inputs, or none where one of them does not fit."""
-    pairs = []
+    """All inputs, or none where one of them does not fit. turns: of those with three axes and more."""
+    pairs, left = [], iter(turns)
     for places in enumerate(_order(reference, candidate)):
         specs = reference[places[0]], candidate[places[1]]
-        own_turn = turn if len(specs[0].shape) >= 3 else "same"
+        own_turn: Turn = next(left) if len(specs[0].shape) >= 3 else "same"
         pair = _pair(specs, places, own_turn)
         if pair is None:
             return ()

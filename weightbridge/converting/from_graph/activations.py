@@ -82,7 +82,7 @@ def _over_axis(call: Call, name: str, parameters: Mapping[str, Any]) -> Value:
 def _normalised(call: Call, axis: int) -> list[int]:
     """The source's axes that sum to one together: before ONNX 13 all of several places from `axis` on."""
     layout = call.first.layout
-    axis %= layout.rank
+    axis = layout.axis(axis)
     if not call.settings.get("joined"):
         return [axis]
     return [n for n in range(axis, layout.rank) if layout.source_shape[n] != 1] or [axis]

@@ -16,7 +16,7 @@ DCR, CRD, TO_DEPTH = (0, 3, 4, 1, 5, 2), (0, 1, 4, 2, 5, 3), (0, 3, 5, 1, 2, 4)
 
 
 def _depth_to_space(call: Call) -> Value:
-    size, shape = int(call.settings["blocksize"]), _shape(call)
+    size, shape = _size(call), _shape(call)
     channels = None if shape[1] is None else shape[1] // (size * size)
     is_first = call.settings.get("mode", "DCR") == "DCR"
     inner = (size, size, channels) if is_first else (channels, size, size)
@@ -26,11 +26,18 @@ def _depth_to_space(call: Call) -> Value:
 
 
 def _space_to_depth(call: Call) -> Value:
-    size, shape = int(call.settings["blocksize"]), _shape(call)
+    size, shape = _size(call), _shape(call)
     less = [None if n is None else n // size for n in shape[2:]]
     cut = _cut(call.first.layout, (None, shape[1], less[0], size, less[1], size))
     turned = transposed(cut, TO_DEPTH)
     return call.first.seen(_cut(turned, (None, _times(shape[1], size * size), *less)))
+
+
+def _size(call: Call) -> int:
+    size = int(call.settings["blocksize"])
+    if size < 1:
+        raise Unsupported(f"moves blocks of the size {size}")
+    return size
 
 
 def _shape(call: Call) -> tuple[Length, ...]:

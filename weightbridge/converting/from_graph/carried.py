@@ -64,6 +64,8 @@ def _recurrent(settings: Settings) -> str | None:
     fixed = settings.get("fixed_inputs")
     if fixed:
         return f"is given constants as {', '.join(fixed)}, which Keras's layer does not take"
+    if settings.get("hidden_activation"):
+        return f"has another activation of its output than of its cells: {settings['hidden_activation']}"
     other = settings.get("backward_activations")
     return f"has other activations backwards: {', '.join(map(str, other))}" if other else None
 

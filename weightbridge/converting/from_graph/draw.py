@@ -26,6 +26,7 @@ from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.vocabulary import ACTIVATED, ELEMENTWISE_MERGES, RESHAPES
 
 SHOWN = 10
+DISAGREEING = (ValueError, IndexError, KeyError, TypeError, ArithmeticError)
 
 
 def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
@@ -80,11 +81,17 @@ class _Drawing:
         try:
             made = self._made(layer, edges)
         except Unsupported as error:
-            self.lost.add(layer.name)
-            self.writer.refused(f"{_kind(layer)} {error.message}", layer.name)
+            self._lose(layer, error.message)
+            return
+        except DISAGREEING as error:  # numbers of a file that contradict each other
+            self._lose(layer, f"says what does not fit together ({type(error).__name__}: {error})")
             return
         values = made if isinstance(made, tuple) else (made,)
         self.values |= {(layer.name, port): value for port, value in enumerate(values)}
+
+    def _lose(self, layer: Layer, reason: str) -> None:
+        self.lost.add(layer.name)
+        self.writer.refused(f"{_kind(layer)} {reason}", layer.name)
 
     def _is_attention(self, layer: Layer) -> bool:
         """Whether it ends one, which is written whole; where that cannot be, its pieces are drawn."""
@@ -174,6 +181,8 @@ class _Drawing:
 
     def outputs(self) -> tuple[Value, ...]:
         refuse_fixed_outputs(self.graph)
+        if not self.graph.output_ports:
+            raise Unsupported("the model has no outputs", where=self.graph.path)
         is_image = images_among(self.inputs.values(), self.settings)
         made = []
         for port in self.graph.output_ports:

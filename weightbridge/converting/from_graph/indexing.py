@@ -8,7 +8,7 @@ import numpy as np
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.cutting import behind
-from weightbridge.converting.from_graph.layout import Layout, Length, plain, with_source
+from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, plain, with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -50,14 +50,14 @@ def cuts_of(call: Call) -> dict[int, Cut]:
     """By the source's axis."""
     settings, rank = call.settings, call.first.layout.rank
     if call.layer.class_name == "Split" or "part" in settings:
-        return {int(settings.get("axis", 0)) % rank: _part(call)}
+        return {axis_of(settings.get("axis", 0), rank): _part(call)}
     starts, ends = settings.get("starts"), settings.get("ends")
     if not isinstance(starts, tuple) or not isinstance(ends, tuple) or None in starts or None in ends:
         raise Unsupported("cuts at places that do not follow from the file")
     axes = settings.get("axes") or tuple(range(len(starts)))
     steps = settings.get("steps") or (1,) * len(starts)
     cuts = zip(axes, starts, ends, steps, strict=True)
-    return {int(axis) % rank: _bounded(start, end, step) for axis, start, end, step in cuts}
+    return {axis_of(axis, rank): _bounded(start, end, step) for axis, start, end, step in cuts}
 
 
 def _part(call: Call) -> Cut:
@@ -104,7 +104,7 @@ def _length(length: Length, cut: Cut) -> Length:
 def _gather(call: Call) -> Value:
     """One index, or several that stand in the file."""
     settings = call.settings
-    indices, axis = settings.get("indices"), int(settings.get("axis", 0)) % call.first.layout.rank
+    indices, axis = settings.get("indices"), axis_of(settings.get("axis", 0), call.first.layout.rank)
     if isinstance(indices, int) and not isinstance(indices, bool):
         return _one(call, axis, indices)
     places = np.asarray(indices if isinstance(indices, tuple) else ())
@@ -115,12 +115,21 @@ def _gather(call: Call) -> Value:
     length = value.layout.source_shape[axis]
     if order[0] == axis:
         raise Unsupported("picks items of the batch")
-    chosen = [index if index >= 0 or length is None else index + length for index in places.ravel().tolist()]
+    chosen = _from_start(places.ravel().tolist(), length)
     config = {"axis": order.index(axis)}
     name = call.writer.operation("numpy.Take", call.name, config, [value, chosen])
     shape = list(value.layout.source_shape)
     shape[axis] = len(chosen)
     return Value(name, 0, 0, _cut(plain(shape, order), axis, places.shape), value.dtype)
+
+
+def _from_start(indices: Sequence[int], length: Length) -> list[int]:
+    """Indices counted from the first place. Raises Unsupported for those that the axis does not have."""
+    if length is None:
+        return list(indices)
+    if min(indices) < -length or max(indices) >= length:
+        raise Unsupported(f"picks places that an axis of length {length} does not have")
+    return [index % length for index in indices]
 
 
 def _cut(layout: Layout, axis: int, shape: Sequence[int]) -> Layout:

@@ -7,6 +7,9 @@ that need another order of Keras's axes bring it about (arrange).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
+
+from weightbridge.errors import Unsupported
 
 Length = int | None
 Group = tuple[int, ...]  # the atoms that one axis is made of, the slowest first
@@ -50,8 +53,8 @@ class Layout:
         return None if None in known else prod(n for n in known if n is not None)
 
     def axis(self, axis: int) -> int:
-        """One of the source's axes, counted from 0."""
-        return axis % self.rank if self.rank else 0
+        """One of the source's axes, counted from 0. Raises Unsupported where it has no such axis."""
+        return axis_of(axis, self.rank)
 
     def place(self, axis: int) -> int | None:
         """Which of Keras's axes one of the source's is, in whatever order of its atoms; None for none."""
@@ -74,6 +77,14 @@ class Layout:
                 return None
             found.append(axis)
         return tuple(found)
+
+
+def axis_of(told: Any, rank: int) -> int:
+    """An axis counted from 0, of so many. Raises Unsupported where there is no such axis."""
+    axis = int(told)
+    if not -rank <= axis < rank:
+        raise Unsupported(f"names the axis {axis} of a value of {rank} axes")
+    return axis % rank
 
 
 def plain(shape: Sequence[Length], order: Sequence[int] | None = None) -> Layout:

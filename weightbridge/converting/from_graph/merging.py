@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from weightbridge.converting.from_graph.arrange import arranged, in_order, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.layout import Layout, Length, plain
+from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, plain
 from weightbridge.converting.from_graph.tokens import beside
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.writer import Writer
@@ -73,7 +73,7 @@ def _merge(call: Call) -> Value:
 
 def _concat(call: Call) -> Value:
     rank = call.first.layout.rank
-    axis = int(call.settings["axis"]) % rank
+    axis = axis_of(call.settings["axis"], rank)
     main = _main([value.layout for value in call.inputs])
     order = one_by_one(main)
     turned = [in_order(call.writer, value, order, call.name) for value in call.inputs]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from weightbridge.converting.from_graph.arrange import apart, last_axis, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import put_vector
-from weightbridge.converting.from_graph.layout import with_source
+from weightbridge.converting.from_graph.layout import axis_of, with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Tensor
@@ -69,7 +69,7 @@ def _axes_behind(call: Call) -> int:
     """Over how many axes ONNX's own node normalises: from the one that it names to the last."""
     axis, rank = call.settings.get("axis", -1), call.first.layout.rank
     is_own = call.source.format == "onnx" and call.layer.class_name in ONNX_NORMS
-    return rank - int(axis) % rank if is_own else 1
+    return rank - axis_of(axis, rank) if is_own else 1
 
 
 def _over_several(call: Call, count: int) -> Value:
@@ -120,7 +120,7 @@ def _rms_norm(call: Call) -> Value:
 def _normalised(call: Call) -> tuple[int, Value]:
     """The axis of the source, and the value with it as an axis of Keras's."""
     told, rank = call.settings.get("axis", -1), call.first.layout.rank
-    axes = {int(axis) % rank for axis in (told if isinstance(told, tuple) else (told,))}
+    axes = {axis_of(axis, rank) for axis in (told if isinstance(told, tuple) else (told,))}
     if axes not in ({rank - 1}, {1}):
         raise Unsupported(f"normalises over the axes {sorted(axes)}, for which Keras has no layer of vectors")
     axis = axes.pop()

@@ -57,7 +57,7 @@ def _binary(call: Call) -> Value:
     if len(call.inputs) != 1 or not isinstance(arguments, tuple) or len(arguments) != 2:
         raise Unsupported("has a constant that does not follow from the file")
     weight = _weight(call, arguments)
-    if weight is not None and call.layer.class_name in WEIGHTED and not _is_larger(call, weight):
+    if weight is not None and call.layer.class_name in WEIGHTED and not _is_constant(call, weight):
         rows = arguments[_place(arguments)].get("rows")
         return weighted(call, weight, is_first=_place(arguments) == 0, rows=rows)
     value = apart(call.writer, call.first, call.name)
@@ -68,12 +68,13 @@ def _binary(call: Call) -> Value:
     return Value(name, 0, 0, layout, _dtype(call))
 
 
-def _is_larger(call: Call, tensor: Tensor) -> bool:
-    """Whether the value grows by what it is joined with, along axes of length one."""
+def _is_constant(call: Call, tensor: Tensor) -> bool:
+    """Whether the value grows by it, along axes of length one, or it has no finite numbers: a mask."""
     shape = call.first.layout.source_shape[-len(tensor.shape) :]
-    return len(shape) == len(tensor.shape) and any(
+    grows = len(shape) == len(tensor.shape) and any(
         length == 1 and size > 1 for length, size in zip(shape[1:], tensor.shape[1:], strict=True)
     )
+    return grows or not np.isfinite(np.asarray(tensor.load(), np.float64)).all()
 
 
 def _with_constant(layout: Layout, constant: Any) -> Layout:

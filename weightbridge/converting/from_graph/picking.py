@@ -1,6 +1,6 @@
 """Values by the numbers of their places, sums that an equation says, and triangles of a matrix."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from weightbridge.converting.from_graph.arrange import as_source, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
@@ -38,7 +38,7 @@ def _along_axis(call: Call) -> Value:
         )
     data, places = aligned(call.writer, call.inputs, call.name)
     order = one_by_one(data.layout)
-    axis = int(call.settings.get("axis", 0)) % data.layout.rank
+    axis = data.layout.axis(int(call.settings.get("axis", 0)))
     if order[0] == axis:
         raise Unsupported("picks items of the batch")
     config = {"axis": order.index(axis)}
@@ -51,17 +51,24 @@ def _einsum(call: Call) -> Value:
     equation = str(call.settings.get("equation", "")).replace(" ", "")
     fed, _, made = equation.partition("->")
     terms = fed.split(",")
-    if "." in equation or not made or len(terms) != len(call.inputs):
-        raise Unsupported(f"is the sum {equation}, which is not written out")
-    if {term[:1] for term in terms} != {made[:1]}:
-        raise Unsupported(f"is the sum {equation}, which joins the batch with other axes")
     values = [as_source(call.writer, value, call.name) for value in call.inputs]
+    _refuse_other_sums(equation, [value.layout.rank for value in values])
     sizes: dict[str, Length] = {}
     for term, value in zip(terms, values, strict=True):
         sizes |= {letter: n for letter, n in zip(term, value.layout.source_shape, strict=True) if n != 1}
     name = call.writer.operation("numpy.Einsum", call.name, {"subscripts": equation}, values)
     shape = [None, *(sizes.get(letter, 1) for letter in made[1:])]
     return Value(name, 0, 0, plain(shape, range(len(shape))), call.first.dtype)
+
+
+def _refuse_other_sums(equation: str, ranks: Sequence[int]) -> None:
+    """Raises Unsupported where it is not written out, does not fit, or joins the batch with other axes."""
+    fed, _, made = equation.partition("->")
+    terms = fed.split(",")
+    if "." in equation or not made or [len(term) for term in terms] != list(ranks):
+        raise Unsupported(f"is the sum {equation}, which is not written out, or does not fit its operands")
+    if {term[:1] for term in terms} != {made[:1]}:
+        raise Unsupported(f"is the sum {equation}, which joins the batch with other axes")
 
 
 def _triangle(call: Call) -> Value:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from weightbridge.converting.from_graph.averages import averaged
 from weightbridge.converting.from_graph.borders import Pairs, as_same, padded, slid
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.convolutions import channels_last, windowed
-from weightbridge.converting.from_graph.layout import Layout
+from weightbridge.converting.from_graph.layout import Layout, axis_of
 from weightbridge.converting.from_graph.reductions import reduced
 from weightbridge.converting.from_graph.signs import never_negative
 from weightbridge.converting.from_graph.values import Value
@@ -21,9 +22,11 @@ def _pool(call: Call) -> Value:
     size, strides = settings["pool_size"], settings["strides"]
     value, axes = channels_last(call, call.first, len(size))
     space, ones = value.layout.shape[1:-1], (1,) * len(size)
-    pairs = _pairs(call, space)
+    told, pairs = settings["padding"], _pairs(call, space)
     name = as_same(pairs, space, size, strides, ones)
-    if name is None or name == "causal" or _counts_borders(call, pairs):
+    if settings["kind"] == "average" and (pairs != told or name is None or _counts_borders(call, pairs)):
+        return averaged(call, value, axes, told, pairs)
+    if name is None or name == "causal":
         value, name = _bordered(call, value, axes, pairs), "valid"
     config = {"pool_size": list(size), "strides": list(strides), "padding": name}
     class_name = f"{CLASSES[settings['kind']]}{len(size)}D"
@@ -38,8 +41,6 @@ def _pairs(call: Call, space: Sequence[int | None]) -> Any:
     pairs = settings["padding"]
     if isinstance(pairs, str) or not settings.get("ceil_mode"):
         return pairs
-    if settings["kind"] == "average":
-        raise Unsupported("averages over windows that reach beyond the border, as ceil_mode says")
     windows = zip(space, pairs, settings["pool_size"], settings["strides"], strict=True)
     return tuple(_rounded_up(*window) for window in windows)
 
@@ -55,16 +56,13 @@ def _rounded_up(length: int | None, pair: tuple[int, int], size: int, stride: in
 
 
 def _counts_borders(call: Call, pairs: Any) -> bool:
-    is_average = call.settings["kind"] == "average"
     has_border = not isinstance(pairs, str) and any(any(pair) for pair in pairs)
-    return is_average and has_border and bool(call.settings.get("count_include_pad"))
+    return has_border and bool(call.settings.get("count_include_pad"))
 
 
 def _bordered(call: Call, value: Value, axes: Sequence[int], pairs: Pairs) -> Value:
     """A maximum ignores its border: of values that are never negative zeros are ignored as well."""
-    if call.settings["kind"] == "average" and not call.settings.get("count_include_pad"):
-        raise Unsupported("averages without its border, of another width than Keras's `same`")
-    lowest = call.settings["kind"] == "max" and not never_negative(call.source, call.name)
+    lowest = not never_negative(call.source, call.name)
     return padded(call, value, axes, pairs, f"{call.name}_pad", lowest=lowest)
 
 
@@ -94,7 +92,7 @@ def _pools_space(call: Call) -> bool:
         return False
     channel = rank - 1 if call.settings.get("data_format") == "channels_last" else 1
     space = {axis for axis in range(1, rank) if axis != channel}
-    return not isinstance(axes, tuple) or {int(axis) % rank for axis in axes} == space
+    return not isinstance(axes, tuple) or {axis_of(axis, rank) for axis in axes} == space
 
 
 def _without_ones(layout: Layout) -> Layout:

@@ -19,6 +19,7 @@ from weightbridge.model.graph import Layer
 CLASSES = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}
 STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 DIRECTIONS = ("forward", "backward")
+WEIGHTS = ("kernel", "recurrent_kernel", "bias", "recurrent_bias")
 CELL = 2  # the output of ONNX's LSTM that holds the state of its cells
 
 
@@ -34,6 +35,7 @@ def _recurrent(call: Call) -> tuple[Value, ...]:
     name, number = call.keras(CLASSES[call.layer.op], config, value)
     put_weights(call, name, None)
     _give_states(call, name)
+    _settle(call)
     return _outputs(call, value, axes, (name, number), config)
 
 
@@ -129,6 +131,7 @@ def _double(call: Call, value: Value, axes: tuple[int, int], config: dict[str, A
     name, number = call.keras("Bidirectional", _wrapped(call, config), value)
     for index, direction in enumerate(DIRECTIONS):
         put_weights(call, f"{name}/{direction}_{call.layer.op.lower()}", index)
+    _settle(call)
     return _outputs(call, value, axes, (name, number), config)
 
 
@@ -167,6 +170,12 @@ def _give_states(call: Call, name: str) -> None:
     if given:
         turned = [_state(call, given[keyword]) for keyword in wanted]
         call.writer.with_arguments(name, {"initial_state": turned})
+
+
+def _settle(call: Call) -> None:
+    """States and lengths that stand in the file say nothing else than Keras's layer does by itself."""
+    idle = [tensor.name for tensor in call.layer.tensors if tensor.role not in WEIGHTS]
+    call.writer.settled.update(idle)
 
 
 def _state(call: Call, value: Value) -> Value:

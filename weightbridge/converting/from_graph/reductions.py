@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.layout import Layout, Length, plain
+from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, plain
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -47,7 +47,7 @@ def _axes(settings: Mapping[str, Any], rank: int) -> set[int]:
     """The source's axes, all where none are told; none where ONNX says that this means none."""
     told = settings.get("axes")
     given = told if isinstance(told, tuple) else (told,)
-    axes = {int(axis) % rank for axis in given if axis is not None}
+    axes = {axis_of(axis, rank) for axis in given if axis is not None}
     return axes if axes or settings.get("noop_with_empty_axes") else set(range(rank))
 
 
@@ -72,7 +72,7 @@ def _place_of_most(call: Call) -> Value:
     if settings.get("select_last_index"):
         raise Unsupported("takes the last of several equal numbers, and Keras's operation the first")
     value = apart(call.writer, call.first, call.name)
-    order, axis = one_by_one(value.layout), int(settings.get("axis", 0)) % value.layout.rank
+    order, axis = one_by_one(value.layout), value.layout.axis(int(settings.get("axis", 0)))
     if order[0] == axis:
         raise Unsupported("joins the items of a batch")
     keeps = bool(settings.get("keepdims", True))
@@ -85,7 +85,7 @@ def _unit(call: Call) -> Value:
     """Divided by its norm along an axis, as LpNormalization says."""
     settings = call.settings
     value = apart(call.writer, call.first, call.name)
-    order, axis = one_by_one(value.layout), int(settings.get("axis", -1)) % value.layout.rank
+    order, axis = one_by_one(value.layout), value.layout.axis(int(settings.get("axis", -1)))
     place = order.index(axis)
     if not place:
         raise Unsupported("joins the items of a batch")

@@ -94,7 +94,7 @@ def _summed_up(call: Call) -> Value:
     order, told = one_by_one(value.layout), settings.get("axis")
     if not isinstance(told, int):
         raise Unsupported("sums up along an axis that does not follow from the file")
-    place = order.index(told % value.layout.rank)
+    place = order.index(value.layout.axis(told))
     if not place:
         raise Unsupported("sums up the items of a batch")
     if settings.get("reverse"):

@@ -17,8 +17,10 @@ from weightbridge.converting.from_graph import (
     recurrent,
     reductions,
     repeating,
+    resizing,
     scales,
     spatial,
+    transposed,
     views,
 )
 from weightbridge.converting.from_graph.call import Builder
@@ -35,8 +37,10 @@ BY_OP: Mapping[str, Builder] = {
     **products.BUILDERS,
     **recurrent.BUILDERS,
     **repeating.BUILDERS,
+    **resizing.BUILDERS,
     **scales.BUILDERS,
     **spatial.BUILDERS,
+    **transposed.BUILDERS,
     **views.BUILDERS,
 }
 OPAQUE: Mapping[str, Builder] = {

@@ -9,7 +9,7 @@ from typing import Any
 from weightbridge.converting.from_graph.arrange import as_source
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.cutting import behind, guessed_batch
-from weightbridge.converting.from_graph.layout import Layout, Length, plain, transposed, with_source
+from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, plain, transposed, with_source
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -71,14 +71,14 @@ def _all(axes: Any) -> list[int]:
 
 def _with_ones(layout: Layout, axes: Sequence[int]) -> Layout:
     rank = layout.rank + len(axes)
-    places = {axis % rank for axis in axes}
+    places = {axis_of(axis, rank) for axis in axes}
     left = iter(layout.source)
     return with_source(layout, [() if n in places else next(left) for n in range(rank)])
 
 
 def _squeezed(layout: Layout, axes: Any) -> Layout:
     every = [axis for axis, group in enumerate(layout.source) if not group]
-    gone = set(every) if axes is None else {axis % layout.rank for axis in _all(axes)}
+    gone = set(every) if axes is None else {layout.axis(axis) for axis in _all(axes)}
     if not gone <= set(every):
         raise Unsupported("takes away an axis that is the batch, or whose length is not one")
     return with_source(layout, [group for n, group in enumerate(layout.source) if n not in gone])

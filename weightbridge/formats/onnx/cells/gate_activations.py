@@ -27,6 +27,15 @@ def cell_activations(node: Node) -> dict[str, Activation]:
     }
 
 
+def hidden_activation(node: Node) -> Activation | None:
+    """That of an LSTM's output, where it is another one than that of its cells."""
+    given = tuple(node.attributes.get("activations") or DEFAULTS[node.op])
+    if node.op != "LSTM" or len(given) < len(DEFAULTS["LSTM"]):
+        return None
+    cell, hidden = _activation(node, given, 1), _activation(node, given, 2)
+    return None if cell == hidden else hidden
+
+
 def backward_activations(node: Node) -> tuple[str, ...]:
     """Those of the backward direction, where they are other ones than the forward direction's."""
     given, count = tuple(node.attributes.get("activations") or ()), len(DEFAULTS[node.op])

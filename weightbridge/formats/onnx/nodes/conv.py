@@ -46,18 +46,20 @@ def transposed_convolution(site: Site, node: Node, index: int) -> Draft | None:
     window = _sliding(site, node, size)
     if window is None:
         return None
-    found = window | {"groups": groups, "filters": shape[1] * groups} | _of_output(node, window)
+    found = window | {"groups": groups, "filters": shape[1] * groups} | _of_output(site, node, window)
     slot = Slot("kernel", constant, f"i o {SPACE.get(len(size), '')}")
     return _with_weights(site, node, index, "ConvTranspose", found, slot)
 
 
-def _of_output(node: Node, window: dict[str, Any]) -> dict[str, Any]:
+def _of_output(site: Site, node: Node, window: dict[str, Any]) -> dict[str, Any]:
     """What is added to a transposed convolution's output, and what `same` cuts off it."""
     rank = len(window["kernel_size"])
     extra = tuple(node.attributes.get("output_padding") or (0,) * rank)
-    if len(extra) != rank or "output_shape" in node.attributes:
+    if len(extra) != rank:
         return {"padding": "unknown"}
     found = {"output_padding": extra} if any(extra) else {}
+    if "output_shape" in node.attributes:
+        return {**found, "padding": _cut_to_shape(site, node, window, extra)}
     if window["padding"] not in ("same", "same_lower"):
         return found
     sizes = zip(window["kernel_size"], window["dilation"], window["strides"], extra, strict=True)
@@ -65,6 +67,22 @@ def _of_output(node: Node, window: dict[str, Any]) -> dict[str, Any]:
     is_upper = window["padding"] == "same"
     halves = [(n // 2, n - n // 2) if is_upper else (n - n // 2, n // 2) for n in surplus]
     return {**found, "padding": tuple(halves)}
+
+
+def _cut_to_shape(site: Site, node: Node, window: dict[str, Any], extra: tuple[int, ...]) -> Pairs | str:
+    """What is cut off so that the output has the lengths that the node states."""
+    asked, shape = tuple(node.attributes["output_shape"])[-len(extra) :], site.shapes.get(node.inputs[0])
+    lengths = (shape or ())[-len(extra) :]
+    if len(asked) != len(extra) or len(lengths) != len(extra) or None in lengths:
+        return "unknown"
+    sizes = zip(window["kernel_size"], window["dilation"], window["strides"], extra, strict=True)
+    grown = [(d * (k - 1) + 1 + added, s) for k, d, s, added in sizes]
+    whole = [(n - 1) * s + span for n, (span, s) in zip(lengths, grown, strict=True) if n is not None]
+    surplus = [n - wanted for n, wanted in zip(whole, asked, strict=True)]
+    if min(surplus) < 0:
+        return "unknown"
+    is_upper = node.attributes.get("auto_pad") == "SAME_UPPER"
+    return tuple((n // 2, n - n // 2) if is_upper else (n - n // 2, n // 2) for n in surplus)
 
 
 def _kernel(site: Site, node: Node) -> tuple[Constant, tuple[int, ...]] | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from weightbridge.formats.onnx.cells.fixed_inputs import fixed_inputs
-from weightbridge.formats.onnx.cells.gate_activations import backward_activations
+from weightbridge.formats.onnx.cells.gate_activations import backward_activations, hidden_activation
 from weightbridge.formats.onnx.drafts import Draft, Site, decimal
 from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, operands
 from weightbridge.formats.onnx.proto import Node
@@ -190,6 +190,7 @@ def _recurrent(site: Site, node: Node) -> Details:
         "return_state": any(used[1:]),
         "fixed_inputs": fixed_inputs(site, node) or None,
         "backward_activations": backward_activations(node) or None,
+        "hidden_activation": hidden_activation(node),
     }
 
 

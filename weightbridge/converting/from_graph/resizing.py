@@ -1,0 +1,249 @@
+"""Maps of another size: UpSampling and Resizing where Keras finds pixels as the source does.
+
+Else rows and columns are picked by number, or made by a product with a matrix that is not trained.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+from typing import Any
+
+from weightbridge.converting.from_graph.arrange import apart, one_by_one
+from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.layout import Length, plain
+from weightbridge.converting.from_graph.values import Value
+from weightbridge.converting.values import Weight
+from weightbridge.errors import Unsupported
+from weightbridge.transforms.interpolation import nearest
+
+# how the source finds pixels, where UpSampling repeats them whatever the length is, by up to so many
+REPEATED = {
+    ("asymmetric", "floor"): 1 << 16, ("half_pixel", "round_prefer_floor"): 1 << 16,
+    ("half_pixel", "round_prefer_ceil"): 1 << 16, ("asymmetric", "round_prefer_floor"): 2,
+}  # fmt: skip
+CENTRES = frozenset({"half_pixel", "pytorch_half_pixel"})
+KNOWN = CENTRES | {"asymmetric", "align_corners", "half_pixel_symmetric", "tf_half_pixel_for_nn"}
+MODES = {"bilinear": "linear", "bicubic": "cubic"}
+KERAS_CUBIC = -0.5
+LONGEST = 4096  # pixels of an axis that a matrix makes
+SAID = "a resizing as no layer of Keras's does it is a product with matrices that are not trained"
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One axis that changes: its place in Keras, its lengths, and by how much it grows."""
+
+    place: int
+    before: Length
+    after: Length
+    scale: float | None
+
+    @property
+    def is_known(self) -> bool:
+        return None not in (self.before, self.after, self.scale)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each pixel comes so many times."""
+        is_number = self.scale is not None and self.scale == int(self.scale)
+        return is_number and (self.before is None or self.after == self.before * int(self.scale or 1))
+
+    @property
+    def is_by_size(self) -> bool:
+        """Whether the two lengths say how much it grows, as they do for Keras."""
+        return self.is_known and abs((self.after or 0) - (self.scale or 0) * (self.before or 0)) < 1e-3
+
+
+def _resize(call: Call) -> Value:
+    value = apart(call.writer, call.first, call.name)
+    order = one_by_one(value.layout)
+    sizes = _sizes(call, value)
+    scales = _scales(call, value, sizes)
+    before = value.layout.source_shape
+    axes = [_Axis(n, before[axis], sizes[axis], scales[axis]) for n, axis in enumerate(order)]
+    changed = [axis for axis in axes if axis.scale != 1.0]
+    if not changed:
+        return value
+    if not {axis.place for axis in changed} <= set(range(1, len(order) - 1)):
+        raise Unsupported("changes the number of channels, or the batch")
+    _refuse_other_ways(call)
+    name = _by_layer(call, value, axes[1:-1])
+    made = value.after(name) if name is not None else _by_axes(call, value, changed)
+    return made.seen(plain(sizes, order))
+
+
+def _refuse_other_ways(call: Call) -> None:
+    settings = call.settings
+    how, coordinates = settings.get("interpolation", "nearest"), _coordinates(call)
+    if settings.get("antialias") or settings.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise Unsupported("resizes with antialias, or keeps the ratio of the sides")
+    if coordinates not in KNOWN or (how != "nearest" and how not in MODES):
+        raise Unsupported(f"resizes by {how} with {coordinates} pixels, as no layer of Keras's does")
+
+
+def _coordinates(call: Call) -> str:
+    return str(call.settings.get("coordinate_transformation", "half_pixel"))
+
+
+def _by_layer(call: Call, value: Value, axes: Sequence[_Axis]) -> str | None:
+    """A layer of Keras's own; None where there is none that finds pixels as the source does."""
+    how, rank = str(call.settings.get("interpolation", "nearest")), len(axes)
+    is_centred = _coordinates(call) in CENTRES
+    if how == "nearest":
+        is_repeated = 1 <= rank <= 3 and all(_repeats(call, axis) for axis in axes)
+        return _upsampling(call, value, how, axes) if is_repeated else None
+    if rank != 2 or not is_centred or (how == "bicubic" and not _is_cubic_of_keras(call)):
+        return None
+    if how == "bilinear" and all(axis.is_whole for axis in axes):
+        return _upsampling(call, value, how, axes)
+    if not all(axis.is_by_size for axis in axes):
+        return None
+    config = {"height": axes[0].after, "width": axes[1].after, "interpolation": how}
+    return call.writer.layer("Resizing", call.name, config, value)
+
+
+def _is_cubic_of_keras(call: Call) -> bool:
+    is_excluding = bool(call.settings.get("exclude_outside"))
+    return is_excluding and call.settings.get("cubic_coefficient") == KERAS_CUBIC
+
+
+def _repeats(call: Call, axis: _Axis) -> bool:
+    if not axis.is_whole:
+        return False
+    most = REPEATED.get((_coordinates(call), _rounding(call)), 0)
+    is_short = axis.is_known and (axis.after or 0) <= LONGEST
+    return (axis.scale or 0) <= most or (is_short and _picked(call, axis) == _repeated(axis))
+
+
+def _repeated(axis: _Axis) -> list[int]:
+    return [n // int(axis.scale or 1) for n in range(axis.after or 0)]
+
+
+def _rounding(call: Call) -> str:
+    return str(call.settings.get("rounding", "floor"))
+
+
+def _upsampling(call: Call, value: Value, how: str, axes: Sequence[_Axis]) -> str:
+    factors = [int(axis.scale or 1) for axis in axes]
+    config: dict[str, Any] = {"size": factors[0] if len(axes) == 1 else factors}
+    if len(axes) == 2:
+        config["interpolation"] = how
+    return call.writer.layer(f"UpSampling{len(axes)}D", call.name, config, value)
+
+
+def _by_axes(call: Call, value: Value, axes: Sequence[_Axis]) -> Value:
+    """One axis after the other: picked by number, or made by a matrix."""
+    for axis in axes:
+        if not axis.is_known or max(axis.before or 0, axis.after or 0) > LONGEST:
+            lengths = f"from {axis.before} to {axis.after}"
+            raise Unsupported(f"resizes an axis {lengths}, which is not known, or longer than {LONGEST}")
+        is_nearest = call.settings.get("interpolation", "nearest") == "nearest"
+        value = _taken(call, value, axis) if is_nearest else _made(call, value, axis)
+    return value
+
+
+def _picked(call: Call, axis: _Axis) -> list[int]:
+    told = (axis.before or 0, axis.after or 0, axis.scale or 1.0)
+    return nearest(*told, _coordinates(call), _rounding(call))
+
+
+def _taken(call: Call, value: Value, axis: _Axis) -> Value:
+    picked, name = _picked(call, axis), f"{call.name}_{axis.place}"
+    layer = call.writer.operation("numpy.Take", name, {"axis": axis.place}, [value, picked])
+    return _longer(value, axis, layer)
+
+
+def _made(call: Call, value: Value, axis: _Axis) -> Value:
+    """EinsumDense("abcd,be->aecd")"""
+    letters = ascii_lowercase[: len(value.layout.keras)]
+    old, new = letters[axis.place], ascii_lowercase[len(letters)]
+    shape = [axis.after if n == axis.place else length for n, length in enumerate(value.layout.shape)]
+    equation = f"{letters},{old}{new}->{letters.replace(old, new)}"
+    config = {"equation": equation, "output_shape": shape[1:]}
+    name = call.writer.layer("EinsumDense", f"{call.name}_{axis.place}", config, value)
+    call.writer.fix(name)
+    call.writer.rewrote(SAID, name)
+    size = (axis.before or 0, axis.after or 0)
+    settings = call.settings
+    told = {
+        "length": size[0],
+        "size": size[1],
+        "scale": axis.scale,
+        "coordinates": _coordinates(call),
+        "mode": MODES[str(settings.get("interpolation"))],
+        "cubic": float(settings.get("cubic_coefficient") or -0.75),
+        "exclude": bool(settings.get("exclude_outside")),
+    }
+    call.give(Weight(name, "kernel", (), size, "interpolation", told))
+    return _longer(value, axis, name)
+
+
+def _longer(value: Value, axis: _Axis, layer: str) -> Value:
+    order = one_by_one(value.layout)
+    shape = list(value.layout.source_shape)
+    shape[order[axis.place]] = axis.after
+    return value.after(layer).seen(plain(shape, order))
+
+
+def _sizes(call: Call, value: Value) -> list[Length]:
+    """The lengths of the source's axes after resizing."""
+    before, shape = value.layout.source_shape, call.layer.output_shape
+    told = _told_sizes(call, before)
+    if told is not None:
+        return told
+    if shape is not None and len(shape) == len(before) - 1:
+        return [before[0], *shape]
+    return [_grown(*one) for one in zip(before, _told_scales(call, len(before)), strict=True)]
+
+
+def _told_sizes(call: Call, before: Sequence[Length]) -> list[Length] | None:
+    """The lengths that the layer states: of some axes, or of all."""
+    told, axes = call.settings.get("sizes"), call.settings.get("axes")
+    if not isinstance(told, tuple):
+        return None
+    if isinstance(axes, tuple):
+        return _with_sizes(before, axes, told)
+    return _whole(call, before, told) if len(told) == len(before) else None
+
+
+def _whole(call: Call, before: Sequence[Length], told: Sequence[Length]) -> list[Length]:
+    """All axes; a number for the batch is the one that the model declares."""
+    if None not in (told[0], *(call.batch or (None,))) and told[0] != call.batch[0]:
+        raise Unsupported(f"says {told[0]} for its first axis, which is not the batch")
+    if told[0] is not None and call.batch == (None,):
+        raise Unsupported(f"says {told[0]} for its first axis, where the batch may be of any length")
+    rest = [a if b is None else b for a, b in zip(before[1:], told[1:], strict=True)]
+    return [before[0], *rest]
+
+
+def _with_sizes(before: Sequence[Length], axes: Sequence[int], sizes: Sequence[Length]) -> list[Length]:
+    """The lengths where only those of these axes are said."""
+    new = {axis % len(before): size for axis, size in zip(axes, sizes, strict=False)}
+    return [new.get(n, length) for n, length in enumerate(before)]
+
+
+def _grown(length: Length, scale: float | None) -> Length:
+    return None if length is None or scale is None else int(length * scale)
+
+
+def _scales(call: Call, value: Value, after: Sequence[Length]) -> list[float | None]:
+    """By how much each axis grows; None where it is not known."""
+    told, before = _told_scales(call, value.layout.rank), value.layout.source_shape
+    return [_scale(*one) for one in zip(told, before, after, strict=True)]
+
+
+def _scale(told: float | None, before: Length, after: Length) -> float | None:
+    if told is not None or before == after:
+        return 1.0 if told is None else told
+    return None if before is None or after is None else after / before
+
+
+def _told_scales(call: Call, rank: int) -> list[float | None]:
+    told = call.settings.get("scales")
+    if not isinstance(told, tuple) or not told:
+        scale = call.settings.get("scale")
+        told = (1.0, 1.0, *scale) if isinstance(scale, tuple) else ()
+    return [float(s) for s in told] if len(told) == rank else [None] * rank
+
+
+BUILDERS: Mapping[str, Builder] = {"Resize": _resize}
