@@ -50,7 +50,11 @@ def _write(folder: Path, model: Any) -> None:
 
     def called(batch: int | None) -> Any:
         spec = tf.TensorSpec((batch, STEPS, WIDTH), tf.float32)
-        return tf.function(lambda x: model(x) * 1.0).get_concrete_function(spec)  # traced for itself
+
+        def traced(value: Any) -> Any:  # tf.function(model) is one function for all shapes
+            return model(value)
+
+        return tf.function(traced).get_concrete_function(spec)
 
     function = called(None)
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False).graph

@@ -9,7 +9,6 @@ import numpy as np
 from weightbridge.converting.from_graph.attention.find import scored
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION, viewed
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.constants import MOST
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Edge, Layer
@@ -28,7 +27,6 @@ class Allowed:
 
     value: true where it may, or where it may not (is_inverse).
     lowest: what other scores are replaced by, or get added: it decides what a row without keys gives.
-    tensor: the name of the one that the numbers are in.
     """
 
     numbers: Array | None = None
@@ -36,7 +34,6 @@ class Allowed:
     is_inverse: bool = False
     lowest: float = -np.inf
     is_added: bool = False
-    tensor: str = ""
 
     def is_as_in_keras(self, *, is_alone: bool) -> bool:
         """Whether a row without keys gives the mean of all, as in Keras; with -inf it gives no number."""
@@ -53,24 +50,10 @@ def allowed(call: Call, layer: Layer, value_of: ValueOf) -> Allowed:
         return _chosen(layer, scores, others, value_of)
     if others:
         return _added(call, others[0], value_of)
-    told = [one for one in layer.settings.get("arguments") or () if not _is_input(one)]
-    if len(told) != 1 or told[0] is None:
+    constants: list[Any] = [one for one in layer.settings.get("arguments") or () if _is_number(one)]
+    if len(constants) != 1:
         raise Unsupported(NO_ATTENTION)
-    return _constant(call, layer, told[0])
-
-
-def _constant(call: Call, layer: Layer, told: Any) -> Allowed:
-    """Numbers in the graph, or in a tensor that could be a weight."""
-    if not isinstance(told, dict):
-        return Allowed(_is_zero(np.asarray(told, np.float64)))
-    tensor = call.sharing.tensors[layer.name].get(str(told.get("tensor")))
-    if tensor is None or tensor.size > MOST or told.get("rows"):
-        raise Unsupported(NO_ATTENTION)
-    return Allowed(_is_zero(np.asarray(tensor.load(), np.float64)), tensor=tensor.name)
-
-
-def _is_input(told: Any) -> bool:
-    return isinstance(told, dict) and "input" in told
+    return Allowed(_is_zero(np.asarray(constants[0], np.float64)))
 
 
 def _is_zero(added: Array) -> Array:

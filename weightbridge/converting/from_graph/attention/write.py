@@ -32,7 +32,6 @@ from weightbridge.converting.from_graph.attention.weights import (
     put,
 )
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.constants import CARRIED
 from weightbridge.converting.from_graph.dense import with_features
 from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.converting.from_graph.values import Value
@@ -79,8 +78,6 @@ def written(call: Call, attention: Attention, value_of: ValueOf) -> Value:
     name, number = _layer(call, attention, parts, weights, factor)
     if masked:
         call.writer.with_arguments(name, masked)
-    for tensor in (mask.tensor for mask, _ in masks if mask.tensor):
-        call.writer.carried(tensor, CARRIED)
     return Value(name, number, 0, with_features(layout, int(call.settings["units"])))
 
 
