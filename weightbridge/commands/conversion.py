@@ -9,11 +9,12 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.candidates import Candidate, controls, written_candidate
-from weightbridge.commands.claims import rounds_data, unproven
+from weightbridge.commands.claims import rounds_data
 from weightbridge.commands.constant import Sides, where_outputs_say_nothing
 from weightbridge.commands.modules import Given
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.published import with_recorded
+from weightbridge.commands.steps import proven_in_steps
 from weightbridge.errors import ModelError, RunError, UsageError
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.frameworks import framework_module
@@ -78,8 +79,9 @@ def _against_references(
         try:
             setup = _setup(prepared, written, candidate, build, options)
             reference = build("float32")
-            if rounded := rounds_data(written.plan):
-                return unproven(written, (), rounded), ()
+            if rounds_data(written.plan):
+                proof = proven_in_steps(reference, runner, setup, prepared.source, written.plan, candidate)
+                return _in_steps(proof, written, name)
             proof = equality(reference, runner, setup)
             sides = Sides(
                 (_divided(given, reference), runner), (prepared.source, candidate.stored), written.plan
@@ -92,6 +94,12 @@ def _against_references(
         return replace(verification, evidence={**evidence, **verification.evidence}), said
     is_keras = prepared.source.framework == "keras"
     return _not_compared(written, reasons, BY_TF_KERAS if is_keras else EXPORT_AGAIN)
+
+
+def _in_steps(proof: Proof, written: Written, name: str) -> Proof:
+    verification, said = proof
+    evidence = {"read_back": written.read_back, "claim": "equal but for rounding", "reference": name}
+    return replace(verification, evidence={**evidence, **verification.evidence}), said
 
 
 def _divided(given: Given, reference: Runner) -> Runner:

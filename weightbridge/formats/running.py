@@ -60,6 +60,18 @@ def coarsest(dtypes: Iterable[str]) -> str:
     return max((d for d in dtypes if d in ULPS), key=ULPS.__getitem__, default="float32")
 
 
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The floats that codes stand for: multiples of `step` from `low` to `high`.
+
+    step 0: of what a layer reads, 127 steps to the largest of each item, as an interpreter finds on the fly.
+    """
+
+    step: float
+    low: float = 0.0
+    high: float = 0.0
+
+
 class Runner(Protocol):
     """A loaded model. Loading it has executed no code of the file."""
 
@@ -113,6 +125,23 @@ class Adjustable(Runner, Protocol):
 
     def with_weights(self, change: Change) -> Runner:
         """The same model, each of whose floating-point weights is changed."""
+        ...
+
+
+@runtime_checkable
+class Rounding(Runner, Protocol):
+    """A runner of a quantised model. grids: by layer (or input), what its data are rounded to."""
+
+    @property
+    def grids(self) -> Mapping[str, Grid]: ...
+
+
+@runtime_checkable
+class Roundable(Runner, Protocol):
+    """A runner of a model of floats, whose layers can be made to round what they give."""
+
+    def rounded(self, feeds: Mapping[str, Array], grids: Mapping[str, Grid], seed: int) -> dict[str, Array]:
+        """The outputs. seed: of what is added before rounding, at most half a step; 0 for nothing."""
         ...
 
 

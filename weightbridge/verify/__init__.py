@@ -6,6 +6,7 @@ from weightbridge.verify.equality import equality
 from weightbridge.verify.health import health
 from weightbridge.verify.probes import seed_of
 from weightbridge.verify.recorded import against_recorded
+from weightbridge.verify.rounded import equality_in_steps
 from weightbridge.verify.values import Control, Setup
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "against_recorded",
     "compare_alone",
     "equality",
+    "equality_in_steps",
     "health",
     "seed_of",
     "shuffled",

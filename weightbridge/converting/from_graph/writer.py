@@ -13,6 +13,11 @@ UNFIT = re.compile(r"[^A-Za-z0-9_\-]+")  # torch, as a backend, takes no dot
 Fed = Value | Sequence[Value]
 
 
+def fitting_name(wanted: str) -> str:
+    """A name that Keras takes."""
+    return UNFIT.sub("_", wanted.strip("/")).lstrip("_-.") or "layer"
+
+
 class Writer:
     """What was written so far."""
 
@@ -24,7 +29,7 @@ class Writer:
 
     def name(self, wanted: str) -> str:
         """A name that Keras takes and no layer has: `outer/inner` -> `outer_inner`."""
-        fit = UNFIT.sub("_", wanted.strip("/")).lstrip("_-.") or "layer"
+        fit = fitting_name(wanted)
         name, n = fit, 1
         while name in self.entries:
             n += 1

@@ -1,5 +1,7 @@
 """Whether a quantised model rounds its data too: its outputs are then not those of the floats alone."""
 
+from collections.abc import Sequence
+
 from weightbridge.formats.tflite.messages import Model, Operator, Subgraph
 
 CODES = frozenset({2, 3, 5})  # element types of data that are rounded: integers of 8 and 16 bits
@@ -17,6 +19,16 @@ def _rounds(subgraph: Subgraph) -> bool:
     data = (tensor for tensor in subgraph.tensors if tensor.buffer is None)
     has_codes = any(t.elem_type in CODES and t.quantisation is not None for t in data)
     return has_codes or any(_meets_codes(subgraph, operator) for operator in subgraph.operators)
+
+
+def rounded_inputs(subgraph: Subgraph, names: Sequence[str]) -> frozenset[str]:
+    """What operators give that round the data of floats that they read."""
+    meeting = (o for o in subgraph.operators if _meets_codes(subgraph, o) and _reads_floats(subgraph, o))
+    return frozenset(names[number] for operator in meeting for number in operator.outputs if number >= 0)
+
+
+def _reads_floats(subgraph: Subgraph, operator: Operator) -> bool:
+    return subgraph.tensors[operator.inputs[0]].quantisation is None
 
 
 def _meets_codes(subgraph: Subgraph, operator: Operator) -> bool:

@@ -18,6 +18,7 @@ from weightbridge.formats.onnx.running.shown import Shown
 from weightbridge.formats.running import (
     ULPS,
     Change,
+    Grid,
     Precision,
     Saturation,
     Shape,
@@ -30,6 +31,7 @@ from weightbridge.formats.running import (
 from weightbridge.formats.tflite.file import chosen, folded
 from weightbridge.formats.tflite.lower import value_names
 from weightbridge.formats.tflite.messages import Model, Subgraph
+from weightbridge.formats.tflite.rounding import rounded_inputs
 from weightbridge.model.tensors import Array, dtype_of
 
 try:
@@ -81,6 +83,15 @@ class TfliteRunner:
     @property
     def stored(self) -> Mapping[str, str]:
         return weight_dtypes(self._found.layers)
+
+    @property
+    def grids(self) -> Mapping[str, Grid]:
+        """By layer, and by input: what its data are rounded to."""
+        values = {name: name for name in (spec.name for spec in self.inputs)} | dict(self._shown.layers)
+        told = {name: self._scaling(value) for name, value in values.items() if value in self._place}
+        grids = {name: scaling.grid for name, scaling in told.items() if scaling is not None}
+        on_the_fly = rounded_inputs(self._subgraph, value_names(self._subgraph))
+        return {name: Grid(0.0) for name, value in values.items() if value in on_the_fly} | grids
 
     def resized(self, shapes: Sequence[Shape]) -> "TfliteRunner":
         """The same model for inputs of these shapes. RunError where it holds a shape of its own."""
@@ -180,6 +191,12 @@ class _Scaling:
     scale: float
     zero: int
     dtype: Any
+
+    @property
+    def grid(self) -> Grid:
+        limits = np.iinfo(self.dtype)
+        low, high = ((limit - self.zero) * self.scale for limit in (limits.min, limits.max))
+        return Grid(self.scale, float(low), float(high))
 
     def codes(self, floats: Array) -> Array:
         limits = np.iinfo(self.dtype)

@@ -24,11 +24,21 @@ from weightbridge.formats.keras.framework.load import load
 from weightbridge.formats.keras.framework.logits import FinalStep, final_step
 from weightbridge.formats.keras.framework.observe import call_names, observable, observing
 from weightbridge.formats.keras.framework.precision import in_float, precision_of, rebuilt, stored_dtypes
+from weightbridge.formats.keras.framework.rounded import rounded_outputs
 from weightbridge.formats.keras.framework.shapes import reshaped
 from weightbridge.formats.keras.framework.state import Values, changed_values, holding
 from weightbridge.formats.keras.framework.storage import storage_of
 from weightbridge.formats.keras.framework.walk import live_layers
-from weightbridge.formats.running import Change, InputSpec, Precision, Saturation, Shape, fitting, key_of
+from weightbridge.formats.running import (
+    Change,
+    Grid,
+    InputSpec,
+    Precision,
+    Saturation,
+    Shape,
+    fitting,
+    key_of,
+)
 from weightbridge.model.tensors import Array
 
 # In eager mode these run step by step, in Python: a hundred times as long as compiled.
@@ -155,6 +165,13 @@ class KerasRunner:
             call = self._calls[layer].given(arrays, self._where)
             with holding(self._model, self._values):
                 return first_of(self._layers[layer](*call.args, **call.kwargs))
+
+    def rounded(self, feeds: Mapping[str, Array], grids: Mapping[str, Grid], seed: int) -> dict[str, Array]:
+        """The outputs, where every layer rounds what it gives; grids: by the names of layers."""
+        typed = self._typed(feeds)
+        with self._computing(f"the model cannot run on {_shapes(typed)}"), holding(self._model, self._values):
+            outputs = rounded_outputs(self._model, [as_tensor(array) for array in typed], grids, seed)
+            return dict(zip(self._outputs, map(as_array, outputs), strict=True))
 
     @contextmanager
     def _computing(self, failing: str) -> Iterator[None]:
