@@ -3,9 +3,9 @@
 import io
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import ENXIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,7 +22,7 @@ class SparseFile(io.BufferedWriter):
         super().__init__(io.FileIO(path, "w"))
 
     def write(self, data: Any) -> int:
-        if len(data) == HOLE and data == ZEROS:
+        if data is ZEROS or (len(data) == HOLE and data == ZEROS):
             self.seek(HOLE, os.SEEK_CUR)
             return HOLE
         return super().write(data)
@@ -35,9 +35,34 @@ class SparseFile(io.BufferedWriter):
             super().close()
 
 
-def copy_sparsely(source: IO[bytes] | io.RawIOBase, target: IO[bytes]) -> None:
-    """Into a SparseFile, or into what writes to one in the same pieces."""
-    shutil.copyfileobj(source, target, HOLE)
+def copy_sparsely(path: Path, start: int, end: int, target: IO[bytes]) -> None:
+    """Into a SparseFile, or into what writes to one in the same pieces. Holes are not read either."""
+    with path.open("rb", buffering=0) as source:
+        for piece in _pieces(source, start, end):
+            target.write(piece)
+
+
+def _pieces(source: io.FileIO, position: int, end: int) -> Iterator[bytes]:
+    while position < end:
+        if _next_data(source, position, end) - position >= HOLE:
+            piece = ZEROS
+        else:
+            source.seek(position)
+            piece = source.read(min(HOLE, end - position))
+        if not piece:
+            return  # the file has become shorter
+        yield piece
+        position += len(piece)
+
+
+def _next_data(source: io.FileIO, position: int, end: int) -> int:
+    """Where the next byte is that is no hole, as far as the system tells."""
+    try:
+        return min(os.lseek(source.fileno(), position, os.SEEK_DATA), end)
+    except AttributeError:
+        return position
+    except OSError as error:  # there is none, or the file system does not know
+        return end if error.errno == ENXIO else position
 
 
 def real_path(path: str | Path) -> Path:

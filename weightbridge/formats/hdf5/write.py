@@ -12,7 +12,7 @@ import numpy as np
 
 from weightbridge.boundary.files import SparseFile, copy_sparsely
 from weightbridge.errors import OutputError
-from weightbridge.formats.containers import Region, RegionReader, whole
+from weightbridge.formats.containers import Region, whole
 from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.model.tensors import Array, Tensor
 
@@ -50,8 +50,8 @@ def _reason(error: OSError | RuntimeError) -> str:
 
 
 def copy_region(region: Region, output: Path) -> None:
-    with RegionReader(region) as source, SparseFile(output) as target:
-        copy_sparsely(source, target)
+    with SparseFile(output) as target:
+        copy_sparsely(region.path, region.start, region.start + region.size, target)
 
 
 def patch(region: Region, values: Values, datasets: Datasets) -> None:

@@ -27,8 +27,8 @@ def write_skeleton(path: Path, config: Any, places: Iterable[Place]) -> None:
         with SparseFile(path) as sparse, zipfile.ZipFile(sparse, "w") as archive:
             archive.writestr(_member(METADATA), json.dumps({"keras_version": VERSION}))
             archive.writestr(_member(CONFIG), json.dumps(config))
-            with weights.open("rb") as file, archive.open(_sized(weights), "w") as member:
-                copy_sparsely(file, member)
+            with archive.open(_sized(weights), "w") as member:
+                copy_sparsely(weights, 0, weights.stat().st_size, member)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
