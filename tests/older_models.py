@@ -186,7 +186,18 @@ def _normalised(k: Any, la: Any) -> Any:
     return k.Sequential([k.Input((3,)), layer, la.Dense(2)])
 
 
+def _words(k: Any, la: Any) -> Any:
+    x, y = k.Input((2,), dtype="string"), k.Input((1,), dtype="string")
+    found = la.StringLookup(vocabulary=["a", "b", "c"])(x)
+    split = la.TextVectorization(vocabulary=["hello", "you"], output_sequence_length=3)(y)
+    return k.Model([x, y], [la.Embedding(4, 3)(found), la.Embedding(4, 2)(split)])
+
+
 OTHERS: dict[str, Build] = {
+    "words": _words,
+    "both-apart": functional(
+        (5, 3), lambda k, la, x: la.Add()(la.Bidirectional(la.GRU(3), merge_mode=None)(x))
+    ),
     "translator": _translator,
     "masked-states": _masked_states,
     "normalised": _normalised,

@@ -238,6 +238,17 @@ def test_what_would_be_another_model_is_refused(
     assert said in report["findings"][0]["message"]
 
 
+def test_words_that_are_not_in_the_configuration_are_not_carried(tmp_path: Path) -> None:
+    lookup = layer(
+        "StringLookup", "words", module="", vocabulary=None, batch_input_shape=[None, 1], dtype="int64"
+    )
+    code, report = converted(
+        old_sequential(tmp_path / "old.h5", lookup, version="2.9.0"), tmp_path / "new.keras"
+    )
+    assert (code, report["findings"][0]["code"]) == (4, "WB107")
+    assert "the words that the layer knows" in report["findings"][0]["message"]
+
+
 def test_time_before_the_batch_is_no_onnx_either(tmp_path: Path) -> None:
     lstm = layer("LSTM", "l", module="", units=2, time_major=True, batch_input_shape=[None, 5, 3])
     source = old_sequential(tmp_path / "old.h5", lstm, version="2.4.0")

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from weightbridge.converting.keras_classes import MERGES
 from weightbridge.converting.operations import Tensors
 from weightbridge.converting.values import Config
@@ -34,15 +36,19 @@ def inbound(layer: ConfigLayer, tensor: Tensors) -> list[Config]:
 
 
 def _called(layer: ConfigLayer, call: Call, tensor: Tensors) -> Config:
-    fed = as_called(call)
-    first = [tensor(reference) for reference in fed if not reference.keyword]
     keywords: Config = {key: value for key, value in call.keywords.items() if key != "name"}
-    for reference in fed:
+    for reference in as_called(call):
         if reference.keyword:
             _put(keywords, reference.keyword, tensor(reference))
+    return {"args": _positional(layer, call, tensor), "kwargs": keywords}
+
+
+def _positional(layer: ConfigLayer, call: Call, tensor: Tensors) -> Any:
     if layer.kind == "operation" and call.arguments:
-        return {"args": _filled(call.arguments, call, tensor), "kwargs": keywords}
-    return {"args": [first] if _takes_a_list(layer, len(first)) else first, "kwargs": keywords}
+        places = call.arguments if layer.class_name == "GetItem" else tuple(map(_as_array, call.arguments))
+        return _filled(places, call, tensor)
+    first = [tensor(reference) for reference in as_called(call) if not reference.keyword]
+    return [first] if _takes_a_list(layer, len(first)) else first
 
 
 def _takes_a_list(layer: ConfigLayer, count: int) -> bool:
@@ -60,9 +66,23 @@ def _filled(value: Any, call: Call, tensor: Tensors) -> Any:
         return {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}
     if value == "...":
         return {"class_name": "__ellipsis__", "config": {}}
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
         return [_filled(one, call, tensor) for one in value]
     return value
+
+
+def _as_array(value: Any) -> Any:
+    """The numbers of an array as Keras writes one."""
+    if not isinstance(value, tuple) or not _are_numbers(value):
+        return value
+    dtype = "float32" if np.asarray(value).dtype.kind == "f" else "int32"
+    return {"class_name": "__tensor__", "config": {"value": value, "dtype": dtype}}
+
+
+def _are_numbers(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_are_numbers, value))
+    return isinstance(value, int | float)
 
 
 def _put(keywords: Config, keyword: str, tensor: Config) -> None:

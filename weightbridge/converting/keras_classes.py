@@ -62,6 +62,11 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ("MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D", POOL),
     ("GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D", "data_format keepdims"),
     ("GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D", "data_format keepdims"),
+    (
+        "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D "
+        "AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
+        "output_size data_format",
+    ),
     ("Activation", "activation"),
     ("ReLU", "max_value negative_slope threshold"),
     ("LeakyReLU", "negative_slope"),
@@ -99,6 +104,16 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ("RandomContrast", "factor seed"),
     ("RandomBrightness", "factor value_range seed"),
     ("RandomCrop", "height width seed"),
+    (
+        "StringLookup IntegerLookup",
+        "max_tokens num_oov_indices mask_token oov_token vocabulary idf_weights invert output_mode sparse "
+        "pad_to_max_tokens encoding vocabulary_dtype",
+    ),
+    (
+        "TextVectorization",
+        "max_tokens standardize split ngrams output_mode output_sequence_length pad_to_max_tokens vocabulary "
+        "idf_weights sparse ragged encoding",
+    ),
     ("CategoryEncoding", "num_tokens output_mode sparse"),
     ("Hashing", "num_bins mask_value salt output_mode sparse"),
     ("Discretization", "bin_boundaries num_bins epsilon output_mode sparse"),

@@ -9,6 +9,7 @@ from weightbridge.converting.rewrite import rewritten
 from weightbridge.converting.values import Config, Said, note
 from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.keras.architecture.config import MODELS, OPERATION_MODULES, ConfigLayer
+from weightbridge.formats.keras.variables.vocabularies import LOOKUPS
 
 LAYERS = "keras.layers"
 OfModel = Callable[[ConfigLayer], Config]
@@ -17,9 +18,11 @@ IDLE = frozenset(
         *("name", "trainable", "dtype", "batch_input_shape", "batch_shape", "input_dtype", "input_length"),
         *("implementation", "weights", "input_dim", "build_config", "axis", "kernel_axes", "kernel_flipped"),
         *("data_format", "rank", "mode", "autocast", "cell", "cells", "layer", "backward_layer", "groups"),
-        *("axes", "quantization_config"),
+        *("axes", "quantization_config", "vocabulary_size"),
     }
 )
+WORDLESS = "the words that the layer knows are not in the configuration, and are not carried yet"
+MEANT = frozenset({"merge_mode"})  # settings that say something by being None
 FROZEN_ALONE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "InputLayer"})
 
 
@@ -51,10 +54,14 @@ def _is_foreign(layer: ConfigLayer) -> bool:
 def _settings(layer: ConfigLayer, said: Said) -> Config:
     config: Config = _general(layer)
     _say_unread(layer, said)
+    if layer.class_name in LOOKUPS and layer.config.get("vocabulary") is None:
+        note(said.refused, WORDLESS, layer.name)
     for key in sorted(SETTINGS[layer.class_name]):
         value = layer.config.get(key)
         if value is not None:
             config |= _setting(layer, key, value, said)
+        elif key in layer.config and (key in MEANT or layer.class_name == "TextVectorization"):
+            config[key] = None
     if layer.class_name in CHANNELS:
         config.setdefault("data_format", "channels_last")
     if layer.class_name == "InputLayer":

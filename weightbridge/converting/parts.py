@@ -7,6 +7,8 @@ FUNCTIONS = frozenset(
     {
         *("elu", "exponential", "gelu", "hard_sigmoid", "hard_silu", "leaky_relu", "linear", "log_softmax"),
         *("mish", "relu", "relu6", "selu", "sigmoid", "silu", "softmax", "softplus", "softsign", "tanh"),
+        *("celu", "glu", "hard_shrink", "hard_tanh", "log_sigmoid", "soft_shrink", "sparse_plus"),
+        *("sparse_sigmoid", "squareplus", "tanh_shrink"),
     }
 )
 OTHERWISE = {"swish": "silu", "identity": "linear", "keras2_hard_sigmoid": "hard_sigmoid"}

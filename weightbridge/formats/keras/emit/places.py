@@ -17,6 +17,7 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.vocabulary import RECURRENT
 
 PROJECTIONS = {"query": "query", "key": "key", "value": "value", "attention_output": "output"}
+UNDERSCORED = ("GroupQueryAttention", "GroupedQueryAttention")  # whose projections have no public name
 OF_CELL = re.compile(r"(?:^|/)(?:cell|\w+_cell)(?:_\d+)?$")
 FLOATS = ("float16", "float32", "float64", "bfloat16")
 IN_CELLS = frozenset({"ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"})
@@ -89,7 +90,8 @@ class _Places(ExpectedStore):
             owner = f"{node.owner}/{name}"
             layer = self.source.by_name.get(owner)
             shapes: dict[str, Any] = dict.fromkeys(tensor.role for tensor in layer.tensors) if layer else {}
-            self._add(node, owner, f"{node.store}/{stored_as}_dense", {**shapes, **known.get(name, {})})
+            group = f"{_projections(node)}{stored_as}_dense"
+            self._add(node, owner, group, {**shapes, **known.get(name, {})})
 
     def _add(self, node: Node, owner: str, group: str, shapes: dict[str, Any]) -> None:
         for number, (role, told) in enumerate(shapes.items()):
@@ -107,6 +109,11 @@ class _Places(ExpectedStore):
             message = f"the shape of {owner}/{role} follows neither from the architecture nor from the file"
             raise Unsupported(message, where=self.source.path, fix="give the model with its weights")
         return tensor.shape
+
+
+def _projections(node: Node) -> str:
+    """What the groups of an attention's projections begin with."""
+    return f"{node.store}/{'_' if node.layer.class_name in UNDERSCORED else ''}"
 
 
 def _is_in_cell(node: Node) -> bool:
