@@ -30,7 +30,8 @@ class Attention:
     left, right: what the first product multiplies, from their projections on; value: the same of the second.
     scores, output: both products; before: from the scores to the softmax, with what is added on the way;
     behind: from the second product to the projection `out`. masks: the layers of `before` that mask scores.
-    guard: layers behind the softmax that give zeros where it has no number.
+    guard: layers behind the softmax that give zeros to a row without keys: where it has no number, or where a
+    mask says so again.
     """
 
     left: Path
@@ -114,15 +115,17 @@ def _around(graph: LayerGraph, softmax: Layer) -> Attention | None:
 
 
 def _guard(graph: LayerGraph, softmax: str) -> tuple[str, ...]:
-    """The two layers that give 0 where the softmax of a row that is masked whole has no number."""
-    readers = [graph.by_name[name] for name in graph.children[softmax]]
-    classes = {layer.class_name: layer for layer in readers}
-    if len(readers) != 2 or classes.keys() != {"IsNaN", "Where"}:
+    """The layers that give 0 where the softmax of a row has no number, or where it is masked."""
+    readers = {graph.by_name[name].class_name: name for name in graph.children[softmax]}
+    choosing, asking = readers.get("Where", ""), readers.get("IsNaN", "")
+    if not choosing or len(graph.children[softmax]) != len(readers):
         return ()
-    asking, choosing = classes["IsNaN"].name, classes["Where"]
-    edges = {edge.keyword: edge.source for edge in graph.edges_into[choosing.name]}
-    is_guard = edges == {"condition": asking, "y": softmax} and choosing.settings.get("x") == 0
-    return (asking, choosing.name) if is_guard and len(graph.children[asking]) == 1 else ()
+    edges = {edge.keyword: edge.source for edge in graph.edges_into[choosing]}
+    settings = graph.by_name[choosing].settings
+    if len(readers) == 1:
+        return (choosing,) if edges.get("x") == softmax and settings.get("y") == 0 else ()
+    is_guard = edges == {"condition": asking, "y": softmax} and settings.get("x") == 0
+    return (asking, choosing) if is_guard else ()
 
 
 def _down(graph: LayerGraph, name: str, passed: frozenset[str]) -> tuple[tuple[str, ...], Layer | None]:

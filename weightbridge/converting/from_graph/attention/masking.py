@@ -20,10 +20,35 @@ from weightbridge.model.tensors import Array
 Placed = tuple[Allowed, Layout]
 
 
+def refuse_other_rows(masks: Sequence[Placed], *, has_guard: bool, rate: float) -> None:
+    """Raises Unsupported where a row without keys gives something else than in Keras.
+
+    There it is the mean of all values in one operation; with dropout, which needs the weights, it is zeros.
+    """
+    rows = {one.empty_row(is_alone=len(masks) == 1) for one, _ in masks if one.value is not None}
+    if has_guard and rows:
+        rows = {"zeros"}
+    if rows - {"nothing", "zeros" if rate else "mean"}:
+        raise Unsupported(NO_ATTENTION)
+
+
+def refuse_others(again: Allowed | None, masks: Sequence[Placed]) -> None:
+    """Raises Unsupported where what is left behind the softmax is less than what the masks allow."""
+    if again is not None and not any(_is_within(one, again) for one, _ in masks):
+        raise Unsupported(NO_ATTENTION)
+
+
+def _is_within(mask: Allowed, other: Allowed) -> bool:
+    if mask.numbers is None or other.numbers is None:
+        return mask.value == other.value is not None and not mask.is_inverse
+    try:
+        return not bool((mask.numbers & ~other.numbers).any())
+    except ValueError:  # shapes that do not fit
+        return False
+
+
 def masking(call: Call, masks: Sequence[Placed], *, is_left: bool) -> Mapping[str, Any]:
     """The arguments of Keras's layer. masks: each with the layout of the scores where it acts."""
-    if not all(one.is_as_in_keras(is_alone=len(masks) == 1) for one, _ in masks):
-        raise Unsupported(NO_ATTENTION)
     told: dict[str, Any] = {}
     constants = [_by_axes(one.numbers, layout, is_left) for one, layout in masks if one.numbers is not None]
     data = [_arranged(call, one, layout, is_left) for one, layout in masks if one.numbers is None]

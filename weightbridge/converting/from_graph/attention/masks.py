@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from weightbridge.converting.from_graph.attention.find import scored
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION, viewed
 from weightbridge.converting.from_graph.call import Call
+from weightbridge.converting.from_graph.constants import MOST
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Edge, Layer
@@ -18,6 +19,7 @@ from weightbridge.model.vocabulary import RESHAPES, VIEWS
 LOWEST = -1e4  # what is so far below the other scores has no weight, in float64 either
 ABSORBING = -1e30  # a score that is added to it is lost
 LONGEST = 40
+Empty = Literal["nothing", "mean", "other", "zeros"]
 ValueOf = Callable[[Edge], Value]
 
 
@@ -27,6 +29,7 @@ class Allowed:
 
     value: true where it may, or where it may not (is_inverse).
     lowest: what other scores are replaced by, or get added: it decides what a row without keys gives.
+    tensor: the name of the one that the numbers are in.
     """
 
     numbers: Array | None = None
@@ -34,12 +37,14 @@ class Allowed:
     is_inverse: bool = False
     lowest: float = -np.inf
     is_added: bool = False
+    tensor: str = ""
 
-    def is_as_in_keras(self, *, is_alone: bool) -> bool:
-        """Whether a row without keys gives the mean of all, as in Keras; with -inf it gives no number."""
+    def empty_row(self, *, is_alone: bool) -> Empty:
+        """What a row without keys gives: the mean of all values, something else, or no number."""
         if self.value is None or self.lowest == -np.inf:
-            return True
-        return is_alone and (not self.is_added or self.lowest <= ABSORBING)
+            return "nothing"
+        is_mean = is_alone and (not self.is_added or self.lowest <= ABSORBING)
+        return "mean" if is_mean else "other"
 
 
 def allowed(call: Call, layer: Layer, value_of: ValueOf) -> Allowed:
@@ -50,10 +55,37 @@ def allowed(call: Call, layer: Layer, value_of: ValueOf) -> Allowed:
         return _chosen(layer, scores, others, value_of)
     if others:
         return _added(call, others[0], value_of)
-    constants: list[Any] = [one for one in layer.settings.get("arguments") or () if _is_number(one)]
-    if len(constants) != 1:
+    told = [one for one in layer.settings.get("arguments") or () if not _is_input(one)]
+    if len(told) != 1 or told[0] is None:
         raise Unsupported(NO_ATTENTION)
-    return Allowed(_is_zero(np.asarray(constants[0], np.float64)))
+    return _constant(call, layer, told[0])
+
+
+def again(call: Call, layer: Layer, value_of: ValueOf) -> Allowed | None:
+    """What a layer behind the softmax leaves of it; None where it asks for numbers alone."""
+    edges = {edge.keyword: edge for edge in call.source.edges_into[layer.name]}
+    if "x" not in edges:
+        return None
+    if "condition" in edges:
+        return Allowed(value=value_of(edges["condition"]))
+    condition = layer.settings.get("condition")
+    if not _is_number(condition):
+        raise Unsupported(NO_ATTENTION)
+    return Allowed(np.asarray(condition, bool))
+
+
+def _constant(call: Call, layer: Layer, told: Any) -> Allowed:
+    """Numbers in the graph, or in a tensor that could be a weight."""
+    if not isinstance(told, dict):
+        return Allowed(_is_zero(np.asarray(told, np.float64)))
+    tensor = call.sharing.tensors[layer.name].get(str(told.get("tensor")))
+    if tensor is None or tensor.size > MOST or told.get("rows"):
+        raise Unsupported(NO_ATTENTION)
+    return Allowed(_is_zero(np.asarray(tensor.load(), np.float64)), tensor=tensor.name)
+
+
+def _is_input(told: Any) -> bool:
+    return isinstance(told, dict) and "input" in told
 
 
 def _is_zero(added: Array) -> Array:

@@ -16,8 +16,13 @@ from weightbridge.converting.from_graph.attention.heads import (
     scores,
     weighted,
 )
-from weightbridge.converting.from_graph.attention.masking import Placed, masking
-from weightbridge.converting.from_graph.attention.masks import ValueOf, allowed
+from weightbridge.converting.from_graph.attention.masking import (
+    Placed,
+    masking,
+    refuse_other_rows,
+    refuse_others,
+)
+from weightbridge.converting.from_graph.attention.masks import ValueOf, again, allowed
 from weightbridge.converting.from_graph.attention.trace import (
     NO_ATTENTION,
     factor_of,
@@ -32,6 +37,7 @@ from weightbridge.converting.from_graph.attention.weights import (
     put,
 )
 from weightbridge.converting.from_graph.call import Call
+from weightbridge.converting.from_graph.constants import CARRIED
 from weightbridge.converting.from_graph.dense import with_features
 from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.converting.from_graph.values import Value
@@ -63,6 +69,9 @@ def written(call: Call, attention: Attention, value_of: ValueOf) -> Value:
     value = _projected(call, attention.value, fed, is_transposed=False)
     layout, scale, masks = _scored(call, attention, scores(left.heads, right.heads), value_of)
     is_left = query_is_left(layout)
+    if attention.guard:
+        refuse_others(again(call, call.source.by_name[attention.guard[-1]], value_of), masks)
+    refuse_other_rows(masks, has_guard=bool(attention.guard), rate=_rate(call, attention.between))
     layout, _ = _through(call, attention.between, layout)
     layout, _ = _through(call, attention.behind, weighted(layout, value.heads, is_left=is_left))
     order = _order(layout, value.heads)
@@ -78,6 +87,8 @@ def written(call: Call, attention: Attention, value_of: ValueOf) -> Value:
     name, number = _layer(call, attention, parts, weights, factor)
     if masked:
         call.writer.with_arguments(name, masked)
+    for tensor in (mask.tensor for mask, _ in masks if mask.tensor):
+        call.writer.carried(tensor, CARRIED)
     return Value(name, number, 0, with_features(layout, int(call.settings["units"])))
 
 
@@ -112,8 +123,6 @@ def _scored(
     for name in attention.before.layers:
         if name in attention.masks:
             mask = allowed(call, call.source.by_name[name], value_of)
-            if attention.guard and mask.value is not None:
-                raise Unsupported(NO_ATTENTION)  # it gives zeros where all is masked, and Keras a mean
             masks.append((mask, layout))
         else:
             layout, factor = _through(call, Path(name, (name,)), layout)

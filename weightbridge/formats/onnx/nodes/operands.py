@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from weightbridge.formats.onnx.drafts import Draft, Site, decimal
+from weightbridge.formats.onnx.nodes.uniform import uniform
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.constants import Constant
+from weightbridge.formats.onnx.values.evaluate import BROADCASTING
 from weightbridge.model.tensors import Array
 
 REDUCTIONS = (
@@ -72,17 +74,19 @@ def operands(site: Site, node: Node, draft: Draft) -> dict[str, Any]:
         place: value for place, value in enumerate(node.inputs) if value and not site.net.is_data(value)
     }
     names = {place: name_of(node, place) for place in constants}
-    named = {name: _named(site, constants[place], draft, name) for place, name in names.items() if name}
+    named = {name: _named(site, node, constants[place], draft, name) for place, name in names.items() if name}
     known = {name: value for name, value in named.items() if value is not None}
     if "" in names.values() and draft.op in POSITIONAL:
         known["arguments"] = _arguments(site, node, draft)
     return known
 
 
-def _named(site: Site, value: str, draft: Draft, name: str) -> Any:
+def _named(site: Site, node: Node, value: str, draft: Draft, name: str) -> Any:
     if name in FACTORS:
         return _factors(site, value)
     constant = _constant(site, value, draft)
+    if constant is None and node.op in BROADCASTING:
+        return uniform(site, node, value)
     return _single(constant) if name in SINGLE else constant
 
 
@@ -103,7 +107,8 @@ def _arguments(site: Site, node: Node, draft: Draft) -> tuple[Any, ...]:
             arguments.append({"input": count})
             count += 1
         else:
-            arguments.append(_constant(site, value, draft))
+            constant = _constant(site, value, draft)
+            arguments.append(uniform(site, node, value) if constant is None else constant)
     return tuple(arguments)
 
 

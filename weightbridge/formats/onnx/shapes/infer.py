@@ -1,6 +1,6 @@
 """Shapes of a graph's values with the batch axis: as the file states them, or as they follow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -76,12 +76,14 @@ def _add_shape(node: Node, shapes: dict[str, Shape], facts: Facts) -> None:
 
 def _shape(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None:
     """The shape of a node's first output; None where it does not follow."""
+    if node.op == "ConstantOfShape":
+        return vector_elements(node.inputs[0], facts)
     if not inputs or inputs[0] is None:
         return None
     if node.op in SAME:
         return inputs[0]
     if node.op in BROADCAST:
-        return _broadcast(inputs)
+        return broadcast(inputs)
     rule = RULES.get(node.op)
     try:
         return rule(node, inputs, facts) if rule else None
@@ -130,7 +132,8 @@ def _part(node: Node, facts: Facts) -> Array | None:
     return np.array(elements, np.int64).reshape(index.shape if node.op == "Gather" else -1)
 
 
-def _broadcast(inputs: list[Shape | None]) -> Shape | None:
+def broadcast(inputs: Sequence[Shape | None]) -> Shape | None:
+    """The shape of what is joined element by element; None where one is not known."""
     shapes = [s for s in inputs if s is not None]
     if len(shapes) < len(inputs):
         return None
@@ -151,7 +154,7 @@ def _matmul(_: Node, inputs: list[Shape | None], __: Facts) -> Shape | None:
     left, right = inputs[0], inputs[1]
     if left is None or right is None or len(left) < 2 or len(right) < 2:
         return None
-    batch = _broadcast([left[:-2], right[:-2]])
+    batch = broadcast([left[:-2], right[:-2]])
     return None if batch is None else (*batch, left[-2], right[-1])
 
 

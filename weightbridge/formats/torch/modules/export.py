@@ -21,6 +21,7 @@ from weightbridge.errors import Unsupported
 from weightbridge.formats.torch.modules.call import Example, named, passed
 from weightbridge.formats.torch.modules.dropout import Dropouts, Putting, finish_dropouts
 from weightbridge.formats.torch.modules.fold import fold_constants
+from weightbridge.formats.torch.modules.symbolic import more_operators
 
 STANDARD_OUTPUT = 1
 MERGER = "_jit_pass_onnx_deduplicate_initializers"
@@ -85,7 +86,7 @@ def _by_torch_script(job: Job) -> None:
     if "dynamo" in signature(torch.onnx.export).parameters:
         options["dynamo"] = False
     calls = job.dropouts.calls if job.dropouts else ()
-    with _unmerged(), _flat(job, lambda: Putting(calls) if calls else nullcontext()):
+    with _unmerged(), more_operators(), _flat(job, lambda: Putting(calls) if calls else nullcontext()):
         torch.onnx.export(job.module, job.example.values, job.path, **options)
     fold_constants(job.path)
     if job.dropouts is not None:
