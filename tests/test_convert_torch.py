@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from test_convert import run
+from test_convert_output import no_file_beyond
 
 import weightbridge as wb
-from weightbridge.errors import UsageError
+from weightbridge.errors import OutputError, UsageError
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what torch says of its exporter
 torch: Any = pytest.importorskip("torch")
@@ -246,6 +247,14 @@ def test_a_planted_fault_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(wb.VerdictError):
         wb.convert((Drifts(), torch.ones(2, 4)), tmp_path / "no.onnx")
     assert not (tmp_path / "no.onnx").exists()
+
+
+def test_a_full_disk_is_no_fault_of_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python would keep half of a compiled module
+    module = torch.nn.Sequential(torch.nn.Linear(40, 40), torch.nn.ReLU())
+    with no_file_beyond(1000), pytest.raises(OutputError, match="cannot be written: File too large"):
+        wb.convert((module, torch.zeros(1, 40)), tmp_path / "new.keras", verify=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_shapes_are_for_modules_alone(tmp_path: Path) -> None:

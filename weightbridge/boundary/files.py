@@ -5,12 +5,13 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from errno import ENXIO
+from errno import EDQUOT, EFBIG, ENOSPC, ENXIO
 from pathlib import Path
 from typing import IO, Any
 
 from weightbridge.errors import OutputError, UsageError
 
+FULL = frozenset({ENOSPC, EDQUOT, EFBIG})  # what the system says of a disk that has no more room
 HOLE = 1 << 18  # bytes of a run of zeros that is left out
 ZEROS = bytes(HOLE)
 

@@ -7,7 +7,6 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from errno import EDQUOT, EFBIG, ENOSPC
 from signal import SIGTERM, signal
 from threading import current_thread, main_thread
 from types import FrameType
@@ -15,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from weightbridge.boundary.files import FULL
 from weightbridge.cli.console import complain, give_up, say
 from weightbridge.cli.group import cli
 from weightbridge.cli.installation import refuse_other_project
@@ -23,7 +23,6 @@ from weightbridge.report.escape import visible
 from weightbridge.version import __version__
 
 USAGE, INTERRUPTED, INTERNAL = 2, 130, 70
-FULL = frozenset({ENOSPC, EDQUOT, EFBIG})
 # New objects between two searches for garbage: graphs of models have many, and none of it in cycles.
 COLLECT_EVERY = 2_000_000
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import torch
 
-from weightbridge.errors import Unsupported
+from weightbridge.boundary.files import FULL
+from weightbridge.errors import OutputError, Unsupported
 from weightbridge.formats.torch.modules.call import Example, named, passed
 from weightbridge.formats.torch.modules.dropout import Dropouts, Putting, finish_dropouts
 from weightbridge.formats.torch.modules.fold import fold_constants
@@ -63,14 +64,23 @@ def export(job: Job) -> str:
 
 
 def _tried(write: Callable[[Job], None], job: Job) -> str:
-    """Why it failed, "" where it did not."""
+    """Why it failed, "" where it did not. Raises OutputError for a disk that is full."""
     try:
         with _undisturbed():
             write(job)
+    except OSError as error:
+        if error.errno in FULL:
+            fix = "free some space where temporary files go"
+            raise OutputError(f"cannot be written: {error.strerror}", where=str(job.path), fix=fix) from error
+        return _reason(error)
     except Exception as error:  # noqa: BLE001  # whatever a foreign exporter raises; it is said
-        lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-        return f"{type(error).__name__}: {lines[0]}"[:300]
+        return _reason(error)
     return ""
+
+
+def _reason(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:300]
 
 
 def _by_torch_script(job: Job) -> None:
