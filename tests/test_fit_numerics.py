@@ -9,12 +9,14 @@ import pytest
 from weightbridge.adapters.fit.channels import chosen, shared_out
 from weightbridge.adapters.fit.cuts import cuts
 from weightbridge.adapters.fit.directions import Space
+from weightbridge.adapters.fit.filters import filters
 from weightbridge.adapters.fit.grids import resized
 from weightbridge.adapters.fit.leads import lead
 from weightbridge.adapters.fit.norms import norm_values
 from weightbridge.adapters.fit.patches import rows, window
 from weightbridge.adapters.fit.slots import slots
 from weightbridge.adapters.fit.solve import solve
+from weightbridge.adapters.fit.stages import by_steps
 from weightbridge.formats.flow import Kind, Node
 from weightbridge.model.tensors import Array
 
@@ -199,3 +201,29 @@ class _Kernels:
 
     def weights(self, node: int) -> dict[str, Array]:
         return {"kernel": np.zeros((3, 3, 4, 4))}
+
+
+def test_directions_of_few_rows_stay_small_on_new_ones() -> None:
+    """What hardly varies in twenty rows is not blown up to a direction of its own."""
+    x, more = (RANDOM.standard_normal((n, 40)) @ RANDOM.standard_normal((40, 300)) for n in (20, 500))
+    space = Space(x, 1, RANDOM)
+    space.add(x, np.ones(20, dtype=bool))
+    found = space.directions(x[:, :8], 64, np.arange(20) % 5 == 4, RANDOM)
+    assert np.abs((more - x.mean(0)) @ found.weights).max() < 100
+
+
+def test_a_filter_takes_the_taps_that_tell() -> None:
+    """The first channel is read at its second tap, the second at its third."""
+    x = RANDOM.standard_normal((2000, 3, 2))
+    y = np.stack([x[:, 1, 0], x[:, 2, 1]], axis=1)
+    found = filters(x, y, 1, np.arange(2000) % 5 == 4, RANDOM)
+    assert found.r2 > 0.99
+    assert list(np.abs(found.weights).argmax(0)) == [1, 2]
+    assert np.allclose(np.sort(np.abs(found.weights), axis=0)[:2], 0, atol=0.05)
+
+
+def test_even_steps_are_taken_where_one_would_be_long() -> None:
+    found = cuts(RESIDUAL)
+    unexplained = {(-1, 0): 0.5, (-1, 1): 1.0, (0, 1): 0.5}
+    assert by_steps(found[:2], found[:2], unexplained) == [found[0], found[1]]
+    assert by_steps(found[1:2], found[:2], unexplained) == [found[1]]

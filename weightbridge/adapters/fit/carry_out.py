@@ -10,7 +10,6 @@ from weightbridge.adapters.fit.cuts import Cut, cuts
 from weightbridge.adapters.fit.engine import Fitting, LayerFit
 from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.source_pass import SourcePass
-from weightbridge.adapters.fit.stages import pairings
 from weightbridge.boundary.options import Progress
 from weightbridge.errors import RunError
 from weightbridge.formats.flow import Flow
@@ -35,8 +34,7 @@ class Result:
 
 def choose(target: Flow, source: Flow, x: Array, kept: frozenset[str], progress: Progress) -> Chosen:
     """Every way tried on some inputs; the target is as before at the end."""
-    ways = pairings(cuts(target.nodes), cuts(source.nodes))
-    trials = tried(target, source, ways, x, kept, progress)
+    ways, trials = tried(target, source, x, kept, progress)
     return Chosen(tuple(Pair(*pair) for pair in ways[trials[0].way]), trials)
 
 

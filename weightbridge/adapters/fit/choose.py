@@ -6,12 +6,14 @@ from math import prod
 
 import numpy as np
 
+from weightbridge.adapters.fit.cuts import cuts
 from weightbridge.adapters.fit.engine import Fitting
 from weightbridge.adapters.fit.goals import Pair
+from weightbridge.adapters.fit.ladder import ladder
 from weightbridge.adapters.fit.snapshot import unchanged
 from weightbridge.adapters.fit.solve import r2, solve
 from weightbridge.adapters.fit.source_pass import SourcePass
-from weightbridge.adapters.fit.stages import Pairing
+from weightbridge.adapters.fit.stages import Pairing, maps_and_vectors, pairings
 from weightbridge.boundary.options import Progress
 from weightbridge.formats.flow import Flow, forward
 from weightbridge.model.tensors import Array
@@ -29,29 +31,40 @@ class Trial:
 
 
 def tried(
-    target: Flow,
-    source: Flow,
-    ways: Mapping[str, Pairing],
-    x: Array,
-    kept: frozenset[str],
-    progress: Progress,
-) -> tuple[Trial, ...]:
-    """The best first; of equal ones the one that stands first."""
+    target: Flow, source: Flow, x: Array, kept: frozenset[str], progress: Progress
+) -> tuple[Mapping[str, Pairing], tuple[Trial, ...]]:
+    """The ways, and the trials, the best first; of equal ones the one that stands first.
+
+    The source runs once for all of them.
+    """
     some = x[: min(SOME, max(FEW, PLACES // prod(x.shape[1:-1])))]
     judged = np.arange(len(some)) % 3 == 2
+    progress("looking at the source", 0, 0)
+    ways = _ways(target, source, some[~judged])
+    wanted = forward(source, some, cuts(source.nodes)[-1].before)
+    values = SourcePass(
+        source, some[~judged], [cut for pairing in ways.values() for _, cut in pairing]
+    ).values
     trials = []
     for n, (way, pairing) in enumerate(ways.items()):
         progress(f"trying stages by {way}", n, len(ways))
         pairs = [Pair(*pair) for pair in pairing]
-        wanted = forward(source, some, pairs[-1].source.before)
         with unchanged(target):
             try:
-                values = SourcePass(source, some[~judged], [pair.source for pair in pairs]).values
                 Fitting(target, values, pairs, some[~judged], kept).run()
                 trials.append(Trial(way, _score(target, pairs, some, wanted, judged)))
             except FloatingPointError:
                 trials.append(Trial(way, -np.inf))
-    return tuple(sorted(trials, key=lambda trial: -trial.score))
+    return ways, tuple(sorted(trials, key=lambda trial: -trial.score))
+
+
+def _ways(target: Flow, source: Flow, x: Array) -> Mapping[str, Pairing]:
+    """A source without a cut inside has one way."""
+    theirs = cuts(source.nodes)
+    maps, _ = maps_and_vectors(theirs[:-1])
+    random = np.random.default_rng(0)
+    unexplained = ladder(SourcePass(source, x, maps), maps, x, random) if len(maps) > 1 else {}
+    return pairings(cuts(target.nodes), theirs, unexplained)
 
 
 def _score(target: Flow, pairs: list[Pair], x: Array, wanted: Array, judged: Array) -> float:

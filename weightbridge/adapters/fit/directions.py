@@ -9,7 +9,9 @@ from weightbridge.adapters.fit.solve import solve
 from weightbridge.model.tensors import Array
 
 RAISED = 1.0  # standard deviations above zero: most of a direction gets through an activation that cuts off
-COLUMNS = 1024  # of one regression
+COLUMNS = 576  # of one regression
+ROWS_A_DIRECTION = 4  # of few rows few directions are known
+PENALTY, LEAST = 1e-3, 0.3  # of a direction's mean variance; the spread that the penalty must leave
 SPARE = 8  # random directions more than are wanted
 
 
@@ -49,7 +51,8 @@ class Space:
         best = solve(inner.reshape(len(inner), -1), y, held)
         flat = inner.reshape(-1, inner.shape[-1])
         weights = best.weights.reshape(*inner.shape[1:], y.shape[1])
-        found = self._basis @ _left(weights, flat.T @ flat / len(flat))[:, :count]
+        found = self._basis @ _left(weights, flat.T @ flat / len(flat))
+        found = found[:, _varying(self._middle @ found)][:, : min(count, len(inner) // ROWS_A_DIRECTION)]
         missing = count - found.shape[1]
         if missing > 0:
             found = np.hstack([found, random.standard_normal((len(found), missing))])
@@ -75,10 +78,15 @@ def _basis(x: Array, count: int, random: np.random.Generator) -> Array:
     return np.asarray(found[:, :count])
 
 
+def _varying(given: Array) -> Array:
+    """Which of these, uncorrelated and of variance 1 but for a penalty, do vary: others would be noise."""
+    return np.asarray(given.std(0) > LEAST)
+
+
 def _left(weights: Array, covariance: Array) -> Array:
     """Directions by what they contribute to (places, columns, channels), uncorrelated."""
-    covariance = covariance + 1e-6 * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
-    root = scipy.linalg.cholesky(covariance + 1e-30 * np.eye(len(covariance)), lower=True)
+    penalty = PENALTY * np.trace(covariance) / len(covariance) + 1e-30
+    root = scipy.linalg.cholesky(covariance + penalty * np.eye(len(covariance)), lower=True)
     stacked = root.T @ np.concatenate(list(weights), axis=1)
     if stacked.shape[1] < len(stacked):
         _, turned = scipy.linalg.eigh(stacked.T @ stacked)

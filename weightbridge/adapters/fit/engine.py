@@ -110,8 +110,8 @@ class Fitting:
     def _fit(self, i: int, x: Array, goal: Goal) -> None:
         node, cut = self._flow.nodes[i], goal.pair.source.name
         slot = next((s for s in goal.slots if s.layer == i), None)
-        if slot is None and (node.kind == "depthwise" or self._is_gate(i, goal)):
-            self.layers.append(LayerFit(node.name, cut, None, "reads no other channels: left as initialised"))
+        if slot is None and self._is_gate(i, goal):
+            self.layers.append(LayerFit(node.name, cut, None, "a gate: left as initialised"))
             return
         found = self._solved(i, x, goal, slot)
         reason = _unfit(found, slot, is_output=goal.is_output)

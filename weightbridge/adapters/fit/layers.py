@@ -7,6 +7,8 @@ from math import prod
 import numpy as np
 
 from weightbridge.adapters.fit.directions import Linear, Space, leading
+from weightbridge.adapters.fit.filters import COLUMNS as FILTERS
+from weightbridge.adapters.fit.filters import filters
 from weightbridge.adapters.fit.patches import Window, rows, window
 from weightbridge.adapters.fit.solve import Solution, solve
 from weightbridge.formats.flow import Node
@@ -57,11 +59,11 @@ def sample(
 
 
 def columns_of(node: Node, weights: Weights) -> int:
-    """How many numbers one output channel reads."""
+    """How many numbers one regression reads."""
     if node.kind == "separable":
         return int(weights["pointwise_kernel"].shape[-2])
     if node.kind == "depthwise":
-        return int(prod(weights["kernel"].shape[:-2]))
+        return min(int(prod(weights["kernel"].shape[:-1])), FILTERS)  # of all channels' filters together
     return int(prod(weights["kernel"].shape[:-1]))
 
 
@@ -97,6 +99,8 @@ def projections(
     views: rows of what it reads at each place that y is written from.
     """
     groups, width = _groups(node, weights), _width(node, weights)
+    if node.kind == "depthwise":
+        return filters(views[len(views) // 2]()[0], y, width // groups, held, random)
     wanted = leading(y / (y.std(0) + 1e-9), DIRECTIONS, random)
     spaces = [Space(part, len(views), random) for part in _parts(views[len(views) // 2]()[0], groups)]
     for view in views:

@@ -12,7 +12,7 @@ USUAL = 4  # the penalty that is tried first
 AMPLE = 8  # rows a column
 ROUNDS = 8  # of aiming below zero where the prediction is negative anyway
 SETTLED = 0.01  # of the error: a round that takes less off is the last one
-LARGE = 900  # columns beyond which each further penalty takes long
+LARGE = 500  # columns beyond which each further penalty takes long
 
 
 @dataclass(frozen=True, slots=True)

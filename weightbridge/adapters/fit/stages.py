@@ -1,38 +1,46 @@
 """Which source cut each target cut is to reproduce: several ways to say it, tried by what comes of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from math import log
 
 from weightbridge.adapters.fit.cuts import Cut
+from weightbridge.adapters.fit.ladder import INPUT, Unexplained
 
 Pairing = tuple[tuple[Cut, Cut], ...]  # (target, source)
 Cuts = Sequence[Cut]
+Chain = tuple[float, tuple[int, ...]]  # its cost, and the source's cuts by their places
+Choose = Callable[[Cuts, Cuts], list[Cut]]
 
 
-def pairings(target: Cuts, source: Cuts) -> Mapping[str, Pairing]:
-    """By way; of ways that say the same the first alone. The last cuts, the outputs, belong together."""
+def pairings(target: Cuts, source: Cuts, unexplained: Unexplained) -> Mapping[str, Pairing]:
+    """By way; of ways that say the same the first alone. The last cuts, the outputs, belong together.
+
+    unexplained: of the source's cuts with a grid, by their places, what each leaves of a later one.
+    """
     made: dict[str, Pairing] = {}
-    for way, choose in WAYS.items():
+    ways: dict[str, Choose] = {**WAYS, "even steps": partial(by_steps, unexplained=unexplained)}
+    for way, choose in ways.items():
         pairs = _paired(target, source, choose)
         if pairs not in made.values():
             made[way] = pairs
     return made
 
 
-def _paired(target: Cuts, source: Cuts, choose: Callable[[Cuts, Cuts], list[Cut]]) -> Pairing:
+def _paired(target: Cuts, source: Cuts, choose: Choose) -> Pairing:
     """Maps take from maps and vectors from vectors, as far as the source has both."""
     ends = ((target[-1], source[-1]),)
     if len(source) < 2:
         return ends
-    maps, vectors = _maps_and_vectors(target[:-1])
-    their_maps, their_vectors = _maps_and_vectors(source[:-1])
+    maps, vectors = maps_and_vectors(target[:-1])
+    their_maps, their_vectors = maps_and_vectors(source[:-1])
     of_maps = choose(maps, their_maps or their_vectors) if maps else []
     of_vectors = by_ratio(vectors, their_vectors or their_maps) if vectors else []
     pairs = (*zip(maps, of_maps, strict=True), *zip(vectors, of_vectors, strict=True))
     return (*sorted(pairs, key=lambda pair: pair[0].node), *ends)
 
 
-def _maps_and_vectors(cuts: Cuts) -> tuple[list[Cut], list[Cut]]:
+def maps_and_vectors(cuts: Cuts) -> tuple[list[Cut], list[Cut]]:
     return [cut for cut in cuts if cut.grid], [cut for cut in cuts if not cut.grid]
 
 
@@ -62,7 +70,23 @@ def by_stage_ratio(target: Cuts, source: Cuts) -> list[Cut]:
     return _ending(found, source)
 
 
-WAYS: dict[str, Callable[[Cuts, Cuts], list[Cut]]] = {
+def by_steps(target: Cuts, source: Cuts, unexplained: Unexplained) -> list[Cut]:
+    """Steps from the input to the last cut of which none is long: squares of what each leaves unexplained."""
+    if not unexplained:
+        return by_ratio(target, source)
+    best: dict[int, Chain] = {n: (unexplained[INPUT, n] ** 2, (n,)) for n in range(len(source))}
+    for _ in target[1:]:
+        best = {n: min(_steps_to(n, best, unexplained)) for n in best}
+    return _ending([source[n] for n in best[len(source) - 1][1]], source)
+
+
+def _steps_to(n: int, best: Mapping[int, Chain], unexplained: Unexplained) -> Iterator[Chain]:
+    for earlier in range(n + 1):
+        cost, way = best[earlier]
+        yield cost + unexplained.get((earlier, n), 0.0) ** 2, (*way, n)
+
+
+WAYS: dict[str, Choose] = {
     "place in the stage": by_place,
     "ratio": by_ratio,
     "ratio of stages": by_stage_ratio,
