@@ -27,11 +27,15 @@ def ladder(values: SourcePass, cuts: Sequence[Cut], x: Array, random: np.random.
         at = spots[cut.grid]
         y = leading(_rows(after, at, cut.grid), WANTED, random)
         for earlier in range(INPUT, n):
-            r2 = solve(known[earlier, cut.grid], y, at.held).r2
-            found[earlier, n] = float(np.clip(1 - r2, 0.0, 1.0)) if np.isfinite(r2) else 1.0
+            found[earlier, n] = _left(known[earlier, cut.grid], y, at.held)
         for grid in {later.grid for later in cuts[n + 1 :]}:
             known[n, grid] = leading(_rows(after, spots[grid], grid), KNOWN, random)
     return found
+
+
+def _left(x: Array, y: Array, held: Array) -> float:
+    r2 = solve(x, y, held).r2
+    return float(np.clip(1 - r2, 0.0, 1.0)) if np.isfinite(r2) else 1.0
 
 
 def _patches(x: Array, at: Sample, grid: tuple[int, ...]) -> Array:
