@@ -1,6 +1,7 @@
 """convert to ONNX by the own writer: onnxruntime runs what was written, and it computes the same."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,34 @@ def test_tf2onnx_writes_what_our_writer_does_not_know(tmp_path: Path) -> None:
     code, report = converted(source, output, "--engine", "tf2onnx")
     assert (code, output.exists(), report["verification"]["mode"]) == (0, True, "actual")
     assert {found["severity"] for found in report["findings"]} == {"note"}
+
+
+def translator() -> Any:
+    """Sequences of any length, whose every step goes through one layer."""
+    from keras import Input, Model, layers
+
+    x, y = Input((None, 8), name="read"), Input((None, 7), name="said")
+    _, state = layers.GRU(5, return_state=True)(x)
+    steps = layers.GRU(5, return_sequences=True)(y, initial_state=state)
+    return Model([x, y], layers.TimeDistributed(layers.Dense(3, activation="softmax"), name="word")(steps))
+
+
+@pytest.mark.parametrize(
+    ("is_mended", "ends"), [(True, (0, True)), (False, (4, False))], ids=["mended", "as-it-is"]
+)
+def test_tf2onnx_writes_steps_of_unknown_number(
+    is_mended: bool, ends: tuple[int, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By itself it gives as many steps as there are sequences, which is refused also where nothing is run."""
+    from weightbridge.formats.onnx.engines import by_tf2onnx
+
+    if not is_mended:
+        monkeypatch.setattr(by_tf2onnx, "_all_steps_at_once", nullcontext)
+    source, output = saved(translator, tmp_path / "model.keras"), tmp_path / "model.onnx"
+    options = () if is_mended else ("--no-verify",)
+    code, report = converted(source, output, "--engine", "tf2onnx", *options)
+    assert (code, output.exists()) == ends, report["findings"]
+    assert is_mended or "gives the shapes" in report["findings"][0]["message"]
 
 
 def test_what_tf2onnx_writes_and_nothing_loads_is_refused(

@@ -1,25 +1,29 @@
 """A Keras model written as ONNX by tf2onnx, with its known faults mended around it.
 
-Erfc, which ONNX does not have, becomes 1 - Erf (onnx/tensorflow-onnx#2347); outputs get the layers' names;
-constants are no inputs; what the checker or onnxruntime refuses is not kept.
+Erfc, which ONNX does not have, becomes 1 - Erf (onnx/tensorflow-onnx#2347); TimeDistributed runs all steps at
+once, where a loop over steps of unknown number comes out wrong; outputs get the layers' names; constants are
+no inputs; what the checker or onnxruntime refuses, or what gives other shapes than the model, is not kept.
 """
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import onnx
 import tensorflow as tf
 import tf2onnx
 
-from weightbridge.errors import ModelError, Unsupported
+from weightbridge.errors import ModelError, RunError, Unsupported
 from weightbridge.formats.keras.framework.live import load_callable
 from weightbridge.formats.keras.framework.load import load
 
+BATCH, UNKNOWN = 2, 32  # the lengths that a written file is tried with
 OTHERWISE = "convert it with --engine own, or leave out the layers that it names"
 
 
@@ -43,7 +47,7 @@ def write(
     images = [spec.name for spec in specs if channels_first and len(spec.shape) in (4, 5)]
     keys = [f"output_{n}" for n in range(len(outputs))]
     try:
-        with _quiet():
+        with _quiet(), _all_steps_at_once():
             function = _function(live, specs, keys)
             proto, _ = tf2onnx.convert.from_function(
                 function, specs, opset=opset, custom_op_handlers=HANDLERS, inputs_as_nchw=images or None
@@ -55,7 +59,7 @@ def write(
     _rename(proto, {**dict(zip(keys, outputs, strict=True)), **names})
     _check(proto, [tensor.name for tensor in live.inputs])
     onnx.save(proto, output)
-    _check_loads(output)
+    _check_runs(output, live, specs)
 
 
 def _live(model: Any, arguments: Mapping[str, Any]) -> Any:
@@ -136,16 +140,36 @@ def _check(proto: Any, inputs: Sequence[str]) -> None:
         raise _refused(f"tf2onnx writes a graph that ONNX does not allow: {_brief(error)}") from error
 
 
-def _check_loads(path: Path) -> None:
+def _check_runs(path: Path, live: Any, specs: Sequence[Any]) -> None:
     """By onnxruntime, where that is installed: also where nothing is verified."""
     if find_spec("onnxruntime") is None:
         return
     from weightbridge.formats.onnx.running.run import runner
 
+    zeros = [np.zeros([BATCH, *(n or UNKNOWN for n in s.shape[1:])], s.dtype.as_numpy_dtype) for s in specs]
     try:
-        runner(path)
+        model = runner(path)
+        expected = _shapes_of(live, zeros)
+        feeds = dict(zip((tensor.name for tensor in live.inputs), zeros, strict=True))
+        got = [array.shape for array in model.run(feeds).values()] if expected is not None else None
     except ModelError as error:
         raise _refused(f"what tf2onnx writes cannot be loaded: {error.message}") from error
+    except RunError as error:
+        raise _refused(f"what tf2onnx writes cannot run: {error.message}") from error
+    if got != expected:
+        raise _refused(f"what tf2onnx writes gives the shapes {got}, the model {expected}")
+
+
+def _shapes_of(live: Any, given: Sequence[Any]) -> list[tuple[int, ...]] | None:
+    """None where the model does not run on these."""
+    try:
+        found = live(
+            [tf.constant(x) for x in given] if len(given) > 1 else tf.constant(given[0]), training=False
+        )
+    except Exception:  # noqa: BLE001  # whatever a layer raises: the lengths are ours
+        return None
+    values = list(found.values()) if isinstance(found, Mapping) else tf.nest.flatten(found)
+    return [tuple(value.shape) for value in values]
 
 
 def _refused(message: str) -> Unsupported:
@@ -153,6 +177,28 @@ def _refused(message: str) -> Unsupported:
 
 
 HANDLERS: dict[str, Any] = {"Erfc": (_complement_of_erf, [])}
+
+
+@contextmanager
+def _all_steps_at_once() -> Iterator[None]:
+    """TimeDistributed with the steps in the batch, but for layers that read masks."""
+    own = keras.layers.TimeDistributed.call
+
+    def call(self: Any, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        if mask is not None and "mask" in signature(self.layer.call).parameters:
+            return own(self, inputs, training=training, mask=mask)
+        lengths = [n if n is not None else -1 for n in inputs.shape[2:]]
+        if -1 in lengths:
+            return own(self, inputs, training=training, mask=mask)
+        found = self.layer(tf.reshape(inputs, [-1, *lengths]))
+        outer = tf.concat([tf.shape(inputs)[:2], tf.shape(found)[1:]], 0)
+        return tf.ensure_shape(tf.reshape(found, outer), [*inputs.shape[:2], *found.shape[1:]])
+
+    keras.layers.TimeDistributed.call = call
+    try:
+        yield
+    finally:
+        keras.layers.TimeDistributed.call = own
 
 
 @contextmanager
