@@ -102,6 +102,12 @@ def _config(call: Call, needs_steps: bool, needs_states: bool) -> dict[str, Any]
     settings, op = call.settings, call.layer.op
     if settings.get("clip") or settings.get("input_forget"):
         raise Unsupported("clips its cells, or couples its gates")
+    if settings.get("state_limit"):
+        limit = f"{settings['state_limit']:g}"
+        sentence = (
+            f"the states of cells have no limit of {limit} any more, which is equal while they are below"
+        )
+        call.writer.rewrote(sentence, call.name)
     config: dict[str, Any] = {
         "units": int(settings["units"]),
         "activation": _function(settings.get("activation", "tanh")),

@@ -60,6 +60,8 @@ class LayerTensors:
 
 def _computed(header: TensorHeader) -> Computed | None:
     """How the floats of a quantised tensor come about, for the plan to say."""
+    if header.joined is not None:
+        return next(filter(None, map(_computed, header.joined.tensors)), None)
     scaling = header.scaling
     if scaling is None:
         return None

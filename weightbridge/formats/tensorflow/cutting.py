@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.tensorflow.steps import LAST
-from weightbridge.formats.tensorflow.values import Values
+from weightbridge.formats.tensorflow.values import Shape, Values
 
 
 def split(call: Values) -> list[Node] | None:
@@ -19,10 +19,22 @@ def split(call: Values) -> list[Node] | None:
 def split_by_lengths(call: Values) -> list[Node] | None:
     """Inputs: the data, the lengths of the parts, the axis."""
     lengths, axis = call.integers(1), call.integers(2)
-    if not lengths or not axis or -1 in lengths:
+    if not lengths or not axis:
         return None
-    found = {"axis": axis[0], "split": lengths}
+    whole = _all_lengths(lengths, call.shape(call.value(0)), axis[0])
+    if whole is None:
+        return None
+    found = {"axis": axis[0], "split": whole}
     return [Node(call.output, "Split", "", (call.value(0),), call.outputs, found)]
+
+
+def _all_lengths(lengths: tuple[int, ...], shape: Shape | None, axis: int) -> tuple[int, ...] | None:
+    """With the one that is -1 for what is left; None where that does not follow."""
+    if -1 not in lengths:
+        return lengths
+    whole = None if shape is None or not -len(shape) <= axis < len(shape) else shape[axis]
+    left = -1 if whole is None else whole - sum(lengths) - 1
+    return None if left < 0 else tuple(left if n == -1 else n for n in lengths)
 
 
 def pack(call: Values, axis: int) -> list[Node]:

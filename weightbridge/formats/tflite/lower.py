@@ -21,6 +21,7 @@ from weightbridge.formats.tflite.nodes import (
     convolutions,
     cutting,
     dense,
+    recurrent,
     reductions,
     views,
 )
@@ -34,6 +35,7 @@ HANDLERS: Mapping[str, Handler] = {
     **cutting.HANDLERS,
     **borders.HANDLERS,
     **reductions.HANDLERS,
+    **recurrent.HANDLERS,
 }
 DOMAIN = "tflite"  # of the operators that ONNX does not have
 CALLED: Mapping[str, Mapping[str, int]] = {  # operator -> the fields of its options that number subgraphs

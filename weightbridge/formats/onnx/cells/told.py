@@ -5,7 +5,7 @@ recurrent kernel (u g), bias, -, the states, -, and the bias of the recurrent pr
 Outputs: the sequence in its own order, the hidden state, the cell's state.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, draft
@@ -19,13 +19,14 @@ AXES = {"kernel": "i g", "recurrent_kernel": "u g"}
 
 @dataclass(frozen=True, slots=True)
 class CellTold:
-    """gates: as the weights are stored."""
+    """gates: as the weights are stored. limit: of the cell's state, whatever it would be; 0 for none."""
 
     gates: str
     activation: Activation
     recurrent_activation: Activation | None = None
     reset_after: bool | None = None
     go_backwards: bool = False
+    limit: float = 0.0
 
 
 def told_cell(site: Site, node: Node, index: int) -> Draft | None:
@@ -39,7 +40,8 @@ def told_cell(site: Site, node: Node, index: int) -> Draft | None:
     shape = constants["recurrent_kernel"].shape or (0,)
     attributes = {"units": shape[0], **_attributes(told), "use_bias": "bias" in constants}
     slots = (Slot(role, constant, AXES.get(role, "")) for role, constant in constants.items())
-    return draft(site, node, index, node.op, attributes, *slots)
+    made = draft(site, node, index, node.op, attributes, *slots)
+    return replace(made, details={**made.details, "state_limit": told.limit}) if told.limit else made
 
 
 def _attributes(told: CellTold) -> dict[str, Any]:

@@ -1,55 +1,24 @@
 """Loops whose bodies are recurrent cells -> one recurrent node each, with the weights that the body reads."""
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, replace
-from math import prod
+from dataclasses import replace
 
 import numpy as np
 
 from weightbridge.formats.onnx.cells.told import SECOND_BIAS
-from weightbridge.formats.onnx.proto import TOLD, Graph, Joined, Node, TensorHeader
+from weightbridge.formats.onnx.proto import TOLD, Graph, Node, TensorHeader
 from weightbridge.formats.onnx.quantised.lower import ADDED
 from weightbridge.formats.tensorflow.flow import Flow
 from weightbridge.formats.tensorflow.loops.body import Body, Read, outer_of
 from weightbridge.formats.tensorflow.loops.cells import Cell, cell_of, hidden_of
+from weightbridge.formats.tensorflow.loops.fused import FUSED, fused_cell
+from weightbridge.formats.tensorflow.loops.outside import Outside
 from weightbridge.formats.tensorflow.loops.tidy import tidied
 from weightbridge.formats.tensorflow.loops.trial import Part, Trial, UnknownStep
 from weightbridge.formats.tensorflow.values import Shape
-from weightbridge.formats.wire import Span
 
 LOOPS = frozenset({"While", "StatelessWhile", "WHILE"})
-SEEN = frozenset({"Identity", "Reshape"})
-FLOAT32 = 1
-MOST_ZEROS = 1 << 16
 SEED = 5
-
-
-@dataclass(frozen=True)
-class Outside:
-    """The graph around a loop. tensors: by value; those of bodies come to them. read: small constants."""
-
-    flow: Flow
-    tensors: MutableMapping[str, TensorHeader]
-    shapes: Mapping[str, Shape | None]
-    read: Read
-
-    def stored(self, value: str) -> str:
-        """The tensor that a value is, seen with other axes of length one."""
-        maker = self.flow.maker.get(value)
-        while maker is not None and maker.op in SEEN:
-            value, maker = maker.inputs[0], self.flow.maker.get(maker.inputs[0])
-        return value
-
-    def is_zero(self, value: str) -> bool:
-        header = self.tensors.get(self.stored(value))
-        if header is None or prod(header.dims) > MOST_ZEROS:
-            return False
-        return not np.any(self.read(header))
-
-    def known_shapes(self) -> dict[str, tuple[int, ...]]:
-        stated = {v: s for v, s in self.shapes.items() if s is not None and None not in s}
-        whole = {value: tuple(n or 0 for n in shape) for value, shape in stated.items()}
-        return whole | {value: header.dims for value, header in self.tensors.items()}
 
 
 def with_cells(
@@ -60,7 +29,7 @@ def with_cells(
     read: Read,
 ) -> list[Node]:
     """What is none of Keras's cells stays a loop."""
-    if not any(node.op in LOOPS for node in nodes):
+    if not any(node.op in LOOPS | FUSED for node in nodes):
         return list(nodes)
     outside = Outside(Flow(nodes, outputs), tensors, shapes, read)
     left = tidied([part for node in nodes for part in _written(node, outside)], outputs)
@@ -78,6 +47,8 @@ def _leave_out_zeros(nodes: Sequence[Node], left: Sequence[Node], outside: Outsi
 
 
 def _written(node: Node, outside: Outside) -> list[Node]:
+    if node.op in FUSED:
+        return fused_cell(node, outside) or [node]
     graph = node.attributes.get("body")
     if node.op not in LOOPS or not isinstance(graph, Graph):
         return [node]
@@ -189,6 +160,9 @@ class _Loop:
         names = self.cell.biases
         if not names:
             return ("",)
+        whole = self.outside.halves([outer_of(self.body, name) for name in names])
+        if whole:
+            return (whole,)
         are_apart = self.cell.told.reset_after and len(names) == 2
         groups = [[name] for name in names] if are_apart else [list(names)]
         values = tuple(value for group in groups if (value := self._value(group, 0, "bias")) is not None)
@@ -199,16 +173,7 @@ class _Loop:
         values = [self._outer(leaf) for leaf in leaves]
         if len(values) == 1:
             return values[0]
-        headers = [self.outside.tensors.get(value) for value in values]
-        known = tuple(header for header in headers if header is not None)
-        if len(known) != len(headers):
-            return None
-        name = f"{self.node.outputs[0]}/{label}"
-        rows = sum(header.dims[axis] for header in known)
-        dims = (*known[0].dims[:axis], rows, *known[0].dims[axis + 1 :])
-        place = Span(-1 - len(self.outside.tensors), -3)  # nothing of the file
-        self.outside.tensors[name] = TensorHeader(name, dims, FLOAT32, place, joined=Joined(known, axis))
-        return name
+        return self.outside.joined(f"{self.node.outputs[0]}/{label}", values, axis)
 
     def _outer(self, leaf: str) -> str:
         """The name outside; a tensor of the body comes out of it."""

@@ -70,18 +70,36 @@ def _reversed_axis(node: Node | None, flow: Flow) -> int | None:
 def _backwards(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
     """A cell that is fed a sequence turned around goes backwards: what it gives is turned back."""
     flow = Flow(nodes, outputs)
-    made: list[Node] = []
-    for node in nodes:
-        before = flow.maker.get(node.inputs[0]) if node.inputs else None
-        if TOLD not in node.attributes or before is None or _reversed_axis(before, flow) != 0:
-            made.append(node)
-            continue
-        told = {TOLD: replace(node.attributes[TOLD], go_backwards=True)}
-        steps = f"{node.outputs[0]}{ADDED}forwards"
-        inputs, results = (before.inputs[0], *node.inputs[1:]), (steps, *node.outputs[1:])
-        again = replace(before, name="", inputs=(steps, *before.inputs[1:]), outputs=node.outputs[:1])
-        made += [replace(node, inputs=inputs, outputs=results, attributes=told), again]
-    return made
+    return [written for node in nodes for written in _turned_back(node, flow)]
+
+
+def _turned_back(node: Node, flow: Flow) -> list[Node]:
+    before = flow.maker.get(node.inputs[0]) if node.inputs and TOLD in node.attributes else None
+    if before is None:
+        return [node]
+    data, added = f"{node.outputs[0]}{ADDED}data", list[Node]()
+    inner = flow.maker.get(before.inputs[0]) if before.op == "Transpose" else None
+    axis = _reversed_axis(inner, flow)
+    if _reversed_axis(before, flow) == 0:
+        data = before.inputs[0]
+    elif inner is not None and axis is not None and _moved(before, axis) == 0:
+        added = [replace(before, name="", inputs=inner.inputs[:1], outputs=(data,))]
+    else:
+        return [node]
+    told = {TOLD: replace(node.attributes[TOLD], go_backwards=True)}
+    steps = f"{node.outputs[0]}{ADDED}forwards"
+    cell = replace(node, inputs=(data, *node.inputs[1:]), outputs=(steps, *node.outputs[1:]), attributes=told)
+    return [*added, cell, *_reversal(steps, node.outputs[0])]
+
+
+def _reversal(value: str, output: str) -> list[Node]:
+    """Of the first axis."""
+    names = [f"{output}{ADDED}{label}" for label in ("starts", "ends", "axes", "steps")]
+    told = [
+        Node("", "Constant", "", (), (name,), {"value_ints": numbers})
+        for name, numbers in zip(names, BACK, strict=True)
+    ]
+    return [*told, Node("", "Slice", "", (value, *names), (output,), {})]
 
 
 def _without_reversals(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:

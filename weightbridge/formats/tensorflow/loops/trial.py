@@ -22,6 +22,7 @@ VIEWS = frozenset({"Identity", "Cast", "Transpose", "Slice", "Split"})
 ROWS, MOST_ROWS = 3, 8
 MOST = 400  # values that are computed
 SPREAD = 1.5
+OPEN_SPLITS = frozenset({"SplitV", "SPLIT_V"})  # whose lengths are not all known without the data
 
 
 class UnknownStep(Exception):
@@ -158,6 +159,8 @@ def computed(body: Body, node: Node, inputs: list[Any]) -> list[Array]:
 
 
 def _computed(body: Body, node: Node, inputs: list[Any]) -> list[Array]:
+    if node.op in OPEN_SPLITS:
+        return _open_split(*inputs)
     if node.domain:
         raise UnknownStep
     if node.op == "Split":
@@ -177,6 +180,13 @@ def _computed(body: Body, node: Node, inputs: list[Any]) -> list[Array]:
     if result is None:
         raise UnknownStep
     return [result]
+
+
+def _open_split(array: Array, lengths: Array, axis: Array) -> list[Array]:
+    """Where one length is -1, for what is left."""
+    known, place = lengths.reshape(-1), int(axis.reshape(-1)[0])
+    left = array.shape[place] - int(known[known >= 0].sum())
+    return np.split(array, np.cumsum(np.where(known < 0, left, known))[:-1].tolist(), axis=place)
 
 
 def _split(body: Body, node: Node, array: Array) -> list[Array]:
