@@ -9,6 +9,7 @@ from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.cutting import behind
 from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, plain, with_source
+from weightbridge.converting.from_graph.strided import strided
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -104,6 +105,8 @@ def _length(length: Length, cut: Cut) -> Length:
 def _gather(call: Call) -> Value:
     """One index, or several that stand in the file."""
     settings = call.settings
+    if "item_size" in settings and call.first.layout.rank == 1:
+        return strided(call)
     indices, axis = settings.get("indices"), axis_of(settings.get("axis", 0), call.first.layout.rank)
     if isinstance(indices, int) and not isinstance(indices, bool):
         return _one(call, axis, indices)

@@ -9,7 +9,7 @@ from typing import Any
 from weightbridge.formats.onnx.cells.fixed_inputs import fixed_inputs
 from weightbridge.formats.onnx.cells.gate_activations import backward_activations, hidden_activation
 from weightbridge.formats.onnx.drafts import Draft, Site, decimal
-from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, operands
+from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, numbers_of, operands
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Facts
 from weightbridge.formats.onnx.shapes.vectors import requested_shape, vector_elements
@@ -157,6 +157,12 @@ def _expand(site: Site, node: Node) -> Details:
     return {"target": vector_elements(node.inputs[1], facts) if len(node.inputs) > 1 else None}
 
 
+def _gather(site: Site, node: Node) -> Details:
+    """Places in a row of all items: those of the first item, and how long an item is."""
+    found = site.net.strided.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    return {} if found is None else {"offsets": numbers_of(found[0]), "item_size": found[1]}
+
+
 def _pad(site: Site, node: Node) -> Details:
     """The amounts on all axes, as pairs; the attribute `padding` has those of spatial axes alone."""
     numbers = pads_of(node, site.net)
@@ -202,6 +208,7 @@ FAMILIES: Mapping[str, Callable[[Site, Node], Details]] = {
     **dict.fromkeys(("Softmax", "LogSoftmax"), _softmax),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _recurrent),
     "Expand": _expand,
+    "Gather": _gather,
     "Pad": _pad,
     "Reshape": _reshape,
     "Cast": _cast,

@@ -7,7 +7,14 @@ import numpy as np
 
 from weightbridge.formats.onnx.proto import TOLD, Graph, Node
 from weightbridge.formats.onnx.shapes import reshaping, windows
-from weightbridge.formats.onnx.shapes.lengths import batches, is_left_open, repeated, tries, with_tried
+from weightbridge.formats.onnx.shapes.lengths import (
+    batches,
+    is_left_open,
+    repeated,
+    strided,
+    tries,
+    with_tried,
+)
 from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape, with_leading_ones
 from weightbridge.formats.onnx.shapes.vectors import vector_elements
 from weightbridge.formats.onnx.values.evaluate import evaluate
@@ -38,7 +45,7 @@ def shapes_of(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net
         return shapes, net
     shapes, told = with_tried(shapes, net, [_inferred(tried, net, read) for tried in tries(graph)])
     one, two = (_inferred(tried, net, read)[1] for tried in batches(graph))
-    return shapes, replace(told, repeated=repeated(told, one, two))
+    return shapes, replace(told, repeated=repeated(told, one, two), strided=strided(told, one, two))
 
 
 def _inferred(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net]:
@@ -113,9 +120,8 @@ def _add_number(node: Node, numbers: dict[str, Array], facts: Facts, read: Read)
 def _number(node: Node, facts: Facts, read: Read) -> Array | None:
     """What a node computes from the lengths of axes that are known."""
     if node.op == "Shape":
-        shape = facts.shapes.get(node.inputs[0], (None,))
-        is_unknown = None in shape or node.attributes
-        return None if is_unknown else np.array(shape, np.int64)
+        lengths = vector_elements(node.outputs[0], facts)
+        return None if lengths is None or None in lengths else np.array(lengths, np.int64)
     found = evaluate(node, facts.net.numbers, read)
     if found is not None or node.op not in ("Gather", "Slice"):
         return found

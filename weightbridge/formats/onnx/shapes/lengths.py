@@ -41,6 +41,21 @@ def repeated(net: Net, one: Net, two: Net) -> dict[str, Array]:
     return {value: a for value, (a, b) in pairs.items() if _is_repeated(a, b)}
 
 
+def strided(net: Net, one: Net, two: Net) -> dict[str, tuple[Array, int]]:
+    """Small integers of one item, and by how much those of each further item of a batch are larger."""
+    values = (one.numbers.keys() & two.numbers.keys()) - net.numbers.keys()
+    pairs = {value: (one.numbers[value], two.numbers[value]) for value in values}
+    return {value: (a, int((b[1] - b[0]).flat[0])) for value, (a, b) in pairs.items() if _is_strided(a, b)}
+
+
+def _is_strided(one: Array, two: Array) -> bool:
+    is_of_items = one.ndim > 1 and one.shape[0] == 1 and two.shape == (2, *one.shape[1:])
+    if not is_of_items or one.dtype.kind not in "iu" or not one.size or not (two[:1] == one).all():
+        return False
+    steps = two[1] - two[0]
+    return bool(steps.flat[0] > 0 and (steps == steps.flat[0]).all())
+
+
 def _is_repeated(one: Array, two: Array) -> bool:
     is_of_items = one.ndim > 1 and one.shape[0] == 1 and two.shape == (2, *one.shape[1:])
     return is_of_items and one.dtype.kind in "iu" and bool((two == one).all())

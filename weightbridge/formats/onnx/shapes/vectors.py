@@ -32,7 +32,7 @@ def vector_elements(value: str, facts: Facts, depth: int = DEEPEST) -> Elements 
         return None
     match node.op:
         case "Shape":
-            return facts.shapes.get(node.inputs[0])
+            return _of_shape(node, facts.shapes.get(node.inputs[0]))
         case "Concat":
             return _concatenated(node, facts, depth - 1)
         case "Max":
@@ -40,6 +40,12 @@ def vector_elements(value: str, facts: Facts, depth: int = DEEPEST) -> Elements 
         case op if op in OF_FIRST:
             return OF_FIRST[op](node, vector_elements(node.inputs[0], facts, depth - 1), facts.net)
     return None
+
+
+def _of_shape(node: Node, shape: Elements | None) -> Elements | None:
+    """The lengths of all axes, or of some in a row (from opset 15 on)."""
+    first, last = node.attributes.get("start", 0), node.attributes.get("end")
+    return None if shape is None else shape[first:last]
 
 
 def _same(_: Node, elements: Elements | None, __: Net) -> Elements | None:

@@ -25,6 +25,7 @@ class Net:
     captured: values of the outer graph that a node's subgraphs read.
     vectors: integers that follow from lengths; None for one that the file leaves open, -n for n times one.
     repeated: integers that are the same for every item of a batch, for one item.
+    strided: the same, and by how much they grow from one item to the next.
     """
 
     nodes: tuple[Node, ...]
@@ -38,6 +39,7 @@ class Net:
     outputs: tuple[str, ...]
     vectors: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     repeated: Mapping[str, Array] = field(default_factory=dict)
+    strided: Mapping[str, tuple[Array, int]] = field(default_factory=dict)
 
     def integers(self, value: str) -> tuple[int, ...] | None:
         """The numbers of a small constant, flat; None for anything else."""
