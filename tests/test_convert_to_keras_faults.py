@@ -148,8 +148,8 @@ def test_what_keras_cannot_say_is_refused(
     assert not (tmp_path / "m.keras").exists()
 
 
-def test_a_graph_that_onnxruntime_refuses_proves_nothing(tmp_path: Path) -> None:
-    """Erfc is no operator of ONNX, whatever exporters write; without verification the file is written."""
+def test_the_erfc_of_an_exact_gelu_is_one_minus_erf(tmp_path: Path) -> None:
+    """Erfc is no operation of ONNX; TensorFlow's exporters write it, and it can mean nothing else."""
     nodes = [
         ("MatMul", "x kernel", "dense", {}),
         ("Mul", "dense root", "scaled", {}),
@@ -159,6 +159,17 @@ def test_a_graph_that_onnxruntime_refuses_proves_nothing(tmp_path: Path) -> None
     ]
     numbers = {"root": np.array(-(0.5**0.5), "float32"), "half": np.array(0.5, "float32")}
     source = graph(tmp_path / "m.onnx", nodes, {**weights(kernel=(3, 4)), **numbers}, ["n", 3])
+    code, report = converted(source, tmp_path / "m.keras", *QUICK)
+    assert (code, report["verdict"]) == (0, "warn")
+    assert "read as 1 - Erf" in report["findings"][0]["message"]
+    assert {one["status"] for one in report["verification"]["outputs"]} == {"equal"}
+    assert classes_of(tmp_path / "m.keras")[1:] == ["Dense", "Activation"]
+
+
+def test_a_graph_that_onnxruntime_refuses_proves_nothing(tmp_path: Path) -> None:
+    """It has no LSTM with the batch first; without verification the file is written."""
+    nodes = [("LSTM", "x W R", "steps", {"hidden_size": 5, "layout": 1}), ("Relu", "steps", "y", {})]
+    source = graph(tmp_path / "m.onnx", nodes, weights(W=(1, 20, 3), R=(1, 20, 5)), ["n", 7, 3])
     code, report = converted(source, tmp_path / "m.keras", *QUICK)
     assert (code, report["verdict"]) == (3, "inconclusive")
     (finding,) = [one for one in report["findings"] if one["code"] == "WB504"]

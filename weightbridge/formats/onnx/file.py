@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from weightbridge.errors import ModelError, Unsupported
-from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.loading import loaders
@@ -161,6 +161,17 @@ def _findings(path: Path, model: Model) -> Iterable[Finding]:
     elif opset is not None and not 0 < opset <= LATEST_OPSET:
         message = f"{path.name}: version {opset} of ONNX's operators, known are 1 to {LATEST_OPSET}"
         yield finding("WB107", message, fix=f"{EXPORT_AGAIN}, or use a newer weightbridge")
+    yield from _of_erfc(path, model)
     if model.graph.sparse:
         message = f"{path.name}: {model.graph.sparse} sparse initializers, which are not read"
         yield finding("WB107", message, fix="Export the model with dense weights")
+
+
+def _of_erfc(path: Path, model: Model) -> Iterable[Finding]:
+    """Keras's own export of an exact GELU."""
+    found = [node for node in model.graph.nodes if node.op == "Erfc" and not node.domain]
+    if found:
+        name = found[0].name or found[0].outputs[0]
+        message = f"{path.name}: {len(found)} nodes are Erfc, which ONNX does not have; it is read as 1 - Erf"
+        fix = "export the model again by another writer: other runtimes refuse this file"
+        yield with_severity(finding("WB107", message, source=name, fix=fix), "warning")

@@ -145,9 +145,11 @@ def _check_runs(path: Path, live: Any, specs: Sequence[Any]) -> None:
     if find_spec("onnxruntime") is None:
         return
     from weightbridge.formats.onnx.running.run import runner
+    from weightbridge.formats.onnx.running.sessions import session
 
     zeros = [np.zeros([BATCH, *(n or UNKNOWN for n in s.shape[1:])], s.dtype.as_numpy_dtype) for s in specs]
     try:
+        session(onnx.load(path, load_external_data=False), path)
         model = runner(path)
         expected = _shapes_of(live, zeros)
         feeds = dict(zip((tensor.name for tensor in live.inputs), zeros, strict=True))

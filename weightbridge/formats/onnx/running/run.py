@@ -19,6 +19,7 @@ from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.onnx.running.last_steps import last_steps
 from weightbridge.formats.onnx.running.sessions import Session, double_session, session
 from weightbridge.formats.onnx.running.shown import Shown
+from weightbridge.formats.onnx.running.spelled_out import spelled_out
 from weightbridge.formats.running import (
     Change,
     Precision,
@@ -48,7 +49,7 @@ def runner(model: Path, dtype: str = "float32") -> "OnnxRunner":
     if is_double and (work := products(layers)) > TOO_MANY:
         message = f"{work} products per item are too many for a float64 run without kernels"
         raise Unsupported(message, where=str(model), fix="Verification goes by perturbed runs instead")
-    proto = onnx.load(model, load_external_data=is_double)
+    proto = spelled_out(onnx.load(model, load_external_data=is_double))
     return OnnxRunner(model, proto, parsed, layers, dtype)
 
 
@@ -104,7 +105,7 @@ class OnnxRunner:
         """The same graph with each floating-point weight changed."""
         owners = {tensor.key: layer.name for layer in self._found.layers for tensor in layer.tensors}
         if self._dtype == "float32":  # with what lies beside the file, which a copy holds itself
-            proto = changed(onnx.load(self._path), change, owners)
+            proto = changed(spelled_out(onnx.load(self._path)), change, owners)
         else:
             proto = changed(self._proto, change, owners)
         other = OnnxRunner(self._path, proto, self._parsed, self._found, self._dtype)
