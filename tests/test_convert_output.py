@@ -22,7 +22,7 @@ from tflite_files import saved as saved_tflite
 
 import weightbridge as wb
 from weightbridge.commands import convert as command
-from weightbridge.errors import OutputError, UsageError
+from weightbridge.errors import OutputError, Unsupported, UsageError
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import write_skeleton
 from weightbridge.transfer import execute, write
@@ -200,10 +200,19 @@ def test_one_tensor_at_a_time_is_in_memory(tmp_path: Path) -> None:
         assert peak("convert", model, output, "--no-verify", "--quiet") < 130 << 10, "kilobytes at the peak"
 
 
-def large(path: Path) -> Path:
+@pytest.mark.slow
+def test_a_model_beyond_protobufs_limit_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    model = large(tmp_path / "model.keras", units=5000, count=22)
+    with pytest.raises(Unsupported, match=r"larger than 2 GB.*Convert it to \.keras") as raised:
+        wb.convert(model, tmp_path / "new.onnx", verify=False)
+    assert "skeleton" not in str(raised.value)
+    assert left(tmp_path) == ["model.keras"]
+
+
+def large(path: Path, units: int = 1600, count: int = 20) -> Path:
     """Dense layers of zeros, which take no space on the disk."""
-    layers = (layer("Dense", f"dense_{n}", units=1600) for n in range(20))
-    config = sequential(source("x", [1600]), *layers)
+    layers = (layer("Dense", f"dense_{n}", units=units) for n in range(count))
+    config = sequential(source("x", [units]), *layers)
     write_skeleton(path, config, places_of(config, SimpleNamespace(path=str(path))))  # type: ignore[arg-type]
     return path
 

@@ -17,7 +17,7 @@ def write_skeleton(path: Path, drawing: Drawing) -> None:
     size = sum(int(piece) if isinstance(piece, Zeros) else len(piece) for piece in pieces)
     if size > LIMIT:
         message = "the model is larger than 2 GB, too large for one ONNX file"
-        raise Unsupported(message, where=str(path), fix="convert it to .keras, which has no such limit")
+        raise Unsupported(message, fix="convert it to .keras, which has no such limit")
     try:
         with path.open("wb") as file:
             for piece in pieces:
