@@ -75,6 +75,16 @@ def test_a_conversion_that_proves_nothing_imports_nothing_to_prove_it(
     assert loaded & SLOW_TO_START == {"einops"}  # which moves the axes
 
 
+def test_a_conversion_of_onnx_reads_no_tensorflow_graphs(tmp_path: Path) -> None:
+    model, output = ROOT / "examples" / "models" / "torch.onnx", tmp_path / "new.keras"
+    convert = f"wb.convert({str(model)!r}, {str(output)!r}, verify=False)"
+    script = f"import sys, weightbridge as wb; {convert}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert [name for name in done.stdout.split() if name.startswith("weightbridge.formats.tensorflow.")] == []
+
+
 @pytest.mark.parametrize(
     "path",
     sorted(p for p in PACKAGE.rglob("*.py") if "formats" not in p.parts),

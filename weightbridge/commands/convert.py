@@ -14,7 +14,7 @@ from weightbridge.commands.modules import Given, named, opened
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.reporting import file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
-from weightbridge.commands.signatures import SERVED, without_code
+from weightbridge.commands.signatures import without_code
 from weightbridge.commands.skeletons import KERAS, MAKERS, refuse_idle, skeleton_of
 from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.commands.transfer import asked_for
@@ -74,8 +74,7 @@ def read_source(given: Given) -> LayerGraph:
     if options.architecture is not None:
         graph = read_assembled(path_of("model", given.model), options.architecture)
         return replace(graph, findings=tuple(_of_architecture(graph.findings, options.architecture)))
-    graph = formats.read(given.model, options.source_arguments)
-    graph = without_code(graph) if graph.format == SERVED else graph
+    graph = without_code(formats.read(given.model, options.source_arguments))
     return replace(with_frozen(graph, given.frozen), findings=(*given.findings, *graph.findings))
 
 

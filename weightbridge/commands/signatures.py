@@ -5,19 +5,20 @@ from pathlib import Path
 
 from weightbridge.errors import ModelError
 from weightbridge.errors.diagnostics import finding
-from weightbridge.formats.tensorflow.saved_model.file import FORMAT as SERVED
-from weightbridge.formats.tensorflow.saved_model.file import read_signature
 from weightbridge.model.graph import LayerGraph
 
-__all__ = ["SERVED", "without_code"]
+SERVED = "saved-model"
 FIX = "Give the model as py:package.module:callable where its own layers are wanted"
 
 
 def without_code(graph: LayerGraph) -> LayerGraph:
     """The graph itself where its layers need no code, or where the signature cannot be followed."""
     code = [found for found in graph.findings if found.code == "WB104"]
-    if graph.framework != "keras" or not code:
+    if graph.format != SERVED or graph.framework != "keras" or not code:
         return graph
+    # no other conversion loads what reads TensorFlow's graphs
+    from weightbridge.formats.tensorflow.saved_model.file import read_signature
+
     try:
         followed = read_signature(Path(graph.path))
     except ModelError as error:
