@@ -8,6 +8,8 @@ import pytest
 from onnx_samples import values
 from test_convert import classes_of, converted, run
 
+from weightbridge.converting.from_graph.writer import Writer
+
 FLOATS, INTEGERS, TRUTHS = 1, 7, 9  # ONNX's element types
 Steps = list[tuple[str, str, dict[str, Any]]]  # op, its inputs, attributes; "." is what the one before gives
 KEPT, GONE = {"keepdims": 1}, {"keepdims": 0}
@@ -69,7 +71,7 @@ def constants() -> dict[str, np.ndarray]:
         "groups": values((4, 3, 3, 3), 6), "size": np.array([2, 4, 4, 7]), "ten": np.array(10),
         "scales": np.array([1, 1, 1.5, 2], np.float32), "of_two": np.array([-1, 2], np.float32),
         "twice": np.array([2, 1, 1, 1]), "two_rows": np.array([2, -1]), "across": np.array([-1, 10]),
-        "far": np.array([99]),
+        "far": np.array([99]), "parts": np.array([9, -1]),
         "five": values((1, 1, 8, 1, 1)), "five_ones": values((1, 1, 1, 1, 1)), "items": values((2, 1, 1, 1)),
     }  # fmt: skip
 
@@ -143,6 +145,8 @@ REFUSED: dict[str, tuple[Steps, str]] = {
         "does not have",
     ),
     "no-groups": ([("Conv", "x groups", {"group": 0})], "does not fit together"),
+    "no-dilation": ([("Conv", "x groups", {"dilations": [0, 0]})], "numbers above zero"),
+    "parts-backwards": ([("Split", "x parts", {"axis": 1})], "of which one is"),
     "negative-blocks": ([("DepthToSpace", "x", {"blocksize": -2})], "blocks of the size -2"),
     "number-for-each-item": ([("Min", "x items", {})], "each item of a batch"),
 }
@@ -167,3 +171,9 @@ def test_a_batch_that_the_model_declares_is_the_batch(tmp_path: Path) -> None:
     output = tmp_path / "m.keras"
     assert run(str(source), str(output), "--no-verify", "--quiet") == 0
     assert classes_of(output)[-1] in ("Flatten", "Reshape")
+
+
+def test_many_layers_of_one_name_are_numbered_without_counting_again() -> None:
+    writer = Writer()
+    names = [writer.layer("ReLU", "\u5c42/", {}) for _ in range(20_000)]
+    assert (names[:3], names[-1]) == (["layer", "layer_2", "layer_3"], "layer_20000")

@@ -38,6 +38,8 @@ def _pool(settings: Settings) -> str | None:
 
 def _convolution(settings: Settings) -> str | None:
     strides, dilation = settings.get("strides") or (1,), settings.get("dilation") or (1,)
+    if min(*strides, *dilation) < 1:
+        return f"has strides {list(strides)} and dilations {list(dilation)}, expected numbers above zero"
     if max(strides) == 1 or max(dilation) == 1:
         return None
     return _longer("dilations", dilation, f"and strides {list(strides)}, and Keras's layer takes one of both")

@@ -66,6 +66,9 @@ def _part(call: Call) -> Cut:
     settings = call.settings
     start, stop, part = (settings.get(key) for key in ("start", "stop", "part"))
     if isinstance(start, int) and isinstance(stop, int):
+        whole = call.first.layout.source_shape[call.first.layout.axis(int(settings.get("axis", 0)))]
+        if not 0 <= start <= stop <= (stop if whole is None else whole):
+            raise Unsupported(f"cuts into parts of which one is from {start} to {stop}")
         return start, stop, 1
     (source,) = call.source.parents[call.name][:1]
     others = (call.source.by_name[name] for name in call.source.children[source])

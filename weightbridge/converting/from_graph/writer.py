@@ -25,15 +25,17 @@ class Writer:
         self.entries: dict[str, Config] = {}
         self.weights: list[Weight] = []
         self.said = Said()
+        self._numbers: dict[str, int] = {}  # the last one behind a name, of those that are taken
         self.settled: set[str] = set()  # tensors of the source whose values stand in the configuration
 
     def name(self, wanted: str) -> str:
         """A name that Keras takes and no layer has: `outer/inner` -> `outer_inner`."""
         fit = fitting_name(wanted)
-        name, n = fit, 1
+        name, n = fit, self._numbers.get(fit, 1)
         while name in self.entries:
             n += 1
             name = f"{fit}_{n}"
+        self._numbers[fit] = n
         return name
 
     def layer(self, class_name: str, wanted: str, config: Mapping[str, Any], *fed: Fed) -> str:

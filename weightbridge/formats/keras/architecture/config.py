@@ -172,10 +172,12 @@ def _inner(
 def _numbered(layers: tuple[ConfigLayer, ...]) -> tuple[ConfigLayer, ...]:
     """Models without a name of their own, told apart by a number."""
     found: list[ConfigLayer] = []
+    count = 0
     for layer in layers:
-        count = sum("unnamed" in one.traits for one in found)
-        is_counted = count and "unnamed" in layer.traits
+        is_unnamed = "unnamed" in layer.traits
+        is_counted = is_unnamed and count > 0
         found.append(replace(layer, name=f"{layer.name}_{count}") if is_counted else layer)
+        count += is_unnamed
     return tuple(found)
 
 
