@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from first_models import write_first
 from onnx_models import chain
 from test_convert import converted
 from test_convert_onnx import saved
@@ -62,6 +63,18 @@ def test_a_fault_in_a_recurrent_layer_is_noticed(
     assert tensor in seen
     expected = (0, True, set()) if fault == "none" else (1, False, {"WB401"})
     assert (code, output.exists(), {found["code"] for found in report["findings"]}) == expected
+
+
+def test_the_slope_of_a_newer_hard_sigmoid_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weightbridge.converting.to_onnx import recurrent_node
+
+    source, output = write_first(tmp_path / "old.h5", "gru-of-2.0"), tmp_path / "model.onnx"
+    monkeypatch.setattr(recurrent_node, "CALLED", {})  # 1/6, as Keras 3 computes it
+    code, report = converted(source, output)
+    assert (code, output.exists()) == (1, False)
+    assert "WB401" in {found["code"] for found in report["findings"]}
 
 
 def _mute() -> Any:

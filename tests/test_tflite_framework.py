@@ -61,6 +61,27 @@ def test_it_becomes_a_keras_model_that_computes_the_same(files: Path, tmp_path: 
     assert report.verification.evidence["reference"] == "TFLite's interpreter"
 
 
+@pytest.mark.parametrize("fault", ["one-percent", "turned"])
+def test_a_fault_in_what_is_written_is_noticed(
+    fault: str, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weightbridge.transfer import execute
+
+    apply = execute.transforms.apply
+
+    def faulty(*given: Any) -> Any:
+        value = apply(*given).copy()
+        if value.ndim > 1 and fault == "one-percent":
+            value[..., 0] *= 1.01
+        return value[::-1].copy() if value.ndim > 1 and fault == "turned" else value
+
+    monkeypatch.setattr(execute.transforms, "apply", faulty)
+    report = wb.convert(files / "series.tflite", tmp_path / "m.keras", on_fail="return")
+    assert report.verdict == "fail"
+    assert "WB401" in {finding.code for finding in report.findings}
+    assert not (tmp_path / "m.keras").exists()
+
+
 def test_one_wrong_channel_is_noticed(files: Path, tmp_path: Path) -> None:
     graph = wb.read(files / "series.tflite")
     kernel = max(graph.tensors, key=lambda t: t.size)
