@@ -63,6 +63,7 @@ CODES: dict[str, Code] = {
             "error",
             "values that are the weights only together with scales that are not known; a warning where they were applied",
         ),
+        Code("WB110", "rewritten", "note", "what a conversion says in other terms than the source does"),
         Code("WB201", "shape-mismatch", "error", "a matched pair whose shapes no exact transform joins"),
         Code("WB202", "unmatched-target", "error", "a target tensor without a source, not declared fresh"),
         Code("WB203", "unused-source", "warning", "a source tensor that nothing uses, not declared"),

@@ -8,11 +8,14 @@ from weightbridge.boundary.options import Options
 from weightbridge.commands.skeletons.values import Skeleton, mended, said_of
 from weightbridge.commands.skeletons.writing import write_keras
 from weightbridge.converting import lowered
+from weightbridge.converting.rewrite import SCALED
 from weightbridge.converting.values import Lowered
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
 from weightbridge.planning.conversion import conversion_plan
+
+SAID_ANEW = "hard_sigmoid had the slope 0.2 when the model was saved"  # by what it is multiplied with as well
 
 
 def make(_: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
@@ -27,8 +30,12 @@ def make(_: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
 def _notes_of(source: LayerGraph, terms: Lowered) -> tuple[Finding, ...]:
     """What was rewritten, a rule a line; what is not carried; what differs in training."""
     return (
-        *mended(source),
-        *said_of(terms.rewritten, "WB102", "note"),
+        *(
+            found
+            for found in mended(source)
+            if SCALED not in terms.rewritten or SAID_ANEW not in found.message
+        ),
+        *said_of(terms.rewritten, "WB110", "note"),
         *said_of(terms.left, "WB203", "note"),
         *said_of(terms.training, "WB407", "warning"),
     )

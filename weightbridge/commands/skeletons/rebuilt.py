@@ -20,7 +20,7 @@ def make(_: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
     graph = formats.read(path)
     plan, findings = rebuilt_plan(source, graph, made, options)
     notes = (
-        *said_of(made.rewritten, "WB102", "note"),
+        *said_of(made.rewritten, "WB110", "note"),
         *said_of(made.untied, "WB211", "note"),
     )
     return Skeleton(Template(graph, graph), plan, (*notes, *findings))

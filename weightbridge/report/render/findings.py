@@ -11,7 +11,8 @@ TITLES = (("error", "Errors", "red"), ("warning", "Warnings", "yellow"))
 INDENT, HANGING = 6, 9
 SHORT = 70  # what may stand in one line of answers
 LONGEST = 400  # signs of a message
-REWRITTEN = "WB102"  # as a note: what a conversion wrote in another way
+REWRITTEN = ("WB102", "WB110")  # as notes: what a conversion mended, and what it wrote in another way
+MOST = 12  # of these in lines of their own
 LISTED = 40  # words in the lines that list some
 
 
@@ -58,8 +59,11 @@ def _notes(groups: Sequence[Group], width: int, lines: int, is_beside: bool) -> 
 
 def _texts(group: Group) -> Sequence[str]:
     """What a conversion rewrote is a line for each rule; other notes are one."""
-    is_rewritten = group.code == REWRITTEN and bool(group.entries)
-    return [entry.head for entry in group.entries] if is_rewritten else [group.text]
+    if group.code not in REWRITTEN or not group.entries:
+        return [group.text]
+    more = len(group.entries) - MOST
+    said = [entry.head for entry in group.entries[:MOST]]
+    return [*said, f"and {more:,} more: --details={group.code}"] if more > 0 else said
 
 
 def _cut(text: str, width: int, lines: int, code: str, style: str = "") -> list[Line]:

@@ -164,4 +164,5 @@ def _named(rule: Dialect, origin: Origin) -> list[str]:
 
 
 def _finding(rule: Dialect, names: list[str]) -> Finding:
-    return finding(rule.code, f"{rule.cause}: {listed(names, SHOWN)}", source=names[0], fix=rule.fix)
+    shown = listed(list(dict.fromkeys(names)), SHOWN)
+    return finding(rule.code, f"{rule.cause}: {shown}", source=names[0], fix=rule.fix)
