@@ -98,3 +98,49 @@ def test_computed_weights_become_plain_ones_of_a_copy(norm: str) -> None:
     assert [weight.path for weight in model.weights] == ["0/kernel", "0/bias"]
     assert len(model.trainable_weights) == 2
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+class Sentiment(nn.Module):  # type: ignore[misc]
+    """The last states of both directions of the last layer, which torch gives with those of the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(4, 3, num_layers=2, bidirectional=True, batch_first=True)
+        self.head, self.scale = nn.Linear(6, 2), nn.Parameter(torch.tensor(0.7))
+
+    def forward(self, x: Any) -> Any:
+        _, (states, _) = self.rnn(x)
+        return self.head(torch.cat((states[-2], states[-1]), 1)) * self.scale
+
+
+def test_the_states_of_the_last_layer_and_a_parameter_that_becomes_a_number(tmp_path: Any) -> None:
+    torch.manual_seed(0)
+    report = wb.convert((Sentiment(), (torch.randn(2, 5, 4),)), tmp_path / "m.keras", evidence="quick")
+    said = [finding.source for finding in report.findings if finding.code == "WB407"]
+    assert said == ["scale"]
+
+
+def test_slopes_of_channels_that_are_as_many_as_columns() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv2d(3, 6, 3), nn.PReLU(6))
+    nn.init.normal_(module[1].weight)
+    model = converted(module, torch.randn(2, 3, 8, 8))
+    assert model.get_layer("1").alpha.shape == (1, 1, 6)
+
+
+@pytest.mark.parametrize(
+    "mask", [nn.Transformer.generate_square_subsequent_mask(5), None], ids=["causal", "data"]
+)
+def test_masked_attention_is_one_layer(mask: Any) -> None:
+    class Masked(nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+        def forward(self, x: Any, padding: Any = None) -> Any:
+            return self.attention(x, x, x, padding, need_weights=False, attn_mask=mask)[0]
+
+    padding = torch.tensor([[False] * 5, [False, False, False, True, True]])
+    model = converted(Masked(), torch.randn(2, 5, 8), *([] if mask is not None else [padding]))
+    assert len(named(model, "MultiHeadAttention")) == 1
+    assert not named(model, "Dense")

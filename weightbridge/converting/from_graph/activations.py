@@ -125,14 +125,15 @@ def _prelu(call: Call) -> Value:
     """One slope for each channel, shared along all other axes."""
     alpha, value = call.needed("alpha"), call.first
     value = apart(call.writer, value, call.name)
-    axes = _axes_of_slopes(value.layout, alpha.shape)
+    seen = tuple(call.settings.get("slopes") or alpha.shape)
+    axes = _axes_of_slopes(value.layout, seen)
     shape = tuple(value.layout.shape[n] if axis in axes else 1
                   for n, axis in enumerate(one_by_one(value.layout)))[1:]  # fmt: skip
     if None in shape:
         raise Unsupported("has a slope for each place of an axis whose length is not known")
     shared = [n + 1 for n, length in enumerate(shape) if length == 1]
     name, number = call.keras("PReLU", {"shared_axes": shared}, value)
-    transform, parameters = _slopes(alpha.shape, value.layout)
+    transform, parameters = _slopes(alpha.shape, seen, value.layout)
     if "alpha" in (call.settings.get("negated") or ()):
         transform, parameters = "negate", {"pattern": transform, **parameters}
     call.weight(name, "alpha", tuple(n or 1 for n in shape), alpha, transform, parameters)
@@ -143,14 +144,21 @@ def _axes_of_slopes(layout: Layout, shape: tuple[int, ...]) -> set[int]:
     return {layout.rank - len(shape) + n for n, length in enumerate(shape) if length > 1}
 
 
-def _slopes(shape: tuple[int, ...], layout: Layout) -> tuple[str, dict[str, Any]]:
+def _slopes(stored: tuple[int, ...], seen: tuple[int, ...], layout: Layout) -> tuple[str, dict[str, Any]]:
     """The slopes' axes, which stand against the source's last ones, as Keras has them without the batch."""
-    first = layout.rank - len(shape)
-    names = {first + n: (f"a{first + n}" if length > 1 else "1") for n, length in enumerate(shape)}
-    source = " ".join(names[axis] for axis in range(first, layout.rank))
+    first = layout.rank - len(seen)
+    long = {first + n: length for n, length in enumerate(seen) if length > 1}
+    _refuse_turned(stored, seen)
+    names = {axis: f"a{axis}" for axis in long}
+    left = iter(names.values())
+    source = " ".join("1" if length == 1 else next(left) for length in stored)
     target = " ".join(names.get(axis, "1") for axis in one_by_one(layout)[1:])
-    lengths = {f"a{first + n}": length for n, length in enumerate(shape) if length > 1}
-    return f"{source} -> {target}", lengths
+    return f"{source} -> {target}", {names[axis]: length for axis, length in long.items()}
+
+
+def _refuse_turned(stored: tuple[int, ...], seen: tuple[int, ...]) -> None:
+    if [n for n in stored if n > 1] != [n for n in seen if n > 1]:
+        raise Unsupported(f"has slopes of shape {stored}, which it turns")
 
 
 LAYERS: Mapping[str, Callable[[Mapping[str, Any]], Made]] = {

@@ -49,9 +49,11 @@ def activation(site: Site, node: Node, index: int) -> Draft | None:
 
 
 def prelu(site: Site, node: Node, index: int) -> Draft | None:
+    """slopes: the shape in which they are seen, where the file stores them in another one."""
     alpha = site.weight(node.inputs[1])
     slot = Slot("alpha", alpha) if alpha else None
-    return draft(site, node, index, "Activation", {"activation": "prelu"}, slot)
+    seen = {"slopes": alpha.shape} if alpha and alpha.views and alpha.shape is not None else {}
+    return draft(site, node, index, "Activation", {"activation": "prelu", **seen}, slot)
 
 
 def clip(site: Site, node: Node, index: int) -> Draft | None:

@@ -54,6 +54,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {  # op -> canonical names of its inputs,
     **dict.fromkeys(REDUCTIONS, ("", "axes")),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), RECURRENT),
 }
+HANDED_ON = ("Identity", "Cast")
 SINGLE = frozenset({"k", "axis", "depth", "value", "min", "max", "rate", "training_mode"})
 FACTORS = frozenset({"scales", "roi", "values"})
 MOST_FACTORS = 16
@@ -127,7 +128,7 @@ def _constant(site: Site, value: str, draft: Draft) -> Any:
 
 def _made_of_tensor(site: Site, value: str, draft: Draft) -> Any:
     """A tensor that is repeated along axes of length one, or rows of one by their numbers."""
-    node = site.net.source(value)
+    node = _maker(site, value)
     tensor = site.constant(node.inputs[0]) if node is not None and node.inputs else None
     role = None if tensor is None or tensor.views else _role(tensor, draft)
     if node is None or node.domain or role is None or not role.isdigit():
@@ -136,6 +137,14 @@ def _made_of_tensor(site: Site, value: str, draft: Draft) -> Any:
         return {"tensor": role}
     rows = _rows(site, node.inputs[1]) if node.op == "Gather" and not node.attributes.get("axis") else None
     return None if rows is None else {"tensor": role, "rows": rows}
+
+
+def _maker(site: Site, value: str) -> Node | None:
+    """The node that makes a value, through those that hand it on."""
+    node = site.net.source(value)
+    while node is not None and node.op in HANDED_ON and not node.domain:
+        node = site.net.source(node.inputs[0])
+    return node
 
 
 def _rows(site: Site, value: str) -> tuple[int, ...] | None:

@@ -17,7 +17,7 @@ from weightbridge.formats.torch.modules.call import Example, left_out, named, ra
 from weightbridge.formats.torch.modules.dropout import dropouts_of
 from weightbridge.formats.torch.modules.example import Shapes, example_of
 from weightbridge.formats.torch.modules.export import Job, export
-from weightbridge.formats.torch.modules.left_out import without_dropout
+from weightbridge.formats.torch.modules.left_out import without_dropout, without_weights
 from weightbridge.formats.torch.modules.numbers import put_numbers
 from weightbridge.formats.torch.modules.plain import plain
 from weightbridge.formats.torch.modules.run import runner
@@ -73,14 +73,20 @@ def _exported(module: Any, example: Example, asked: Asked, path: Path) -> Export
     outputs = tuple(named(given, example.names))
     dropouts = dropouts_of(module, example) if asked.is_trained else None
     said = export(Job(module, example, outputs, asked.opset, path, dropouts))
-    if asked.is_trained:
-        put_numbers(path, {name for name, _ in module.named_parameters(remove_duplicate=False)})
+    _put_numbers(path, module, asked)
     parsed, layers = folded(path)
     read = {spec.name: spec for spec in inputs_of(parsed.graph, layers)}
     inputs = tuple(read.get(spec.name, spec) for spec in _specs(example))
-    missing = without_dropout(module, None if said else dropouts)
-    findings = (*_findings(said, left_out(given)), *missing)
-    return Exported(path, f"torch {torch.__version__}", findings, module, example, inputs, _frozen(module))
+    findings = [*_findings(said, left_out(given)), *without_dropout(module, None if said else dropouts)]
+    if asked.is_trained:
+        findings += without_weights(module, [t.name for layer in layers.layers for t in layer.tensors])
+    producer, frozen = f"torch {torch.__version__}", _frozen(module)
+    return Exported(path, producer, tuple(findings), module, example, inputs, frozen)
+
+
+def _put_numbers(path: Path, module: Any, asked: Asked) -> None:
+    if asked.is_trained:
+        put_numbers(path, {name for name, _ in module.named_parameters(remove_duplicate=False)})
 
 
 def _frozen(module: Any) -> frozenset[str]:

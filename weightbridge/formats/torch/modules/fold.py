@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
+from weightbridge.formats.torch.modules.joined import rows_of_parts
 from weightbridge.formats.torch.modules.lengths import ROUNDS, known_lengths
 
 LARGEST = 1 << 20  # elements
@@ -29,8 +30,21 @@ def fold_constants(path: Path) -> None:
             break
         _put(proto.graph, values)
         is_changed = True
-    if is_changed:
+    if rows_of_parts(proto) or is_changed:
+        _drop_unread(proto.graph)
         onnx.save(proto, path)
+
+
+def _drop_unread(graph: Any) -> None:
+    """Nodes that no output depends on."""
+    read = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if read & set(node.output):
+            read.update(node.input)
+            kept.append(node)
+    del graph.node[:]
+    graph.node.extend(reversed(kept))
 
 
 def _put(graph: Any, values: Mapping[str, Any]) -> None:

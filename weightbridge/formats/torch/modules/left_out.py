@@ -1,6 +1,6 @@
 """What of a module acts in training alone and does not come along: said, WB407."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -22,6 +22,17 @@ def without_dropout(module: Any, put: Dropouts | None) -> Iterator[Finding]:
     if put is not None and put.is_random:
         message = "it draws random numbers in training alone, which is not exported (stochastic depth?)"
         yield finding("WB407", message, fix="build that step in Keras where you train it again")
+
+
+def without_weights(module: Any, tensors: Iterable[str]) -> Iterator[Finding]:
+    """Parameters that are none of the file's tensors, nor rows of one: numbers by now, or not used."""
+    whole = {name.partition("[")[0] for name in tensors}
+    names = [name for name, one in module.named_parameters() if one.requires_grad and name not in whole]
+    if names:
+        message = (
+            f"parameters that become fixed numbers, or that forward does not use: {listed(names, SHOWN)}"
+        )
+        yield finding("WB407", message, source=names[0], fix="give them an axis, or leave them out")
 
 
 def _drops(part: Any, put: Dropouts | None) -> bool:

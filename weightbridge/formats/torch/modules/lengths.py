@@ -14,7 +14,7 @@ Dims = Mapping[str, tuple[int | None, ...]]
 
 def known_lengths(proto: Any) -> dict[str, Any]:
     """The values that are lengths of known axes, by name: of Shape, and of a Gather or Slice behind it."""
-    numbers, shapes = _constants(proto), _shapes(proto)
+    numbers, shapes = constants_of(proto), _shapes(proto)
     parts = (node for node in proto.graph.node if node.op_type in PARTS and node.input[0] in shapes)
     taken = {node.output[0]: _part(node, shapes[node.input[0]], numbers) for node in parts}
     whole = {name: _known(shape, np.arange(len(shape))) for name, shape in shapes.items()}
@@ -23,7 +23,7 @@ def known_lengths(proto: Any) -> dict[str, Any]:
 
 def _shapes(proto: Any) -> Dims:
     """The lengths that each Shape gives, None for one that is open."""
-    dims = _dims(proto)
+    dims = dims_of(proto)
     nodes = (node for node in proto.graph.node if node.op_type == "Shape" and not node.attribute)
     return {node.output[0]: dims[node.input[0]] for node in nodes if node.input[0] in dims}
 
@@ -47,13 +47,14 @@ def _known(shape: tuple[int | None, ...], places: Any) -> Any:
     return None if None in lengths else np.array(lengths, np.int64).reshape(places.shape)
 
 
-def _constants(proto: Any) -> dict[str, Any]:
+def constants_of(proto: Any) -> dict[str, Any]:
+    """The values of Constant nodes, by name."""
     nodes = (node for node in proto.graph.node if node.op_type == "Constant")
     told = ((node.output[0], attribute) for node in nodes for attribute in node.attribute)
     return {name: onnx.numpy_helper.to_array(one.t) for name, one in told if one.name == "value"}
 
 
-def _dims(proto: Any) -> Dims:
+def dims_of(proto: Any) -> Dims:
     """By value: its lengths, None for one that is open. Weights are not looked into."""
     told = onnx.shape_inference.infer_shapes(_without_weights(proto), data_prop=True).graph
     known = {info.name: _lengths(info.type.tensor_type) for info in (*told.input, *told.value_info)}
