@@ -96,12 +96,12 @@ FAMILIES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def network(family: str, seed: int, classes: int = CLASSES) -> Any:
+def network(family: str, seed: int, shape: tuple[int, int, int] = SHAPE) -> Any:
     """With logits, and layers that are named in order."""
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
-    image = layers.Input(SHAPE)
+    image = layers.Input(shape)
     x = layers.GlobalAveragePooling2D()(FAMILIES[family](image))
     if family == "convnext":
         x = layers.LayerNormalization(epsilon=1e-6)(x)
-    return keras.Model(image, layers.Dense(classes, name="logits")(x), name=family)
+    return keras.Model(image, layers.Dense(CLASSES, name="logits")(x), name=family)

@@ -149,6 +149,40 @@ def test_advice_and_what_carries_it_out() -> None:
     assert not any(map(np.array_equal, before, model.get_weights()))
 
 
+def branched() -> Any:
+    """Another architecture for the same images: branches, a depthwise kernel, a norm without scale."""
+    import keras
+
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    image = layers.Input((8, 8, 2), name="image")
+    x = layers.Conv2D(6, 3, padding="same", activation="relu", name="entry")(image)
+    y = layers.DepthwiseConv2D(3, padding="same", name="deep")(x)
+    y = layers.Conv2D(5, 1, activation="relu", name="point")(y)
+    z = layers.BatchNormalization(scale=False, name="middle")(layers.Conv2D(3, 3, padding="same")(x))
+    x = layers.Concatenate(name="joined")([y, layers.ReLU()(z)])
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    return keras.Model(image, layers.Dense(3, activation="softmax", name="classes")(x))
+
+
+def test_another_architecture_is_fitted(tmp_path: Path) -> None:
+    import keras
+
+    x = np.random.default_rng(0).standard_normal((80, 8, 8, 2)).astype("float32")
+    source, target = filled(convolutional(), 1), branched()
+    target.save(tmp_path / "t.keras")
+    fit = {"adapt": "fit", "calibrate": {"x": x}, "evidence": "quick"}
+    report = wb.transfer(source, target, **fit)
+    assert report.verdict == "warn"
+    arms = report.verification.evidence["fit"]["arms"]
+    assert arms[0]["logit_r2"] > max(0.5, *(arm["logit_r2"] for arm in arms[1:]))
+    source.save(tmp_path / "s.keras")
+    again = wb.transfer(tmp_path / "s.keras", tmp_path / "t.keras", tmp_path / "o.keras", **fit)
+    assert again.verification.evidence["fit"] == report.verification.evidence["fit"]
+    written = keras.models.load_model(tmp_path / "o.keras")
+    assert all(map(np.array_equal, target.get_weights(), written.get_weights()))
+
+
 @pytest.mark.parametrize("backend", ["tensorflwo", "mxnet"])
 def test_an_unknown_backend_is_a_usage_error(backend: str, tmp_path: Path) -> None:
     filled(convolutional(), 1).save(tmp_path / "s.keras")

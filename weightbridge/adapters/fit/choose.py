@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from weightbridge.adapters.fit.cuts import cuts
+from weightbridge.adapters.fit.cuts import LINEAR, cuts
 from weightbridge.adapters.fit.engine import Fitting
 from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.ladder import ladder
@@ -20,6 +20,7 @@ from weightbridge.model.tensors import Array
 
 SOME, FEW = 384, 96  # inputs of a trial, of which a third judges; of large images fewer
 PLACES = 1 << 20  # of all inputs of a trial
+MANY, ROWS = 40, 2048  # layers of a target from which on a trial takes no more rows for one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,14 @@ def tried(
     values = SourcePass(
         source, some[~judged], [cut for pairing in ways.values() for _, cut in pairing]
     ).values
+    most = ROWS if sum(node.kind in LINEAR for node in target.nodes) > MANY else 0
     trials = []
     for n, (way, pairing) in enumerate(ways.items()):
         progress(f"trying stages by {way}", n, len(ways))
         pairs = [Pair(*pair) for pair in pairing]
         with unchanged(target):
             try:
-                Fitting(target, values, pairs, some[~judged], kept).run()
+                Fitting(target, values, pairs, some[~judged], kept).run(most)
                 trials.append(Trial(way, _score(target, pairs, some, wanted, judged)))
             except FloatingPointError:
                 trials.append(Trial(way, -np.inf))

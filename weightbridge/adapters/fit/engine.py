@@ -63,7 +63,7 @@ class Fitting:
         progress: Progress = silent,
     ) -> None:
         self._flow, self._pairs, self._kept, self._progress = target, pairs, kept, progress
-        self._source = source
+        self._source, self._most = source, 0
         self._readers = readers(target.nodes)
         self._held = Held(target, x, {})
         self._random = np.random.default_rng(0)
@@ -72,8 +72,12 @@ class Fitting:
         self.layers: list[LayerFit] = []
         self.roles: dict[int, tuple[str, ...]] = {}
 
-    def run(self) -> None:
-        """Fits every layer. FloatingPointError, naming the layer, where what one gives is not finite."""
+    def run(self, most: int = 0) -> None:
+        """Fits every layer. FloatingPointError, naming the layer, where what one gives is not finite.
+
+        most: rows for one layer; 0 for as many as it needs.
+        """
+        self._most = most
         start = 0
         for pair in self._pairs:
             before, after = self._source(pair.source)
@@ -132,7 +136,7 @@ class Fitting:
     def _written(self, i: int, x: Array, goal: Goal, slot: Slot) -> tuple[Linear, Array]:
         """Least squares on what the slot should hold, and rows of what the layer reads."""
         node, weights, norm = self._flow.nodes[i], self._flow.weights(i), self._norm_of(i)
-        at = sample(len(x), node.shape[:-1], columns_of(node, weights), self._random)
+        at = sample(len(x), node.shape[:-1], columns_of(node, weights), self._random, self._most)
         read, y = read_rows(node, weights, x, at), self._wanted(slot, goal, at)
         is_rectified = (
             slot.is_activated and not slot.sums and self._rectifies(norm if norm is not None else i)
@@ -147,7 +151,7 @@ class Fitting:
         leads = lead(self._flow, i, slots)
         grid = self._flow.nodes[leads.layers[0]].shape[:-1] if leads else node.shape[:-1]
         columns = columns_of(node, weights) * (leads.taps if leads else 1)
-        at = sample(len(x), grid, min(columns, COLUMNS), self._random)
+        at = sample(len(x), grid, min(columns, COLUMNS), self._random, self._most)
         if leads is None:
             y, spots = _rows(goal.of_inner(), grid, at), [(at.places, np.ones(len(at.items), dtype=bool))]
         else:
