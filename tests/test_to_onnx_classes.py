@@ -17,7 +17,7 @@ REFUSED = frozenset(
         *("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D"),
         *("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D"),
         *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
-        *("CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup"),
+        *("HashedCrossing", "Hashing", "IntegerLookup"),
         *("StringLookup", "TextVectorization", "MelSpectrogram", "STFTSpectrogram"),
         *("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "Solarization"),
         *("MaxNumBoundingBoxes", "Pipeline", "Lambda"),
@@ -58,6 +58,21 @@ def test_a_crop_that_cuts_in_inference_is_refused(size: int, code: int, tmp_path
     source = tmp_path / "m.keras"
     randomised(chain((8, 8, 3), k.RandomCrop(size, size), k.Conv2D(2, 3))).save(source)
     assert run(str(source), str(tmp_path / "m.onnx"), "--quiet") == code
+
+
+def test_bins_and_categories_are_numbers(tmp_path: Path) -> None:
+    """Each way to encode: one category, several, and how often each is there; and the bin of a number."""
+    import keras
+    from keras import layers as k
+
+    one, more, size = keras.Input((1,), dtype="int32"), keras.Input((3,), dtype="int32"), keras.Input((2,))
+    coded = [k.CategoryEncoding(6, mode)(more) for mode in ("multi_hot", "count", "one_hot")]
+    bins = k.Embedding(4, 2)(k.Discretization([-0.5, 0.0, 0.7])(size))
+    ends = [k.Dense(2)(x) for x in (k.CategoryEncoding(6, "one_hot")(one), *coded)]
+    randomised(keras.Model([one, more, size], [*ends, bins])).save(tmp_path / "m.keras")
+    code, report = converted(tmp_path / "m.keras", tmp_path / "m.onnx", "--opset", "13")
+    assert (code, report["verification"]["mode"]) == (0, "actual"), report["findings"]
+    assert len({output["name"] for output in report["verification"]["outputs"]}) == 5
 
 
 def test_words_are_refused_and_the_model_behind_them_is_written(tmp_path: Path) -> None:

@@ -22,6 +22,12 @@ IDLE = frozenset(
     }
 )
 WORDLESS = "the words that the layer knows are not in the configuration, and are not carried yet"
+REMOVED = frozenset(
+    {
+        *("LocallyConnected1D", "LocallyConnected2D", "RandomHeight", "RandomWidth", "DenseFeatures"),
+        *("Highway", "MaxoutDense", "SReLU", "ParametricSoftplus"),
+    }
+)
 MEANT = frozenset({"merge_mode"})  # settings that say something by being None
 FROZEN_ALONE = frozenset({"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "InputLayer"})
 
@@ -40,7 +46,9 @@ def layer_entry(layer: ConfigLayer, said: Said, model: OfModel | None = None) ->
         note(said.refused, f"the class {name} is none of Keras's own", layer.name)
         return {}
     if layer.class_name not in SETTINGS:
-        note(said.refused, f"Keras 3 has no layer {layer.class_name}", layer.name)
+        is_gone = layer.class_name in REMOVED
+        what = "Keras 3 has no layer" if is_gone else "convert does not know how to write the layer"
+        note(said.refused, f"{what} {layer.class_name}", layer.name)
         return {}
     config = {"name": layer.name, **_settings(layer, said), **_wrapped(layer, said, model)}
     return object_entry(LAYERS, layer.class_name, config)

@@ -30,7 +30,6 @@ BEHIND = "convert the model behind it: keras.Model(its output, model.outputs), f
 OF_WORDS = frozenset(
     {
         *("TextVectorization", "StringLookup", "IntegerLookup", "Hashing", "HashedCrossing"),
-        *("CategoryEncoding", "Discretization"),
     }
 )
 SHOWN = 10
