@@ -3,11 +3,13 @@
 Time and peak memory of a process, bounds that can be missed, graphs that can be matched.
 """
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,16 @@ from weightbridge.boundary.options import Options
 from weightbridge.matching import match
 from weightbridge.planning.make import make_plan
 
+SCRIPTS = (
+    "converting",
+    "converting_judged",
+    "matching_package",
+    "matching_size",
+    "measuring",
+    "package_cases",
+    "sharded",
+    "state_dicts",
+)
 FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
@@ -23,7 +35,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
 def scripts_on_path(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.syspath_prepend(str(FOLDER))
     yield
-    for name in ("measuring", "matching_size", "matching_package", "package_cases", "sharded", "state_dicts"):
+    for name in SCRIPTS:
         sys.modules.pop(name, None)
 
 
@@ -197,3 +209,75 @@ def test_commands_are_measured_in_turns(tmp_path: Path) -> None:
     costs = measuring.medians(commands, times=2)
     assert log.read_text(encoding="utf-8") == "abab"
     assert all(cost.processor > 0 and cost.seconds > 0 for cost in costs)
+
+
+CELLS: dict[str, tuple[dict[str, Any], str]] = {
+    "right": ({"error": 0.9, "weights": 4, "trained": 4, "seconds": 6.0}, "0.9 floors, trains, 3 x"),
+    "in part": (
+        {"error": 0.9, "weights": 4, "trained": 3, "seconds": 6.0},
+        "0.9 floors, 3 of 4 weights train, 3 x",
+    ),
+    "frozen": (
+        {"error": 2.0, "weights": 0, "trained": 0, "seconds": 4.0},
+        "2.0 floors, nothing to train, 2 x",
+    ),
+    "wrong": ({"error": 3e5, "weights": 4, "trained": 4, "seconds": 4.0}, "WRONG: 3e+05 floors"),
+    "no number": ({"error": float("inf"), "weights": 1, "trained": 1, "seconds": 4.0}, "WRONG: inf floors"),
+    "of ONNX": ({"error": 0.5, "seconds": 20.0}, "0.5 floors, 10 x"),
+    "not converted": ({"stage": "convert", "failed": "a.b.TypeError: no | x", "seconds": 1}, "no: TypeError"),
+    "not loaded": ({"stage": "load", "failed": "ValueError: x", "seconds": 1}, "its file fails: ValueError"),
+    "not installed": ({"stage": "install", "failed": "ERROR: none"}, "not installed"),
+    "instead": (
+        {"error": 1, "weights": 0, "trained": 0, "seconds": 2.0, "instead": "a SavedModel"},
+        "a SavedModel: 1.0 floors, nothing to train, 1 x",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_converters_cell_says_what_was_measured(name: str) -> None:
+    import converting
+
+    result, expected = CELLS[name]
+    case = next(case for case in converting.CASES if "onnx2keras" in case.tools)
+    ours = {"error": 0.1, "weights": 4, "trained": 4, "seconds": 2.0}
+    assert converting.cell(case, "onnx2keras", {converting.OURS: ours, "onnx2keras": result}) == expected
+    assert converting.cell(case, "tf_keras", {converting.OURS: ours}) == "-"
+    assert converting.cell(case, converting.OURS, {converting.OURS: ours}) == "0.1 floors, trains, 2.0 s"
+    reasons = converting.shown({case.file: {"onnx2keras": result}}).partition("\n\n")[2]
+    assert ("failed" in result) == reasons.startswith(f"- {case.name}, onnx2keras: ")
+
+
+def test_why_a_tool_failed_is_the_line_that_names_the_error() -> None:
+    import converting
+
+    said = "Traceback (most recent call last):\n  File x\nkeras.Bad.ValueError: not this\n\nWARNING: later"
+    assert converting.reason(said) == "keras.Bad.ValueError: not this"
+    assert converting.reason("  \n") == "no reason given"
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")  # what TensorFlow says
+def test_a_conversion_is_judged_by_what_its_file_computes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import converting_judged
+    import keras
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((4, 6, 3)), keras.layers.Conv2D(2, 3), keras.layers.Dense(2)])
+    model.save(tmp_path / "model.keras")
+    x = np.random.default_rng(0).normal(size=(2, 4, 6, 3)).astype("float32")
+    y = np.asarray(model(x))
+
+    def judged(file: str, output: Any) -> dict[str, Any]:
+        first = np.moveaxis(x, -1, 1)  # as torch has them
+        np.savez(tmp_path / "expected.npz", x0=first, y=np.moveaxis(output, -1, 1), floor=1e-6)
+        converting_judged.main(tmp_path / file, tmp_path / "expected.npz")
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    assert judged("model.keras", y) == {"error": 0, "weights": 4, "trained": 4}
+    assert judged("model.keras", y + 1)["error"] > 1e5
+    assert judged("model.keras", y[..., :1])["error"] == float("inf")
+    assert "failed" in judged("other.keras", y)

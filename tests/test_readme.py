@@ -88,6 +88,15 @@ def test_what_is_said_of_other_loaders_stands_in_the_benchmarks() -> None:
     assert sorted(claim for claim in claims if claim not in BENCHMARKS) == []
 
 
+def test_the_table_of_converters_is_what_was_recorded() -> None:
+    printed = run(f"{sys.executable} benchmarks/converting.py", ROOT)
+    table, reasons = printed.split("\n\n")
+    assert "not measured" not in table
+    assert table in README
+    assert table in BENCHMARKS
+    assert [line for line in reasons.splitlines() if line not in BENCHMARKS] == []
+
+
 def test_only_measured_numbers_may_differ() -> None:
     assert lines("copied 12 tensors, floor 2.1e-07") == lines("copied 12 tensors, floor 3.4e-07  ")
     assert lines("copied 12 tensors") != lines("copied 13 tensors")
