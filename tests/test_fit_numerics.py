@@ -17,6 +17,7 @@ from weightbridge.adapters.fit.patches import rows, window
 from weightbridge.adapters.fit.slots import slots
 from weightbridge.adapters.fit.solve import solve
 from weightbridge.adapters.fit.stages import by_steps
+from weightbridge.adapters.fit.worth import Arm, knows_more
 from weightbridge.formats.flow import Kind, Node
 from weightbridge.model.tensors import Array
 
@@ -227,3 +228,12 @@ def test_even_steps_are_taken_where_one_would_be_long() -> None:
     unexplained = {(-1, 0): 0.5, (-1, 1): 1.0, (0, 1): 0.5}
     assert by_steps(found[:2], found[:2], unexplained) == [found[0], found[1]]
     assert by_steps(found[1:2], found[:2], unexplained) == [found[1]]
+
+
+@pytest.mark.parametrize(
+    ("source", "accuracy", "expected"), [(0.1, 0.1, False), (0.9, 0.1, True), (None, None, True)]
+)
+def test_a_source_that_is_right_no_more_often_than_a_control_helps_nothing(
+    source: float | None, accuracy: float | None, expected: bool
+) -> None:
+    assert knows_more(source, Arm("random", 0.5, 0.2, accuracy)) is expected

@@ -15,6 +15,7 @@ from weightbridge.adapters.fit.worth import (
     best_of,
     controls,
     is_better,
+    knows_more,
     source_accuracy,
 )
 from weightbridge.boundary.options import Options
@@ -47,7 +48,8 @@ def worth_of(target: Flow, pairs: Sequence[Pair], asked: Exam, fresh: Weights, c
     mine = arm(FITTED, target, last, asked)
     others = controls(target, pairs, asked, fresh, cropped())
     count = len(asked.judged_x)
-    better = tuple(other for other in others if not is_better(mine, other, count))
+    known = source_accuracy(asked)
+    better = tuple(o for o in others if not (is_better(mine, o, count) and knows_more(known, o)))
     return Worth((mine, *others), (_risk(mine, best_of(better)),) if better else ())
 
 

@@ -96,6 +96,11 @@ def is_better(fitted: Arm, other: Arm, count: int) -> bool:
     return ours > theirs if abs(ours - theirs) > error else fitted.logit_r2 > other.logit_r2
 
 
+def knows_more(source: float | None, other: Arm) -> bool:
+    """Whether the source itself is right for more than a start without it; without labels nobody knows."""
+    return source is None or other.accuracy is None or source > other.accuracy
+
+
 def best_of(arms: Sequence[Arm]) -> Arm:
     return max(arms, key=lambda one: (_share(one), one.logit_r2))
 
