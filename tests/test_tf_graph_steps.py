@@ -80,3 +80,21 @@ def test_a_signature_that_tells_nothing_is_said(tmp_path: Path) -> None:
     graph_of_keras = LayerGraph(str(tmp_path), "saved-model", "keras", findings=(told,))
     (said,) = without_code(graph_of_keras).findings
     assert "nor can the graph of its signature be read: a SavedModel without a graph" in said.message
+
+
+@pytest.mark.parametrize(("op", "shape"), [("DepthToSpace", (12, 16, 2)), ("SpaceToDepth", (3, 4, 32))])
+def test_blocks_change_places(tmp_path: Path, op: str, shape: tuple[int, ...]) -> None:
+    data = node("x", "Placeholder", dtype=field(6, 1), shape=field(7, shape_of(2, 6, 8, 8)))
+    path = saved(tmp_path / "m.pb", graph(data, node("y", op, "x", block_size=field(3, 2))))
+    read = wb.read(path)
+    assert op in {layer.class_name for layer in read.layers}
+    report = wb.convert(path, tmp_path / "m.keras", verify=False)
+    assert report.target is not None
+    (output,) = wb.read(tmp_path / "m.keras").outputs
+    assert wb.read(tmp_path / "m.keras").by_name[output].output_shape == shape
+
+
+def test_a_constant_of_no_numbers_is_empty(tmp_path: Path) -> None:
+    data = node("x", "Placeholder", dtype=field(6, 1), shape=field(7, shape_of(2, 8)))
+    path = saved(tmp_path / "m.pb", graph(data, constant("n", whole()), node("y", "Mystery", "x", "n")))
+    assert {layer.class_name for layer in wb.read(path).layers} >= {"Mystery"}

@@ -106,6 +106,10 @@ def _refuse_weights(graph: LayerGraph) -> None:
     where = graph.path
     is_apart = graph.architecture is None and graph.format not in ASSEMBLED
     if graph.framework != "keras" or is_apart:
+        if graph.has_flow:
+            message = f"a file of the format {graph.format} becomes a Keras model, and no ONNX file at once"
+            fix = "Convert it to a .keras file first, and that one to ONNX"
+            raise Unsupported(message, where=where, fix=fix)
         message = f"a file of the format {graph.format} cannot be converted yet: only Keras models can"
         raise Unsupported(message, where=where, fix="weightbridge transfer moves its weights")
     if graph.architecture is None:

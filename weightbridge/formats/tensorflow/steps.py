@@ -41,6 +41,23 @@ def turned_around(call: Values) -> list[Node] | None:
     return [*told, call.node("Slice", (call.value(0), *(node.outputs[0] for node in told)))]
 
 
+def moved_blocks(call: Values, op: str, size: int) -> list[Node] | None:
+    """DepthToSpace and SpaceToDepth, which ONNX has for channels before space."""
+    if size < 1:
+        return None
+    first, moved = call.inner("channels_first"), call.inner("moved")
+    return [
+        call.node("Transpose", call.inputs[:1], first, perm=(0, 3, 1, 2)),
+        call.node(op, (first,), moved, blocksize=size),
+        call.node("Transpose", (moved,), perm=(0, 2, 3, 1)),
+    ]
+
+
+def not_equal(call: Values) -> list[Node]:
+    equal = call.inner("equal")
+    return [call.node("Equal", call.inputs, equal), call.node("Not", (equal,))]
+
+
 def quotient_or_zero(call: Values) -> list[Node]:
     """Where the divisor is zero, the quotient is."""
     zero, is_zero, quotient = call.inner("zero"), call.inner("is_zero"), call.inner("quotient")

@@ -33,6 +33,7 @@ REPEATED = "NextIteration"  # in loops of TensorFlow 1, which are cycles: it is 
 DOMAIN = "tensorflow"  # of the operations that ONNX does not have
 READS = frozenset({"ReadVariableOp", "PlaceholderWithDefault"})  # that give what their input is
 COUNTS = {"Split": "num_split", "SplitV": "num_split", "Unpack": "num"}  # attributes: how many outputs
+DEPTH = 16  # loops inside each other
 LONGEST = 1 << 16  # elements of a vector that is looked at
 
 
@@ -117,10 +118,11 @@ class _Lowering:
     def _body(self, operation: Operation) -> dict[str, Graph]:
         """The graph that a loop runs, read once for all loops that run it."""
         name = Attributes(self.data, operation.attributes).function("body")
-        if name not in self.bodies:
+        open_bodies = sum(body is None for body in self.bodies.values())
+        if name not in self.bodies and open_bodies < DEPTH:
             self.bodies[name] = None  # for a body that runs itself
             self.bodies[name] = self._lowered_body(name)
-        body = self.bodies[name]
+        body = self.bodies.get(name)
         if body is None:
             return {}
         self.loads |= body.loads

@@ -54,14 +54,19 @@ class Body:
 
     def source(self, value: str) -> str:
         """The value itself, behind copies."""
-        while value in self.maker and self.maker[value].op in COPIES and not self.maker[value].domain:
-            value = self.maker[value].inputs[0]
-        return value
+        return self._behind(value, COPIES)
 
     def plain(self, value: str) -> str:
         """The same behind axes of length one, too."""
-        while value in self.maker and self.maker[value].op in COPIES | ONES:
+        return self._behind(value, COPIES | ONES)
+
+    def _behind(self, value: str, ops: frozenset[str]) -> str:
+        seen = {value}
+        while value in self.maker and self.maker[value].op in ops and not self.maker[value].domain:
             value = self.maker[value].inputs[0]
+            if value in seen:
+                break  # a circle, which computes nothing
+            seen.add(value)
         return value
 
     @cached_property

@@ -1,6 +1,6 @@
 """The graph around a loop: its values, and the tensors that a cell is to have."""
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -15,6 +15,7 @@ from weightbridge.formats.wire import Span
 SEEN = frozenset({"Identity", "Reshape"})
 FLOAT32 = 1
 MOST_ZEROS = 1 << 16
+MOST_VIEWS = 8
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,11 @@ class Outside:
 
     def stored(self, value: str) -> str:
         """The tensor that a value is, seen with other axes of length one."""
-        maker = self.flow.maker.get(value)
-        while maker is not None and maker.op in SEEN:
-            value, maker = maker.inputs[0], self.flow.maker.get(maker.inputs[0])
+        for _ in range(MOST_VIEWS):
+            maker = self.flow.maker.get(value)
+            if maker is None or maker.op not in SEEN:
+                break
+            value = maker.inputs[0]
         return value
 
     def is_zero(self, value: str) -> bool:
@@ -59,20 +62,25 @@ class Outside:
             return ""
         return self.stored(cut.inputs[0]) if all(_is_rows(row, cut) for row in rows) else ""
 
-    def known_shapes(self) -> dict[str, tuple[int, ...]]:
-        stated = {v: s for v, s in self.shapes.items() if s is not None and None not in s}
-        whole = {value: tuple(n or 0 for n in shape) for value, shape in stated.items()}
-        whole |= {value: header.dims for value, header in self.tensors.items()}
-        return whole | dict(self._rows(whole))
+    def shape_of(self, value: str) -> tuple[int, ...] | None:
+        """The shape of a tensor, or what is stated of a value; None where not all lengths are known."""
+        header, stated = self.tensors.get(value), self.shapes.get(value)
+        if header is not None:
+            return header.dims
+        if stated is not None and None not in stated:
+            return tuple(n or 0 for n in stated)
+        return self._of_row(value)
 
-    def _rows(self, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, tuple[int, ...]]]:
-        """Rows of tensors, cut apart and without their axis: the two biases of a GRU."""
-        for value, node in self.flow.maker.items():
-            cut = self.flow.maker.get(node.inputs[0]) if node.op == "Squeeze" and node.inputs else None
-            if cut is not None and _is_rows(node, cut) and cut.inputs[0] in shapes:
-                yield value, shapes[cut.inputs[0]][1:]
+    def _of_row(self, value: str) -> tuple[int, ...] | None:
+        """Of one row of a tensor, without its axis: one of the two biases of a GRU."""
+        row = self.flow.maker.get(value)
+        cut = self.flow.maker.get(row.inputs[0]) if row is not None and row.inputs else None
+        if row is None or cut is None or not _is_rows(row, cut):
+            return None
+        whole = self.tensors.get(self.stored(cut.inputs[0]))
+        return None if whole is None else whole.dims[1:]
 
 
 def _is_rows(squeeze: Node, cut: Node) -> bool:
     is_first = cut.op == "Split" and not cut.attributes.get("axis")
-    return is_first and tuple(squeeze.attributes.get("axes") or ()) == (0,)
+    return is_first and squeeze.op == "Squeeze" and tuple(squeeze.attributes.get("axes") or ()) == (0,)

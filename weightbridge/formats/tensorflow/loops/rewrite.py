@@ -19,6 +19,7 @@ from weightbridge.formats.tensorflow.values import Shape
 
 LOOPS = frozenset({"While", "StatelessWhile", "WHILE"})
 SEED = 5
+MOST_STATES = 8  # that are multiplied with a weight
 
 
 def with_cells(
@@ -62,8 +63,8 @@ def _written(node: Node, outside: Outside) -> list[Node]:
 
 def _cell(body: Body, outside: Outside) -> Cell | None:
     """The cell that a body is, whichever of its states is the hidden one."""
-    shapes = outside.known_shapes()
-    for hidden, factor in dict(hidden_of(body)).items():
+    shapes = outside.shape_of
+    for hidden, factor in list(dict(hidden_of(body)).items())[:MOST_STATES]:
         for is_turned in (False, True):
             try:
                 part = Trial(body, shapes, 0, np.random.default_rng(SEED)).part(factor, is_turned=is_turned)
@@ -151,7 +152,7 @@ class _Loop:
     def _is_whole(self, leaf: str, parts: tuple[Part, ...]) -> bool:
         """Whether the parts are all columns of a tensor, in their order."""
         own = [part for part in parts if part.leaf == leaf]
-        shape = Trial(self.body, self.outside.known_shapes(), 0, np.random.default_rng(SEED)).shape(leaf)
+        shape = Trial(self.body, self.outside.shape_of, 0, np.random.default_rng(SEED)).shape(leaf)
         ends = [0, *(part.first + part.count for part in own)]
         in_a_row = all(part.first == end for part, end in zip(own, ends, strict=False))
         return shape is not None and in_a_row and ends[-1] == shape[0 if own[0].is_turned else 1]

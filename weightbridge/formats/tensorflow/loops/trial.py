@@ -3,8 +3,9 @@
 A product with a weight is any matrix: what counts is what the body does with it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ PRODUCTS = frozenset({"MatMul", "Gemm"})
 ACTIVATIONS = {"Elu": "elu", "Selu": "selu", "Softsign": "softsign"}
 VIEWS = frozenset({"Identity", "Cast", "Transpose", "Slice", "Split"})
 ROWS, MOST_ROWS = 3, 8
-MOST = 400  # values that are computed
+MOST, DEEPEST = 400, 100  # values that are computed, and steps behind each other
 SPREAD = 1.5
+WIDEST = 1 << 18  # gates times units
 OPEN_SPLITS = frozenset({"SplitV", "SPLIT_V"})  # whose lengths are not all known without the data
 
 
@@ -52,13 +54,14 @@ class Trial:
     """shapes: of the tensors outside. products, vectors, states: those that were met, in their order."""
 
     body: Body
-    shapes: Mapping[str, tuple[int, ...]]
+    shapes: Callable[[str], tuple[int, ...] | None]
     units: int
     seed: np.random.Generator
     known: dict[str, Array] = field(default_factory=dict)
     products: dict[str, Product] = field(default_factory=dict)
     vectors: dict[str, Array] = field(default_factory=dict)
     states: dict[str, Array] = field(default_factory=dict)
+    depth: int = 0
 
     @property
     def rows(self) -> int:
@@ -70,9 +73,11 @@ class Trial:
     def value(self, name: str) -> Array:
         """Raises UnknownStep."""
         if name not in self.known:
-            if len(self.known) > MOST:
+            if len(self.known) > MOST or self.depth > DEEPEST:
                 raise UnknownStep
+            self.depth += 1
             self.known[name] = self._value(name)
+            self.depth -= 1
         return self.known[name]
 
     def _value(self, name: str) -> Array:
@@ -91,20 +96,22 @@ class Trial:
             self.states[name] = self.seed.normal(0, SPREAD, (self.rows, self.units))
             return self.states[name]
         shape = self.shape(name)
-        if shape is None or len(shape) > 2:
+        if shape is None or len(shape) > 2 or prod(shape) > WIDEST:
             raise UnknownStep
         self.vectors[name] = self.seed.normal(0, SPREAD, shape)
         return self.vectors[name]
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         header = self.body.tensors.get(name)
-        return self.shapes.get(outer_of(self.body, name)) if header is None else header.dims
+        return self.shapes(outer_of(self.body, name)) if header is None else header.dims
 
     def _product(self, node: Node) -> Array:
         told = node.attributes
         if told.get("transA") or told.get("alpha", 1.0) != 1.0 or told.get("beta", 1.0) != 1.0:
             raise UnknownStep
         part = self.part(node.inputs[1], is_turned=bool(told.get("transB")))
+        if part.count > WIDEST:
+            raise UnknownStep
         value = self.seed.normal(0, SPREAD, (self.rows, part.count))
         self.products[node.outputs[0]] = Product(node.inputs[0], part, value)
         has_bias = len(node.inputs) > 2 and node.inputs[2]
@@ -131,6 +138,8 @@ class Trial:
         """What a value is seen through, the last first, each with the output that is read of it."""
         views: list[tuple[Node, str]] = []
         while value in self.body.maker and self.body.maker[value].op in VIEWS:
+            if len(views) > DEEPEST:
+                raise UnknownStep
             views.append((self.body.maker[value], value))
             value = views[-1][0].inputs[0]
         return views

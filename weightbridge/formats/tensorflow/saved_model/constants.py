@@ -98,8 +98,10 @@ def _load(where: str, data: Buffer, value: Span, header: Header) -> Array:
     raw = _raw(data, value)
     if raw:
         return np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype).reshape(header.shape)
-    numbers = _numbers(data, value, header.dtype)
     count = prod(header.shape)
+    if not count:
+        return np.zeros(header.shape, dtype)
+    numbers = _numbers(data, value, header.dtype)
     if numbers.size > count:
         raise Corrupt(
             f"{numbers.size} values, its shape {list(header.shape)} has {count}",

@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.formats.tensorflow.steps import one_over_root, plain, select, square, squared_difference
+from weightbridge.formats.tensorflow.steps import (
+    not_equal,
+    one_over_root,
+    plain,
+    select,
+    square,
+    squared_difference,
+)
 from weightbridge.formats.tflite.nodes.call import Call, Handler, activated
 
 
@@ -81,6 +88,7 @@ HANDLERS: Mapping[str, Handler] = {
     "COS": plain("Cos"),
     "SIGN": plain("Sign"),
     "EQUAL": plain("Equal"),
+    "NOT_EQUAL": not_equal,
     "LESS": plain("Less"),
     "LESS_EQUAL": plain("LessOrEqual"),
     "GREATER": plain("Greater"),

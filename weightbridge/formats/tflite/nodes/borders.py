@@ -1,9 +1,9 @@
-"""Operators that change the lengths of axes: padding and resizing."""
+"""Operators that change the lengths of axes: padding, resizing, blocks."""
 
 from collections.abc import Mapping
 
 from weightbridge.formats.onnx.proto import Node
-from weightbridge.formats.tensorflow.steps import pad, reflected, resize
+from weightbridge.formats.tensorflow.steps import moved_blocks, pad, reflected, resize
 from weightbridge.formats.tflite.nodes.call import Call, Handler
 
 REFLECT = 0
@@ -14,6 +14,8 @@ def mirrored(call: Call) -> list[Node] | None:
 
 
 HANDLERS: Mapping[str, Handler] = {
+    "DEPTH_TO_SPACE": lambda call: moved_blocks(call, "DepthToSpace", call.integer(0)),
+    "SPACE_TO_DEPTH": lambda call: moved_blocks(call, "SpaceToDepth", call.integer(0)),
     "PAD": pad,
     "PADV2": pad,
     "MIRROR_PAD": mirrored,

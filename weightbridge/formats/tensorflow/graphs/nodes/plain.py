@@ -16,6 +16,8 @@ from weightbridge.formats.tensorflow.graphs.call import Call, Handler
 from weightbridge.formats.tensorflow.graphs.types import TYPES
 from weightbridge.formats.tensorflow.steps import (
     expand_dims,
+    moved_blocks,
+    not_equal,
     one_over_root,
     pad,
     place_of_largest,
@@ -122,6 +124,14 @@ def first_input(call: Call) -> list[Node]:
     return [call.node("Identity", call.inputs[:1])]
 
 
+def moving(op: str) -> Handler:
+    def handle(call: Call) -> list[Node] | None:
+        size = call.attributes.integer("block_size")
+        return moved_blocks(call, op, size) if call.has_channels_last else None
+
+    return handle
+
+
 def largest(op: str) -> Handler:
     return lambda call: place_of_largest(call, op)
 
@@ -138,6 +148,10 @@ HANDLERS: Mapping[str, Handler] = {
     "Square": square,
     "SquaredDifference": squared_difference,
     "DivNoNan": quotient_or_zero,
+    "NotEqual": not_equal,
+    "ClipByValue": plain("Clip"),
+    "DepthToSpace": moving("DepthToSpace"),
+    "SpaceToDepth": moving("SpaceToDepth"),
     "Select": select,
     **dict.fromkeys(("Concat", "ConcatV2"), concat),
     "Squeeze": squeeze,
