@@ -183,6 +183,23 @@ def functions() -> dict[str, Build]:
         "statistics": of(
             lambda x: [ops.var(x, axis=[1, 2]), ops.std(x, axis=-1, keepdims=True), ops.cumsum(x, axis=1)]
         ),
+        "new-axes": of(lambda x: [x[:, None], x[:, None, 1:3, ..., 0], x[..., None, 2]]),
+        "moved": of(
+            lambda x: [
+                ops.swapaxes(x, 1, 2),
+                ops.moveaxis(x, -1, 1),
+                ops.roll(x, 2, axis=1),
+                ops.roll(x, -1, axis=2),
+            ]
+        ),
+        "parts": of(
+            lambda x: [ops.take(x, [0, 2], axis=1), *ops.split(x, [1, 3], axis=2), *ops.split(x, 3, axis=1)]
+        ),
+        "repeated": of(lambda x: [ops.repeat(x, 2, axis=1), ops.tile(x, (1, 2, 3))]),
+        "bordered": of(
+            lambda x: [ops.pad(x, ((0, 0), (1, 2), (0, 1)), mode=mode) for mode in ("constant", "reflect")]
+        ),
+        "lengths": of(lambda x: [ops.norm(x, axis=-1), ops.norm(x, ord=1, axis=1, keepdims=True)]),
         "places": of(
             lambda x: [
                 ops.cast(ops.argmax(x, axis=-1), "float32"),

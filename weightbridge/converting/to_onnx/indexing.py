@@ -7,7 +7,7 @@ from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.reductions import without
 from weightbridge.converting.to_onnx.slices import END, sliced
-from weightbridge.converting.to_onnx.values import Value
+from weightbridge.converting.to_onnx.values import Value, straight
 
 
 def _item(call: Call) -> Value:
@@ -15,11 +15,34 @@ def _item(call: Call) -> Value:
     keywords = call.settings.get("keywords", {})
     key = told[1] if len(told) > 1 else keywords.get("key", keywords.get("slice_spec"))
     key = tuple(map(_part, key if isinstance(key, tuple) else (key,)))
-    parts = _whole(call, key, call.first.rank)
+    parts = _whole(call, [part for part in key if part is not None], call.first.rank)
     value = as_keras(call.writer, call.first)
     value = _cut(call, value, parts)
     axes = [axis for axis, part in enumerate(parts) if isinstance(part, int)]
-    return without(value, call.writer.squeezed(value.name, axes), set(axes)) if axes else value
+    value = without(value, call.writer.squeezed(value.name, axes), set(axes)) if axes else value
+    return _with_new_axes(call, value, _new_axes(key, call.first.rank))
+
+
+def _new_axes(key: Sequence[Any], rank: int) -> list[int]:
+    """Where the axes stand that None asks for."""
+    missing = rank - sum(part != "..." and part is not None for part in key)
+    places, place = [], 0
+    for part in key:
+        if part is None:
+            places.append(place)
+        if not isinstance(part, int):
+            place += missing if part == "..." else 1
+    return places
+
+
+def _with_new_axes(call: Call, value: Value, places: Sequence[int]) -> Value:
+    if not places:
+        return value
+    shape = list(value.shape)
+    for place in places:
+        shape.insert(place, 1)
+    name = call.writer.unsqueezed(value.name, places)
+    return Value(name, tuple(shape), straight(len(shape)), value.dtype)
 
 
 def _part(part: Any) -> Any:
@@ -31,7 +54,7 @@ def _part(part: Any) -> Any:
 
 def _whole(call: Call, key: Sequence[Any], rank: int) -> list[Any]:
     """One part for each axis: an ellipsis, and what is not said, are whole axes."""
-    if any(part is None or not _is_known(part) for part in key):
+    if not all(map(_is_known, key)):
         raise call.refused("is indexed by something else than numbers and slices")
     missing = rank - sum(part != "..." for part in key)
     everything = {"slice": (None, None, None)}
