@@ -55,7 +55,9 @@ def test_weights_of_a_scan_over_constants_are_a_finding(tmp_path: Path) -> None:
     assert [(f.code, f.source) for f in graph.findings] == [("WB107", "s1/inner")]
 
 
-def test_weights_of_a_function_are_a_finding(tmp_path: Path) -> None:
+@pytest.mark.parametrize("takes", [(), ("alpha",)])
+def test_weights_of_a_function_are_held_or_a_finding(takes: tuple[str, ...], tmp_path: Path) -> None:
+    """A function that takes attributes is not put in the place of its calls."""
     nodes = [
         helper.make_node("Constant", [], ["k"], value=numpy_helper.from_array(values((4, 4)), "k")),
         helper.make_node("MatMul", ["a", "k"], ["b"]),
@@ -63,9 +65,14 @@ def test_weights_of_a_function_are_a_finding(tmp_path: Path) -> None:
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     proto = model([("Relu", ["x"], ["r"], {})], {}, {"x": ["n", 4]}, ["y"])
     proto.graph.node.append(helper.make_node("F", ["r"], ["y"], domain="own"))
-    proto.functions.append(helper.make_function("own", "F", ["a"], ["b"], nodes, opsets[:1]))
+    function = helper.make_function("own", "F", ["a"], ["b"], nodes, opsets[:1], list(takes))
+    proto.functions.append(function)
     onnx.save(proto, tmp_path / "m.onnx")
-    assert [f.code for f in formats.read(tmp_path / "m.onnx").findings] == ["WB107"]
+    graph = formats.read(tmp_path / "m.onnx")
+    assert [f.code for f in graph.findings] == (["WB107"] if takes else [])
+    kernels = [tensor for tensor in graph.tensors if tensor.role == "kernel"]
+    assert len(kernels) == (0 if takes else 1)
+    assert all(np.array_equal(kernel.load(), values((4, 4))) for kernel in kernels)
 
 
 def test_what_nothing_reads_is_left_out_with_a_reason(tmp_path: Path) -> None:

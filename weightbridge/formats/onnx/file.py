@@ -7,6 +7,7 @@ from pathlib import Path
 
 from weightbridge.errors import ModelError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding, with_severity
+from weightbridge.formats.onnx.inlined import inlined
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.loading import loaders
@@ -133,7 +134,8 @@ def folded(path: Path) -> tuple[Model, Folded]:
             model = parse_model(data)
             opset = max((v for k, v in model.opsets.items() if k in STANDARD), default=1)
             load = loaders(path, len(data), model.graph.initializers)
-            return model, fold(model.graph, opset, lambda header: load(header)(), load)
+            graph = inlined(model.graph, model.functions)
+            return model, fold(graph, opset, lambda header: load(header)(), load)
     except RecursionError as error:
         raise ModelError("nested too deep to be read", where=str(path)) from error
     except ModelError as error:

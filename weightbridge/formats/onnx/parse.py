@@ -6,7 +6,7 @@ from typing import Any
 
 from weightbridge.errors import Corrupt, ResourceBomb
 from weightbridge.formats.onnx.messages import as_span, collect, last, number_of
-from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, Node, TensorHeader
+from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, Node, TensorHeader, ValueInfo
 from weightbridge.formats.onnx.value_infos import value_info
 from weightbridge.formats.wire import (
     FIXED32,
@@ -41,7 +41,7 @@ def parse_model(data: Buffer) -> Model:
         producer=" ".join(part for part in (name, version) if part),
         opsets=MappingProxyType(versions),
         graph=parse_graph(data, found[7][0], MAX_DEPTH),
-        functions=tuple(_function(data, function) for function in found[25]),
+        functions=tuple(_function(data, function, versions) for function in found[25]),
         training=tuple(
             parse_graph(data, graph, MAX_DEPTH)
             for training in found[20]
@@ -51,11 +51,22 @@ def parse_model(data: Buffer) -> Model:
     )
 
 
-def _function(data: Buffer, span: Span) -> Graph:
-    """The nodes of a function that the file defines, as a graph without inputs."""
-    found = collect(data, span, {1: text, 7: as_span})
+def _function(data: Buffer, span: Span, versions: Mapping[str, int]) -> Graph:
+    """The nodes of a function that the file defines, by `domain::name`.
+
+    Without inputs and outputs where it takes attributes, or uses operators of another version.
+    """
+    found = collect(
+        data, span, {1: text, 4: text, 5: text, 6: as_span, 7: as_span, 9: as_span, 10: text, 11: as_span}
+    )
     nodes = tuple(_node(data, node, MAX_DEPTH) for node in found[7])
-    return Graph(last(found[1], ""), nodes, (), (), (), ())
+    told = [collect(data, opset, {1: text, 2: number_of}) for opset in found[9]]
+    is_plain = not (found[6] or found[11]) and all(
+        versions.get(last(one[1], "")) == last(one[2], 0) for one in told
+    )
+    names = (found[4], found[5]) if is_plain else ((), ())
+    inputs, outputs = (tuple(ValueInfo(name, 0, None) for name in group) for group in names)
+    return Graph(f"{last(found[10], '')}::{last(found[1], '')}", nodes, (), inputs, outputs, ())
 
 
 def parse_graph(data: Buffer, span: Span, depth: int) -> Graph:
