@@ -113,3 +113,14 @@ def test_every_weight_has_a_gradient(build: Any, float64: None, tmp_path: Path) 
     largest = [np.max(np.abs(tf.convert_to_tensor(gradient))) for gradient in gradients]
     assert [weight.path for weight, size in zip(weights, largest, strict=True) if size == 0] == []
     assert {weight.path: weight.dtype for weight in weights if weight.dtype != "float64"} == {}
+
+
+def test_a_norm_over_channels_and_one_axis_of_space_is_no_group_norm(tmp_path: Path) -> None:
+    from keras import layers as k
+
+    model = chain((8, 8, 4), k.Conv2D(4, 3), k.LayerNormalization(axis=[-2, -1]), k.Dense(3))
+    randomised(model).save(tmp_path / "a.keras")
+    assert converted(tmp_path / "a.keras", tmp_path / "a.onnx", "--no-verify")[0] == 0
+    code, report = converted(tmp_path / "a.onnx", tmp_path / "b.keras", "--no-verify")
+    assert code == 4
+    assert "normalises over the axes [1, 3]" in report["findings"][0]["message"]

@@ -33,9 +33,14 @@ class _Trial:
 
     @property
     def is_grouped(self) -> bool:
-        """Whether an axis that is kept lies behind one of the mean."""
+        """Whether an axis that is kept lies behind one of the mean, and no scale or shift leaves it out."""
         last = range(self.x.ndim - len(self.axes), self.x.ndim)
-        return len(self.axes) > 1 and sorted(self.reduced) != list(last)
+        if len(self.axes) < 2 or sorted(self.reduced) == list(last):
+            return False
+        kept = max(axis for axis in range(self.x.ndim) if axis not in self.reduced)
+        told = (np.shape(one) for one in self.constants.values())
+        spread = [(1,) * (self.x.ndim - len(shape)) + shape for shape in told]
+        return all(shape[kept] > 1 or max(shape) == 1 for shape in spread)
 
 
 def norm(steps: Steps, site: Site) -> Function | None:
