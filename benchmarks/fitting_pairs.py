@@ -1,7 +1,8 @@
 """What `--adapt fit` says of a pair before and after, against what it is worth, over pairs of families.
 
 Sources of six families are trained on the embedded digits, and two more for nothing: on labels drawn by lot.
-Each pair is fitted on images without labels; the gain is the accuracy on other images over the best control.
+Labels are given for the controls alone, nothing is fitted to them. Before is R2 of the source's logits in the
+trials, after is R2 over that of the best control; the gain is accuracy on other images over the best control.
 
     python benchmarks/fitting_pairs.py [SOURCE-TARGET ...]
 """
@@ -24,20 +25,18 @@ from weightbridge.formats.keras.framework import demo
 from weightbridge.formats.keras.framework.flow import flow
 
 PAIRS = (
-    ("resnet", "inception"),
-    ("resnet", "convnext"),
+    ("vgg by lot", "inception"),
+    ("mobilenet", "vgg"),
     ("resnet", "mobilenet"),
-    ("vgg", "inception"),
-    ("vgg", "densenet"),
     ("inception", "vgg"),
-    ("inception", "efficientnet"),
+    ("resnet", "inception"),
+    ("vgg", "densenet"),
+    ("resnet by lot", "vgg"),
     ("densenet", "resnet"),
     ("mobilenet", "convnext"),
-    ("mobilenet", "vgg"),
+    ("resnet", "convnext"),
+    ("inception", "efficientnet"),
     ("convnext", "resnet"),
-    ("resnet by lot", "vgg"),
-    ("vgg by lot", "mobilenet"),
-    ("vgg by lot", "inception"),
 )
 UNLABELLED = 600
 NOTICED = 0.03  # of 597 images
@@ -64,7 +63,7 @@ def main() -> int:
     """Prints a table, both rank correlations, and how often WB308 is wrong; 1 where a bound is broken."""
     data, sources = digits(), dict[str, Any]()
     wanted = [tuple(name.split("-")) for name in sys.argv[1:]] or PAIRS
-    print("| pair | R2 before | R2 after | fitted | best control | gain | WB308 |")
+    print("| pair | R2 before | R2 over controls after | fitted | best control | gain | WB308 |")
     print("|---|---|---|---|---|---|---|")
     rows = []
     for source, target in wanted:
@@ -88,7 +87,13 @@ def measured(pair: str, source: Any, target: Any, data: Digits) -> Row:
     """The transfer's own words, and the accuracy on the images that are for measuring."""
     x, fresh = data.x[:UNLABELLED], target.get_weights()
     report = wb.transfer(
-        source, target, adapt="fit", calibrate={"x": x}, verify=False, fail_on="never", on_fail="return"
+        source,
+        target,
+        adapt="fit",
+        calibrate={"x": x, "y": data.y[:UNLABELLED]},
+        verify=False,
+        fail_on="never",
+        on_fail="return",
     )
     fit = report.verification.evidence["fit"]
     ours, theirs = flow(target, x), flow(source, x)
@@ -101,7 +106,8 @@ def measured(pair: str, source: Any, target: Any, data: Digits) -> Row:
     others = controls(ours, pairs, exam, snapshot(ours), None)
     best = max(other.accuracy or 0.0 for other in others)
     is_warned = any(found.code == "WB308" for found in report.findings)
-    return Row(pair, fit["score"], fit["arms"][0]["logit_r2"], fitted.accuracy or 0.0, best, is_warned)
+    mine, *theirs_arms = (one["logit_r2"] for one in fit["arms"])
+    return Row(pair, fit["score"], mine - max(theirs_arms), fitted.accuracy or 0.0, best, is_warned)
 
 
 def said(row: Row) -> str:
