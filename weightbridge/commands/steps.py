@@ -14,11 +14,11 @@ from weightbridge.verify.rounded import Proof
 
 
 def proven_in_steps(
-    reference: Runner, candidate: Runner, setup: Setup, source: LayerGraph, plan: Plan, stored: Candidate
+    reference: Rounding, candidate: Runner, setup: Setup, source: LayerGraph, plan: Plan, stored: Candidate
 ) -> Proof:
-    """Raises RunError. WB504 where the source does not tell its steps, or the target cannot be rounded."""
-    if not isinstance(reference, Rounding) or not isinstance(candidate, Roundable):
-        reason = "nothing was compared: the source rounds its data, and not all of its steps are known"
+    """Raises RunError. WB504 where the target cannot be made to round as the source does."""
+    if not isinstance(candidate, Roundable):
+        reason = "nothing was compared: the source rounds its data, and the target cannot be made to"
         fix = "Give the model as it was before it was quantised"
         evidence = {"comparisons": 0, "inconclusive": [reason]}
         return Verification("none", evidence=evidence), (finding("WB504", reason, fix=fix),)
