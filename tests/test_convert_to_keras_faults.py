@@ -202,3 +202,26 @@ def test_a_batch_that_a_reshape_holds_as_a_number_is_noticed(tmp_path: Path) -> 
         out = tmp_path / f"{first}.keras"
         assert run(str(path), str(out), *QUICK) == code
         assert out.exists() == (code == 0)
+
+
+def test_what_a_quantiser_cut_off_is_cut_off_by_the_floats(tmp_path: Path) -> None:
+    """A Relu that it took out: the numbers behind it begin at zero."""
+    import keras
+    import onnxruntime
+
+    nodes = [
+        ("DequantizeLinear", "codes scale", "w", {}),
+        ("MatMul", "x w", "a", {}),
+        ("QuantizeLinear", "a scale zero", "q", {}),
+        ("DequantizeLinear", "q scale zero", "f", {}),
+        ("MatMul", "f w", "y", {}),
+    ]
+    codes = np.random.default_rng(4).integers(-90, 90, (4, 4)).astype("int8")
+    values = {"codes": codes, "scale": np.array(0.01, "float32"), "zero": np.array(0, "uint8")}
+    source = graph(tmp_path / "m.onnx", nodes, values, ["n", 4])
+    code, report = converted(source, tmp_path / "m.keras", "--dequantize")
+    assert code == 0, report["findings"]
+    x = np.random.default_rng(3).normal(size=(64, 4)).astype("float32")
+    (expected,) = onnxruntime.InferenceSession(str(source)).run(None, {"x": x})
+    got = keras.models.load_model(tmp_path / "m.keras").predict(x, verbose=0)
+    assert np.abs(got - expected).max() <= 0.005 * np.abs(codes * 0.01).sum(axis=0).max() + 1e-6

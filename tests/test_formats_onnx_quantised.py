@@ -277,3 +277,34 @@ def test_unknown_scales_stay_an_error_on_request(tmp_path: Path) -> None:
 
 def test_floats_on_request_are_said_of_no_plain_model(tmp_path: Path) -> None:
     assert wb.check(plain(tmp_path / "s.onnx"), plain(tmp_path / "t.onnx"), dequantize=True).findings == ()
+
+
+CUT = ("relu", {"max_value": 127.5})  # 255 steps of a half
+
+
+@pytest.mark.parametrize(
+    ("op", "zero", "activations"),
+    [
+        ("Neg", np.uint8(0), [CUT]),
+        ("Neg", np.int8(-128), [CUT]),
+        ("Neg", np.uint8(1), []),
+        ("Neg", np.int8(0), []),
+        ("Relu", np.uint8(0), ["relu"]),
+        ("", np.uint8(0), []),
+    ],
+)
+def test_the_activation_that_quantising_took_out(
+    op: str, zero: np.generic, activations: list[object], tmp_path: Path
+) -> None:
+    """Numbers from zero on cut off what is less, unless nothing is; a model's own input stays as it is."""
+    before: list[Op] = [(op, ["x"], ["a"], {})] if op else []
+    ops: list[Op] = [
+        *before,
+        ("QuantizeLinear", ["a" if op else "x", "s", "z"], ["q"], {}),
+        ("DequantizeLinear", ["q", "s", "z"], ["f"], {}),
+        ("MatMul", ["f", "w"], ["y"], {}),
+    ]
+    given = {"s": np.float32(0.5), "z": np.asarray(zero), "w": np.ones((4, 3), "f4")}
+    source = saved(tmp_path / "s.onnx", ops, given, {"x": ["n", 4]}, ["y"])
+    found = [layer.attributes.get("activation") for layer in formats.read(source).layers]
+    assert [one for one in found if one is not None] == activations

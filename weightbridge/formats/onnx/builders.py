@@ -10,7 +10,7 @@ from weightbridge.formats.onnx.groups.batchnorm import batchnorm_drafts
 from weightbridge.formats.onnx.groups.biases import with_biases
 from weightbridge.formats.onnx.groups.groupnorm import with_group_norms
 from weightbridge.formats.onnx.groups.regions import region_drafts
-from weightbridge.formats.onnx.nodes import conv, dense, elementwise, norms, plain
+from weightbridge.formats.onnx.nodes import conv, cuts, dense, elementwise, norms, plain
 from weightbridge.formats.onnx.nodes.details import details, part_of_split
 from weightbridge.formats.onnx.nodes.operands import name_of
 from weightbridge.formats.onnx.proto import Graph, Node, ValueInfo
@@ -23,6 +23,7 @@ BUILDERS: Mapping[str, Builder] = {
     **norms.BUILDERS,
     **recurrent.BUILDERS,
     **loops.BUILDERS,
+    **cuts.BUILDERS,
     **elementwise.BUILDERS,
     **plain.BUILDERS,
 }

@@ -58,10 +58,11 @@ def prelu(site: Site, node: Node, index: int) -> Draft | None:
 
 def clip(site: Site, node: Node, index: int) -> Draft | None:
     low, high = _bound(site, node, 1, "min"), _bound(site, node, 2, "max")
-    return draft(site, node, index, "Activation", {"activation": _clipped(low, high)})
+    return draft(site, node, index, "Activation", {"activation": clipped(low, high)})
 
 
-def _clipped(low: float | None, high: float | None) -> Activation:
+def clipped(low: float | None, high: float | None) -> Activation:
+    """The activation that cuts at these bounds, None for none."""
     if low != 0:
         return ("clip", {"min": low, "max": high})
     if high is None:

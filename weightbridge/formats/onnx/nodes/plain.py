@@ -14,7 +14,6 @@ SAME = {
     "Cast": "Cast",
     "Dropout": "Dropout",
     "QuantizeLinear": "Cast",
-    "DequantizeLinear": "Cast",
     "CastLike": "Cast",
 }
 
