@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx_samples import model as onnx_model
-from onnx_samples import values
+from onnx_samples import saved, values
 from test_convert import converted
 from test_convert_attention import OPS, TENSORS
 
@@ -140,6 +140,19 @@ def test_zeros_behind_the_softmax_may_not_take_more(left: Any, is_layer: bool, t
     """Keras's own file has the mask twice."""
     tensors = {"triangle": TRIANGLE, "left": left, "low": np.float32(-1e9), "nought": np.float32(0)}
     assert (attention(model(tmp_path, CAUSAL, tensors, LEFT)) is not None) == is_layer
+
+
+def test_sums_of_sums_before_a_softmax_are_followed_once(tmp_path: Path) -> None:
+    """Each doubles the number of ways back to the product."""
+    ops: list[Any] = [("MatMul", ["x", "q.weight"], ["sum0"], {})]
+    for n in range(60):
+        ops.append(("Mul", [f"sum{n}", "half"], [f"half{n}"], {}))
+        ops.append(("Add", [f"sum{n}", f"half{n}"], [f"sum{n + 1}"], {}))
+    ops.append(("Softmax", ["sum60"], ["y"], {}))
+    tensors = {"q.weight": values((12, 12)), "half": np.float32(0.5)}
+    saved(tmp_path / "m.onnx", ops, tensors, {"x": ["n", 12]}, ["y"])
+    layers = drawn(wb.read(tmp_path / "m.onnx"), Settings()).config["config"]["layers"]
+    assert sum(layer["class_name"] == "Add" for layer in layers) == 60
 
 
 @pytest.mark.framework

@@ -65,7 +65,7 @@ class _Drawing:
         self.fused: set[str] = set()
         self.lost: set[str] = set()  # what follows from a layer that was refused
         self.used = used_layers(graph)
-        self.attentions = {found.out: found for found in attentions(graph)}
+        self.attentions = {found.out: found for found in attentions(graph, self.used)}
         self.waiting = {name for found in self.attentions.values() for name in found.inner}
         self.directions = pairs(graph)
         self.waiting |= {layer.name for pair in self.directions.values() for layer in pair}

@@ -1,6 +1,6 @@
 """Where a graph has attention: a softmax between two products, projections before and behind them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 
@@ -29,7 +29,8 @@ class Attention:
 
     left, right: what the first product multiplies, from their projections on; value: the same of the second.
     scores, output: both products; before: from the scores to the softmax, with what is added on the way;
-    behind: from the second product to the projection `out`. masks: the layers of `before` that mask scores.
+    behind: from the second product to the projection `out`. masks: the scores on their way into each layer of
+    `before` that masks them.
     guard: layers behind the softmax that give zeros to a row without keys: where it has no number, or where a
     mask says so again.
     """
@@ -44,7 +45,7 @@ class Attention:
     output: str
     behind: Path
     out: str
-    masks: tuple[str, ...] = ()
+    masks: tuple[Edge, ...] = ()
     guard: tuple[str, ...] = ()
 
     @property
@@ -61,10 +62,10 @@ class Attention:
         return tuple(dict.fromkeys(path.source for path in (self.left, self.right, self.value)))
 
 
-def attentions(graph: LayerGraph) -> tuple[Attention, ...]:
-    """Those whose pieces nothing else reads."""
-    found = (_around(graph, layer) for layer in graph.layers if _is_softmax(layer))
-    used = used_layers(graph)
+def attentions(graph: LayerGraph, used: Set[str]) -> tuple[Attention, ...]:
+    """Those whose pieces nothing else reads. used: the layers that an output depends on."""
+    scored = _scored(graph)
+    found = (_around(graph, layer, scored) for layer in graph.layers if _is_softmax(layer))
     return tuple(one for one in found if one is not None and _is_closed(graph, one, used))
 
 
@@ -84,11 +85,23 @@ def _is_softmax(layer: Layer) -> bool:
     return layer.op == "Activation" and layer.attributes.get("activation") == "softmax"
 
 
-def _around(graph: LayerGraph, softmax: Layer) -> Attention | None:
+def _scored(graph: LayerGraph) -> Set[str]:
+    """The layers whose value comes from one product, with nothing but scales, views and masks on the way."""
+    found: set[str] = set()
+    for layer in graph.layers:
+        edges = graph.edges_into[layer.name]
+        count = sum(edge.source in found for edge in edges)
+        is_handed_on = layer.op in FOLLOWED and len(edges) == 1
+        if layer.op in PRODUCTS or (count == 1 and (is_handed_on or _is_masking(layer))):
+            found.add(layer.name)
+    return found
+
+
+def _around(graph: LayerGraph, softmax: Layer, scored: Set[str]) -> Attention | None:
     guard = _guard(graph, softmax.name)
     weights = guard[-1] if guard else softmax.name
     between, output = _down(graph, weights, BETWEEN)
-    masks, before = _scores(graph, softmax.name)
+    masks, before = _scores(graph, softmax.name, scored)
     if before is None or output is None or output.op not in PRODUCTS:
         return None
     behind, out = _down(graph, output.name, HANDED_ON)
@@ -143,52 +156,32 @@ def _down(graph: LayerGraph, name: str, passed: frozenset[str]) -> tuple[tuple[s
     return (), None
 
 
-def _scores(graph: LayerGraph, softmax: str) -> tuple[tuple[str, ...], Path | None]:
-    """What masks the scores on their way to the softmax, and that way."""
+def _scores(graph: LayerGraph, softmax: str, scored: Set[str]) -> tuple[tuple[Edge, ...], Path | None]:
+    """The scores as they come into each layer that masks them, and their way to the softmax."""
     layers: list[str] = []
-    masks: list[str] = []
-    name = softmax
-    while len(layers) < DEEPEST:
-        edges: Sequence[Edge] = graph.edges_into[name]
-        if name in masks:
-            edges = scored(graph, name)
-        if len(edges) != 1:
-            break
-        name = edges[0].source
-        layer = graph.by_name[name]
+    masks: list[Edge] = []
+    edges: Sequence[Edge] = graph.edges_into[softmax]
+    while len(edges) == 1 and len(layers) < DEEPEST:
+        layer = graph.by_name[edges[0].source]
         if layer.op in PRODUCTS:
-            return tuple(masks), Path(name, tuple(reversed(layers)))
-        if is_masking(layer):
-            masks.append(name)
-        elif layer.op not in SCORED:
-            break
-        layers.append(name)
+            return tuple(masks), Path(layer.name, tuple(reversed(layers)))
+        edges = _scores_into(graph, layer, scored)
+        if _is_masking(layer):
+            masks += edges
+        layers.append(layer.name)
     return (), None
 
 
-def is_masking(layer: Layer) -> bool:
+def _scores_into(graph: LayerGraph, layer: Layer, scored: Set[str]) -> Sequence[Edge]:
+    """By which of its inputs the scores come; none for a layer that does not hand them on."""
+    edges = graph.edges_into[layer.name]
+    if _is_masking(layer):
+        return [edge for edge in edges if edge.source in scored]
+    return edges if layer.op in SCORED else ()
+
+
+def _is_masking(layer: Layer) -> bool:
     return layer.op == "Add" or (layer.op == "Opaque" and layer.class_name in MASKING)
-
-
-def scored(graph: LayerGraph, name: str) -> Sequence[Edge]:
-    """Of what a masking layer reads: what comes from the product, one where that is clear."""
-    return [edge for edge in graph.edges_into[name] if _leads_to_product(graph, edge.source)]
-
-
-def _leads_to_product(graph: LayerGraph, name: str) -> bool:
-    for _ in range(DEEPEST):
-        layer = graph.by_name[name]
-        edges: Sequence[Edge] = graph.edges_into[name]
-        if layer.op in PRODUCTS:
-            return True
-        if is_masking(layer):
-            edges = scored(graph, name)
-        elif layer.op not in FOLLOWED:
-            return False
-        if len(edges) != 1:
-            return False
-        name = edges[0].source
-    return False
 
 
 def _operands(graph: LayerGraph, product: str) -> tuple[Path | None, Path | None]:
@@ -214,7 +207,7 @@ def _up(graph: LayerGraph, name: str) -> Path | None:
     return None
 
 
-def _is_closed(graph: LayerGraph, attention: Attention, used: frozenset[str]) -> bool:
+def _is_closed(graph: LayerGraph, attention: Attention, used: Set[str]) -> bool:
     """Whether no other layer reads a piece of it, and no output gives one."""
     inner = attention.inner
     outputs = {port.layer for port in graph.output_ports}

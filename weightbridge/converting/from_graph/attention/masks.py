@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from weightbridge.converting.from_graph.attention.find import scored
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION, viewed
 from weightbridge.converting.from_graph.call import Call
 from weightbridge.converting.from_graph.constants import MOST
@@ -47,9 +46,9 @@ class Allowed:
         return "mean" if is_mean else "other"
 
 
-def allowed(call: Call, layer: Layer, value_of: ValueOf) -> Allowed:
-    """What one masking layer allows. Raises Unsupported where it does more than mask."""
-    (scores,) = scored(call.source, layer.name)
+def allowed(call: Call, scores: Edge, value_of: ValueOf) -> Allowed:
+    """What the layer allows that scores come into. Raises Unsupported where it does more than mask."""
+    layer = call.source.by_name[scores.target]
     others = [edge for edge in call.source.edges_into[layer.name] if edge is not scores]
     if layer.class_name == "Where":
         return _chosen(layer, scores, others, value_of)

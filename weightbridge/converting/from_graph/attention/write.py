@@ -72,8 +72,8 @@ def written(call: Call, attention: Attention, value_of: ValueOf) -> Value:
     if attention.guard:
         refuse_others(again(call, call.source.by_name[attention.guard[-1]], value_of), masks)
     refuse_other_rows(masks, has_guard=bool(attention.guard), rate=_rate(call, attention.between))
-    layout, _ = _through(call, attention.between, layout)
-    layout, _ = _through(call, attention.behind, weighted(layout, value.heads, is_left=is_left))
+    layout, _ = _through(call, attention.between.layers, layout)
+    layout, _ = _through(call, attention.behind.layers, weighted(layout, value.heads, is_left=is_left))
     order = _order(layout, value.heads)
     query, key = (left, right) if is_left else (right, left)
     scale *= left.heads.followed.scale * right.heads.followed.scale
@@ -120,19 +120,19 @@ def _scored(
 ) -> tuple[Layout, float, list[Placed]]:
     """The scores up to the softmax: their layout, their scale, each mask with the layout that it acts on."""
     scale, masks = 1.0, list[Placed]()
+    masked = {edge.target: edge for edge in attention.masks}
     for name in attention.before.layers:
-        if name in attention.masks:
-            mask = allowed(call, call.source.by_name[name], value_of)
-            masks.append((mask, layout))
+        if name in masked:
+            masks.append((allowed(call, masked[name], value_of), layout))
         else:
-            layout, factor = _through(call, Path(name, (name,)), layout)
+            layout, factor = _through(call, [name], layout)
             scale *= factor
     return layout, scale, masks
 
 
-def _through(call: Call, path: Path, layout: Layout) -> tuple[Layout, float]:
+def _through(call: Call, layers: Sequence[str], layout: Layout) -> tuple[Layout, float]:
     scale = 1.0
-    for layer in (call.source.by_name[name] for name in path.layers):
+    for layer in (call.source.by_name[name] for name in layers):
         if layer.op == "Rescaling":
             scale *= factor_of(layer)
         elif layer.op != "Dropout":
