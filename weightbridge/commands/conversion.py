@@ -80,7 +80,7 @@ def _against_references(
             setup = _setup(prepared, written, candidate, build, options)
             reference = build("float32")
             if rounds := rounds_data(written.plan):
-                if not isinstance(reference, Rounding):  # its steps follow each input, and are nowhere
+                if not isinstance(reference, Rounding):  # nothing tells its steps
                     return unproven(written, (), rounds), ()
                 proof = proven_in_steps(reference, runner, setup, prepared.source, written.plan, candidate)
                 return _in_steps(proof, written, name)

@@ -4,27 +4,17 @@ onnxruntime's quantiser drops a Relu or Clip in front of a QuantizeLinear whose 
 less becomes zero there all the same, and what is more the largest number that there is.
 """
 
+import numpy as np
+
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, draft
 from weightbridge.formats.onnx.nodes.elementwise import clipped
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.onnx.tensors import DTYPES
 
-RANGES = {2: (0, 255), 3: (-128, 127), 4: (0, 65535), 5: (-32768, 32767)}  # by the zero point's element type
 NEVER_NEGATIVE = frozenset({"Relu", "Clip", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Exp", "Abs"})
-PASSING = frozenset(
-    {
-        *(
-            "Pad",
-            "MaxPool",
-            "AveragePool",
-            "GlobalAveragePool",
-            "GlobalMaxPool",
-            "Reshape",
-            "Flatten",
-            "Transpose",
-        ),
-        *("Squeeze", "Unsqueeze", "Identity", "Slice", "Gather", "DequantizeLinear", "QuantizeLinear"),
-    }
-)
+POOLS = frozenset({"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"})
+MOVES = frozenset({"Pad", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "Gather"})
+PASSING = POOLS | MOVES | {"Identity", "QuantizeLinear", "DequantizeLinear"}
 
 
 def dequantised(site: Site, node: Node, index: int) -> Draft | None:
@@ -39,9 +29,11 @@ def _largest(site: Site, node: Node) -> float | None:
     """The largest float that the numbers stand for, where the least is zero; else None."""
     scale = site.net.scalar(node.inputs[1]) if len(node.inputs) > 1 else None
     zero = site.constant(node.inputs[2]) if len(node.inputs) > 2 else None
-    if scale is None or zero is None or zero.header.elem_type not in RANGES:
+    dtype = "" if zero is None else DTYPES.get(zero.header.elem_type, "")
+    if scale is None or "int" not in dtype:
         return None
-    least, most = RANGES[zero.header.elem_type]
+    limits = np.iinfo(dtype)
+    least, most = int(limits.min), int(limits.max)
     return (most - least) * scale if site.net.scalar(node.inputs[2]) == least else None
 
 
