@@ -69,6 +69,13 @@ def leading(y: Array, count: int, random: np.random.Generator) -> Array:
     return np.asarray(centred @ _basis(centred, count, random))
 
 
+def root_of(covariance: Array) -> Array:
+    """The lower Cholesky factor, with the penalty on the variances."""
+    penalty = PENALTY * np.trace(covariance) / len(covariance) + 1e-30
+    shifted = covariance + penalty * np.eye(len(covariance))
+    return np.asarray(scipy.linalg.cholesky(shifted, lower=True))
+
+
 def _basis(x: Array, count: int, random: np.random.Generator) -> Array:
     """Orthonormal directions in which centred x varies most (Halko, Martinsson and Tropp, 2011)."""
     if x.shape[1] <= count:
@@ -85,8 +92,7 @@ def _varying(given: Array) -> Array:
 
 def _left(weights: Array, covariance: Array) -> Array:
     """Directions by what they contribute to (places, columns, channels), uncorrelated."""
-    penalty = PENALTY * np.trace(covariance) / len(covariance) + 1e-30
-    root = scipy.linalg.cholesky(covariance + penalty * np.eye(len(covariance)), lower=True)
+    root = root_of(covariance)
     stacked = root.T @ np.concatenate(list(weights), axis=1)
     if stacked.shape[1] < len(stacked):
         _, turned = scipy.linalg.eigh(stacked.T @ stacked)

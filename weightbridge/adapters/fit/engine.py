@@ -18,6 +18,7 @@ from weightbridge.adapters.fit.layers import (
     kernels,
     projections,
     read_rows,
+    rows_at,
     sample,
     spread_of,
 )
@@ -153,7 +154,7 @@ class Fitting:
         columns = columns_of(node, weights) * (leads.taps if leads else 1)
         at = sample(len(x), grid, min(columns, COLUMNS), self._random, self._most)
         if leads is None:
-            y, spots = _rows(goal.of_inner(), grid, at), [(at.places, np.ones(len(at.items), dtype=bool))]
+            y, spots = rows_at(goal.of_inner(), grid, at), [(at.places, np.ones(len(at.items), dtype=bool))]
         else:
             y = np.hstack([self._wanted(slots[j], goal, at) for j in leads.layers])
             spots = list(leads.places(at.places, node.shape[:-1]))
@@ -171,7 +172,7 @@ class Fitting:
         y = goal.of(slot)
         for add, place in slot.sums:
             y = self._without(y, add, place)
-        return _rows(y, self._flow.nodes[slot.layer].shape[:-1], at)
+        return rows_at(y, self._flow.nodes[slot.layer].shape[:-1], at)
 
     def _without(self, y: Array, add: int, place: int) -> Array:
         """What is left of a sum when its other terms, as far as they are there, are taken off."""
@@ -207,10 +208,6 @@ class Fitting:
         """Whether what it reads has lost the grid that the cut still has."""
         here = self._flow.nodes[self._flow.nodes[i].inputs[0]].shape
         return goal.pair.target.places > 1 and int(np.prod(here[:-1], dtype=int)) == 1
-
-
-def _rows(y: Array, grid: tuple[int, ...], at: Sample) -> Array:
-    return np.asarray(resized(y, grid)[(at.items, *at.places)].astype("float64"))
 
 
 def _unfit(found: Linear, slot: Slot | None, *, is_output: bool) -> str:

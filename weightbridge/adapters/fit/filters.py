@@ -3,11 +3,10 @@
 import numpy as np
 import scipy
 
-from weightbridge.adapters.fit.directions import PENALTY, RAISED, Linear, leading
+from weightbridge.adapters.fit.directions import COLUMNS, RAISED, Linear, leading, root_of
 from weightbridge.adapters.fit.solve import solve
 from weightbridge.model.tensors import Array
 
-COLUMNS = 576  # of one regression: of more channels, some at a time
 WANTED = 64  # directions of what is to be predicted
 
 
@@ -19,7 +18,7 @@ def filters(x: Array, y: Array, count: int, held: Array, random: np.random.Gener
     x = np.asarray(x, dtype="float64")
     wanted = leading(y / (y.std(0) + 1e-9), WANTED, random)
     taps, channels = int(x.shape[1]), int(x.shape[2])
-    some = max(COLUMNS // taps, 1)
+    some = max(COLUMNS // taps, 1)  # channels of one regression
     weights, scores, products = [], [], 0
     for start in range(0, channels, some):
         part = x[:, :, start : start + some]
@@ -38,9 +37,7 @@ def filters(x: Array, y: Array, count: int, held: Array, random: np.random.Gener
 def _leading(x: Array, weights: Array, count: int) -> Array:
     """(taps, count) of (taps, channels out), by what they contribute for these rows (rows, taps)."""
     x = x - x.mean(0)
-    covariance = x.T @ x / len(x)
-    penalty = PENALTY * np.trace(covariance) / len(covariance) + 1e-30
-    root = scipy.linalg.cholesky(covariance + penalty * np.eye(len(covariance)), lower=True)
+    root = root_of(x.T @ x / len(x))
     left, _, _ = scipy.linalg.svd(root.T @ weights, full_matrices=False)
     found = scipy.linalg.solve_triangular(root.T, left)
     return np.asarray(found[:, np.arange(count) % found.shape[-1]])

@@ -6,9 +6,9 @@ from math import prod
 
 import numpy as np
 
-from weightbridge.adapters.fit.directions import Linear, Space, leading
-from weightbridge.adapters.fit.filters import COLUMNS as FILTERS
+from weightbridge.adapters.fit.directions import COLUMNS, Linear, Space, leading
 from weightbridge.adapters.fit.filters import filters
+from weightbridge.adapters.fit.grids import resized
 from weightbridge.adapters.fit.patches import Window, rows, window
 from weightbridge.adapters.fit.solve import Solution, solve
 from weightbridge.formats.flow import Node
@@ -58,12 +58,17 @@ def sample(
     return Sample(items, tuple(places), held)
 
 
+def rows_at(y: Array, grid: tuple[int, ...], at: Sample) -> Array:
+    """The values at those places of this grid, in float64."""
+    return np.asarray(resized(y, grid)[(at.items, *at.places)].astype("float64"))
+
+
 def columns_of(node: Node, weights: Weights) -> int:
     """How many numbers one regression reads."""
     if node.kind == "separable":
         return int(weights["pointwise_kernel"].shape[-2])
     if node.kind == "depthwise":
-        return min(int(prod(weights["kernel"].shape[:-1])), FILTERS)  # of all channels' filters together
+        return min(int(prod(weights["kernel"].shape[:-1])), COLUMNS)  # of all channels' filters together
     return int(prod(weights["kernel"].shape[:-1]))
 
 

@@ -98,7 +98,7 @@ def _aimed(
 
 @dataclass(frozen=True, slots=True)
 class _Moments:
-    """Sums over rows, of products too; of rows that are few there are none but the counts."""
+    """Sums over rows, of products too."""
 
     count: int
     x: Array
