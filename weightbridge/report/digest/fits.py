@@ -8,16 +8,16 @@ from weightbridge.report.words import counted, percent
 Json = Mapping[str, Any]
 
 
-def fit_of(report: Json) -> Json | None:
-    """The fit of a report, None where it has none."""
-    found = report["verification"]["evidence"].get("fit")
+def fit_of(evidence: Json) -> Json | None:
+    """The fit of a verification's evidence, None where it has none."""
+    found = evidence.get("fit")
     return found if isinstance(found, Mapping) else None
 
 
 def fit_lines(evidence: Json) -> Iterator[str]:
     """How the stages were paired; on inputs that were not fitted to, the target beside its controls."""
-    fit = evidence.get("fit")
-    if not isinstance(fit, Mapping):
+    fit = fit_of(evidence)
+    if fit is None:
         return
     if fit.get("score") is not None:
         score = f"R2 {fit['score']:.2f} of the source's logits on held-out inputs"

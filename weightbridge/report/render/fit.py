@@ -17,7 +17,7 @@ KEY = (
 
 def picture(report: Json) -> str:
     """Nothing where no layer was fitted."""
-    fit = fit_of(report)
+    fit = fit_of(report["verification"]["evidence"])
     layers: Sequence[Json] = (fit or {}).get("layers") or ()
     if not layers:
         return ""
