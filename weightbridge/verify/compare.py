@@ -68,9 +68,9 @@ def relative_error(reference: Array, other: Array) -> float:
     return error / energy
 
 
-def limit_of(elements: int) -> float:
-    """The largest ratio that passes for this many elements."""
-    return K * (1 + 3 / sqrt(2 * max(elements, 1)))
+def limit_of(elements: int, most: float = K) -> float:
+    """The largest ratio that passes for this many elements; `most` of very many."""
+    return most * (1 + 3 / sqrt(2 * max(elements, 1)))
 
 
 def finding_of(comparison: Comparison, where: tuple[str, str] = ("", "")) -> Finding | None:

@@ -4,7 +4,7 @@ One that passes shows that it proves nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from weightbridge.errors import ModelError, RunError
 from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.formats.running import Runner
 from weightbridge.model.tensors import Array
 from weightbridge.verify.floor import Expected, Run
 from weightbridge.verify.pairing import aligned
@@ -29,9 +30,23 @@ def run_controls(
 
     A control that cannot be built or run is skipped, with the reason.
     """
-    results = [_result(control, expected, session) for control in controls]
+
+    def outcome(wrong: Runner) -> Result:
+        return _outcome(running(wrong, session, "candidate"), expected, session)
+
+    results = [result_of(control, outcome) for control in controls]
     passed = [result["name"] for result in results if result["result"] == "passed"]
     return results, tuple(_vacuous(name) for name in passed)
+
+
+def result_of(control: Control, outcome: Callable[[Runner], Result]) -> Result:
+    """outcome: what comes of the check with the control's model."""
+    if control.build is None:
+        return {"name": control.name, "result": "skipped", "reason": control.reason}
+    try:
+        return {"name": control.name, **outcome(control.build())}
+    except (RunError, ModelError) as error:
+        return {"name": control.name, "result": "skipped", "reason": error.message}
 
 
 def _vacuous(control: str) -> Finding:
@@ -74,16 +89,6 @@ def _deranged(digests: Mapping[str, str], generator: np.random.Generator) -> dic
     turn = max(Counter(digests.values()).values())
     pairs = zip(ordered, [*ordered[turn:], *ordered[:turn]], strict=True)
     return {name: source for name, source in pairs if digests[name] != digests[source]}
-
-
-def _result(control: Control, expected: Sequence[Expected], session: Session) -> Result:
-    if control.build is None:
-        return {"name": control.name, "result": "skipped", "reason": control.reason}
-    try:
-        run = running(control.build(), session, "candidate")
-        return {"name": control.name, **_outcome(run, expected, session)}
-    except (RunError, ModelError) as error:
-        return {"name": control.name, "result": "skipped", "reason": error.message}
 
 
 def _outcome(run: Run, expected: Sequence[Expected], session: Session) -> dict[str, Any]:
