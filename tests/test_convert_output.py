@@ -4,7 +4,6 @@ import hashlib
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from keras_files import FIXTURES, layer, sequential, source
-from test_transfer import ordinary_user
+from test_transfer import left, ordinary_user, peak
 from tflite_files import Graph, Op, Tensor
 from tflite_files import saved as saved_tflite
 
@@ -68,10 +67,6 @@ def pair(
     make, suffix = DIRECTIONS[request.param]
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return make(tmp_path), tmp_path / f"new{suffix}"
-
-
-def left(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def converted(pair: tuple[Path, Path], **options: Any) -> wb.Report:
@@ -215,11 +210,3 @@ def large(path: Path, units: int = 1600, count: int = 20) -> Path:
     config = sequential(source("x", [units]), *layers)
     write_skeleton(path, config, places_of(config, SimpleNamespace(path=str(path))))  # type: ignore[arg-type]
     return path
-
-
-def peak(*arguments: Any) -> int:
-    """Kilobytes."""
-    said = "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
-    script = f"import re; from weightbridge.cli import main\ntry:\n main()\nfinally:\n {said}"
-    command = [sys.executable, "-c", script, *map(str, arguments)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

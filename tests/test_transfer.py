@@ -307,20 +307,16 @@ def test_one_tensor_at_a_time_is_in_memory(tmp_path: Path, suffix: str) -> None:
             state(path, {f"{name}.weight": array for name, array in arrays.items()})
         else:
             write_weights(path, {f"layers/{name}": (name, (array,)) for name, array in arrays.items()})
-    peak = "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
-    script = f"import re; from weightbridge.cli import main\ntry:\n main()\nfinally:\n {peak}"
-    command = [
-        sys.executable,
-        "-c",
-        script,
-        "transfer",
-        *map(str, paths),
-        str(tmp_path / f"output{suffix}"),
-        "--no-verify",
-        "--quiet",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 140 << 10, "kilobytes at the peak"
+    output = tmp_path / f"output{suffix}"
+    assert peak("transfer", *paths, output, "--no-verify", "--quiet") < 140 << 10, "kilobytes at the peak"
+
+
+def peak(*arguments: object) -> int:
+    """Kilobytes that the command takes in a process of its own."""
+    said = "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
+    script = f"import re; from weightbridge.cli import main\ntry:\n main()\nfinally:\n {said}"
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
