@@ -1,4 +1,4 @@
-"""Processor time of `--adapt fit` by the number of inputs and their size: no more than linear in either.
+"""Processor time of `--adapt fit` by the number of inputs and their size: no more than linear in the former.
 
 A small residual network into a small Inception and a MobileNet, untrained: time does not depend on values.
 
@@ -18,7 +18,7 @@ SLACK = 1.3  # of what is linear
 
 
 def main() -> int:
-    """1 where four times the inputs, or of the places, cost more than four times the time."""
+    """1 where four times the inputs cost more than four times the time, and some slack."""
     print("| target | pixels | inputs | processor time, s | times that of the row before |")
     print("|---|---|---|---|---|")
     is_kept = True
