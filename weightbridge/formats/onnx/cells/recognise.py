@@ -117,7 +117,7 @@ def _lstm(steps: Steps, known: Mapping[str, Array], output: str) -> CellFunction
         return None
     state = known[steps.states[0]]
     i, f, c, o = np.split(_sum(steps, known), 4, axis=-1)
-    for names, inner, outer in _activations():
+    for names, inner, outer in activations():
         cell = inner(f) * state + inner(i) * outer(c)
         value = next((value for value, array in known.items() if _is_same(array, cell)), None)
         hidden = inner(o) * outer(cell)
@@ -158,7 +158,7 @@ def _gru_activations(
     x: Sequence[Array], h: Sequence[Array], state: Array, hidden: Array
 ) -> dict[str, Any] | None:
     """The activations that give this hidden state. x, h: the parts of both products, by gate."""
-    for names, inner, outer in _activations():
+    for names, inner, outer in activations():
         update, reset = inner(x[0] + h[0]), inner(x[1] + h[1])
         candidate = outer(x[2] + reset * h[2])
         if _is_same(hidden, update * state + (1 - update) * candidate):
@@ -202,9 +202,10 @@ def _shares(vectors: Mapping[str, Constant]) -> Sequence[tuple[str, str]]:
     return ()
 
 
-def _activations() -> Iterator[tuple[dict[str, Any], Function, Function]]:
+def activations(outers: Sequence[str] = OUTER) -> Iterator[tuple[dict[str, Any], Function, Function]]:
+    """The names of a pair that a cell may have, and their functions: of its gates, and of its candidate."""
     for inner in INNER:
-        for outer in OUTER:
+        for outer in outers:
             names = {"recurrent_activation": inner, "activation": outer}
             yield names, _function(inner), FUNCTIONS[outer]
 

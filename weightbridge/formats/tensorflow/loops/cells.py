@@ -8,16 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from weightbridge.formats.onnx.cells.recognise import CLOSE, INNER, OUTER
+from weightbridge.formats.onnx.cells.loops import GATES, OPS
+from weightbridge.formats.onnx.cells.recognise import CLOSE, OUTER, activations
 from weightbridge.formats.onnx.cells.told import CellTold
 from weightbridge.formats.tensorflow.loops.body import Body, step_read
 from weightbridge.formats.tensorflow.loops.trial import Part, Product, Trial, UnknownStep
-from weightbridge.model.activations import FUNCTIONS, Function, function_of
+from weightbridge.model.activations import FUNCTIONS
 from weightbridge.model.tensors import Array
 
-GATES = {"LSTM": "i f c o", "GRU": "z r h", "RNN": "h"}
-OPS = {1: "RNN", 3: "GRU", 4: "LSTM"}
-MORE = ("elu", "selu", "swish", "gelu", "hard_sigmoid")
+OUTERS = (*OUTER, "elu", "selu", "swish", "gelu", "hard_sigmoid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ def _lstm(
     body = trial.body
     state, kept = trial.states[body.arguments[places[1]]], trial.value(body.results[places[1]])
     parts = np.split(sums.x + sums.h, 4, axis=-1)
-    for order, (names, inner, outer) in pairs_of(permutations(range(4)), _activations()):
+    for order, (names, inner, outer) in pairs_of(permutations(range(4)), activations(OUTERS)):
         i, f, c, o = (parts[n] for n in order)
         cell = inner(f) * state + inner(i) * outer(c)
         if _is_same(kept, cell) and _is_same(made, inner(o) * outer(cell)):
@@ -158,7 +157,7 @@ def _gru(
     is_after = not rest
     orders = permutations(range(3)) if is_after else ((0, 1, 2), (1, 0, 2))
     factor = None if is_after else trial.value(rest[0].left)
-    for order, (names, inner, outer) in pairs_of(orders, _activations()):
+    for order, (names, inner, outer) in pairs_of(orders, activations(OUTERS)):
         z, r, n = order
         update, reset = inner(x[z] + h[z]), inner(x[r] + h[r])
         candidate = outer(x[n] + (reset * h[n] if is_after else h[n]))
@@ -173,7 +172,7 @@ def _rnn(
 ) -> CellTold | None:
     if rest or places[1] is not None:
         return None
-    names = (name for name in (*OUTER, *MORE) if _is_same(made, FUNCTIONS[name](sums.x + sums.h)))
+    names = (name for name in OUTERS if _is_same(made, FUNCTIONS[name](sums.x + sums.h)))
     found = next(names, None)
     return None if found is None else CellTold(GATES["RNN"], found)
 
@@ -182,14 +181,6 @@ def _named_gates(op: str, order: Sequence[int]) -> str:
     """The names of the parts as they are stored. order: where each of Keras's gates stands."""
     names = GATES[op].split()
     return " ".join(names[order.index(place)] for place in range(len(names)))
-
-
-def _activations() -> Iterator[tuple[dict[str, Any], Function, Function]]:
-    for inner in INNER:
-        function = function_of(inner)
-        assert function is not None, "one of the table"
-        for outer in (*OUTER, *MORE):
-            yield {"recurrent_activation": inner, "activation": outer}, function, FUNCTIONS[outer]
 
 
 def _is_same(one: Array, other: Array) -> bool:

@@ -5,6 +5,7 @@ https://www.tensorflow.org/mlir/tfl_ops: `tfl.unidirectional_sequence_lstm`, `..
 
 from collections.abc import Sequence
 
+from weightbridge.formats.onnx.cells.loops import GATES
 from weightbridge.formats.onnx.cells.told import CellTold
 from weightbridge.formats.onnx.proto import TOLD, Node
 from weightbridge.formats.onnx.quantised.lower import ADDED
@@ -12,37 +13,28 @@ from weightbridge.formats.tensorflow.loops.outside import Outside
 
 LSTM, RNN = "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNIDIRECTIONAL_SEQUENCE_RNN"
 FUSED = frozenset({LSTM, RNN})
-GATES = "i f c o"
-KERNELS, RECURRENT, BIASES = slice(1, 5), slice(5, 9), slice(12, 16)
+ROLES = {"kernel": slice(1, 5), "recurrent_kernel": slice(5, 9), "bias": slice(12, 16)}  # places of inputs
 OTHERS = (*range(9, 12), 16, 17, *range(20, 24))  # peepholes, projections, layer normalisations
-TIME_MAJOR, ACTIVATION, LIMIT = (
-    "time_major",
-    "activation",
-    "limit",
-)  # as attributes
+TIME_MAJOR, ACTIVATION, LIMIT = "time_major", "activation", "limit"  # as attributes
 SWAPPED = {"perm": (1, 0, 2)}
 
 
 def fused_cell(node: Node, outside: Outside) -> list[Node] | None:
     """None for a variant that is none of Keras's layers, or whose weights are no tensors."""
-    return _cell(node, outside, LSTM_ROLES) if node.op == LSTM else _simple(node, outside)
+    return _lstm(node, outside) if node.op == LSTM else _simple(node, outside)
 
 
-LSTM_ROLES = {"kernel": KERNELS, "recurrent_kernel": RECURRENT, "bias": BIASES}
-
-
-def _cell(node: Node, outside: Outside, roles: dict[str, slice]) -> list[Node] | None:
+def _lstm(node: Node, outside: Outside) -> list[Node] | None:
     inputs = (*node.inputs, *("" for _ in range(24 - len(node.inputs))))
     if any(inputs[place] for place in OTHERS) or ACTIVATION not in node.attributes:
         return None
     values = []
-    for role, places in roles.items():
-        parts = inputs[places]
-        value = _whole(outside, f"{node.outputs[0]}/{role}", parts)
+    for role, places in ROLES.items():
+        value = _whole(outside, f"{node.outputs[0]}/{role}", inputs[places])
         if value is None:
             return None
         values.append(value)
-    told = CellTold(GATES, node.attributes[ACTIVATION], "sigmoid", limit=node.attributes[LIMIT])
+    told = CellTold(GATES["LSTM"], node.attributes[ACTIVATION], "sigmoid", limit=node.attributes[LIMIT])
     return _written(node, "LSTM", told, values)
 
 
@@ -57,7 +49,7 @@ def _simple(node: Node, outside: Outside) -> list[Node] | None:
     values = tuple(map(outside.stored, node.inputs[1:4]))
     if any(value not in outside.tensors for value in values):
         return None
-    return _written(node, "RNN", CellTold("h", node.attributes[ACTIVATION]), values)
+    return _written(node, "RNN", CellTold(GATES["RNN"], node.attributes[ACTIVATION]), values)
 
 
 def _written(node: Node, op: str, told: CellTold, values: Sequence[str]) -> list[Node]:

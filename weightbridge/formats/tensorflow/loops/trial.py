@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from weightbridge.formats.onnx.cells.loops import ACTIVATIONS
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values import arithmetic, evaluate
 from weightbridge.formats.onnx.values.slices import split_sizes
@@ -18,7 +19,6 @@ from weightbridge.model.activations import FUNCTIONS
 from weightbridge.model.tensors import Array
 
 PRODUCTS = frozenset({"MatMul", "Gemm"})
-ACTIVATIONS = {"Elu": "elu", "Selu": "selu", "Softsign": "softsign"}
 VIEWS = frozenset({"Identity", "Cast", "Transpose", "Slice", "Split"})
 ROWS, MOST_ROWS = 3, 8
 MOST, DEEPEST = 400, 100  # values that are computed, and steps behind each other
@@ -174,14 +174,14 @@ def _computed(body: Body, node: Node, inputs: list[Any]) -> list[Array]:
         raise UnknownStep
     if node.op == "Split":
         return _split(body, node, inputs[0])
-    if node.op in ACTIVATIONS:
-        return [np.asarray(FUNCTIONS[ACTIVATIONS[node.op]](inputs[0]))]
     if node.op == "Cast":
         return [np.asarray(inputs[0])]
     if node.op in arithmetic.OPERATIONS and node.op not in ("Reshape", *arithmetic.MEANS):
         named = dict(zip(map(str, range(len(inputs))), inputs, strict=True))
         renamed = Node("", node.op, "", tuple(named), ("y",), node.attributes)
         result = arithmetic.run((renamed,), named, {})
+    elif node.op in ACTIVATIONS:
+        result = np.asarray(FUNCTIONS[ACTIVATIONS[node.op]](inputs[0]))
     elif node.op in evaluate.OPERATIONS:
         result = evaluate.OPERATIONS[node.op](node.attributes, inputs)
     else:
