@@ -10,8 +10,8 @@ from weightbridge.model.tensors import Array
 
 COPIES = frozenset({"Identity", "Cast"})
 ONES = frozenset({"Reshape", "Squeeze", "Unsqueeze"})  # that may do no more than add axes of length one
-WRITES = frozenset({"TensorListSetItem", "DYNAMIC_UPDATE_SLICE"})
-ITEM = {"TensorListSetItem": 2, "DYNAMIC_UPDATE_SLICE": 1}
+SET_ITEM = "TensorListSetItem"
+WRITES = {SET_ITEM: (2, 1), "DYNAMIC_UPDATE_SLICE": (1, 2)}  # the places of what is written, and where
 Read = Callable[[TensorHeader], Array]
 
 
@@ -88,7 +88,7 @@ class Body:
             node = self.maker.get(result)
             if place in self.written or self.arguments[place] in self._read or node is None:
                 continue
-            item = self.plain(self._set_item(node) or result)
+            item = self.plain(node.inputs[WRITES[SET_ITEM][0]] if node.op == SET_ITEM else result)
             if item != result:
                 found[place] = item
         return found
@@ -99,13 +99,9 @@ class Body:
         if node is None:
             return ""
         if node.op in WRITES and self.source(node.inputs[0]) == argument:
-            index = self.source(node.inputs[1 if node.op == "TensorListSetItem" else 2])
-            is_fixed = index in self.numbers
-            return "" if is_fixed else self.plain(node.inputs[ITEM[node.op]])
+            item, index = (node.inputs[n] for n in WRITES[node.op])
+            return "" if self.source(index) in self.numbers else self.plain(item)
         return self._between(node, argument)
-
-    def _set_item(self, node: Node) -> str:
-        return node.inputs[ITEM[node.op]] if node.op == "TensorListSetItem" else ""
 
     def _between(self, node: Node, argument: str) -> str:
         """The middle of three parts, where the others are cut out of the argument."""
@@ -121,7 +117,7 @@ class Body:
     @cached_property
     def _read(self) -> frozenset[str]:
         """What the nodes read, but for what a list of one place hands on."""
-        lists = (node for node in self.graph.nodes if node.op != "TensorListSetItem")
+        lists = (node for node in self.graph.nodes if node.op != SET_ITEM)
         return frozenset(value for node in lists for value in node.inputs)
 
 

@@ -14,7 +14,7 @@ from weightbridge.formats.tensorflow.loops.cells import Cell, cell_of, hidden_of
 from weightbridge.formats.tensorflow.loops.fused import FUSED, fused_cell
 from weightbridge.formats.tensorflow.loops.outside import Outside
 from weightbridge.formats.tensorflow.loops.tidy import tidied
-from weightbridge.formats.tensorflow.loops.trial import Part, Trial, UnknownStep
+from weightbridge.formats.tensorflow.loops.trial import Part, Trial, UnknownStep, shape_in
 from weightbridge.formats.tensorflow.values import Shape
 
 LOOPS = frozenset({"While", "StatelessWhile", "WHILE"})
@@ -84,7 +84,8 @@ class _Loop:
     def nodes(self) -> list[Node] | None:
         """None where something else is read of the loop, or its weights are not whole."""
         behind = self._behind()
-        kernel, recurrent = (self._weight(p, label) for p, label in self._parts())
+        kernel = self._weight(self.cell.kernel, "kernel")
+        recurrent = self._weight(self.cell.recurrent, "recurrent_kernel")
         biases = self._biases()
         if behind is None or kernel is None or recurrent is None or biases is None:
             return None
@@ -132,9 +133,6 @@ class _Loop:
             value = "" if place is None else self.node.inputs[place]
             yield "" if self.outside.is_zero(value) else value
 
-    def _parts(self) -> tuple[tuple[tuple[Part, ...], str], ...]:
-        return (self.cell.kernel, "kernel"), (self.cell.recurrent, "recurrent_kernel")
-
     def _weight(self, parts: tuple[Part, ...], label: str) -> str | None:
         """The value of a weight as (in, gates); None where its parts are not whole tensors."""
         leaves = list(dict.fromkeys(part.leaf for part in parts))
@@ -152,7 +150,7 @@ class _Loop:
     def _is_whole(self, leaf: str, parts: tuple[Part, ...]) -> bool:
         """Whether the parts are all columns of a tensor, in their order."""
         own = [part for part in parts if part.leaf == leaf]
-        shape = Trial(self.body, self.outside.shape_of, 0, np.random.default_rng(SEED)).shape(leaf)
+        shape = shape_in(self.body, leaf, self.outside.shape_of)
         ends = [0, *(part.first + part.count for part in own)]
         in_a_row = all(part.first == end for part, end in zip(own, ends, strict=False))
         return shape is not None and in_a_row and ends[-1] == shape[0 if own[0].is_turned else 1]

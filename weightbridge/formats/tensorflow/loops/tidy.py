@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from weightbridge.formats.onnx.proto import TOLD, Node
 from weightbridge.formats.onnx.quantised.lower import ADDED
+from weightbridge.formats.onnx.values.slices import slice_arguments
 from weightbridge.formats.tensorflow.flow import Flow
 from weightbridge.formats.tensorflow.steps import LAST
 
@@ -56,10 +57,13 @@ def _cut(node: Node | None, flow: Flow) -> Cut | None:
     """What a Slice takes, where its numbers are constants."""
     if node is None or node.op != "Slice" or len(node.inputs) != 5:
         return None
-    makers = [flow.maker.get(value) for value in node.inputs[1:]]
-    numbers = [m.attributes.get("value_ints") for m in makers if m is not None]
-    starts, ends, axes, steps = (*(tuple(n) for n in numbers if n is not None), *((),) * 4)[:4]
-    return (starts, ends, axes, steps) if starts and steps else None
+    starts, ends, axes, steps = slice_arguments(node, lambda value: _constant(value, flow))
+    return (starts, ends, axes, steps) if starts and ends and axes and steps else None
+
+
+def _constant(value: str, flow: Flow) -> Numbers | None:
+    maker = flow.maker.get(value)
+    return None if maker is None else maker.attributes.get("value_ints")
 
 
 def _reversed_axis(node: Node | None, flow: Flow) -> int | None:

@@ -25,6 +25,7 @@ MOST, DEEPEST = 400, 100  # values that are computed, and steps behind each othe
 SPREAD = 1.5
 WIDEST = 1 << 18  # gates times units
 OPEN_SPLITS = frozenset({"SplitV", "SPLIT_V"})  # whose lengths are not all known without the data
+Shapes = Callable[[str], tuple[int, ...] | None]
 
 
 class UnknownStep(Exception):
@@ -54,7 +55,7 @@ class Trial:
     """shapes: of the tensors outside. products, vectors, states: those that were met, in their order."""
 
     body: Body
-    shapes: Callable[[str], tuple[int, ...] | None]
+    shapes: Shapes
     units: int
     seed: np.random.Generator
     known: dict[str, Array] = field(default_factory=dict)
@@ -95,15 +96,11 @@ class Trial:
         if name in self.body.arguments and name not in self.body.fixed:
             self.states[name] = self.seed.normal(0, SPREAD, (self.rows, self.units))
             return self.states[name]
-        shape = self.shape(name)
+        shape = shape_in(self.body, name, self.shapes)
         if shape is None or len(shape) > 2 or prod(shape) > WIDEST:
             raise UnknownStep
         self.vectors[name] = self.seed.normal(0, SPREAD, shape)
         return self.vectors[name]
-
-    def shape(self, name: str) -> tuple[int, ...] | None:
-        header = self.body.tensors.get(name)
-        return self.shapes(outer_of(self.body, name)) if header is None else header.dims
 
     def _product(self, node: Node) -> Array:
         told = node.attributes
@@ -121,7 +118,7 @@ class Trial:
         """The columns of a weight that a factor is."""
         views = self._views(value)
         value = views[-1][0].inputs[0] if views else value
-        shape = self.shape(value)
+        shape = shape_in(self.body, value, self.shapes)
         if shape is None or len(shape) != 2 or value in self.body.maker:
             raise UnknownStep
         grids = [np.broadcast_to(grid, shape) for grid in np.ogrid[: shape[0], : shape[1]]]
@@ -143,6 +140,12 @@ class Trial:
             views.append((self.body.maker[value], value))
             value = views[-1][0].inputs[0]
         return views
+
+
+def shape_in(body: Body, name: str, shapes: Shapes) -> tuple[int, ...] | None:
+    """The shape of a tensor of the body, or of one outside that it is given."""
+    header = body.tensors.get(name)
+    return shapes(outer_of(body, name)) if header is None else header.dims
 
 
 def _part(leaf: str, grids: list[Array], shape: tuple[int, ...]) -> Part:
