@@ -64,8 +64,9 @@ def read(path: Path) -> LayerGraph:
 
 def read_signature(path: Path) -> LayerGraph:
     """What the serving signature computes, whatever Keras's metadata say of layers. Raises a ModelError."""
-    folder, meta, _ = parsed(path)
-    graph, stored = flow(path, FORMAT, opened(path)[0]), stored_in(folder)
+    folder, meta, data = parsed(path)
+    stored = stored_in(folder)
+    graph = flow(path, FORMAT, _traced(path, folder, meta, data, stored))
     if stored is not None:
         graph = _with_left_over(graph, stored.bundle, stored.named, ())
     return _placed(path, folder, meta, graph)
@@ -74,11 +75,7 @@ def read_signature(path: Path) -> LayerGraph:
 def opened(path: Path) -> tuple[Traced, Buffer]:
     """What the serving signature computes, and the graph's bytes. Raises a ModelError."""
     folder, meta, data = parsed(path)
-    stored = stored_in(folder)
-    if meta.graph is None:
-        raise Unsupported("a SavedModel without a graph", where=str(folder), fix=DAMAGED)
-    tensors = stored_tensors(stored.bundle, stored.named) if stored else {}
-    return traced(path, data, meta.graph, meta.signatures, tensors), data
+    return _traced(path, folder, meta, data, stored_in(folder)), data
 
 
 def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
@@ -86,6 +83,13 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     raise OutputError(
         "SavedModels are read only", where=template.path, fix="Choose an OUTPUT that ends with .safetensors"
     )
+
+
+def _traced(path: Path, folder: Path, meta: MetaGraph, data: Buffer, stored: Stored | None) -> Traced:
+    if meta.graph is None:
+        raise Unsupported("a SavedModel without a graph", where=str(folder), fix=DAMAGED)
+    tensors = stored_tensors(stored.bundle, stored.named) if stored else {}
+    return traced(path, data, meta.graph, meta.signatures, tensors)
 
 
 def _placed(path: Path, folder: Path, meta: MetaGraph, graph: LayerGraph) -> LayerGraph:
