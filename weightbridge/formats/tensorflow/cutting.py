@@ -98,28 +98,28 @@ class _Placed:
 
 def strided_slice(call: Values, masks: Masks) -> list[Node] | None:
     """Inputs: the data, begins, ends, strides. Axes behind an ellipsis are counted from the last one."""
-    count = _count(call)
-    if count is None:
+    numbers = _numbers(call)
+    if numbers is None:
         return None
-    points = [i for i in range(count) if masks.ellipsis >> i & 1]
+    points = [i for i in range(len(numbers)) if masks.ellipsis >> i & 1]
     if len(points) > 1:
         return None
-    first = points[0] if points else count
-    cuts = [_cut(call, i, masks) for i in range(count)]
+    first = points[0] if points else len(numbers)
+    cuts = [_cut(i, *told, masks) for i, told in enumerate(numbers)]
     placed = [*_from_first(cuts[:first]), *_from_last(cuts[first + 1 :])]
     return _cut_apart(call, placed)
 
 
-def _count(call: Values) -> int | None:
-    """How many cuts there are; None where they are not plain numbers."""
-    numbers = [call.integers(place) for place in (1, 2, 3)]
-    counts = {-1 if told is None else len(told) for told in numbers}
-    steps = numbers[2] or ()
-    return counts.pop() if len(counts) == 1 and -1 not in counts and 0 not in steps else None
+def _numbers(call: Values) -> list[tuple[int, int, int]] | None:
+    """The begin, end and stride of each cut; None where they are not plain numbers."""
+    begins, ends, strides = (call.integers(place) for place in (1, 2, 3))
+    if begins is None or ends is None or strides is None or 0 in strides:
+        return None
+    is_whole = len(begins) == len(ends) == len(strides)
+    return list(zip(begins, ends, strides, strict=True)) if is_whole else None
 
 
-def _cut(call: Values, i: int, masks: Masks) -> _Cut:
-    begin, end, stride = ((call.integers(place) or ())[i] for place in (1, 2, 3))
+def _cut(i: int, begin: int, end: int, stride: int, masks: Masks) -> _Cut:
     no_begin, no_end, single = (bool(m >> i & 1) for m in (masks.begin, masks.end, masks.shrink))
     if masks.new_axis >> i & 1:
         return _Cut(is_new=True)
