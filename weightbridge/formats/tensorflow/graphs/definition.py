@@ -61,12 +61,10 @@ class Definition:
         for operation in operations:
             if operation.name in self.arrays and not above:
                 add_constant(graph, operation.name, self.arrays[operation.name])
-            elif operation.name not in flat.aliases and operation.op != "Placeholder":
+            elif operation.name not in flat.aliases:
                 node = self._node(graph, operation, flat)
                 if operation.op in LOOPS:
                     self._run_loop(node, operation, flat, types, above)
-            elif operation.name not in flat.aliases:
-                _placeholder(self._node(graph, operation, flat))
 
     def _node(self, graph: Any, operation: Operation, flat: Flat) -> Any:
         node = graph.node.add(name=operation.name, op=operation.op)
@@ -76,6 +74,8 @@ class Definition:
                 node.attr[name].ParseFromString(bytes(self.data[span.start : span.end]))
         if operation.op == LOOK_UP:
             _as_gather(graph, node)
+        if operation.op == "Placeholder":
+            _placeholder(node)
         return node
 
     def _run_loop(

@@ -170,9 +170,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Cast": cast,
     "Fill": fill,
     "ReverseV2": turned_around,
-    **dict.fromkeys(
-        ("TensorListFromTensor", "TensorListStack"), lambda call: [call.node("Identity", call.inputs[:1])]
-    ),
+    **dict.fromkeys(("TensorListFromTensor", "TensorListStack"), first_input),
     "TensorListGetItem": lambda call: [call.node("Gather", call.inputs[:2], axis=0)],
     "ArgMax": largest("ArgMax"),
     "ArgMin": largest("ArgMin"),
