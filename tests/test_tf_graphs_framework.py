@@ -90,6 +90,7 @@ def test_a_graph_that_may_do_more_than_compute_is_not_run(tmp_path: Path) -> Non
         tf.strings.length(content, name="length")
     path = tmp_path / "m.pb"
     path.write_bytes(graph.as_graph_def().SerializeToString())
-    with pytest.raises(wb.WeightbridgeError, match="not known to compute alone"):
+    with pytest.raises(wb.WeightbridgeError, match="not known to compute alone") as raised:
         formats.runner(path)
+    assert raised.value.where == str(path)
     assert not (tmp_path / "written").exists()

@@ -33,7 +33,7 @@ def refuse_more(operations: Sequence[Operation]) -> None:
     others = sorted({operation.op for operation in operations} - COMPUTING)
     if others:
         message = f"operations that are not known to compute alone are not run: {listed(others, SHOWN)}"
-        raise Unsupported(message, fix="Give the model that it was made from")
+        raise Unsupported(message)
 
 
 class Definition:

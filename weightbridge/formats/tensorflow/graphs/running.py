@@ -15,6 +15,7 @@ from weightbridge.errors import RunError, Unsupported
 from weightbridge.formats.onnx.running.inputs import inputs_of
 from weightbridge.formats.onnx.running.last_steps import last_steps
 from weightbridge.formats.onnx.running.shown import Shown
+from weightbridge.formats.opening import placed
 from weightbridge.formats.running import (
     ULPS,
     Change,
@@ -36,6 +37,8 @@ from weightbridge.formats.tensorflow.saved_model.folder import MODEL
 from weightbridge.formats.wire import Buffer
 from weightbridge.model.tensors import Array, dtype_of
 
+ORIGINAL = "Give the model that it was made from"
+
 
 def runner(path: Path, dtype: str = "float32") -> "GraphRunner":
     """A runner for a file. Raises Unsupported for float64, and for what may do more than compute."""
@@ -44,9 +47,10 @@ def runner(path: Path, dtype: str = "float32") -> "GraphRunner":
     if dtype != "float32":
         fix = "Verification goes by perturbed runs instead"
         raise Unsupported("a TensorFlow graph runs in the dtypes that it has", where=str(path), fix=fix)
-    refuse_more(trace.made.operations)
-    arrays = {handle: tensor.load() for handle, tensor in trace.known.items()}
-    return GraphRunner(path, trace, data, arrays)
+    with placed(path, ORIGINAL):
+        refuse_more(trace.made.operations)
+        arrays = {handle: tensor.load() for handle, tensor in trace.known.items()}
+        return GraphRunner(path, trace, data, arrays)
 
 
 class GraphRunner:
@@ -124,7 +128,6 @@ class GraphRunner:
                 tf.import_graph_def(definition.graph, name="")
             return tf.compat.v1.Session(graph=graph)
         except (tf.errors.OpError, ValueError, TypeError) as error:
-            fix = "Give the model that it was made from"
             raise Unsupported(
-                f"TensorFlow cannot load it: {brief(error)}", where=str(self._path), fix=fix
+                f"TensorFlow cannot load it: {brief(error)}", where=str(self._path), fix=ORIGINAL
             ) from error
