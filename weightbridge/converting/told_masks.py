@@ -34,11 +34,11 @@ def with_masks(model: ConfigLayer, said: Said) -> ConfigLayer:
 
 @dataclass
 class _Masks:
-    """The operations that compute masks, by what they are computed from."""
+    """The operations that compute masks, by what they read and what they compare it with."""
 
     calls: Calls
     layers: Mapping[str, ConfigLayer]
-    made: dict[Reference, ConfigLayer] = field(default_factory=dict)
+    made: dict[tuple[Reference, str], ConfigLayer] = field(default_factory=dict)
 
     def told(self, layer: ConfigLayer, call: Call, said: Said) -> Call:
         keywords = {reference.keyword.partition(".")[0] for reference in call.inputs}
@@ -68,7 +68,8 @@ class _Masks:
     def _operation(
         self, layer: ConfigLayer, class_name: str, fed: Reference, other: Any, settings: Mapping[str, Any]
     ) -> Reference:
-        if fed not in self.made:
+        key = (fed, str(other))
+        if key not in self.made:
             name = f"{layer.name}_{class_name.lower()}"
             while name in self.layers or any(one.name == name for one in self.made.values()):
                 name += "_"
@@ -76,8 +77,8 @@ class _Masks:
             config = MappingProxyType({"name": name, **settings})
             call = Call((fed,), arguments=arguments)
             made = ConfigLayer(name, class_name, config, "operation", MODULE, class_name, calls=(call,))
-            self.made[fed] = made
-        return Reference(self.made[fed].name, 0, 0)
+            self.made[key] = made
+        return Reference(self.made[key].name, 0, 0)
 
 
 def _hands_on(layer: ConfigLayer) -> bool:
