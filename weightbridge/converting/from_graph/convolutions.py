@@ -51,7 +51,7 @@ def _conv(call: Call) -> Value:
     space = SPACE[rank]
     shape = (*settings["kernel_size"], channels // groups, filters)
     put(call, name, call.needed("kernel"), (f"{space} i o", shape))
-    _put_bias(call, name, filters)
+    put_bias(call, name, filters)
     return windowed(value, axes, name, number, _lengths(value, call, padding, filters))
 
 
@@ -67,7 +67,7 @@ def _depthwise(call: Call) -> Value:
     name, number = call.keras(f"DepthwiseConv{rank}D", config, value)
     shape = (*settings["kernel_size"], channels, many)
     put(call, name, call.needed("kernel"), (f"{SPACE[rank]} c m", shape), {"c": channels, "m": many})
-    _put_bias(call, name, channels * many)
+    put_bias(call, name, channels * many)
     return windowed(value, axes, name, number, _lengths(value, call, padding, channels * many))
 
 
@@ -110,7 +110,7 @@ def _lengths(value: Value, call: Call, padding: str, channels: int) -> list[int 
     return [None, *slid(space_of(value), padding, *window), channels]
 
 
-def _put_bias(call: Call, layer: str, size: int) -> None:
+def put_bias(call: Call, layer: str, size: int) -> None:
     bias = call.tensor("bias")
     if bias is not None:
         transform, parameters = flat(bias)

@@ -10,11 +10,12 @@ from weightbridge.converting.from_graph.convolutions import (
     SPACE,
     channels_last,
     channels_of,
+    put_bias,
     space_of,
     windowed,
 )
 from weightbridge.converting.from_graph.indexing import slices
-from weightbridge.converting.from_graph.kernels import flat, put
+from weightbridge.converting.from_graph.kernels import put
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
@@ -49,9 +50,7 @@ def _one(call: Call, value: Value, config: Mapping[str, Any]) -> tuple[str, int]
     name, number = call.keras(f"Conv{rank}DTranspose", {"filters": filters, **config}, value)
     shape = (*settings["kernel_size"], filters, channels_of(value))
     put(call, name, call.needed("kernel"), (f"{SPACE[rank]} o i", shape))
-    bias = call.tensor("bias")
-    if bias is not None:
-        call.weight(name, "bias", (filters,), bias, *flat(bias))
+    put_bias(call, name, filters)
     return name, number
 
 
