@@ -16,10 +16,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "ReduceL1": ("numpy.Absolute", "numpy.Sum"), "ReduceSumSquare": ("numpy.Square", "numpy.Sum"),
     "ReduceL2": ("numpy.Square", "numpy.Sum", "numpy.Sqrt"), "ReduceLogSum": ("numpy.Sum", "numpy.Log"),
 }  # fmt: skip
-REDUCING = frozenset(f"{module}.{name}" for module, name in (
-    ("numpy", "Mean"), ("numpy", "Sum"), ("numpy", "Max"), ("numpy", "Min"), ("numpy", "Prod"),
-    ("math", "Logsumexp"),
-))  # fmt: skip
+REDUCING = frozenset(paths[0] for paths in STEPS.values() if len(paths) == 1)
 PLACES = {"ArgMax": "numpy.Argmax", "ArgMin": "numpy.Argmin"}
 MOST_OF_NORM = 2  # axes that Keras's norm takes
 SMALLEST_NORM = 1e-12  # below which Keras divides by this
@@ -27,17 +24,19 @@ SMALLEST_NORM = 1e-12  # below which Keras divides by this
 
 def reduced(call: Call) -> Value:
     settings = call.settings
-    value = apart(call.writer, call.first, call.name)
-    order, axes = one_by_one(value.layout), _axes(settings, value.layout.rank)
+    axes = _axes(settings, call.first.layout.rank)
     if not axes:
         return call.first
+    value = apart(call.writer, call.first, call.name)
+    order = one_by_one(value.layout)
     if order[0] in axes:
         raise Unsupported("joins the items of a batch")
     keeps = bool(settings.get("keepdims", True))
     config = {"axis": sorted(order.index(axis) for axis in axes), "keepdims": keeps}
     layout = _reduced_layout(value.layout, order, axes, keeps=keeps)
-    for path, told in _steps(call.layer.class_name, config):
-        is_last = path == STEPS.get(call.layer.class_name, (path,))[-1] or path == "linalg.Norm"
+    steps = _steps(call.layer.class_name, config)
+    for path, told in steps:
+        is_last = path == steps[-1][0]
         hint = call.name if is_last else f"{call.name}_{path.partition('.')[2].lower()}"
         value = value.after(call.writer.operation(path, hint, told, [value]))
     return value.seen(layout)
