@@ -11,18 +11,22 @@ from weightbridge.converting.from_graph.cutting import behind
 from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, plain, with_source
 from weightbridge.converting.from_graph.strided import strided
 from weightbridge.converting.from_graph.values import Value
+from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.errors import Unsupported
 
 FAR = 1 << 30
 Cut = tuple[int | None, int | None, int]  # start, stop, step
 
 
-def slices(cuts: Sequence[Any]) -> list[Any]:
-    """As Keras writes them in a configuration: numbers, or slices by start, stop and step."""
-    return [cut if isinstance(cut, int) else _written(cut) for cut in cuts]
+def cut_out(writer: Writer, value: Value, cuts: Mapping[int, Cut | int], hint: str) -> str:
+    """The operation that takes a part of a value, as `value[:, 2:5]`. cuts: by those of Keras's axes."""
+    key = [_written(cuts.get(place, (None, None, 1))) for place in range(len(value.layout.keras))]
+    return writer.operation("numpy.GetItem", hint, {}, [value, key])
 
 
-def _written(cut: Cut) -> dict[str, Any]:
+def _written(cut: Cut | int) -> dict[str, Any] | int:
+    if isinstance(cut, int):
+        return cut
     start, stop, step = cut
     bounds = {"start": start or None, "stop": stop, "step": None if step == 1 else step}
     return {"class_name": "__slice__", "config": bounds}
@@ -38,9 +42,7 @@ def _slice(call: Call) -> Value:
     order = one_by_one(value.layout)
     if order[0] in cuts:
         raise Unsupported("takes a part of the batch")
-    whole: Cut = (None, None, 1)
-    key = slices([cuts.get(axis, whole) for axis in order])
-    name = call.writer.operation("numpy.GetItem", call.name, {}, [value, key])
+    name = cut_out(call.writer, value, {order.index(axis): cut for axis, cut in cuts.items()}, call.name)
     shape = list(value.layout.source_shape)
     for axis, cut in cuts.items():
         shape[axis] = _length(shape[axis], cut)
@@ -157,9 +159,7 @@ def _one(call: Call, axis: int, index: int) -> Value:
     order = one_by_one(value.layout)
     if order[0] == axis:
         raise Unsupported("takes one item of the batch")
-    whole: Cut = (None, None, 1)
-    key: list[Any] = [index if one == axis else whole for one in order]
-    name = call.writer.operation("numpy.GetItem", call.name, {}, [value, slices(key)])
+    name = cut_out(call.writer, value, {order.index(axis): index}, call.name)
     return Value(name, 0, 0, _without(value.layout, order, axis), value.dtype)
 
 

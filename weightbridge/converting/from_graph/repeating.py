@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.indexing import slices
+from weightbridge.converting.from_graph.indexing import cut_out
 from weightbridge.converting.from_graph.layout import Length, plain, with_ones_in_front
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
@@ -112,8 +112,7 @@ def _flipped(call: Call, value: Value, place: int, word: str) -> Value:
 def _moved(call: Call, value: Value, place: int) -> Value:
     """One place further, a zero in front."""
     count = len(value.layout.keras)
-    key = slices([(None, -1, 1) if n == place else (None, None, 1) for n in range(count)])
-    cut = value.after(call.writer.operation("numpy.GetItem", f"{call.name}_cut", {}, [value, key]))
+    cut = value.after(cut_out(call.writer, value, {place: (None, -1, 1)}, f"{call.name}_cut"))
     widths = [[int(n == place), 0] for n in range(count)]
     config = {"pad_width": widths, "mode": "constant"}
     return value.after(call.writer.operation("numpy.Pad", f"{call.name}_pad", config, [cut]))

@@ -9,7 +9,7 @@ import numpy as np
 from weightbridge.converting.from_graph.arrange import as_source, one_by_one
 from weightbridge.converting.from_graph.call import Call
 from weightbridge.converting.from_graph.constants import array, numbers_of
-from weightbridge.converting.from_graph.indexing import slices
+from weightbridge.converting.from_graph.indexing import cut_out
 from weightbridge.converting.from_graph.layout import plain
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.weighted import weighted
@@ -50,8 +50,7 @@ def _constant(call: Call, numbers: Array, like: Value, axis: int) -> Value:
     layout, order = like.layout, one_by_one(like.layout)
     if numbers.ndim != layout.rank or not _fits(numbers.shape, layout.source_shape, axis):
         raise Unsupported(f"joins a value with a constant of shape {numbers.shape}, which does not fit it")
-    key = slices([(0, 1, 1) if one == axis else (None, None, 1) for one in order])
-    cut = call.writer.operation("numpy.GetItem", f"{call.name}_place", {}, [like, key])
+    cut = cut_out(call.writer, like, {order.index(axis): (0, 1, 1)}, f"{call.name}_place")
     none = call.writer.layer("Rescaling", f"{call.name}_zero", {"scale": 0.0, "offset": 0.0}, like.after(cut))
     given = [like.after(none), array(numbers, layout, order)]
     name = call.writer.operation("numpy.Add", f"{call.name}_constant", {}, given)

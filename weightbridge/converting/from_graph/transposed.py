@@ -14,7 +14,7 @@ from weightbridge.converting.from_graph.convolutions import (
     space_of,
     windowed,
 )
-from weightbridge.converting.from_graph.indexing import slices
+from weightbridge.converting.from_graph.indexing import cut_out
 from weightbridge.converting.from_graph.kernels import put
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
@@ -61,11 +61,9 @@ def _in_groups(call: Call, value: Value, config: Mapping[str, Any], groups: int)
     if groups > MOST_GROUPS or channels % groups or filters % groups:
         raise Unsupported(f"is a transposed convolution in {groups} groups, which Keras has no layer for")
     call.writer.rewrote(SAID, call.name)
-    width, parts = channels // groups, []
+    width, last, parts = channels // groups, len(value.layout.keras) - 1, []
     for n in range(groups):
-        key = slices([*[(None, None, 1)] * (len(value.layout.keras) - 1), (n * width, (n + 1) * width, 1)])
-        hint = f"{call.name}_{n}"
-        cut = call.writer.operation("numpy.GetItem", f"{hint}_part", {}, [value, key])
+        cut = cut_out(call.writer, value, {last: (n * width, (n + 1) * width, 1)}, f"{call.name}_{n}_part")
         parts.append(_group(call, value.after(cut), config, (n, width, filters // groups)))
     return call.writer.layer("Concatenate", call.name, {"axis": -1}, parts), 0
 
