@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.cutting import reshaped
-from weightbridge.converting.from_graph.layout import Layout, Length, transposed
+from weightbridge.converting.from_graph.layout import Layout, Length, times, transposed
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -22,7 +22,7 @@ def _depth_to_space(call: Call) -> Value:
     inner = (size, size, channels) if is_first else (channels, size, size)
     cut = _cut(call.first.layout, (None, *inner, shape[2], shape[3]))
     turned = transposed(cut, DCR if is_first else CRD)
-    return call.first.seen(_cut(turned, (None, channels, *(_times(n, size) for n in shape[2:]))))
+    return call.first.seen(_cut(turned, (None, channels, *(times(n, size) for n in shape[2:]))))
 
 
 def _space_to_depth(call: Call) -> Value:
@@ -30,7 +30,7 @@ def _space_to_depth(call: Call) -> Value:
     less = [None if n is None else n // size for n in shape[2:]]
     cut = _cut(call.first.layout, (None, shape[1], less[0], size, less[1], size))
     turned = transposed(cut, TO_DEPTH)
-    return call.first.seen(_cut(turned, (None, _times(shape[1], size * size), *less)))
+    return call.first.seen(_cut(turned, (None, times(shape[1], size * size), *less)))
 
 
 def _size(call: Call) -> int:
@@ -45,10 +45,6 @@ def _shape(call: Call) -> tuple[Length, ...]:
     if len(shape) != 4 or None in shape[1:]:
         raise Unsupported("moves blocks of an image whose size or channels are not known")
     return shape
-
-
-def _times(length: Length, many: int) -> Length:
-    return None if length is None else length * many
 
 
 def _cut(layout: Layout, shape: tuple[Length, ...]) -> Layout:

@@ -37,7 +37,6 @@ def frozen_layers(graph: LayerGraph, weights: Iterable[Weight]) -> tuple[str, ..
 def freeze(writer: Writer, names: Iterable[str]) -> None:
     """A BatchNormalization stays: in Keras a frozen one uses its statistics in training too."""
     for name in names:
-        entry = writer.entries[name]
-        if entry["class_name"] != "BatchNormalization":
-            entry["config"]["trainable"] = False
+        if writer.entries[name]["class_name"] != "BatchNormalization":
+            writer.fix(name)
             writer.rewrote(SAID, name)

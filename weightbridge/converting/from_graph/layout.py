@@ -87,6 +87,10 @@ def axis_of(told: Any, rank: int) -> int:
     return axis % rank
 
 
+def times(length: Length, many: int) -> Length:
+    return None if length is None else length * many
+
+
 def plain(shape: Sequence[Length], order: Sequence[int] | None = None) -> Layout:
     """A value with this shape in the source, which Keras has in this order; the batch may have any length."""
     axes = tuple(range(len(shape)) if order is None else order)

@@ -6,7 +6,7 @@ from typing import Any
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.indexing import cut_out
-from weightbridge.converting.from_graph.layout import Length, plain, with_ones_in_front
+from weightbridge.converting.from_graph.layout import Length, plain, times, with_ones_in_front
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Layer
@@ -39,12 +39,8 @@ def _tiled(call: Call, value: Value, repeats: Sequence[int]) -> Value:
         raise Unsupported("repeats the items of a batch")
     config = {"repeats": [repeats[axis] for axis in order]}
     name = call.writer.operation("numpy.Tile", call.name, config, [value])
-    shape = [_times(n, many) for n, many in zip(layout.source_shape, repeats, strict=True)]
+    shape = [times(n, many) for n, many in zip(layout.source_shape, repeats, strict=True)]
     return value.after(name).seen(plain(shape, order))
-
-
-def _times(length: Length, many: int) -> Length:
-    return None if length is None else length * many
 
 
 def _expanded(call: Call) -> Value:
