@@ -7,6 +7,7 @@ import numpy as np
 
 from weightbridge.converting.keras_classes import MERGES
 from weightbridge.converting.operations import Tensors
+from weightbridge.converting.parts import ellipsis_entry, slice_entry
 from weightbridge.converting.values import Config
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.calls import Calls
@@ -62,10 +63,9 @@ def _filled(value: Any, call: Call, tensor: Tensors) -> Any:
     if isinstance(value, Mapping) and value.keys() == {"input"}:
         return tensor(call.inputs[value["input"]])
     if isinstance(value, Mapping) and value.keys() == {"slice"}:
-        start, stop, step = value["slice"]
-        return {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}
+        return slice_entry(*value["slice"])
     if value == "...":
-        return {"class_name": "__ellipsis__", "config": {}}
+        return ellipsis_entry()
     if isinstance(value, tuple):
         return [_filled(one, call, tensor) for one in value]
     return value

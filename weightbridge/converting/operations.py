@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from itertools import accumulate
 from typing import Any
 
+from weightbridge.converting.parts import ellipsis_entry, slice_entry
 from weightbridge.converting.tensorflow_functions import DEFAULTS, IDLE, OPERATIONS, Operation
 from weightbridge.converting.values import Config, Said, note
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
@@ -119,9 +120,9 @@ def _slice(part: Any) -> Any:
     if part is None or (isinstance(part, int) and not isinstance(part, bool)):
         return part
     if part == "..." or (isinstance(part, dict) and part.get("class_name") == "__ellipsis__"):
-        return {"class_name": "__ellipsis__", "config": {}}
+        return ellipsis_entry()
     if isinstance(part, dict):
-        return {"class_name": "__slice__", "config": _bounds(part)}
+        return slice_entry(**_bounds(part))
     raise _UnknownError("slices in a way that is not known here")
 
 

@@ -1,4 +1,4 @@
-"""Activations, initializers, regularizers, constraints and dtypes in Keras 3's terms."""
+"""Activations, initializers, regularizers, constraints, dtypes and slices in Keras 3's terms."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -43,6 +43,14 @@ TABLES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "_regularizer": ("keras.regularizers", REGULARIZERS),
     "_constraint": ("keras.constraints", CONSTRAINTS),
 }
+
+
+def slice_entry(start: int | None, stop: int | None, step: int | None) -> dict[str, Any]:
+    return {"class_name": "__slice__", "config": {"start": start, "stop": stop, "step": step}}
+
+
+def ellipsis_entry() -> dict[str, Any]:
+    return {"class_name": "__ellipsis__", "config": {}}
 
 
 def table_of(key: str) -> tuple[str, Mapping[str, str]] | None:

@@ -12,6 +12,7 @@ from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, p
 from weightbridge.converting.from_graph.strided import strided
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.writer import Writer
+from weightbridge.converting.parts import slice_entry
 from weightbridge.errors import Unsupported
 
 FAR = 1 << 30
@@ -28,8 +29,7 @@ def _written(cut: Cut | int) -> dict[str, Any] | int:
     if isinstance(cut, int):
         return cut
     start, stop, step = cut
-    bounds = {"start": start or None, "stop": stop, "step": None if step == 1 else step}
-    return {"class_name": "__slice__", "config": bounds}
+    return slice_entry(start or None, stop, None if step == 1 else step)
 
 
 def _slice(call: Call) -> Value:
