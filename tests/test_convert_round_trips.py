@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx_models import chain
-from test_convert import converted
+from test_convert import classes_of, converted
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # what TensorFlow says
 
@@ -79,10 +79,7 @@ def nodes(path: Path) -> Counter[str]:
 
 
 def layers(path: Path) -> Counter[str]:
-    from keras import saving
-
-    model = saving.load_model(path)
-    found = Counter(type(layer).__name__ for layer in model.layers)
+    found = Counter(classes_of(path))
     return found if "InputLayer" in found else found + Counter(["InputLayer"])  # a Sequential hides it
 
 

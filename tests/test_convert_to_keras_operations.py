@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx_samples import values
+from onnx_samples import saved, values
 from test_convert import classes_of, converted, run
 
 from weightbridge.converting.from_graph.writer import Writer
 
-FLOATS, INTEGERS, TRUTHS = 1, 7, 9  # ONNX's element types
+FLOATS = 1  # as ONNX numbers its types of elements
 Steps = list[tuple[str, str, dict[str, Any]]]  # op, its inputs, attributes; "." is what the one before gives
 KEPT, GONE = {"keepdims": 1}, {"keepdims": 0}
 CORNERS = {"coordinate_transformation_mode": "align_corners"}
@@ -78,8 +78,6 @@ def constants() -> dict[str, np.ndarray]:
 
 def model(path: Path, operations: dict[str, Steps], image: tuple[Any, ...] = ("n", 8, 6, 10)) -> Path:
     """One output for each chain of operations on `x`."""
-    from onnx import helper, numpy_helper, save
-
     nodes, needed = [], set[str]()
     for name, steps in operations.items():
         before = "x"
@@ -87,13 +85,9 @@ def model(path: Path, operations: dict[str, Steps], image: tuple[Any, ...] = ("n
             inputs = [before if one == "." else one for one in fed.split(" ")]
             needed |= {*inputs}
             before = name if n == len(steps) - 1 else f"{name}_{n}"
-            nodes.append(helper.make_node(op, inputs, [before], name=before, **settings))
-    tensors = [numpy_helper.from_array(a, key) for key, a in constants().items() if key in needed]
-    given = [helper.make_tensor_value_info("x", FLOATS, image)]
-    asked = [helper.make_tensor_value_info(name, FLOATS, None) for name in operations]
-    made = helper.make_graph(nodes, "g", given, asked, tensors)
-    save(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
-    return path
+            nodes.append((op, inputs, [before], settings))
+    tensors = {name: array for name, array in constants().items() if name in needed}
+    return saved(path, nodes, tensors, {"x": image}, list(operations))
 
 
 def operations_of(path: Path) -> list[str]:
