@@ -16,7 +16,7 @@ from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.running import Grid, InputSpec, Roundable, Runner
 from weightbridge.model.tensors import Array
 from weightbridge.report.verification import Verification
-from weightbridge.verify.compare import limit_of, relative_error
+from weightbridge.verify.compare import compare, limit_of, relative_error
 from weightbridge.verify.controls import result_of
 from weightbridge.verify.output_findings import differing, nothing_compared, unpaired
 from weightbridge.verify.pairing import aligned
@@ -85,7 +85,8 @@ def equality_in_steps(
     controls = [] if faults else [result_of(control, outcome) for control in setup.controls]
     evidence = _evidence(runs, session, controls)
     outputs = tuple(comparison.to_dict() for comparison in comparisons)
-    return Verification("actual", outputs, (), evidence), (*faults, *_said(runs, steps))
+    said = faults or _said(runs, steps)
+    return Verification("actual", outputs, (), evidence), tuple(said)
 
 
 _NEXT = "give inputs of its domain as probes (--probe); what differs then is a fault of the conversion"
@@ -124,15 +125,23 @@ def _as(expected: Array, array: Array, session: Session) -> Array:
 def _compared(
     name: str, probe: str, expected: Array, rounded: Sequence[Array], step: float
 ) -> Comparison | None:
-    """None for an output of zeros, which has nothing to measure by."""
-    arrays = [np.asarray(array, np.float64) for array in (expected, *rounded)]
-    energy = float(np.sqrt(np.mean(np.square(arrays[0]))))
-    if not energy or not all(np.isfinite(array).all() for array in arrays):
+    """None for a reference of zeros, or one that is not finite, which has nothing to measure by."""
+    reference, *others = (np.asarray(array, np.float64) for array in (expected, *rounded))
+    energy = float(np.sqrt(np.mean(np.square(reference))))
+    if not energy or not np.isfinite(reference).all():
         return None
-    apart = max(relative_error(arrays[1], other) for other in arrays[2:])
-    floor = max(apart, step / UNIFORM / energy, float(np.finfo(np.float32).eps))
-    error = np.abs(arrays[1] - arrays[0])
-    nrmse, limit = relative_error(arrays[0], arrays[1]), limit_of(expected.size, WITHIN)
+    floor = max(step / UNIFORM / energy, float(np.finfo(np.float32).eps))
+    broken = next((other for other in others if not np.isfinite(other).all()), None)
+    if broken is not None:
+        return compare(name, probe, reference, broken, floor)
+    apart = max(relative_error(others[0], other) for other in others[1:])
+    return _of_finite(name, probe, (reference, others[0]), energy, max(apart, floor))
+
+
+def _of_finite(name: str, probe: str, arrays: tuple[Array, Array], energy: float, floor: float) -> Comparison:
+    expected, got = arrays
+    error = np.abs(got - expected)
+    nrmse, limit = relative_error(expected, got), limit_of(expected.size, WITHIN)
     worst = np.unravel_index(int(error.argmax()), error.shape)
     return Comparison(
         name=name,
