@@ -76,13 +76,19 @@ def read_rows(node: Node, weights: Weights, x: Array, at: Sample) -> Array:
     """(rows, taps, channels) that the layer reads there; of a separable one, what its second half reads."""
     if node.kind == "dense":
         return np.asarray(x[(at.items, *at.places)][:, None, :])
-    first = weights["depthwise_kernel" if node.kind == "separable" else "kernel"]
-    seen: Window = window(first.shape[:-2], node.settings, x.shape[1:-1])
+    seen = window_of(node, weights, x.shape[1:-1])
     found = rows(x, seen, at.items, at.places)
     if node.kind != "separable":
         return found
+    first = weights["depthwise_kernel"]
     halved = np.einsum("rtc,tcm->rcm", found, first.reshape(seen.size, *first.shape[-2:]))
     return np.asarray(halved.reshape(len(found), 1, -1))
+
+
+def window_of(node: Node, weights: Weights, grid: tuple[int, ...]) -> Window:
+    """What an output of a kernel reads of a map of this grid; of a separable one, its first half."""
+    kernel = weights["depthwise_kernel" if node.kind == "separable" else "kernel"]
+    return window(kernel.shape[:-2], node.settings, grid)
 
 
 def fitted(node: Node, weights: Weights, task: Task) -> Linear:

@@ -8,7 +8,8 @@ from math import prod
 import numpy as np
 
 from weightbridge.adapters.fit.cuts import LINEAR
-from weightbridge.adapters.fit.patches import Window, window
+from weightbridge.adapters.fit.layers import window_of
+from weightbridge.adapters.fit.patches import Window
 from weightbridge.formats.flow import Flow, readers
 from weightbridge.model.tensors import Array
 
@@ -94,8 +95,7 @@ def _through(flow: Flow, i: int, j: int, mine: tuple[Reach, ...]) -> tuple[Reach
         return mine if node.shape[:-1] == before.shape[:-1] else None
     if node.kind not in LINEAR:
         return None
-    kernel = flow.weights(j)["depthwise_kernel" if node.kind == "separable" else "kernel"]
-    seen = window(kernel.shape[:-2], node.settings, before.shape[:-1])
+    seen = window_of(node, flow.weights(j), before.shape[:-1])
     return tuple(_behind(axis, seen, n) for n, axis in enumerate(mine))
 
 
