@@ -11,16 +11,9 @@ from typing import IO
 
 from weightbridge.errors import Corrupt, OutputError
 from weightbridge.formats.containers import Region, archive, member_info, member_region, whole
-from weightbridge.formats.hdf5.write import (
-    CHUNK,
-    Datasets,
-    Values,
-    copy_region,
-    is_in_place,
-    patch,
-    patched_copy,
-)
+from weightbridge.formats.hdf5.write import Datasets, Values, copy_region, is_in_place, patch, patched_copy
 
+CHUNK = 1 << 20
 CRC_IN_LOCAL, CRC_IN_CENTRAL = 14, 16
 CENTRAL_SIZE = 46
 HAS_DESCRIPTOR, UTF8_NAMES = 0x08, 0x800

@@ -18,7 +18,6 @@ from weightbridge.model.tensors import Array, Tensor
 
 Values = Iterable[tuple[Tensor, Array]]
 Datasets = Mapping[str, Dataset]  # by the key of their tensor
-CHUNK = 1 << 20
 
 
 def patched_copy(region: Region, output: Path, values: Values, datasets: Datasets) -> None:

@@ -137,7 +137,7 @@ class _Built:
         elif call not in calls:
             calls = (*calls, call)
         self._put(replace(layer, calls=calls))
-        return Reference(layer.name, max(0, calls.index(call)) if calls else 0, 0)
+        return Reference(layer.name, calls.index(call) if calls else 0, 0)
 
     def _put(self, layer: ConfigLayer) -> None:
         known = self.layers.get(layer.name)

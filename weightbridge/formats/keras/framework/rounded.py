@@ -37,8 +37,7 @@ def _rounding(layer: Any, grid: Grid | None, generator: Any) -> Callable[..., An
         if grid is not None and not grid.step:
             arguments = (_on(grid, arguments[0], generator), *arguments[1:])
         made = layer(*arguments, **keywords)
-        is_single = not isinstance(made, list | tuple | dict)
-        return _on(grid, made, generator) if grid is not None and grid.step and is_single else made
+        return _on(grid, made, generator) if grid is not None and grid.step else made
 
     return call
 

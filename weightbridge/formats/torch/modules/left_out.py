@@ -6,11 +6,10 @@ from typing import Any
 import torch
 
 from weightbridge.errors.diagnostics import Finding, finding, listed
-from weightbridge.formats.torch.modules.dropout import Dropouts
+from weightbridge.formats.torch.modules.dropout import RECURRENT, Dropouts
 
 SHOWN = 10
 FIX = "put Dropout layers in where you train it again"
-RECURRENT = (torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN)
 
 
 def without_dropout(module: Any, put: Dropouts | None) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Set
 from itertools import chain
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,7 @@ def _tables(node: Any, own: Set[str]) -> Iterator[Any]:
 
 
 def _is_table(tensor: Any) -> bool:
-    size = 1
-    for length in tensor.dims:
-        size *= length
-    return tensor.data_type == onnx.TensorProto.FLOAT and 1 < size <= LARGEST
+    return bool(tensor.data_type == onnx.TensorProto.FLOAT and 1 < prod(tensor.dims) <= LARGEST)
 
 
 def _written(name: str, tensor: Any) -> tuple[Any, ...]:

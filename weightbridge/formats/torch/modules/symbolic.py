@@ -30,9 +30,7 @@ def _diff(graph: Any, value: Any, count: Any, axis: Any, before: Any = None, beh
     place = symbolic_helper._get_const(axis, "i", "dim")
     parts = [one for one in (before, value, behind) if one is not None and not symbolic_helper._is_none(one)]
     whole = parts[0] if len(parts) == 1 else graph.op("Concat", *parts, axis_i=place)
-    later = symbolic_helper._slice_helper(
-        graph, whole, axes=[place], starts=[1], ends=[torch.iinfo(torch.int64).max]
-    )
+    later = symbolic_helper._slice_helper(graph, whole, axes=[place], starts=[1], ends=[END])
     earlier = symbolic_helper._slice_helper(graph, whole, axes=[place], starts=[0], ends=[-1])
     return graph.op("Sub", later, earlier)
 
