@@ -12,11 +12,10 @@ import tf_keras
 from weightbridge.errors import RunError
 from weightbridge.formats.keras.architecture.refusals import config_of, refuse_code
 from weightbridge.formats.keras.framework.load import suffixed
-from weightbridge.formats.running import InputSpec
+from weightbridge.formats.running import ULPS, InputSpec
 from weightbridge.model.tensors import Array
 
 PRECISE = "float64"
-FLOATS = ("float16", "bfloat16", "float32", "float64")
 POLICIES = ("Policy", "PolicyV1", "DTypePolicy")
 
 
@@ -111,7 +110,7 @@ def _is_floating(key: Any, value: Any) -> bool:
         return False
     if isinstance(value, dict):
         return value.get("class_name") in POLICIES
-    return isinstance(value, str) and value.removeprefix("mixed_") in FLOATS
+    return isinstance(value, str) and value.removeprefix("mixed_") in ULPS
 
 
 @contextmanager

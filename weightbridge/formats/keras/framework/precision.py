@@ -10,9 +10,7 @@ from weightbridge.errors import RunError
 from weightbridge.formats.keras.framework.backends import as_array, inference
 from weightbridge.formats.keras.framework.settle import settle, with_words_of
 from weightbridge.formats.keras.framework.walk import live_layers
-from weightbridge.formats.running import Precision, coarsest
-
-FLOATS = ("float16", "bfloat16", "float32", "float64")
+from weightbridge.formats.running import ULPS, Precision, coarsest
 
 
 def rebuilt(model: Any, dtype: str, where: str) -> Any:
@@ -78,5 +76,5 @@ def cast_config(value: Any, dtype: str) -> Any:
 
 def _cast_entry(key: str, value: Any, dtype: str) -> Any:
     if key == "dtype" and isinstance(value, str):
-        return dtype if value.removeprefix("mixed_") in FLOATS else value
+        return dtype if value.removeprefix("mixed_") in ULPS else value
     return cast_config(value, dtype)
