@@ -52,6 +52,14 @@ def test_every_rule_has_an_example_that_is_converted(rule: Dialect, said: dict[s
     assert examples, f"no file in tests/first_models.py or dialect_models.py needs the rule {rule.id}"
 
 
+@pytest.mark.parametrize(("suffix", "code"), [(".keras", "WB110"), (".onnx", "WB102")])
+def test_the_slope_of_hard_sigmoid_is_said_once(suffix: str, code: str, tmp_path: Path) -> None:
+    """Where it is scaled, by what was written; else by what was read."""
+    _, report = converted(KERAS_2 / "hard_sigmoid.h5", tmp_path / f"new{suffix}", "--no-verify")
+    said = [finding for finding in report["findings"] if "hard_sigmoid had the slope" in finding["message"]]
+    assert [(finding["code"], finding["severity"]) for finding in said] == [(code, "note")]
+
+
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_is_written_computes_the_same(name: str, tmp_path: Path) -> None:
     """By our own evaluator, in float64: of the old file, and of the new one."""
