@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -66,9 +65,8 @@ class Putting(TorchFunctionMode):  # type: ignore[misc]  # torch is not there wh
         return function(*args, **told)
 
 
-def finish_dropouts(path: Path, dropouts: Dropouts) -> None:
+def finish_dropouts(proto: Any, dropouts: Dropouts) -> None:
     """Each switch says that it is not trained; layers of recurrent parts get theirs between them."""
-    proto = onnx.load(path)
     nodes: list[Any] = []
     for node in proto.graph.node:
         if node.op_type == "Dropout":
@@ -79,7 +77,6 @@ def finish_dropouts(path: Path, dropouts: Dropouts) -> None:
         nodes.append(node)
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
-    onnx.save(proto, path)
 
 
 def _rate_before(node: Any, dropouts: Dropouts) -> float:

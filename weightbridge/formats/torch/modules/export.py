@@ -15,6 +15,7 @@ from logging import CRITICAL, disable, root
 from pathlib import Path
 from typing import Any
 
+import onnx
 import torch
 
 from weightbridge.boundary.files import FULL
@@ -98,9 +99,17 @@ def _by_torch_script(job: Job) -> None:
     calls = job.dropouts.calls if job.dropouts else ()
     with _unmerged(), more_operators(), _flat(job, lambda: Putting(calls) if calls else nullcontext()):
         torch.onnx.export(job.module, job.example.values, job.path, **options)
-    fold_constants(job.path)
+    _finish(job)
+
+
+def _finish(job: Job) -> None:
+    """What the exporter leaves to be done in its file."""
+    proto = onnx.load(job.path)
+    is_changed = fold_constants(proto)
     if job.dropouts is not None:
-        finish_dropouts(job.path, job.dropouts)
+        finish_dropouts(proto, job.dropouts)
+    if is_changed or job.dropouts is not None:
+        onnx.save(proto, job.path)
 
 
 def _by_torch_export(job: Job) -> None:

@@ -4,7 +4,6 @@ No initializer is touched, so that each keeps its name in the state dict.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,11 @@ LARGEST = 1 << 20  # elements
 LEFT = frozenset({"Constant", "RandomNormal", "RandomUniform", "If", "Loop", "Scan"})
 
 
-def fold_constants(path: Path) -> None:
-    """Each node that reads constants, or lengths that are known, and no weight becomes its value."""
-    proto = onnx.load(path)
+def fold_constants(proto: Any) -> bool:
+    """Each node that reads constants, or lengths that are known, and no weight becomes its value.
+
+    False where there is none, and the model need not be written.
+    """
     is_changed = False
     for _ in range(ROUNDS):
         values = known_lengths(proto)
@@ -30,9 +31,10 @@ def fold_constants(path: Path) -> None:
             break
         _put(proto.graph, values)
         is_changed = True
-    if rows_of_parts(proto) or is_changed:
+    is_changed = rows_of_parts(proto) or is_changed
+    if is_changed:
         _drop_unread(proto.graph)
-        onnx.save(proto, path)
+    return is_changed
 
 
 def _drop_unread(graph: Any) -> None:
