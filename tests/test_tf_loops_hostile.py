@@ -45,6 +45,31 @@ def chain(op: str, first: str, port: str, **told: bytes) -> list[bytes]:
     return [node(f"s{n}", op, before, *more, **told) for n, before in enumerate(names)]
 
 
+def cell(*written: str, step: tuple[str, ...] = ("xs", "i"), factor: tuple[str, ...] = ("k",)) -> bytes:
+    """A loop over a simple cell, which writes its steps to a list. written: the inputs of what writes."""
+    steps = node("x", "Placeholder", dtype=field(6, 1), shape=field(7, shape_of(5, 1, 3)))
+    inside = body(
+        "b",
+        ["i", "a", "k", "r", "xs", "l", "o"],
+        ["n:z:0", "t:y:0", "k", "r", "xs", "s:output_handle:0", "o"],
+        node("g", "TensorListGetItem", *step),
+        node("p", "MatMul", "g:item:0", *factor),
+        node("q", "MatMul", "a", "r"),
+        node("u", "AddV2", "p:product:0", "q:product:0"),
+        node("t", "Tanh", "u:z:0"),
+        node("n", "AddV2", "i", "o"),
+        node("s", "TensorListSetItem", *written),
+    )
+    weights = (constant("kernel", np.ones((3, 4), "<f4")), constant("recurrent", np.ones((4, 4), "<f4")))
+    first = (constant("one", np.array(1, "<i4")), constant("zeros", np.zeros((1, 4), "<f4")))
+    listed = node("l", "TensorListFromTensor", "x")
+    run = loop("w", "one", "zeros", "kernel", "recurrent", "l", "l", "one", runs="b")
+    return graph(
+        steps, *weights, *first, listed, run, node("y", "TensorListStack", "w:5"), functions=(inside,)
+    )
+
+
+WRITTEN = ("l", "i", "t:y:0")
 PRODUCT = node("m", "MatMul", "a", "k")
 CASES = {
     "a body that runs itself": graph(
@@ -76,7 +101,17 @@ CASES = {
         *chain("Cast", "k", "y", **FLOAT),
         node("m", "MatMul", "a", f"s{MANY - 1}:y:0"),
     ),
+    "a step written without its place": cell("l"),
+    "a step written without its value": cell("l", "i"),
+    "a step written to nothing": cell(),
+    "a step read without its place": cell(*WRITTEN, step=("xs",)),
+    "a product of one factor": cell(*WRITTEN, factor=()),
 }
+
+
+def test_the_cell_that_others_are_changed_from_is_a_layer(tmp_path: Path) -> None:
+    classes = {layer.op for layer in wb.read(saved(tmp_path / "m.pb", cell(*WRITTEN))).layers}
+    assert "RNN" in classes
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,6 +1,6 @@
 """What a loop's body does with its values: leave one, read a step of it, write one, carry a state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,11 @@ COPIES = frozenset({"Identity", "Cast"})
 ONES = frozenset({"Reshape", "Squeeze", "Unsqueeze"})  # that may do no more than add axes of length one
 SET_ITEM = "TensorListSetItem"
 WRITES = {SET_ITEM: (2, 1), "DYNAMIC_UPDATE_SLICE": (1, 2)}  # the places of what is written, and where
+LEAST = {  # the inputs that are asked of a node
+    **dict.fromkeys((*COPIES, *ONES, "Transpose", "Slice", "SLICE", "Split"), 1),
+    **dict.fromkeys(("Gather", "MatMul", "Gemm"), 2),
+    **dict.fromkeys(WRITES, 3),
+}
 Read = Callable[[TensorHeader], Array]
 
 
@@ -119,6 +124,11 @@ class Body:
         """What the nodes read, but for what a list of one place hands on."""
         lists = (node for node in self.graph.nodes if node.op != SET_ITEM)
         return frozenset(value for node in lists for value in node.inputs)
+
+
+def are_whole(nodes: Iterable[Node]) -> bool:
+    """Whether none of them lacks an input that is asked of it, as those of a damaged file may."""
+    return all(len(node.inputs) >= LEAST.get(node.op, 0) for node in nodes)
 
 
 def step_read(body: Body, value: str) -> str:

@@ -26,7 +26,7 @@ def fused_cell(node: Node, outside: Outside) -> list[Node] | None:
 
 def _lstm(node: Node, outside: Outside) -> list[Node] | None:
     inputs = (*node.inputs, *("" for _ in range(24 - len(node.inputs))))
-    if any(inputs[place] for place in OTHERS) or ACTIVATION not in node.attributes:
+    if not inputs[0] or any(inputs[place] for place in OTHERS) or ACTIVATION not in node.attributes:
         return None
     values = []
     for role, places in ROLES.items():

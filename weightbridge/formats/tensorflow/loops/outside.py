@@ -56,7 +56,7 @@ class Outside:
 
     def halves(self, values: Sequence[str]) -> str:
         """The tensor whose two rows these are, in their order; "" for anything else."""
-        rows = [row for value in values if (row := self.flow.maker.get(value)) is not None]
+        rows = [row for value in values if (row := self.flow.maker.get(value)) and row.inputs]
         cut = self.flow.maker.get(rows[0].inputs[0]) if len(rows) == len(values) > 1 else None
         if cut is None or cut.outputs != tuple(row.inputs[0] for row in rows):
             return ""

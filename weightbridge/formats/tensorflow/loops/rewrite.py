@@ -9,7 +9,7 @@ from weightbridge.formats.onnx.cells.told import SECOND_BIAS
 from weightbridge.formats.onnx.proto import TOLD, Graph, Node, TensorHeader
 from weightbridge.formats.onnx.quantised.lower import ADDED
 from weightbridge.formats.tensorflow.flow import Flow
-from weightbridge.formats.tensorflow.loops.body import Body, Read, outer_of
+from weightbridge.formats.tensorflow.loops.body import Body, Read, are_whole, outer_of
 from weightbridge.formats.tensorflow.loops.cells import Cell, cell_of, hidden_of
 from weightbridge.formats.tensorflow.loops.fused import FUSED, fused_cell
 from weightbridge.formats.tensorflow.loops.outside import Outside
@@ -30,7 +30,7 @@ def with_cells(
     read: Read,
 ) -> list[Node]:
     """What is none of Keras's cells stays a loop."""
-    if not any(node.op in LOOPS | FUSED for node in nodes):
+    if not any(node.op in LOOPS | FUSED for node in nodes) or not are_whole(nodes):
         return list(nodes)
     outside = Outside(Flow(nodes, outputs), tensors, shapes, read)
     left = tidied([part for node in nodes for part in _written(node, outside)], outputs)
@@ -51,7 +51,7 @@ def _written(node: Node, outside: Outside) -> list[Node]:
     if node.op in FUSED:
         return fused_cell(node, outside) or [node]
     graph = node.attributes.get("body")
-    if node.op not in LOOPS or not isinstance(graph, Graph):
+    if node.op not in LOOPS or not isinstance(graph, Graph) or not are_whole(graph.nodes):
         return [node]
     body = Body(graph, node.inputs, outside.read)
     if len(body.arguments) != len(body.results) or len(node.inputs) != len(body.arguments):
