@@ -55,6 +55,15 @@ def reshaped(writer: Writer, value: Value, shape: Shape, order: Order | None = N
     return Value(name, shape, order, value.dtype)
 
 
+def with_ones(writer: Writer, value: Value, places: Sequence[int]) -> Value:
+    """With axes of length 1 put in. places: of Keras's axes, as they are counted then, in order."""
+    value, shape = as_keras(writer, value), list(value.shape)
+    for place in places:
+        shape.insert(place, 1)
+    name = writer.unsqueezed(value.name, places)
+    return Value(name, tuple(shape), straight(len(shape)), value.dtype)
+
+
 def reshape(writer: Writer, name: str, lengths: Shape) -> str:
     """A Reshape with at most one unknown length."""
     asked = [-1 if length is None else length for length in lengths]

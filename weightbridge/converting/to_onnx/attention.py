@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from math import sqrt
 
-from weightbridge.converting.to_onnx.arrange import as_keras, transpose
+from weightbridge.converting.to_onnx.arrange import as_keras, transpose, with_ones
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.elements import as_floats, cast, with_number
 from weightbridge.converting.to_onnx.masks import causal, combined, masked_softmax, over_keys, over_queries
@@ -122,10 +122,7 @@ def _of_heads(call: Call, mask: Value) -> Value:
     """(batch, queries, keys) -> (batch, 1, queries, keys)"""
     mask = as_keras(call.writer, mask)
     mask = mask if mask.dtype == "bool" else cast(call.writer, mask, "bool")
-    if mask.rank == 4:
-        return mask
-    name = call.writer.unsqueezed(mask.name, [1])
-    return Value(name, (mask.shape[0], 1, *mask.shape[1:]), straight(4), "bool")
+    return mask if mask.rank == 4 else with_ones(call.writer, mask, [1])
 
 
 def _projected_back(call: Call, name: str, query: Value) -> Value:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weightbridge.converting.to_onnx.arrange import as_keras
+from weightbridge.converting.to_onnx.arrange import as_keras, with_ones
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.reductions import without
 from weightbridge.converting.to_onnx.slices import END, sliced
-from weightbridge.converting.to_onnx.values import Value, straight
+from weightbridge.converting.to_onnx.values import Value
 
 
 def _item(call: Call) -> Value:
@@ -20,7 +20,8 @@ def _item(call: Call) -> Value:
     value = _cut(call, value, parts)
     axes = [axis for axis, part in enumerate(parts) if isinstance(part, int)]
     value = without(value, call.writer.squeezed(value.name, axes), set(axes)) if axes else value
-    return _with_new_axes(call, value, _new_axes(key, call.first.rank))
+    places = _new_axes(key, call.first.rank)
+    return with_ones(call.writer, value, places) if places else value
 
 
 def _new_axes(key: Sequence[Any], rank: int) -> list[int]:
@@ -33,16 +34,6 @@ def _new_axes(key: Sequence[Any], rank: int) -> list[int]:
         if not isinstance(part, int):
             place += missing if part == "..." else 1
     return places
-
-
-def _with_new_axes(call: Call, value: Value, places: Sequence[int]) -> Value:
-    if not places:
-        return value
-    shape = list(value.shape)
-    for place in places:
-        shape.insert(place, 1)
-    name = call.writer.unsqueezed(value.name, places)
-    return Value(name, tuple(shape), straight(len(shape)), value.dtype)
 
 
 def _part(part: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from weightbridge.converting.to_onnx.arrange import with_ones
 from weightbridge.converting.to_onnx.elements import binary, cast, unary
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
@@ -14,11 +15,11 @@ HIDDEN = -1e9  # what Keras puts in the place of a score that does not count
 
 def over_queries(writer: Writer, mask: Value | None, rank: int) -> Value | None:
     """(batch, queries) for scores of this rank, keys last."""
-    return None if mask is None else _widened(writer, mask, [*range(1, rank - 2), rank - 1])
+    return None if mask is None else with_ones(writer, mask, [*range(1, rank - 2), rank - 1])
 
 
 def over_keys(writer: Writer, mask: Value | None, rank: int) -> Value | None:
-    return None if mask is None else _widened(writer, mask, list(range(1, rank - 1)))
+    return None if mask is None else with_ones(writer, mask, list(range(1, rank - 1)))
 
 
 def combined(writer: Writer, masks: Sequence[Value]) -> Value | None:
@@ -64,14 +65,6 @@ def masked_mean(writer: Writer, value: Value, mask: Value, *, keepdims: bool) ->
     total = reduced(writer, "ReduceSum", binary(writer, "Mul", value, weights), [1], keepdims=keepdims)
     count = reduced(writer, "ReduceSum", weights, [1], keepdims=keepdims)
     return binary(writer, "Div", total, count)
-
-
-def _widened(writer: Writer, mask: Value, axes: Sequence[int]) -> Value:
-    name = writer.unsqueezed(mask.name, axes)
-    shape = list(mask.shape)
-    for axis in axes:
-        shape.insert(axis, 1)
-    return Value(name, tuple(shape), straight(len(shape)), "bool")
 
 
 def _counted(writer: Writer, value: Value, axis: int) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from weightbridge.converting.to_onnx.arrange import arranged, as_keras
+from weightbridge.converting.to_onnx.arrange import arranged, as_keras, with_ones
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.elements import binary, common_order, unary, with_number
 from weightbridge.converting.to_onnx.reductions import reduced
@@ -36,9 +36,7 @@ def _of_one_rank(call: Call) -> list[Value]:
 
 
 def _widened(call: Call, value: Value, rank: int) -> Value:
-    value, more = as_keras(call.writer, value), rank - value.rank
-    name = call.writer.unsqueezed(value.name, range(1, 1 + more))
-    return Value(name, (value.shape[0], *(1,) * more, *value.shape[1:]), straight(rank), value.dtype)
+    return with_ones(call.writer, value, range(1, 1 + rank - value.rank))
 
 
 def _concatenated(call: Call) -> Value:

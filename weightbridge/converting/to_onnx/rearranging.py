@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from weightbridge.converting.to_onnx.arrange import as_keras
+from weightbridge.converting.to_onnx.arrange import as_keras, with_ones
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.merging import concatenated
 from weightbridge.converting.to_onnx.operands import setting, values_of
@@ -37,14 +37,9 @@ def _transposed(call: Call) -> Value:
 
 
 def _expanded(call: Call) -> Value:
-    value = as_keras(call.writer, call.first)
     axes = [int(a) for a in np.atleast_1d(setting(call, "axis"))]
-    places = sorted(a % (value.rank + len(axes)) for a in axes)
-    shape = list(value.shape)
-    for place in places:
-        shape.insert(place, 1)
-    name = call.writer.unsqueezed(value.name, places)
-    return Value(name, tuple(shape), straight(len(shape)), value.dtype)
+    places = sorted(a % (call.first.rank + len(axes)) for a in axes)
+    return with_ones(call.writer, call.first, places)
 
 
 def _squeezed(call: Call) -> Value:
