@@ -53,13 +53,13 @@ def _expanded(call: Call) -> Value:
         return value
     layout = value.layout
     sizes = (*(1,) * (layout.rank - len(target)), *target)
-    lengths = zip(layout.source_shape, sizes, layout.source, strict=True)
-    repeats = [_often(*one, is_batch=one[2] == (layout.batch,)) for one in lengths]
+    axes = zip(layout.source, layout.source_shape, sizes, strict=True)
+    repeats = [1 if group == (layout.batch,) else _often(length, size) for group, length, size in axes]
     return _tiled(call, value, repeats)
 
 
-def _often(length: Length, size: Length, _: Any, *, is_batch: bool) -> int:
-    if is_batch or size == 1 or (length is not None and length == size):
+def _often(length: Length, size: Length) -> int:
+    if size == 1 or (length is not None and length == size):
         return 1
     if size is None or length is None or length != 1:
         raise Unsupported("asks for a length that does not follow from the file")
