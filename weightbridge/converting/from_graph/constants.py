@@ -15,6 +15,11 @@ MOST = 1 << 16  # numbers of one array in a configuration, which is text
 CARRIED = "constants of the file stand in the model's configuration, and are not trained"
 
 
+def is_input(told: Any) -> bool:
+    """Whether an argument is a value that the layer is fed, and no constant."""
+    return isinstance(told, dict) and "input" in told
+
+
 def numbers_of(call: Call, told: Any) -> Any:
     """A number, or an array of numbers: those that stand in the graph, or a tensor's own.
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from weightbridge.converting.from_graph.arrange import arranged, in_order, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.constants import is_input
 from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, plain
 from weightbridge.converting.from_graph.tokens import beside
 from weightbridge.converting.from_graph.values import Value
@@ -92,11 +93,9 @@ def _with_constants(call: Call, values: Sequence[Value], axis: int) -> Sequence[
     told = call.settings.get("arguments")
     if not isinstance(told, tuple) or len(told) == len(values):
         return values
-    joined = []
-    for one in told:
-        is_value = isinstance(one, dict) and "input" in one
-        joined.append(values[int(one["input"])] if is_value else beside(call, one, values[0], axis))
-    return joined
+    return [
+        values[int(one["input"])] if is_input(one) else beside(call, one, values[0], axis) for one in told
+    ]
 
 
 def _main(layouts: Sequence[Layout]) -> Layout:

@@ -1,13 +1,13 @@
 """What Keras has no layer for: its own operations between layers, as it saves `x + y`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.constants import array, numbers_of
+from weightbridge.converting.from_graph.constants import array, is_input, numbers_of
 from weightbridge.converting.from_graph.layout import Layout, Length, plain
 from weightbridge.converting.from_graph.merging import aligned, broadcast
 from weightbridge.converting.from_graph.values import Value
@@ -56,15 +56,21 @@ def _binary(call: Call) -> Value:
         return Value(name, 0, 0, broadcast(values), _dtype(call))
     if len(call.inputs) != 1 or not isinstance(arguments, tuple) or len(arguments) != 2:
         raise Unsupported("has a constant that does not follow from the file")
-    weight = _weight(call, arguments)
+    return _with_numbers(call, path, arguments)
+
+
+def _with_numbers(call: Call, path: str, arguments: tuple[Any, ...]) -> Value:
+    """A weight is a layer of its own, all else an argument of the operation."""
+    place = next(n for n, one in enumerate(arguments) if not is_input(one))
+    told = arguments[place]
+    weight = call.tensor(str(told["tensor"])) if isinstance(told, dict) and "tensor" in told else None
     if weight is not None and call.layer.class_name in WEIGHTED and not _is_constant(call, weight):
-        rows = arguments[_place(arguments)].get("rows")
-        return weighted(call, weight, is_first=_place(arguments) == 0, rows=rows)
+        return weighted(call, weight, is_first=place == 0, rows=told.get("rows"))
     value = apart(call.writer, call.first, call.name)
-    constant = numbers_of(call, arguments[_place(arguments)])
+    constant = numbers_of(call, told)
     layout = _with_constant(value.layout, constant)
     given = [value, array(constant, value.layout, one_by_one(value.layout))]
-    name = call.writer.operation(path, call.name, {}, given if _place(arguments) else given[::-1])
+    name = call.writer.operation(path, call.name, {}, given if place else given[::-1])
     return Value(name, 0, 0, layout, _dtype(call))
 
 
@@ -84,16 +90,6 @@ def _with_constant(layout: Layout, constant: Any) -> Layout:
     told = zip(layout.source_shape, sizes, strict=False)
     lengths: list[Length] = [size if length == 1 else length for length, size in told]
     return layout if tuple(lengths) == layout.source_shape else plain(lengths, one_by_one(layout))
-
-
-def _place(arguments: Sequence[Any]) -> int:
-    """Where the constant stands."""
-    return next(n for n, one in enumerate(arguments) if not (isinstance(one, dict) and "input" in one))
-
-
-def _weight(call: Call, arguments: Sequence[Any]) -> Tensor | None:
-    told = arguments[_place(arguments)]
-    return call.tensor(str(told["tensor"])) if isinstance(told, dict) and "tensor" in told else None
 
 
 def _cast(call: Call) -> Value:

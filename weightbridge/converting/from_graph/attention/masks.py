@@ -8,7 +8,7 @@ import numpy as np
 
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION, viewed
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.constants import MOST
+from weightbridge.converting.from_graph.constants import MOST, is_input
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Edge, Layer
@@ -54,7 +54,7 @@ def allowed(call: Call, scores: Edge, value_of: ValueOf) -> Allowed:
         return _chosen(layer, scores, others, value_of)
     if others:
         return _added(call, others[0], value_of)
-    told = [one for one in layer.settings.get("arguments") or () if not _is_input(one)]
+    told = [one for one in layer.settings.get("arguments") or () if not is_input(one)]
     if len(told) != 1 or told[0] is None:
         raise Unsupported(NO_ATTENTION)
     return _constant(call, layer, told[0])
@@ -81,10 +81,6 @@ def _constant(call: Call, layer: Layer, told: Any) -> Allowed:
     if tensor is None or tensor.size > MOST or told.get("rows"):
         raise Unsupported(NO_ATTENTION)
     return Allowed(_is_zero(np.asarray(tensor.load(), np.float64)), tensor=tensor.name)
-
-
-def _is_input(told: Any) -> bool:
-    return isinstance(told, dict) and "input" in told
 
 
 def _is_zero(added: Array) -> Array:
