@@ -71,7 +71,7 @@ KERAS = "From ONNX to Keras"
 @option("--no-verify", is_flag=True, group=PROOF, help="Read OUTPUT back, but run no model.")
 @with_options(REPORTING)
 def command(model: str, output: Path, **given: Any) -> int:
-    """Write MODEL as Keras 3 (OUTPUT ends with .keras or .h5); one of Keras or torch as ONNX too (.onnx).
+    """Write MODEL as Keras 3 (OUTPUT ends with .keras or .h5) or as ONNX (.onnx), and compare the two.
 
     MODEL stays as it is. OUTPUT loads elsewhere and computes what MODEL computed when it was saved.
     py:module:callable may return a torch.nn.Module, or (module, example_inputs).

@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("weightbridge.cli.plan", "The same, and write the plan: a lockfile to review and edit."),
     "transfer": ("weightbridge.cli.transfer", "Plan, write OUTPUT, read it back and verify it."),
     "verify": ("weightbridge.cli.verify", "Run both models on the same probes and compare."),
-    "convert": ("weightbridge.cli.convert", "Write an old Keras model as one that Keras 3 loads, verified."),
+    "convert": ("weightbridge.cli.convert", "Another format or dialect of the same model, verified."),
     "features": ("weightbridge.cli.features", "Cut a model at a layer, as a feature extractor."),
     "stitch": ("weightbridge.cli.stitch", "The trunk of one model under the tail of another, joined."),
     "advise": ("weightbridge.cli.advise", "What a model's features tell of labels; how to train it further."),
