@@ -321,7 +321,15 @@ def test_verify_names_the_first_layer_that_differs_and_no_transfer() -> None:
 def test_verify_that_passes_has_no_curve() -> None:
     made = digest(verified("equal", "equal").to_json())
     assert (made.depth, made.ways) == (None, ())
-    assert made.why == "1 of 1 comparison of outputs are equal, and so are 2 layers."
+    assert made.why == "1 of 1 comparison of outputs is equal, and so are 2 layers."
+
+
+def test_a_comparison_that_proves_nothing_is_no_difference() -> None:
+    """The source's output is zero on the probe of zeros: the first sentence counts it and says so."""
+    made = verified("equal")
+    outputs = (comparison("out", "equal", 1.0), comparison("out", "zero-energy", 0.0))
+    passed = replace(made, verification=replace(made.verification, outputs=outputs, layers=()))
+    assert digest(passed.to_json()).why == "1 of 2 comparisons of outputs are equal (1 proves nothing)."
 
 
 def test_a_plain_check_imports_no_renderer_of_others(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ Ledger = Sequence[LedgerRow]
 LONGEST = 300  # of a message in a sentence
 COMPARED = ("WB401", "WB402")
 NOT_WRITTEN, UNREADABLE = "WB906", 4  # a code, and an exit code
+POWERLESS = ("zero-energy", "ill-conditioned")  # statuses of a comparison that proves nothing
 TWO_MODELS = ("check", "plan", "transfer", "verify", "stitch")
 
 
@@ -139,16 +140,24 @@ def _warned(report: Json, rows: Ledger) -> str:
 
 
 def _passed(report: Json, rows: Ledger) -> str:
-    outputs, layers = report["verification"]["outputs"], report["verification"]["layers"]
-    equal = sum(record.get("status") == "equal" for record in outputs)
-    is_compared = any(record.get("status") in ("equal", "differs") for record in outputs)
-    proof = f"{equal:,} of {counted(len(outputs), 'comparison')} of outputs are equal" if is_compared else ""
+    layers = report["verification"]["layers"]
+    proof = _equal_outputs([record.get("status") for record in report["verification"]["outputs"]])
     if report["command"] == "verify":
         depth_too = f", and so are {counted(len(layers), 'layer')}" if layers and _are_equal(layers) else ""
         return f"{proof or 'The layers that were compared are equal'}{depth_too}."
     if not rows:
         return _whole(report)
     return f"{_filled(rows)}; {proof}." if proof else f"{_filled(rows)}."
+
+
+def _equal_outputs(statuses: Sequence[str | None]) -> str:
+    """`6 of 7 comparisons of outputs are equal (1 proves nothing)`; nothing where none was compared."""
+    equal, vain = statuses.count("equal"), sum(status in POWERLESS for status in statuses)
+    if not equal and "differs" not in statuses:
+        return ""
+    but = f" ({vain:,} {'proves' if vain == 1 else 'prove'} nothing)" if vain else ""
+    are = "is" if len(statuses) == 1 else "are"
+    return f"{equal:,} of {counted(len(statuses), 'comparison')} of outputs {are} equal{but}"
 
 
 def _are_equal(records: Sequence[Json]) -> bool:
