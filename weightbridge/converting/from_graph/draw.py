@@ -1,32 +1,19 @@
 """A LayerGraph -> the configuration of a Keras model, layer by layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from weightbridge.converting.from_graph.activations import is_fusible
-from weightbridge.converting.from_graph.attention.find import attentions, used_layers
-from weightbridge.converting.from_graph.attention.write import written
-from weightbridge.converting.from_graph.call import Builder, Call, Made
-from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
-from weightbridge.converting.from_graph.directions import pairs
+from weightbridge.converting.from_graph.drawing import Drawing
 from weightbridge.converting.from_graph.frozen import freeze, frozen_layers
-from weightbridge.converting.from_graph.inputs import inputs_of, told_batch
-from weightbridge.converting.from_graph.outputs import as_output, images_among
+from weightbridge.converting.from_graph.inputs import inputs_of
 from weightbridge.converting.from_graph.recognise import recognised
-from weightbridge.converting.from_graph.recurrent import joined
 from weightbridge.converting.from_graph.sharing import sharing_of
-from weightbridge.converting.from_graph.table import BY_CLASS, BY_OP, OPAQUE
 from weightbridge.converting.from_graph.values import Drawn, Settings, Value
 from weightbridge.converting.from_graph.writer import Writer, ends
 from weightbridge.converting.layers import object_entry
 from weightbridge.converting.values import Config, frozen
-from weightbridge.errors import Unsupported
 from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.architecture.order import keras_order
-from weightbridge.model.graph import Edge, Layer, LayerGraph
-from weightbridge.model.vocabulary import ACTIVATED, ELEMENTWISE_MERGES, RESHAPES
-
-SHOWN = 10
-DISAGREEING = (ValueError, IndexError, KeyError, TypeError, ArithmeticError)
+from weightbridge.model.graph import LayerGraph
 
 
 def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
@@ -34,201 +21,24 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
 
     Raises Unsupported with every layer that Keras has no layers for.
     """
-    drawing = _Drawing(recognised(graph), settings)
-    for layer in drawing.graph.layers:
-        drawing.draw(layer)
+    graph, writer = recognised(graph), Writer()
+    sharing = sharing_of(graph)
+    drawing = Drawing(graph, settings, writer, inputs_of(graph, writer, settings), sharing)
+    drawing.draw_all()
     drawing.refuse()
-    writer, outputs = drawing.writer, drawing.outputs()
-    said = writer.said
-    freeze(writer, frozen_layers(drawing.graph, writer.weights))
+    outputs, said = drawing.outputs(), writer.said
+    freeze(writer, frozen_layers(graph, writer.weights))
     return Drawn(
         path=graph.path,
         config=_model(writer, drawing.inputs, outputs, graph.path),
         weights=tuple(writer.weights),
         rewritten=frozen(said.rewritten),
-        untied=drawing.sharing.untied,
+        untied=sharing.untied,
         settled=frozenset(writer.settled),
     )
 
 
-class _Drawing:
-    """The values made so far, by layer and output."""
-
-    def __init__(self, graph: LayerGraph, settings: Settings) -> None:
-        self.graph, self.settings, self.writer = graph, settings, Writer()
-        self.sharing = sharing_of(graph)
-        again = self.sharing.called_again
-        self.shared = frozenset({*again, *again.values()})
-        self.inputs = inputs_of(graph, self.writer, settings)
-        self.batch = told_batch(graph)
-        self.values: dict[tuple[str, int], Value] = {(name, 0): v for name, v in self.inputs.items()}
-        self.fused: set[str] = set()
-        self.lost: set[str] = set()  # what follows from a layer that was refused
-        self.used = used_layers(graph)
-        self.attentions = {found.out: found for found in attentions(graph, self.used)}
-        self.waiting = {name for found in self.attentions.values() for name in found.inner}
-        self.directions = pairs(graph)
-        self.waiting |= {layer.name for pair in self.directions.values() for layer in pair}
-
-    def draw(self, layer: Layer) -> None:
-        is_idle = layer.op == "Input" or layer.name not in self.used or layer.name in self.waiting
-        if is_idle or self._is_attention(layer):
-            return
-        edges = self.graph.edges_into[layer.name]
-        if any(edge.source in self.lost for edge in edges):
-            self.lost.add(layer.name)
-            return
-        try:
-            made = self._made(layer, edges)
-        except Unsupported as error:
-            self._lose(layer, error.message)
-            return
-        except DISAGREEING as error:  # numbers of a file that contradict each other
-            self._lose(layer, f"says what does not fit together ({type(error).__name__}: {error})")
-            return
-        values = made if isinstance(made, tuple) else (made,)
-        self.values |= {(layer.name, port): value for port, value in enumerate(values)}
-
-    def _lose(self, layer: Layer, reason: str) -> None:
-        self.lost.add(layer.name)
-        self.writer.refused(f"{_kind(layer)} {reason}", layer.name)
-
-    def _is_attention(self, layer: Layer) -> bool:
-        """Whether it ends one, which is written whole; where that cannot be, its pieces are drawn."""
-        found = self.attentions.get(layer.name)
-        if found is None:
-            return False
-        try:
-            value = written(self._call(layer, (), (), None), found, self._value)
-        except Unsupported:
-            self.waiting -= found.inner
-            for name in self.graph.by_name:
-                if name in found.inner:
-                    self.draw(self.graph.by_name[name])
-            return False
-        self.values[layer.name, 0] = value
-        return True
-
-    def _made(self, layer: Layer, edges: Sequence[Edge]) -> Made:
-        pair = self.directions.get(layer.name)
-        if pair is not None:
-            refuse_dropped(pair[0])  # one node says it of both
-            value = self._value(self.graph.edges_into[pair[0].name][0])
-            return joined(self._call(layer, (), (), None), *pair, value)
-        inputs = tuple(self._value(edge) for edge in edges)
-        if layer.name in self.fused:
-            return inputs[0]
-        builder = _builder(layer, len(inputs))
-        if builder is None or not inputs:
-            raise Unsupported("has no counterpart in Keras here")
-        refuse_dropped(layer, inputs)
-        fused = self._fused(layer)
-        if fused is not None:
-            self.fused.add(fused.name)
-        return builder(self._call(layer, inputs, tuple(edge.keyword for edge in edges), fused))
-
-    def _call(
-        self, layer: Layer, inputs: tuple[Value, ...], keywords: tuple[str, ...], fused: Layer | None
-    ) -> Call:
-        return Call(
-            writer=self.writer,
-            source=self.graph,
-            layer=layer,
-            inputs=inputs,
-            keywords=keywords,
-            sharing=self.sharing,
-            settings_of=self.settings,
-            batch=self.batch,
-            fused=fused,
-            flattened=self._is_flattened(layer),
-        )
-
-    def _value(self, edge: Edge) -> Value:
-        value = self.values.get((edge.source, edge.port))
-        if value is None:
-            raise Unsupported(f"reads output {edge.port} of {edge.source}, which Keras's layer does not give")
-        return value
-
-    def _fused(self, layer: Layer) -> Layer | None:
-        """The activation of a layer's own scope that alone reads what it gives."""
-        if layer.op not in ACTIVATED or self._is_output(layer) or layer.name in self.shared:
-            return None
-        behind = self._behind(layer)
-        if behind is None or behind.op != "Activation" or behind.tensors:
-            return None
-        rank = None if layer.output_shape is None else len(layer.output_shape) + 1
-        rank = 2 if layer.op == "Dense" and behind.settings.get("axis") == -1 else rank
-        is_own = behind.name.startswith(f"{layer.name}/")
-        return behind if is_own and is_fusible(behind.attributes["activation"], rank) else None
-
-    def _behind(self, layer: Layer) -> Layer | None:
-        """The one layer that reads it, straight or through views alone."""
-        while True:
-            readers = self.graph.children[layer.name]
-            if len(readers) != 1 or self._is_output(layer):
-                return None
-            layer = self.graph.by_name[readers[0]]
-            if layer.op not in RESHAPES:
-                return layer
-
-    def _is_output(self, layer: Layer) -> bool:
-        return any(port.layer == layer.name for port in self.graph.output_ports)
-
-    def _is_flattened(self, layer: Layer) -> bool:
-        """Whether axes of length one are gone in all that reads the layer."""
-        readers = [self.graph.by_name[name] for name in self.graph.children[layer.name]]
-        return bool(readers) and not self._is_output(layer) and all(map(_flattens, readers))
-
-    def outputs(self) -> tuple[Value, ...]:
-        refuse_fixed_outputs(self.graph)
-        if not self.graph.output_ports:
-            raise Unsupported("the model has no outputs", where=self.graph.path)
-        is_image = images_among(self.inputs.values(), self.settings)
-        made = []
-        for port in self.graph.output_ports:
-            value = self.values.get((port.layer, port.index))
-            if value is None:
-                raise Unsupported(f"the output {port.layer} has no counterpart", where=self.graph.path)
-            try:
-                made.append(as_output(self.writer, value, port.layer, is_image=is_image(value)))
-            except Unsupported as error:
-                message = f"the output {port.layer} {error.message}"
-                raise Unsupported(message, where=self.graph.path) from error
-        return tuple(made)
-
-    def refuse(self) -> None:
-        """Raises Unsupported with everything that was refused."""
-        refused = self.writer.said.refused
-        if not refused:
-            return
-        sentences = [f"{sentence}: {', '.join(names[:SHOWN])}" for sentence, names in refused.items()]
-        fix = "Give the model as py:package.module:callable, or export it again without these steps"
-        raise Unsupported("; ".join(sentences), where=self.graph.path, fix=fix)
-
-
-def _builder(layer: Layer, count: int) -> Builder | None:
-    """By op and class, by op alone, or by the class that a node has which is no layer."""
-    found = BY_CLASS.get((layer.op, layer.class_name))
-    if found is None and not (layer.op in ELEMENTWISE_MERGES and count < 2):
-        found = BY_OP.get(layer.op)
-    return found or OPAQUE.get(layer.class_name)
-
-
-def _flattens(layer: Layer) -> bool:
-    if layer.op == "Flatten":
-        return True
-    if layer.class_name == "Squeeze":
-        return True
-    shape = layer.output_shape
-    return layer.op == "Reshape" and shape is not None and len(shape) == 1
-
-
-def _kind(layer: Layer) -> str:
-    """What the source calls it, with the canonical op where that says more."""
-    return layer.class_name or layer.op
-
-
-def _model(writer: Writer, inputs: dict[str, Value], outputs: Sequence[Value], path: str) -> Config:
+def _model(writer: Writer, inputs: Mapping[str, Value], outputs: Sequence[Value], path: str) -> Config:
     """The configuration, with the layers in the order in which Keras itself lists them."""
     config = {
         "name": "model",

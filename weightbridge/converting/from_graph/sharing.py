@@ -1,6 +1,6 @@
 """Tensors that several layers read: layers that are called again, and constants that exporters merged."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from weightbridge.model.graph import Layer, LayerGraph
@@ -29,6 +29,15 @@ class Sharing:
     def firsts(self, names: Iterable[str]) -> tuple[str, ...]:
         """Each layer, or the one that it calls again."""
         return tuple(self.called_again.get(name, name) for name in names)
+
+    def is_apart(self, names: Set[str]) -> bool:
+        """Whether no layer of these is called again by another, nor calls another again."""
+        return all((again in names) == (first in names) for again, first in self.called_again.items())
+
+    def within(self, names: Set[str]) -> "Sharing":
+        """The same among these layers alone."""
+        again = {name: first for name, first in self.called_again.items() if name in names}
+        return Sharing(self.tensors, again, {})
 
 
 def sharing_of(graph: LayerGraph) -> Sharing:

@@ -84,6 +84,12 @@ class Writer:
     def refused(self, sentence: str, layer: str) -> None:
         note(self.said.refused, sentence, layer)
 
+    def refuse_with(self, inner: "Writer") -> None:
+        """What was refused in a model inside this one."""
+        for sentence, layers in inner.said.refused.items():
+            for layer in layers:
+                self.refused(sentence, layer)
+
     def _put(
         self,
         module: str,

@@ -26,6 +26,8 @@ def _unfolded(call: Call) -> Value:
     """The wrapper itself. steps: what it is fed, which still has both axes."""
     writer, value, steps = call.writer, as_keras(call.writer, call.first), call.steps
     assert steps is not None, "a wrapper for time steps has them"
+    if writer.is_undone(value.name, steps.name):
+        return steps  # the layer inside computes nothing
     shape: Shape = (*steps.shape[:2], *value.shape[1:])
     if None not in shape[1:]:
         name = writer.op("Reshape", value.name, writer.integers("shape", [-1, *map(int, shape[1:])]))  # type: ignore[arg-type]

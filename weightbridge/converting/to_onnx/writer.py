@@ -111,6 +111,15 @@ class Writer:
         renamed = {**moved, **wanted}
         self.nodes = [_renamed(node, node.name, renamed) for node in self.nodes]
 
+    def is_undone(self, made: str, fed: str) -> bool:
+        """Whether the last node alone is between these values, as a Reshape, and is taken back."""
+        node = self.nodes[-1] if self.nodes else None
+        if node is None or (node.op, node.outputs, node.inputs[0]) != ("Reshape", (made,), fed):
+            return False
+        self.nodes.pop()
+        self.initializers = [one for one in self.initializers if one.name != node.inputs[1]]
+        return True
+
     def unique(self, name: str) -> str:
         """The name, with a number behind it where it is taken."""
         return _counted(name, self._names)

@@ -1,0 +1,1 @@
+"""What is done for each step of a sequence: TimeDistributed."""
