@@ -94,6 +94,8 @@ def test_a_plan_is_carried_out_again_bit_by_bit(
     assert plan.fit is not None
     assert plan.fit.score is not None
     assert plan.fit.score > 0.1
+    assert plan.fit.control is not None
+    assert plan.fit.score > plan.fit.control  # of a start without the source
     assert (plan.fit.cuts[-1].target, plan.fit.cuts[-1].source) == ("logits", "logits")
 
 
@@ -224,6 +226,26 @@ def test_a_fit_to_noise_is_said_to_be_of_no_use(folder: Path, tmp_path: Path) ->
         on_fail="return",
     )
     assert "WB308" in {finding.code for finding in report.findings}
+
+
+def test_what_is_known_before_stands_in_a_check_and_warns(folder: Path) -> None:
+    """Inputs from Python, too; a source that says the same of all inputs is worth nothing."""
+    source, target = _loaded(folder / "source.keras"), _loaded(folder / "target.keras")
+    report = wb.check(source, target, adapt="fit", calibrate={"x": _images(60)})
+    fit = report.verification.evidence["fit"]
+    over = f"{fit['score'] - fit['control']:+.2f} over R2 {fit['control']:.2f} of the best start without"
+    assert over in " ".join(str(report).split())
+    source.get_layer("logits").set_weights([np.zeros((12, 5), "f4"), np.arange(5, dtype="f4")])
+    report = wb.check(source, target, adapt="fit", calibrate={"x": _images(60)})
+    assert [found.code for found in report.findings] == ["WB308"]
+
+
+def test_a_plan_that_knows_no_control_is_carried_out(folder: Path, plan: wb.Plan, tmp_path: Path) -> None:
+    plan.save(tmp_path / "plan.json")
+    data = json.loads((tmp_path / "plan.json").read_text())
+    del data["fit"]["control"]
+    (tmp_path / "plan.json").write_text(json.dumps(data))
+    assert _replayed(folder, tmp_path).verdict == "warn"
 
 
 def test_attention_is_refused(folder: Path, tmp_path: Path) -> None:

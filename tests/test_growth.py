@@ -99,9 +99,9 @@ def silent_tensors(model: Any, x: Any) -> list[str]:
     for _ in range(2):
         with tf.GradientTape() as tape:
             value = loss(random.integers(0, 5, len(x)), model(x, training=True))
-        for weight, slope in zip(
-            model.trainable_variables, tape.gradient(value, model.trainable_variables), strict=True
-        ):
+        slopes = tape.gradient(value, model.trainable_variables)
+        for weight, given in zip(model.trainable_variables, slopes, strict=True):
+            slope = tf.convert_to_tensor(given)  # an Embedding's comes by its rows
             largest[weight.path] = max(largest.get(weight.path, 0.0), float(tf.reduce_max(tf.abs(slope))))
             weight.assign_sub(0.05 * slope)
     return [path for path, slope in largest.items() if slope == 0.0]
@@ -133,6 +133,27 @@ def test_growth_keeps_the_function_and_can_learn(smaller: Build, larger: Build) 
     assert report.verification.mode == "actual"
     assert np.abs(np.asarray(source(x)) - np.asarray(target(x))).max() < 1e-4
     assert silent_tensors(target, x) == []
+
+
+def reader(words: int = 11, blocks: int = 2) -> Any:
+    from keras import Model, layers
+
+    ids = layers.Input((6,), dtype="int32", name="ids")
+    x = layers.Embedding(words, 8, name="tokens")(ids)
+    for n in range(blocks):
+        y = layers.LayerNormalization(name=f"h{n}_norm")(x)
+        y = layers.Dense(8, name=f"h{n}_down")(layers.Dense(16, activation="gelu", name=f"h{n}_up")(y))
+        x = layers.Add(name=f"h{n}_sum")([x, y])
+    return Model(ids, layers.Dense(5, name="head")(layers.GlobalAveragePooling1D(name="features")(x)))
+
+
+def test_a_deeper_network_of_more_words_gets_both() -> None:
+    """Added blocks start as copies of others: they stand elsewhere, and are not in a wrong place."""
+    source, target = filled(reader(), 1), filled(reader(17, 4), 2)
+    report = wb.transfer(source, target, adapt="weights", evidence="quick")
+    assert "WB402" not in {found.code for found in report.findings}
+    ids = np.random.default_rng(3).integers(0, 11, (8, 6))
+    assert np.abs(np.asarray(source(ids)) - np.asarray(target(ids))).max() < 1e-4
 
 
 def test_a_plan_of_growth_survives_its_file(tmp_path: Any) -> None:

@@ -4,7 +4,7 @@ from os import PathLike
 from typing import Any, get_args
 
 from weightbridge.api.arguments import choice, options_of
-from weightbridge.api.types import AnyPath, Arguments, Globs, OnFail, Paths, UserMap
+from weightbridge.api.types import AnyPath, Arguments, Data, Globs, OnFail, Paths, UserMap
 from weightbridge.boundary.checked import path_of, public
 from weightbridge.boundary.options import Adapt, Evidence, FailOn, Progress, silent
 from weightbridge.commands.live import transfer_live
@@ -26,7 +26,7 @@ def transfer(
     fresh: Globs = (),
     unused: Globs = (),
     adapt: Adapt | None = None,
-    calibrate: AnyPath | None = None,
+    calibrate: Data | None = None,
     min_coverage: float | None = None,
     map_words: bool = False,
     disambiguate: bool = False,

@@ -3,7 +3,7 @@
 from typing import Any
 
 from weightbridge.api.arguments import options_of
-from weightbridge.api.types import AnyPath, Arguments, Globs, Paths, UserMap
+from weightbridge.api.types import AnyPath, Arguments, Data, Globs, Paths, UserMap
 from weightbridge.boundary.checked import path_of, public
 from weightbridge.boundary.options import Adapt, FailOn, Progress, silent
 from weightbridge.commands.check import check as check_command
@@ -22,7 +22,7 @@ def check(
     fresh: Globs = (),
     unused: Globs = (),
     adapt: Adapt | None = None,
-    calibrate: AnyPath | None = None,
+    calibrate: Data | None = None,
     min_coverage: float | None = None,
     map_words: bool = False,
     disambiguate: bool = False,
@@ -44,8 +44,11 @@ def check(
     fresh: globs over target tensors that get no source, on purpose.
     unused: globs over source tensors that are left over, on purpose.
     adapt: `none`: equal shapes only; `same` (the default): what differs inside one architecture, such as the
-        head or the stem; `weights`: another architecture too. `fit` is not built yet.
-    calibrate: an `.npz` with inputs `x` for `adapt="fit"`, batch first.
+        head or the stem; `weights`: another architecture too; `fit`: the target's layers fitted to what the
+        source's say of inputs, by least squares.
+    calibrate: inputs that `fit` fits to, and that else BatchNorm's statistics are computed from where
+        channels are adapted: an `.npz` with `x`, batch first, and labels `y` where they are known (they are
+        only measured on), or these arrays themselves: one array, or a dict.
     min_coverage: the least share of the target's parameters that must arrive exactly, 0 to 1.
     map_words: rows that stand for words go to their places in the target's vocabulary.
     disambiguate: run the candidates of an ambiguous match and keep the one that computes the same.
@@ -76,7 +79,7 @@ def plan(
     fresh: Globs = (),
     unused: Globs = (),
     adapt: Adapt | None = None,
-    calibrate: AnyPath | None = None,
+    calibrate: Data | None = None,
     min_coverage: float | None = None,
     map_words: bool = False,
     disambiguate: bool = False,

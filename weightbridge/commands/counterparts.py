@@ -121,13 +121,21 @@ def _exact_layers(target: LayerGraph, plan: Plan) -> frozenset[str]:
 def _contradictions(
     source: LayerGraph, target: LayerGraph, plan: Plan, exact: Collection[str]
 ) -> Iterator[tuple[str, tuple[str, set[str], set[str]]]]:
-    """Each target layer fed by others, with the source layer it comes from and what feeds these two."""
+    """Each target layer fed by others, with the source layer it comes from and what feeds these two.
+
+    A layer of an added block starts as a copy from another place; that is no contradiction.
+    """
+    added = {target.owner[step.target].name for step in plan.steps if _is_copy_in_added(step)}
     gives, gets = _relations(source, target, plan)
     before, behind = _feeders(source), _feeders(target)
-    for name in (layer.name for layer in target.layers if layer.name in exact):
+    for name in (layer.name for layer in target.layers if layer.name in exact and layer.name not in added):
         giver = _only_giver(source, target.by_name[name], gets[name])
         if giver and _contradict(before[giver], behind[name], gives, gets):
             yield name, (giver, before[giver], behind[name])
+
+
+def _is_copy_in_added(step: Step) -> bool:
+    return step.kind == "adapt" and step.contract == "preserving"
 
 
 def _only_giver(source: LayerGraph, layer: Layer, givers: Collection[str]) -> str:

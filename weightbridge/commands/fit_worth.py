@@ -30,6 +30,7 @@ from weightbridge.report.words import percent
 from weightbridge.transfer.execute import Ledger, values
 
 Cropped = Callable[[], Mapping[str, Array]]
+OTHERWISE = "train the target from its own start, or give a source of a nearer task or more inputs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,17 @@ def worth_of(target: Flow, pairs: Sequence[Pair], asked: Exam, fresh: Weights, c
     return Worth((mine, *others), (_risk(mine, best_of(better)),) if better else ())
 
 
+def trial_risk(fit: Fit) -> tuple[Finding, ...]:
+    """WB308 by the trial alone, where nothing more is carried out."""
+    if fit.score is None or fit.control is None or fit.score > fit.control:
+        return ()
+    message = (
+        f"a fit on some of the inputs predicts the source's logits on others with R2 {fit.score:.2f}, "
+        f"a target without anything of the source with {fit.control:.2f}: its layers do not help here"
+    )
+    return (finding("WB308", message, fix=OTHERWISE),)
+
+
 def cropped(prepared: Prepared, options: Options) -> Mapping[str, Array]:
     """What `--adapt weights` would give, without any inputs."""
     source, target = prepared.source, prepared.target
@@ -64,7 +76,8 @@ def cropped(prepared: Prepared, options: Options) -> Mapping[str, Array]:
 def chosen_evidence(fit: Fit) -> dict[str, Any]:
     """How the stages were paired, and what is expected of it."""
     cuts = [[cut.target, cut.source] for cut in fit.cuts]
-    return {"way": fit.way, "score": fit.score, "tried": dict(fit.tried), "cuts": cuts}
+    scores = {"score": fit.score, "control": fit.control, "tried": dict(fit.tried)}
+    return {"way": fit.way, **scores, "cuts": cuts}
 
 
 def fit_evidence(fit: Fit, result: Result, worth: Worth, asked: Exam) -> dict[str, Any]:
@@ -92,5 +105,4 @@ def _risk(mine: Arm, other: Arm) -> Finding:
         f"a control ({other.name}) for {percent(shares[1] or 0)}, with R2 {mine.logit_r2:.2f} and "
         f"{other.logit_r2:.2f} of its logits: the source's layers do not help here"
     )
-    fix = "train the target from its own start, or give a source of a nearer task or more inputs"
-    return finding("WB308", message, fix=fix)
+    return finding("WB308", message, fix=OTHERWISE)

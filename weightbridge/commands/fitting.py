@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 from weightbridge.adapters.fit.carry_out import Chosen, Result, as_told, carried_out, choose, segments
@@ -13,7 +14,7 @@ from weightbridge.adapters.fit.worth import exam
 from weightbridge.adapters.propose.other import OTHER_SOURCE
 from weightbridge.boundary.options import Options
 from weightbridge.commands.calibration import FitInputs, fit_inputs
-from weightbridge.commands.fit_worth import chosen_evidence, cropped, fit_evidence, worth_of
+from weightbridge.commands.fit_worth import chosen_evidence, cropped, fit_evidence, trial_risk, worth_of
 from weightbridge.commands.fitted import Fitted
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.single_threaded import single_threaded
@@ -115,7 +116,8 @@ def _made(
     origins = _origins(target, source, chosen.pairs, kept)
     if not is_carried_out:
         plan = fitted_plan(plan, prepared.source, fit, origins, options.unused)
-        findings = (*_kept_findings(prepared), *unexplained(prepared.source, plan.unused, is_one=True))
+        unused = unexplained(prepared.source, plan.unused, is_one=True)
+        findings = (*_kept_findings(prepared), *unused, *trial_risk(fit))
         return Fitted(replace(prepared, plan=plan, findings=findings), evidence=chosen_evidence(fit))
     asked = exam(source, chosen.pairs[-1].source, inputs.x, inputs.y)
     result = carried_out(target, source, chosen.pairs, asked.x, kept, options.progress)
@@ -143,9 +145,14 @@ def _fit(plan: Plan, chosen: Chosen, inputs: FitInputs) -> Fit:
     cuts = tuple(CutPair(pair.target.name, pair.source.name) for pair in chosen.pairs)
     if plan.fit is not None:
         return replace(plan.fit, cuts=cuts)
-    scores = {trial.way: round(trial.score, 4) for trial in chosen.trials}
-    best = chosen.trials[0]
-    return Fit(inputs.sha256, cuts, best.way, round(best.score, 4), scores)
+    scores = {trial.way: _score(trial.score) for trial in chosen.trials}
+    way = chosen.trials[0].way
+    return Fit(inputs.sha256, cuts, way, scores[way], scores, _score(chosen.control))
+
+
+def _score(r2: float | None) -> float | None:
+    """None where there is none: a trial that ended with NaN."""
+    return None if r2 is None or not isfinite(r2) else round(r2, 4)
 
 
 def _origins(

@@ -75,6 +75,7 @@ def questions_of_file(entries: object) -> tuple[Question, ...]:
 
 def fit_of(entry: Any) -> Fit:
     """Raises PlanError for an entry that says nothing of a fit."""
+    entry = {"control": None, **entry} if isinstance(entry, dict) else entry  # older plans have none
     problems = _problems("fit", entry, FIT)
     if not problems:
         problems = [p for n, cut in enumerate(entry["cuts"]) for p in _problems(f"fit.cuts[{n}]", cut, CUT)]
@@ -178,6 +179,7 @@ FIT: dict[str, Field] = {
     "way": ("text", is_text),
     "score": ("a number or null", or_null(is_number)),
     "tried": ("an object of scores", lambda value: is_object(value) and is_finite(value)),
+    "control": ("a number or null", or_null(is_number)),
 }
 STEP: dict[str, Field] = {
     "target": ("a name", is_text),

@@ -74,14 +74,15 @@ class Fit:
 
     inputs: SHA-256 of the calibration inputs. cuts: what stands for what, from the first layers to the last.
     way: how the cuts were chosen. score: R2 of the source's logits on held-out inputs, by a fit on some of
-    the inputs. tried: the scores of all ways.
+    the inputs. tried: the scores of all ways. control: the score of the best start without the source.
     """
 
     inputs: str
     cuts: tuple[CutPair, ...]
     way: str = ""
     score: float | None = None
-    tried: Mapping[str, float] = field(default_factory=dict)
+    tried: Mapping[str, float | None] = field(default_factory=dict)
+    control: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,17 @@ ASKED = (
     "baseline", "max_examples", "rules", "probe", "calibrate", "evidence", "disambiguate", "map_words",
     "dequantize", "verify", "source_arguments", "target_arguments",
 )  # fmt: skip
+GIVEN = "given"  # a plan or arrays that were made in Python, or what has no JSON
 JUDGED = ("fail_on", "min_coverage", "min_exact", "min_filled")  # what a saved report is judged by again
 
 
 def asked_of(options: Options) -> dict[str, Any]:
     """The options that decide about a result, as JSON has them; paths as the user gave them."""
     known = {field.name for field in fields(options)}
-    return {"options": {name: _plain(getattr(options, name)) for name in ASKED if name in known}}
+    found = {name: _plain(getattr(options, name)) for name in ASKED if name in known}
+    if not isinstance(found["calibrate"], str | None):
+        found["calibrate"] = GIVEN
+    return {"options": found}
 
 
 def judged_as_before(options: Options, asked: Json) -> Options:
@@ -52,4 +56,4 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case Mapping():
             return {str(name): _plain(item) for name, item in value.items()}
-    return "given"  # a plan that was made in Python, or what has no JSON
+    return GIVEN

@@ -35,9 +35,9 @@ _LAYER: dict[str, Check] = {
 }
 _FIT: dict[str, Check] = {
     "way": is_text,
-    "tried": lambda value: is_object(value) and all(map(is_number, value.values())),
+    "tried": lambda value: is_object(value) and all(map(or_null(is_number), value.values())),
     "judged_on": is_count,
-    **dict.fromkeys(("score", "source_accuracy"), or_null(is_number)),
+    **dict.fromkeys(("score", "control", "source_accuracy"), or_null(is_number)),
     "arms": lambda value: is_list(value) and all(map(_is_arm, value)),
     "layers": lambda value: is_list(value) and all(map(_is_layer, value)),
 }

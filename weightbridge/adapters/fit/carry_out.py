@@ -18,10 +18,14 @@ from weightbridge.model.tensors import Array
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which source cut each target cut is to reproduce, and the ways that were tried, the best first."""
+    """Which source cut each target cut is to reproduce, and the ways that were tried, the best first.
+
+    control: the score of the best start without the source, where ways were tried.
+    """
 
     pairs: tuple[Pair, ...]
     trials: tuple[Trial, ...] = ()
+    control: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,9 @@ class Result:
 
 def choose(target: Flow, source: Flow, x: Array, kept: frozenset[str], progress: Progress) -> Chosen:
     """Every way tried on some inputs; the target is as before at the end."""
-    ways, trials = tried(target, source, x, kept, progress)
-    return Chosen(tuple(Pair(*pair) for pair in ways[trials[0].way]), trials)
+    found = tried(target, source, x, kept, progress)
+    best = found.ways[found.trials[0].way]
+    return Chosen(tuple(Pair(*pair) for pair in best), found.trials, found.control)
 
 
 def as_told(target: Flow, source: Flow, names: Sequence[tuple[str, str]]) -> tuple[Pair, ...]:

@@ -7,13 +7,14 @@ from math import prod
 import numpy as np
 
 from weightbridge.adapters.fit.cuts import LINEAR, cuts
-from weightbridge.adapters.fit.engine import Fitting
+from weightbridge.adapters.fit.engine import Fitting, Values
 from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.ladder import ladder
 from weightbridge.adapters.fit.snapshot import unchanged
 from weightbridge.adapters.fit.solve import r2, solve
 from weightbridge.adapters.fit.source_pass import SourcePass
 from weightbridge.adapters.fit.stages import Pairing, maps_and_vectors, pairings
+from weightbridge.adapters.fit.starts import random_starts
 from weightbridge.boundary.options import Progress
 from weightbridge.formats.flow import Flow, forward
 from weightbridge.model.tensors import Array
@@ -31,33 +32,62 @@ class Trial:
     score: float
 
 
-def tried(
-    target: Flow, source: Flow, x: Array, kept: frozenset[str], progress: Progress
-) -> tuple[Mapping[str, Pairing], tuple[Trial, ...]]:
-    """The ways, and the trials, the best first; of equal ones the one that stands first.
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """ways: all pairings. trials: the best first; of equal ones the one that stands first.
 
-    The source runs once for all of them.
+    control: the score of the best start that has nothing of the source.
     """
+
+    ways: Mapping[str, Pairing]
+    trials: tuple[Trial, ...]
+    control: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """wanted: what the source's last cut says of x. judged: which of them are not fitted to."""
+
+    x: Array
+    wanted: Array
+    judged: Array
+
+
+def tried(target: Flow, source: Flow, x: Array, kept: frozenset[str], progress: Progress) -> Tried:
+    """Every way carried out on some inputs. The source runs once for all of them."""
     some = x[: min(SOME, max(FEW, PLACES // prod(x.shape[1:-1])))]
     judged = np.arange(len(some)) % 3 == 2
     progress("looking at the source", 0, 0)
     ways = _ways(target, source, some[~judged])
-    wanted = forward(source, some, cuts(source.nodes)[-1].before)
-    values = SourcePass(
-        source, some[~judged], [cut for pairing in ways.values() for _, cut in pairing]
-    ).values
-    most = ROWS if sum(node.kind in LINEAR for node in target.nodes) > MANY else 0
+    inputs = _Inputs(some, forward(source, some, cuts(source.nodes)[-1].before), judged)
+    wanted_cuts = [cut for pairing in ways.values() for _, cut in pairing]
+    values = SourcePass(source, some[~judged], wanted_cuts).values
     trials = []
     for n, (way, pairing) in enumerate(ways.items()):
         progress(f"trying stages by {way}", n, len(ways))
-        pairs = [Pair(*pair) for pair in pairing]
-        with unchanged(target):
-            try:
-                Fitting(target, values, pairs, some[~judged], kept).run(most)
-                trials.append(Trial(way, _score(target, pairs, some, wanted, judged)))
-            except FloatingPointError:
-                trials.append(Trial(way, -np.inf))
-    return ways, tuple(sorted(trials, key=lambda trial: -trial.score))
+        trials.append(Trial(way, _trial(target, values, pairing, inputs, kept)))
+    trials.sort(key=lambda trial: -trial.score)
+    progress("trying controls", 0, 0)
+    return Tried(ways, tuple(trials), _control(target, ways[trials[0].way], inputs))
+
+
+def _trial(target: Flow, values: Values, pairing: Pairing, inputs: _Inputs, kept: frozenset[str]) -> float:
+    most = ROWS if sum(node.kind in LINEAR for node in target.nodes) > MANY else 0
+    pairs = [Pair(*pair) for pair in pairing]
+    with unchanged(target):
+        try:
+            Fitting(target, values, pairs, inputs.x[~inputs.judged], kept).run(most)
+            return _score(target, pairs, inputs)
+        except FloatingPointError:
+            return -np.inf
+
+
+def _control(target: Flow, pairing: Pairing, inputs: _Inputs) -> float:
+    """The score of the best start without the source."""
+    pairs, fitted = [Pair(*pair) for pair in pairing], ~inputs.judged
+    with unchanged(target) as fresh:
+        starts = random_starts(target, pairs, inputs.x[fitted], inputs.wanted[fitted], fresh)
+        return max(_score(target, pairs, inputs) for _ in starts)
 
 
 def _ways(target: Flow, source: Flow, x: Array) -> Mapping[str, Pairing]:
@@ -69,8 +99,9 @@ def _ways(target: Flow, source: Flow, x: Array) -> Mapping[str, Pairing]:
     return pairings(cuts(target.nodes), theirs, unexplained)
 
 
-def _score(target: Flow, pairs: list[Pair], x: Array, wanted: Array, judged: Array) -> float:
+def _score(target: Flow, pairs: list[Pair], inputs: _Inputs) -> float:
     """Of logits where both have the same classes, else of a linear head on the last features."""
+    x, wanted, judged = inputs.x, inputs.wanted, inputs.judged
     last = pairs[-1].target
     if last.shape == wanted.shape[1:]:
         found = forward(target, x[judged], last.before)

@@ -10,17 +10,15 @@ from math import sqrt
 
 import numpy as np
 
-from weightbridge.adapters.fit.cuts import LINEAR, Cut
-from weightbridge.adapters.fit.engine import Fitting
+from weightbridge.adapters.fit.cuts import Cut
 from weightbridge.adapters.fit.goals import Pair
-from weightbridge.adapters.fit.slots import slots
 from weightbridge.adapters.fit.snapshot import Weights, restore
 from weightbridge.adapters.fit.solve import r2
+from weightbridge.adapters.fit.starts import calibrate, random_starts
 from weightbridge.formats.flow import Flow, forward
 from weightbridge.model.tensors import Array
 
 FITTED, CROPPED = "fitted", "cropped"
-RANDOM, HEAD = "random, calibrated", "random, calibrated, head in closed form"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +71,15 @@ def controls(
     target: Flow, pairs: Sequence[Pair], asked: Exam, fresh: Weights, cropped: Mapping[str, Array] | None
 ) -> tuple[Arm, ...]:
     """The target is changed. fresh: its weights as they were."""
-    last = pairs[-1]
-    heads = {slot.layer for slot in slots(target.nodes, last.target, _before_last(pairs))}
-    linear = {i for i, node in enumerate(target.nodes) if node.kind in LINEAR}
-    found = []
-    for name, kept in ((RANDOM, linear), (HEAD, linear - heads)):
-        restore(target, fresh)
-        _calibrate(target, last, asked, frozenset(target.nodes[i].name for i in kept))
-        found.append(arm(name, target, last.target, asked))
+    last = pairs[-1].target
+    found = [
+        arm(name, target, last, asked) for name in random_starts(target, pairs, asked.x, asked.wanted, fresh)
+    ]
     if cropped:
         restore(target, fresh)
         target.fill(cropped)
-        _calibrate(target, last, asked, frozenset(target.nodes[i].name for i in linear))
-        found.append(arm(CROPPED, target, last.target, asked))
+        calibrate(target, pairs[-1], asked.x, asked.wanted)
+        found.append(arm(CROPPED, target, last, asked))
     return tuple(found)
 
 
@@ -108,15 +102,6 @@ def best_of(arms: Sequence[Arm]) -> Arm:
 def _share(one: Arm) -> float:
     """By the labels where there are any, else by what the source says."""
     return one.agreement if one.accuracy is None else one.accuracy
-
-
-def _calibrate(target: Flow, last: Pair, asked: Exam, kept: frozenset[str]) -> None:
-    others = frozenset(node.name for node in target.nodes if node.kind == "scale")
-    Fitting(target, lambda _: (asked.wanted, asked.wanted), [last], asked.x, kept | others).run()
-
-
-def _before_last(pairs: Sequence[Pair]) -> int:
-    return pairs[-2].target.node if len(pairs) > 1 else -1
 
 
 def _accuracy(classes: Array, labels: Array | None) -> float | None:

@@ -20,14 +20,23 @@ def fit_lines(evidence: Json) -> Iterator[str]:
     if fit is None:
         return
     if fit.get("score") is not None:
-        score = f"R2 {fit['score']:.2f} of the source's logits on held-out inputs"
-        tried = _tried(fit.get("tried") or {})
-        yield f"stages by {fit.get('way', '')}: {score}, by a fit on some inputs ({tried})"
+        yield from _trial(fit)
     yield from _worth(fit, fit.get("arms") or ())
 
 
-def _tried(tried: Mapping[str, float]) -> str:
-    return ", ".join(f"{way} {score:.2f}" for way, score in tried.items())
+def _trial(fit: Json) -> Iterator[str]:
+    """What was known before the fit itself: by fits on some of the inputs, judged on others of them."""
+    score = f"R2 {fit['score']:.2f} of the source's logits on held-out inputs"
+    tried = _tried(fit.get("tried") or {})
+    yield f"stages by {fit.get('way', '')}: {score}, by a fit on some inputs ({tried})"
+    control = fit.get("control")
+    if control is not None:
+        over = f"{fit['score'] - control:+.2f} over R2 {control:.2f} of the best start without the source"
+        yield f"what the source is worth here, by that fit: {over}"
+
+
+def _tried(tried: Mapping[str, float | None]) -> str:
+    return ", ".join(f"{way} {'NaN' if score is None else f'{score:.2f}'}" for way, score in tried.items())
 
 
 def _worth(fit: Json, arms: Sequence[Json]) -> Iterator[str]:
