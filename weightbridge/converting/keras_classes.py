@@ -15,6 +15,8 @@ CELL = (
 )
 SEQUENCE = "return_sequences return_state go_backwards stateful unroll zero_output_for_mask"
 GATED = f"recurrent_activation {CELL}"
+FILLED = "fill_mode interpolation seed fill_value data_format"
+RANGED = "factor value_range seed data_format"
 POOL = "pool_size strides padding data_format"
 ATTENTION = (
     f"dropout attention_axes output_shape use_gate sliding_window seed {KERNEL.replace('use_bias ', '')}"
@@ -41,6 +43,11 @@ _ROWS: tuple[tuple[str, str], ...] = (
         "Embedding",
         "input_dim output_dim mask_zero embeddings_initializer embeddings_regularizer embeddings_constraint",
     ),
+    (
+        "ReversibleEmbedding",
+        "input_dim output_dim tie_weights mask_zero embeddings_initializer embeddings_regularizer "
+        "embeddings_constraint reverse_dtype logit_soft_cap",
+    ),
     ("LSTM", f"units unit_forget_bias {GATED} {SEQUENCE}"),
     ("GRU", f"units reset_after {GATED} {SEQUENCE}"),
     ("SimpleRNN", f"units {CELL} {SEQUENCE}"),
@@ -56,7 +63,10 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ("TimeDistributed StackedRNNCells", ""),
     ("SpectralNormalization", "power_iterations"),
     ("MultiHeadAttention", f"num_heads key_dim value_dim use_bias {ATTENTION}"),
-    ("GroupQueryAttention", f"head_dim num_query_heads num_key_value_heads use_bias {ATTENTION}"),
+    (
+        "GroupQueryAttention GroupedQueryAttention",
+        f"head_dim num_query_heads num_key_value_heads use_bias {ATTENTION}",
+    ),
     ("Attention", "use_scale score_mode dropout seed"),
     ("AdditiveAttention", "use_scale dropout"),
     ("MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D", POOL),
@@ -97,13 +107,28 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ("GaussianNoise", "stddev seed"),
     ("GaussianDropout", "rate seed"),
     ("ActivityRegularization", "l1 l2"),
-    ("RandomFlip", "mode seed"),
-    ("RandomRotation", "factor fill_mode interpolation seed fill_value"),
-    ("RandomZoom", "height_factor width_factor fill_mode interpolation seed fill_value"),
-    ("RandomTranslation", "height_factor width_factor fill_mode interpolation seed fill_value"),
+    ("RandomFlip", "mode seed data_format"),
+    ("RandomRotation", f"factor {FILLED}"),
+    ("RandomZoom RandomTranslation", f"height_factor width_factor {FILLED}"),
+    ("RandomShear", f"x_factor y_factor {FILLED}"),
+    ("RandomPerspective", f"factor scale {FILLED}"),
+    ("RandomElasticTransform", f"factor scale value_range {FILLED}"),
     ("RandomContrast", "factor seed"),
     ("RandomBrightness", "factor value_range seed"),
-    ("RandomCrop", "height width seed"),
+    ("RandomCrop", "height width seed data_format"),
+    ("RandomHue RandomSaturation RandomSharpness RandomPosterization RandomInvert", RANGED),
+    ("RandomColorDegeneration", RANGED),
+    ("RandomColorJitter", f"brightness_factor contrast_factor saturation_factor hue_factor {RANGED}"),
+    ("RandomErasing", f"scale fill_value {RANGED}"),
+    ("RandomGaussianBlur", f"kernel_size sigma {RANGED}"),
+    ("RandomGrayscale CutMix", "factor seed data_format"),
+    ("MixUp", "alpha seed data_format"),
+    ("AugMix", f"num_chains chain_depth alpha all_ops interpolation {RANGED}"),
+    ("RandAugment", f"num_ops interpolation {RANGED}"),
+    ("AutoContrast", "value_range"),
+    ("Equalization", "value_range bins data_format"),
+    ("ContrastLimitedAdaptiveHistogramEqualization", "value_range clip_limit tile_grid_size data_format"),
+    ("Solarization", "addition_factor threshold_factor value_range seed"),
     (
         "StringLookup IntegerLookup",
         "max_tokens num_oov_indices mask_token oov_token vocabulary idf_weights invert output_mode sparse "
@@ -116,6 +141,16 @@ _ROWS: tuple[tuple[str, str], ...] = (
     ),
     ("CategoryEncoding", "num_tokens output_mode sparse"),
     ("Hashing", "num_bins mask_value salt output_mode sparse"),
+    ("HashedCrossing", "num_bins output_mode sparse"),
+    (
+        "STFTSpectrogram",
+        "mode frame_length frame_step fft_length window periodic scaling padding expand_dims data_format",
+    ),
+    (
+        "MelSpectrogram",
+        "fft_length sequence_stride sequence_length window sampling_rate num_mel_bins min_freq max_freq "
+        "power_to_db top_db mag_exp min_power ref_power",
+    ),
     ("Discretization", "bin_boundaries num_bins epsilon output_mode sparse"),
 )
 SETTINGS: Mapping[str, frozenset[str]] = {

@@ -7,7 +7,7 @@ from weightbridge.converting.keras_classes import CHANNELS, SETTINGS
 from weightbridge.converting.parts import activation_name, dtype_name, part, table_of
 from weightbridge.converting.rewrite import rewritten
 from weightbridge.converting.values import Config, Said, note
-from weightbridge.formats.keras.architecture.classes import CLASSES
+from weightbridge.formats.keras.architecture.classes import CLASSES, EXPORTED_AS
 from weightbridge.formats.keras.architecture.config import MODELS, OPERATION_MODULES, ConfigLayer
 from weightbridge.formats.keras.variables.vocabularies import LOOKUPS
 
@@ -51,7 +51,7 @@ def layer_entry(layer: ConfigLayer, said: Said, model: OfModel | None = None) ->
         note(said.refused, f"{what} {layer.class_name}", layer.name)
         return {}
     config = {"name": layer.name, **_settings(layer, said), **_wrapped(layer, said, model)}
-    return object_entry(LAYERS, layer.class_name, config)
+    return object_entry(LAYERS, EXPORTED_AS.get(layer.class_name, layer.class_name), config)
 
 
 def _is_foreign(layer: ConfigLayer) -> bool:

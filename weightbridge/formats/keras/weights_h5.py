@@ -12,7 +12,7 @@ from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
 from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.shards import is_shard_map, read_shards
-from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
+from weightbridge.formats.keras.variables.tensors import datasets_of, with_copies
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded, foreign
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.layouts import with_axes
@@ -41,15 +41,14 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
             where=str(path),
             fix="Give a .weights.h5 or .keras file as target",
         )
-    patched_copy(whole(path), output, values, datasets_of(template.tensors))
+    patched_copy(whole(path), output, with_copies(values), datasets_of(template.tensors))
 
 
 def graph_of_variables(path: Path, root: Group, format: str, producer: str = "keras 3") -> LayerGraph:
     """The graph of a file that holds variables and no architecture."""
+    store = VariableStore(root)
     layers = unique(
-        layer
-        for stored in VariableStore(root).rest()
-        for layer in stored_layers(stored, stored.name, tensor_of)
+        layer for stored in store.rest() for layer in stored_layers(stored, stored.name, store.tensor)
     )
     if not any(layer.tensors for layer in layers):
         raise Corrupt(

@@ -15,7 +15,7 @@ from weightbridge.formats.keras.architecture.dialects import Origin, normalised
 from weightbridge.formats.keras.model import custom_finding, custom_name, graph_of_model
 from weightbridge.formats.keras.variables.lookups import lookup_places, with_lookups
 from weightbridge.formats.keras.variables.quantised import with_effective
-from weightbridge.formats.keras.variables.tensors import datasets_of
+from weightbridge.formats.keras.variables.tensors import datasets_of, with_copies
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded, foreign
 from weightbridge.formats.keras.variables.vocabularies import (
     PLACE,
@@ -69,6 +69,7 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     With an output called `.weights.h5` its weights alone.
     """
     path, datasets = Path(template.path), datasets_of(template.tensors)
+    values = with_copies(values)
     if not output.name.endswith(".weights.h5"):
         patched_archive(path, output, WEIGHTS, values, datasets)
         return

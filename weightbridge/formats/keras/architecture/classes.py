@@ -13,7 +13,8 @@ from typing import Any
 class LayerClass:
     """op: the canonical one.
 
-    variables: `role`, or `role?key` where the config's key decides whether the variable is there.
+    variables: `role`, or `role?key` where the config decides whether the variable is there, by truth or value
+    (`role?key=value`, `role?key!=value`).
     """
 
     op: str
@@ -31,6 +32,7 @@ def _rows(*rows: tuple[str, str, str]) -> dict[str, LayerClass]:
 NORM = "gamma?scale beta?center"
 CONV = "kernel bias?use_bias"
 SEPARABLE = "depthwise_kernel pointwise_kernel bias?use_bias"
+RENORM = "moving_stddev?renorm=True renorm_mean?renorm=True renorm_stddev?renorm=True"
 RECURRENT = "kernel recurrent_kernel bias?use_bias"
 
 CLASSES: Mapping[str, LayerClass] = _rows(
@@ -44,7 +46,7 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     (
         "BatchNorm",
         "BatchNormalization SyncBatchNormalization BatchNormalizationV1",
-        f"{NORM} moving_mean moving_variance",
+        f"{NORM} moving_mean moving_variance {RENORM}",
     ),
     ("LayerNorm", "LayerNormalization", NORM),
     ("GroupNorm", "GroupNormalization", NORM),
@@ -60,6 +62,7 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     ("Opaque", "ConvLSTM1D ConvLSTM2D ConvLSTM3D ConvLSTM1DCell ConvLSTM2DCell ConvLSTM3DCell", RECURRENT),
     ("Opaque", "LocallyConnected1D LocallyConnected2D", CONV),
     ("Opaque", "SpectralNormalization", "vector_u"),
+    ("Opaque", "STFTSpectrogram", "real_kernel?mode!=imag imag_kernel?mode!=real"),
     ("Opaque", "Attention", "scale?use_scale concat_score_weight?score_mode=concat"),
     ("Opaque", "AdditiveAttention", "scale?use_scale"),
     ("Opaque", "UnitNormalization StackedRNNCells RNN Bidirectional TimeDistributed Wrapper", ""),
@@ -114,8 +117,7 @@ CLASSES: Mapping[str, LayerClass] = _rows(
     ),
     (
         "Opaque",
-        "HashedCrossing Hashing IntegerLookup MaxNumBoundingBoxes MelSpectrogram "
-        "STFTSpectrogram Solarization StringLookup",
+        "HashedCrossing Hashing IntegerLookup MaxNumBoundingBoxes MelSpectrogram Solarization StringLookup",
         "",
     ),
     (
@@ -167,6 +169,7 @@ STATE = (
 STORED_AS: Mapping[str, str] = {
     "GroupQueryAttention": "GroupedQueryAttention"
 }  # the class behind the name that Keras exports
+EXPORTED_AS: Mapping[str, str] = {behind: name for name, behind in STORED_AS.items()}
 CALLED: Mapping[tuple[str, str], str] = {
     ("RMSNormalization", "gamma"): "scale"
 }  # (class, role): Keras's own name of the variable
@@ -207,6 +210,8 @@ def _is_there(variable: str, config: Mapping[str, Any]) -> bool:
     key, _, value = condition.partition("=")
     if not key:
         return True
+    if key.endswith("!"):
+        return str(config.get(key[:-1])) != value
     if value:
         return str(config.get(key)) == value
     return bool(config.get(key, key not in ("bias_axes", "use_scale")))

@@ -17,6 +17,7 @@ from weightbridge.formats.keras.architecture.classes import CLASSES, roles, vari
 from weightbridge.formats.keras.architecture.faults import sensible
 from weightbridge.formats.keras.architecture.flow import Node
 from weightbridge.formats.keras.variables.stored import Shapes, Stored, Variable
+from weightbridge.formats.keras.variables.tensors import STATISTICS
 from weightbridge.formats.keras.variables.tree import is_custom
 from weightbridge.model.graph import Shape
 from weightbridge.model.tensors import Tensor
@@ -26,6 +27,7 @@ Found = Mapping[str, Any]
 Expected = dict[str, tuple[int, ...]]
 # Classes of Keras's own that are no public layers: the key of the config that tells each variable's length.
 UNLISTED: Mapping[str, Mapping[str, str]] = {"LayerScale": {"gamma": "projection_dim"}}
+EMBEDDED = ("embeddings", "reverse_embeddings")
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
@@ -115,7 +117,7 @@ def expected_shapes(class_name: str, config: Mapping[str, Any], fed: Shape | Non
     op = CLASSES[class_name].op
     rule = RULES.get(op)
     if op == "Embedding":
-        return {"embeddings": (int(config["input_dim"]), int(config["output_dim"]))}
+        return dict.fromkeys(EMBEDDED, (int(config["input_dim"]), int(config["output_dim"])))
     if rule is None or fed is None:
         return {}
     found = attributes(op, class_name, config, fed)
@@ -153,7 +155,7 @@ def _dense(found: Found, fed: Shape) -> dict[str, Any]:
 def _norm(found: Found, fed: Shape) -> dict[str, Any]:
     axes = found["axis"] if isinstance(found["axis"], tuple) else (found["axis"],)
     shape = tuple(fed[a] if a < 0 else fed[a - 1] for a in axes)
-    return dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance", "mean", "variance"), shape)
+    return dict.fromkeys(("gamma", "beta", *STATISTICS), shape)
 
 
 def _recurrent(found: Found, fed: Shape) -> dict[str, Any]:

@@ -52,7 +52,9 @@ def _put_names(group: h5py.Group, key: str, names: Sequence[str]) -> None:
 
 def _by_layer(config: Any, places: Iterable[Place]) -> dict[str, list[Place]]:
     """By the layers of the outermost model, in Keras's order: first what is trained, then the rest."""
-    in_order = sorted(places, key=lambda place: _rank(config, place.layer))
+    in_order = sorted(
+        (place for place in places if not place.is_copy), key=lambda place: _rank(config, place.layer)
+    )
     layers: dict[str, list[Place]] = {}
     for place in in_order:
         layers.setdefault(place.layer.split("/")[0], []).append(place)

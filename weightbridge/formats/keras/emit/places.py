@@ -1,7 +1,7 @@
 """Where Keras 3 keeps each weight of a configuration, and in which shape and dtype."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.architecture.expected import ExpectedStore
 from weightbridge.formats.keras.architecture.flow import Flow, Node
 from weightbridge.formats.keras.model import graph_of_model
+from weightbridge.formats.keras.variables.copied import WRAPPED_KERNEL
 from weightbridge.formats.keras.variables.stored import Shapes, Stored
 from weightbridge.formats.keras.variables.tensors import STATISTICS
 from weightbridge.model.graph import LayerGraph
@@ -29,6 +30,7 @@ class Place:
 
     path: of its array in `model.weights.h5`. group: the layer's own name, which Keras notes beside it.
     layer, role, name: whose it is, and what Keras calls it. trainable: whether training changes it.
+    fill: what stands there until the value comes. is_copy: whether it is another place of a weight.
     """
 
     path: str
@@ -39,6 +41,8 @@ class Place:
     trainable: bool
     shape: tuple[int, ...]
     dtype: str
+    fill: float = 0.0
+    is_copy: bool = False
 
 
 def places_of(config: Any, source: LayerGraph) -> tuple[Place, ...]:
@@ -74,6 +78,9 @@ class _Places(ExpectedStore):
         known = {variable.role: variable.dataset.shape for variable in found.variables}
         group = f"{node.store}/cell" if _is_in_cell(node) else node.store
         names = roles(node.layer.class_name, node.layer.config) or ()
+        if node.layer.class_name == "SpectralNormalization":
+            self._spectral(node)
+            return found
         self._add(node, node.owner, group, {role: known.get(role) for role in names})
         if names and node.layer.class_name == "Normalization":
             self._count(node)
@@ -83,6 +90,19 @@ class _Places(ExpectedStore):
         """How many samples it has seen: no weight, but Keras reads it."""
         path, name = f"{node.store}/vars/2", node.owner.rsplit("/", 1)[-1]
         self.places.append(Place(path, name, node.owner, "count", "count", False, (), "int64"))
+
+    def _spectral(self, node: Node) -> None:
+        """The kernel of what is wrapped once more, and the vector u, which training finds again."""
+        inner = f"{node.store}{WRAPPED_KERNEL}"
+        kernel = next((place for place in self.places if place.path == inner), None)
+        if kernel is None or not kernel.shape:
+            message = f"{node.owner} normalises a layer whose kernel is not known"
+            raise Unsupported(message, where=self.source.path, fix="give the model with its weights")
+        width, name = kernel.shape[-1], node.owner.rsplit("/", 1)[-1]
+        copy = replace(kernel, path=f"{node.store}/vars/0", group=name, is_copy=True)
+        path, owner = f"{node.store}/vars/1", node.owner
+        u = Place(path, name, owner, "vector_u", "vector_u", False, (1, width), kernel.dtype, width**-0.5)
+        self.places.extend((copy, u))
 
     def _projections_of(self, node: Node, found: Stored) -> None:
         known = {part.name: {v.role: v.dataset.shape for v in part.variables} for part in found.parts}

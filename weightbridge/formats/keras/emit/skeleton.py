@@ -55,7 +55,9 @@ def allocate(file: h5py.File, path: str, place: Place) -> None:
     """An array in one piece, whose place in the file is settled at once."""
     plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
     plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-    plist.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    plist.set_fill_time(h5py.h5d.FILL_TIME_ALLOC if place.fill else h5py.h5d.FILL_TIME_NEVER)
+    if place.fill:
+        plist.set_fill_value(np.array(place.fill, np.dtype(place.dtype)))
     plist.set_obj_track_times(False)
     links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
     links.set_create_intermediate_group(True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.classes import STATE
+from weightbridge.formats.keras.variables.copied import is_copied_kernel
 from weightbridge.formats.keras.variables.legacy_names import CELL
 
 LAYERS, OLDER_LAYERS = "layers", "_layer_checkpoint_dependencies"
@@ -55,14 +56,14 @@ def is_state(path: str) -> bool:
 
 
 def own_variables(group: Group | None) -> tuple[Dataset, ...]:
-    """The datasets under `vars`, by number."""
+    """The datasets under `vars`, by number, without the copy of a wrapped layer's kernel."""
     place = group.group("vars") if group else None
-    if place is None:
+    if group is None or place is None:
         return ()
     datasets = [child for child in place.children.values() if isinstance(child, Dataset)]
     variables = [dataset for dataset in datasets if not is_counter(dataset)]
     variables.sort(key=lambda variable: _natural(variable.path))
-    return tuple(variables)
+    return tuple(variables[1:] if is_copied_kernel(group, variables) else variables)
 
 
 def layer_groups(group: Group, names: tuple[str, ...] = ()) -> Iterator[tuple[Group, tuple[str, ...]]]:

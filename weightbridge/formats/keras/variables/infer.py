@@ -23,7 +23,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"rms_scaling": True},
     {"tie_weights": False},
 )
-BATCH_NORM_VARIANTS = (*VARIANTS[:3], VARIANTS[4], VARIANTS[3], *VARIANTS[5:])
+BATCH_NORM_VARIANTS = (*VARIANTS[:3], VARIANTS[4], VARIANTS[3], *VARIANTS[5:], {"renorm": True})
 # roles of vectors of one length, by how many there are
 VECTOR_ROLES: Mapping[int, tuple[str, ...]] = {
     1: ("gamma",),

@@ -1,7 +1,7 @@
 """Stored variables -> Tensors, whose bytes are read when asked for, in place where they can be."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,10 @@ from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.formats.keras.variables.stored import Variable
 from weightbridge.model.tensors import Array, Tensor, name_of
 
-STATISTICS = ("moving_mean", "moving_variance", "mean", "variance", "vector_u")
+STATISTICS = (
+    *("moving_mean", "moving_variance", "mean", "variance", "vector_u"),
+    *("moving_stddev", "renorm_mean", "renorm_stddev"),
+)
 KINDS = "fiub"
 
 
@@ -20,12 +23,13 @@ class Stored:
     """Loads an array's values, in the machine's byte order."""
 
     dataset: Dataset
+    copy: Dataset | None = None  # a second place of the same values
 
     def __call__(self) -> Array:
         return load(self.dataset)
 
 
-def tensor_of(layer: str, variable: Variable, trainable: bool) -> Tensor:
+def tensor_of(layer: str, variable: Variable, trainable: bool, copy: Dataset | None = None) -> Tensor:
     """The tensor `layer/variable`. Raises Unsupported for a dtype that is no number."""
     dataset = variable.dataset
     return Tensor(
@@ -34,7 +38,7 @@ def tensor_of(layer: str, variable: Variable, trainable: bool) -> Tensor:
         shape=dataset.shape,
         dtype=dtype_name(dataset),
         key=dataset.path,
-        load=Stored(dataset),
+        load=Stored(dataset, copy),
         trainable=trainable and variable.role not in STATISTICS,
     )
 
@@ -52,8 +56,18 @@ def dtype_name(dataset: Dataset) -> str:
 
 
 def datasets_of(tensors: Iterable[Tensor]) -> dict[str, Dataset]:
-    """Where the tensors of a file in HDF5 are stored, by key."""
-    return {t.key: t.load.dataset for t in tensors if isinstance(t.load, Stored)}
+    """Where the tensors of a file in HDF5 are stored, by key; copies by their own paths."""
+    stored = {t.key: t.load for t in tensors if isinstance(t.load, Stored)}
+    copies = [place.copy for place in stored.values() if place.copy is not None]
+    return {key: place.dataset for key, place in stored.items()} | {copy.path: copy for copy in copies}
+
+
+def with_copies(values: Iterable[tuple[Tensor, Array]]) -> Iterator[tuple[Tensor, Array]]:
+    """The values, and those of tensors that are stored twice once more, with the key of the copy."""
+    for tensor, array in values:
+        yield tensor, array
+        if isinstance(tensor.load, Stored) and tensor.load.copy is not None:
+            yield replace(tensor, key=tensor.load.copy.path), array
 
 
 def load(dataset: Dataset) -> Array:

@@ -8,6 +8,7 @@ from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.classes import CLASSES, roles, variable_name
 from weightbridge.formats.keras.architecture.flow import Node
+from weightbridge.formats.keras.variables.copied import WRAPPED_KERNEL, copied_kernel
 from weightbridge.formats.keras.variables.groups import (
     group_at,
     is_state,
@@ -24,6 +25,7 @@ from weightbridge.model.graph import Excluded, Layer
 from weightbridge.model.tensors import Tensor, name_of
 
 QUANTISED = ("Dense", "EinsumDense", "Embedding")
+SPECTRAL, VECTOR = "SpectralNormalization", "vector_u"
 OPTIMIZER = ("optimizer", "_optimizer")
 
 
@@ -55,7 +57,7 @@ class VariableStore:
         return parts
 
     def tensor(self, layer: str, variable: Variable, trainable: bool) -> Tensor:
-        return tensor_of(layer, variable, trainable)
+        return tensor_of(layer, variable, trainable, copied_kernel(self.root, variable.dataset))
 
     def rest(self) -> tuple[Stored, ...]:
         """Layers that no node has taken: all of them where there is no architecture."""
@@ -98,15 +100,23 @@ def _group_of(root: Group, node: Node) -> tuple[Group | None, tuple[Dataset, ...
 
 def excluded(root: Group, layers: Iterable[Layer]) -> tuple[Excluded, ...]:
     """The stored arrays that no layer has: optimizer state, metrics, seed generators, and what is foreign."""
-    held = {tensor.key for layer in layers for tensor in layer.tensors}
+    held = _held(root, layers)
     return tuple(_excluded(dataset) for dataset in root.datasets() if dataset.path not in held)
 
 
 def foreign(root: Group, layers: Iterable[Layer]) -> tuple[Finding, ...]:
     """A note of arrays that look like weights and stand where Keras keeps none."""
-    held = {tensor.key for layer in layers for tensor in layer.tensors}
+    held = _held(root, layers)
     left = (d for d in root.datasets() if d.path not in held and not is_state(d.path))
     return left_out([d.path for d in left if d.dtype.kind == "f" and len(d.shape) > 1 and prod(d.shape) > 1])
+
+
+def _held(root: Group, layers: Iterable[Layer]) -> set[str]:
+    """Where the layers' tensors are stored, some of them twice."""
+    keys = {tensor.key for layer in layers for tensor in layer.tensors}
+    stored = (root.dataset(key) for key in keys if key.endswith(WRAPPED_KERNEL))
+    copies = (copied_kernel(root, dataset) for dataset in stored if dataset is not None)
+    return keys | {copy.path for copy in copies if copy is not None}
 
 
 def _excluded(dataset: Dataset) -> Excluded:
@@ -126,6 +136,7 @@ def sublayers(root: Group) -> Iterator[Stored]:
     """Every group that stands for a layer, in the order in which they were saved."""
     for group, names in layer_groups(root):
         hint = group.path.removesuffix("/cell")
+        hint = "/".join(names) if hint.endswith("/layer") else hint
         yield unnamed("/".join(names), own_variables(group), "", (), hint)
 
 
@@ -146,6 +157,8 @@ def unnamed(
     if quantised is not None:
         return replace(quantised, name=name, parts=parts)
     keys = [_key(dataset) for dataset in own]
+    if keys == ["1"]:  # the first is the kernel of what is wrapped
+        return Stored(name, SPECTRAL, (Variable(VECTOR, VECTOR, own[0]),), parts)
     shapes = tuple(dataset.shape for dataset in own)
     guessed = guess(tuple(map(_untold, keys)), shapes, hint or name)
     variables = []
