@@ -92,3 +92,33 @@ def test_a_dense_layer_takes_steps_by_itself(tmp_path: Path) -> None:
     TENSORS["outs"] = np.array([-1, STEPS, 6], np.int64)
     _, keras, _ = there_and_back(tmp_path, ops, ["n", STEPS, 5 * WIDE * WIDE])
     assert classes(keras) == ["Dense"]
+
+
+def windows(axis: int) -> list[Op]:
+    """Scores of each window: parts of the last axes, and a table of positions."""
+    half = {"starts": "zero", "ends": "two"}
+    return [
+        ("Reshape", ["x", "windows"], ["joined"], {}),
+        ("Slice", ["joined", half["starts"], half["ends"], f"axis{axis}"], ["part"], {}),
+        ("Add", ["part", "table"], ["biased"], {}),
+        ("Softmax", ["biased"], ["soft"], {"axis": -1}),
+        ("Reshape", ["soft", "each"], ["y"], {}),
+    ]
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_layers_that_name_their_axes_in_windows(axis: int, tmp_path: Path) -> None:
+    shape = (2, 6) if axis == 1 else (4, 2)
+    extra = {
+        "windows": np.array([-1, 4, 6], np.int64),
+        "zero": np.array([0], np.int64),
+        "two": np.array([2], np.int64),
+        f"axis{axis}": np.array([axis], np.int64),
+        "table": values((1, *shape), 4),
+        "each": np.array([-1, STEPS, *shape], np.int64),
+    }
+    first = saved(tmp_path / "a.onnx", windows(axis), extra, {"x": ["n", STEPS, 4, 6]}, ("y",))
+    wb.convert(first, tmp_path / "b.keras", verify=False)
+    wb.convert(tmp_path / "b.keras", tmp_path / "b.onnx", verify=False)
+    fed = np.random.default_rng(0).normal(size=(2, STEPS, 4, 6)).astype("float32")
+    np.testing.assert_allclose(outputs(tmp_path / "b.onnx", fed)[0], outputs(first, fed)[0], rtol=1e-5)

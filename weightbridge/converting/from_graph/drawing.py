@@ -14,6 +14,7 @@ from weightbridge.converting.from_graph.recurrent import joined
 from weightbridge.converting.from_graph.sharing import Sharing
 from weightbridge.converting.from_graph.table import BY_CLASS, BY_OP, OPAQUE
 from weightbridge.converting.from_graph.timesteps.find import Region, inner_graph, region_of
+from weightbridge.converting.from_graph.timesteps.lifted import made_by
 from weightbridge.converting.from_graph.timesteps.write import apart, one_step, whole, wrapped
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Writer
@@ -134,7 +135,7 @@ class Drawing:
         fused = self._fused(layer)
         if fused is not None:
             self.fused.add(fused.name)
-        return builder(self._call(layer, inputs, tuple(edge.keyword for edge in edges), fused))
+        return made_by(builder, self._call(layer, inputs, tuple(edge.keyword for edge in edges), fused))
 
     def _call(
         self, layer: Layer, inputs: tuple[Value, ...], keywords: tuple[str, ...], fused: Layer | None
