@@ -8,6 +8,7 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
+from weightbridge.commands.as_saved import Reference, as_saved, keras_of
 from weightbridge.commands.candidates import Candidate, controls, written_candidate
 from weightbridge.commands.claims import rounds_data, unproven
 from weightbridge.commands.constant import Sides, where_outputs_say_nothing
@@ -17,28 +18,21 @@ from weightbridge.commands.published import with_recorded
 from weightbridge.commands.steps import proven_in_steps
 from weightbridge.errors import ModelError, RunError, UsageError
 from weightbridge.errors.diagnostics import Finding, finding
-from weightbridge.formats.frameworks import framework_module
-from weightbridge.formats.keras.evaluate.runner import runner as evaluator
 from weightbridge.formats.running import Rounding, Runner
 from weightbridge.model.graph import LayerGraph
 from weightbridge.report.verification import Verification
-from weightbridge.rules.dialects import version_of
 from weightbridge.transfer.write import Written
 from weightbridge.verify import Setup, equality, seed_of
 
 BY_TF_KERAS = 'install tf_keras (pip install "weightbridge-toolkit[legacy]"), or say --no-verify'
 EXPORT_AGAIN = "export the model again, so that its runtime can run it, or say --no-verify"
 Proof = tuple[Verification, tuple[Finding, ...]]
-Reference = tuple[str, Callable[[str], Runner]]  # who computes it, and a runner of it in a dtype
-OWN = "numpy"  # weightbridge's own evaluator
-RUN_BY_TF_KERAS = frozenset({"keras-h5", "keras-zip"})
 RUNTIMES = {
     "onnx": "onnxruntime",
     "tflite": "TFLite's interpreter",
     "saved-model": "TensorFlow",
     "tf-graph": "TensorFlow",
 }
-TF_KERAS = "weightbridge.formats.keras.framework.older"
 
 
 def proven(
@@ -115,10 +109,7 @@ def _divided(given: Given, reference: Runner) -> Runner:
 
 
 def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[Reference]:
-    """What can compute what the model did when it was saved, the nearest to that first.
-
-    tf_keras does not turn the kernels over that Theano saved.
-    """
+    """What can compute what the model did when it was saved, the nearest to that first."""
     model = given.model
     if given.reference is not None:
         yield "torch", given.reference
@@ -128,14 +119,10 @@ def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[
         yield runtime, lambda dtype: formats.runner(model, dtype)
         yield f"{runtime} in float32", lambda dtype: _single(model, dtype)
         return
-    version = version_of(source.producer.rpartition(" ")[2])
-    if version >= (3,):
+    if keras_of(source) >= (3,):
         yield "keras", lambda dtype: formats.runner(model, dtype)
         return
-    is_flipped = any(layer.attributes.get("kernel_flipped") for layer in source.layers)
-    if version >= (2,) and source.format in RUN_BY_TF_KERAS and is_whole and not is_flipped:
-        yield "tf_keras", lambda dtype: _older(Path(model), dtype)
-    yield OWN, lambda dtype: evaluator(source, dtype)
+    yield from as_saved(Path(model), source, is_whole=is_whole)
 
 
 def _single(model: Any, dtype: str) -> Runner:
@@ -143,11 +130,6 @@ def _single(model: Any, dtype: str) -> Runner:
     if dtype != "float32":
         raise RunError(f"{dtype} was tried already")
     return formats.runner(model, dtype)
-
-
-def _older(path: Path, dtype: str) -> Runner:
-    runner: Runner = framework_module(TF_KERAS).runner(path, dtype)
-    return runner
 
 
 def _setup(

@@ -1,12 +1,13 @@
 """The proof of a transfer: bytes read back always, whole-model equality where both sides run."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
+from weightbridge.commands.as_saved import Reference, first_that_runs, is_outdated
 from weightbridge.commands.candidates import Candidate, controls
 from weightbridge.commands.claims import claims_equality, evidence_of, hints_of, unproven
 from weightbridge.commands.layerwise import ControlsOf, Layerwise, can_be_compared, layer_by_layer
@@ -175,23 +176,41 @@ def _compared(
     for model in models:
         formats.refuse_to_run(model)
     options.progress("loading the models", 0, 0)
-
-    def reference(dtype: str = "float32") -> Runner:
-        runner = formats.runner(models[0], dtype, options.source_arguments)
-        return runner if end is None else up_to(runner, end.source)
-
-    def candidate(dtype: str = "float32") -> Runner:
-        runner = formats.runner(models[1], dtype, options.target_arguments)
-        return runner if end is None else up_to(runner, end.target)
-
+    graphs, arguments = (
+        (prepared.source, prepared.target),
+        (options.source_arguments, options.target_arguments),
+    )
+    ends = (end.source, end.target) if end is not None else (None, None)
+    sides = [_side(*given) for given in zip(models, graphs, arguments, ends, strict=True)]
+    reference, candidate = (build for _, build in sides)
     precise = replace(
         setup, precise=lambda: reference("float64"), precise_candidate=lambda: candidate("float64")
     )
-    runners = reference(), candidate()
-    proof = equality(*runners, precise)
+    runners = reference("float32"), candidate("float32")
+    proof = _said_who_ran(equality(*runners, precise), [name for name, _ in sides])
     if end is not None or not proof[0].evidence.get("sizes_differ"):
         return proof
     return _by_layers(proof, runners, prepared, plan, precise)
+
+
+def _side(model: Any, graph: LayerGraph, arguments: Mapping[str, Any], end: str | None) -> Reference:
+    """Who runs it, and how: a file that today's Keras reads otherwise is what it was when it was saved."""
+    if end is None and is_outdated(graph) and (found := first_that_runs(Path(graph.path), graph)):
+        return found
+
+    def build(dtype: str) -> Runner:
+        runner = formats.runner(model, dtype, arguments)
+        return runner if end is None else up_to(runner, end)
+
+    return "", build
+
+
+def _said_who_ran(proof: Proof, names: Sequence[str]) -> Proof:
+    """`as_saved` in the evidence: of each side that was run as it was when it was saved, by what."""
+    told = {side: name for side, name in zip(("source", "target"), names, strict=True) if name}
+    verification, said = proof
+    evidence = {**verification.evidence, "as_saved": told}
+    return (replace(verification, evidence=evidence), said) if told else proof
 
 
 def _by_layers(

@@ -45,6 +45,10 @@ def _lines(verification: Json) -> Iterator[str]:
     else:
         yield _compared(outputs, "comparison", " of outputs") + _worst(outputs)
         yield _compared(layers, "layer", "")
+    yield from (
+        f"the {side} was run as it was when it was saved, by {_runs(name)}"
+        for side, name in _as_saved(evidence)
+    )
     yield from fit_lines(evidence)
     yield _identical(evidence)
     yield "; ".join(part for part in (_read_back(evidence), _controls(evidence)) if part)
@@ -53,6 +57,15 @@ def _lines(verification: Json) -> Iterator[str]:
     if "reason" in evidence:
         yield f"no model was run: {said(evidence['reason']).removeprefix('not run: ')}"
     yield from (f"inconclusive: {said(reason)}" for reason in evidence.get("inconclusive") or ())
+
+
+def _as_saved(evidence: Json) -> tuple[tuple[str, Any], ...]:
+    told = evidence.get("as_saved")
+    return tuple(told.items()) if isinstance(told, Mapping) else ()
+
+
+def _runs(name: Any) -> str:
+    return "weightbridge's own evaluator" if name == "numpy" else said(name)
 
 
 def _healthy(outputs: Sequence[Json], layers: Sequence[Json], evidence: Json) -> str:

@@ -1,5 +1,6 @@
 """Runner for models of Keras 2 and tf.keras by tf_keras, which computes what they computed when saved."""
 
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,7 +79,7 @@ def _module(value: Any) -> Any:
 
 
 def _loaded(path: Path) -> Any:
-    suffix = ".h5" if path.open("rb").read(2) != b"PK" else ".keras"
+    suffix = ".keras" if zipfile.is_zipfile(path) else ".h5"
     with suffixed(path, suffix) as link:
         try:
             return tf_keras.models.load_model(link, compile=False, safe_mode=True)
