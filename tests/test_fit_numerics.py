@@ -16,6 +16,7 @@ from weightbridge.adapters.fit.norms import norm_values
 from weightbridge.adapters.fit.patches import rows, window
 from weightbridge.adapters.fit.slots import slots
 from weightbridge.adapters.fit.solve import solve
+from weightbridge.adapters.fit.spots import spots
 from weightbridge.adapters.fit.stages import by_steps
 from weightbridge.adapters.fit.worth import Arm, knows_more
 from weightbridge.formats.flow import Kind, Node
@@ -177,9 +178,8 @@ def test_a_bottleneck_keeps_what_the_kernel_behind_it_needs() -> None:
     x = RANDOM.standard_normal((2000, 3, 6))
     y = x[:, 0] @ np.eye(6)[:, :1] + x[:, 2] @ np.eye(6)[:, 1:2]
     space = Space(x[:, 1], 3, RANDOM)
-    for place in range(3):
-        space.add(x[:, place], np.ones(len(x), dtype=bool))
-    found = space.directions(y, 2, np.arange(2000) % 5 == 4, RANDOM)
+    inner = np.stack([space.seen(x[:, place]) for place in range(3)], axis=1)
+    found = space.directions(inner, y, 2, np.arange(2000) % 5 == 4, RANDOM)
     assert found.r2 > 0.99
     inside = found.weights[:2]
     assert (inside**2).sum() > 0.99 * (found.weights**2).sum()
@@ -204,12 +204,23 @@ class _Kernels:
         return {"kernel": np.zeros((3, 3, 4, 4))}
 
 
+def test_places_that_several_taps_read_are_read_once() -> None:
+    """A row's last tap is the next row's first; the one beyond the border is a zero."""
+    rows = np.arange(4)
+    taps = [((rows + n,), rows + n < 5) for n in (0, 1, 2)]
+    taps = [((np.clip(places, 0, 4),), is_inside) for (places,), is_inside in taps]
+    found = spots(np.zeros(4, dtype=int), rows == 3, taps, (5,))
+    assert list(found.places[0]) == [0, 1, 2, 3, 4]
+    values = np.arange(10.0, 15.0)[:, None]
+    assert found.beside(values)[..., 0].tolist() == [[10, 11, 12], [11, 12, 13], [12, 13, 14], [13, 14, 0]]
+    assert list(found.middle[1][0]) == [1, 2, 3, 4]
+
+
 def test_directions_of_few_rows_stay_small_on_new_ones() -> None:
     """What hardly varies in twenty rows is not blown up to a direction of its own."""
     x, more = (RANDOM.standard_normal((n, 40)) @ RANDOM.standard_normal((40, 300)) for n in (20, 500))
     space = Space(x, 1, RANDOM)
-    space.add(x, np.ones(20, dtype=bool))
-    found = space.directions(x[:, :8], 64, np.arange(20) % 5 == 4, RANDOM)
+    found = space.directions(space.seen(x)[:, None], x[:, :8], 64, np.arange(20) % 5 == 4, RANDOM)
     assert np.abs((more - x.mean(0)) @ found.weights).max() < 100
 
 

@@ -19,7 +19,7 @@ def chosen(y: Array, count: int, known: Array | None = None) -> Array:
         y = y - _projected(y, np.asarray(known, dtype="float64"))
     if count >= y.shape[1] and known is None:
         return np.asarray(np.arange(count) % y.shape[1])
-    order = scipy.linalg.qr(y, mode="r", pivoting=True)[-1]
+    order = _pivots(y.T @ y)
     return np.asarray(order[np.arange(count) % len(order)])
 
 
@@ -35,6 +35,13 @@ def shared_out(order: Array, ease: Array, widths: Sequence[int], reach: Sequence
         shares[branch] = easiest[start : start + widths[branch]]
         start += widths[branch]
     return shares
+
+
+def _pivots(gram: Array) -> Array:
+    """The order of pivoted QR, by pivoted Cholesky of its Gram matrix; what has no length left comes last."""
+    _, order, rank, _ = scipy.linalg.lapack.dpstrf(gram, tol=1e-10 * max(float(gram.diagonal().max()), 1e-30))
+    order = order - 1
+    return np.concatenate([order[:rank], np.sort(order[rank:])])
 
 
 def _projected(y: Array, known: Array) -> Array:

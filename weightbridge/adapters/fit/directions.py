@@ -29,35 +29,39 @@ class Linear:
 
 
 class Space:
-    """What a layer reads, in no more directions than one regression can bear, at each place in turn."""
+    """What a layer reads, in no more directions than one regression can bear."""
 
     def __init__(self, middle: Array, places: int, random: np.random.Generator) -> None:
-        """middle: rows (rows, columns) of one place."""
+        """middle: rows (rows, columns) of one place. places: how many of one regression."""
         self._mean = middle.mean(0, dtype="float64").astype(middle.dtype)
-        self._basis = _basis(middle - self._mean, max(COLUMNS // places, 1), random)
-        self._middle = middle
-        self._seen: list[Array] = []
+        count = max(COLUMNS // places, 1)
+        self._basis = None if middle.shape[1] <= count else _basis(middle - self._mean, count, random)
+        self._middle = self.seen(middle)
 
-    def add(self, x: Array, is_inside: Array) -> None:
-        """What is outside of the map is a border of zeros: it says nothing."""
-        self._seen.append(((x - self._mean) @ self._basis) * is_inside[:, None])
+    def seen(self, x: Array) -> Array:
+        """Rows in these directions."""
+        centred = x - self._mean
+        return centred if self._basis is None else np.asarray(centred @ self._basis)
 
-    def directions(self, y: Array, count: int, held: Array, random: np.random.Generator) -> Linear:
+    def directions(
+        self, inner: Array, y: Array, count: int, held: Array, random: np.random.Generator
+    ) -> Linear:
         """Reduced rank regression of y, each direction the same at all places.
 
-        Where more are wanted than predict, random ones follow.
+        inner: (rows, places, directions), zeros at places outside of the map. Where more are wanted than
+        predict, random ones follow.
         """
-        inner = np.stack(self._seen, axis=1)
         best = solve(inner.reshape(len(inner), -1), y, held)
         flat = inner.reshape(-1, inner.shape[-1])
         weights = best.weights.reshape(*inner.shape[1:], y.shape[1])
-        found = self._basis @ _left(weights, flat.T @ flat / len(flat))
+        found = _left(weights, np.asarray(flat.T @ flat / len(flat), dtype="float64"))
         found = found[:, _varying(self._middle @ found)][:, : min(count, len(inner) // ROWS_A_DIRECTION)]
         missing = count - found.shape[1]
         if missing > 0:
             found = np.hstack([found, random.standard_normal((len(found), missing))])
         spread = (self._middle @ found).std(0)
         found = found / np.where(spread > 1e-9, spread, 1.0)
+        found = found if self._basis is None else self._basis @ found
         return Linear(found, RAISED - self._mean @ found, best.r2, best.products)
 
 
@@ -78,9 +82,7 @@ def root_of(covariance: Array) -> Array:
 
 def _basis(x: Array, count: int, random: np.random.Generator) -> Array:
     """Orthonormal directions in which centred x varies most (Halko, Martinsson and Tropp, 2011)."""
-    if x.shape[1] <= count:
-        return np.eye(x.shape[1])
-    guess = x.T @ (x @ random.standard_normal((x.shape[1], count + SPARE)))
+    guess = x.T @ (x @ random.standard_normal((x.shape[1], count + SPARE)).astype(x.dtype))
     found, _ = scipy.linalg.qr(guess, mode="economic")
     return np.asarray(found[:, :count])
 

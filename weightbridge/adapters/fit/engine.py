@@ -1,8 +1,7 @@
 """Sequential least squares: layer after layer of the target, on what the part before it really gives."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
@@ -25,6 +24,7 @@ from weightbridge.adapters.fit.layers import (
 from weightbridge.adapters.fit.leads import lead
 from weightbridge.adapters.fit.norms import norm_values
 from weightbridge.adapters.fit.slots import Slot
+from weightbridge.adapters.fit.spots import spots
 from weightbridge.boundary.options import Progress, silent
 from weightbridge.formats.flow import Flow, Held, readers
 from weightbridge.model.tensors import Array
@@ -138,7 +138,7 @@ class Fitting:
         """Least squares on what the slot should hold, and rows of what the layer reads."""
         node, weights, norm = self._flow.nodes[i], self._flow.weights(i), self._norm_of(i)
         at = sample(len(x), node.shape[:-1], columns_of(node, weights), self._random, self._most)
-        read, y = read_rows(node, weights, x, at), self._wanted(slot, goal, at)
+        read, y = read_rows(node, weights, x, at.items, at.places), self._wanted(slot, goal, at)
         is_rectified = (
             slot.is_activated and not slot.sums and self._rectifies(norm if norm is not None else i)
         )
@@ -154,32 +154,27 @@ class Fitting:
         columns = columns_of(node, weights) * (leads.taps if leads else 1)
         at = sample(len(x), grid, min(columns, COLUMNS), self._random, self._most)
         if leads is None:
-            y, spots = rows_at(goal.of_inner(), grid, at), [(at.places, np.ones(len(at.items), dtype=bool))]
+            y, taps = goal.inner_rows(grid, at), [(at.places, np.ones(len(at.items), dtype=bool))]
         else:
             y = np.hstack([self._wanted(slots[j], goal, at) for j in leads.layers])
-            spots = list(leads.places(at.places, node.shape[:-1]))
-
-        def view(place: int) -> tuple[Array, Array]:
-            places, is_inside = spots[place]
-            return read_rows(node, weights, x, replace(at, places=places)), is_inside
-
-        views = [partial(view, place) for place in range(len(spots))]
-        return projections(node, weights, views, y, at.held, self._random), views[len(views) // 2]()[0]
+            taps = list(leads.places(at.places, node.shape[:-1]))
+        read = spots(at.items, at.held, taps, node.shape[:-1])
+        return projections(node, weights, x, read, y, self._random)
 
     def _wanted(self, slot: Slot, goal: Goal, at: Sample) -> Array:
         """Rows of what the slot should hold, without the other terms of its sums."""
         assert slot.layer is not None
-        y = goal.of(slot)
+        grid = self._flow.nodes[slot.layer].shape[:-1]
+        y = goal.rows(slot, grid, at)
         for add, place in slot.sums:
-            y = self._without(y, add, place)
-        return rows_at(y, self._flow.nodes[slot.layer].shape[:-1], at)
+            y = y - sum(self._others(add, place, grid, at))
+        return y
 
-    def _without(self, y: Array, add: int, place: int) -> Array:
-        """What is left of a sum when its other terms, as far as they are there, are taken off."""
+    def _others(self, add: int, place: int, grid: tuple[int, ...], at: Sample) -> Iterator[Array]:
+        """Rows of a sum's other terms, as far as they are there."""
         for n, j in enumerate(self._flow.nodes[add].inputs):
             if n != place and j in self._held:
-                y = y - self._held[j]
-        return y
+                yield rows_at(self._held[j], grid, at)
 
     def _take(self, i: int, found: Linear) -> None:
         node, weights, norm = self._flow.nodes[i], self._flow.weights(i), self._norm_of(i)

@@ -8,7 +8,7 @@ import numpy as np
 
 from weightbridge.adapters.fit.channels import chosen, shared_out
 from weightbridge.adapters.fit.cuts import Cut
-from weightbridge.adapters.fit.layers import Sample, sample
+from weightbridge.adapters.fit.layers import Sample, rows_at, sample
 from weightbridge.adapters.fit.slots import Slot, slots
 from weightbridge.adapters.fit.solve import solve
 from weightbridge.formats.flow import Flow
@@ -40,22 +40,19 @@ class Goal:
     slots: tuple[Slot, ...]
     is_output: bool = False
 
-    def of(self, slot: Slot) -> Array:
-        """What the slot's channels should be, before the target's activation where it has one."""
+    def rows(self, slot: Slot, grid: tuple[int, ...], at: Sample) -> Array:
+        """What the slot's channels should be there, before the target's activation where it has one."""
         order = self.order[slot.start : slot.start + slot.width]
-        if self.is_output:
-            return np.asarray(self.before[..., order])
-        if not slot.is_activated:
-            return np.asarray(self.after[..., order])
-        y = self.before[..., order]
-        if self.pair.source.is_activated:
-            return np.asarray(y)
-        axes = tuple(range(y.ndim - 1))  # raised, so that little of it is lost below zero
-        return np.asarray(y - y.mean(axes) + y.std(axes))
+        if not (self.is_output or slot.is_activated):
+            return rows_at(self.after, grid, at, order)
+        y = rows_at(self.before, grid, at, order)
+        if self.is_output or self.pair.source.is_activated:
+            return y
+        return np.asarray(y - y.mean(0) + y.std(0))  # raised, so that little of it is lost below zero
 
-    def of_inner(self) -> Array:
+    def inner_rows(self, grid: tuple[int, ...], at: Sample) -> Array:
         """What layers on the way to the cut should tell of."""
-        return np.asarray(self.before[..., self.order])
+        return rows_at(self.before, grid, at, self.order)
 
 
 class Goals:

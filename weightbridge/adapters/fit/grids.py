@@ -1,6 +1,7 @@
 """Maps brought to another grid: means of areas where it is coarser, else linear."""
 
 from functools import cache
+from math import prod
 
 import numpy as np
 
@@ -16,8 +17,9 @@ def resized(x: Array, grid: tuple[int, ...]) -> Array:
     if x.ndim == 2:
         return np.broadcast_to(x.reshape(len(x), *(1,) * len(grid), -1), (len(x), *grid, x.shape[-1]))
     for axis, size in enumerate(grid, 1):
-        matrix = _matrix(x.shape[axis], size).astype(x.dtype)
-        x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+        flat = x.reshape(prod(x.shape[:axis]), x.shape[axis], -1)
+        made = np.matmul(_matrix(x.shape[axis], size).astype(x.dtype), flat)
+        x = made.reshape(*x.shape[:axis], size, *x.shape[axis + 1 :])
     return x
 
 

@@ -1,6 +1,6 @@
 """One layer fitted: rows of what it reads, the least squares on what it should write, its weights by role."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -11,6 +11,7 @@ from weightbridge.adapters.fit.filters import filters
 from weightbridge.adapters.fit.grids import resized
 from weightbridge.adapters.fit.patches import Window, rows, window
 from weightbridge.adapters.fit.solve import Solution, solve
+from weightbridge.adapters.fit.spots import Spots
 from weightbridge.formats.flow import Node
 from weightbridge.model.tensors import Array
 
@@ -18,7 +19,6 @@ LEAST_ROWS, ROWS_A_COLUMN = 4096, 10
 WORK, MUCH = 1e9, 4e10  # products of one Gram matrix: for which more rows are taken, or fewer
 DIRECTIONS = 256  # of what is to be predicted
 Weights = Mapping[str, Array]
-View = Callable[[], tuple[Array, Array]]  # rows, and which of them are inside of the map
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,13 @@ def sample(
     return Sample(items, tuple(places), held)
 
 
-def rows_at(y: Array, grid: tuple[int, ...], at: Sample) -> Array:
-    """The values at those places of this grid, in float64."""
-    return np.asarray(resized(y, grid)[(at.items, *at.places)].astype("float64"))
+def rows_at(y: Array, grid: tuple[int, ...], at: Sample, channels: Array | None = None) -> Array:
+    """The values at those places of this grid, in float64; of these channels."""
+    if y.shape[1:-1] == grid:
+        y = y[(at.items, *at.places)]
+        return np.asarray((y if channels is None else y[:, channels]).astype("float64"))
+    y = resized(y if channels is None else y[..., channels], grid)
+    return np.asarray(y[(at.items, *at.places)].astype("float64"))
 
 
 def columns_of(node: Node, weights: Weights) -> int:
@@ -72,12 +76,12 @@ def columns_of(node: Node, weights: Weights) -> int:
     return int(prod(weights["kernel"].shape[:-1]))
 
 
-def read_rows(node: Node, weights: Weights, x: Array, at: Sample) -> Array:
+def read_rows(node: Node, weights: Weights, x: Array, items: Array, places: tuple[Array, ...]) -> Array:
     """(rows, taps, channels) that the layer reads there; of a separable one, what its second half reads."""
     if node.kind == "dense":
-        return np.asarray(x[(at.items, *at.places)][:, None, :])
+        return np.asarray(x[(items, *places)][:, None, :])
     seen = window_of(node, weights, x.shape[1:-1])
-    found = rows(x, seen, at.items, at.places)
+    found = rows(x, seen, items, places)
     if node.kind != "separable":
         return found
     first = weights["depthwise_kernel"]
@@ -103,28 +107,38 @@ def fitted(node: Node, weights: Weights, task: Task) -> Linear:
 
 
 def projections(
-    node: Node, weights: Weights, views: Sequence[View], y: Array, held: Array, random: np.random.Generator
-) -> Linear:
-    """Directions of what the layer reads that predict y best, each with variance 1.
+    node: Node, weights: Weights, x: Array, at: Spots, y: Array, random: np.random.Generator
+) -> tuple[Linear, Array]:
+    """Directions of what the layer reads that predict y best, each with variance 1; and rows of that.
 
-    views: rows of what it reads at each place that y is written from.
+    at: the places that each row of y is written from.
     """
     groups, width = _groups(node, weights), _width(node, weights)
+    middle = read_rows(node, weights, x, *at.middle)
     if node.kind == "depthwise":
-        return filters(views[len(views) // 2]()[0], y, width // groups, held, random)
+        return filters(middle, y, width // groups, at.held, random), middle
     wanted = leading(y / (y.std(0) + 1e-9), DIRECTIONS, random)
-    spaces = [Space(part, len(views), random) for part in _parts(views[len(views) // 2]()[0], groups)]
-    for view in views:
-        x, is_inside = view()
-        for space, part in zip(spaces, _parts(x, groups), strict=True):
-            space.add(part, is_inside)
-    parts = [space.directions(wanted, width // groups, held, random) for space in spaces]
-    return Linear(
+    spaces = [Space(part, at.taps, random) for part in _parts(middle, groups)]
+    inner = [at.beside(values) for values in _seen(spaces, node, weights, x, at)]
+    pairs = zip(spaces, inner, strict=True)
+    parts = [space.directions(values, wanted, width // groups, at.held, random) for space, values in pairs]
+    found = Linear(
         np.concatenate([p.weights for p in parts], axis=-1),
         np.concatenate([p.bias for p in parts]),
         float(np.mean([p.r2 for p in parts])),
         sum(p.products for p in parts),
     )
+    return found, middle
+
+
+def _seen(spaces: Sequence[Space], node: Node, weights: Weights, x: Array, at: Spots) -> Iterator[Array]:
+    """By group, all places in its directions."""
+    seen: list[list[Array]] = [[] for _ in spaces]
+    for items, places in at.parts():
+        read = _parts(read_rows(node, weights, x, items, places), len(spaces))
+        for values, space, part in zip(seen, spaces, read, strict=True):
+            values.append(space.seen(part))
+    yield from map(np.concatenate, seen)
 
 
 def _parts(x: Array, groups: int) -> list[Array]:

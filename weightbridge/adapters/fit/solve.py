@@ -1,4 +1,7 @@
-"""Ridge regression in float64, dual where rows are few; the penalty is chosen on held-out rows."""
+"""Ridge regression in float64, dual where rows are few; the penalty is chosen on held-out rows.
+
+Of many rows and columns products are float32, as the rows are, and their sums float64.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -12,7 +15,9 @@ USUAL = 4  # the penalty that is tried first
 AMPLE = 8  # rows a column
 ROUNDS = 8  # of aiming below zero where the prediction is negative anyway
 SETTLED = 0.01  # of the error: a round that takes less off is the last one
-LARGE = 500  # columns beyond which each further penalty takes long
+LARGE = 500  # rows and columns beyond which each further penalty takes long
+OF_LARGE = (1e-5, 1e-4, 1e-2, 1.0, 100.0)  # what is less than these drowns in float32
+BLOCK = 512  # rows whose products are summed in the rows' own precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ def solve(
     held: which rows choose the penalty and measure R2. They are fitted to as well where rows are many; where
     they are few, what every layer before has learnt by heart would look like knowledge to the next one.
     """
-    x, y = np.asarray(x, dtype="float64"), np.asarray(y, dtype="float64")
-    level = x.mean(0) if is_centred else np.zeros(x.shape[1])
+    x, y = _rows(x), np.asarray(y, dtype="float64")
+    level = x.mean(0, dtype="float64").astype(x.dtype) if is_centred else np.zeros_like(x[0])
     x = x - level  # sums of products keep their digits
     part, others = (x[~held], y[~held]), (x[held], y[held])
     ridge = _Ridge(*part, is_centred)
@@ -46,10 +51,11 @@ def solve(
     if len(x) >= AMPLE * x.shape[1]:
         ridge = _Ridge(x, y, is_centred, of_rows=ridge.moments + _moments(*others))
     else:
-        x, y = part
-    weights, bias = ridge.solution(penalty)
+        y = part[1]
+    inner = ridge.solution(penalty)
     if is_rectified:
-        weights, bias = _aimed(ridge, (x, y), (weights, bias), penalty)
+        inner = _aimed(ridge, y, inner, penalty)
+    weights, bias = ridge.weights(inner)
     each = 1 - sums[0] / np.maximum(sums[1], 1e-30)
     return Solution(weights, bias - level @ weights, _total(sums), each, ridge.products)
 
@@ -60,15 +66,15 @@ def r2(y: Array, found: Array) -> float:
 
 def _chosen(ridge: "_Ridge", x: Array, y: Array) -> tuple[float, tuple[Array, Array]]:
     """The penalty that predicts these rows best, going on from the usual one as long as it gets better."""
-    penalties = PENALTIES if ridge.size <= LARGE else PENALTIES[::2]
+    penalties = OF_LARGE if ridge.size > LARGE else PENALTIES
     tried: dict[int, tuple[Array, Array]] = {}
+    seen = ridge.seen(x)
 
     def score(place: int) -> float:
         if not 0 <= place < len(penalties):
             return -np.inf
         if place not in tried:
-            weights, bias = ridge.solution(penalties[place])
-            tried[place] = _r2(y, x @ weights + bias)
+            tried[place] = _r2(y, ridge.predicted(ridge.solution(penalties[place]), seen))
         return _total(tried[place])
 
     best = penalties.index(PENALTIES[USUAL])
@@ -78,22 +84,19 @@ def _chosen(ridge: "_Ridge", x: Array, y: Array) -> tuple[float, tuple[Array, Ar
     return penalties[best], tried[best]
 
 
-def _aimed(
-    ridge: "_Ridge", rows: tuple[Array, Array], found: tuple[Array, Array], penalty: float
-) -> tuple[Array, Array]:
+def _aimed(ridge: "_Ridge", y: Array, inner: Array, penalty: float) -> Array:
     """What is below zero is cut off behind: there any prediction below zero is right."""
-    x, y = rows
-    before = np.inf
+    before, own = np.inf, ridge.own
     for _ in range(ROUNDS):
-        given = x @ found[0] + found[1]
+        given = ridge.predicted(inner, own)
         goal = np.where(y > 0, y, np.minimum(given, 0))
         error = float(((goal - given) ** 2).sum())
         if error > before * (1 - SETTLED):
             break
         before = error
-        ridge.aim(x, goal)
-        found = ridge.solution(penalty)
-    return found
+        ridge.aim(goal)
+        inner = ridge.solution(penalty)
+    return inner
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +115,44 @@ class _Moments:
 
 
 def _moments(x: Array, y: Array) -> _Moments:
-    return _Moments(len(x), x.sum(0), y.sum(0), x.T @ x, x.T @ y)
+    return _Moments(len(x), x.sum(0, dtype="float64"), y.sum(0), _gram(x), _product(x, y))
+
+
+def _rows(x: Array) -> Array:
+    x = np.asarray(x)
+    return x if x.dtype == np.float32 and min(x.shape) > LARGE else x.astype("float64")
+
+
+def _gram(x: Array) -> Array:
+    """x.T @ x, summed in float64."""
+    total = np.zeros((x.shape[1], x.shape[1]))
+    for start in range(0, len(x), BLOCK):
+        part = x[start : start + BLOCK]
+        total += part.T @ part
+    return total
+
+
+def _product(x: Array, y: Array) -> Array:
+    """x.T @ y, summed in float64."""
+    total = np.zeros((x.shape[1], y.shape[1]))
+    for start in range(0, len(x), BLOCK):
+        total += x[start : start + BLOCK].T @ y[start : start + BLOCK].astype(x.dtype)
+    return total
 
 
 class _Ridge:
-    """One Gram matrix serves all penalties."""
+    """One Gram matrix serves all penalties. In the dual form a solution is by row, else by column."""
 
     def __init__(self, x: Array, y: Array, is_centred: bool, of_rows: _Moments | None = None) -> None:
         self._is_centred, self._is_dual = is_centred, len(x) < x.shape[1]
         self.size = min(x.shape)
         self._factor: tuple[float, Array] | None = None
         if self._is_dual:
-            self._mean, self._level = self._means(x.mean(0), y.mean(0))
-            self._x = x - self._mean
-            self._gram, self._right = self._x @ self._x.T, y - self._level
+            self._mean, self._level = self._means(x.mean(0, dtype="float64"), y.mean(0))
+            self._x = x - self._mean.astype(x.dtype)
+            self._gram, self._right = _gram(self._x.T), y - self._level
         else:
+            self._x = x
             self.moments = of_rows or _moments(x, y)
             self._centre(self.moments)
         self._scale = float(np.trace(self._gram)) / self.size + 1e-30
@@ -140,18 +166,38 @@ class _Ridge:
         self._gram = sums.xx - sums.count * np.outer(self._mean, self._mean)
         self._right = sums.xy - sums.count * np.outer(self._mean, self._level)
 
-    def aim(self, x: Array, y: Array) -> None:
+    @property
+    def own(self) -> Array:
+        """The rows that were given, as `predicted` takes them."""
+        return self._gram.astype(self._x.dtype) if self._is_dual else self._x
+
+    def seen(self, x: Array) -> Array:
+        """Rows as `predicted` takes them."""
+        return np.asarray((x - self._mean.astype(x.dtype)) @ self._x.T) if self._is_dual else x
+
+    def predicted(self, inner: Array, seen: Array) -> Array:
+        level = self._level if self._is_dual else self._level - self._mean @ inner
+        return np.asarray(seen @ inner.astype(seen.dtype) + level)
+
+    def aim(self, y: Array) -> None:
         """At other values for the same rows."""
         if self._is_dual:
             _, self._level = self._means(self._mean, y.mean(0))
             self._right = y - self._level
         else:
-            self._centre(replace(self.moments, y=y.sum(0), xy=x.T @ y))
+            self.moments = replace(self.moments, y=y.sum(0), xy=_product(self._x, y))
+            _, self._level = self._means(self._mean, self.moments.y / self.moments.count)
+            self._right = self.moments.xy - self.moments.count * np.outer(self._mean, self._level)
 
-    def solution(self, penalty: float) -> tuple[Array, Array]:
-        inner = scipy.linalg.cho_solve((self._factored(penalty), True), self._right, check_finite=False)
-        weights = self._x.T @ inner if self._is_dual else inner
+    def weights(self, inner: Array) -> tuple[Array, Array]:
+        """Of a solution: weights by column, and the bias."""
+        weights = _product(self._x.astype("float64"), inner) if self._is_dual else inner
         return weights, self._level - self._mean @ weights
+
+    def solution(self, penalty: float) -> Array:
+        return np.asarray(
+            scipy.linalg.cho_solve((self._factored(penalty), True), self._right, check_finite=False)
+        )
 
     def _factored(self, penalty: float) -> Array:
         """The last one is kept."""

@@ -1,6 +1,6 @@
 """Live Keras models changed: weights set all or nothing, layers frozen, models saved by suffix."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,14 +18,17 @@ from weightbridge.model.tensors import Array, Tensor
 SUFFIXES = (".weights.h5", ".keras", ".h5", ".hdf5")
 
 
-def assign(model: Any, values: Iterable[tuple[Tensor, Array]]) -> int:
+def assign(
+    model: Any, values: Iterable[tuple[Tensor, Array]], variables: Mapping[str, Any] | None = None
+) -> int:
     """Set the variables of a live model, whose graph the tensors are from; returns how many were set.
 
     All or nothing: whatever is raised on the way, an interrupt included, every variable has its old value
     when this returns. A value
-    of another shape or dtype than its variable's is a PlanError.
+    of another shape or dtype than its variable's is a PlanError. variables: those of `storage_of`, where they
+    are known.
     """
-    variables = storage_of(model).variables
+    variables = storage_of(model).variables if variables is None else variables
     count = 0
     with restored_on_failure(model) as keep:
         for tensor, value in values:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from weightbridge.formats.keras.framework.logits import replaced
 from weightbridge.formats.keras.framework.operations import kind_of, known_kind, roles_of, settings_of
 from weightbridge.formats.keras.framework.storage import storage_of
 from weightbridge.formats.keras.framework.walk import live_layers
+from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array
 
 __all__ = ["KerasFlow", "flow", "input_specs", "kept_as_it_is", "loaded"]
@@ -79,7 +81,6 @@ class KerasFlow:
         self._names = {id(one.layer): one.name for one in live_layers(model)}
         self._calls: list[Call | None] = [None]
         self.nodes: tuple[Node, ...] = ()
-        self._named: dict[int, str] = {}
         self._build(x)
 
     def run(self, node: int, arrays: Sequence[Array]) -> Array:
@@ -96,21 +97,25 @@ class KerasFlow:
 
     def fill(self, values: Mapping[str, Array]) -> None:
         """Sets tensors by their names in the graph of the model."""
-        known = read(self.model).tensor_by_name
-        assign(self.model, ((known[name], value) for name, value in values.items()))
+        known = self._graph.tensor_by_name
+        assign(self.model, ((known[name], value) for name, value in values.items()), self._stored)
 
     def names(self, node: int) -> dict[str, str]:
         """By role, the tensor's name in the graph of the model."""
-        named = self._tensor_names()
-        return {role: named[id(v)] for role, v in self._variables(node).items() if id(v) in named}
+        return {role: self._named[id(v)] for role, v in self._variables(node).items() if id(v) in self._named}
 
-    def _tensor_names(self) -> dict[int, str]:
-        if not self._named:
-            variables = storage_of(self.model).variables
-            self._named = {
-                id(variables[t.key]): t.name for t in read(self.model).tensors if t.key in variables
-            }
-        return self._named
+    @cached_property
+    def _graph(self) -> LayerGraph:
+        return read(self.model)
+
+    @cached_property
+    def _stored(self) -> Mapping[str, Any]:
+        """The variables by their keys; walking a model takes a while."""
+        return storage_of(self.model).variables
+
+    @cached_property
+    def _named(self) -> Mapping[int, str]:
+        return {id(self._stored[t.key]): t.name for t in self._graph.tensors if t.key in self._stored}
 
     def _variables(self, node: int) -> dict[str, Any]:
         call = self._calls[node]
