@@ -13,6 +13,7 @@ from test_convert_attention import OPS, TENSORS
 
 import weightbridge as wb
 from weightbridge.converting.from_graph import Settings, drawn
+from weightbridge.errors import Unsupported
 
 STEPS = 5
 TRIANGLE = np.tri(STEPS, dtype=bool)
@@ -36,6 +37,42 @@ BERT = [
     ("Mul", ["hidden", "low"], ["added"], {}),
     ("Add", ["scaled", "added"], ["masked"], {}),
 ]
+
+BATCH = [
+    ("Shape", ["x"], ["shape"], {}),
+    ("Gather", ["shape", "first"], ["batch"], {}),
+    ("Unsqueeze", ["batch", "front"], ["count"], {}),
+    ("Concat", ["count", "whole"], ["target"], {"axis": 0}),
+]
+PICKED = [  # as torch writes mask[items, keys]: places in one row of all items
+    *BATCH,
+    ("Cast", ["keys"], ["known"], {"to": 9}),
+    ("Range", ["first", "batch", "second"], ["items"], {}),
+    ("Unsqueeze", ["items", "behind"], ["column"], {}),
+    ("Mul", ["column", "length"], ["begins"], {}),
+    ("Add", ["places", "begins"], ["indices"], {}),
+    ("Flatten", ["known"], ["row"], {"axis": 2}),
+    ("Gather", ["row", "indices"], ["picked"], {}),
+    ("Reshape", ["picked", "one row"], ["line"], {}),
+    ("Shape", ["indices"], ["told"], {}),
+    ("Reshape", ["line", "told"], ["again"], {}),
+    ("And", ["trues", "again"], ["both"], {}),
+    ("Expand", ["both", "target"], ["spread"], {}),
+    ("Where", ["spread", "nought", "low"], ["added"], {}),
+    ("Add", ["scaled", "added"], ["masked"], {}),
+]
+ALIKE = [
+    *BATCH,
+    ("Expand", ["triangle", "target"], ["spread"], {}),
+    ("Where", ["spread", "nought", "low"], ["added"], {}),
+    ("Add", ["scaled", "added"], ["masked"], {}),
+]
+PLACES = {
+    "first": np.int64(0), "second": np.int64(1), "front": np.array([0]), "one row": np.array([-1]),
+    "whole": np.array([1, STEPS, STEPS]), "behind": np.array([1, 2, 3]), "length": np.array([STEPS]),
+    "places": np.arange(STEPS).reshape(1, 1, 1, STEPS), "trues": np.ones((1, 1, STEPS, 1), bool),
+    "low": LOW, "nought": np.float32(0), "triangle": TRIANGLE,
+}  # fmt: skip
 
 
 def added(mask: Any, low: Any = LOW) -> tuple[list[Any], dict[str, Any]]:
@@ -108,7 +145,7 @@ def test_what_is_more_than_a_mask_stays_in_pieces(mask: Any, tmp_path: Path) -> 
         (FILLED, LOW, (), bool, True),
         (FILLED, -1e9, (), bool, True),
         (FILLED, -2.0, (), bool, False),
-        (FILLED, LOW, GUARDED, bool, False),
+        (FILLED, LOW, GUARDED, bool, True),
         (FILLED, LOW, DROPPED, bool, True),
         (FILLED, LOW, AGAIN, bool, False),
         (BERT, -3e38, (), "int64", True),
@@ -135,6 +172,27 @@ def test_a_mask_of_data(
     assert (given is not None and "attention_mask" in given) == is_layer
 
 
+def test_a_row_without_keys_gives_zeros_where_the_weights_are_asked_for(tmp_path: Path) -> None:
+    tensors = {**filled(), "nought": np.float32(0), "rate": np.float32(0.1)}
+    for behind, asks in ((GUARDED, True), (DROPPED, False), ((), False)):
+        given = attention(model(tmp_path, FILLED, tensors, behind))
+        assert given is not None
+        assert ("return_attention_scores" in given) == asks
+
+
+def test_a_mask_picked_from_a_row_of_all_items_is_that_of_each_item(tmp_path: Path) -> None:
+    given = attention(model(tmp_path, PICKED, PLACES, keys="int64"))
+    assert given is not None
+    assert given["attention_mask"]["config"]["shape"] == [None, 1, STEPS]
+    wrong = {**PLACES, "length": np.array([STEPS + 1])}  # the places of no item
+    with pytest.raises(Unsupported, match="Gather "):
+        attention(model(tmp_path, PICKED, wrong, keys="int64"))
+
+
+def test_a_constant_that_is_alike_in_all_items_is_one(tmp_path: Path) -> None:
+    assert attention(model(tmp_path, ALIKE, PLACES)) == {"use_causal_mask": True}
+
+
 @pytest.mark.parametrize(("left", "is_layer"), [(TRIANGLE, True), (BAND, False)], ids=["the same", "less"])
 def test_zeros_behind_the_softmax_may_not_take_more(left: Any, is_layer: bool, tmp_path: Path) -> None:
     """Keras's own file has the mask twice."""
@@ -159,9 +217,16 @@ def test_sums_of_sums_before_a_softmax_are_followed_once(tmp_path: Path) -> None
 @pytest.mark.filterwarnings("ignore")  # what TensorFlow says
 @pytest.mark.parametrize(
     "made",
-    [added(TRIANGLE), added(BAND), (FILLED, filled(-1e9)), (BERT, filled(-3e38))],
-    ids=["causal", "band", "filled", "added"],
+    [
+        added(TRIANGLE),
+        added(BAND),
+        (FILLED, filled(-1e9)),
+        (FILLED, {**filled(), "nought": np.float32(0)}, GUARDED),
+        (BERT, filled(-3e38)),
+        (PICKED, PLACES),
+    ],
+    ids=["causal", "band", "filled", "zeros", "added", "picked"],
 )
 def test_it_computes_the_same(made: Any, tmp_path: Path) -> None:
-    path = model(tmp_path, *made, keys="int64" if made[0] is BERT else bool)
+    path = model(tmp_path, *made, keys="int64" if made[0] in (BERT, PICKED) else bool)
     assert converted(path, tmp_path / "m.keras")[0] == 0

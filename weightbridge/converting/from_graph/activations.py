@@ -1,5 +1,6 @@
 """Activations: layers of Keras's own where there is one, else the name of a function."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.activations import Activation, name_and_parameters
+from weightbridge.model.graph import Layer
 
 PLAIN: Mapping[str, str] = {
     **{name: name for name in (
@@ -34,6 +36,15 @@ def is_fusible(activation: Activation, rank: int | None) -> bool:
     """Whether a layer may have it as a setting: a function by its name alone, softmax over features."""
     name, parameters = name_and_parameters(activation)
     return name in PLAIN and not parameters and (name not in LAST_AXIS or rank == 2)
+
+
+def is_own(layer: Layer, activation: Layer) -> bool:
+    """Whether no module or layer of the source is the activation: a function that its scope calls."""
+    if activation.name.startswith(f"{layer.name}/"):
+        return True
+    scope, _, function = activation.name.rpartition("/")
+    is_function = re.fullmatch(rf"{re.escape(activation.class_name)}(_\d+)?", function) is not None
+    return is_function and scope == layer.name.rpartition(".")[0]
 
 
 def _activation(call: Call) -> Value:

@@ -20,7 +20,14 @@ def arranged(writer: Writer, value: Value, wanted: Groups, hint: str) -> Value:
     batch = (layout.batch,)
     if not wanted or wanted[0] != batch:
         raise Unsupported("joins the batch with another axis, or moves it from the first place")
-    if _flat(layout.keras) != _flat(wanted):
+    made = writer.arranged.get((value, wanted))
+    if made is None:
+        made = writer.arranged[value, wanted] = _arranged(writer, value, wanted, hint)
+    return made
+
+
+def _arranged(writer: Writer, value: Value, wanted: Groups, hint: str) -> Value:
+    if _flat(value.layout.keras) != _flat(wanted):
         value = _turned(writer, value, wanted, hint)
     return value if value.layout.keras == wanted else _reshaped(writer, value, wanted, hint)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from weightbridge.converting.from_graph.activations import is_fusible
+from weightbridge.converting.from_graph.activations import is_fusible, is_own
 from weightbridge.converting.from_graph.attention.find import attentions, used_layers
 from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
@@ -168,8 +168,8 @@ class Drawing:
             return None
         rank = None if layer.output_shape is None else len(layer.output_shape) + 1
         rank = 2 if layer.op == "Dense" and behind.settings.get("axis") == -1 else rank
-        is_own = behind.name.startswith(f"{layer.name}/")
-        return behind if is_own and is_fusible(behind.attributes["activation"], rank) else None
+        is_fit = is_fusible(behind.attributes["activation"], rank)
+        return behind if is_fit and is_own(layer, behind) else None
 
     def _behind(self, layer: Layer) -> Layer | None:
         """The one layer that reads it, straight or through views alone."""

@@ -110,7 +110,7 @@ def _length(length: Length, cut: Cut) -> Length:
 def _gather(call: Call) -> Value:
     """One index, or several that stand in the file."""
     settings = call.settings
-    if "item_size" in settings and call.first.layout.rank == 1:
+    if "item_size" in settings and not settings.get("axis"):
         return strided(call)
     indices, axis = settings.get("indices"), axis_of(settings.get("axis", 0), call.first.layout.rank)
     if isinstance(indices, int) and not isinstance(indices, bool):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from weightbridge.converting.from_graph.layout import Layout
+from weightbridge.converting.from_graph.layout import Groups, Layout
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Config, Said, Weight, note
 
@@ -26,6 +26,7 @@ class Writer:
         self.weights: list[Weight] = []
         self.said = Said()
         self._numbers: dict[str, int] = {}  # the last one behind a name, of those that are taken
+        self.arranged: dict[tuple[Value, Groups], Value] = {}  # what was brought into other axes once
         self.settled: set[str] = set()  # tensors of the source whose values stand in the configuration
 
     def name(self, wanted: str) -> str:

@@ -14,6 +14,7 @@ from weightbridge.formats.onnx.shapes.rule import Shape
 from weightbridge.formats.onnx.values.net import Constant, Net, Read
 from weightbridge.formats.onnx.values.subgraphs import subgraphs
 from weightbridge.formats.onnx.wellformed import operation_of
+from weightbridge.model.tensors import Array
 
 SPACE: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 
@@ -165,7 +166,15 @@ def _values_read(site: Site, node: Node, index: int) -> list[str]:
     """What a node and its subgraphs read, without bounds, scales and zero points."""
     skipped = NO_WEIGHTS.get(operation_of(node), ())
     own = [value for place, value in enumerate(node.inputs) if place not in skipped]
+    if node.op == "Where":
+        own = [value for value in own if not _is_plain_number(site, value)]
     return [*own, *site.net.captured.get(index, ())]
+
+
+def _is_plain_number(site: Site, value: str) -> bool:
+    """Whether a node Constant gives it, and it is one number: to choose instead of another."""
+    node = site.net.source(value)
+    return node is not None and node.op == "Constant" and site.net.scalar(value) is not None
 
 
 def _constants_of(site: Site, value: str, is_quantised: bool) -> Iterator[Constant]:
@@ -220,3 +229,11 @@ def _is_plain(value: Any) -> bool:
 def decimal(value: float) -> float:
     """The shortest number that is the same in float32: 1e-05 and not 9.999999747378752e-06."""
     return float(str(np.float32(value)))
+
+
+def numbers_of(array: Array) -> Any:
+    """A number, or tuples of numbers as deep as the array has axes; floats as short as float32 allows."""
+    if array.ndim:
+        return tuple(numbers_of(part) for part in array)
+    number = array.item()
+    return decimal(number) if isinstance(number, float) else number

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.vocabulary import PRODUCTS, VIEWS
@@ -136,9 +137,16 @@ def _guard(graph: LayerGraph, softmax: str) -> tuple[str, ...]:
     edges = {edge.keyword: edge.source for edge in graph.edges_into[choosing]}
     settings = graph.by_name[choosing].settings
     if len(readers) == 1:
-        return (choosing,) if edges.get("x") == softmax and settings.get("y") == 0 else ()
-    is_guard = edges == {"condition": asking, "y": softmax} and settings.get("x") == 0
+        return (choosing,) if edges.get("x") == softmax and _is_nothing(settings.get("y")) else ()
+    is_guard = edges == {"condition": asking, "y": softmax} and _is_nothing(settings.get("x"))
     return (asking, choosing) if is_guard else ()
+
+
+def _is_nothing(told: Any) -> bool:
+    """Whether a constant is zero, alone or in an axis of length one."""
+    while isinstance(told, tuple) and len(told) == 1:
+        told = told[0]
+    return isinstance(told, int | float) and told == 0
 
 
 def _down(graph: LayerGraph, name: str, passed: frozenset[str]) -> tuple[tuple[str, ...], Layer | None]:

@@ -20,16 +20,20 @@ from weightbridge.model.tensors import Array
 Placed = tuple[Allowed, Layout]
 
 
-def refuse_other_rows(masks: Sequence[Placed], *, has_guard: bool, rate: float) -> None:
-    """Raises Unsupported where a row without keys gives something else than in Keras.
+def needs_scores(masks: Sequence[Placed], *, has_guard: bool, rate: float) -> bool:
+    """Whether Keras must compute the weights of a row without keys, which are zeros then.
 
-    There it is the mean of all values in one operation; with dropout, which needs the weights, it is zeros.
+    In one operation, which it takes where there is no dropout, they are the mean of all values.
+    Raises Unsupported where the source gives something else.
     """
     rows = {one.empty_row(is_alone=len(masks) == 1) for one, _ in masks if one.value is not None}
     if has_guard and rows:
         rows = {"zeros"}
-    if rows - {"nothing", "zeros" if rate else "mean"}:
+    if rows <= {"nothing", "zeros"}:
+        return "zeros" in rows and not rate
+    if rate or not rows <= {"nothing", "mean"}:
         raise Unsupported(NO_ATTENTION)
+    return False
 
 
 def refuse_others(again: Allowed | None, masks: Sequence[Placed]) -> None:
@@ -47,9 +51,9 @@ def _is_within(mask: Allowed, other: Allowed) -> bool:
         return False
 
 
-def masking(call: Call, masks: Sequence[Placed], *, is_left: bool) -> Mapping[str, Any]:
+def masking(call: Call, masks: Sequence[Placed], *, is_left: bool, has_scores: bool) -> Mapping[str, Any]:
     """The arguments of Keras's layer. masks: each with the layout of the scores where it acts."""
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {"return_attention_scores": True} if has_scores else {}
     constants = [_by_axes(one.numbers, layout, is_left) for one, layout in masks if one.numbers is not None]
     data = [_arranged(call, one, layout, is_left) for one, layout in masks if one.numbers is None]
     whole = np.logical_and.reduce(np.broadcast_arrays(*constants)) if constants else np.ones((1, 1, 1), bool)

@@ -1,7 +1,7 @@
 """What a graph says of the keys that each query may see: added to the scores, or chosen instead of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -51,13 +51,18 @@ def allowed(call: Call, scores: Edge, value_of: ValueOf) -> Allowed:
     layer = call.source.by_name[scores.target]
     others = [edge for edge in call.source.edges_into[layer.name] if edge is not scores]
     if layer.class_name == "Where":
-        return _chosen(layer, scores, others, value_of)
+        return _chosen(layer, scores, [_unspread(call, edge) for edge in others], value_of)
     if others:
         return _added(call, others[0], value_of)
+    return _constant(call, layer, _other_argument(layer))
+
+
+def _other_argument(layer: Layer) -> Any:
+    """The one constant beside the scores. Raises Unsupported where it does not follow from the file."""
     told = [one for one in layer.settings.get("arguments") or () if not is_input(one)]
     if len(told) != 1 or told[0] is None:
         raise Unsupported(NO_ATTENTION)
-    return _constant(call, layer, told[0])
+    return told[0]
 
 
 def again(call: Call, layer: Layer, value_of: ValueOf) -> Allowed | None:
@@ -123,10 +128,30 @@ def _added(call: Call, edge: Edge, value_of: ValueOf) -> Allowed:
             break
         values = _two(layer, edges[0])
         if values is not None:
-            return _of_two(call, layers, values, value_of(edges[0]))
+            return _of_two(call, layers, values, value_of(_unspread(call, edges[0])))
         layers.append(layer)
         edge = edges[0]
     raise Unsupported(NO_ATTENTION)
+
+
+def _unspread(call: Call, edge: Edge) -> Edge:
+    """Without steps before that only repeat a mask, which Keras does too; its keyword stays."""
+    for _ in range(LONGEST):
+        layer = call.source.by_name[edge.source]
+        edges = call.source.edges_into[layer.name]
+        if edge.port or len(edges) != 1 or not _is_spreading(layer):
+            break
+        edge = replace(edges[0], keyword=edge.keyword)
+    return edge
+
+
+def _is_spreading(layer: Layer) -> bool:
+    """An Expand, or an And with what is true everywhere."""
+    if layer.class_name == "Expand":
+        return True
+    told = [one for one in layer.settings.get("arguments") or () if not is_input(one)]
+    is_known = layer.class_name == "And" and len(told) == 1 and _is_number(told[0])
+    return is_known and bool(np.all(told[0]))
 
 
 def _two(layer: Layer, edge: Edge) -> tuple[float, float] | None:

@@ -19,7 +19,7 @@ from weightbridge.converting.from_graph.attention.heads import (
 from weightbridge.converting.from_graph.attention.masking import (
     Placed,
     masking,
-    refuse_other_rows,
+    needs_scores,
     refuse_others,
 )
 from weightbridge.converting.from_graph.attention.masks import ValueOf, again, allowed
@@ -71,7 +71,8 @@ def written(call: Call, attention: Attention, value_of: ValueOf) -> Value:
     is_left = query_is_left(layout)
     if attention.guard:
         refuse_others(again(call, call.source.by_name[attention.guard[-1]], value_of), masks)
-    refuse_other_rows(masks, has_guard=bool(attention.guard), rate=_rate(call, attention.between))
+    rate = _rate(call, attention.between)
+    has_scores = needs_scores(masks, has_guard=bool(attention.guard), rate=rate)
     layout, _ = _through(call, attention.between.layers, layout)
     layout, _ = _through(call, attention.behind.layers, weighted(layout, value.heads, is_left=is_left))
     order = _order(layout, value.heads)
@@ -83,7 +84,7 @@ def written(call: Call, attention: Attention, value_of: ValueOf) -> Value:
     weights = {role: projection(call, one.layer, one.heads) for role, one in parts.items()}
     weights["attention_output"] = last_projection(call, value.heads, order)
     factor = scale * sqrt(key.heads.size)
-    masked = masking(call, masks, is_left=is_left)
+    masked = masking(call, masks, is_left=is_left, has_scores=has_scores)
     name, number = _layer(call, attention, parts, weights, factor)
     if masked:
         call.writer.with_arguments(name, masked)

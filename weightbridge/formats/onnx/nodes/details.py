@@ -8,8 +8,8 @@ from typing import Any
 
 from weightbridge.formats.onnx.cells.fixed_inputs import fixed_inputs
 from weightbridge.formats.onnx.cells.gate_activations import backward_activations, hidden_activation
-from weightbridge.formats.onnx.drafts import Draft, Site, decimal
-from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, numbers_of, operands
+from weightbridge.formats.onnx.drafts import Draft, Site, decimal, numbers_of
+from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, operands
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Facts
 from weightbridge.formats.onnx.shapes.vectors import requested_shape, vector_elements

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from weightbridge.formats.onnx.drafts import Draft, Site, decimal
-from weightbridge.formats.onnx.nodes.uniform import uniform
+from weightbridge.formats.onnx.drafts import Draft, Site, numbers_of
+from weightbridge.formats.onnx.nodes.alike import alike
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.constants import Constant
 from weightbridge.formats.onnx.values.evaluate import BROADCASTING
-from weightbridge.model.tensors import Array
 
 REDUCTIONS = (
     "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
@@ -87,7 +86,7 @@ def _named(site: Site, node: Node, value: str, draft: Draft, name: str) -> Any:
         return _factors(site, value)
     constant = _constant(site, value, draft)
     if constant is None and node.op in BROADCASTING:
-        return uniform(site, node, value)
+        return alike(site, node, value)
     return _single(constant) if name in SINGLE else constant
 
 
@@ -109,7 +108,7 @@ def _arguments(site: Site, node: Node, draft: Draft) -> tuple[Any, ...]:
             count += 1
         else:
             constant = _constant(site, value, draft)
-            arguments.append(uniform(site, node, value) if constant is None else constant)
+            arguments.append(alike(site, node, value) if constant is None else constant)
     return tuple(arguments)
 
 
@@ -154,14 +153,6 @@ def _rows(site: Site, value: str) -> tuple[int, ...] | None:
 
 def _role(tensor: Constant, draft: Draft) -> str | None:
     return next((slot.role for slot in draft.slots if slot.constant.header is tensor.header), None)
-
-
-def numbers_of(array: Array) -> Any:
-    """A number, or tuples of numbers as deep as the array has axes; floats as short as float32 allows."""
-    if array.ndim:
-        return tuple(numbers_of(part) for part in array)
-    number = array.item()
-    return decimal(number) if isinstance(number, float) else number
 
 
 def _single(value: Any) -> Any:

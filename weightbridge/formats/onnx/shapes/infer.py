@@ -27,14 +27,15 @@ from weightbridge.model.tensors import Array
 SAME = frozenset({  # the output has the first input's shape
     "Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu",
     "ThresholdedRelu", "Clip", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Gelu", "Mish", "Swish",
-    "Erf", "Erfc", "Exp", "Log", "Sqrt", "Neg", "Abs", "Floor", "Ceil", "Round", "Reciprocal", "Not",
+    "Erf", "Erfc", "Exp", "Log", "Sqrt", "Neg", "Abs", "Floor", "Ceil", "Round", "Reciprocal", "Not", "Sign",
+    "Sin", "Cos", "Tan", "IsNaN", "IsInf", "CumSum", "Trilu",
     "Identity", "Cast", "Dropout", "BatchNormalization", "LayerNormalization", "InstanceNormalization",
     "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "LRN", "LpNormalization",
     "QuantizeLinear", "DequantizeLinear",
 })  # fmt: skip
 BROADCAST = frozenset({
     "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Mean", "Sum", "Where", "Equal", "Greater", "Less",
-    "And", "Or",
+    "GreaterOrEqual", "LessOrEqual", "Mod", "And", "Or", "Xor",
 })  # fmt: skip
 
 
@@ -56,7 +57,7 @@ def _inferred(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net
     for node in net.nodes:
         _add_shape(node, shapes, facts)
         _add_split(node, shapes, facts)
-        _add_number(node, numbers, facts, read)
+        _add_number(node, numbers, shapes, facts, read)
     return shapes, net
 
 
@@ -106,7 +107,9 @@ def _add_split(node: Node, shapes: dict[str, Shape], facts: Facts) -> None:
         shapes.setdefault(value, shape)
 
 
-def _add_number(node: Node, numbers: dict[str, Array], facts: Facts, read: Read) -> None:
+def _add_number(
+    node: Node, numbers: dict[str, Array], shapes: dict[str, Shape], facts: Facts, read: Read
+) -> None:
     output = node.outputs[0] if node.outputs else None
     if output is None or output not in facts.net.fixed:
         return
@@ -115,6 +118,7 @@ def _add_number(node: Node, numbers: dict[str, Array], facts: Facts, read: Read)
     number = _number(node, facts, read)
     if number is not None:
         numbers[output] = number
+        shapes.setdefault(output, number.shape)
 
 
 def _number(node: Node, facts: Facts, read: Read) -> Array | None:

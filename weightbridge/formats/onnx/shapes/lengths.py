@@ -35,7 +35,7 @@ def batches(graph: Graph) -> Iterator[Graph]:
 
 
 def repeated(net: Net, one: Net, two: Net) -> dict[str, Array]:
-    """Small integers that are the same for every item of a batch, whatever its length: those of one item."""
+    """Small numbers that are the same for every item of a batch, whatever its length: those of one item."""
     values = (one.numbers.keys() & two.numbers.keys()) - net.numbers.keys()
     pairs = {value: (one.numbers[value], two.numbers[value]) for value in values}
     return {value: a for value, (a, b) in pairs.items() if _is_repeated(a, b)}
@@ -58,7 +58,7 @@ def _is_strided(one: Array, two: Array) -> bool:
 
 def _is_repeated(one: Array, two: Array) -> bool:
     is_of_items = one.ndim > 1 and one.shape[0] == 1 and two.shape == (2, *one.shape[1:])
-    return is_of_items and one.dtype.kind in "iu" and bool((two == one).all())
+    return is_of_items and one.dtype.kind in "biuf" and np.array_equal(two, np.concatenate([one, one]))
 
 
 def _closed(graph: Graph, lengths: Sequence[int]) -> Graph:

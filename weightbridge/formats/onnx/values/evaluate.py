@@ -190,6 +190,20 @@ def _product(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
     return np.asarray(np.prod(inputs[0], axis=axes, keepdims=bool(attributes.get("keepdims", 1))))
 
 
+def _summed_up(attributes: Mapping[str, Any], inputs: list[Any]) -> Array | None:
+    """CumSum, in the one way that shapes and masks are computed."""
+    if attributes.get("exclusive") or attributes.get("reverse"):
+        return None
+    array = inputs[0]
+    return np.cumsum(array, axis=int(inputs[1].reshape(-1)[0]), dtype=array.dtype)
+
+
+def _flattened(attributes: Mapping[str, Any], inputs: list[Any]) -> Array:
+    array, axis = inputs[0], int(attributes.get("axis", 1))
+    axis = axis + array.ndim if axis < 0 else axis
+    return np.reshape(array, (prod(array.shape[:axis]), prod(array.shape[axis:])))
+
+
 BROADCASTING = frozenset({
     "Add", "Sub", "Mul", "Div", "Pow", "Mod", "Max", "Min", "Where", "And", "Or", "Xor",
     "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual",
@@ -242,5 +256,7 @@ OPERATIONS: dict[str, Operation] = {
     "Max": lambda _, x: np.asarray(reduce(np.maximum, x)),
     "Min": lambda _, x: np.asarray(reduce(np.minimum, x)),
     "ReduceProd": _product,
+    "CumSum": _summed_up,
+    "Flatten": _flattened,
     "Reshape": lambda _, x: np.reshape(x[0], x[1].reshape(-1).tolist()),
 }

@@ -24,8 +24,8 @@ class Net:
     numbers: small constants and what is computed from them, evaluated.
     captured: values of the outer graph that a node's subgraphs read.
     vectors: integers that follow from lengths; None for one that the file leaves open, -n for n times one.
-    repeated: integers that are the same for every item of a batch, for one item.
-    strided: the same, and by how much they grow from one item to the next.
+    repeated: numbers that are the same for every item of a batch, for one item.
+    strided: integers of one item, and by how much they grow from one item to the next.
     """
 
     nodes: tuple[Node, ...]

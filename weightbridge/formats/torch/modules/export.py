@@ -21,6 +21,7 @@ import torch
 from weightbridge.boundary.files import FULL
 from weightbridge.errors import OutputError, Unsupported
 from weightbridge.formats.torch.modules.call import Example, named, passed
+from weightbridge.formats.torch.modules.counted import count_booleans
 from weightbridge.formats.torch.modules.dropout import Dropouts, Putting, finish_dropouts
 from weightbridge.formats.torch.modules.fold import fold_constants
 from weightbridge.formats.torch.modules.symbolic import more_operators
@@ -105,7 +106,8 @@ def _by_torch_script(job: Job) -> None:
 def _finish(job: Job) -> None:
     """What the exporter leaves to be done in its file."""
     proto = onnx.load(job.path)
-    is_changed = fold_constants(proto)
+    is_counted = count_booleans(proto)
+    is_changed = fold_constants(proto) or is_counted
     if job.dropouts is not None:
         finish_dropouts(proto, job.dropouts)
     if is_changed or job.dropouts is not None:
