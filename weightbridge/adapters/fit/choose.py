@@ -1,19 +1,19 @@
 """The way to pair cuts that is kept: each carried out on some inputs, and judged on others."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from weightbridge.adapters.fit.cuts import LINEAR, cuts
+from weightbridge.adapters.fit.cuts import LINEAR, Cut, cuts
 from weightbridge.adapters.fit.engine import Fitting, Values
 from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.ladder import ladder
 from weightbridge.adapters.fit.snapshot import unchanged
 from weightbridge.adapters.fit.solve import r2, solve
 from weightbridge.adapters.fit.source_pass import SourcePass
-from weightbridge.adapters.fit.stages import Pairing, maps_and_vectors, pairings
+from weightbridge.adapters.fit.stages import WAYS, Pairing, maps_and_vectors, pairings
 from weightbridge.adapters.fit.starts import random_starts
 from weightbridge.boundary.options import Progress
 from weightbridge.formats.flow import Flow, forward
@@ -58,25 +58,27 @@ def tried(target: Flow, source: Flow, x: Array, kept: frozenset[str], progress: 
     some = x[: min(SOME, max(FEW, PLACES // prod(x.shape[1:-1])))]
     judged = np.arange(len(some)) % 3 == 2
     progress("looking at the source", 0, 0)
-    ways = _ways(target, source, some[~judged])
-    inputs = _Inputs(some, forward(source, some, cuts(source.nodes)[-1].before), judged)
-    wanted_cuts = [cut for pairing in ways.values() for _, cut in pairing]
-    values = SourcePass(source, some[~judged], wanted_cuts).values
+    ours, theirs = cuts(target.nodes), cuts(source.nodes)
+    seen = SourcePass(source, some[~judged], theirs, (len(WAYS) + 1) * len(ours) + 2)
+    ways = _ways(ours, theirs, seen, some[~judged])
+    inputs = _Inputs(some, _wanted(source, theirs[-1], seen, some, judged), judged)
     trials = []
     for n, (way, pairing) in enumerate(ways.items()):
-        progress(f"trying stages by {way}", n, len(ways))
-        trials.append(Trial(way, _trial(target, values, pairing, inputs, kept)))
+        say = _one_of(progress, way, n, len(ways))
+        trials.append(Trial(way, _trial(target, seen.values, pairing, inputs, kept, say)))
     trials.sort(key=lambda trial: -trial.score)
-    progress("trying controls", 0, 0)
+    progress("trying: controls", len(ways), len(ways) + 1)
     return Tried(ways, tuple(trials), _control(target, ways[trials[0].way], inputs))
 
 
-def _trial(target: Flow, values: Values, pairing: Pairing, inputs: _Inputs, kept: frozenset[str]) -> float:
+def _trial(
+    target: Flow, values: Values, pairing: Pairing, inputs: _Inputs, kept: frozenset[str], progress: Progress
+) -> float:
     most = ROWS if sum(node.kind in LINEAR for node in target.nodes) > MANY else 0
     pairs = [Pair(*pair) for pair in pairing]
     with unchanged(target):
         try:
-            Fitting(target, values, pairs, inputs.x[~inputs.judged], kept).run(most)
+            Fitting(target, values, pairs, inputs.x[~inputs.judged], kept, progress).run(most)
             return _score(target, pairs, inputs)
         except FloatingPointError:
             return -np.inf
@@ -90,13 +92,30 @@ def _control(target: Flow, pairing: Pairing, inputs: _Inputs) -> float:
         return max(_score(target, pairs, inputs) for _ in starts)
 
 
-def _ways(target: Flow, source: Flow, x: Array) -> Mapping[str, Pairing]:
+def _one_of(progress: Progress, way: str, n: int, ways: int) -> Progress:
+    """Progress of one way among all, and the controls behind them, of which each is one part."""
+
+    def say(stage: str, done: int, total: int) -> None:
+        progress(f"trying: {way}, {stage.rpartition(': ')[2]}", n * total + done, (ways + 1) * total)
+
+    return say
+
+
+def _ways(ours: Sequence[Cut], theirs: Sequence[Cut], seen: SourcePass, x: Array) -> Mapping[str, Pairing]:
     """A source without a cut inside has one way."""
-    theirs = cuts(source.nodes)
     maps, _ = maps_and_vectors(theirs[:-1])
     random = np.random.default_rng(0)
-    unexplained = ladder(SourcePass(source, x, maps), maps, x, random) if len(maps) > 1 else {}
-    return pairings(cuts(target.nodes), theirs, unexplained)
+    unexplained = ladder(seen, maps, x, random) if len(maps) > 1 else {}
+    return pairings(ours, theirs, unexplained)
+
+
+def _wanted(source: Flow, last: Cut, seen: SourcePass, x: Array, judged: Array) -> Array:
+    """What the source's last cut has before its activation, for all of x."""
+    of_judged = forward(source, x[judged], last.before)
+    known = seen.values(last)[0] if last.parts == (last.before,) else forward(source, x[~judged], last.before)
+    wanted = np.empty((len(x), *of_judged.shape[1:]), dtype=of_judged.dtype)
+    wanted[judged], wanted[~judged] = of_judged, known
+    return wanted
 
 
 def _score(target: Flow, pairs: list[Pair], inputs: _Inputs) -> float:

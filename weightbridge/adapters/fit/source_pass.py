@@ -11,14 +11,18 @@ from weightbridge.model.tensors import Array
 
 
 class SourcePass:
-    """Values of the source's cuts. What no later node and no wanted cut reads is let go."""
+    """Values of the source's cuts. What no later node and no wanted cut reads is let go.
 
-    def __init__(self, flow: Flow, x: Array, wanted: Iterable[Cut]) -> None:
+    times: how often each of the wanted is asked for at most.
+    """
+
+    def __init__(self, flow: Flow, x: Array, wanted: Iterable[Cut], times: int = 1) -> None:
         self._next = 0
-        self._held = Held(flow, x, Counter(node for cut in wanted for node in (cut.node, *cut.parts)))
+        nodes = [node for cut in wanted for node in (cut.node, *cut.parts)]
+        self._held = Held(flow, x, Counter(nodes * times))
 
     def values(self, cut: Cut) -> tuple[Array, Array]:
-        """What the cut's activation reads, and what it gives; each wanted cut may be asked for once."""
+        """What the cut's activation reads, and what it gives; each as often as it is wanted."""
         while self._next <= cut.node:
             self._held.run(self._next)
             self._next += 1

@@ -6,7 +6,7 @@ from weightbridge.adapters.fit.cuts import LINEAR
 from weightbridge.adapters.fit.engine import Fitting
 from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.slots import slots
-from weightbridge.adapters.fit.snapshot import Weights, restore
+from weightbridge.adapters.fit.snapshot import Weights, restore, snapshot
 from weightbridge.formats.flow import Flow
 from weightbridge.model.tensors import Array
 
@@ -21,14 +21,18 @@ def random_starts(
     wanted: what the source's last cut says of x; a head is fitted to it where both have the same classes.
     """
     last = pairs[-1]
+    heads = _heads(target, pairs) if last.target.shape == wanted.shape[1:] else []
     restore(target, fresh)
-    calibrate(target, last, x, wanted)
+    calibrate(target, last, x, wanted, frozenset(target.nodes[i].name for i in heads))
+    end = {i: values for i, values in snapshot(target).items() if i >= min(heads, default=len(target.nodes))}
+    restore(target, {i: fresh[i] for i in end})
+    if any(
+        target.nodes[i].kind == "batchnorm" for i in end
+    ):  # what it sees is another thing without the heads
+        calibrate(target, last, x, wanted)
     yield RANDOM
-    if last.target.shape == wanted.shape[1:]:
-        found = slots(target.nodes, last.target, _before_last(pairs))
-        heads = frozenset(target.nodes[slot.layer].name for slot in found if slot.layer is not None)
-        restore(target, fresh)
-        calibrate(target, last, x, wanted, heads)
+    if heads:
+        restore(target, end)
         yield HEAD
 
 
@@ -40,5 +44,7 @@ def calibrate(
     Fitting(target, lambda _: (wanted, wanted), [last], x, kept - fitted).run()
 
 
-def _before_last(pairs: Sequence[Pair]) -> int:
-    return pairs[-2].target.node if len(pairs) > 1 else -1
+def _heads(target: Flow, pairs: Sequence[Pair]) -> list[int]:
+    """The layers that write the output."""
+    before = pairs[-2].target.node if len(pairs) > 1 else -1
+    return [slot.layer for slot in slots(target.nodes, pairs[-1].target, before) if slot.layer is not None]
