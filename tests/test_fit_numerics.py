@@ -35,6 +35,16 @@ def test_weights_and_bias_are_found(columns: int) -> None:
     assert found.r2 > 0.999
 
 
+def test_one_direction_may_vary_most_by_far() -> None:
+    """As behind an untrained network; what is small beside it tells of y."""
+    random = np.random.default_rng(1)
+    small = random.standard_normal((3000, 8)) @ random.standard_normal((8, 600)) * 1e-2
+    large = random.standard_normal((3000, 1)) @ random.standard_normal((1, 600)) * 1e2
+    y = small @ random.standard_normal((600, 2))
+    found = solve((small + large).astype("float32"), y, np.arange(3000) % 5 == 4)
+    assert found.r2 > 0.9
+
+
 def test_noise_is_not_predicted() -> None:
     found = solve(RANDOM.standard_normal((300, 20)), RANDOM.standard_normal((300, 3)), HELD)
     assert found.r2 < 0.1

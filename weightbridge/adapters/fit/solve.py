@@ -1,6 +1,6 @@
 """Ridge regression in float64, dual where rows are few; the penalty is chosen on held-out rows.
 
-Of many rows and columns products are float32, as the rows are, and their sums float64.
+Of many rows and columns only what is predicted is float32: Gram matrices would not be positive then.
 """
 
 from dataclasses import dataclass, replace
@@ -16,8 +16,7 @@ AMPLE = 8  # rows a column
 ROUNDS = 8  # of aiming below zero where the prediction is negative anyway
 SETTLED = 0.01  # of the error: a round that takes less off is the last one
 LARGE = 500  # rows and columns beyond which each further penalty takes long
-OF_LARGE = (1e-5, 1e-4, 1e-2, 1.0, 100.0)  # what is less than these drowns in float32
-BLOCK = 512  # rows whose products are summed in the rows' own precision
+BLOCK = 1024  # rows that are float64 at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def r2(y: Array, found: Array) -> float:
 
 def _chosen(ridge: "_Ridge", x: Array, y: Array) -> tuple[float, tuple[Array, Array]]:
     """The penalty that predicts these rows best, going on from the usual one as long as it gets better."""
-    penalties = OF_LARGE if ridge.size > LARGE else PENALTIES
+    penalties = PENALTIES[::2] if ridge.size > LARGE else PENALTIES
     tried: dict[int, tuple[Array, Array]] = {}
     seen = ridge.seen(x)
 
@@ -124,19 +123,19 @@ def _rows(x: Array) -> Array:
 
 
 def _gram(x: Array) -> Array:
-    """x.T @ x, summed in float64."""
+    """x.T @ x."""
     total = np.zeros((x.shape[1], x.shape[1]))
     for start in range(0, len(x), BLOCK):
-        part = x[start : start + BLOCK]
+        part = x[start : start + BLOCK].astype("float64", copy=False)
         total += part.T @ part
     return total
 
 
 def _product(x: Array, y: Array) -> Array:
-    """x.T @ y, summed in float64."""
+    """x.T @ y."""
     total = np.zeros((x.shape[1], y.shape[1]))
     for start in range(0, len(x), BLOCK):
-        total += x[start : start + BLOCK].T @ y[start : start + BLOCK].astype(x.dtype)
+        total += x[start : start + BLOCK].T.astype("float64", copy=False) @ y[start : start + BLOCK]
     return total
 
 
@@ -149,8 +148,8 @@ class _Ridge:
         self._factor: tuple[float, Array] | None = None
         if self._is_dual:
             self._mean, self._level = self._means(x.mean(0, dtype="float64"), y.mean(0))
-            self._x = x - self._mean.astype(x.dtype)
-            self._gram, self._right = _gram(self._x.T), y - self._level
+            self._x = x - self._mean
+            self._gram, self._right = self._x @ self._x.T, y - self._level
         else:
             self._x = x
             self.moments = of_rows or _moments(x, y)
@@ -169,11 +168,11 @@ class _Ridge:
     @property
     def own(self) -> Array:
         """The rows that were given, as `predicted` takes them."""
-        return self._gram.astype(self._x.dtype) if self._is_dual else self._x
+        return self._gram if self._is_dual else self._x
 
     def seen(self, x: Array) -> Array:
         """Rows as `predicted` takes them."""
-        return np.asarray((x - self._mean.astype(x.dtype)) @ self._x.T) if self._is_dual else x
+        return np.asarray((x - self._mean) @ self._x.T) if self._is_dual else x
 
     def predicted(self, inner: Array, seen: Array) -> Array:
         level = self._level if self._is_dual else self._level - self._mean @ inner
@@ -191,7 +190,7 @@ class _Ridge:
 
     def weights(self, inner: Array) -> tuple[Array, Array]:
         """Of a solution: weights by column, and the bias."""
-        weights = _product(self._x.astype("float64"), inner) if self._is_dual else inner
+        weights = self._x.T @ inner if self._is_dual else inner
         return weights, self._level - self._mean @ weights
 
     def solution(self, penalty: float) -> Array:
