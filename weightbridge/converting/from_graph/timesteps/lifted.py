@@ -32,6 +32,8 @@ def made_by(builder: Builder, call: Call) -> Made:
 
 
 def _names_axes(layer: Layer) -> bool:
+    if "item_size" in layer.settings:  # places in one row of all items: it works on that axis
+        return False
     is_one = layer.op in LIFTED or layer.class_name.startswith(REDUCING)
     return is_one and layer.op not in ("GlobalPool", "Pool")
 
