@@ -29,11 +29,13 @@ BINARY: Mapping[str, str] = {
     "Pow": "numpy.Power", "Max": "numpy.Maximum", "Min": "numpy.Minimum", "Mod": "numpy.Mod",
     "Equal": "numpy.Equal", "Greater": "numpy.Greater", "GreaterOrEqual": "numpy.GreaterEqual",
     "Less": "numpy.Less", "LessOrEqual": "numpy.LessEqual", "And": "numpy.LogicalAnd",
-    "Or": "numpy.LogicalOr", "Xor": "numpy.LogicalXor",
+    "Or": "numpy.LogicalOr", "Xor": "numpy.LogicalXor", "NotEqual": "numpy.NotEqual",
 }  # fmt: skip
 CHOICE = ("condition", "x", "y")  # the inputs of Where
 WEIGHTED = frozenset({"Add", "Sub", "Mul", "Div"})
-LOGICAL = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not"})
+LOGICAL = frozenset(
+    {"Equal", "NotEqual", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Xor", "Not"}
+)
 
 
 def _unary(call: Call) -> Value:

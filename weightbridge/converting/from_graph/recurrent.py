@@ -20,6 +20,7 @@ CLASSES = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}
 STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 DIRECTIONS = ("forward", "backward")
 WEIGHTS = ("kernel", "recurrent_kernel", "bias", "recurrent_bias")
+MASK = "mask"
 CELL = 2  # the output of ONNX's LSTM that holds the state of its cells
 
 
@@ -34,7 +35,7 @@ def _recurrent(call: Call) -> tuple[Value, ...]:
         return _double(call, value, axes, config)
     name, number = call.keras(CLASSES[call.layer.op], config, value)
     put_weights(call, name, None)
-    _give_states(call, name)
+    _give(call, name)
     _settle(call)
     return _outputs(call, value, axes, (name, number), config)
 
@@ -118,6 +119,8 @@ def _config(call: Call, needs_steps: bool, needs_states: bool) -> dict[str, Any]
     if op == "GRU":
         config["reset_after"] = bool(settings["reset_after"])
     config |= {"return_sequences": needs_steps, "return_state": needs_states}
+    if settings.get("zero_output_for_mask"):
+        config["zero_output_for_mask"] = True
     if _is_backward(call) and settings.get("direction") != "bidirectional":
         config["go_backwards"] = True
     return config
@@ -132,9 +135,10 @@ def _function(activation: Activation) -> str:
 
 def _double(call: Call, value: Value, axes: tuple[int, int], config: dict[str, Any]) -> tuple[Value, ...]:
     """Both directions side by side; the backward one's sequence is turned as Keras turns it back."""
-    if any(call.keywords):
+    if set(call.keywords) - {"", MASK}:
         raise Unsupported("is given its states in both directions")
     name, number = call.keras("Bidirectional", _wrapped(call, config), value)
+    _give(call, name)
     for index, direction in enumerate(DIRECTIONS):
         put_weights(call, f"{name}/{direction}_{call.layer.op.lower()}", index)
     _settle(call)
@@ -166,8 +170,13 @@ def _wrapped(call: Call, config: Mapping[str, Any]) -> dict[str, Any]:
     return wrapped
 
 
-def _give_states(call: Call, name: str) -> None:
+def _give(call: Call, name: str) -> None:
+    """Its states, and which steps count."""
     given = {keyword: value for keyword, value in zip(call.keywords, call.inputs, strict=True) if keyword}
+    mask = given.pop(MASK, None)
+    if mask is not None:
+        shown = arranged(call.writer, mask, mask.layout.source[:2], call.name)
+        call.writer.with_arguments(name, {MASK: shown})
     wanted = [f"initial_state.{n}" for n in range(STATES[call.layer.op])]
     if given.keys() - set(wanted):
         raise Unsupported(f"is given {', '.join(sorted(given))}, which Keras's layer does not take")

@@ -15,6 +15,7 @@ STEPS: Mapping[str, tuple[str, ...]] = {
     "ReduceMin": ("numpy.Min",), "ReduceProd": ("numpy.Prod",), "ReduceLogSumExp": ("math.Logsumexp",),
     "ReduceL1": ("numpy.Absolute", "numpy.Sum"), "ReduceSumSquare": ("numpy.Square", "numpy.Sum"),
     "ReduceL2": ("numpy.Square", "numpy.Sum", "numpy.Sqrt"), "ReduceLogSum": ("numpy.Sum", "numpy.Log"),
+    "Any": ("numpy.Any",), "All": ("numpy.All",),
 }  # fmt: skip
 REDUCING = frozenset(paths[0] for paths in STEPS.values() if len(paths) == 1)
 PLACES = {"ArgMax": "numpy.Argmax", "ArgMin": "numpy.Argmin"}

@@ -8,6 +8,7 @@ from weightbridge.converting.from_graph import (
     convolutions,
     dense,
     indexing,
+    masked,
     merging,
     norms,
     operations,
@@ -45,6 +46,7 @@ BY_OP: Mapping[str, Builder] = {
 }
 OPAQUE: Mapping[str, Builder] = {
     **blocks.CLASSES,
+    **masked.CLASSES,
     **operations.CLASSES,
     **picking.CLASSES,
     **products.CLASSES,

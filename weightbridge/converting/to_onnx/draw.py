@@ -7,7 +7,7 @@ from pathlib import Path
 from weightbridge.converting.to_onnx.arrange import arranged
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.described import settings_of, shape_of
-from weightbridge.converting.to_onnx.idle import read_alone
+from weightbridge.converting.to_onnx.idle import constants_read, read_alone
 from weightbridge.converting.to_onnx.names import operation_name
 from weightbridge.converting.to_onnx.scopes import Scopes, scopes_of
 from weightbridge.converting.to_onnx.table import BY_CLASS, BY_OP, BY_OPERATION
@@ -58,11 +58,12 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
         elif node.name not in scopes.both_ways:
             done.values[node.name] = _layer(writer, scopes.outside(node), graph, done, scopes)
     outputs = _outputs(writer, flow, done)
+    nodes = read_alone(writer.nodes, {info.name for info in outputs}, writer.weights)
     drawing = Drawing(
         name=tree.name or Path(graph.path).stem,
         opset=settings.opset,
-        nodes=read_alone(writer.nodes, {info.name for info in outputs}),
-        initializers=tuple(writer.initializers),
+        nodes=nodes,
+        initializers=constants_read(writer.initializers, nodes, writer.weights),
         inputs=tuple(writer.inputs),
         outputs=outputs,
     )

@@ -4,13 +4,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from weightbridge.converting.to_onnx.arrange import with_ones
+from weightbridge.converting.to_onnx.arrange import as_keras, with_ones
+from weightbridge.converting.to_onnx.call import Call
 from weightbridge.converting.to_onnx.elements import binary, cast, unary
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.values import Value, straight
 from weightbridge.converting.to_onnx.writer import Writer
 
 HIDDEN = -1e9  # what Keras puts in the place of a score that does not count
+
+
+def mask_of(call: Call) -> Value | None:
+    """Which steps count: as the layer is told, else as what it is fed says.
+
+    Keras 3 hands no mask on to a layer that is given states as well (keras/src/layers/layer.py).
+    """
+    told = call.given("mask")
+    is_deaf = call.node.call.modern and call.given("initial_state.0") is not None
+    mask = told or (None if is_deaf else call.first.mask)
+    return None if mask is None else as_keras(call.writer, mask)
 
 
 def over_queries(writer: Writer, mask: Value | None, rank: int) -> Value | None:

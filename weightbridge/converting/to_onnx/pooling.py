@@ -7,7 +7,7 @@ from weightbridge.converting.to_onnx.arrange import as_keras, reshape, spatial
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.convolutions import padding_attributes
 from weightbridge.converting.to_onnx.elements import as_floats
-from weightbridge.converting.to_onnx.masks import masked_mean
+from weightbridge.converting.to_onnx.masks import mask_of, masked_mean
 from weightbridge.converting.to_onnx.reductions import reduced
 from weightbridge.converting.to_onnx.slices import END, sliced
 from weightbridge.converting.to_onnx.values import Value, channels_first
@@ -41,8 +41,9 @@ def _pool(call: Call) -> Value:
 def _global_pool(call: Call) -> Value:
     """Where channels come first by the node for it, else as a mean or maximum over axes."""
     settings, value = call.settings, as_floats(call.writer, call.first)
-    if value.mask is not None and settings["kind"] == "average" and value.rank == 3:
-        return masked_mean(call.writer, value, value.mask, keepdims=settings["keepdims"])
+    mask = mask_of(call) if settings["kind"] == "average" and value.rank == 3 else None
+    if mask is not None:
+        return masked_mean(call.writer, value, mask, keepdims=settings["keepdims"])
     axes, kind = _space(value, settings["data_format"]), settings["kind"]
     if value.order[:2] != channels_first(value.rank)[:2] or settings["data_format"] == "channels_first":
         op = "ReduceMax" if kind == "max" else "ReduceMean"

@@ -11,7 +11,8 @@ from weightbridge.converting.to_onnx.arrange import arranged, as_keras
 from weightbridge.converting.to_onnx.call import Call
 from weightbridge.converting.to_onnx.elements import as_floats
 from weightbridge.converting.to_onnx.masked_steps import Steps, compacted, in_their_places, kept_states
-from weightbridge.converting.to_onnx.values import Order, Value
+from weightbridge.converting.to_onnx.masks import mask_of
+from weightbridge.converting.to_onnx.values import Order
 from weightbridge.model.activations import Activation, name_and_parameters
 from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import CUDNN, OLD_GATES
@@ -77,17 +78,6 @@ def _with_all_steps(
     way = (bool(settings["go_backwards"]),) if directions == 1 else (False, True)
     is_zero = call.is_direction or bool(call.config.get("zero_output_for_mask"))
     return Run(in_their_places(call.writer, kept, names[0], way, is_zero=is_zero), found, names[1])
-
-
-def mask_of(call: Call) -> Value | None:
-    """Which steps count: as the layer is told, else as what it is fed says.
-
-    Keras 3 hands no mask on to a layer that is given states as well (keras/src/layers/layer.py).
-    """
-    told = call.given("mask")
-    is_deaf = call.node.call.modern and call.given("initial_state.0") is not None
-    mask = told or (None if is_deaf else call.first.mask)
-    return None if mask is None else as_keras(call.writer, mask)
 
 
 def _attributes(call: Call, directions: Sequence[Layer], op: str) -> dict[str, Any]:

@@ -20,14 +20,15 @@ from weightbridge.model.tensors import Array
 Placed = tuple[Allowed, Layout]
 
 
-def needs_scores(masks: Sequence[Placed], *, has_guard: bool, rate: float) -> bool:
+def needs_scores(masks: Sequence[Placed], guard: Allowed | None, *, has_guard: bool, rate: float) -> bool:
     """Whether Keras must compute the weights of a row without keys, which are zeros then.
 
+    guard: the mask that is told again behind the softmax, which Keras does where it computes them.
     In one operation, which it takes where there is no dropout, they are the mean of all values.
     Raises Unsupported where the source gives something else.
     """
     rows = {one.empty_row(is_alone=len(masks) == 1) for one, _ in masks if one.value is not None}
-    if has_guard and rows:
+    if guard is not None or (has_guard and rows):
         rows = {"zeros"}
     if rows <= {"nothing", "zeros"}:
         return "zeros" in rows and not rate

@@ -69,10 +69,10 @@ def written(call: Call, attention: Attention, value_of: ValueOf) -> Value:
     value = _projected(call, attention.value, fed, is_transposed=False)
     layout, scale, masks = _scored(call, attention, scores(left.heads, right.heads), value_of)
     is_left = query_is_left(layout)
-    if attention.guard:
-        refuse_others(again(call, call.source.by_name[attention.guard[-1]], value_of), masks)
+    guard = again(call, call.source.by_name[attention.guard[-1]], value_of) if attention.guard else None
+    refuse_others(guard, masks)
     rate = _rate(call, attention.between)
-    has_scores = needs_scores(masks, has_guard=bool(attention.guard), rate=rate)
+    has_scores = needs_scores(masks, guard, has_guard=bool(attention.guard), rate=rate)
     layout, _ = _through(call, attention.between.layers, layout)
     layout, _ = _through(call, attention.behind.layers, weighted(layout, value.heads, is_left=is_left))
     order = _order(layout, value.heads)

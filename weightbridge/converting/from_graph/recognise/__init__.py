@@ -2,12 +2,22 @@
 
 from collections.abc import Callable
 
+from weightbridge.converting.from_graph.recognise.logic import any_or_all, not_equal
+from weightbridge.converting.from_graph.recognise.masking import masked_mean, masked_steps, masking
 from weightbridge.converting.from_graph.recognise.rolled import rolled
 from weightbridge.converting.from_graph.recognise.side_by_side import side_by_side
 from weightbridge.model.graph import LayerGraph
 
 Recogniser = Callable[[LayerGraph], LayerGraph]
-RECOGNISERS: tuple[Recogniser, ...] = (rolled, side_by_side)
+RECOGNISERS: tuple[Recogniser, ...] = (
+    rolled,
+    side_by_side,
+    not_equal,
+    masking,
+    any_or_all,
+    masked_mean,
+    masked_steps,
+)
 
 
 def recognised(graph: LayerGraph) -> LayerGraph:
