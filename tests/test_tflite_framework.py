@@ -117,3 +117,17 @@ def test_a_model_of_integers_runs_on_floats(files: Path) -> None:
 def test_a_model_does_not_run_in_float64(files: Path) -> None:
     with pytest.raises(wb.WeightbridgeError, match="float32 alone"):
         formats.runner(files / "words.tflite", "float64")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_becomes_an_onnx_file_at_once(files: Path, tmp_path: Path, name: str) -> None:
+    """The steps go from the file's own tensors to those of the new one."""
+    source, output = files / f"{name}.tflite", tmp_path / "m.onnx"
+    report = wb.convert(source, output)
+    assert report.verdict in ("pass", "warn")
+    assert report.verification is not None
+    assert report.verification.evidence["claim"] == "equal"
+    assert report.plan is not None
+    known = formats.read(source).tensor_by_name
+    assert {name for step in report.plan.steps for name in step.sources} <= known.keys()
+    assert {step.target for step in report.plan.steps} == formats.read(output).tensor_by_name.keys()

@@ -94,7 +94,7 @@ def refuse(graph: LayerGraph, suffix: str, options: Options) -> None:
             raise UnsafeContent(found.message, where=where, fix=BY_CODE)
         if found.code == "WB104":
             raise Unsupported(found.message, where=where, fix=BY_CODE)
-    if graph.framework != "keras" and graph.has_flow and suffix in KERAS:
+    if graph.framework != "keras" and graph.has_flow and (suffix in KERAS or graph.format != "onnx"):
         _refuse_codes(graph, options)
     else:
         _refuse_weights(graph)
@@ -107,7 +107,7 @@ def _refuse_weights(graph: LayerGraph) -> None:
     is_apart = graph.architecture is None and graph.format not in ASSEMBLED
     if graph.framework != "keras" or is_apart:
         if graph.has_flow:
-            message = f"a file of the format {graph.format} becomes a Keras model, and no ONNX file at once"
+            message = "an ONNX file becomes a Keras model, and no other ONNX file at once"
             fix = "Convert it to a .keras file first, and that one to ONNX"
             raise Unsupported(message, where=where, fix=fix)
         message = f"a file of the format {graph.format} cannot be converted yet: only Keras models can"

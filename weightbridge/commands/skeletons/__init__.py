@@ -23,6 +23,7 @@ MAKERS: Mapping[str, str] = {
     ".onnx": "weightbridge.commands.skeletons.onnx",
 }
 REBUILT = "weightbridge.commands.skeletons.rebuilt"  # of Keras files, where the source is of another format
+THROUGH = "weightbridge.commands.skeletons.through"  # of ONNX files, likewise
 Make = Callable[[Any, LayerGraph, Path, Options], Skeleton]
 OF_ONNX_ALONE = ("engine", "opset")  # that mean nothing where Keras is written
 OF_ONNX = (*OF_ONNX_ALONE, "input_layout")  # that mean nothing from Keras to Keras
@@ -31,14 +32,18 @@ OF_ONNX = (*OF_ONNX_ALONE, "input_layout")  # that mean nothing from Keras to Ke
 @contextmanager
 def skeleton_of(model: Any, source: LayerGraph, suffix: str, options: Options) -> Iterator[Skeleton]:
     """Temporary files go when the context ends. Raises Unsupported for what the target has no layer for."""
-    is_rebuilt = source.framework != "keras" and suffix != ".onnx"
-    maker = REBUILT if is_rebuilt else MAKERS[suffix]
-    make: Make = import_module(maker).make
+    make: Make = import_module(_maker(source, suffix)).make
     with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
         made = _of_floats(make, model, source, Path(folder) / f"skeleton{suffix}", options)
         kept = tuple(f for f in source.findings if f.code not in OLDER)
         said = tuple(as_wanted(kept)) if options.dequantize else kept
         yield replace(made, findings=(*said, *made.findings, *_not_carried(source)))
+
+
+def _maker(source: LayerGraph, suffix: str) -> str:
+    if source.framework == "keras" or source.format == suffix[1:]:
+        return MAKERS[suffix]
+    return REBUILT if suffix in KERAS else THROUGH
 
 
 def _of_floats(make: Make, model: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:

@@ -8,6 +8,7 @@ import numpy as np
 from weightbridge.converting.to_onnx.activations import activate
 from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
+from weightbridge.converting.to_onnx.choosing import chosen
 from weightbridge.converting.to_onnx.elements import (
     binary,
     cast,
@@ -146,20 +147,6 @@ def _held(call: Call) -> Value:
     return call.first if setting(call, "dtype", default=None) is None else _cast(call)
 
 
-def _chosen(call: Call) -> Value:
-    """where(condition, a, b)"""
-    found = operands(call)
-    if len(found) != 3 or not all(isinstance(operand, Value) for operand in found[:2]):
-        raise call.refused("chooses between constants")
-    condition, first, second = (as_keras(call.writer, v) if isinstance(v, Value) else v for v in found)
-    assert isinstance(first, Value), "checked above"
-    assert isinstance(condition, Value), "checked above"
-    other = second.name if isinstance(second, Value) else _constant(call, second, first)
-    if condition.dtype != "bool":
-        condition = cast(call.writer, condition, "bool")
-    return first.named(call.writer.op("Where", condition.name, first.name, other))
-
-
 def _einsum(call: Call) -> Value:
     equation = str(setting(call, "subscripts", "equation")).replace(" ", "")
     values = [as_keras(call.writer, value) for value in values_of(call)]
@@ -254,7 +241,7 @@ OPERATIONS: Mapping[str, Builder] = {
     "Einsum": _einsum,
     "Clip": _clipped,
     "Cast": _cast,
-    "Where": _chosen,
+    "Where": chosen,
     "Identity": lambda call: call.first,
     "StopGradient": lambda call: call.first,
     "ConvertToTensor": _held,
