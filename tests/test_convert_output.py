@@ -20,8 +20,9 @@ from tflite_files import Graph, Op, Tensor
 from tflite_files import saved as saved_tflite
 
 import weightbridge as wb
+from weightbridge.boundary.options import Options
 from weightbridge.commands import convert as command
-from weightbridge.errors import OutputError, Unsupported, UsageError
+from weightbridge.errors import Corrupt, OutputError, Unsupported, UsageError
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import write_skeleton
 from weightbridge.transfer import execute, write
@@ -118,12 +119,12 @@ def interrupted(*_: Any, **__: Any) -> Any:
     raise KeyboardInterrupt
 
 
-STAGES: dict[str, tuple[Any, str]] = {
+STAGES: dict[str, tuple[Any, ...]] = {
     "before-the-values": (command, "judged"),
     "among-the-values": (execute, "_loaded"),
     "while-it-is-synced": (write, "sync"),
-    "while-it-is-hashed": (write, "file_hash"),
-    "while-it-is-read-back": (write, "read_back"),
+    "while-it-is-hashed": (write, "file_sums", "file_hash"),
+    "while-it-is-read-back": (write, "whole_read_back", "read_back"),
     "before-it-is-renamed": (command, "publish"),
 }
 
@@ -132,11 +133,54 @@ STAGES: dict[str, tuple[Any, str]] = {
 def test_an_interruption_leaves_nothing_behind(
     pair: tuple[Path, Path], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, name = STAGES[stage]
-    monkeypatch.setattr(module, name, interrupted)
+    module, *names = STAGES[stage]
+    for name in names:
+        monkeypatch.setattr(module, name, interrupted)
     with pytest.raises(KeyboardInterrupt):
         converted(pair)
     assert left(pair[1].parent) == [pair[0].name]
+
+
+@pytest.mark.parametrize("hashes", [True, False], ids=["hashed", "not-hashed"])
+def test_a_byte_that_the_disk_changes_is_noticed(
+    pair: tuple[Path, Path], hashes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last byte of a tensor."""
+
+    def damaged(_: Any, path: Path, words: Any) -> None:
+        tensor = max(wb.read(path).tensors, key=lambda one: one.nbytes)
+        data = bytearray(path.read_bytes())
+        data[data.index(tensor.load().tobytes()) + tensor.nbytes - 1] ^= 1
+        path.write_bytes(data)
+
+    monkeypatch.setattr(write.formats, "write_words", damaged)
+    with pytest.raises(OutputError, match="what was read back is not what was written"):
+        command.convert(str(pair[0]), pair[1], Options(verify=False, hashes=hashes))
+    assert left(pair[1].parent) == [pair[0].name]
+
+
+@pytest.mark.parametrize("hashes", [True, False], ids=["hashed", "not-hashed"])
+def test_a_model_that_changes_meanwhile_is_noticed(
+    pair: tuple[Path, Path], hashes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = pair[0] if pair[0].is_file() else next(p for p in pair[0].rglob("*") if p.is_file())
+
+    def changed(path: Path) -> None:
+        os.utime(file, ns=(0, 0))
+
+    monkeypatch.setattr(write, "sync", changed)
+    with pytest.raises(Corrupt, match="has changed while it was read"):
+        command.convert(str(pair[0]), pair[1], Options(verify=False, hashes=hashes))
+    assert left(pair[1].parent) == [pair[0].name]
+
+
+def test_what_nobody_reads_is_not_hashed(pair: tuple[Path, Path]) -> None:
+    report = command.convert(str(pair[0]), pair[1], Options(verify=False, hashes=False))
+    assert report.source is not None
+    assert (report.source.sha256, report.digests) == (None, {})
+    first = pair[1].read_bytes()
+    assert converted(pair, overwrite=True).digests
+    assert pair[1].read_bytes() == first
 
 
 def test_an_output_that_exists_is_replaced_only_where_that_is_said(pair: tuple[Path, Path]) -> None:

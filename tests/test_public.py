@@ -52,6 +52,7 @@ WRONG = {
     "globs": ({"fresh": 3}, "a text"),
     "path": ({"policy": 3}, "a path"),
     "of ours": ({"explicit": ()}, "unknown option"),
+    "of the command line": ({"hashes": False}, "unknown option"),
 }
 
 
@@ -85,6 +86,7 @@ def test_functions_take_what_their_commands_take(name: str) -> None:
     known = (
         {field.name for field in fields(Options)}
         - JUDGING
+        - {"hashes"}  # of the command line, which knows who reads the report
         - {"architecture", "engine", "input_layout", "input_shape", "opset"}  # of convert
         - (of_running if name != "transfer" else {"explicit", "severities"})
     )

@@ -42,7 +42,7 @@ def make_options(given: Mapping[str, Any]) -> Options:
 
     Raises UsageError for a name that no option has, and for a value that an option does not take.
     """
-    known = {f.name for f in fields(Options)} - {"explicit", "severities"} - JUDGING
+    known = {f.name for f in fields(Options)} - {"explicit", "severities", "hashes"} - JUDGING
     unknown = sorted(set(given) - known)
     if unknown:
         close = did_you_mean(unknown[0], known)

@@ -9,11 +9,13 @@ from errno import EDQUOT, EFBIG, ENOSPC, ENXIO
 from pathlib import Path
 from typing import IO, Any
 
+from weightbridge.boundary.checksums import combined, crc32
 from weightbridge.errors import OutputError, UsageError
 
 FULL = frozenset({ENOSPC, EDQUOT, EFBIG})  # what the system says of a disk that has no more room
 HOLE = 1 << 18  # bytes of a run of zeros that is left out
 ZEROS = bytes(HOLE)
+OF_HOLE = crc32(ZEROS)
 
 
 class SparseFile(io.BufferedWriter):
@@ -41,6 +43,15 @@ def copy_sparsely(path: Path, start: int, end: int, target: IO[bytes]) -> None:
     with path.open("rb", buffering=0) as source:
         for piece in _pieces(source, start, end):
             target.write(piece)
+
+
+def sparse_checksum(path: Path) -> int:
+    """The CRC-32 of a file, whose holes are not read."""
+    total = 0
+    with path.open("rb", buffering=0) as source:
+        for piece in _pieces(source, 0, path.stat().st_size):
+            total = combined(total, OF_HOLE, HOLE) if piece is ZEROS else crc32(piece, total)
+    return total
 
 
 def _pieces(source: io.FileIO, position: int, end: int) -> Iterator[bytes]:

@@ -35,6 +35,7 @@ class Options:
     input_shape: of each input of a torch module that comes without an example.
     engine, input_layout, opset: of an ONNX file that is written; None for the usual ones.
     calibrate: the path of an `.npz` of inputs, or from Python the arrays themselves.
+    hashes: whether the report is read for the SHA-256 of files and tensors, which JSON alone shows.
     max_examples: how many places a text names of one code.
     """
 
@@ -62,6 +63,7 @@ class Options:
     dequantize: bool = False
     verify: bool = True
     overwrite: bool = False
+    hashes: bool = True
     architecture: Path | None = None
     engine: Engine | None = None
     input_layout: InputLayout | None = None

@@ -25,6 +25,7 @@ from weightbridge.report.verdict import failed
 AnyReport = Report | PairsReport
 SHOWN = Request("text")
 TEXT = (SHOWN,)
+HASHED = frozenset({"json", "json:lean"})  # the formats that name the SHA-256 of what was read and written
 WRITING = frozenset(
     {"plan", "transfer", "convert", "features", "stitch", "recalibrate"}
 )  # commands with an OUTPUT
@@ -52,6 +53,7 @@ def run(
             check_writable(request.path, models)
     with progress_bar(not given["no_progress"]) as progress:
         options = options_from(_with_policy(command, given), progress)
+        options = replace(options, hashes=any(request.format in HASHED for request in wanted))
         report = _result(command, lambda: action(options), models, is_shown=SHOWN in wanted)
     return _deliver(report, wanted, details)
 

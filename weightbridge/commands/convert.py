@@ -12,13 +12,12 @@ from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.modules import Given, named, opened
 from weightbridge.commands.prepare import Prepared
-from weightbridge.commands.reporting import file_entry, is_wanted, judged
+from weightbridge.commands.reporting import asked_for, file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.commands.signatures import without_code
 from weightbridge.commands.skeletons import KERAS, MAKERS, refuse_idle, skeleton_of
 from weightbridge.commands.skeletons.values import Skeleton
-from weightbridge.commands.transfer import asked_for
-from weightbridge.converting.from_graph.frozen import with_frozen
+from weightbridge.converting.untrained import with_frozen
 from weightbridge.errors import Quantised, UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.arrays import read_arrays
@@ -54,7 +53,7 @@ def convert(model: Any, output: Path, options: Options) -> Report:
             report = named(_converted(given, source, skeleton, temporary), given)
         report = _named(report, output, None)
         if is_wanted(report, options) and report.plan is not None and temporary.exists():
-            wrote = file_entry(temporary, output, report.plan.target_sha256 or "")
+            wrote = file_entry(temporary, output, report.plan.target_sha256)
             report = replace(_named(report, output, wrote["sha256"]), wrote=wrote)
             publish(temporary, output)
     return asked_for(report, output)
@@ -139,12 +138,12 @@ def _converted(given: Given, source: LayerGraph, skeleton: Skeleton, temporary: 
     options = given.options
     template, plan, findings = skeleton.template, skeleton.plan, skeleton.findings
     prepared = Prepared(source, template.target, plan, findings)
-    with source_meanwhile(source) as with_hash:
+    with source_meanwhile(source, hashes=options.hashes) as with_hash:
         if judged("convert", prepared, options).exit_code:
             return judged("convert", replace(prepared, plan=with_hash(plan)), options)
         template = replace(template, read=skeleton.read)
-        written = write(plan, source, template, temporary, options.progress)
-        plan = replace(with_hash(written.plan), target_sha256=written.sha256)
+        written = write(plan, source, template, temporary, options)
+        plan = replace(with_hash(written.plan), target_sha256=written.sha256 or None)
         prepared = replace(prepared, plan=plan, findings=(*findings, *written.findings))
     verification, more = _verified(given, prepared, written, skeleton)
     prepared = replace(prepared, findings=(*prepared.findings, *more))

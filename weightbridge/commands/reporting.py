@@ -1,5 +1,6 @@
 """The report of a command: the summaries of its models, its findings under the policy, the verdict."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,23 @@ def judged(
     return judge(report, options)
 
 
+def asked_for(report: Report, output: Path) -> Report:
+    """With the output that was asked for, written or not."""
+    return replace(report, asked={**report.asked, "output": str(output)}, wrote=report.wrote or {})
+
+
 def is_wanted(report: Report, options: Options) -> bool:
     """Whether what was written is kept: it passed, or the user said to go on whatever is found."""
     return not report.exit_code or (options.fail_on == "never" and report.verdict != "error")
 
 
-def file_entry(path: Path, name: Path | None = None, sha256: str = "") -> dict[str, Any]:
-    """What was written, by the name that it will have: its size and the hash of its bytes."""
-    return {"path": str(name or path), "bytes": path.stat().st_size, "sha256": sha256 or file_hash(path)}
+def file_entry(path: Path, name: Path | None = None, sha256: str | None = "") -> dict[str, Any]:
+    """What was written, by the name that it will have: its size and the hash of its bytes.
+
+    sha256: "" where it is to be computed, None where nobody asks for it.
+    """
+    found = file_hash(path) if sha256 == "" else sha256
+    return {"path": str(name or path), "bytes": path.stat().st_size, "sha256": found}
 
 
 def summary(graph: LayerGraph, sha256: str | None = None) -> ModelSummary:

@@ -14,7 +14,7 @@ from weightbridge.commands.fitted import with_evidence
 from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.prepare import Prepared, prepare, with_swapped
 from weightbridge.commands.recalibrating import recalibrated_file, refuse_uncalibrated
-from weightbridge.commands.reporting import file_entry, is_wanted, judged
+from weightbridge.commands.reporting import asked_for, file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.planning.hashes import content_meanwhile
@@ -37,14 +37,14 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         template = stack.enter_context(formats.template_of(target, output, options.target_arguments))
         fit = fitted(prepare(source, template.target, options), source, template.target.path, options)
         prepared = with_swapped(fit.prepared)
-        with_hashes = stack.enter_context(content_meanwhile(prepared.source, prepared.target))
+        with_hashes = stack.enter_context(
+            content_meanwhile(prepared.source, prepared.target, hashes=options.hashes)
+        )
         if judged("transfer", prepared, options).exit_code:
             refused = replace(_named(prepared, target), plan=with_hashes(prepared.plan))
             return asked_for(judged("transfer", refused, options), output)
         template = formats.template_for(template, prepared.target)
-        written = write(
-            prepared.plan, prepared.source, template, temporary, options.progress, fitted=fit.values
-        )
+        written = write(prepared.plan, prepared.source, template, temporary, options, fitted=fit.values)
         written = recalibrated_file(written, prepared.target, options)
         prepared = replace(
             prepared, plan=with_hashes(written.plan), findings=(*prepared.findings, *written.findings)
@@ -54,15 +54,10 @@ def transfer(source: Any, target: Any, output: Path, options: Options) -> Report
         proven = replace(_named(prepared, target), findings=(*prepared.findings, *said))
         report = judged("transfer", proven, options, verification)
         if is_wanted(report, options):
-            wrote = file_entry(temporary, output, written.sha256)
+            wrote = file_entry(temporary, output, written.sha256 if options.hashes else None)
             report = replace(report, wrote=wrote, digests=written.digests)
             publish(temporary, output)
     return asked_for(report, output)
-
-
-def asked_for(report: Report, output: Path) -> Report:
-    """With the output that was asked for, written or not."""
-    return replace(report, asked={**report.asked, "output": str(output)}, wrote=report.wrote or {})
 
 
 def _verified(

@@ -25,6 +25,8 @@ __all__ = [
     "InputSpec",
     "Runner",
     "apart",
+    "completed",
+    "is_summed",
     "read",
     "refuse_arguments",
     "refuse_to_run",
@@ -61,6 +63,7 @@ RUNNERS: dict[str, str] = {
     "tf-graph": "weightbridge.formats.tensorflow.graphs.running",
     "saved-model": "weightbridge.formats.tensorflow.graphs.running",
 }
+SUMMED = frozenset({"keras-zip", "keras-h5", "keras-h5-weights"})  # whose writers sum up what they write
 ASKABLE = frozenset({"safetensors", "torch-zip", "torch-legacy"})  # whose readers take arguments
 
 
@@ -79,11 +82,17 @@ def read(model: Any, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
         return replace(graph, path=model) if isinstance(model, str) else graph
     inside = model_in(path)
     path = path if inside is None else inside.file
-    graph = _graph_of(path, arguments)
+    return completed(_graph_of(path, arguments), path, _others_in_folder(inside))
+
+
+def completed(graph: LayerGraph, path: Path, said: Iterable[Finding] = ()) -> LayerGraph:
+    """What a reader made of a file, as `read` gives it. Raises Corrupt for names that no framework writes.
+
+    said: of the folder around it.
+    """
     _refuse_nul(graph)
     graph = without_state(graph)
-    said = (*suffix_findings(path, graph.format), *_others_in_folder(inside))
-    return replace(graph, findings=(*said, *graph.findings))
+    return replace(graph, findings=(*suffix_findings(path, graph.format), *said, *graph.findings))
 
 
 def _graph_of(path: Path, arguments: Mapping[str, Any] | None) -> LayerGraph:
@@ -133,13 +142,23 @@ def apart(graph: LayerGraph, again: Collection[str] = ()) -> LayerGraph:
     return found
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> int | None:
     """Copy the template's file to `output` and replace the bytes of the given tensors in their order.
 
     Shapes and dtypes are the template's; everything else in the file stays as it is.
+    The CRC-32 that the file's bytes must have then, where `is_summed`.
     """
     module = _module(FORMATS, template.format, Path(template.path))
-    module.write(template, output, values)
+    checksum: int | None = module.write(template, output, values)
+    return checksum
+
+
+def is_summed(template: LayerGraph) -> bool:
+    """Whether `write` tells what all bytes of the file must be."""
+    if template.format not in SUMMED:
+        return False
+    found: bool = _module(FORMATS, template.format, Path(template.path)).is_summed(template)
+    return found
 
 
 def write_words(template: LayerGraph, output: Path, words: Mapping[str, tuple[str, ...]]) -> None:

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
-from weightbridge.formats.hashing import content_hash
+from weightbridge.errors import Corrupt
+from weightbridge.formats.hashing import check_content, content_hash, stamps
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 
@@ -17,19 +18,39 @@ def with_content(plan: Plan, source: LayerGraph, target: LayerGraph) -> Plan:
 
 
 @contextmanager
-def content_meanwhile(source: LayerGraph, target: LayerGraph) -> Iterator[Callable[[Plan], Plan]]:
+def content_meanwhile(
+    source: LayerGraph, target: LayerGraph, *, hashes: bool = True
+) -> Iterator[Callable[[Plan], Plan]]:
     """Hash both models' bytes side by side and beside other work, as hashing holds no lock.
 
-    Gives what adds the hashes to a plan. That raises what hashing found wrong, as ModelError.
+    Gives what adds the hashes to a plan. That raises what hashing found wrong, as ModelError, and Corrupt
+    where a file has changed since. hashes: whether somebody reads them; the rest is looked at all the same.
     """
-    with source_meanwhile(source) as with_source, ThreadPoolExecutor(1) as pool:
-        of_target = pool.submit(content_hash, target)
-        yield lambda plan: replace(with_source(plan), target_sha256=of_target.result())
+    work = content_hash if hashes else check_content
+    with _meanwhile(source, work) as of_source, _meanwhile(target, work) as of_target:
+        yield lambda plan: replace(plan, source_sha256=of_source(), target_sha256=of_target())
 
 
 @contextmanager
-def source_meanwhile(source: LayerGraph) -> Iterator[Callable[[Plan], Plan]]:
+def source_meanwhile(source: LayerGraph, *, hashes: bool = True) -> Iterator[Callable[[Plan], Plan]]:
     """The same of the source alone, where the target is a file of zeros that nobody keeps."""
+    with _meanwhile(source, content_hash if hashes else check_content) as of_source:
+        yield lambda plan: replace(plan, source_sha256=of_source())
+
+
+@contextmanager
+def _meanwhile(
+    graph: LayerGraph, work: Callable[[LayerGraph], str | None]
+) -> Iterator[Callable[[], str | None]]:
+    before = stamps(graph)
+
+    def result() -> str | None:
+        found = working.result()
+        if stamps(graph) != before:
+            fix = "run it again when nothing writes to the file"
+            raise Corrupt("the file has changed while it was read", where=graph.path, fix=fix)
+        return found
+
     with ThreadPoolExecutor(1) as pool:
-        of_source = pool.submit(content_hash, source)
-        yield lambda plan: replace(plan, source_sha256=of_source.result())
+        working = pool.submit(work, graph)
+        yield result

@@ -18,6 +18,7 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 from weightbridge.plan import FITTED, Plan, Step, is_written
 
+PIECE = 1 << 16  # values
 Fitted = Mapping[str, Array]  # by target tensor
 
 
@@ -115,11 +116,19 @@ def _loaded(tensor: Tensor, step: Step, ledger: Ledger) -> Array:
 
 
 def _non_finite(tensor: Tensor, array: Array) -> str:
-    if not tensor.is_float or np.isfinite(array).all():
+    if not tensor.is_float or _is_finite(array):
         return ""
     return (
         f"{tensor.name}: {array.size - int(np.isfinite(array).sum())} of {array.size} values are NaN or Inf"
     )
+
+
+def _is_finite(array: Array) -> bool:
+    """By pieces that stay near the processor, without an array of answers as long as the array."""
+    if not array.flags.c_contiguous:
+        return bool(np.isfinite(array).all())
+    flat = array.reshape(-1)
+    return all(np.isfinite(flat[i : i + PIECE]).all() for i in range(0, flat.size, PIECE))
 
 
 def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:

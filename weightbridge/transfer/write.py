@@ -12,11 +12,11 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.files import sync
-from weightbridge.boundary.options import Progress, silent
+from weightbridge.boundary.options import Options
 from weightbridge.errors import OutputError
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.frameworks import framework_module
-from weightbridge.formats.hashing import file_hash
+from weightbridge.formats.hashing import file_hash, file_sums
 from weightbridge.formats.templates import Template
 from weightbridge.matching import given_words
 from weightbridge.model.graph import LayerGraph
@@ -33,7 +33,7 @@ class Written:
 
     read_back: how many tensors were read back; findings: what was found on the way.
     digests: `sha256:...` of each tensor that was written: its dtype, shape and bytes in C order.
-    sha256: of the file, "" where it has changed since.
+    sha256: of the file, "" where it has changed since, or where nobody asks for it.
     """
 
     path: Path
@@ -49,7 +49,7 @@ def write(
     source: LayerGraph,
     template: Template,
     temporary: Path,
-    progress: Progress = silent,
+    options: Options,
     fitted: Fitted | None = None,
 ) -> Written:
     """Write every step's value into a copy of the template's file, sync it, and meanwhile read it back.
@@ -57,19 +57,32 @@ def write(
     fitted: the values of fitted steps.
     Raises OutputError where the disk is full or what was read back is not what was written.
     """
-    ledger = Ledger()
+    ledger, hashes = Ledger(), options.hashes
     digests: Digests = {}
+    words = given_words(source, template.target, plan.steps)
+    is_summed = formats.is_summed(template.file) and not words
+    pairs = values(plan, source, template.target, ledger, options.progress, fitted)
+    told = digested(pairs, digests) if hashes or not is_summed else _named(pairs, digests)
     places = {tensor.name: tensor for tensor in template.file.tensors}
-    pairs = digested(values(plan, source, template.target, ledger, progress, fitted), digests)
-    formats.write(template.file, temporary, ((places[tensor.name], value) for tensor, value in pairs))
-    formats.write_words(template.file, temporary, given_words(source, template.target, plan.steps))
-    progress("reading back", 0, 0)
-    with ThreadPoolExecutor(2) as pool:
-        synced, hashed = pool.submit(sync, temporary), pool.submit(file_hash, temporary)
-        read_back((template.read or formats.read)(temporary), digests)
+    checksum = formats.write(template.file, temporary, ((places[t.name], value) for t, value in told))
+    formats.write_words(template.file, temporary, words)
+    options.progress("reading back", 0, 0)
+    with ThreadPoolExecutor(1) as pool:
+        synced = pool.submit(sync, temporary)
+        if is_summed:
+            sha256 = whole_read_back(temporary, checksum, hashes)
+        else:
+            sha256 = tensors_read_back(template, temporary, digests, hashes)
         synced.result()
     plan, findings = ledger.applied_to(plan), tuple(ledger.findings)
-    return Written(temporary, plan, len(digests), findings, digest_texts(digests), hashed.result())
+    return Written(temporary, plan, len(digests), findings, digest_texts(digests) if hashes else {}, sha256)
+
+
+def _named(pairs: Iterable[tuple[Tensor, Array]], digests: Digests) -> Iterator[tuple[Tensor, Array]]:
+    """The same pairs, counted: nobody asks for their digests."""
+    for tensor, array in pairs:
+        digests[tensor.name] = b""
+        yield tensor, array
 
 
 def write_values(
@@ -102,6 +115,23 @@ def digested(pairs: Iterable[tuple[Tensor, Array]], digests: Digests) -> Iterato
 def digest_texts(digests: Digests) -> dict[str, str]:
     """As a report names them."""
     return {name: f"sha256:{digest.hex()}" for name, digest in digests.items()}
+
+
+def whole_read_back(path: Path, checksum: int | None, hashes: bool) -> str:
+    """The file's SHA-256. Raises OutputError unless its bytes are those that were written."""
+    sums = file_sums(path, hashes)
+    if sums.crc != checksum:
+        message = "what was read back is not what was written"
+        raise OutputError(message, where=str(path), fix="check the disk")
+    return sums.sha256
+
+
+def tensors_read_back(template: Template, path: Path, digests: Digests, hashes: bool) -> str:
+    """The same of the tensors alone, for a file whose bytes are not all known."""
+    with ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(file_hash, path) if hashes else None
+        read_back((template.read or formats.read)(path), digests)
+        return hashed.result() if hashed else ""
 
 
 def read_back(written: LayerGraph, digests: Mapping[str, bytes]) -> None:

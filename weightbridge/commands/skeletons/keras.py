@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.skeletons.values import Skeleton, mended, said_of
 from weightbridge.commands.skeletons.writing import write_keras
@@ -21,8 +20,7 @@ SAID_ANEW = "hard_sigmoid had the slope 0.2 when the model was saved"  # by what
 def make(_: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
     """Raises Unsupported for what Keras 3 has no layer for."""
     terms = lowered(source)
-    write_keras(path, terms.config, source)
-    graph = formats.read(path)
+    graph = write_keras(path, terms.config, source)
     plan, findings = conversion_plan(source, graph, terms, options)
     return Skeleton(Template(graph, graph), plan, (*_notes_of(source, terms), *findings))
 

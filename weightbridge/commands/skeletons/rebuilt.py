@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.skeletons.values import Skeleton, said_of
 from weightbridge.commands.skeletons.writing import write_keras
@@ -16,8 +15,7 @@ from weightbridge.planning.rebuilt import rebuilt_plan
 def make(_: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:
     """Raises Unsupported for what Keras has no layer for."""
     made = drawn(source, Settings(options.input_layout or Settings().input_layout))
-    write_keras(path, made.config, asked_for(made))
-    graph = formats.read(path)
+    graph = write_keras(path, made.config, asked_for(made))
     plan, findings = rebuilt_plan(source, graph, made, options)
     notes = (
         *said_of(made.rewritten, "WB110", "note"),

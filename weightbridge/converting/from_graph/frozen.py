@@ -1,26 +1,13 @@
-"""Weights that training does not change in the source: buffers, and parameters without gradients."""
+"""Layers of Keras whose weights training does not change in the source."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 
 from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.converting.values import Weight
-from weightbridge.model.graph import Layer, LayerGraph
+from weightbridge.model.graph import LayerGraph
 
 SAID = "has weights that training does not change, as in the source"
 STATISTICS = frozenset({"moving_mean", "moving_variance"})
-
-
-def with_frozen(graph: LayerGraph, names: Collection[str]) -> LayerGraph:
-    """The graph whose tensors of these names are not trained."""
-    if not names:
-        return graph
-    return replace(graph, layers=tuple(_with_frozen(layer, names) for layer in graph.layers))
-
-
-def _with_frozen(layer: Layer, names: Collection[str]) -> Layer:
-    tensors = (replace(t, trainable=t.trainable and t.name not in names) for t in layer.tensors)
-    return replace(layer, tensors=tuple(tensors))
 
 
 def frozen_layers(graph: LayerGraph, weights: Iterable[Weight]) -> tuple[str, ...]:

@@ -4,14 +4,23 @@ import shutil
 import struct
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
+from weightbridge.boundary.checksums import crc32
 from weightbridge.errors import Corrupt, OutputError
 from weightbridge.formats.containers import Region, archive, member_info, member_region, whole
-from weightbridge.formats.hdf5.write import Datasets, Values, copy_region, is_in_place, patch, patched_copy
+from weightbridge.formats.hdf5.write import (
+    Datasets,
+    Runs,
+    Values,
+    checksum,
+    copy_region,
+    is_summed,
+    patch,
+    patched_copy,
+)
 
 CHUNK = 1 << 20
 CRC_IN_LOCAL, CRC_IN_CENTRAL = 14, 16
@@ -19,8 +28,13 @@ CENTRAL_SIZE = 46
 HAS_DESCRIPTOR, UTF8_NAMES = 0x08, 0x800
 
 
-def patched_archive(template: Path, output: Path, member: str, values: Values, datasets: Datasets) -> None:
-    """The template with the given arrays replaced in `member`, in place where it is stored as it is."""
+def patched_archive(
+    template: Path, output: Path, member: str, values: Values, datasets: Datasets
+) -> int | None:
+    """The template with the given arrays replaced in `member`, in place where it is stored as it is.
+
+    The checksum of the file then.
+    """
     with archive(template) as opened:
         info = member_info(opened, member, str(template))
         region = member_region(template, opened, member)
@@ -28,15 +42,22 @@ def patched_archive(template: Path, output: Path, member: str, values: Values, d
             if _is_plain(info, datasets):
                 copy_region(whole(template), output)
                 copied = Region(output, region.start, region.size, f"{output}: {member}")
-                patch(copied, values, datasets)
-                _renew_checksum(output, info, copied, opened.start_dir)
-            else:
-                with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
-                    changed = Path(folder) / "changed.h5"
-                    patched_copy(region, changed, values, datasets)
-                    _rebuild(opened, output, info, changed)
+                own = checksum(region, patch(copied, values, datasets))
+                changes = _renew_checksum(output, info, own, opened.start_dir)
+                return checksum(whole(template), {(region.start, region.start + region.size): own, **changes})
+            with tempfile.TemporaryDirectory(prefix="weightbridge-") as folder:
+                changed = Path(folder) / "changed.h5"
+                patched_copy(region, changed, values, datasets)
+                _rebuild(opened, output, info, changed)
+                return None
         except OSError as error:
             raise _unwritten(output, error) from error
+
+
+def is_summed_archive(template: Path, member: str, datasets: Datasets) -> bool:
+    """Whether `patched_archive` tells a checksum."""
+    with archive(template) as opened:
+        return _is_plain(member_info(opened, member, str(template)), datasets)
 
 
 def with_members(path: Path, contents: Mapping[str, bytes]) -> None:
@@ -66,28 +87,18 @@ def _is_plain(info: zipfile.ZipInfo, datasets: Datasets) -> bool:
     """Whether no size changes, so that a new checksum is all that the archive needs."""
     is_stored = info.compress_type == zipfile.ZIP_STORED
     has_descriptor = bool(info.flag_bits & HAS_DESCRIPTOR)
-    is_same_size = all(is_in_place(dataset) or not dataset.nbytes for dataset in datasets.values())
-    return is_stored and not has_descriptor and is_same_size
+    return is_stored and not has_descriptor and is_summed(datasets)
 
 
-def _renew_checksum(output: Path, info: zipfile.ZipInfo, region: Region, directory: int) -> None:
+def _renew_checksum(output: Path, info: zipfile.ZipInfo, checksum: int, directory: int) -> Runs:
+    """The runs of the archive that it stands in."""
+    stored = checksum.to_bytes(4, "little")
     with output.open("r+b") as file:
-        checksum = _checksum(file, region).to_bytes(4, "little")
-        file.seek(info.header_offset + CRC_IN_LOCAL)
-        file.write(checksum)
-        file.seek(_entry(file, directory, info) + CRC_IN_CENTRAL)
-        file.write(checksum)
-
-
-def _checksum(file: IO[bytes], region: Region) -> int:
-    file.seek(region.start)
-    checksum = 0
-    left = region.size
-    while left:
-        chunk = file.read(min(CHUNK, left))
-        checksum = zlib.crc32(chunk, checksum)
-        left -= len(chunk)
-    return checksum
+        places = info.header_offset + CRC_IN_LOCAL, _entry(file, directory, info) + CRC_IN_CENTRAL
+        for place in places:
+            file.seek(place)
+            file.write(stored)
+    return {(place, place + len(stored)): crc32(stored) for place in places}
 
 
 def _entry(file: IO[bytes], position: int, info: zipfile.ZipInfo) -> int:

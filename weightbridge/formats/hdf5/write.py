@@ -1,5 +1,6 @@
 """Copies of HDF5 files with other values in some arrays: same headers, one array in memory at a time."""
 
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +11,7 @@ from typing import IO
 import h5py
 import numpy as np
 
+from weightbridge.boundary.checksums import combined, crc32
 from weightbridge.boundary.files import SparseFile, copy_sparsely
 from weightbridge.errors import OutputError
 from weightbridge.formats.containers import Region, whole
@@ -18,13 +20,24 @@ from weightbridge.model.tensors import Array, Tensor
 
 Values = Iterable[tuple[Tensor, Array]]
 Datasets = Mapping[str, Dataset]  # by the key of their tensor
+Runs = Mapping[tuple[int, int], int]  # the CRC-32 of what was written, by where it begins and ends
+CHUNK = 1 << 18
 
 
-def patched_copy(region: Region, output: Path, values: Values, datasets: Datasets) -> None:
-    """The region's bytes as a file of their own, with the values of the given tensors replaced."""
+def patched_copy(region: Region, output: Path, values: Values, datasets: Datasets) -> int | None:
+    """The region's bytes as a file of their own, with the values of the given tensors replaced.
+
+    The checksum of all that was written, where `is_summed`.
+    """
     with written_to(output):
         copy_region(region, output)
-    patch(whole(output), values, datasets)
+    runs = patch(whole(output), values, datasets)
+    return checksum(region, runs) if is_summed(datasets) else None
+
+
+def is_summed(datasets: Datasets) -> bool:
+    """Whether every byte is written by ourselves, and none by HDF5."""
+    return all(is_in_place(dataset) or not dataset.nbytes for dataset in datasets.values())
 
 
 @contextmanager
@@ -53,8 +66,12 @@ def copy_region(region: Region, output: Path) -> None:
         copy_sparsely(region.path, region.start, region.start + region.size, target)
 
 
-def patch(region: Region, values: Values, datasets: Datasets) -> None:
-    """Replaces arrays in a file that is ours to change: the copy of the template, or a part of it."""
+def patch(region: Region, values: Values, datasets: Datasets) -> Runs:
+    """Replaces arrays in a file that is ours to change: the copy of the template, or a part of it.
+
+    The runs of the region that were written in place.
+    """
+    runs: dict[tuple[int, int], int] = {}
     with ExitStack() as stack:
         file = stack.enter_context(region.path.open("r+b", buffering=0))
         through_hdf5: h5py.File | None = None
@@ -62,11 +79,34 @@ def patch(region: Region, values: Values, datasets: Datasets) -> None:
             dataset = datasets[tensor.key]
             assert array.shape == dataset.shape, f"{tensor.key}: {array.shape} instead of {dataset.shape}"
             if is_in_place(dataset):
-                _put(file, region.start, dataset, array)
+                run, data = _run_of(dataset, array)
+                runs[run] = _put(file, region.start + run[0], data)
             elif dataset.nbytes:
                 through_hdf5 = through_hdf5 or stack.enter_context(_open(region))
                 with written_to(region.path):
                     _put_by_hdf5(through_hdf5, dataset, array)
+    return runs
+
+
+def checksum(region: Region, runs: Runs) -> int:
+    """The CRC-32 of the region's bytes with others in these runs."""
+    total, position = 0, 0
+    with region.path.open("rb", buffering=0) as file:
+        for (start, end), own in sorted(runs.items()):
+            total = _summed_to(start, file, region, position, total)
+            total, position = combined(total, own, end - start), end
+        return _summed_to(region.size, file, region, position, total)
+
+
+def _summed_to(end: int, file: io.FileIO, region: Region, position: int, total: int) -> int:
+    """With the region's own bytes up to there."""
+    file.seek(region.start + position)
+    while position < end:
+        data = file.read(min(CHUNK, end - position))
+        if not data:
+            raise OutputError("the file has become shorter", where=region.label, fix="Run it again")
+        total, position = crc32(data, total), position + len(data)
+    return total
 
 
 def is_in_place(dataset: Dataset) -> bool:
@@ -74,13 +114,23 @@ def is_in_place(dataset: Dataset) -> bool:
     return dataset.offset is not None and dataset.stored == dataset.nbytes
 
 
-def _put(file: IO[bytes], start: int, dataset: Dataset, array: Array) -> None:
+def _run_of(dataset: Dataset, array: Array) -> tuple[tuple[int, int], memoryview]:
+    """Where the dataset lies in its region, and the bytes that are to lie there."""
     assert dataset.offset is not None
-    file.seek(start + dataset.offset)
     exact = np.ascontiguousarray(array, dtype=dataset.dtype).reshape(-1).view(np.uint8)
-    left = memoryview(exact.data)
-    while left:  # an unbuffered file may take less than it is given
-        left = left[file.write(left) :]
+    return (dataset.offset, dataset.offset + dataset.nbytes), memoryview(exact.data)
+
+
+def _put(file: IO[bytes], start: int, data: memoryview) -> int:
+    """The CRC-32 of the bytes, which are summed up while they are near the processor."""
+    file.seek(start)
+    total = 0
+    for position in range(0, len(data), CHUNK):
+        left = data[position : position + CHUNK]
+        total = crc32(left, total)
+        while left:  # an unbuffered file may take less than it is given
+            left = left[file.write(left) :]
+    return total
 
 
 @contextmanager

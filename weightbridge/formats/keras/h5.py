@@ -13,6 +13,7 @@ from weightbridge.errors import Corrupt
 from weightbridge.formats.containers import whole
 from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Dataset, Group
+from weightbridge.formats.hdf5.write import is_summed as in_place
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.branches import named_by_file
 from weightbridge.formats.keras.architecture.config import parse_json, parse_model
@@ -76,9 +77,17 @@ def _looks_like_a_weight(dataset: Dataset) -> bool:
     return is_matrix and dataset.dtype.kind == "f" and not is_state_of_training
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
-    """The template's file with the given tensors replaced; all else stays as it is."""
-    patched_copy(whole(Path(template.path)), output, values, datasets_of(template.tensors))
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> int | None:
+    """The template's file with the given tensors replaced; all else stays as it is.
+
+    The checksum of the file, where it is known.
+    """
+    return patched_copy(whole(Path(template.path)), output, values, datasets_of(template.tensors))
+
+
+def is_summed(template: LayerGraph) -> bool:
+    """Whether `write` tells the checksum of the file."""
+    return in_place(datasets_of(template.tensors))
 
 
 def _model(path: Path, root: Group, group: Group, text: Any) -> LayerGraph:

@@ -1,12 +1,13 @@
 """Keras 3's `.keras`: a zip of config.json, metadata.json and model.weights.h5."""
 
+import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from weightbridge.formats.containers import archive, member_region, read_member
-from weightbridge.formats.hdf5.archive import patched_archive, with_members
+from weightbridge.formats.hdf5.archive import is_summed_archive, patched_archive, with_members
 from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
@@ -44,37 +45,47 @@ def read(path: Path) -> LayerGraph:
             else {}
         )
         root = read_tree(member_region(path, opened, WEIGHTS))
-        producer = f"keras {_version(metadata)}"
-        model, findings = normalised(
-            parse_model(config, where), Origin(version_of(_version(metadata))), where
-        )
-        if model.kind == "layer":
-            words = saved_words(
-                opened, {name: at for name, (at, _) in lookup_places(root).items()}, str(path)
-            )
-            return _subclassed(path, model, root, producer, words)
-        store = VariableStore(root)
-        graph = graph_of_model(path, FORMAT, producer, model, lambda _: store, findings)
-        words = saved_words(opened, store.places, str(path))
-    layers = with_vocabularies(graph.layers, words, store.places)
+        return graph_of(path, config, _version(metadata), root, opened)
+
+
+def graph_of(
+    path: Path, config: Any, version: str, root: Group, opened: zipfile.ZipFile | None = None
+) -> LayerGraph:
+    """The graph of an archive of which config and tree are known; opened: where words may stand in it."""
+    where, producer = f"{path}: {CONFIG}", f"keras {version}"
+    model, findings = normalised(parse_model(config, where), Origin(version_of(version)), where)
+
+    def words(places: Mapping[str, str]) -> Mapping[str, Words]:
+        return saved_words(opened, places, str(path)) if opened else {}
+
+    if model.kind == "layer":
+        places = {name: at for name, (at, _) in lookup_places(root).items()}
+        return _subclassed(path, model, root, producer, words(places))
+    store = VariableStore(root)
+    graph = graph_of_model(path, FORMAT, producer, model, lambda _: store, findings)
+    layers = with_vocabularies(graph.layers, words(store.places), store.places)
     findings = (*graph.findings, *foreign(root, layers))
     graph = replace(graph, layers=layers, excluded=excluded(root, layers), findings=findings)
     return with_effective(graph)
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> int | None:
     """The template's archive with the given tensors replaced: all other members stay byte for byte as they
     are.
 
-    With an output called `.weights.h5` its weights alone.
+    With an output called `.weights.h5` its weights alone. The checksum of the file, where it is known.
     """
     path, datasets = Path(template.path), datasets_of(template.tensors)
     values = with_copies(values)
     if not output.name.endswith(".weights.h5"):
-        patched_archive(path, output, WEIGHTS, values, datasets)
-        return
+        return patched_archive(path, output, WEIGHTS, values, datasets)
     with archive(path) as opened:
-        patched_copy(member_region(path, opened, WEIGHTS), output, values, datasets)
+        return patched_copy(member_region(path, opened, WEIGHTS), output, values, datasets)
+
+
+def is_summed(template: LayerGraph) -> bool:
+    """Whether `write` tells the checksum of the file."""
+    return is_summed_archive(Path(template.path), WEIGHTS, datasets_of(template.tensors))
 
 
 def write_words(template: LayerGraph, output: Path, words: Mapping[str, Words]) -> None:
