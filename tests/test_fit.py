@@ -165,8 +165,9 @@ def test_a_live_model_keeps_its_values_where_nothing_is_transferred(folder: Path
         ({"x": np.full((20, 8, 8, 1), np.nan)}, "NaN"),
         ({"x": np.ones((20, 8, 8, 1)), "y": np.ones(3)}, "labels of shape"),
         ({"x": np.ones((20, 8, 8, 3))}, "expected"),
+        ({"x": np.ones((20, 8, 8, 1))}, "all the same"),
     ],
-    ids=["no x", "too few", "not finite", "too few labels", "another shape"],
+    ids=["no x", "too few", "not finite", "too few labels", "another shape", "constant"],
 )
 def test_wrong_inputs_are_refused(
     folder: Path, tmp_path: Path, arrays: Mapping[str, Array], said: str
@@ -185,6 +186,30 @@ def test_wrong_inputs_are_refused(
 def test_fit_and_inputs_go_together(folder: Path, options: Mapping[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         wb.check(folder / "source.keras", folder / "target.keras", **options)
+
+
+def test_a_head_of_other_classes_stays_as_it_was(folder: Path) -> None:
+    """Which of seven stand for which of five nobody knows; what is below the head is fitted."""
+    target = _plain((8, 8, 1), 7)
+    before = [np.array(weight) for weight in target.get_weights()]
+    report = wb.transfer(folder / "source.keras", target, **_fit(folder), verify=False)
+    assert any(
+        "it gives 7 values and the source 5" in f.message for f in report.findings if f.code == "WB302"
+    )
+    unchanged = [np.array_equal(old, new) for old, new in zip(before, target.get_weights(), strict=True)]
+    assert unchanged == [False, False, True, True]
+
+
+def test_a_target_for_other_inputs_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="the target takes"):
+        wb.transfer(folder / "source.keras", _plain((16, 16, 1), 5), **_fit(folder), verify=False)
+
+
+def _plain(shape: tuple[int, ...], classes: int) -> Any:
+    from keras import Sequential, layers
+
+    inner = layers.Conv2D(8, 3, activation="relu"), layers.GlobalAveragePooling2D(), layers.Dense(classes)
+    return Sequential([layers.Input(shape), *inner])
 
 
 def _r2(wanted: Array, found: Array) -> float:

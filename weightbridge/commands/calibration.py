@@ -34,8 +34,22 @@ def fit_inputs(data: Any, specs: Sequence[InputSpec]) -> FitInputs:
     x = np.asarray(next(iter(found.inputs.values())), dtype="float32")
     if len(x) < FEWEST:
         raise UsageError(f"{len(x)} inputs, expected {FEWEST} or more", where=where, fix="give 50 or more")
+    if (x == x[:1]).all():
+        raise UsageError(
+            f"{len(x)} inputs that are all the same", where=where, fix="give 50 or more that differ"
+        )
     digest = sha256(f"{x.shape}".encode() + x.tobytes()).hexdigest()
     return FitInputs(x, None if found.labels is None else _classes(found.labels, where), digest)
+
+
+def refuse_other_shapes(inputs: FitInputs, specs: Sequence[InputSpec]) -> None:
+    """specs: the inputs of the target. UsageError where it does not take what the source takes."""
+    wanted, given = specs[0].shape, inputs.x.shape
+    if len(wanted) != len(given) or any(
+        n not in (None, m) for n, m in zip(wanted[1:], given[1:], strict=True)
+    ):
+        message = f"the inputs are {given}, as the source takes them, and the target takes {wanted}"
+        raise UsageError(message, fix="build the target for the source's inputs: both see the same ones")
 
 
 def _classes(y: Array, where: str) -> Array:

@@ -13,7 +13,7 @@ from weightbridge.adapters.fit.snapshot import snapshot
 from weightbridge.adapters.fit.worth import exam
 from weightbridge.adapters.propose.other import OTHER_SOURCE
 from weightbridge.boundary.options import Options
-from weightbridge.commands.calibration import FitInputs, fit_inputs
+from weightbridge.commands.calibration import FitInputs, fit_inputs, refuse_other_shapes
 from weightbridge.commands.fit_worth import chosen_evidence, cropped, fit_evidence, trial_risk, worth_of
 from weightbridge.commands.fitted import Fitted
 from weightbridge.commands.prepare import Prepared
@@ -56,6 +56,7 @@ def fitting(
         ours, theirs = module.loaded(target), module.loaded(source)
         inputs = fit_inputs(options.calibrate, module.input_specs(theirs, prepared.source.path))
         _refuse_other_inputs(prepared.plan, inputs)
+        refuse_other_shapes(inputs, module.input_specs(ours, prepared.target.path))
         flows = module.flow(ours, inputs.x), module.flow(theirs, inputs.x)
         return _made(prepared, flows, kept, inputs, options, is_carried_out)
 
@@ -204,7 +205,9 @@ def _lossy(layers: tuple[LayerFit, ...], left: list[LayerFit], count: int) -> Fi
     message = f"{len(layers) - len(left)} layers are fitted to {count:,} inputs by least squares"
     if worst is not None and worst.r2 is not None:
         message += f"; least of its goal has {worst.layer}, R2 {worst.r2:.2f}"
+    firsts = {layer.reason: layer.layer for layer in reversed(left)}
+    reasons = [f"{firsts[reason]}: {reason.rpartition(':')[0]}" for reason in reversed(firsts)]
     if left:
-        message += f"; {len(left)} stay as initialised ({left[0].layer}: {left[0].reason.partition(':')[0]})"
+        message += f"; {len(left)} stay as initialised ({'; '.join(reasons)})"
     fix = "treat the result as an initialisation: fine-tune the target"
     return finding("WB302", message, target=layers[-1].layer, fix=fix)

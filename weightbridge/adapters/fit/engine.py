@@ -115,8 +115,9 @@ class Fitting:
     def _fit(self, i: int, x: Array, goal: Goal) -> None:
         node, cut = self._flow.nodes[i], goal.pair.source.name
         slot = next((s for s in goal.slots if s.layer == i), None)
-        if slot is None and self._is_gate(i, goal):
-            self.layers.append(LayerFit(node.name, cut, None, "a gate: left as initialised"))
+        untouched = self._untouched(i, goal, slot)
+        if untouched:
+            self.layers.append(LayerFit(node.name, cut, None, f"{untouched}: left as initialised"))
             return
         found = self._solved(i, x, goal, slot)
         reason = _unfit(found, slot, is_output=goal.is_output)
@@ -124,6 +125,13 @@ class Fitting:
             self._take(i, found)
             reason = _of(found, slot)
         self.layers.append(LayerFit(node.name, cut, found.r2, reason, found.products))
+
+    def _untouched(self, i: int, goal: Goal, slot: Slot | None) -> str:
+        """Why the layer is not fitted at all; empty where it is."""
+        if slot is None:
+            return "a gate" if self._is_gate(i, goal) else ""
+        ours, theirs = goal.pair.target.shape[-1], goal.pair.source.shape[-1]
+        return f"it gives {ours} values and the source {theirs}" if goal.is_output and ours != theirs else ""
 
     def _solved(self, i: int, x: Array, goal: Goal, slot: Slot | None) -> Linear:
         node, weights = self._flow.nodes[i], self._flow.weights(i)

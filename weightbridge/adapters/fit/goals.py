@@ -71,7 +71,7 @@ class Goals:
     def _order(self, pair: Pair, y: Array, found: Sequence[Slot], x: Array | None) -> Array:
         width = pair.target.shape[-1]
         if pair.target.node == len(self._flow.nodes) - 1:
-            return np.arange(width)  # classes
+            return np.arange(pair.source.shape[-1])  # classes
         key = (pair.source.node, width)
         is_joined = len({slot.start for slot in found}) > 1
         if key in self._orders and not is_joined:
