@@ -52,6 +52,7 @@ REFUSED: Sequence[tuple[Sequence[str], Sequence[str], str]] = [
     *((("convert", "a.keras", "c.keras"), option, option[0]) for option in (
         ("--opset", "17"), ("--engine", "own"), ("--input-layout", "nchw"),
         ("--input-shape", "1,3"))),
+    *((command, ("--depth", "stack"), "depth") for command in (CHECK, PLAN, TRANSFER)),
     *((command, ("--calibrate", "d.npz"), "--calibrate") for command in (CHECK, PLAN)),
     *((command, (f"--{side}-arg", "n=1"), "arguments") for command in (CHECK, PLAN, TRANSFER)
       for side in ("source", "target")),

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from weightbridge.api.arguments import choice, options_of
 from weightbridge.api.types import AnyPath, Arguments, Data, Globs, OnFail, Paths, UserMap
 from weightbridge.boundary.checked import path_of, public
-from weightbridge.boundary.options import Adapt, Evidence, FailOn, Progress, silent
+from weightbridge.boundary.options import Adapt, Depth, Evidence, FailOn, Progress, silent
 from weightbridge.commands.live import transfer_live
 from weightbridge.commands.transfer import transfer as transfer_command
 from weightbridge.commands.verify import verify as verify_command
@@ -27,6 +27,7 @@ def transfer(
     unused: Globs = (),
     adapt: Adapt | None = None,
     calibrate: Data | None = None,
+    depth: Depth | None = None,
     min_coverage: float | None = None,
     map_words: bool = False,
     disambiguate: bool = False,
@@ -58,9 +59,9 @@ def transfer(
     verify: False reads back what was written, and runs no model.
     overwrite: replace `output` where it exists.
     on_fail: `raise` a VerdictError, or `return` the report that says why.
-    source, target, plan, map, fresh, unused, adapt, calibrate, min_coverage, map_words, disambiguate,
-        dequantize, rules, policy, baseline, fail_on, source_arguments, target_arguments, progress:
-        as of `check`.
+    source, target, plan, map, fresh, unused, adapt, calibrate, depth, min_coverage, map_words,
+        disambiguate, dequantize, rules, policy, baseline, fail_on, source_arguments, target_arguments,
+        progress: as of `check`.
 
     Raises VerdictError, with the report as `.report`, unless the transfer passed or warned; what `check`
     raises; UsageError for an `output` that exists or has another suffix; OutputError where it cannot be

@@ -5,7 +5,7 @@ from typing import Any
 from weightbridge.api.arguments import options_of
 from weightbridge.api.types import AnyPath, Arguments, Data, Globs, Paths, UserMap
 from weightbridge.boundary.checked import path_of, public
-from weightbridge.boundary.options import Adapt, FailOn, Progress, silent
+from weightbridge.boundary.options import Adapt, Depth, FailOn, Progress, silent
 from weightbridge.commands.check import check as check_command
 from weightbridge.commands.plan import hashed_plan
 from weightbridge.plan import Plan
@@ -23,6 +23,7 @@ def check(
     unused: Globs = (),
     adapt: Adapt | None = None,
     calibrate: Data | None = None,
+    depth: Depth | None = None,
     min_coverage: float | None = None,
     map_words: bool = False,
     disambiguate: bool = False,
@@ -49,6 +50,9 @@ def check(
     calibrate: inputs that `fit` fits to, and that else BatchNorm's statistics are computed from where
         channels are adapted: an `.npz` with `x`, batch first, and labels `y` where they are known (they are
         only measured on), or these arrays themselves: one array, or a dict.
+    depth: what a target with more blocks than the source puts into them. `identity` (the default): what keeps
+        the function, where there is such a thing; `last`: copies of the last block; `stack`: all blocks again
+        and again; `interlace`: each block several times in its place. Of fewer blocks, which are taken.
     min_coverage: the least share of the target's parameters that must arrive exactly, 0 to 1.
     map_words: rows that stand for words go to their places in the target's vocabulary.
     disambiguate: run the candidates of an ambiguous match and keep the one that computes the same.
@@ -80,6 +84,7 @@ def plan(
     unused: Globs = (),
     adapt: Adapt | None = None,
     calibrate: Data | None = None,
+    depth: Depth | None = None,
     min_coverage: float | None = None,
     map_words: bool = False,
     disambiguate: bool = False,
@@ -99,9 +104,9 @@ def plan(
     Reads all values once, for the hashes and for what adapters keep of them. `plan.save(path)` writes it as a
     lockfile to review, edit and keep in git; `Plan.load(path)` reads it.
 
-    source, target, plan, map, fresh, unused, adapt, calibrate, min_coverage, map_words, disambiguate,
-        dequantize, rules, policy, baseline, fail_on, source_arguments, target_arguments, progress:
-        as of `check`.
+    source, target, plan, map, fresh, unused, adapt, calibrate, depth, min_coverage, map_words,
+        disambiguate, dequantize, rules, policy, baseline, fail_on, source_arguments, target_arguments,
+        progress: as of `check`.
     save_rule: a `.toml` file to write what the plan is sure of, as a rule for the next model of the family.
     overwrite: replace the file of `save_rule` where it exists.
 

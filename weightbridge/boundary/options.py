@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from weightbridge.plan import Plan
 
 Adapt = Literal["none", "same", "weights", "fit"]
+Depth = Literal["identity", "last", "stack", "interlace"]
 FailOn = Literal["error", "warning", "never"]
 Evidence = Literal["quick", "standard", "full"]
 BaselineMode = Literal["shrink", "keep", "off"]
@@ -36,6 +37,7 @@ class Options:
     engine, input_layout, opset: of an ONNX file that is written; None for the usual ones.
     calibrate: the path of an `.npz` of inputs, or from Python the arrays themselves.
     hashes: whether the report is read for the SHA-256 of files and tensors, which JSON alone shows.
+    depth: what blocks that one side alone has start as, or which are left out.
     max_examples: how many places a text names of one code.
     """
 
@@ -59,6 +61,7 @@ class Options:
     probe: Path | None = None
     calibrate: Any = None
     disambiguate: bool = False
+    depth: Depth = "identity"
     map_words: bool = False
     dequantize: bool = False
     verify: bool = True

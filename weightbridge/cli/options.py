@@ -5,7 +5,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from weightbridge.boundary.options import Adapt, Evidence, FailOn, Options, Progress, silent
+from weightbridge.boundary.options import Adapt, Depth, Evidence, FailOn, Options, Progress, silent
 from weightbridge.cli import parsing
 from weightbridge.cli.interface.command import option
 from weightbridge.cli.interface.kinds import CODE, FILE, FOLDER, REPORT, OneOf
@@ -33,7 +33,7 @@ PLAIN = (
     "opset",
 )  # the same in Options
 # Options has a value of its own for these, or a policy.
-UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "evidence", "baseline")
+UNLESS_GIVEN = ("fail_on", "min_coverage", "adapt", "depth", "evidence", "baseline")
 
 PAIRS = "All pairs of a policy"
 MODELS, PLACES, GAPS = "The models", "What goes where", "Where they differ"
@@ -130,6 +130,13 @@ PLANNING: tuple[Decorator, ...] = (
         group=GAPS,
         help="`none`: equal shapes only. `same`: what differs inside one architecture (head, stem, size). "
         "`weights`: another architecture too. `fit`: another architecture, fitted to inputs. [default: same]",
+    ),
+    option(
+        "--depth",
+        type=OneOf(get_args(Depth)),
+        group=GAPS,
+        help="Blocks that the target has in addition: `identity` where that keeps the function, or copies: "
+        "of the `last` one, of all as a `stack`, or each in its place (`interlace`). [default: identity]",
     ),
     option(
         "--calibrate",

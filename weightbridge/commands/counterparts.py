@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from weightbridge.adapters.propose.added_steps import is_added
 from weightbridge.commands.claims import is_exact
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.differences.functions import is_same
 from weightbridge.model.activations import Function, function_of, softmax
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import ACTIVATED, DENSE
-from weightbridge.plan import Plan, Step
+from weightbridge.plan import BY_DEPTH, Plan, Step
 from weightbridge.verify import Counterparts
 
 # Settings that make another function of a layer's weights, or another shape of what it gives
@@ -123,19 +124,20 @@ def _contradictions(
 ) -> Iterator[tuple[str, tuple[str, set[str], set[str]]]]:
     """Each target layer fed by others, with the source layer it comes from and what feeds these two.
 
-    A layer of an added block starts as a copy from another place; that is no contradiction.
+    A layer of an added block starts as a copy from another place, as those of a depth map do; that is no
+    contradiction.
     """
     added = {target.owner[step.target].name for step in plan.steps if _is_copy_in_added(step)}
     gives, gets = _relations(source, target, plan)
     before, behind = _feeders(source), _feeders(target)
     for name in (layer.name for layer in target.layers if layer.name in exact and layer.name not in added):
         giver = _only_giver(source, target.by_name[name], gets[name])
-        if giver and _contradict(before[giver], behind[name], gives, gets):
+        if giver and not added & behind[name] and _contradict(before[giver], behind[name], gives, gets):
             yield name, (giver, before[giver], behind[name])
 
 
 def _is_copy_in_added(step: Step) -> bool:
-    return step.kind == "adapt" and step.contract == "preserving"
+    return is_added(step) or (step.kind == "adapt" and BY_DEPTH in step.evidence)
 
 
 def _only_giver(source: LayerGraph, layer: Layer, givers: Collection[str]) -> str:

@@ -19,6 +19,7 @@ def refuse_beside_plan(options: Options) -> None:
         "--map": options.map,
         "--adapt": "adapt" in options.explicit,
         "--map-words": options.map_words,
+        "--depth": options.depth != "identity",
         "--disambiguate": options.disambiguate,
     }
     given = [name for name, value in asked.items() if value]

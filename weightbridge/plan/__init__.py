@@ -6,6 +6,7 @@ from pathlib import Path
 
 from weightbridge.boundary.checked import path_of
 from weightbridge.plan.values import (
+    BY_DEPTH,
     FITTED,
     Choice,
     Contract,
@@ -21,6 +22,7 @@ from weightbridge.plan.values import (
 )
 
 __all__ = [
+    "BY_DEPTH",
     "FITTED",
     "Choice",
     "Contract",

@@ -57,6 +57,7 @@ def is_written(step: Step) -> bool:
     return step.kind in WRITTEN or is_filled(step)
 
 
+BY_DEPTH = "depth"  # evidence of a step that a depth map has chosen
 FITTED = "fitted"  # the transform of a value that is computed from calibration inputs
 
 

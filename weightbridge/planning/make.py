@@ -6,6 +6,7 @@ from itertools import filterfalse
 
 from weightbridge.adapters.propose.values import Proposal
 from weightbridge.boundary.options import Options
+from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching import Match, Matching
 from weightbridge.model.graph import LayerGraph
@@ -34,11 +35,17 @@ def make_plan(
     kept = _kept_counts(target, matched)
     proposal = _proposal(source, target, matching, matched.keys() | kept.keys() | on_purpose, options)
     steps = kept | exact | _steps_by_target(proposal.steps, on_purpose)
+    deeper = _by_depth(source, target, matching, steps, options)
+    steps |= _steps_by_target(deeper.steps, on_purpose)
     given = source.tensor_by_name
     all_steps = tuple(with_reading(steps.get(t.name) or fresh_step(t), given) for t in target.tensors)
     unused = unused_of(source, all_steps, options.unused)
     said_of_pairs = without_declared(matching.findings, source, target, options)
-    findings = [*filterfalse(proposal.settles, (*said_of_pairs, *spent)), *proposal.findings]
+    findings = [
+        *filterfalse(deeper.settles, filterfalse(proposal.settles, (*said_of_pairs, *spent))),
+        *proposal.findings,
+        *deeper.findings,
+    ]
     if not proposal.refused:
         settled = steps.keys() | on_purpose | refused
         adapting = _adapting(source, target, matching, settled, options)
@@ -69,6 +76,20 @@ def _proposal(
     from weightbridge.adapters.propose.choose import propose
 
     return propose(source, target, matching, open_targets, options.adapt)
+
+
+def _by_depth(
+    source: LayerGraph, target: LayerGraph, matching: Matching, steps: Steps, options: Options
+) -> Proposal:
+    """Blocks that start as others of the source, where that was asked for."""
+    if options.depth == "identity":
+        return Proposal()
+    if options.adapt in ("none", "fit"):
+        message = f"--depth {options.depth} copies blocks, and --adapt {options.adapt} does not"
+        raise UsageError(message, fix="say --adapt same or --adapt weights, or leave out --depth")
+    from weightbridge.adapters.propose.depth_maps import by_depth  # as `propose` is, where it is needed
+
+    return by_depth(source, target, matching.pairs, steps, options.depth)
 
 
 def _said_of_heads(proposal: Proposal, options: Options) -> Names:

@@ -10,9 +10,9 @@ from weightbridge.boundary.options import Options
 Json = Mapping[str, Any]
 # In this order; those that this version's Options has not are left out.
 ASKED = (
-    "adapt", "fresh", "unused", "map", "min_coverage", "min_exact", "min_filled", "fail_on", "plan", "policy",
-    "baseline", "max_examples", "rules", "probe", "calibrate", "evidence", "disambiguate", "map_words",
-    "dequantize", "verify", "source_arguments", "target_arguments",
+    "adapt", "depth", "fresh", "unused", "map", "min_coverage", "min_exact", "min_filled", "fail_on", "plan",
+    "policy", "baseline", "max_examples", "rules", "probe", "calibrate", "evidence", "disambiguate",
+    "map_words", "dequantize", "verify", "source_arguments", "target_arguments",
 )  # fmt: skip
 GIVEN = "given"  # a plan or arrays that were made in Python, or what has no JSON
 JUDGED = ("fail_on", "min_coverage", "min_exact", "min_filled")  # what a saved report is judged by again

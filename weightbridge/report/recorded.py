@@ -14,7 +14,7 @@ from weightbridge.boundary.checked import (
     or_null,
     unfit_keys,
 )
-from weightbridge.boundary.options import Adapt, Evidence
+from weightbridge.boundary.options import Adapt, Depth, Evidence
 
 _TEXTS = ("name", "source", "target", "probe", "status")
 _NUMBERS = ("ratio", "ratio_cumulative", "ratio_local", "limit", "nrmse", "floor", "max_abs", "max_rel")
@@ -51,6 +51,7 @@ ASKED: dict[str, Check] = {
     "rules": or_null(list_of(is_text)),
     **dict.fromkeys(("plan", "policy", "baseline", "probe", "calibrate"), or_null(is_text)),
     "adapt": lambda value: value in get_args(Adapt),
+    "depth": lambda value: value in get_args(Depth),
     "evidence": lambda value: value in get_args(Evidence),
     **dict.fromkeys(("source_arguments", "target_arguments"), or_null(is_object)),
 }

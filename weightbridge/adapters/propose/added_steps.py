@@ -30,6 +30,11 @@ def added_step(
     )
 
 
+def is_added(step: Step) -> bool:
+    """Whether a layer that only the target has starts as a copy of another."""
+    return step.kind == "adapt" and step.contract == "preserving"
+
+
 def own_start(tensor: Tensor, why: str) -> Step:
     """The target's own initial value, where it keeps the function."""
     return added_step(tensor, (), "", {}, why)

@@ -25,6 +25,7 @@ class Proposal:
     refused: WB309 stands for all tensors that are left over on both sides.
     settled: (target layer, attribute) whose difference is no finding: kernels were padded with zeros so that
     the function is kept, or have another number of axes.
+    decided: target layers whose source the user has said, so that nothing is ambiguous there.
     """
 
     steps: tuple[Step, ...] = ()
@@ -33,8 +34,11 @@ class Proposal:
     different: bool = False
     refused: bool = False
     settled: frozenset[Place] = frozenset()
+    decided: frozenset[str] = frozenset()
 
     def settles(self, found: Finding) -> bool:
         """Whether the steps make a finding of the matching untrue."""
         is_equal = found.code == "WB403" and (found.target, found.about) in self.settled
+        if found.code == "WB204" and found.target in self.decided:
+            return True
         return is_equal or (self.different and found.code in OF_PAIRS)

@@ -24,7 +24,16 @@ DECLARABLE = frozenset({"WB202", "WB201"})  # errors that --fresh answers
 EVERYTHING = ("--unused", "*")
 FLAGS = tuple((name, f"--{name.replace('_', '-')}") for name in ("map_words", "disambiguate", "dequantize"))
 ARGUMENTS = (("source_arguments", "--source-arg"), ("target_arguments", "--target-arg"))
-OF_A_PLAN = ("plan", "map", "fresh", "unused", "adapt", "map_words", "disambiguate")  # it holds what they did
+OF_A_PLAN = (
+    "plan",
+    "map",
+    "fresh",
+    "unused",
+    "adapt",
+    "depth",
+    "map_words",
+    "disambiguate",
+)  # it holds what they did
 REPEATED = tuple((name, f"--{name}") for name in ("rules", "policy", "plan", "map", "fresh", "unused"))
 
 
@@ -48,6 +57,7 @@ def options_given(report: Json, without: Sequence[str] = ()) -> tuple[str, ...]:
     if "adapt" not in without:
         found += _unless("--adapt", options.get("adapt", "same"), "same")
         found += _repeated("--calibrate", options.get("calibrate"))
+        found += _unless("--depth", options.get("depth", "identity"), "identity")
     found += _unless("--fail-on", options.get("fail_on", "error"), "error")
     least = options.get("min_coverage") or 0
     return (*found, *_unless("--min-coverage", f"{least:g}", "0"))
