@@ -16,7 +16,6 @@ REFUSED = frozenset(
     {
         *("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", "AdaptiveAveragePooling3D"),
         *("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D"),
-        *("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
         *("HashedCrossing", "Hashing", "IntegerLookup"),
         *("StringLookup", "TextVectorization", "MelSpectrogram", "STFTSpectrogram"),
         *("AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "Solarization"),
@@ -49,6 +48,37 @@ def test_a_spectral_normalisation_is_its_layer(tmp_path: Path) -> None:
     randomised(chain((8, 8, 3), k.SpectralNormalization(k.Conv2D(4, 3)), k.Flatten())).save(source)
     code, report = converted(source, tmp_path / "m.onnx", "--fail-on", "error")
     assert (code, report["verdict"]) in ((0, "pass"), (0, "warn"))
+
+
+def test_steps_of_convolutions_are_written_out(tmp_path: Path) -> None:
+    """Every dimension; both ways; states; a sequence and its last step; strides, dilation, no bias."""
+    from keras import Input, Model, layers
+
+    line, image = Input((4, 9, 2)), Input((3, 6, 7, 2))
+    sequence = layers.ConvLSTM1D(3, 3, strides=2, padding="same", return_sequences=True)(line)
+    backwards = layers.ConvLSTM1D(
+        2, 3, dilation_rate=2, recurrent_activation="hard_sigmoid", go_backwards=True
+    )
+    both = layers.Bidirectional(layers.ConvLSTM2D(2, (3, 2), use_bias=False, return_sequences=True))(image)
+    states = layers.ConvLSTM2D(3, 2, strides=(2, 1), return_state=True)(both)
+    source = tmp_path / "m.keras"
+    randomised(Model([line, image], [backwards(sequence), *states])).save(source)
+    code, report = converted(source, tmp_path / "m.onnx")
+    assert (code, report["verdict"]) == (0, "pass")
+
+
+@pytest.mark.parametrize("count", [None, 300], ids=["open", "many"])
+def test_steps_without_a_small_number_are_refused(
+    count: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from keras import layers as k
+
+    source = tmp_path / "m.keras"
+    chain((count, 4, 1), k.ConvLSTM1D(1, 2, name="memory")).save(source)
+    assert run(str(source), str(tmp_path / "m.onnx")) == 4
+    said = " ".join(capsys.readouterr().out.split())
+    assert "memory has" in said
+    assert "steps" in said
 
 
 @pytest.mark.parametrize(("size", "code"), [(8, 0), (5, 4)], ids=["whole", "cut"])

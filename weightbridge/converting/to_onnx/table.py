@@ -6,6 +6,7 @@ from weightbridge.converting.to_onnx import (
     activations,
     attention,
     convolutions,
+    convolved_steps,
     dense,
     directions,
     encodings,
@@ -34,6 +35,7 @@ BY_OP: Mapping[str, Builder] = {
 }
 BY_CLASS: Mapping[str, Builder] = {
     **attention.CLASSES,
+    **convolved_steps.CLASSES,
     **norms.CLASSES,
     **directions.CLASSES,
     **encodings.CLASSES,
