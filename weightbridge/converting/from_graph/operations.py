@@ -1,6 +1,6 @@
 """What Keras has no layer for: its own operations between layers, as it saves `x + y`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.constants import array, is_input, numbers_of
 from weightbridge.converting.from_graph.layout import Layout, Length, plain
+from weightbridge.converting.from_graph.looked_up import is_looked_up, looked_up
 from weightbridge.converting.from_graph.merging import aligned, broadcast
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.weighted import weighted
@@ -53,18 +54,25 @@ def _binary(call: Call) -> Value:
     path = BINARY[call.layer.class_name]
     arguments = call.settings.get("arguments")
     if len(call.inputs) == 2:
-        values = aligned(call.writer, call.inputs, call.name)
-        name = call.writer.operation(path, call.name, {}, values)
-        return Value(name, 0, 0, broadcast(values), _dtype(call))
+        return _of_two(call, path, call.inputs)
     if len(call.inputs) != 1 or not isinstance(arguments, tuple) or len(arguments) != 2:
         raise Unsupported("has a constant that does not follow from the file")
     return _with_numbers(call, path, arguments)
+
+
+def _of_two(call: Call, path: str, inputs: Sequence[Value]) -> Value:
+    values = aligned(call.writer, inputs, call.name)
+    name = call.writer.operation(path, call.name, {}, values)
+    return Value(name, 0, 0, broadcast(values), _dtype(call))
 
 
 def _with_numbers(call: Call, path: str, arguments: tuple[Any, ...]) -> Value:
     """A weight is a layer of its own, all else an argument of the operation."""
     place = next(n for n, one in enumerate(arguments) if not is_input(one))
     told = arguments[place]
+    if is_looked_up(told):
+        rows = looked_up(call, told)
+        return _of_two(call, path, (call.first, rows) if place else (rows, call.first))
     weight = call.tensor(str(told["tensor"])) if isinstance(told, dict) and "tensor" in told else None
     if weight is not None and call.layer.class_name in WEIGHTED and not _is_constant(call, weight):
         return weighted(call, weight, is_first=place == 0, rows=told.get("rows"))

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from weightbridge.converting.from_graph.arrange import arranged
+from weightbridge.converting.from_graph.arrange import arranged, as_source
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.layout import Group, Groups, Layout, Length
+from weightbridge.converting.from_graph.layout import Group, Groups, Layout, Length, plain
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -17,15 +17,30 @@ def _matmul(call: Call) -> Value:
     if len(call.inputs) != 2:
         raise Unsupported("is a product with a constant that is no matrix of a Dense layer")
     left, right = call.inputs
-    outer = _outer(left.layout)
-    if outer != _outer(right.layout):
-        raise Unsupported("is a product of values whose outer axes differ")
+    if _outer(left.layout) != _outer(right.layout):
+        return _repeated(call, left, right)
     stack = _stack(left.layout)
     left, right = (
         arranged(call.writer, value, _wanted(value.layout, stack), call.name) for value in (left, right)
     )
     name = call.writer.operation("numpy.Matmul", call.name, {}, [left, right])
     return Value(name, 0, 0, _product(left.layout, right.layout, stack), left.dtype)
+
+
+def _repeated(call: Call, left: Value, right: Value) -> Value:
+    """Outer axes that the source cut differently, or that one value repeats: each as the source has it."""
+    left, right = (as_source(call.writer, value, call.name) for value in (left, right))
+    outer, other = (value.layout.source_shape[:-2] for value in (left, right))
+    if len(outer) != len(other) or not all(map(_fit, outer, other)):
+        raise Unsupported("is a product of values whose outer axes differ")
+    name = call.writer.operation("numpy.Matmul", call.name, {}, [left, right])
+    shape = [b if a == 1 else a for a, b in zip(outer, other, strict=True)]
+    rows, columns = left.layout.source_shape[-2], right.layout.source_shape[-1]
+    return Value(name, 0, 0, plain([*shape, rows, columns]), left.dtype)
+
+
+def _fit(one: Length, other: Length) -> bool:
+    return one == other or 1 in (one, other)
 
 
 def _outer(layout: Layout) -> tuple[tuple[int, ...], tuple[Length, ...]]:

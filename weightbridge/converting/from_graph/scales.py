@@ -14,11 +14,14 @@ from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
 from weightbridge.model.tensors import Tensor
 
+SAME = {"scale": 1.0, "offset": 0.0}
 SCALED = "a product and a sum for each channel are an EinsumDense, which Keras trains"
 
 
 def _rescaling(call: Call) -> Value:
     config = {"scale": float(call.settings["scale"]), "offset": float(call.settings["offset"])}
+    if config == SAME and "float" in call.first.dtype:
+        return call.first
     name = call.writer.layer("Rescaling", call.name, config, call.first)
     return call.first.after(name)
 

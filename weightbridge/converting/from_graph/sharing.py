@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from weightbridge.converting.from_graph.values import Value
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
 from weightbridge.model.tensors import Tensor
@@ -18,6 +20,7 @@ class Sharing:
 
     called_again: the first layer of a further call. untied: a sentence, and the layers that it is about.
     made: the layers written so far, by the source's name. attentions: the same by their projections.
+    tables: Embeddings of fixed numbers, by their tensors. looked_up: what these give, by both.
     """
 
     tensors: Mapping[str, Mapping[str, Tensor]]
@@ -25,6 +28,8 @@ class Sharing:
     untied: Mapping[str, tuple[str, ...]]
     made: dict[str, str] = field(default_factory=dict)
     attentions: dict[tuple[str, ...], str] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+    looked_up: dict[tuple[Any, ...], Value] = field(default_factory=dict)
 
     def firsts(self, names: Iterable[str]) -> tuple[str, ...]:
         """Each layer, or the one that it calls again."""

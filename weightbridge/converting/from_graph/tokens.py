@@ -22,7 +22,7 @@ STEPS = 3  # axes of a sequence: batch, steps, channels
 def beside(call: Call, told: Any, like: Value, axis: int) -> Value:
     """A weight of a sequence is a token (that of a class); all else is a constant of the configuration."""
     tensor = call.tensor(str(told["tensor"])) if isinstance(told, dict) and not told.get("rows") else None
-    if tensor is not None and axis == 1 and len(tensor.shape) == like.layout.rank == STEPS:
+    if tensor is not None and axis == 1 and len(tensor.shape) <= like.layout.rank == STEPS:
         return _token(call, tensor)
     return _constant(call, np.asarray(numbers_of(call, told)), like, axis)
 
@@ -33,7 +33,8 @@ def _token(call: Call, tensor: Tensor) -> Value:
     Keras has no layer that gives a weight alone.
     """
     value = as_source(call.writer, call.first, call.name)
-    length, count = value.layout.source_shape[1], tensor.shape[1] if tensor.shape[0] == 1 else 0
+    items, count, _ = (*(1,) * (STEPS - len(tensor.shape)), *tensor.shape)
+    length, count = value.layout.source_shape[1], count if items == 1 else 0
     if length is None or not 0 < count <= length:
         raise Unsupported("joins a value with a weight of more steps than it has")
     cut = call.writer.layer("Cropping1D", f"{tensor.name}_place", {"cropping": [0, length - count]}, value)

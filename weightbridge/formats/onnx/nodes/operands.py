@@ -8,6 +8,7 @@ from weightbridge.formats.onnx.nodes.alike import alike
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.constants import Constant
 from weightbridge.formats.onnx.values.evaluate import BROADCASTING
+from weightbridge.formats.onnx.values.moved import rows_of
 
 REDUCTIONS = (
     "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
@@ -130,12 +131,30 @@ def _made_of_tensor(site: Site, value: str, draft: Draft) -> Any:
     node = _maker(site, value)
     tensor = site.constant(node.inputs[0]) if node is not None and node.inputs else None
     role = None if tensor is None or tensor.views else _role(tensor, draft)
-    if node is None or node.domain or role is None or not role.isdigit():
-        return None
+    if node is None or tensor is None or node.domain or role is None or not role.isdigit():
+        return _looked_up(site, value, draft)
     if node.op == "Expand":
-        return {"tensor": role}
-    rows = _rows(site, node.inputs[1]) if node.op == "Gather" and not node.attributes.get("axis") else None
-    return None if rows is None else {"tensor": role, "rows": rows}
+        return {"tensor": role} if _is_repeated_alone(site, value, tensor) else None
+    rows = _rows(site, node)
+    return _looked_up(site, value, draft) if rows is None else {"tensor": role, "rows": rows}
+
+
+def _looked_up(site: Site, value: str, draft: Draft) -> Any:
+    """Rows of a table by numbers of several axes, turned and cut: `numbers`, and where a row's axis is."""
+    found = rows_of(value, site.net, site.read)
+    role = None if found is None else _role(found.table, draft)
+    if found is None or role is None or not role.isdigit():
+        return None
+    numbers = numbers_of(found.numbers)
+    return {"tensor": role, "numbers": numbers, "axis": found.axis, "is_turned": found.is_turned}
+
+
+def _is_repeated_alone(site: Site, value: str, tensor: Constant) -> bool:
+    """Whether only items of a batch are added to a tensor: its other axes are as long as they were."""
+    shape, own = site.shapes.get(value), tensor.shape
+    if shape is None or own is None:
+        return True
+    return shape[1:] == ((1,) * (len(shape) - len(own)) + own)[1:]
 
 
 def _maker(site: Site, value: str) -> Node | None:
@@ -146,7 +165,11 @@ def _maker(site: Site, value: str) -> Node | None:
     return node
 
 
-def _rows(site: Site, value: str) -> tuple[int, ...] | None:
+def _rows(site: Site, node: Node) -> tuple[int, ...] | None:
+    """The numbers of the rows that a Gather takes of a table."""
+    if node.op != "Gather" or node.attributes.get("axis"):
+        return None
+    value = node.inputs[1]
     array = site.net.repeated.get(value)
     return site.net.integers(value) if array is None else tuple(int(n) for n in array.reshape(-1))
 
