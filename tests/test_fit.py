@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import weightbridge as wb
-from weightbridge.errors import PlanError, UsageError
+from weightbridge.errors import PlanError, RunError, UsageError
 from weightbridge.model.tensors import Array
 
 pytestmark = [
@@ -203,6 +203,27 @@ def test_a_head_of_other_classes_stays_as_it_was(folder: Path) -> None:
 def test_a_target_for_other_inputs_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="the target takes"):
         wb.transfer(folder / "source.keras", _plain((16, 16, 1), 5), **_fit(folder), verify=False)
+
+
+def test_a_source_that_gives_nan_is_refused(folder: Path) -> None:
+    source = _plain((8, 8, 1), 5)
+    source.layers[0].set_weights([np.full_like(w, 3e38) for w in source.layers[0].get_weights()])
+    with pytest.raises(RunError, match=f"{source.layers[0].name} gives NaN or Inf"):
+        wb.transfer(source, _loaded(folder / "target.keras"), **_fit(folder), verify=False)
+
+
+def test_what_reads_a_part_of_a_map_is_fitted_and_what_cannot_be_is_said(folder: Path) -> None:
+    from keras import Input, Model, layers
+
+    x = layers.Conv2D(16, 3, padding="same", activation="relu")(image := Input((8, 8, 1)))
+    part = layers.BatchNormalization()(layers.Conv2D(8, 1, use_bias=False)(x[..., 8:]))
+    x = layers.Concatenate()([x[..., :8], layers.ReLU()(part)])
+    x = layers.Conv2DTranspose(8, 2, activation="relu", name="up")(layers.Conv2D(8, 3, activation="relu")(x))
+    target = Model(image, layers.Dense(5)(layers.GlobalAveragePooling2D()(x)))
+    report = wb.transfer(folder / "source.keras", target, **_fit(folder), verify=False)
+    (lossy,) = [found for found in report.findings if found.code == "WB302"]
+    assert "1 stay as initialised (up: no least squares for this kind of layer)" in lossy.message
+    assert "cropped" in {arm["name"] for arm in report.verification.evidence["fit"]["arms"]}
 
 
 def _plain(shape: tuple[int, ...], classes: int) -> Any:

@@ -89,7 +89,7 @@ def _control(target: Flow, pairing: Pairing, inputs: _Inputs) -> float:
     pairs, fitted = [Pair(*pair) for pair in pairing], ~inputs.judged
     with unchanged(target) as fresh:
         starts = random_starts(target, pairs, inputs.x[fitted], inputs.wanted[fitted], fresh)
-        return max(_score(target, pairs, inputs) for _ in starts)
+        return max((_score(target, pairs, inputs) for _ in starts), default=-np.inf)
 
 
 def _one_of(progress: Progress, way: str, n: int, ways: int) -> Progress:

@@ -105,6 +105,9 @@ class Fitting:
             self._fit(i, arrays[0], goal)
         elif node.kind == "batchnorm":
             self._assign(i, norm_values(node, arrays[0], self._bias.get(i)))
+        elif node.kind == "opaque" and goal is not None:
+            reason = "no least squares for this kind of layer: left as initialised"
+            self.layers.append(LayerFit(node.name, goal.pair.source.name, None, reason))
         elif node.kind == "scale":
             self._assign(i, {"gamma": np.ones_like(self._flow.weights(i)["gamma"])})
 

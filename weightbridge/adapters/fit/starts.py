@@ -1,6 +1,7 @@
 """Starts of the target that have nothing of the source, and see the same inputs as the fit."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from weightbridge.adapters.fit.cuts import LINEAR
 from weightbridge.adapters.fit.engine import Fitting
@@ -19,7 +20,13 @@ def random_starts(
     """The target set to one start after the other that has nothing of the source; yields what it is called.
 
     wanted: what the source's last cut says of x; a head is fitted to it where both have the same classes.
+    A target that gives NaN or Inf as it is has no such start.
     """
+    with suppress(FloatingPointError):
+        yield from _starts(target, pairs, x, wanted, fresh)
+
+
+def _starts(target: Flow, pairs: Sequence[Pair], x: Array, wanted: Array, fresh: Weights) -> Iterator[str]:
     last = pairs[-1]
     heads = _heads(target, pairs) if last.target.shape == wanted.shape[1:] else []
     restore(target, fresh)

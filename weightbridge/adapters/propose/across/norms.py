@@ -22,9 +22,25 @@ def statistic_steps(
     for tensor in setting.target.tensors:
         layer = setting.target.owner[tensor.name]
         if layer.op == "BatchNorm" and tensor.role in STATISTICS and tensor.name in steps:
+            if not _has_channels(setting, layer):
+                yield vector_step(tensor, None)
+                continue
             reading = Reading(setting.target, setting.groups, steps)
             of = _normalised(setting, reading, layer, stems, taken)
             yield _step(tensor, reading, of)
+
+
+def _has_channels(setting: Setting, layer: Layer) -> bool:
+    """Whether it is known what the norm reads, and the convolution before it: not of a part of a map."""
+    before = setting.target.by_name[setting.target.parents[layer.name][0]]
+    read = setting.groups.read
+    if layer.name not in read or before.op not in FORWARD_CONVOLUTIONS:
+        return layer.name in read
+    kernel = before.tensor("kernel")
+    names = letters(before, kernel) if kernel else ()
+    inputs = kernel.shape[names.index("i")] if kernel and "i" in names else None
+    groups = int(before.attributes.get("groups") or 1)
+    return before.name in read and inputs in (None, setting.groups.length(read[before.name]) // groups)
 
 
 def _step(tensor: Tensor, reading: Reading, of: Expression) -> Step:
