@@ -30,6 +30,26 @@ def test_outputs_layers_and_logits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(runner.run(feeds())["y"], found["y"], "asking for layers changes nothing")
 
 
+def _ending(path: Path, *ends: Op) -> Path:
+    w, shape = values((4, 6), 1), np.array([0, 3, 2])
+    ops: list[Op] = [("MatMul", ["x", "w"], ["fc"], {}), ("Sigmoid", ["fc"], ["p"], {}), *ends]
+    return saved(path, ops, {"w": w, "s": shape, "s0": np.array([0])}, ROWS, ["y"])
+
+
+def test_logits_are_where_the_output_is(tmp_path: Path) -> None:
+    """What moves numbers behind the sigmoid moves its logits too: a wrong order shows in both."""
+    turn = ("Transpose", ["p"], ["t"], {"perm": [1, 0]})
+    runner = formats.runner(_ending(tmp_path / "m.onnx", turn, ("Unsqueeze", ["t", "s0"], ["y"], {})))
+    found = runner.run({"x": values((2, 4), 3)}, ["logits:y"])
+    assert found["logits:y"].shape == (1, 6, 2)
+    np.testing.assert_allclose(1 / (1 + np.exp(-found["logits:y"])), found["y"], rtol=1e-5)
+
+
+def test_a_transpose_of_an_unknown_shape_shows_no_logits(tmp_path: Path) -> None:
+    ends = ("Reshape", ["p", "s"], ["r"], {}), ("Transpose", ["r"], ["y"], {"perm": [0, 2, 1]})
+    assert not formats.runner(_ending(tmp_path / "m.onnx", *ends)).logits
+
+
 def test_the_layer_is_what_its_tensors_compute(tmp_path: Path) -> None:
     ops: list[Op] = [
         ("MatMul", ["x", "w"], ["m"], {}),

@@ -13,7 +13,8 @@ from weightbridge.verify.pairing import Turn, aligned
 Side = Literal["reference", "candidate"]
 SIDES: tuple[Side, ...] = ("reference", "candidate")
 View = Literal["plain", "logits", "log-odds"]
-LEAST, MOST = 1e-38, 1 - 2.0**-25  # what float32 can still tell from 0 and from 1
+LEAST = 1e-38  # of a softmax: what float32 can still tell from 0
+EDGE = 2.0**-25  # of a sigmoid, at both ends: runtimes compute it to half a unit in the last place of 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _centred(logits: Array, probabilities: Array, saturation: Saturation | None)
 
 
 def _log_odds(probabilities: Array, saturation: Saturation | None) -> Array:
-    p = np.clip(np.asarray(probabilities, np.float64), LEAST, MOST)
+    p = np.clip(np.asarray(probabilities, np.float64), EDGE if saturation == "sigmoid" else LEAST, 1 - EDGE)
     if saturation == "sigmoid":
         return np.asarray(np.log(p) - np.log1p(-p))
     logs = np.log(p)

@@ -63,7 +63,7 @@ class TfliteRunner:
         self._subgraph: Subgraph = parsed.subgraphs[chosen(parsed)]
         self._place = {name: number for number, name in enumerate(value_names(self._subgraph))}
         shown = {name: value for name, value in found.shown.items() if value in self._place}
-        steps = {o: step for o, step in last_steps(graph).items() if not is_added(step[0])}
+        steps = {o: step for o, step in last_steps(graph).items() if not is_added(step.value)}
         self._shown = Shown(shown, steps, str(path))
         self.inputs = inputs_of(graph, found, "float32")
         self.outputs = tuple(info.name for info in graph.outputs)
@@ -134,7 +134,8 @@ class TfliteRunner:
                 f"the interpreter cannot run it: {brief(error)}", where=str(self._path), fix=fix
             ) from error
         outputs = {name: self._array(name) for name in self.outputs}
-        return outputs | {key: self._array(value) for key, value in shown.items()}
+        placed = self._shown.placed
+        return outputs | {key: placed(key, self._array(value), outputs) for key, value in shown.items()}
 
     def _feed(self, given: Mapping[str, Array]) -> None:
         """The inputs, whose shapes may be others than before."""

@@ -3,15 +3,17 @@
 The layer or operation whose last step is a softmax or sigmoid, and what goes into it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weightbridge.formats.keras.architecture.classes import CLASSES
 from weightbridge.formats.running import Saturation
+from weightbridge.model.tensors import Array
 from weightbridge.model.vocabulary import ACTIVATED
 
+View = Callable[[Array], Array]
 ENDS_IN_ACTIVATION = ACTIVATED | {"Activation"}
 SATURATIONS: dict[str, Saturation] = {
     "softmax": "softmax",
@@ -23,27 +25,32 @@ SATURATIONS: dict[str, Saturation] = {
 
 @dataclass(frozen=True, slots=True)
 class FinalStep:
-    """The operation that gives an output, and whether its `activation` or the whole of it saturates."""
+    """The operation that saturates, in its `activation` or as a whole. views: what moves numbers then."""
 
     operation: Any
     attribute: str
     saturation: Saturation
+    views: tuple[View, ...] = ()
+
+    def moved(self, logits: Array) -> Array:
+        """What went into the step, at the places that the output has: a view that is wrong shows in it."""
+        for view in self.views:
+            logits = view(logits)
+        return logits
 
 
 def final_step(tensor: Any) -> FinalStep | None:
-    """The saturating last step of a symbolic output, looked for inside nested models.
+    """The saturating last step of a symbolic output, looked for inside nested models and before its views.
 
     None where there is none, or it runs twice.
     """
-    operation, _, index = tensor._keras_history
-    while getattr(operation, "outputs", None) and hasattr(operation, "layers"):
-        inner = operation.outputs[index if index < len(operation.outputs) else 0]
-        if len(operation._inbound_nodes) > 1:
-            return None
-        operation, _, index = inner._keras_history
-    if len(operation._inbound_nodes) != 1 or not type(operation).__module__.startswith("keras."):
-        return None
-    return _step(operation)
+    views: list[View] = []
+    operation = _maker(tensor)
+    while operation is not None and (view := _view(operation)) is not None:
+        views.insert(0, view)
+        operation = _maker(operation._inbound_nodes[0].input_tensors[0])
+    step = None if operation is None else _step(operation)
+    return None if step is None else replace(step, views=tuple(views))
 
 
 @contextmanager
@@ -71,6 +78,31 @@ def replaced(thing: Any, attribute: str, value: Any) -> Iterator[None]:
             object.__setattr__(thing, attribute, before)
         else:
             object.__delattr__(thing, attribute)
+
+
+def _maker(tensor: Any) -> Any | None:
+    """The operation that gives a symbolic tensor; None for one that runs twice, or is not of Keras."""
+    operation, _, index = tensor._keras_history
+    while getattr(operation, "outputs", None) and hasattr(operation, "layers"):
+        inner = operation.outputs[index if index < len(operation.outputs) else 0]
+        if len(operation._inbound_nodes) > 1:
+            return None
+        operation, _, index = inner._keras_history
+    is_known = len(operation._inbound_nodes) == 1 and type(operation).__module__.startswith("keras.")
+    return operation if is_known else None
+
+
+def _view(operation: Any) -> View | None:
+    """What a layer does to an array, where that moves its numbers and changes none."""
+    match type(operation).__name__:
+        case "Reshape":
+            return lambda array: array.reshape(len(array), *operation.target_shape)
+        case "Permute":
+            return lambda array: array.transpose(0, *operation.dims)
+        case "Flatten" if operation.data_format == "channels_last":
+            return lambda array: array.reshape(len(array), -1)
+        case _:
+            return None
 
 
 def _step(operation: Any) -> FinalStep | None:

@@ -141,9 +141,14 @@ class KerasRunner:
         with self._computing(f"the model cannot run on {_shapes(typed)}"):
             outputs, found = self._called(tuple(layers), typed)
             results = [as_array(output) for output in outputs]
-            shown = {key: as_array(found[key]) for key in map(key_of, layers) if key in found}
+            shown = {key: self._shown(key, found[key]) for key in map(key_of, layers) if key in found}
         names = self._outputs if len(results) == len(self._outputs) else _unique(["output"] * len(results))
         return dict(zip(names, results, strict=True)) | shown
+
+    def _shown(self, key: str, value: Any) -> Array:
+        array = as_array(value)
+        is_logits = key.startswith("logits:")
+        return self._steps[key.removeprefix("logits:")].moved(array) if is_logits else array
 
     def given(self, feeds: Mapping[str, Array], layers: Sequence[str]) -> dict[str, tuple[Array, ...]]:
         """What each of these layers is called with first, tensors alone. RunError where the model cannot

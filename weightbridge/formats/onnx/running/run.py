@@ -129,7 +129,8 @@ class OnnxRunner:
         arrays = self._session(extra)(names, inputs)
         values = {**inputs, **dict(zip(names, map(as_numbers, arrays), strict=True))}
         outputs = {name: values[name] for name in self.outputs}
-        return outputs | {key: values[value] for key, value in shown.items()}
+        placed = self._shown.placed
+        return outputs | {key: placed(key, values[value], outputs) for key, value in shown.items()}
 
     def given(self, feeds: Mapping[str, Array], layers: Sequence[str]) -> dict[str, tuple[Array, ...]]:
         """The values that the layers before each of these give; without a layer that reads none."""

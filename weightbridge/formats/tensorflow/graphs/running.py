@@ -5,6 +5,7 @@ with the variables' values as constants. No function of the file, no initialiser
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,11 @@ class GraphRunner:
         self.inputs = inputs_of(graph, found)
         self.outputs = tuple(info.name for info in graph.outputs)
         shown = {name: self._source(value) for name, value in found.shown.items()}
-        steps = {o: (self._source(value), kind) for o, (value, kind) in last_steps(graph).items()}
+        steps = {o: replace(step, value=self._source(step.value)) for o, step in last_steps(graph).items()}
         made = {operation.name for operation in trace.made.operations}
         self._shown = Shown(
             layers={name: value for name, value in shown.items() if operation_of(value) in made},
-            steps={o: step for o, step in steps.items() if operation_of(step[0]) in made},
+            steps={o: step for o, step in steps.items() if operation_of(step.value) in made},
             where=str(path),
         )
         self.layers = tuple(self._shown.layers)
@@ -113,7 +114,8 @@ class GraphRunner:
             raise RunError(
                 f"TensorFlow cannot run it: {brief(error)}", where=str(self._path), fix=fix
             ) from error
-        return dict(zip(wanted, map(np.asarray, arrays), strict=True))
+        values = dict(zip(wanted, map(np.asarray, arrays), strict=True))
+        return {key: self._shown.placed(key, array, values) for key, array in values.items()}
 
     def _source(self, value: str) -> str:
         """TensorFlow's name of a value."""
