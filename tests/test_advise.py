@@ -200,6 +200,29 @@ class TestCallbacks:
         assert callback.unfrozen[-1][1] == 3
         assert all(far > 0 for far in moved(model, before).values())
 
+    def test_what_is_unfrozen_late_moves_no_further_than_the_rate(self) -> None:
+        """Adam after many steps: its moments start from zero, so its count of steps has to."""
+        import keras
+        from keras.optimizers import Adam, schedules
+
+        from weightbridge.keras import GradualUnfreezing
+
+        model, given = compiled(), data(32)
+        rate = schedules.PolynomialDecay(0.02, 10_000, 0.0)
+        model.compile(Adam(rate), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.optimizer.build(model.trainable_variables)
+        model.optimizer.iterations.assign(5_000)
+        before = model.get_weights()
+        callback = GradualUnfreezing(GROUPS, monitor="loss", patience=1, min_delta=100.0)
+        model.fit(given["x"], given["y"], batch_size=32, epochs=10, callbacks=[callback], verbose=0)
+        assert callback.unfrozen == [(0, 1), (2, 2), (3, 3)]
+        paths = [weight.path for weight in model.weights]
+        n = paths.index("left/kernel")
+        assert 0 < np.abs(model.get_weights()[n] - before[n]).max() < 9 * 0.01
+        assert float(model.optimizer.learning_rate) == pytest.approx(0.01, rel=0.02)
+        again = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
+        assert float(again.learning_rate) > 0
+
     def test_a_metric_that_improves_unfreezes_nothing(self) -> None:
         from weightbridge.keras import GradualUnfreezing
 

@@ -79,19 +79,41 @@ def _sync(model: Any) -> None:
 
 
 def _restart(model: Any) -> None:
-    """An optimizer for the variables that are trained now, and a training step that knows them."""
+    """An optimizer for the variables that are trained now, and a training step that knows them.
+
+    It counts its steps from none: Adam divides its moments, which are zero again, by what so many steps would
+    have made of them, and would begin with steps several times the learning rate.
+    """
     before = model.optimizer
     after = type(before).from_config(before.get_config())
     after.build(model.trainable_variables)
-    if not isinstance(
-        getattr(before, "_learning_rate", None), keras.optimizers.schedules.LearningRateSchedule
-    ):
+    schedule = getattr(before, "_learning_rate", None)
+    if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+        after.learning_rate = Later(schedule, int(as_array(before.iterations)))
+    else:
         after.learning_rate = float(as_array(before.learning_rate))
-    after.iterations.assign(before.iterations)
     model.optimizer = after
     model.make_train_function(force=True)
     if hasattr(model, "_jax_state_synced"):
         model._jax_state_synced = True
+
+
+@keras.saving.register_keras_serializable(package="weightbridge")
+class Later(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A schedule from a later step on: what an optimizer goes on with that follows another."""
+
+    def __init__(self, schedule: Any, steps: int) -> None:
+        self.schedule, self.steps = schedule, steps
+
+    def __call__(self, step: Any) -> Any:
+        return self.schedule(step + self.steps)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"schedule": keras.saving.serialize_keras_object(self.schedule), "steps": self.steps}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Later":
+        return cls(keras.saving.deserialize_keras_object(config["schedule"]), config["steps"])
 
 
 class Rates(keras.callbacks.Callback):  # type: ignore[misc]
