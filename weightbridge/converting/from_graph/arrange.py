@@ -53,8 +53,17 @@ def last_axis(writer: Writer, value: Value, axis: int, hint: str) -> Value:
     if any(wanted & set(group) and not wanted >= set(group) for group in layout.keras):
         return in_order(writer, value, [*_without(layout, axis), layout.axis(axis)], hint)
     held = tuple(atom for atom in _flat(layout.keras) if atom in wanted)
+    if held and layout.keras[-1] != held and layout.order is not None:
+        return as_source_but(writer, value, axis, hint)
     others = tuple(group for group in layout.keras if group and not wanted & set(group))
     return arranged(writer, value, (*others, held), hint)
+
+
+def as_source_but(writer: Writer, value: Value, axis: int, hint: str) -> Value:
+    """The source's axes in its own order, but one of them last: a Permute is needed anyway."""
+    last = value.layout.axis(axis)
+    order = [one for one in range(value.layout.rank) if one != last]
+    return in_order(writer, value, [*order, last], hint)
 
 
 def one_by_one(layout: Layout) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Convolutions: plain, and by channel."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weightbridge.converting.from_graph.activations import fused_name
@@ -9,6 +10,7 @@ from weightbridge.converting.from_graph.borders import as_same, padded, slid
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import flat, put
 from weightbridge.converting.from_graph.layout import plain
+from weightbridge.converting.from_graph.own import made_here
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
@@ -45,6 +47,8 @@ def _conv(call: Call) -> Value:
     value, axes = channels_last(call, call.first, rank)
     filters, groups = int(settings["filters"]), int(settings["groups"])
     channels = channels_of(value)
+    if _is_dense(call):
+        return _by_dense(call, value, axes)
     value, padding = _bordered(call, value, axes)
     config = {"filters": filters, "groups": groups, **_window(call, padding)}
     name, number = call.keras(f"Conv{rank}D", config, value)
@@ -55,20 +59,66 @@ def _conv(call: Call) -> Value:
     return windowed(value, axes, name, number, _lengths(value, call, padding, filters))
 
 
+def _is_dense(call: Call) -> bool:
+    """Whether the own writer says a Dense layer so, where channels come first: without a window."""
+    is_point = set(call.settings["kernel_size"]) == {1} and call.settings["groups"] == 1
+    return is_point and call.settings.get("has_window") is False and made_here(call.source)
+
+
+def _by_dense(call: Call, value: Value, axes: Sequence[int]) -> Value:
+    units, channels = int(call.settings["filters"]), channels_of(value)
+    config = {"units": units, "use_bias": call.tensor("bias") is not None, **fused_name(call)}
+    name, number = call.keras("Dense", config, value)
+    kernel = call.needed("kernel")
+    ones = " ".join("1" for _ in call.settings["kernel_size"])
+    call.weight(name, "kernel", (channels, units), kernel, f"o i {ones} -> i o", {"o": units, "i": channels})
+    put_bias(call, name, units)
+    return windowed(value, axes, name, number, [None, *space_of(value), units])
+
+
 def _depthwise(call: Call) -> Value:
     settings = call.settings
     rank, many = len(settings["kernel_size"]), int(settings["depth_multiplier"])
-    if rank > 2:
-        raise Unsupported("is a convolution by channel over three axes, which Keras has no layer for")
     value, axes = channels_last(call, call.first, rank)
     channels = channels_of(value)
     value, padding = _bordered(call, value, axes)
+    if rank > 2:
+        return _in_groups(call, value, axes, padding)
     config = {"depth_multiplier": many, **_window(call, padding)}
     name, number = call.keras(f"DepthwiseConv{rank}D", config, value)
     shape = (*settings["kernel_size"], channels, many)
     put(call, name, call.needed("kernel"), (f"{SPACE[rank]} c m", shape), {"c": channels, "m": many})
     put_bias(call, name, channels * many)
     return windowed(value, axes, name, number, _lengths(value, call, padding, channels * many))
+
+
+def _separable(call: Call) -> Value:
+    settings = call.settings
+    rank, many = len(settings["kernel_size"]), int(settings["depth_multiplier"])
+    value, axes = channels_last(call, call.first, rank)
+    channels, filters = channels_of(value), int(settings["filters"])
+    value, padding = _bordered(call, value, axes)
+    config = {"filters": filters, "depth_multiplier": many, **_window(call, padding)}
+    name, number = call.keras(f"SeparableConv{rank}D", config, value)
+    space, shape = SPACE[rank], (*settings["kernel_size"], channels, many)
+    by_channel, pointwise = call.needed("depthwise_kernel"), call.needed("pointwise_kernel")
+    put(call, name, by_channel, (f"{space} c m", shape), {"c": channels, "m": many})
+    put(call, name, pointwise, (f"{space} i o", (*(1 for _ in range(rank)), channels * many, filters)))
+    put_bias(call, name, filters)
+    return windowed(value, axes, name, number, _lengths(value, call, padding, filters))
+
+
+def _in_groups(call: Call, value: Value, axes: Sequence[int], padding: str) -> Value:
+    """By channel over three axes: Keras has groups of one channel."""
+    channels = channels_of(value)
+    filters = channels * int(call.settings["depth_multiplier"])
+    config = {"filters": filters, "groups": channels, **_window(call, padding)}
+    name, number = call.keras("Conv3D", config, value)
+    shape = (*call.settings["kernel_size"], 1, filters)
+    kernel = replace(call.needed("kernel"), axes=f"o i {SPACE[len(shape) - 2]}")
+    put(call, name, kernel, (f"{SPACE[len(shape) - 2]} i o", shape))
+    put_bias(call, name, filters)
+    return windowed(value, axes, name, number, _lengths(value, call, padding, filters))
 
 
 def channels_of(value: Value) -> int:
@@ -117,4 +167,8 @@ def put_bias(call: Call, layer: str, size: int) -> None:
         call.weight(layer, "bias", (size,), bias, transform, parameters)
 
 
-BUILDERS: Mapping[str, Builder] = {"Conv": _conv, "DepthwiseConv": _depthwise}
+BUILDERS: Mapping[str, Builder] = {
+    "Conv": _conv,
+    "DepthwiseConv": _depthwise,
+    "SeparableConv": _separable,
+}

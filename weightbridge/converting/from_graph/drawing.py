@@ -160,16 +160,27 @@ class Drawing:
         return value
 
     def _fused(self, layer: Layer) -> Layer | None:
-        """The activation of a layer's own scope that alone reads what it gives."""
-        if layer.op not in ACTIVATED or self._is_output(layer) or layer.name in self.shared:
+        """The activation of a layer's own scope that alone reads it; of a shared one each call has it."""
+        found = self._own_activation(layer)
+        if found is None or layer.name not in self.shared:
+            return found
+        again = self.sharing.called_again
+        first = again.get(layer.name, layer.name)
+        calls = [first, *(name for name, called in again.items() if called == first)]
+        others = [self._own_activation(self.graph.by_name[name]) for name in calls]
+        told = found.attributes["activation"]
+        are_alike = all(one is not None and one.attributes["activation"] == told for one in others)
+        return found if are_alike else None
+
+    def _own_activation(self, layer: Layer) -> Layer | None:
+        if layer.op not in ACTIVATED or self._is_output(layer):
             return None
         behind = self._behind(layer)
         if behind is None or behind.op != "Activation" or behind.tensors:
             return None
         rank = None if layer.output_shape is None else len(layer.output_shape) + 1
         rank = 2 if layer.op == "Dense" and behind.settings.get("axis") == -1 else rank
-        is_fit = is_fusible(behind.attributes["activation"], rank)
-        return behind if is_fit and is_own(layer, behind) else None
+        return behind if is_own(layer, behind) and is_fusible(behind.attributes["activation"], rank) else None
 
     def _behind(self, layer: Layer) -> Layer | None:
         """The one layer that reads it, straight or through views alone."""

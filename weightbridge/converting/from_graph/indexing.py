@@ -42,11 +42,36 @@ def _slice(call: Call) -> Value:
     order = one_by_one(value.layout)
     if order[0] in cuts:
         raise Unsupported("takes a part of the batch")
-    name = cut_out(call.writer, value, {order.index(axis): cut for axis, cut in cuts.items()}, call.name)
+    placed = {order.index(axis): cut for axis, cut in cuts.items()}
+    name = _cropped(call, value, placed) or cut_out(call.writer, value, placed, call.name)
     shape = list(value.layout.source_shape)
     for axis, cut in cuts.items():
         shape[axis] = _length(shape[axis], cut)
     return Value(name, 0, 0, plain(shape, order), value.dtype)
+
+
+def _cropped(call: Call, value: Value, cuts: Mapping[int, Cut]) -> str | None:
+    """Borders cut off all axes of space are a layer; "" for other parts. cuts: by Keras's axes.
+
+    Of a sequence that is so where the node counts from the end, as Cropping1D does.
+    """
+    rank = len(value.layout.keras) - 2
+    if not 1 <= rank <= 3 or not set(cuts) <= set(range(1, rank + 1)):
+        return None
+    pairs = [_border(cuts.get(place + 1, (None, None, 1)), rank) for place in range(rank)]
+    if None in pairs or (rank > 1 and len(cuts) < rank):
+        return None
+    sides = [list(pair) for pair in pairs if pair is not None]
+    cropping = sides[0] if rank == 1 else sides
+    return call.writer.layer(f"Cropping{rank}D", call.name, {"cropping": cropping}, value)
+
+
+def _border(cut: Cut, rank: int) -> tuple[int, int] | None:
+    """What is cut off before and behind, where the end is counted from the end."""
+    start, stop, step = cut
+    is_border = step == 1 and (start or 0) >= 0 and (stop is None or stop < 0)
+    is_both = rank > 1 or ((start or 0) > 0 and stop is not None)
+    return (start or 0, -(stop or 0)) if is_border and is_both else None
 
 
 def cuts_of(call: Call) -> dict[int, Cut]:

@@ -56,9 +56,37 @@ def _einsum(call: Call) -> Value:
     sizes: dict[str, Length] = {}
     for term, value in zip(terms, values, strict=True):
         sizes |= {letter: n for letter, n in zip(term, value.layout.source_shape, strict=True) if n != 1}
+    dot = _as_dot(call, equation, values)
+    if dot is not None:
+        return dot
     name = call.writer.operation("numpy.Einsum", call.name, {"subscripts": equation}, values)
     shape = [None, *(sizes.get(letter, 1) for letter in made[1:])]
     return Value(name, 0, 0, plain(shape, range(len(shape))), call.first.dtype)
+
+
+def _as_dot(call: Call, equation: str, values: Sequence[Value]) -> Value | None:
+    """The sum over one axis that two values have, item by item; of two vectors Keras keeps an axis."""
+    fed, _, made = equation.partition("->")
+    first, _, second = fed.partition(",")
+    summed = _summed(first, second, made) if len(values) == 2 else ""
+    if not summed:
+        return None
+    axes = [term.index(summed) for term in (first, second)]
+    name = call.writer.layer("Dot", call.name, {"axes": axes, "normalize": False}, values)
+    one, other = (value.layout.source_shape for value in values)
+    lengths = dict(zip(first + second, (*one, *other), strict=True))
+    layout = plain([None, *(lengths[letter] for letter in made[1:])])
+    keras = layout.keras if len(made) > 1 else (*layout.keras, ())
+    return Value(name, 0, 0, Layout(layout.lengths, layout.source, keras), values[0].dtype)
+
+
+def _summed(first: str, second: str, made: str) -> str:
+    """The one letter that is in both terms and gone, where all others stay in order; "" for other sums."""
+    summed = [letter for letter in first[1:] if letter in second[1:]]
+    if len(summed) != 1 or len(made) > 3 or len(set(first)) != len(first) or len(set(second)) != len(second):
+        return ""
+    rest = [letter for letter in (*first, *second[1:]) if letter != summed[0]]
+    return summed[0] if list(made) == rest else ""
 
 
 def _refuse_other_sums(equation: str, ranks: Sequence[int]) -> None:

@@ -8,7 +8,8 @@ from weightbridge.converting.from_graph.activations import PLAIN
 from weightbridge.converting.from_graph.arrange import arranged
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.cells import put_weights
-from weightbridge.converting.from_graph.layout import Group, Groups, Layout, Length, with_source
+from weightbridge.converting.from_graph.layout import Groups
+from weightbridge.converting.from_graph.recurrent_layouts import has_direction, layout_of
 from weightbridge.converting.from_graph.steps import reads_last_alone
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.layers import object_entry
@@ -69,7 +70,7 @@ def _needed(call: Call, axes: tuple[int, int]) -> tuple[bool, bool]:
 def _takes_last(call: Call, axes: tuple[int, int]) -> bool:
     if call.settings.get("direction") == "bidirectional":
         return False
-    time = axes[1] if not _has_direction(call) else (0 if axes[1] == 0 else 1)
+    time = axes[1] if not has_direction(call) else (0 if axes[1] == 0 else 1)
     first = min(_sequence_ports(call))
     return reads_last_alone(call.source, call.name, first, time, go_backwards=_is_backward(call))
 
@@ -92,11 +93,6 @@ def _sequence_ports(call: Call) -> set[int]:
 def _is_one_step(call: Call) -> bool:
     """A cell that the source calls once, on a value without an axis of time."""
     return call.settings.get("steps") == 1
-
-
-def _has_direction(call: Call) -> bool:
-    """Whether the source's outputs have an axis for directions, as ONNX's own nodes do."""
-    return call.settings.get("weights") in ("onnx", "torch")
 
 
 def _config(call: Call, needs_steps: bool, needs_states: bool) -> dict[str, Any]:
@@ -161,7 +157,7 @@ def joined(call: Call, forward: Layer, backward: Layer, value: Value) -> tuple[V
 
 
 def _wrapped(call: Call, config: Mapping[str, Any]) -> dict[str, Any]:
-    wrapped: dict[str, Any] = {"merge_mode": "concat"}
+    wrapped: dict[str, Any] = {"merge_mode": call.settings.get("merge_mode", "concat")}
     for place, direction in zip(("layer", "backward_layer"), DIRECTIONS, strict=True):
         own = {"name": f"{direction}_{call.layer.op.lower()}", **config}
         if direction == "backward":
@@ -205,10 +201,10 @@ def _outputs(
     name, number = made
     units, steps = int(config["units"]), value.layout.shape[1]
     is_whole = bool(config["return_sequences"])
-    sequence = _layout(call, axes, units, steps if is_whole else 1)
-    state = _layout(call, axes, units, None, is_state=True)
+    sequence = layout_of(call, axes, units, steps if is_whole else 1)
+    state = layout_of(call, axes, units, None, is_state=True)
     steps_made = Value(name, number, 0, sequence)
-    if is_whole and config.get("go_backwards"):
+    if is_whole and config.get("go_backwards") and not call.settings.get("is_turned"):
         flipped = call.writer.operation("numpy.Flip", f"{name}_flip", {"axis": 1}, [steps_made])
         steps_made = Value(flipped, 0, 0, sequence)
     outputs: dict[int, Value] = dict.fromkeys(_sequence_ports(call), steps_made)
@@ -227,33 +223,6 @@ def _output_of_state(call: Call, port: int, config: Mapping[str, Any]) -> int:
     if call.settings.get("direction") == "bidirectional" and config["return_state"]:
         raise Unsupported("gives its sequence and its states in both directions")
     return port if config["return_state"] else 0
-
-
-def _layout(
-    call: Call, axes: tuple[int, int], units: int, steps: Length, *, is_state: bool = False
-) -> Layout:
-    """How Keras holds an output: (batch, time, directions x units), without time for a state."""
-    is_double = call.settings.get("direction") == "bidirectional"
-    lengths: list[Length] = [None]
-    batch: Group = (0,)
-    time = _atom(lengths, 1 if is_state else steps)
-    direction = _atom(lengths, 2 if is_double else 1)
-    width = _atom(lengths, units)
-    has_time = not is_state and steps != 1
-    keras = (batch, time, (*direction, *width)) if has_time else (batch, (*direction, *width))
-    inner = (direction,) if _has_direction(call) else ()
-    outer = [*inner, batch] if is_state else [time, *inner, batch]
-    if axes[0] == 0:
-        outer = [batch, *inner] if is_state else [batch, time, *inner]
-    source = [*outer, width]
-    return with_source(Layout(tuple(lengths), tuple(source), keras), source)
-
-
-def _atom(lengths: list[Length], length: Length) -> Group:
-    if length == 1:
-        return ()
-    lengths.append(length)
-    return (len(lengths) - 1,)
 
 
 BUILDERS: Mapping[str, Builder] = dict.fromkeys(CLASSES, _recurrent)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from weightbridge.converting.from_graph.arrange import apart, one_by_one
+from weightbridge.converting.from_graph.arrange import apart, arranged, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.indexing import cut_out
 from weightbridge.converting.from_graph.layout import Length, plain, times, with_ones_in_front
@@ -33,6 +33,9 @@ def _tiled(call: Call, value: Value, repeats: Sequence[int]) -> Value:
     """repeats: how often along each of the source's axes."""
     if all(n == 1 for n in repeats):
         return value
+    vector = _repeated_vector(call, value, repeats)
+    if vector is not None:
+        return vector
     value = apart(call.writer, value, call.name)
     layout, order = value.layout, one_by_one(value.layout)
     if len(repeats) != layout.rank or repeats[order[0]] != 1:
@@ -41,6 +44,19 @@ def _tiled(call: Call, value: Value, repeats: Sequence[int]) -> Value:
     name = call.writer.operation("numpy.Tile", call.name, config, [value])
     shape = [times(n, many) for n, many in zip(layout.source_shape, repeats, strict=True)]
     return value.after(name).seen(plain(shape, order))
+
+
+def _repeated_vector(call: Call, value: Value, repeats: Sequence[int]) -> Value | None:
+    """(batch, 1, features) -> (batch, n, features), which is RepeatVector of (batch, features)."""
+    layout = value.layout
+    if layout.rank != 3 or len(repeats) != 3 or (repeats[0], repeats[2]) != (1, 1):
+        return None
+    batch, middle, features = layout.source
+    if middle or batch != (layout.batch,) or not features:
+        return None
+    vector = arranged(call.writer, value, (batch, features), call.name)
+    name = call.writer.layer("RepeatVector", call.name, {"n": repeats[1]}, vector)
+    return Value(name, 0, 0, plain([None, repeats[1], layout.source_shape[2]]), value.dtype)
 
 
 def _expanded(call: Call) -> Value:

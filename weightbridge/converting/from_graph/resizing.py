@@ -11,6 +11,8 @@ from typing import Any
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Length, plain
+from weightbridge.converting.from_graph.own import made_here
+from weightbridge.converting.from_graph.resized_lengths import scales_of, sizes_of
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
@@ -24,6 +26,7 @@ REPEATED = {
 CENTRES = frozenset({"half_pixel", "pytorch_half_pixel"})
 KNOWN = CENTRES | {"asymmetric", "align_corners", "half_pixel_symmetric", "tf_half_pixel_for_nn"}
 MODES = {"bilinear": "linear", "bicubic": "cubic"}
+OF_RESIZING = ("half_pixel", "round_prefer_ceil")  # Keras's, by the nearest pixel
 KERAS_CUBIC = -0.5
 LONGEST = 4096  # pixels of an axis that a matrix makes
 SAID = "a resizing as no layer of Keras's does it is a product with matrices that are not trained"
@@ -57,8 +60,8 @@ class _Axis:
 def _resize(call: Call) -> Value:
     value = apart(call.writer, call.first, call.name)
     order = one_by_one(value.layout)
-    sizes = _sizes(call, value)
-    scales = _scales(call, value, sizes)
+    sizes = sizes_of(call, value)
+    scales = scales_of(call, value, sizes)
     before = value.layout.source_shape
     axes = [_Axis(n, before[axis], sizes[axis], scales[axis]) for n, axis in enumerate(order)]
     changed = [axis for axis in axes if axis.scale != 1.0]
@@ -89,15 +92,34 @@ def _by_layer(call: Call, value: Value, axes: Sequence[_Axis]) -> str | None:
     """A layer of Keras's own; None where there is none that finds pixels as the source does."""
     how, rank = str(call.settings.get("interpolation", "nearest")), len(axes)
     is_centred = _coordinates(call) in CENTRES
+    if rank == 2 and _is_to_size(call, axes):
+        return _resizing(call, value, how, axes)
     if how == "nearest":
         is_repeated = 1 <= rank <= 3 and all(_repeats(call, axis) for axis in axes)
         return _upsampling(call, value, how, axes) if is_repeated else None
     if rank != 2 or not is_centred or (how == "bicubic" and not _is_cubic_of_keras(call)):
         return None
+    return _between(call, value, how, axes)
+
+
+def _between(call: Call, value: Value, how: str, axes: Sequence[_Axis]) -> str | None:
+    """By pixels between the source's."""
     if how == "bilinear" and all(axis.is_whole for axis in axes):
         return _upsampling(call, value, how, axes)
-    if not all(axis.is_by_size for axis in axes):
-        return None
+    return _resizing(call, value, how, axes) if all(axis.is_by_size for axis in axes) else None
+
+
+def _is_to_size(call: Call, axes: Sequence[_Axis]) -> bool:
+    """Whether it is Resizing as the own writer says it, which tells sizes; other exporters tell them too."""
+    how, is_own = str(call.settings.get("interpolation", "nearest")), made_here(call.source)
+    if not all(axis.is_by_size for axis in axes) or not isinstance(call.settings.get("sizes"), tuple):
+        return False
+    if how == "nearest":
+        return is_own and (_coordinates(call), _rounding(call)) == OF_RESIZING
+    return is_own and _coordinates(call) == "half_pixel" and (how == "bilinear" or _is_cubic_of_keras(call))
+
+
+def _resizing(call: Call, value: Value, how: str, axes: Sequence[_Axis]) -> str:
     config = {"height": axes[0].after, "width": axes[1].after, "interpolation": how}
     return call.writer.layer("Resizing", call.name, config, value)
 
@@ -183,67 +205,6 @@ def _longer(value: Value, axis: _Axis, layer: str) -> Value:
     shape = list(value.layout.source_shape)
     shape[order[axis.place]] = axis.after
     return value.after(layer).seen(plain(shape, order))
-
-
-def _sizes(call: Call, value: Value) -> list[Length]:
-    """The lengths of the source's axes after resizing."""
-    before, shape = value.layout.source_shape, call.layer.output_shape
-    told = _told_sizes(call, before)
-    if told is not None:
-        return told
-    if shape is not None and len(shape) == len(before) - 1:
-        return [before[0], *shape]
-    return [_grown(*one) for one in zip(before, _told_scales(call, len(before)), strict=True)]
-
-
-def _told_sizes(call: Call, before: Sequence[Length]) -> list[Length] | None:
-    """The lengths that the layer states: of some axes, or of all."""
-    told, axes = call.settings.get("sizes"), call.settings.get("axes")
-    if not isinstance(told, tuple):
-        return None
-    if isinstance(axes, tuple):
-        return _with_sizes(before, axes, told)
-    return _whole(call, before, told) if len(told) == len(before) else None
-
-
-def _whole(call: Call, before: Sequence[Length], told: Sequence[Length]) -> list[Length]:
-    """All axes; a number for the batch is the one that the model declares."""
-    if None not in (told[0], *(call.batch or (None,))) and told[0] != call.batch[0]:
-        raise Unsupported(f"says {told[0]} for its first axis, which is not the batch")
-    if told[0] is not None and call.batch == (None,):
-        raise Unsupported(f"says {told[0]} for its first axis, where the batch may be of any length")
-    rest = [a if b is None else b for a, b in zip(before[1:], told[1:], strict=True)]
-    return [before[0], *rest]
-
-
-def _with_sizes(before: Sequence[Length], axes: Sequence[int], sizes: Sequence[Length]) -> list[Length]:
-    """The lengths where only those of these axes are said."""
-    new = {axis % len(before): size for axis, size in zip(axes, sizes, strict=False)}
-    return [new.get(n, length) for n, length in enumerate(before)]
-
-
-def _grown(length: Length, scale: float | None) -> Length:
-    return None if length is None or scale is None else int(length * scale)
-
-
-def _scales(call: Call, value: Value, after: Sequence[Length]) -> list[float | None]:
-    """By how much each axis grows; None where it is not known."""
-    told, before = _told_scales(call, value.layout.rank), value.layout.source_shape
-    return [_scale(*one) for one in zip(told, before, after, strict=True)]
-
-
-def _scale(told: float | None, before: Length, after: Length) -> float | None:
-    if told is not None or before == after:
-        return 1.0 if told is None else told
-    return None if before is None or after is None else after / before
-
-
-def _told_scales(call: Call, rank: int) -> list[float | None]:
-    told = call.settings.get("scales")
-    if not isinstance(told, tuple) or not told:
-        scale = call.settings.get("scale")
-        told = (1.0, 1.0, *scale) if isinstance(scale, tuple) else ()
-    return [float(s) for s in told] if len(told) == rank else [None] * rank
 
 
 BUILDERS: Mapping[str, Builder] = {"Resize": _resize}

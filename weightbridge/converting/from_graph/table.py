@@ -10,6 +10,7 @@ from weightbridge.converting.from_graph import (
     indexing,
     masked,
     merging,
+    normalized,
     norms,
     operations,
     picking,
@@ -47,6 +48,7 @@ BY_OP: Mapping[str, Builder] = {
 OPAQUE: Mapping[str, Builder] = {
     **blocks.CLASSES,
     **masked.CLASSES,
+    **normalized.CLASSES,
     **operations.CLASSES,
     **picking.CLASSES,
     **products.CLASSES,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from weightbridge.converting.to_onnx.arrange import arranged
 from weightbridge.converting.to_onnx.call import Builder, Call
@@ -64,10 +65,26 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
         opset=settings.opset,
         nodes=nodes,
         initializers=constants_read(writer.initializers, nodes, writer.weights),
-        inputs=tuple(writer.inputs),
+        inputs=_in_order(writer, tree, done),
         outputs=outputs,
     )
     return Drawn(drawing, writer.weights)
+
+
+def _in_order(writer: Writer, tree: ConfigLayer, done: _Progress) -> tuple[ValueInfo, ...]:
+    """The inputs as the model lists them, which need not be the order of its layers."""
+    told = [name for name in _names_in(tree.config.get("input_layers")) if name in done.values]
+    names = [done.values[name][0].name for name in told]
+    return tuple(sorted(writer.inputs, key=lambda info: names.index(info.name) if info.name in names else -1))
+
+
+def _names_in(told: Any) -> list[str]:
+    """[["a", 0, 0], ["b", 0, 0]] -> a, b"""
+    if isinstance(told, Mapping):
+        told = list(told.values())
+    if not isinstance(told, list | tuple):
+        return []
+    return [told[0]] if told and isinstance(told[0], str) else [n for one in told for n in _names_in(one)]
 
 
 def builder_of(node: Node) -> Builder | None:
@@ -165,7 +182,7 @@ def _outputs(writer: Writer, flow: Flow, done: _Progress) -> tuple[ValueInfo, ..
     """Named after the layers that give them, with the axes as Keras has them."""
     infos: list[ValueInfo] = []
     wanted: dict[str, str] = {}
-    for source, told in zip(flow.outputs, _names(flow.outputs), strict=True):
+    for source, told in zip(flow.outputs, _names(flow), strict=True):
         value = _fed(done.values, source)
         writer.begin(f"{source.node}/output")
         name = _output(writer, value, wanted)
@@ -186,15 +203,19 @@ def _output(writer: Writer, value: Value, taken: Iterable[str]) -> str:
 
 def output_names(graph: LayerGraph) -> tuple[str, ...]:
     """What the outputs of an ONNX file of this model are called."""
-    return _names(flow_of(graph.architecture, graph.path).outputs)
+    return _names(flow_of(graph.architecture, graph.path))
 
 
-def _names(sources: Iterable[Source]) -> tuple[str, ...]:
-    """The layers' names; a number behind it for a further output, a stroke where one comes again."""
+def _names(flow: Flow) -> tuple[str, ...]:
+    """The layers' names; a number behind it for a further output, a stroke where one comes again.
+
+    An input that a model gives again is another value of the graph.
+    """
+    inputs = {node.name for node in flow.nodes if node.op == "Input"}
     names: list[str] = []
-    for source in sources:
+    for source in flow.outputs:
         name = f"{source.node}_{source.port}" if source.port else source.node
-        while name in names:
+        while name in names or name in inputs:
             name += "_"
         names.append(name)
     return tuple(names)

@@ -11,11 +11,13 @@ from weightbridge.converting.to_onnx.writer import Writer
 from weightbridge.model.graph import Shape
 
 
-def _elementwise(op: str) -> Builder:
-    """One after another, as Keras does it."""
+def _elementwise(op: str, of_many: str = "") -> Builder:
+    """One after another, as Keras does it. of_many: the node for more than two at once."""
 
     def build(call: Call) -> Value:
-        first, *others = _of_one_rank(call)
+        values = _of_one_rank(call)
+        made = _at_once(call.writer, of_many, values) if of_many and _are_alike(values) else None
+        first, *others = values if made is None else [made]
         for value in others:
             first = binary(call.writer, op, first, value)
         return first.named(first.name, mask=_either(call.writer, call.inputs))
@@ -23,7 +25,26 @@ def _elementwise(op: str) -> Builder:
     return build
 
 
+def _are_alike(values: Sequence[Value]) -> bool:
+    """Whether there are several of one shape and of floats, which a node takes at once."""
+    return len(values) > 2 and len({value.shape for value in values}) == 1 and _are_floats(values)
+
+
+def _are_floats(values: Sequence[Value]) -> bool:
+    return {value.dtype for value in values} == {"float32"}
+
+
+def _at_once(writer: Writer, op: str, values: Sequence[Value]) -> Value:
+    order = common_order(values)
+    turned = [arranged(writer, value, order) for value in values]
+    return turned[0].named(writer.op(op, *(value.name for value in turned)))
+
+
 def _average(call: Call) -> Value:
+    values = _of_one_rank(call)
+    if len({value.shape for value in values}) == 1 and _are_floats(values):
+        made = _at_once(call.writer, "Mean", values)
+        return made.named(made.name, mask=_either(call.writer, call.inputs))
     total = _elementwise("Add")(call)
     assert isinstance(total, Value), "one output"
     return with_number(call.writer, "Div", total, float(len(call.inputs)), "count")
@@ -113,11 +134,11 @@ def _unit(call: Call, value: Value, axis: int) -> Value:
 
 
 BUILDERS: Mapping[str, Callable[[Call], Value | tuple[Value, ...]]] = {
-    "Add": _elementwise("Add"),
+    "Add": _elementwise("Add", "Sum"),
     "Subtract": _elementwise("Sub"),
     "Multiply": _elementwise("Mul"),
-    "Maximum": _elementwise("Max"),
-    "Minimum": _elementwise("Min"),
+    "Maximum": _elementwise("Max", "Max"),
+    "Minimum": _elementwise("Min", "Min"),
     "Average": _average,
     "Concat": _concatenated,
     "Dot": _dot,

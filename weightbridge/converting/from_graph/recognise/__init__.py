@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 
+from weightbridge.converting.from_graph.recognise.both_ways import merged, turned
 from weightbridge.converting.from_graph.recognise.logic import any_or_all, not_equal
 from weightbridge.converting.from_graph.recognise.masking import masked_mean, masked_steps, masking
+from weightbridge.converting.from_graph.recognise.normalized import normalized
 from weightbridge.converting.from_graph.recognise.rolled import rolled
+from weightbridge.converting.from_graph.recognise.scales import rescaled
+from weightbridge.converting.from_graph.recognise.separable import separable
 from weightbridge.converting.from_graph.recognise.side_by_side import side_by_side
+from weightbridge.converting.from_graph.recognise.units import unit
 from weightbridge.model.graph import LayerGraph
 
 Recogniser = Callable[[LayerGraph], LayerGraph]
@@ -17,6 +22,12 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     any_or_all,
     masked_mean,
     masked_steps,
+    merged,
+    turned,
+    separable,
+    unit,
+    normalized,
+    rescaled,
 )
 
 

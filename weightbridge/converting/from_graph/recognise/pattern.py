@@ -1,6 +1,6 @@
 """A few layers in a row as a pattern, and what stands in a graph in its places."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 
@@ -92,10 +92,34 @@ def edited(graph: LayerGraph, edits: Iterable[Edit]) -> LayerGraph:
     return needed(replace(graph, layers=layers, edges=tuple(kept)))
 
 
-def needed(graph: LayerGraph) -> LayerGraph:
-    """Without what no output depends on; layers with tensors stay, so that each of these is accounted for."""
+def before(graph: LayerGraph, layer: Layer) -> Layer | None:
+    """The one layer that feeds a layer, where that alone reads it; None where there are others."""
+    edges = graph.edges_into[layer.name]
+    first = graph.by_name[edges[0].source] if len(edges) == 1 else None
+    if first is None or len(graph.children[first.name]) != 1 or len(graph.edges_into[first.name]) != 1:
+        return None
+    return None if any(port.layer == first.name for port in graph.output_ports) else first
+
+
+def renamed(graph: LayerGraph, names: Mapping[str, str]) -> LayerGraph:
+    """The graph with other names for layers."""
+    layers = (replace(layer, name=names.get(layer.name, layer.name)) for layer in graph.layers)
+    edges = (
+        replace(edge, source=names.get(edge.source, edge.source), target=names.get(edge.target, edge.target))
+        for edge in graph.edges
+    )
+    ports = (replace(port, layer=names.get(port.layer, port.layer)) for port in graph.output_ports)
+    return replace(graph, layers=tuple(layers), edges=tuple(edges), output_ports=tuple(ports))
+
+
+def needed(graph: LayerGraph, without: Collection[str] = ()) -> LayerGraph:
+    """Without what no output depends on; layers with tensors stay, so that each of these is accounted for.
+
+    without: layers whose tensors others have now.
+    """
     waiting = [port.layer for port in graph.output_ports]
-    used: set[str] = {layer.name for layer in graph.layers if layer.tensors or layer.op == "Input"}
+    kept_anyway = (layer for layer in graph.layers if layer.tensors or layer.op == "Input")
+    used = {layer.name for layer in kept_anyway if layer.name not in without}
     seen: set[str] = set()
     while waiting:
         name = waiting.pop()

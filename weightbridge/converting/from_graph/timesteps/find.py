@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from math import prod
 
 from weightbridge.converting.from_graph.layout import Group, Groups, Layout, Length, split
+from weightbridge.converting.from_graph.own import made_here
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.model.graph import Edge, Layer, LayerGraph, Port
 from weightbridge.model.vocabulary import CONVOLUTIONS, POOLS, RECURRENT, SPATIAL
 
 # what needs the batch as an axis by itself; all else works on the last axes, whatever stands before them
 NEEDS_BATCH = CONVOLUTIONS | POOLS | RECURRENT | SPATIAL | {"BatchNorm", "GroupNorm"}
-OWN = "weightbridge"  # a file by our own writer joins the two axes for TimeDistributed alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _is_so_long(told: Sequence[Length], each: Sequence[Length] | None, steps: Le
 def _is_for_each_step(graph: LayerGraph, region: Region) -> bool:
     """Whether a person would have written TimeDistributed: Dense and its like take steps by themselves."""
     needs_batch = any(layer.op in NEEDS_BATCH for layer in region.layers)
-    return needs_batch or graph.producer.split(" ")[0] == OWN
+    return needs_batch or made_here(graph)  # the own writer joins them for TimeDistributed alone
 
 
 def inner_graph(graph: LayerGraph, region: Region, value: Value) -> LayerGraph:

@@ -102,6 +102,11 @@ def _plain(value: Any) -> Any:
     return decimal(value) if isinstance(value, float) else value
 
 
+def _convolution(site: Site, node: Node) -> Details:
+    """has_window: whether the node says its window; a product with a matrix over channels does not."""
+    return {**_padding_mode(site, node), "has_window": "kernel_shape" in node.attributes}
+
+
 def _padding_mode(_: Site, node: Node) -> Details:
     mode = node.attributes.get("auto_pad", "NOTSET")
     return {"padding_mode": PADDING_MODES.get(mode, mode)}
@@ -201,7 +206,8 @@ def _recurrent(site: Site, node: Node) -> Details:
 
 
 FAMILIES: Mapping[str, Callable[[Site, Node], Details]] = {
-    **dict.fromkeys(("Conv", "ConvTranspose"), _padding_mode),
+    "Conv": _convolution,
+    "ConvTranspose": _padding_mode,
     **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
     **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), _global_pool),
     **dict.fromkeys(("Resize", "Upsample"), _resize),
