@@ -71,6 +71,7 @@ def masked_softmax(writer: Writer, scores: Value, mask: Value | None, *, emptied
 
 def masked_mean(writer: Writer, value: Value, mask: Value, *, keepdims: bool) -> Value:
     """Over the steps that count."""
+    value = as_keras(writer, value)
     counted = cast(writer, mask, "float32")
     name = writer.unsqueezed(counted.name, [2])
     weights = Value(name, (*mask.shape, 1), straight(3))

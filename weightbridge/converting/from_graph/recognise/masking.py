@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from weightbridge.converting.from_graph.recognise.pattern import Edit, Is, Match, edited, matched
 from weightbridge.model.graph import Edge, Layer, LayerGraph, Port
-from weightbridge.model.vocabulary import RECURRENT
+from weightbridge.model.vocabulary import RECURRENT, VIEWS
 
 LENGTHS, MASK = "sequence_lengths", "mask"
 SHOWN = Is(
@@ -38,7 +38,8 @@ def _masked(graph: LayerGraph) -> Iterator[Edit]:
         value, shape = _number(found.layers["kept"]), layer.output_shape
         axes = found.layers["any"].settings.get("axes")
         if value is not None and shape is not None and axes in ((len(shape),), (-1,)):
-            made = Layer(layer.name, "Opaque", "Masking", {"mask_value": value}, output_shape=shape)
+            told = {"mask_value": value, "kept": found.layers["kept"].name}
+            made = Layer(layer.name, "Opaque", "Masking", told, output_shape=shape)
             yield Edit(made, ((found.values["x"], ""),))
 
 
@@ -87,12 +88,30 @@ def _with_mask(graph: LayerGraph, layer: Layer) -> LayerGraph:
     if told is None or moved is None or not _sorts(graph, moved.values["order"], told):
         return graph
     places = _places(graph, layer)
-    details = {**layer.details, "zero_output_for_mask": _is_zero(graph, places, told.values["mask"])}
-    given = {**edges, MASK: told.values["mask"]}
+    mask = told.values["mask"]
+    is_handed_on = _is_handed_on(graph, moved.values["x"].source, mask)
+    details = {
+        **layer.details,
+        "zero_output_for_mask": _is_zero(graph, places, mask),
+        "handed_mask": mask.source if is_handed_on else "",
+    }
+    given = edges if is_handed_on else {**edges, MASK: mask}
     fed = tuple((edge, keyword) for keyword, edge in given.items() if keyword != LENGTHS)
     edits = [Edit(replace(layer, details=details), fed), Edit(turn, ((moved.values["x"], ""),))]
     ports = dict.fromkeys(places, 0) | _kept_states(graph, layer)
     return edited(_rewired(graph, layer.name, ports), edits)
+
+
+def _is_handed_on(graph: LayerGraph, source: str, mask: Edge) -> bool:
+    """Whether what feeds a layer has this mask in Keras: Masking makes it, a layer with it hands it on."""
+    layer = graph.by_name[source]
+    while layer.op in VIEWS and len(graph.parents[layer.name]) == 1:
+        layer = graph.by_name[graph.parents[layer.name][0]]
+    if layer.op in RECURRENT:
+        return layer.settings.get("handed_mask") == mask.source
+    made = graph.by_name[mask.source]
+    is_any = made.class_name == "Any" and layer.class_name == "Masking"
+    return is_any and graph.parents[made.name] == (layer.settings["kept"],)
 
 
 def _sorts(graph: LayerGraph, order: Edge, told: Match) -> bool:
