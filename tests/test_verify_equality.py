@@ -3,8 +3,8 @@
 Models in numpy, so that no framework is needed.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from runners import Network, network, precise
 
 from weightbridge.errors import RunError, Unsupported
 from weightbridge.errors.diagnostics import Finding
+from weightbridge.formats.running import InputSpec
 from weightbridge.report.verdict import verdict_of
 from weightbridge.report.verification import Verification
 from weightbridge.verify import Control, Setup, equality, seed_of
@@ -318,3 +319,44 @@ def test_without_another_cut_the_same_difference_is_one() -> None:
 def test_another_cut_hides_no_fault() -> None:
     wrong = replace(RANGED, bias=moved(SAME.bias, (2,), 1e-3))
     assert "WB401" in codes(compared(wrong, in_pieces(InPieces), precise=None, evidence="standard"))
+
+
+@dataclass(frozen=True)
+class Painter:
+    """An image of 4 x 4 with 4 channels, whose shape tells no layout, from six numbers.
+
+    axis: where its channels are.
+    """
+
+    weights: np.ndarray
+    axis: int = -1
+    inputs: tuple[InputSpec, ...] = (InputSpec("z", (None, 6), "float32"),)
+    outputs: tuple[str, ...] = ("image",)
+
+    def run(self, feeds: Mapping[str, np.ndarray], layers: Sequence[str] = ()) -> dict[str, np.ndarray]:
+        image = np.tanh(feeds["z"] @ self.weights).reshape(-1, 4, 4, 4)
+        return {"image": np.moveaxis(image, -1, self.axis)}
+
+
+def painted(candidate: Painter, *, is_one_layout: bool = False) -> Result:
+    reference = Painter(PAINTED)
+    exact = replace(reference, weights=PAINTED.astype("f8"))
+    setup = Setup(seed=7, precise=lambda: exact, is_one_layout=is_one_layout)
+    return equality(reference, candidate, setup)
+
+
+PAINTED = np.random.default_rng(2).normal(size=(6, 64)).astype("f4")
+
+
+def test_an_image_whose_shape_tells_no_layout_is_tried_in_all_of_them() -> None:
+    plain, first = painted(Painter(PAINTED)), painted(Painter(PAINTED, axis=1))
+    assert (verdict(plain), verdict(first)) == ("pass", "pass")
+    assert "layout_tried" not in plain[0].evidence
+    assert first[0].evidence["layout_tried"] == {"image": "to-last"}
+
+
+def test_another_layout_is_no_excuse() -> None:
+    """Where both keep channels in one place, where they are in the middle, or a number is wrong."""
+    assert codes(painted(Painter(PAINTED, axis=1), is_one_layout=True)) == ["WB401"]
+    assert codes(painted(Painter(PAINTED, axis=2))) == ["WB401"]
+    assert codes(painted(Painter(moved(PAINTED, (2, 5), 1e-3), axis=1))) == ["WB401"]

@@ -149,6 +149,7 @@ def _setup(
         precise_candidate=lambda: candidate.build("float64"),
         controls=controls(candidate, moved, seed),
         all_layers=False,
+        is_one_layout=prepared.source.framework == prepared.target.framework,
     )
 
 

@@ -237,7 +237,13 @@ def _matched_layers(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple
 
 def _setup(source: LayerGraph, target: LayerGraph, options: Options) -> Setup:
     seed = seed_of(source.structure, target.structure)
-    return Setup(seed=seed, evidence=options.evidence, samples=options.probe, progress=options.progress)
+    return Setup(
+        seed=seed,
+        evidence=options.evidence,
+        samples=options.probe,
+        progress=options.progress,
+        is_one_layout=source.framework == target.framework,
+    )
 
 
 def _exact(

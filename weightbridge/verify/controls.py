@@ -16,7 +16,7 @@ from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.running import Runner
 from weightbridge.model.tensors import Array
 from weightbridge.verify.floor import Expected, Run
-from weightbridge.verify.pairing import aligned
+from weightbridge.verify.pairing import in_shape
 from weightbridge.verify.session import Session, running
 from weightbridge.verify.values import Control
 
@@ -32,7 +32,7 @@ def run_controls(
     """
 
     def outcome(wrong: Runner) -> Result:
-        return _outcome(running(wrong, session, "candidate"), expected, session)
+        return _outcome(running(wrong, session, "candidate"), expected)
 
     results = [result_of(control, outcome) for control in controls]
     passed = [result["name"] for result in results if result["result"] == "passed"]
@@ -91,19 +91,19 @@ def _deranged(digests: Mapping[str, str], generator: np.random.Generator) -> dic
     return {name: source for name, source in pairs if digests[name] != digests[source]}
 
 
-def _outcome(run: Run, expected: Sequence[Expected], session: Session) -> dict[str, Any]:
+def _outcome(run: Run, expected: Sequence[Expected]) -> dict[str, Any]:
     """Stops at the first probe that tells the control from the reference."""
     for one in expected:
         got = run(one.probe.feeds)
-        differing = [name for name in sorted(one.finite) if _differs(one, name, got[name], session)]
+        differing = [name for name in sorted(one.finite) if _differs(one, name, got[name])]
         if differing:
             return {"result": "failed", "probe": one.probe.name, "output": differing[0]}
     return {"result": "passed", "reason": "its outputs agree with the reference's"}
 
 
-def _differs(expected: Expected, name: str, got: Array, session: Session) -> bool:
+def _differs(expected: Expected, name: str, got: Array) -> bool:
     reference = expected.values[name]
-    array = aligned(reference, got, session.turn)
+    array = in_shape(reference, got)
     if array is None:
         return True
     return expected.compared(name, array).is_different

@@ -28,7 +28,7 @@ from weightbridge.verify.floor import BuildRun, Expected, Run, Sources, expect, 
 from weightbridge.verify.layers import compare_layers, where_to_look
 from weightbridge.verify.output_findings import differing, never_finite, nothing_compared, unpaired
 from weightbridge.verify.outputs import Side
-from weightbridge.verify.pairing import Turn, aligned
+from weightbridge.verify.pairing import in_shape
 from weightbridge.verify.power import excited, is_constant, powerless
 from weightbridge.verify.session import Session, prepare, running
 from weightbridge.verify.shapes import differ_in_size, fitted
@@ -92,14 +92,14 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     expected = expect(sources, session.probes, setup.seed)
     expected = (*expected, *excited(sources, expected, session.probes[0], setup.seed))
     run = running(runners.candidate, session, "candidate")
-    comparisons = compare_runs(expected, run, session.turn)
+    comparisons = compare_runs(expected, run)
     if _differ(comparisons):
         runners = with_candidate_in_double(runners, setup)
         sources = _sources(runners, session)
         others = (_noise_of_candidate(runners, session, setup), _in_other_pieces(runners, session))
         for pair in chain.from_iterable(others):
             expected = with_noise_of(expected, pair)
-        comparisons = compare_runs(expected, run, session.turn)
+        comparisons = compare_runs(expected, run)
     is_different = _differ(comparisons)
     pairs = setup.layers if setup.all_layers or is_different else ()
     layers = compare_layers(runners, session, pairs, setup.seed, setup.progress)
@@ -190,18 +190,18 @@ def _noise_of_candidate(runners: Runners, session: Session, setup: Setup) -> Ite
         yield rough, running(build(), session, "candidate")
 
 
-def compare_runs(expected: Sequence[Expected], run: Run, turn: Turn) -> tuple[Comparison, ...]:
+def compare_runs(expected: Sequence[Expected], run: Run) -> tuple[Comparison, ...]:
     """All arrays of all probes on which the reference is finite. RunError for an array that fits no more."""
     comparisons = []
     for one in expected:
         result = run(one.probe.feeds)
-        comparisons += [_compared(one, name, result[name], turn) for name in sorted(one.finite)]
+        comparisons += [_compared(one, name, result[name]) for name in sorted(one.finite)]
     return tuple(comparisons)
 
 
-def _compared(expected: Expected, name: str, got: Array, turn: Turn) -> Comparison:
+def _compared(expected: Expected, name: str, got: Array) -> Comparison:
     reference, probe = expected.values[name], expected.probe.name
-    array = aligned(reference, got, turn)
+    array = in_shape(reference, got)
     if array is None:
         raise RunError(f"output {name!r} is {got.shape} on probe {probe!r}, expected {reference.shape}")
     return expected.compared(name, array)
@@ -217,11 +217,13 @@ def _evidence(
 ) -> dict[str, Any]:
     outputs = session.outputs
     constant = (pair.reference for pair in outputs if is_constant(pair.reference, expected))
+    tried = {pair.reference: pair.turn for pair in outputs if pair.is_tried}
     out_of_domain = {one.probe.name for one in expected if len(one.finite) < len(outputs)}
     return {
         "probes": [one.probe.name for one in expected],
         "floor": sources.description,
         "layout": session.turn,
+        **({"layout_tried": tried} if tried else {}),
         "compared_as": {pair.reference: pair.view for pair in outputs},
         "outputs_compared": len({c.name for c in comparisons}),
         "outputs": len(outputs) + len(session.unpaired),

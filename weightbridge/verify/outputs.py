@@ -1,18 +1,20 @@
 """Which outputs are compared, and as what: plain, or before a final softmax or sigmoid saturates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from weightbridge.formats.running import Observable, Runner, Saturation
 from weightbridge.model.tensors import Array
-from weightbridge.verify.pairing import Turn, aligned
+from weightbridge.verify.compare import relative_error
+from weightbridge.verify.pairing import Turn, aligned, turned, turns_back
 
 Side = Literal["reference", "candidate"]
 SIDES: tuple[Side, ...] = ("reference", "candidate")
 View = Literal["plain", "logits", "log-odds"]
+NEAR = 1e-3  # a relative error that another layout does not give by chance
 LEAST = 1e-38  # of a softmax: what float32 can still tell from 0
 EDGE = 2.0**-25  # of a sigmoid, at both ends: runtimes compute it to half a unit in the last place of 1
 
@@ -23,6 +25,8 @@ class OutputPair:
 
     Two random classifiers have bit-equal softmax outputs, so these are compared as logits where both runners
     show them, else as log-odds, which the same logits give up to what saturation has destroyed.
+    turn: what takes the candidate's arrays to the reference's layout. is_tried: whether its shape allows
+    others, and this one gave equal numbers.
     """
 
     reference: str
@@ -30,14 +34,20 @@ class OutputPair:
     places: tuple[int, int]
     view: View = "plain"
     saturation: Saturation | None = None
+    turn: Turn = "same"
+    is_tried: bool = False
 
 
 def pair_outputs(
-    runners: tuple[Runner, Runner], results: tuple[Mapping[str, Array], Mapping[str, Array]], turn: Turn
+    runners: tuple[Runner, Runner],
+    results: tuple[Mapping[str, Array], Mapping[str, Array]],
+    turn: Turn,
+    *,
+    is_one_layout: bool = False,
 ) -> tuple[tuple[OutputPair, ...], tuple[str, ...]]:
     """Outputs of the reference and the candidate by name, else position, else the only one that fits.
 
-    And what is left of both sides.
+    And what is left of both sides. is_one_layout: whether both keep channels in the same place.
     """
     references, candidates = runners[0].outputs, runners[1].outputs
     left = list(candidates)
@@ -47,7 +57,8 @@ def pair_outputs(
         chosen = _chosen(name, list(fitting), candidates[i : i + 1])
         if chosen is not None:
             left.remove(chosen)
-            pairs.append(_viewed(runners, (name, chosen), (results[0][name], fitting[chosen])))
+            pair = _viewed(runners, (name, chosen), (results[0][name], fitting[chosen]))
+            pairs.append(_turned(pair, (results[0][name], results[1][chosen]), turn, is_one_layout))
     paired = {pair.reference for pair in pairs}
     unpaired = (name for name in references if name not in paired)
     return tuple(pairs), (*unpaired, *left)
@@ -77,8 +88,8 @@ def _name(pair: OutputPair, runner: Runner, side: Side) -> str:
 
 def _fitting(reference: Array, candidates: Mapping[str, Array], turn: Turn) -> dict[str, Array]:
     """The outputs that have the reference's shape, in its layout."""
-    turned = {name: aligned(reference, array, turn) for name, array in candidates.items()}
-    return {name: array for name, array in turned.items() if array is not None}
+    shaped = {name: aligned(reference, array, turn) for name, array in candidates.items()}
+    return {name: array for name, array in shaped.items() if array is not None}
 
 
 def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> str | None:
@@ -87,6 +98,21 @@ def _chosen(name: str, fitting: Sequence[str], at_position: Sequence[str]) -> st
     if at_position and at_position[0] in fitting:
         return at_position[0]
     return fitting[0] if len(fitting) == 1 else None
+
+
+def _turned(pair: OutputPair, arrays: tuple[Array, Array], turn: Turn, is_one_layout: bool) -> OutputPair:
+    """Where the shape does not tell (8 x 8 x 8), another layout than the likeliest if that one is equal."""
+    reference, candidate = arrays
+    choices = turns_back(reference, candidate, turn)
+    if not choices:
+        return pair
+    plain = replace(pair, turn=choices[0])
+    if len(choices) == 1 or is_one_layout:
+        return plain
+    apart = {choice: relative_error(reference, turned(candidate, choice)) for choice in choices}
+    nearest = min(choices, key=lambda choice: apart[choice])
+    is_told = apart[choices[0]] > NEAR >= apart[nearest]
+    return replace(pair, turn=nearest, is_tried=True) if is_told else plain
 
 
 def _viewed(

@@ -79,10 +79,18 @@ def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
     Four axes and more follow the inputs' turn where the shape allows both; three axes (sequences, boxes) stay
     as they are. Where no input is turned, images are (what a generator makes of a vector) if they must be.
     """
-    for choice in _tried(turn, is_image=reference.ndim >= 4):
-        array = turned(candidate, choice)
-        if array.shape == reference.shape:
-            return array
+    choices = turns_back(reference, candidate, turn)
+    return turned(candidate, choices[0]) if choices else in_shape(reference, candidate)
+
+
+def turns_back(reference: Array, candidate: Array, turn: Turn) -> tuple[Turn, ...]:
+    """What gives an array the reference's shape, the likeliest first: several of a cube, say."""
+    tried = _tried(turn, is_image=reference.ndim >= 4)
+    return tuple(choice for choice in tried if turned(candidate, choice).shape == reference.shape)
+
+
+def in_shape(reference: Array, candidate: Array) -> Array | None:
+    """The array where it has the reference's shape but for axes of length one."""
     is_same_without_ones = [n for n in reference.shape if n != 1] == [n for n in candidate.shape if n != 1]
     return candidate.reshape(reference.shape) if is_same_without_ones else None
 

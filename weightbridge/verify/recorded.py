@@ -42,7 +42,7 @@ def against_recorded(candidate: Runner, setup: Setup) -> Proof | None:
     if not recorded:
         return None
     expected = _expected(recorded, found, session, setup)
-    comparisons = compare_runs((expected,), lambda _: found, "same")
+    comparisons = compare_runs((expected,), lambda _: found)
     faults = differing(comparisons, WHERE)
     weak, reasons = powerless(comparisons, (expected,))
     controls, vacuous = ([], ()) if faults else run_controls(setup.controls, (expected,), session)

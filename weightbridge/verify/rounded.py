@@ -19,7 +19,7 @@ from weightbridge.report.verification import Verification
 from weightbridge.verify.compare import compare, limit_of, relative_error
 from weightbridge.verify.controls import result_of
 from weightbridge.verify.output_findings import differing, nothing_compared, unpaired
-from weightbridge.verify.pairing import aligned
+from weightbridge.verify.pairing import in_shape
 from weightbridge.verify.session import Session, prepare, running
 from weightbridge.verify.shapes import fitted
 from weightbridge.verify.values import Comparison, Probe, Setup
@@ -101,7 +101,7 @@ def _runs(
     for probe in filter(_is_in_range, session.probes):
         results = [run(probe.feeds) for run in runs]
         for name, expected in expected_of(probe.feeds).items():
-            arrays = [_as(expected, result[name], session) for result in results]
+            arrays = [_as(expected, result[name]) for result in results]
             yield from _measured(name, probe.name, expected, arrays, steps.get(name, 0.0))
 
 
@@ -116,8 +116,8 @@ def _measured(name: str, probe: str, expected: Array, arrays: Sequence[Array], s
         yield _Run(comparison, floats, expected)
 
 
-def _as(expected: Array, array: Array, session: Session) -> Array:
-    turned = aligned(expected, array, session.turn)
+def _as(expected: Array, array: Array) -> Array:
+    turned = in_shape(expected, array)
     assert turned is not None, "outputs were paired by their shapes"
     return np.asarray(turned)
 

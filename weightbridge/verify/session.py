@@ -15,7 +15,7 @@ from weightbridge.model.tensors import Array
 from weightbridge.verify.compare import relative_error
 from weightbridge.verify.floor import Run
 from weightbridge.verify.outputs import SIDES, OutputPair, Side, pair_outputs, seen, wanted
-from weightbridge.verify.pairing import InputPair, Turn, aligned, pair_inputs, turned
+from weightbridge.verify.pairing import InputPair, Turn, in_shape, pair_inputs, turned, turns_back
 from weightbridge.verify.probes import SIZES, Size, is_dynamic, probe, probes
 from weightbridge.verify.values import Probe, Setup
 
@@ -50,11 +50,12 @@ def prepare(reference: Runner, candidate: Runner, setup: Setup) -> Session | str
     alternatives = pair_inputs(reference.inputs, candidate.inputs)
     if not alternatives:
         return f"the inputs differ: {_listed(reference.inputs)} against {_listed(candidate.inputs)}"
-    inputs = _settled(runners, alternatives, setup.seed)
+    inputs = _settled(runners, alternatives, setup)
     sizes = _sizes(runners, inputs, setup.seed)
     selected = probes(inputs, setup.seed, setup.evidence, sizes, setup.samples)
     results = _both(runners, inputs, selected[0])
-    outputs, unpaired = pair_outputs(runners, results, layout_of(inputs))
+    layout, is_one = layout_of(inputs), setup.is_one_layout
+    outputs, unpaired = pair_outputs(runners, results, layout, is_one_layout=is_one)
     if not outputs:
         return f"no output of one fits one of the other: {_shapes(results[0])} against {_shapes(results[1])}"
     return Session(inputs, outputs, unpaired, selected)
@@ -63,14 +64,17 @@ def prepare(reference: Runner, candidate: Runner, setup: Setup) -> Session | str
 def running(runner: Runner, session: Session, side: Side) -> Run:
     """A function from a probe's feeds to the compared arrays.
 
-    These have the reference's names, and that side's own layout.
+    These have the reference's names and layout.
     """
     outputs = session.outputs
 
     def run(feeds: Mapping[str, Array]) -> dict[str, Array]:
         own_feeds = fed(feeds, session.inputs, runner, side)
         result = runner.run(own_feeds, wanted(outputs, runner, side))
-        return {pair.reference: seen(result, pair, runner, side) for pair in outputs}
+        arrays = {pair.reference: seen(result, pair, runner, side) for pair in outputs}
+        if side == "reference":
+            return arrays
+        return {pair.reference: turned(arrays[pair.reference], pair.turn) for pair in outputs}
 
     return run
 
@@ -90,28 +94,32 @@ def fed(
 
 
 def _settled(
-    runners: tuple[Runner, Runner], alternatives: Sequence[tuple[InputPair, ...]], seed: int
+    runners: tuple[Runner, Runner], alternatives: Sequence[tuple[InputPair, ...]], setup: Setup
 ) -> tuple[InputPair, ...]:
     """The layout under which outputs are nearest, where shapes leave a choice of two or three."""
     if len(alternatives) == 1:
         return alternatives[0]
-    return min(alternatives, key=lambda inputs: _distance(runners, inputs, seed))
+    return min(alternatives, key=lambda inputs: _distance(runners, inputs, setup))
 
 
-def _distance(runners: tuple[Runner, Runner], inputs: tuple[InputPair, ...], seed: int) -> float:
+def _distance(runners: tuple[Runner, Runner], inputs: tuple[InputPair, ...], setup: Setup) -> float:
     try:
-        sizes = _sizes(runners, inputs, seed)
-        a, b = _both(runners, inputs, probe(inputs, "normal", seed, sizes[0]))
+        sizes = _sizes(runners, inputs, setup.seed)
+        a, b = _both(runners, inputs, probe(inputs, "normal", setup.seed, sizes[0]))
     except RunError:
         return inf
     turn = layout_of(inputs)
     names = zip(runners[0].outputs, runners[1].outputs, strict=False)
-    distances = (_apart(a[x], aligned(a[x], b[y], turn)) for x, y in names)
+    distances = (_apart(a[x], b[y], turn, is_one=setup.is_one_layout) for x, y in names)
     return max(distances, default=inf)
 
 
-def _apart(reference: Array, candidate: Array | None) -> float:
-    return inf if candidate is None else relative_error(reference, candidate)
+def _apart(reference: Array, candidate: Array, turn: Turn, *, is_one: bool) -> float:
+    """In the layout that a shape allows first, or in the nearest of them."""
+    choices = turns_back(reference, candidate, turn)
+    arrays = [turned(candidate, choice) for choice in choices[: 1 if is_one else None]]
+    arrays = arrays or [array for array in (in_shape(reference, candidate),) if array is not None]
+    return min((relative_error(reference, array) for array in arrays), default=inf)
 
 
 def _sizes(runners: tuple[Runner, Runner], inputs: Sequence[InputPair], seed: int) -> tuple[Size, ...]:

@@ -30,6 +30,7 @@ class Setup:
     precise_candidate: the candidate in float64, for a reference that cannot be rebuilt.
     layers: matched layers (reference, candidate) whose activations are compared too, with `all_layers` always
     and else where outputs differ. hints: layers that are known to compute something else.
+    is_one_layout: whether both models keep channels in the same place, so that no other layout is tried.
     """
 
     seed: int = 0
@@ -42,6 +43,7 @@ class Setup:
     all_layers: bool = True
     hints: tuple[str, ...] = ()
     progress: Progress = silent
+    is_one_layout: bool = False
 
 
 @dataclass(frozen=True, slots=True)
