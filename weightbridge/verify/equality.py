@@ -217,13 +217,12 @@ def _evidence(
 ) -> dict[str, Any]:
     outputs = session.outputs
     constant = (pair.reference for pair in outputs if is_constant(pair.reference, expected))
-    tried = {pair.reference: pair.turn for pair in outputs if pair.is_tried}
     out_of_domain = {one.probe.name for one in expected if len(one.finite) < len(outputs)}
     return {
         "probes": [one.probe.name for one in expected],
         "floor": sources.description,
         "layout": session.turn,
-        **({"layout_tried": tried} if tried else {}),
+        **_layouts_tried(session),
         "compared_as": {pair.reference: pair.view for pair in outputs},
         "outputs_compared": len({c.name for c in comparisons}),
         "outputs": len(outputs) + len(session.unpaired),
@@ -232,3 +231,9 @@ def _evidence(
         "constant": sorted(constant),
         "out_of_domain": sorted(out_of_domain),
     }
+
+
+def _layouts_tried(session: Session) -> dict[str, Any]:
+    """Outputs whose shape allows several layouts, and which made them equal."""
+    tried = {pair.reference: pair.turn for pair in session.outputs if pair.is_tried}
+    return {"layout_tried": tried} if tried else {}
