@@ -1,6 +1,7 @@
 """convert: OUTPUT is whole or absent, whatever ends the work, in every direction; nothing is left behind."""
 
 import hashlib
+import json
 import os
 import resource
 import shutil
@@ -23,6 +24,7 @@ import weightbridge as wb
 from weightbridge.boundary.options import Options
 from weightbridge.commands import convert as command
 from weightbridge.errors import Corrupt, OutputError, Unsupported, UsageError
+from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import write_skeleton
 from weightbridge.transfer import execute, write
@@ -252,5 +254,6 @@ def large(path: Path, units: int = 1600, count: int = 20) -> Path:
     """Dense layers of zeros, which take no space on the disk."""
     layers = (layer("Dense", f"dense_{n}", units=units) for n in range(count))
     config = sequential(source("x", [units]), *layers)
-    write_skeleton(path, config, places_of(config, SimpleNamespace(path=str(path))))  # type: ignore[arg-type]
+    places = places_of(parse_model(config, str(path)), SimpleNamespace(path=str(path)))  # type: ignore[arg-type]
+    write_skeleton(path, json.dumps(config), places)
     return path

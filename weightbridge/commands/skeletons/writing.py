@@ -5,6 +5,7 @@ from pathlib import Path
 
 from weightbridge import formats
 from weightbridge.converting.values import Config
+from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.emit.legacy import write_legacy_skeleton
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import VERSION, write_skeleton
@@ -17,9 +18,11 @@ def write_keras(path: Path, config: Config, shapes: LayerGraph) -> LayerGraph:
 
     shapes: of the weights that the configuration alone does not tell.
     """
-    places = places_of(config, shapes)
+    text = json.dumps(config)
+    model = parse_model(json.loads(text), shapes.path)
+    places = places_of(model, shapes)
     if path.suffix == ".keras":
-        text, tree = write_skeleton(path, config, places)
-        return formats.completed(graph_of(path, json.loads(text), VERSION, tree), path)
+        tree = write_skeleton(path, text, places)
+        return formats.completed(graph_of(path, model, VERSION, tree), path)
     write_legacy_skeleton(path, config, places)
     return formats.read(path)

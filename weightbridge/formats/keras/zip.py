@@ -45,15 +45,15 @@ def read(path: Path) -> LayerGraph:
             else {}
         )
         root = read_tree(member_region(path, opened, WEIGHTS))
-        return graph_of(path, config, _version(metadata), root, opened)
+        return graph_of(path, parse_model(config, where), _version(metadata), root, opened)
 
 
 def graph_of(
-    path: Path, config: Any, version: str, root: Group, opened: zipfile.ZipFile | None = None
+    path: Path, told: ConfigLayer, version: str, root: Group, opened: zipfile.ZipFile | None = None
 ) -> LayerGraph:
-    """The graph of an archive of which config and tree are known; opened: where words may stand in it."""
+    """The graph of an archive of which model and tree are known; opened: where words may stand in it."""
     where, producer = f"{path}: {CONFIG}", f"keras {version}"
-    model, findings = normalised(parse_model(config, where), Origin(version_of(version)), where)
+    model, findings = normalised(told, Origin(version_of(version)), where)
 
     def words(places: Mapping[str, str]) -> Mapping[str, Words]:
         return saved_words(opened, places, str(path)) if opened else {}

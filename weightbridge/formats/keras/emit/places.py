@@ -7,7 +7,7 @@ from typing import Any
 
 from weightbridge.errors import Unsupported
 from weightbridge.formats.keras.architecture.classes import CLASSES, roles, variable_name
-from weightbridge.formats.keras.architecture.config import parse_model
+from weightbridge.formats.keras.architecture.config import ConfigLayer
 from weightbridge.formats.keras.architecture.expected import ExpectedStore
 from weightbridge.formats.keras.architecture.flow import Flow, Node
 from weightbridge.formats.keras.model import graph_of_model
@@ -45,13 +45,12 @@ class Place:
     is_copy: bool = False
 
 
-def places_of(config: Any, source: LayerGraph) -> tuple[Place, ...]:
+def places_of(model: ConfigLayer, source: LayerGraph) -> tuple[Place, ...]:
     """The weights of a configuration in the order of its layers.
 
     Shapes follow from the configuration; where they do not, they are those of the source's layer of the same
     name. Raises Unsupported where neither tells.
     """
-    model = parse_model(config, source.path)
     store = _Places(source)
     graph_of_model(Path(source.path), "keras-json", "keras 3", model, store.of, ())
     return tuple(store.places)

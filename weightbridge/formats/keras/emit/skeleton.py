@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -24,20 +23,19 @@ TEXT = h5py.string_dtype()
 VERSION = "3.0.0"  # of Keras: the first one that reads such a file
 
 
-def write_skeleton(path: Path, config: Any, places: Iterable[Place]) -> tuple[str, Group]:
+def write_skeleton(path: Path, config: str, places: Iterable[Place]) -> Group:
     """The same configuration gives the same bytes. Raises OutputError where the file cannot be written.
 
-    The text of the configuration, and the tree of the weights as reading the file would tell it.
+    config: as a text of JSON. The tree of the weights as reading the file would tell it.
     """
-    text = json.dumps(config)
     with written_to(path), tempfile.TemporaryDirectory(prefix="weightbridge-", dir=path.parent) as folder:
         weights = Path(folder) / WEIGHTS
         arrays = _write_weights(weights, places)
         with SparseFile(path) as sparse, zipfile.ZipFile(sparse, "w") as archive:
             archive.writestr(_member(METADATA), json.dumps({"keras_version": VERSION}))
-            archive.writestr(_member(CONFIG), text)
+            archive.writestr(_member(CONFIG), config)
             region = _append(archive, sparse, weights)
-    return text, tree_of(arrays, replace(region, path=path, label=f"{path}: {WEIGHTS}"))
+    return tree_of(arrays, replace(region, path=path, label=f"{path}: {WEIGHTS}"))
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -182,7 +182,7 @@ def _is_reversed(site: Site, node: Node, index: int) -> bool:
 
 def _last_read(site: Site, node: Node) -> str | None:
     """The last output of the graph, or else the last value that a node reads."""
-    outputs = [value for value in node.outputs if value in site.net.outputs]
+    outputs = [value for value in node.outputs if site.net.is_output(value)]
     read = [value for value in node.outputs if value and site.net.consumers.get(value)]
     return next(reversed([*read, *outputs]), None)
 

@@ -106,7 +106,7 @@ class _Search:
     def _outputs(self, value: str, features: Features) -> list[tuple[str, Features]] | None:
         """What the readers of a value make of it; None where one of them mixes its features."""
         net = self.site.net
-        if value in net.outputs:
+        if net.is_output(value):
             return None
         outputs: list[tuple[str, Features]] = []
         for index in net.consumers.get(value, ()):

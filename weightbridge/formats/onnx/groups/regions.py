@@ -89,7 +89,7 @@ def _regions(site: Site, exit_index: int, claimed: Mapping[int, Draft]) -> Itera
 def _is_inner(site: Site, value: str, taken: set[int]) -> bool:
     """Whether a step makes the value, and the region alone reads it."""
     node = site.net.source(value)
-    if node is None or not _is_step(site, node) or value in site.net.outputs:
+    if node is None or not _is_step(site, node) or site.net.is_output(value):
         return False
     return taken.issuperset(site.net.consumers.get(value, ()))
 

@@ -195,7 +195,7 @@ def _softmax(site: Site, node: Node) -> Details:
 
 def _recurrent(site: Site, node: Node) -> Details:
     """Whether the sequence, and whether the states are used; what else the node is told."""
-    used = [bool(v) and bool(site.net.consumers.get(v) or v in site.net.outputs) for v in node.outputs]
+    used = [bool(v) and bool(site.net.consumers.get(v) or site.net.is_output(v)) for v in node.outputs]
     return {
         "return_sequences": any(used[:1]),
         "return_state": any(used[1:]),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.values.constants import Constant, Read
@@ -68,11 +69,23 @@ class Net:
 
     def only_reader(self, value: str) -> int | None:
         """The node that alone reads this value (not its shape); None for several readers or an output."""
-        if value in self.outputs:
-            return None
-        consumers = self.consumers.get(value, ())
-        readers = [i for i in consumers if self.nodes[i].op not in SHAPES]
-        return readers[0] if len(readers) == 1 else None
+        return self._only_readers.get(value)
+
+    def is_output(self, value: str) -> bool:
+        return value in self._outputs
+
+    @cached_property
+    def _outputs(self) -> frozenset[str]:
+        return frozenset(self.outputs)
+
+    @cached_property
+    def _only_readers(self) -> Mapping[str, int]:
+        """Of all values at once: one may have as many readers as there are nodes."""
+        readers: dict[str, list[int]] = {}
+        for value, consumers in self.consumers.items():
+            if not self.is_output(value):
+                readers[value] = [i for i in consumers if self.nodes[i].op not in SHAPES]
+        return {value: found[0] for value, found in readers.items() if len(found) == 1}
 
 
 def net_of(graph: Graph, read: Read, outer: frozenset[str] = frozenset()) -> Net:
