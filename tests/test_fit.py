@@ -286,6 +286,14 @@ def test_what_is_known_before_stands_in_a_check_and_warns(folder: Path) -> None:
     assert [found.code for found in report.findings] == ["WB308"]
 
 
+def test_noise_instead_of_inputs_is_said_to_be_worth_less(folder: Path) -> None:
+    source, target = _loaded(folder / "source.keras"), _loaded(folder / "target.keras")
+    report = wb.transfer(source, target, adapt="fit", calibrate="noise", verify=False)
+    assert any("there were no inputs" in found.message for found in report.findings)
+    assert report.verdict == "warn"
+    assert all(np.isfinite(weight).all() for weight in target.get_weights())
+
+
 def test_a_plan_that_knows_no_control_is_carried_out(folder: Path, plan: wb.Plan, tmp_path: Path) -> None:
     plan.save(tmp_path / "plan.json")
     data = json.loads((tmp_path / "plan.json").read_text())

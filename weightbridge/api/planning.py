@@ -49,7 +49,8 @@ def check(
         source's say of inputs, by least squares.
     calibrate: inputs that `fit` fits to, and that else BatchNorm's statistics are computed from where
         channels are adapted: an `.npz` with `x`, batch first, and labels `y` where they are known (they are
-        only measured on), or these arrays themselves: one array, or a dict.
+        only measured on), or these arrays themselves: one array, or a dict. `"noise"` where there are none:
+        `fit` is then fitted to smoothed noise, which is worth less.
     depth: what a target with more blocks than the source puts into them. `identity` (the default): what keeps
         the function, where there is such a thing; `last`: copies of the last block; `stack`: all blocks again
         and again; `interlace`: each block several times in its place. Of fewer blocks, which are taken.

@@ -144,7 +144,7 @@ PLANNING: tuple[Decorator, ...] = (
         metavar="D.npz",
         group=GAPS,
         help="Inputs `x`, batch first: what --adapt fit fits to, and else what BatchNorm's statistics are "
-        "computed from where channels are adapted. Labels `y` are only measured on.",
+        "computed from where channels are adapted. Labels `y` are only measured on. `noise`: there are none.",
     ),
     option(
         "--min-coverage",

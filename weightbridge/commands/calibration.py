@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from weightbridge.commands.noise import is_noise, noise
 from weightbridge.errors import UsageError
 from weightbridge.formats.calibration import calibration
 from weightbridge.formats.running import InputSpec
@@ -17,11 +18,15 @@ FEWEST = 10  # inputs: with less there is nothing to hold out
 
 @dataclass(frozen=True, slots=True)
 class FitInputs:
-    """Inputs, labels as numbers of classes or None, and the SHA-256 of the inputs."""
+    """Inputs, labels as numbers of classes or None, and the SHA-256 of the inputs.
+
+    is_noise: there are none; x is noise, whose range the source tells.
+    """
 
     x: Array
     y: Array | None
     sha256: str
+    is_noise: bool = False
 
 
 def fit_inputs(data: Any, specs: Sequence[InputSpec]) -> FitInputs:
@@ -29,6 +34,9 @@ def fit_inputs(data: Any, specs: Sequence[InputSpec]) -> FitInputs:
 
     Raises UsageError for inputs that do not fit, are too few, or have labels that are no classes.
     """
+    if is_noise(data):
+        x = noise(specs[0])
+        return FitInputs(x, None, _digest(x), is_noise=True)
     where = str(data) if isinstance(data, str) or hasattr(data, "__fspath__") else "calibrate"
     found = calibration(data, specs)
     x = np.asarray(next(iter(found.inputs.values())), dtype="float32")
@@ -38,8 +46,11 @@ def fit_inputs(data: Any, specs: Sequence[InputSpec]) -> FitInputs:
         raise UsageError(
             f"{len(x)} inputs that are all the same", where=where, fix="give 50 or more that differ"
         )
-    digest = sha256(f"{x.shape}".encode() + x.tobytes()).hexdigest()
-    return FitInputs(x, None if found.labels is None else _classes(found.labels, where), digest)
+    return FitInputs(x, None if found.labels is None else _classes(found.labels, where), _digest(x))
+
+
+def _digest(x: Array) -> str:
+    return sha256(f"{x.shape}".encode() + x.tobytes()).hexdigest()
 
 
 def refuse_other_shapes(inputs: FitInputs, specs: Sequence[InputSpec]) -> None:

@@ -16,6 +16,7 @@ from weightbridge.boundary.options import Options
 from weightbridge.commands.calibration import FitInputs, fit_inputs, refuse_other_shapes
 from weightbridge.commands.fit_worth import chosen_evidence, cropped, fit_evidence, trial_risk, worth_of
 from weightbridge.commands.fitted import Fitted
+from weightbridge.commands.noise import in_range, said_of_noise
 from weightbridge.commands.prepare import Prepared
 from weightbridge.commands.single_threaded import single_threaded
 from weightbridge.errors import PlanError, Unsupported
@@ -58,6 +59,7 @@ def fitting(
         _refuse_other_inputs(prepared.plan, inputs)
         refuse_other_shapes(inputs, module.input_specs(ours, prepared.target.path))
         flows = module.flow(ours, inputs.x), module.flow(theirs, inputs.x)
+        inputs = replace(inputs, x=in_range(flows[1], inputs.x)) if inputs.is_noise else inputs
         return _made(prepared, flows, kept, inputs, options, is_carried_out)
 
 
@@ -118,7 +120,7 @@ def _made(
     if not is_carried_out:
         plan = fitted_plan(plan, prepared.source, fit, origins, options.unused)
         unused = unexplained(prepared.source, plan.unused, is_one=True)
-        findings = (*_kept_findings(prepared), *unused, *trial_risk(fit))
+        findings = (*_kept_findings(prepared), *unused, *_of_noise(inputs, chosen), *trial_risk(fit))
         return Fitted(replace(prepared, plan=plan, findings=findings), evidence=chosen_evidence(fit))
     asked = exam(source, chosen.pairs[-1].source, inputs.x, inputs.y)
     result = carried_out(target, source, chosen.pairs, asked.x, kept, options.progress)
@@ -127,8 +129,13 @@ def _made(
     plan = _with_costs(plan, prepared, result)
     worth = worth_of(target, chosen.pairs, asked, fresh, lambda: cropped(prepared, options))
     evidence = fit_evidence(fit, result, worth, asked)
-    findings = (*_kept_findings(prepared), *_said(prepared, plan, result, len(asked.x)), *worth.findings)
+    said = (*_said(prepared, plan, result, len(asked.x)), *_of_noise(inputs, chosen))
+    findings = (*_kept_findings(prepared), *said, *worth.findings)
     return Fitted(replace(prepared, plan=plan, findings=findings), result.values, evidence)
+
+
+def _of_noise(inputs: FitInputs, chosen: Chosen) -> tuple[Finding, ...]:
+    return (said_of_noise(len(inputs.x), chosen.pairs[-1].target.name),) if inputs.is_noise else ()
 
 
 def _chosen(plan: Plan, flows: tuple[Flow, Flow], x: Array, kept: frozenset[str], options: Options) -> Chosen:
