@@ -187,6 +187,10 @@ def joined() -> Cases:
         y = layer("LayerNormalization")(layer("Add")([x, y]))
         return Model([x, *mask], layer("Dense", 6, activation="gelu")(y))
 
+    def alone(name: str, **given: Any) -> Any:
+        inputs = [Input((7, 6)), Input((5, 6))]
+        return Model(inputs, layer(name)(inputs, **given))
+
     counts = {
         "Add": 3,
         "Multiply": 2,
@@ -202,6 +206,9 @@ def joined() -> Cases:
         "dot-vectors": lambda: dot((6,), (6,), 1),
         "dot-matrices": lambda: dot((5, 6), (6, 7), (2, 1)),
         "shared": shared,
+        "query-value": lambda: alone("Attention"),
+        "query-value-causal": lambda: alone("Attention", use_causal_mask=True),
+        "query-value-sums": lambda: alone("AdditiveAttention"),
         "attention": transformer,
         "attention-causal": lambda: transformer(causal=True),
         "attention-masked": lambda: transformer(told=True),

@@ -10,7 +10,7 @@ from weightbridge.converting.from_graph.constants import LARGEST
 from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
-from weightbridge.model.activations import Activation, name_and_parameters
+from weightbridge.model.activations import name_and_parameters
 from weightbridge.model.graph import Layer
 
 PLAIN: Mapping[str, str] = {
@@ -32,10 +32,15 @@ def fused_name(call: Call) -> dict[str, Any]:
     return {"activation": PLAIN[name_and_parameters(call.fused.attributes["activation"])[0]]}
 
 
-def is_fusible(activation: Activation, rank: int | None) -> bool:
+def is_fusible(activation: Layer, layer: Layer) -> bool:
     """Whether a layer may have it as a setting: a function by its name alone, softmax over features."""
-    name, parameters = name_and_parameters(activation)
-    return name in PLAIN and not parameters and (name not in LAST_AXIS or rank == 2)
+    name, parameters = name_and_parameters(activation.attributes["activation"])
+    if name not in LAST_AXIS:
+        return name in PLAIN and not parameters
+    axis = parameters.get("axis", activation.settings.get("axis"))
+    rank = None if layer.output_shape is None else len(layer.output_shape) + 1
+    is_last = axis == -1 or (rank is not None and axis == rank - 1)
+    return rank == 2 or (layer.op == "Dense" and is_last)
 
 
 def is_own(layer: Layer, activation: Layer) -> bool:

@@ -178,9 +178,8 @@ class Drawing:
         behind = self._behind(layer)
         if behind is None or behind.op != "Activation" or behind.tensors:
             return None
-        rank = None if layer.output_shape is None else len(layer.output_shape) + 1
-        rank = 2 if layer.op == "Dense" and behind.settings.get("axis") == -1 else rank
-        return behind if is_own(layer, behind) and is_fusible(behind.attributes["activation"], rank) else None
+        is_fit = is_fusible(behind, layer)
+        return behind if is_fit and is_own(layer, behind) else None
 
     def _behind(self, layer: Layer) -> Layer | None:
         """The one layer that reads it, straight or through views alone."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from weightbridge.converting.from_graph import (
     activations,
+    attended,
     blocks,
     convolutions,
     dense,
@@ -46,6 +47,7 @@ BY_OP: Mapping[str, Builder] = {
     **views.BUILDERS,
 }
 OPAQUE: Mapping[str, Builder] = {
+    **attended.CLASSES,
     **blocks.CLASSES,
     **masked.CLASSES,
     **normalized.CLASSES,

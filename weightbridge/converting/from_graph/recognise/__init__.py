@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from weightbridge.converting.from_graph.recognise.attended import attended
 from weightbridge.converting.from_graph.recognise.both_ways import merged, turned
 from weightbridge.converting.from_graph.recognise.logic import any_or_all, not_equal
 from weightbridge.converting.from_graph.recognise.masking import masked_mean, masked_steps, masking
@@ -28,6 +29,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     unit,
     normalized,
     rescaled,
+    attended,
 )
 
 

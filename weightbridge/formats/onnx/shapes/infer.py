@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from weightbridge.formats.onnx.proto import TOLD, Graph, Node
-from weightbridge.formats.onnx.shapes import reshaping, windows
+from weightbridge.formats.onnx.shapes import further, reshaping, windows
 from weightbridge.formats.onnx.shapes.lengths import (
     batches,
     is_left_open,
@@ -28,7 +28,7 @@ SAME = frozenset({  # the output has the first input's shape
     "Relu", "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Elu", "Selu", "Celu", "LeakyRelu", "PRelu",
     "ThresholdedRelu", "Clip", "HardSigmoid", "HardSwish", "Softplus", "Softsign", "Gelu", "Mish", "Swish",
     "Erf", "Erfc", "Exp", "Log", "Sqrt", "Neg", "Abs", "Floor", "Ceil", "Round", "Reciprocal", "Not", "Sign",
-    "Sin", "Cos", "Tan", "IsNaN", "IsInf", "CumSum", "Trilu",
+    "Sin", "Cos", "Tan", "IsNaN", "IsInf", "CumSum", "Trilu", "Shrink",
     "Identity", "Cast", "Dropout", "BatchNormalization", "LayerNormalization", "InstanceNormalization",
     "GroupNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "LRN", "LpNormalization",
     "QuantizeLinear", "DequantizeLinear",
@@ -57,6 +57,7 @@ def _inferred(graph: Graph, net: Net, read: Read) -> tuple[dict[str, Shape], Net
     for node in net.nodes:
         _add_shape(node, shapes, facts)
         _add_split(node, shapes, facts)
+        _add_further(node, shapes, facts)
         _add_number(node, numbers, shapes, facts, read)
     return shapes, net
 
@@ -95,7 +96,7 @@ def _shape(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | None
     rule = RULES.get(node.op)
     try:
         return rule(node, inputs, facts) if rule else None
-    except (IndexError, ValueError, ZeroDivisionError, TypeError):
+    except (IndexError, KeyError, ValueError, ZeroDivisionError, TypeError):
         return None  # shapes that contradict each other: not known
 
 
@@ -104,6 +105,11 @@ def _add_split(node: Node, shapes: dict[str, Shape], facts: Facts) -> None:
         return
     parts = reshaping.split(node, shapes[node.inputs[0]], facts)
     for value, shape in parts.items():
+        shapes.setdefault(value, shape)
+
+
+def _add_further(node: Node, shapes: dict[str, Shape], facts: Facts) -> None:
+    for value, shape in further.further_shapes(node, facts).items():
         shapes.setdefault(value, shape)
 
 
@@ -205,11 +211,15 @@ def _recurrent(node: Node, inputs: list[Shape | None], __: Facts) -> Shape | Non
 RULES: Mapping[str, Rule] = {
     **windows.RULES,
     **reshaping.RULES,
+    **further.RULES,
     "MatMul": _matmul,
     "Gemm": _gemm,
     "ReduceMean": _reduce,
     "ReduceMax": _reduce,
     "ReduceSum": _reduce,
+    "ReduceMin": _reduce,
+    "ReduceProd": _reduce,
+    "ReduceL2": _reduce,
     "Gather": _gather,
     "LSTM": _recurrent,
     "GRU": _recurrent,
