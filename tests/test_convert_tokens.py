@@ -155,3 +155,28 @@ def test_heads_that_several_queries_share(tmp_path: Path) -> None:
     told = {"heads": heads, "grouped": grouped, "second": np.array([2]), "often": np.array([1, 1, 2, 1, 1]),
             "all": np.array([0, 4, 3, 5])}  # fmt: skip
     assert layers(tmp_path, ops, q=values((4, 12)), k=values((4, 6), 1), **told).count("Dense") == 2
+
+
+def test_what_is_picked_of_equal_numbers_is_that_number(tmp_path: Path) -> None:
+    """Kinds of tokens that a model looks up by data, though all are zero: one row of a table for all."""
+    ops: list[Op] = [
+        ("Cast", ["x"], ["whole"], {"to": 7}),
+        ("Clip", ["whole", "least", "most"], ["places"], {}),
+        ("Shape", ["x"], ["shape"], {}),
+        ("Slice", ["shape", "first", "behind"], ["batch"], {}),
+        ("Concat", ["batch", "nine"], ["asked"], {"axis": 0}),
+        ("Expand", ["kinds", "asked"], ["all"], {}),
+        ("GatherElements", ["all", "places"], ["own"], {"axis": 1}),
+        ("Gather", ["kind.weight", "own"], ["kind"], {}),
+        ("Gather", ["word.weight", "places"], ["words"], {}),
+        ("Add", ["words", "kind"], ["y"], {}),
+    ]
+    tensors = {
+        "nine": np.array([9], np.int64), "first": WHOLE["first"], "behind": WHOLE["behind"],
+        "kinds": np.zeros((1, 9), np.int64), "least": np.int64(0), "most": np.int64(8),
+        "kind.weight": values((2, 4)), "word.weight": values((9, 4), 1),
+    }  # fmt: skip
+    for kinds, is_one in ((tensors["kinds"], True), (np.arange(9)[None] % 2, False)):
+        saved(tmp_path / "m.onnx", ops, {**tensors, "kinds": kinds}, {"x": ["n", 5]}, ("y",))
+        kind = [one.op for one in wb.read(tmp_path / "m.onnx").layers if one.class_name == "GatherElements"]
+        assert bool(kind) != is_one

@@ -268,3 +268,36 @@ def test_the_example_prints_what_the_readme_says() -> None:
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     measured = re.compile(r"\d\.\de-\d\d")  # differs between processors
     assert measured.sub("_", printed) in measured.sub("_", (root / "README.md").read_text())
+
+
+class TwiceRead(torch.nn.Module):  # type: ignore[misc]  # torch is not known to mypy here
+    """One layer for two sequences, whose last states of both directions are the features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = torch.nn.LSTM(4, 3, batch_first=True, bidirectional=True)
+        self.head = torch.nn.Linear(12, 2)
+
+    def forward(self, one: Any, other: Any) -> Any:
+        states = [self.rnn(value)[1][0] for value in (one, other)]
+        return self.head(torch.cat([half for state in states for half in (state[0], state[1])], 1))
+
+
+class Started(torch.nn.Module):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = torch.nn.LSTM(4, 3, batch_first=True)
+
+    def forward(self, x: Any, h: Any, c: Any) -> Any:
+        return self.rnn(x, (h[None], c[None]))[0]
+
+
+def test_a_layer_for_two_sequences_is_one() -> None:
+    model = wb.convert((TwiceRead(), (torch.randn(2, 5, 4), torch.randn(2, 5, 4))))
+    assert [type(layer).__name__ for layer in model.layers if layer.weights] == ["Bidirectional", "Dense"]
+
+
+def test_states_that_are_inputs_are_read() -> None:
+    example = (torch.randn(2, 5, 4), torch.randn(2, 3), torch.randn(2, 3))
+    model = wb.convert((Started(), example))
+    assert [type(layer).__name__ for layer in model.layers if layer.weights] == ["LSTM"]

@@ -66,6 +66,8 @@ def _recurrent(settings: Settings) -> str | None:
     fixed = settings.get("fixed_inputs")
     if fixed:
         return f"is given constants as {', '.join(fixed)}, which Keras's layer does not take"
+    if settings.get("given_to_both"):
+        return f"is given {', '.join(settings['given_to_both'])} in both directions"
     if settings.get("hidden_activation"):
         return f"has another activation of its output than of its cells: {settings['hidden_activation']}"
     other = settings.get("backward_activations")

@@ -8,7 +8,8 @@ from weightbridge.converting.from_graph.activations import PLAIN
 from weightbridge.converting.from_graph.arrange import arranged
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.cells import put_weights
-from weightbridge.converting.from_graph.layout import Groups
+from weightbridge.converting.from_graph.given_states import MASK, STATES, give, settle
+from weightbridge.converting.from_graph.layout import Groups, plain
 from weightbridge.converting.from_graph.recurrent_layouts import has_direction, layout_of
 from weightbridge.converting.from_graph.steps import reads_last_alone
 from weightbridge.converting.from_graph.values import Value
@@ -18,10 +19,7 @@ from weightbridge.model.activations import Activation, name_and_parameters
 from weightbridge.model.graph import Layer
 
 CLASSES = {"LSTM": "LSTM", "GRU": "GRU", "RNN": "SimpleRNN"}
-STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 DIRECTIONS = ("forward", "backward")
-WEIGHTS = ("kernel", "recurrent_kernel", "bias", "recurrent_bias")
-MASK = "mask"
 CELL = 2  # the output of ONNX's LSTM that holds the state of its cells
 
 
@@ -35,9 +33,10 @@ def _recurrent(call: Call) -> tuple[Value, ...]:
     if is_double:
         return _double(call, value, axes, config)
     name, number = call.keras(CLASSES[call.layer.op], config, value)
+    _refuse_other_outputs(call, name, config)
     put_weights(call, name, None)
-    _give(call, name)
-    _settle(call)
+    give(call, name)
+    settle(call)
     return _outputs(call, value, axes, (name, number), config)
 
 
@@ -134,10 +133,11 @@ def _double(call: Call, value: Value, axes: tuple[int, int], config: dict[str, A
     if set(call.keywords) - {"", MASK}:
         raise Unsupported("is given its states in both directions")
     name, number = call.keras("Bidirectional", _wrapped(call, config), value)
-    _give(call, name)
+    _refuse_other_outputs(call, name, config)
+    give(call, name)
     for index, direction in enumerate(DIRECTIONS):
         put_weights(call, f"{name}/{direction}_{call.layer.op.lower()}", index)
-    _settle(call)
+    settle(call)
     return _outputs(call, value, axes, (name, number), config)
 
 
@@ -150,10 +150,19 @@ def joined(call: Call, forward: Layer, backward: Layer, value: Value) -> tuple[V
     axes = _axes(outside)
     fed = _sequence(inside, axes)
     config = _config(inside, *_needed(outside, axes))
-    name = call.writer.layer("Bidirectional", forward.name, _wrapped(inside, config), fed)
+    name, number = inside.keras("Bidirectional", _wrapped(inside, config), fed)
+    _refuse_other_outputs(call, name, config)
     for direction, layer in zip(DIRECTIONS, (forward, backward), strict=True):
         put_weights(replace(inside, layer=layer), f"{name}/{direction}_{layer.op.lower()}", None)
-    return _outputs(outside, fed, axes, (name, 0), config)
+    return _outputs(outside, fed, axes, (name, number), config)
+
+
+def _refuse_other_outputs(call: Call, name: str, config: Mapping[str, Any]) -> None:
+    """Raises Unsupported where a layer that is called again gave another of its outputs before."""
+    written = call.writer.entries[name]["config"]
+    written = written["layer"]["config"] if "layer" in written else written
+    if any(written[key] != config[key] for key in ("return_sequences", "return_state")):
+        raise Unsupported("is called again, and another of its outputs is read than at first")
 
 
 def _wrapped(call: Call, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,35 +173,6 @@ def _wrapped(call: Call, config: Mapping[str, Any]) -> dict[str, Any]:
             own["go_backwards"] = True
         wrapped[place] = object_entry("keras.layers", CLASSES[call.layer.op], own)
     return wrapped
-
-
-def _give(call: Call, name: str) -> None:
-    """Its states, and which steps count."""
-    given = {keyword: value for keyword, value in zip(call.keywords, call.inputs, strict=True) if keyword}
-    mask = given.pop(MASK, None)
-    if mask is not None:
-        shown = arranged(call.writer, mask, mask.layout.source[:2], call.name)
-        call.writer.with_arguments(name, {MASK: shown})
-    wanted = [f"initial_state.{n}" for n in range(STATES[call.layer.op])]
-    if given.keys() - set(wanted):
-        raise Unsupported(f"is given {', '.join(sorted(given))}, which Keras's layer does not take")
-    if given and len(given) < len(wanted):
-        raise Unsupported("is given some of its states alone")
-    if given:
-        turned = [_state(call, given[keyword]) for keyword in wanted]
-        call.writer.with_arguments(name, {"initial_state": turned})
-
-
-def _settle(call: Call) -> None:
-    """States and lengths that stand in the file say nothing else than Keras's layer does by itself."""
-    idle = [tensor.name for tensor in call.layer.tensors if tensor.role not in WEIGHTS]
-    call.writer.settled.update(idle)
-
-
-def _state(call: Call, value: Value) -> Value:
-    """(direction, batch, units) -> (batch, units)"""
-    layout = value.layout
-    return arranged(call.writer, value, (layout.source[-2], layout.source[-1]), call.name)
 
 
 def _outputs(
@@ -210,8 +190,20 @@ def _outputs(
     outputs: dict[int, Value] = dict.fromkeys(_sequence_ports(call), steps_made)
     others = sorted(_ports(call) - outputs.keys())
     for port in others:
-        outputs[port] = Value(name, number, _output_of_state(call, port, config), state)
+        outputs[port] = _state_made(call, port, made, config).seen(state)
     return tuple(outputs.get(port, Value(name, number, 0, sequence)) for port in range(max(outputs) + 1))
+
+
+def _state_made(call: Call, port: int, made: tuple[str, int], config: Mapping[str, Any]) -> Value:
+    """A state: of both directions side by side, where Keras's layer gives each by itself."""
+    name, number = made
+    is_double = call.settings.get("direction") == "bidirectional"
+    if not is_double or not config["return_state"]:
+        return Value(name, number, _output_of_state(call, port, config), plain([None, config["units"]]))
+    count, layout = STATES[call.layer.op], plain([None, int(config["units"])])
+    halves = [Value(name, number, place, layout) for place in (port, port + count)]
+    joined = call.writer.layer("Concatenate", f"{name}_state", {"axis": -1}, halves)
+    return Value(joined, 0, 0, layout)
 
 
 def _output_of_state(call: Call, port: int, config: Mapping[str, Any]) -> int:
@@ -220,8 +212,6 @@ def _output_of_state(call: Call, port: int, config: Mapping[str, Any]) -> int:
         if call.layer.op == "LSTM":
             raise Unsupported("gives its states out of a Loop")
         return 1 if config["return_state"] else 0
-    if call.settings.get("direction") == "bidirectional" and config["return_state"]:
-        raise Unsupported("gives its sequence and its states in both directions")
     return port if config["return_state"] else 0
 
 

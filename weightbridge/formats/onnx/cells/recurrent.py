@@ -7,6 +7,7 @@ from weightbridge.formats.onnx.cells.gate_activations import cell_activations
 from weightbridge.formats.onnx.cells.told import told_cell
 from weightbridge.formats.onnx.cells.torch_weights import TorchCell, torch_cells
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft, ports_of
+from weightbridge.formats.onnx.nodes.operands import name_of
 from weightbridge.formats.onnx.proto import TOLD, Node
 
 ONNX_GATES = {"LSTM": "i o f c", "GRU": "z r h", "RNN": "h"}
@@ -67,11 +68,19 @@ def by_direction(site: Site, node: Node, index: int, whole: Draft) -> list[Draft
     if len(layers) == 1:
         return layers
     ends = tuple(f"{node.outputs[0]}/{side}" for side in ("forward", "backward"))
+    told = _given_to_both(site, node)
     halves = [
-        replace(layer, outputs=(end,), shown="", ports=(0,)) for layer, end in zip(layers, ends, strict=True)
+        replace(layer, inputs=layer.inputs[:1], outputs=(end,), shown="", ports=(0,), details=told)
+        for layer, end in zip(layers, ends, strict=True)
     ]
     joined = replace(whole, op="Concat", inputs=ends, attributes={"axis": 1}, slots=())
     return [*halves, joined]
+
+
+def _given_to_both(site: Site, node: Node) -> dict[str, Any]:
+    """States and lengths of both directions, which no half is fed by itself."""
+    names = [name_of(node, place) for place, value in enumerate(node.inputs) if site.net.is_data(value)]
+    return {"given_to_both": tuple(name for name in names if name)} if any(names) else {}
 
 
 def _of_torch(site: Site, node: Node, index: int, cell: TorchCell, is_back: bool) -> Draft:
@@ -90,7 +99,7 @@ def _of_torch(site: Site, node: Node, index: int, cell: TorchCell, is_back: bool
         op=node.op,
         class_name=node.op,
         nodes=(index,),
-        inputs=site.data(node, index)[:1],
+        inputs=site.data(node, index),
         outputs=outputs,
         shown=outputs[0],
         attributes=attributes,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from weightbridge.formats.onnx.shapes.lengths import (
 )
 from weightbridge.formats.onnx.shapes.rule import Facts, Rule, Shape, with_leading_ones
 from weightbridge.formats.onnx.shapes.vectors import vector_elements
-from weightbridge.formats.onnx.values.evaluate import evaluate
+from weightbridge.formats.onnx.values.evaluate import MOST, evaluate
 from weightbridge.formats.onnx.values.net import Net, Read
 from weightbridge.formats.onnx.values.numbers import Numbers
 from weightbridge.formats.onnx.values.stored_parts import stored_part
@@ -133,10 +134,20 @@ def _number(node: Node, facts: Facts, read: Read) -> Array | None:
         lengths = vector_elements(node.outputs[0], facts)
         return None if lengths is None or None in lengths else np.array(lengths, np.int64)
     found = evaluate(node, facts.net.numbers, read)
+    if found is None and node.outputs[0] in facts.net.uniform:
+        return _filled(node, facts)
     if found is not None or node.op not in ("Gather", "Slice"):
         return found
     stored = stored_part(node, facts.net.numbers, facts.net.constants, read)
     return _part(node, facts) if stored is None else stored
+
+
+def _filled(node: Node, facts: Facts) -> Array | None:
+    """One number everywhere, in a shape that is known."""
+    shape = facts.shapes.get(node.outputs[0])
+    if shape is None or None in shape or prod(n or 0 for n in shape) > MOST:
+        return None
+    return np.full([n or 0 for n in shape], facts.net.uniform[node.outputs[0]])
 
 
 def _part(node: Node, facts: Facts) -> Array | None:
@@ -221,6 +232,7 @@ RULES: Mapping[str, Rule] = {
     "ReduceProd": _reduce,
     "ReduceL2": _reduce,
     "Gather": _gather,
+    "GatherElements": lambda _, inputs, __: inputs[1],
     "LSTM": _recurrent,
     "GRU": _recurrent,
     "RNN": _recurrent,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.values.constants import Constant, Read, dequantised
@@ -21,6 +22,8 @@ RANDOM = (
     "Bernoulli",
     "Multinomial",
 )
+PICKS = frozenset({"Gather", "GatherElements"})
+HANDED_ON = frozenset({"Identity", "Expand", "Unsqueeze", "Squeeze", "Reshape", "Slice", "Transpose"})
 CUT_TYPES = frozenset({1, 10, 11, 16})  # element types of tensors that may be cut into runs of rows: floats
 
 
@@ -34,6 +37,7 @@ class FixedValues:
         self.names = set(self.constants)
         self.weights: dict[str, tuple[Constant, ...]] = {}
         self.numbers = Numbers()
+        self.uniform: dict[str, Any] = {}  # the number that a value is everywhere, whatever its shape
         for name, constant in self.constants.items():
             if is_small(constant.header):
                 self.numbers[name] = read(constant.header)
@@ -44,6 +48,7 @@ class FixedValues:
             self._add_constant(node, output)
             return
         inputs = tuple(value for value in (*read_by(node), *captured) if value)
+        self._add_uniform(node, output)
         if node.op not in SHAPES and not self._is_computed(node, inputs):
             return
         self.names.update(value for value in node.outputs if value)
@@ -52,7 +57,19 @@ class FixedValues:
 
     def _is_computed(self, node: Node, inputs: tuple[str, ...]) -> bool:
         """Whether the node computes its outputs from fixed values alone."""
-        return bool(inputs) and node.op not in RANDOM and self.names.issuperset(inputs)
+        is_picked = node.op in PICKS and node.outputs[0] in self.uniform
+        return is_picked or (bool(inputs) and node.op not in RANDOM and self.names.issuperset(inputs))
+
+    def _add_uniform(self, node: Node, output: str) -> None:
+        """Whole numbers that are all the same are so where some are picked too, by whatever data."""
+        first = node.inputs[0] if node.inputs else ""
+        array = self.numbers.get(first)
+        if node.op not in HANDED_ON | PICKS or node.domain:
+            return
+        if first in self.uniform:
+            self.uniform[output] = self.uniform[first]
+        elif array is not None and array.dtype.kind in "iu" and array.size and (array == array.flat[0]).all():
+            self.uniform[output] = array.flat[0]
 
     def _add_constant(self, node: Node, output: str) -> None:
         self.names.add(output)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.values.constants import Constant, Read
@@ -27,6 +28,7 @@ class Net:
     vectors: integers that follow from lengths; None for one that the file leaves open, -n for n times one.
     repeated: numbers that are the same for every item of a batch, for one item.
     strided: integers of one item, and by how much they grow from one item to the next.
+    uniform: the whole number that a fixed value is everywhere, whatever its shape.
     """
 
     nodes: tuple[Node, ...]
@@ -41,6 +43,7 @@ class Net:
     vectors: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict)
     repeated: Mapping[str, Array] = field(default_factory=dict)
     strided: Mapping[str, tuple[Array, int]] = field(default_factory=dict)
+    uniform: Mapping[str, Any] = field(default_factory=dict)
 
     def integers(self, value: str) -> tuple[int, ...] | None:
         """The numbers of a small constant, flat; None for anything else."""
@@ -112,6 +115,7 @@ def net_of(graph: Graph, read: Read, outer: frozenset[str] = frozenset()) -> Net
         numbers=fixed.numbers,
         captured=captured,
         outputs=tuple(output.name for output in graph.outputs),
+        uniform=fixed.uniform,
     )
 
 
