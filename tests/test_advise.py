@@ -131,15 +131,29 @@ class TestAdvice:
             ({"y": None}, "there are no labels"),
             ({"y": np.zeros(60, int)}, "all labels are one class"),
             ({"y": np.r_[np.zeros(59, int), 1]}, "class 1 has 1 input"),
+            ({"y": np.full(60, 0.5)}, "all labels are one value"),
             ({"y": np.zeros((60, 2, 2))}, "labels of shape"),
             ({"x": np.zeros((60, 9, 8, 1))}, "expected"),
         ],
-        ids=["none", "one class", "a lone input", "shape", "inputs"],
+        ids=["none", "one class", "a lone input", "one value", "shape", "inputs"],
     )
     def test_data_that_do_not_fit_are_refused(self, change: dict[str, Any], said: str) -> None:
         given = {name: value for name, value in (data() | change).items() if value is not None}
         with pytest.raises(UsageError, match=said):
             wb.advise(network(), data=given)
+
+    def test_models_in_models_are_cut_inside(self) -> None:
+        """What a nested model is fed is computed before it."""
+        import keras
+
+        layers = keras.layers
+        base = keras.Sequential([layers.Input((8, 8, 1)), layers.Conv2D(4, 3), layers.ReLU()], name="base")
+        top = keras.Sequential([layers.Input((6, 6, 4)), layers.Conv2D(4, 3), layers.ReLU()], name="top")
+        image = layers.Input((8, 8, 1))
+        pooled = layers.GlobalAveragePooling2D(name="pool")(top(base(image)))
+        report = wb.advise(keras.Model(image, layers.Dense(3)(pooled)), data=data())
+        cuts = [cut["cut"] for cut in report.verification.evidence["advice"]["cuts"]]
+        assert [cut.partition("/")[0] for cut in cuts[1:]] == ["base", "pool"]
 
     def test_a_model_without_data_flow_cannot_be_cut(self) -> None:
         import keras

@@ -23,7 +23,8 @@ def cut_points(graph: LayerGraph) -> tuple[str, ...]:
         )
     passed = _passed(graph)
     kept = [name for name, after in pairwise(passed) if _has_weights(graph, name, after)]
-    kept = [name for name in kept if graph.by_name[name].op != "Input"]
+    given = dict.fromkeys(_computed(graph, name) for name in kept)
+    kept = [name for name in given if graph.by_name[name].op != "Input"]
     if not kept:
         raise Unsupported(
             "no layer is on every way from the inputs to the output before the head",
@@ -32,6 +33,13 @@ def cut_points(graph: LayerGraph) -> tuple[str, ...]:
         )
     thinned = kept[:: -(-len(kept) // MOST)]
     return tuple(thinned) if thinned[-1] == kept[-1] else (*thinned, kept[-1])
+
+
+def _computed(graph: LayerGraph, name: str) -> str:
+    """The layer whose values these are: the input of a nested model computes none."""
+    while graph.by_name[name].op == "Identity" and len(graph.parents[name]) == 1:
+        name = graph.parents[name][0]
+    return name
 
 
 def _passed(graph: LayerGraph) -> list[str]:

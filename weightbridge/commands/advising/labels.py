@@ -33,7 +33,10 @@ def labels_of(array: Array | None, where: str) -> Labels:
         raise UsageError(f"labels of shape {array.shape} and dtype {array.dtype}", where=where, fix=ONE)
     if array.ndim == 1 and array.dtype.kind != "f":
         return _classes(array, where)
-    return Labels(_finite(array.reshape(len(array), -1).astype(np.float64), where), None)
+    values = _finite(array.reshape(len(array), -1).astype(np.float64), where)
+    if (values == values[:1]).all():
+        raise UsageError("all labels are one value", where=where, fix="Give inputs whose labels differ")
+    return Labels(values, None)
 
 
 def _plain(array: Array) -> Array:
