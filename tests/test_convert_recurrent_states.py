@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx_samples import Op, saved, values
+from test_convert import converted
 
 import weightbridge as wb
 from weightbridge.converting.from_graph import Settings, drawn
@@ -62,3 +63,37 @@ def test_states_of_both_directions_are_refused_by_name(tmp_path: Path) -> None:
     path = graph(tmp_path, ("", "_reverse"), state, direction="bidirectional")
     with pytest.raises(Unsupported, match=r"GRU is given initial_state\.0 in both directions"):
         drawn(wb.read(path), Settings())
+
+
+HARD = ["HardSigmoid", "Tanh"]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "factor"), [(None, 1.2), (0.3, 1.8), (1 / 6, None)], ids=["ONNX's", "another", "Keras's"]
+)
+def test_a_hard_sigmoid_of_gates_is_in_their_weights(
+    alpha: float | None, factor: float | None, tmp_path: Path
+) -> None:
+    told = {} if alpha is None else {"activation_alpha": [alpha], "activation_beta": [0.5]}
+    state: list[Op] = [("Unsqueeze", ["h", "rows"], ["state"], {})]
+    made = drawn(wb.read(graph(tmp_path, ("",), state, activations=HARD, **told)), Settings())
+    (layer,) = [one for one in made.config["config"]["layers"] if one["class_name"] == "GRU"]
+    assert layer["config"]["recurrent_activation"] == "hard_sigmoid"
+    parameters = [weight.parameters for weight in made.weights if weight.transform == "scaled"]
+    assert len(parameters) == (2 if factor else 0)
+    assert all(one["blocks"] == [0, 1] for one in parameters)
+    assert [one["factor"] for one in parameters] == pytest.approx([factor] * len(parameters))
+
+
+def test_a_hard_sigmoid_with_another_offset_is_refused(tmp_path: Path) -> None:
+    told = {"activations": HARD, "activation_alpha": [0.3], "activation_beta": [0.4]}
+    path = graph(tmp_path, ("",), [("Unsqueeze", ["h", "rows"], ["state"], {})], **told)
+    with pytest.raises(Unsupported, match="hard_sigmoid"):
+        drawn(wb.read(path), Settings())
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")  # what TensorFlow says
+def test_gates_with_a_hard_sigmoid_compute_the_same(tmp_path: Path) -> None:
+    path = graph(tmp_path, ("",), [("Unsqueeze", ["h", "rows"], ["state"], {})], activations=HARD)
+    assert converted(path, tmp_path / "m.keras")[0] == 0

@@ -5,11 +5,27 @@ from typing import Any
 from weightbridge.converting.from_graph.call import Call
 from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
+from weightbridge.model.activations import name_and_parameters
 from weightbridge.model.tensors import Tensor
 
 GATES = {"LSTM": "i f c o", "GRU": "z r h", "RNN": "h"}  # in Keras's order
+HARD_GATES = {"LSTM": (0, 1, 3), "GRU": (0, 1)}  # of these, those that a gate's activation is for
+HARD = (
+    "gates with a hard sigmoid of another slope have Keras's, their weights multiplied by 6 times the slope"
+)
 OF_TORCH = {"g": "c", "n": "h"}  # what torch calls the candidates
 Transform = tuple[str, dict[str, Any]]
+
+
+def gate_factor(call: Call) -> float:
+    """What the gates' weights are multiplied by, so that Keras's hard sigmoid does what the source's does.
+
+    clip(slope x + 0.5) is relu6(6 slope x + 3) / 6.
+    """
+    name, parameters = name_and_parameters(call.settings.get("recurrent_activation", "sigmoid"))
+    if name != "hard_sigmoid" or not parameters or parameters["offset"] != 0.5:
+        return 1.0
+    return 6 * float(parameters["slope"])
 
 
 def put_weights(call: Call, layer: str, direction: int | None) -> None:
@@ -19,9 +35,18 @@ def put_weights(call: Call, layer: str, direction: int | None) -> None:
         tensor = call.needed(role)
         rows = units if role == "recurrent_kernel" else _inputs(tensor)
         transform, parameters = _of_direction(tensor, _kernel(call, tensor), direction)
-        call.weight(layer, role, (rows, gates * units), tensor, transform, parameters)
+        moved = _scaled(call, (transform, parameters))
+        call.weight(layer, role, (rows, gates * units), tensor, *moved)
     if call.tensor("bias") is not None:
         _put_bias(call, layer, direction, gates * units)
+
+
+def _scaled(call: Call, moved: Transform) -> Transform:
+    factor, op = gate_factor(call), call.layer.op
+    if factor == 1.0:
+        return moved
+    told = {"factor": factor, "parts": len(GATES[op].split()), "blocks": list(HARD_GATES[op])}
+    return "scaled", {**told, "inner": moved[0], "parameters": moved[1]}
 
 
 def _order(call: Call) -> list[int]:
@@ -67,7 +92,7 @@ def _put_bias(call: Call, layer: str, direction: int | None, width: int) -> None
         inner = _alone(call, is_stacked=is_stacked)
     else:
         inner = ("gate-bias", {"join": "stack" if is_stacked else "add", "order": _order(call)})
-    transform, parameters = _of_direction(bias, inner, direction)
+    transform, parameters = _scaled(call, _of_direction(bias, inner, direction))
     sources = (bias.name,) if recurrent is None else (bias.name, recurrent.name)
     call.give(Weight(layer, "bias", sources, shape, transform, parameters))
 

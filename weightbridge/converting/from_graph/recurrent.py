@@ -7,7 +7,7 @@ from typing import Any
 from weightbridge.converting.from_graph.activations import PLAIN
 from weightbridge.converting.from_graph.arrange import arranged
 from weightbridge.converting.from_graph.call import Builder, Call
-from weightbridge.converting.from_graph.cells import put_weights
+from weightbridge.converting.from_graph.cells import HARD, gate_factor, put_weights
 from weightbridge.converting.from_graph.given_states import MASK, STATES, give, settle
 from weightbridge.converting.from_graph.layout import Groups, plain
 from weightbridge.converting.from_graph.recurrent_layouts import has_direction, layout_of
@@ -110,7 +110,7 @@ def _config(call: Call, needs_steps: bool, needs_states: bool) -> dict[str, Any]
         "use_bias": call.tensor("bias") is not None,
     }
     if op != "RNN":
-        config["recurrent_activation"] = _function(settings.get("recurrent_activation", "sigmoid"))
+        config["recurrent_activation"] = _of_gates(call)
     if op == "GRU":
         config["reset_after"] = bool(settings["reset_after"])
     config |= {"return_sequences": needs_steps, "return_state": needs_states}
@@ -119,6 +119,13 @@ def _config(call: Call, needs_steps: bool, needs_states: bool) -> dict[str, Any]
     if _is_backward(call) and settings.get("direction") != "bidirectional":
         config["go_backwards"] = True
     return config
+
+
+def _of_gates(call: Call) -> str:
+    if gate_factor(call) != 1.0:
+        call.writer.rewrote(HARD, call.name)
+        return "hard_sigmoid"
+    return _function(call.settings.get("recurrent_activation", "sigmoid"))
 
 
 def _function(activation: Activation) -> str:
