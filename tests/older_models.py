@@ -215,6 +215,9 @@ OTHERS: dict[str, Build] = {
     ),
     "causal": one((9, 3), lambda la: la.Conv1D(4, 3, padding="causal", dilation_rate=2)),
     "cells": one((5, 3), lambda la: la.RNN([la.LSTMCell(4), la.GRUCell(3)], return_sequences=True)),
+    "backwards": one(
+        (5, 3), lambda la: la.Bidirectional(la.GRU(2, go_backwards=True, return_sequences=True))
+    ),
     "conv3d": chain((5, 6, 7, 2), lambda la: la.Conv3D(3, 2), lambda la: la.MaxPooling3D()),
     "convlstm": one((3, 6, 6, 2), lambda la: la.Bidirectional(la.ConvLSTM2D(3, 3))),
     "crossed": _crossed,

@@ -42,6 +42,16 @@ def test_it_computes_the_same(name: str, older: Any, tmp_path: Path) -> None:
     assert is_said == (name.startswith("hard-sigmoid") or name in OF_ITS_OWN)
 
 
+def test_an_architecture_apart_is_run_by_the_keras_that_wrote_it(older: Any, tmp_path: Path) -> None:
+    """ConvLSTM is none of the layers that weightbridge computes itself."""
+    model = ALL["convlstm"](older, older.layers)
+    weights, architecture = tmp_path / "old.h5", tmp_path / "old.json"
+    model.save_weights(weights)
+    architecture.write_text(model.to_json())
+    code, report = converted(weights, tmp_path / "new.keras", "--architecture", str(architecture))
+    assert (code, report["verification"]["evidence"]["reference"]) == (0, "tf_keras"), report["findings"]
+
+
 def functions(older: Any) -> Any:
     """TensorFlow functions in a functional model, which tf.keras keeps as layers."""
     import tensorflow as tf

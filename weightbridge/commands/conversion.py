@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
-from weightbridge.commands.as_saved import Reference, as_saved, keras_of
+from weightbridge.commands.as_saved import Reference, as_saved, keras_of, single
 from weightbridge.commands.candidates import Candidate, controls, written_candidate
 from weightbridge.commands.claims import rounds_data, unproven
 from weightbridge.commands.constant import Sides, where_outputs_say_nothing
@@ -69,7 +68,7 @@ def _against_references(
 ) -> Proof:
     """The first reference that runs decides."""
     reasons = []
-    for name, build in references(given, prepared.source, is_whole=options.architecture is None):
+    for name, build in references(given, prepared.source, options.architecture):
         try:
             setup = _setup(prepared, written, candidate, build, options)
             reference = build("float32")
@@ -108,7 +107,7 @@ def _divided(given: Given, reference: Runner) -> Runner:
         return reference
 
 
-def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[Reference]:
+def references(given: Given, source: LayerGraph, architecture: Path | None) -> Iterator[Reference]:
     """What can compute what the model did when it was saved, the nearest to that first."""
     model = given.model
     if given.reference is not None:
@@ -117,19 +116,12 @@ def references(given: Given, source: LayerGraph, *, is_whole: bool) -> Iterator[
     if source.framework != "keras":
         runtime = RUNTIMES.get(source.format, source.format)
         yield runtime, lambda dtype: formats.runner(model, dtype)
-        yield f"{runtime} in float32", lambda dtype: _single(model, dtype)
+        yield f"{runtime} in float32", lambda dtype: single(model, dtype)
         return
     if keras_of(source) >= (3,):
         yield "keras", lambda dtype: formats.runner(model, dtype)
         return
-    yield from as_saved(Path(model), source, is_whole=is_whole)
-
-
-def _single(model: Any, dtype: str) -> Runner:
-    """Where float64 is nothing to go by, moved weights measure the noise."""
-    if dtype != "float32":
-        raise RunError(f"{dtype} was tried already")
-    return formats.runner(model, dtype)
+    yield from as_saved(Path(model), source, architecture)
 
 
 def _setup(

@@ -36,6 +36,7 @@ def _rewritten(layer: ConfigLayer, rules: Iterable[Dialect], said: Said) -> Conf
             note(said.rewritten, rule.cause, layer.name)
             layer = changed(rule, layer)
     _refuse(layer, said)
+    layer = _with_backward_layer(layer)
     if is_older(layer.config.get("activation")) or is_older(layer.config.get("recurrent_activation")):
         note(said.rewritten, SCALED, layer.name)
     inner = tuple(part for one in layer.layers for part in _with_scaling(_rewritten(one, rules, said), layer))
@@ -52,6 +53,19 @@ def _refuse(layer: ConfigLayer, said: Said) -> None:
         note(said.refused, BATCHES, layer.name)
     if is_merge(layer):
         note(said.refused, BRANCHES, layer.name)
+
+
+def _with_backward_layer(layer: ConfigLayer) -> ConfigLayer:
+    """Keras 3 lets the layer that it makes itself run backwards, also where the given one does already."""
+    if layer.class_name != "Bidirectional" or layer.wrapped != ("layer",):
+        return layer
+    given = layer.layers[0]
+    if not given.config.get("go_backwards"):
+        return layer
+    name = f"backward_{given.name}"
+    config = MappingProxyType({**given.config, "name": name, "go_backwards": False})
+    backward = replace(given, name=name, config=config)
+    return replace(layer, layers=(given, backward), wrapped=("layer", "backward_layer"))
 
 
 def _with_scaling(layer: ConfigLayer, model: ConfigLayer) -> tuple[ConfigLayer, ...]:

@@ -1,8 +1,11 @@
 """Weights in one file and their architecture in another: read as one model."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import h5py
 
 from weightbridge.errors import Unsupported
 from weightbridge.formats.containers import archive, read_member, whole
@@ -40,6 +43,20 @@ def read_assembled(weights: Path, architecture: Path) -> LayerGraph:
     producer = f"keras {'.'.join(map(str, version))}"
     graph = graph_of_model(weights, format, producer, model, lambda _: store, findings)
     return replace(graph, excluded=excluded(root, graph.layers))
+
+
+def write_whole(weights: Path, architecture: Path, output: Path) -> None:
+    """One `.h5` of both in Keras's older layout, for a Keras that reads whole files."""
+    config, version = told(architecture)
+    with h5py.File(weights, "r") as given, h5py.File(output, "w") as file:
+        held = given.get(h5.WEIGHTS, given)
+        group = file.create_group(h5.WEIGHTS)
+        for name in held:
+            held.copy(name, group)
+        for name, value in held.attrs.items():
+            group.attrs[name] = value
+        file.attrs["model_config"] = json.dumps(config)
+        file.attrs["keras_version"], file.attrs["backend"] = ".".join(map(str, version)), "tensorflow"
 
 
 def told(path: Path) -> Told:

@@ -15,13 +15,14 @@ from weightbridge.formats.tensorflow.graphs.bodies import LOOPS, flat_body
 from weightbridge.formats.tensorflow.graphs.inline import PASSING, Flat
 from weightbridge.formats.tensorflow.graphs.lower import HANDLERS, READS
 from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operation
+from weightbridge.formats.tensorflow.graphs.pure import PURE
 from weightbridge.formats.tensorflow.graphs.reach import reached_from
 from weightbridge.formats.tensorflow.graphs.variables import HANDLES
 from weightbridge.formats.wire import Buffer
 from weightbridge.model.tensors import Array
 
 LISTS = frozenset({"TensorListReserve", "TensorListSetItem", "TensorListLength", "EmptyTensorList"})
-COMPUTING = frozenset({*HANDLERS, *PASSING, *READS, *HANDLES, *LISTS, *LOOPS, "Const", "Placeholder"})
+COMPUTING = frozenset({*HANDLERS, *PASSING, *READS, *HANDLES, *LISTS, *LOOPS, *PURE, "Const", "Placeholder"})
 LOOK_UP = "ResourceGather"
 RESOURCE = 20
 SHOWN = 3
