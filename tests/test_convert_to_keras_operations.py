@@ -171,3 +171,13 @@ def test_many_layers_of_one_name_are_numbered_without_counting_again() -> None:
     writer = Writer()
     names = [writer.layer("ReLU", "\u5c42/", {}) for _ in range(20_000)]
     assert (names[:3], names[-1]) == (["layer", "layer_2", "layer_3"], "layer_20000")
+
+
+@pytest.mark.parametrize(("opset", "count"), [(18, 2), (21, 6)], ids=["by groups", "by channels"])
+def test_numbers_of_a_group_norm(opset: int, count: int, tmp_path: Path) -> None:
+    """Places as many as groups must not be taken for channels."""
+    ops = [("GroupNormalization", ["x", "scale", "shift"], ["y"], {"num_groups": 2})]
+    tensors = {"scale": values((count,)) + 1, "shift": values((count,), 1)}
+    saved(tmp_path / "m.onnx", ops, tensors, {"x": ["n", 6, 2, 2]}, ("y",), opset=opset)
+    assert converted(tmp_path / "m.onnx", tmp_path / "m.keras")[0] == 0
+    assert classes_of(tmp_path / "m.keras")[-1] == "GroupNormalization"

@@ -13,6 +13,7 @@ from weightbridge.model.tensors import Tensor
 
 ONNX_NORMS = frozenset({"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"})
 STATISTICS = ("moving_mean", "moving_variance")
+OF_GROUPS = "numbers of a group of channels are those of each of its channels, which are trained apart"
 
 
 def channel_axis(call: Call) -> int:
@@ -140,6 +141,8 @@ def _group_norm(call: Call) -> Value:
     """Where the source has cut its channels into groups, its vectors are those of all channels."""
     gamma, beta = call.tensor("gamma"), call.tensor("beta")
     vector = gamma or beta
+    if vector is not None and _is_of_groups(call, vector.size):
+        return _of_groups(call)
     if vector is not None and vector.size not in call.first.layout.source_shape[1:]:
         return _of_cut_channels(call, vector.size)
     axis = channel_axis(call)
@@ -153,6 +156,27 @@ def _group_norm(call: Call) -> Value:
     }
     name, number = call.keras("GroupNormalization", config, value)
     return _with_vectors(call, value, axis, name, number)
+
+
+def _is_of_groups(call: Call, size: int) -> bool:
+    """Whether a node of ONNX has a number for each group, as before opset 21."""
+    channels = call.first.layout.source_shape[1] if call.first.layout.rank > 1 else None
+    is_own = call.layer.class_name == "GroupNormalization" and size == call.settings["groups"]
+    return is_own and channels is not None and channels > size and not channels % size
+
+
+def _of_groups(call: Call) -> Value:
+    """Each channel gets the numbers of its group; in Keras they are trained apart."""
+    value = with_axis(call, 1)
+    groups, channels = int(call.settings["groups"]), call.first.layout.source_shape[1] or 1
+    config = {"groups": groups, "axis": place_of(value, 1), "epsilon": float(call.settings["epsilon"])}
+    name, number = call.keras("GroupNormalization", config, value)
+    of_group = [place * groups // channels for place in range(channels)]
+    parameters = {"axis": 0, "rows": of_group, "pattern": "o -> o", "o": channels}
+    for role in ("gamma", "beta"):
+        call.weight(name, role, (channels,), call.needed(role), "rows", parameters)
+    call.writer.rewrote(OF_GROUPS, name)
+    return value.after(name, number)
 
 
 def _of_cut_channels(call: Call, size: int) -> Value:
