@@ -22,6 +22,8 @@ PLAIN: Mapping[str, str] = {
     "exp": "exponential", "tanh_shrink": "tanh_shrink", "squareplus": "squareplus",
 }  # fmt: skip
 LAST_AXIS = frozenset({"softmax", "log_softmax"})
+RECTIFIERS: Mapping[str, Mapping[str, Any]] = {"relu": {}, "relu6": {"max_value": 6.0}}
+DEFAULT_NAME = re.compile(r"activation(_\d+)?")
 Made = tuple[str, dict[str, Any]]
 
 
@@ -63,7 +65,7 @@ def _activation(call: Call) -> Value:
     if name == "selu" and parameters:
         return _scaled_elu(call, parameters)
     if name in PLAIN and not parameters:
-        return _same(call, *_by_name(PLAIN[name]))
+        return _same(call, *_by_name(call.name, PLAIN[name]))
     if name in OPERATIONS:
         path, config = OPERATIONS[name](parameters)
         layer = call.writer.operation(path, call.name, config, [call.first])
@@ -73,8 +75,16 @@ def _activation(call: Call) -> Value:
     return _same(call, *LAYERS[name](parameters))
 
 
-def _by_name(name: str) -> Made:
-    return ("ReLU", {}) if name == "relu" else ("Activation", {"activation": name})
+def _by_name(layer: str, name: str) -> Made:
+    """Layers of Keras's own for one function each, but where the name is the one that Activation gets."""
+    if name in RECTIFIERS and not is_named_activation(layer):
+        return "ReLU", dict(RECTIFIERS[name])
+    return "Activation", {"activation": name}
+
+
+def is_named_activation(layer: str) -> bool:
+    """Whether a layer has the name that Keras gives an Activation: `activation_3`."""
+    return DEFAULT_NAME.fullmatch(layer.rpartition("/")[2]) is not None
 
 
 def _same(call: Call, class_name: str, config: Mapping[str, Any]) -> Value:
@@ -106,7 +116,7 @@ def _normalised(call: Call, axis: int) -> list[int]:
 
 def _placed(call: Call, name: str, value: Value, places: list[int]) -> str:
     is_last = places == [len(value.layout.keras) - 1]
-    if name == "softmax":
+    if name == "softmax" and not (is_last and is_named_activation(call.name)):
         axis = -1 if is_last else places[0] if len(places) == 1 else places
         return call.writer.layer("Softmax", call.name, {"axis": axis}, value)
     if len(places) > 1:

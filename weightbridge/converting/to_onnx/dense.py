@@ -6,7 +6,7 @@ from weightbridge.converting.to_onnx.activations import activated
 from weightbridge.converting.to_onnx.arrange import as_keras
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.convolutions import bias_of
-from weightbridge.converting.to_onnx.elements import as_floats, cast, with_number
+from weightbridge.converting.to_onnx.elements import along, as_floats, cast, with_number
 from weightbridge.converting.to_onnx.values import Value, channels_first, straight
 
 SPACE = {3: "1", 4: "1 1", 5: "1 1 1"}
@@ -39,14 +39,29 @@ def _product(call: Call, value: str) -> str:
 
 
 def _einsum(call: Call) -> Value:
-    value, kernel = as_keras(call.writer, as_floats(call.writer, call.first)), call.tensor("kernel")
-    equation = str(call.settings["equation"]).replace(" ", "")
+    """A product by places of the value's own axes is a Mul; all else an Einsum."""
+    kernel, equation = call.tensor("kernel"), str(call.settings["equation"]).replace(" ", "")
+    axes = _own_axes(equation)
+    if axes and not bias_of(call):
+        value = as_floats(call.writer, call.first)
+        name = call.writer.op("Mul", value.name, along(call.writer, kernel, value, axes))
+        return activated(call, value.named(name, mask=None))
+    value = as_keras(call.writer, as_floats(call.writer, call.first))
     weight = call.writer.weight(kernel, kernel.shape)
     name = call.writer.op("Einsum", value.name, weight, equation=equation)
     for bias in bias_of(call):
         name = call.writer.op("Add", name, bias)
     shape = call.known_shape()
     return activated(call, Value(name, shape, straight(len(shape))))
+
+
+def _own_axes(equation: str) -> list[int]:
+    """abcd,d->abcd -> 3: the axes that the weight has, where nothing is summed or added; else none."""
+    fed, _, rest = equation.partition(",")
+    weight, _, made = rest.partition("->")
+    is_own = fed == made and "." not in equation and len(set(fed)) == len(fed)
+    is_part = bool(weight) and len(set(weight)) == len(weight) and set(weight) <= set(fed[1:])
+    return [fed.index(letter) for letter in weight] if is_own and is_part else []
 
 
 def _embedding(call: Call) -> Value:
