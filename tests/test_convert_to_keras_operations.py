@@ -173,6 +173,8 @@ def test_many_layers_of_one_name_are_numbered_without_counting_again() -> None:
     assert (names[:3], names[-1]) == (["layer", "layer_2", "layer_3"], "layer_20000")
 
 
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("opset", "count"), [(18, 2), (21, 6)], ids=["by groups", "by channels"])
 def test_numbers_of_a_group_norm(opset: int, count: int, tmp_path: Path) -> None:
     """Places as many as groups must not be taken for channels."""
