@@ -262,3 +262,21 @@ def test_a_poor_fit_is_said_and_inputs_of_one_model_are_refused() -> None:
     small = keras.Model(other, layers.Conv2D(2, 1, name="neck")(layers.Conv2D(4, 2, name="body")(other)))
     with pytest.raises(UsageError, match="expected"):
         wb.stitch(source, "dead", small, after="body", calibrate=inputs)
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")
+def test_channels_first_are_turned_and_fitted() -> None:
+    """A model stitched to itself, with channels first on both sides, computes what it did."""
+    import keras
+
+    layers = keras.layers
+    image = layers.Input((3, 6, 8))
+    x = layers.Conv2D(5, 3, padding="same", name="conv")(layers.Permute((2, 3, 1))(image))
+    x = layers.ReLU(name="relu")(layers.Permute((3, 1, 2))(x))
+    x = layers.GlobalAveragePooling2D(data_format="channels_first", name="pool")(x)
+    model = keras.Model(image, layers.Dense(4, name="head")(x))
+    images = np.random.default_rng(0).normal(size=(60, 3, 6, 8)).astype("float32")
+    made = stitch(model, "relu", model, "pool", calibrate=images)
+    assert {"stitch_turn", "stitch_turn_back"} <= {layer.name for layer in made.layers}
+    assert np.abs(np.asarray(made(images)) - np.asarray(model(images))).max() < 2e-3

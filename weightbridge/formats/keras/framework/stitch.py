@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from weightbridge.errors import Unsupported, UsageError
-from weightbridge.formats.keras.framework.bridge import bridged
+from weightbridge.formats.keras.framework.bridge import Naming, bridged
+from weightbridge.formats.keras.framework.channels import channels_first, channels_last, has_channels_first
 from weightbridge.formats.keras.framework.fitted import Fit, fit
 from weightbridge.formats.keras.framework.settle import settle
 
@@ -20,12 +21,8 @@ def stitched(
 
     data: inputs of both, which the channels between them are fitted on.
     """
-    trunk = _part(
-        source,
-        _inputs(source),
-        _single(source, _layer(source, at, "source"), "output"),
-        f"the source up to {at}",
-    )
+    end = _single(source, _layer(source, at, "source"), "output")
+    trunk = _part(source, _inputs(source), end, f"the source up to {at}")
     start = _start(target, from_, after)
     tail = _part(
         target, start, _outputs(target), f"the target {f'after {after}' if after else f'from {from_}'}"
@@ -36,14 +33,25 @@ def stitched(
     )
     features = _replayed(trunk, inputs, lambda name: name)[0]
     taken |= {layer.name for layer in tail.layers if layer.name not in taken}
-    fitted = bridged(features, start.shape, _unused(taken))
+    named = _unused(taken)
+    features = channels_last(features, named("stitch_turn")) if has_channels_first(source, end) else features
+    wanted, turned_back = _read_by_tail(target, start, named)
+    joint = bridged(features, wanted.shape, named)
+    fitted = turned_back(joint)
     ours = {layer.name for layer in trunk.layers}
     outputs = _replayed(tail, fitted, lambda name: _unused(taken)(name) if name in ours else name)
     name = f"{source.name}_{target.name}"
     model = keras.Model(inputs, outputs if len(outputs) > 1 else outputs[0], name=name)
     if data is None:
         return model, None
-    return model, fit(model, fitted._keras_history.operation, target, start, data)
+    return model, fit(model, joint._keras_history.operation, target, wanted, data)
+
+
+def _read_by_tail(target: Any, start: Any, named: Naming) -> tuple[Any, Callable[[Any], Any]]:
+    """What the tail reads, channels last, and what brings that back to the order in which it reads it."""
+    if not has_channels_first(target, start):
+        return start, lambda x: x
+    return channels_last(start, "stitch_wanted"), lambda x: channels_first(x, named("stitch_turn_back"))
 
 
 def _start(target: Any, from_: str, after: str) -> Any:
