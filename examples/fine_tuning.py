@@ -6,6 +6,7 @@ labels of each, with five more to watch. Means over five seeds with 95 % interva
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import mean, stdev
 
 import keras
@@ -44,28 +45,46 @@ def trained(data: Digits) -> keras.Model:
     return model
 
 
-def fine_tuned(source: keras.Model, data: Digits, seed: int, callbacks: Callbacks) -> float:
-    """Accuracy on unseen images after training on five labels of each class."""
+@dataclass(frozen=True)
+class Task:
+    """Five labels of each class to train on, five to watch, and what `advise` says of them."""
+
+    seed: int
+    given: tuple[np.ndarray, np.ndarray]
+    held: tuple[np.ndarray, np.ndarray]
+    start: list[np.ndarray]
+    advice: wb.Report
+
+
+def task(source: keras.Model, data: Digits, seed: int) -> Task:
     chosen, held = np.split(few(data.y, 10, seed).reshape(5, 10), 2, axis=1)
-    x, y, x_held, y_held = (array[rows.ravel()] for rows in (chosen, held) for array in (data.x, data.y))
+    given, watched = ((data.x[rows.ravel()], data.y[rows.ravel()]) for rows in (chosen, held))
     model = demo.resnet((8, 8, 1), 5, seed=100 + seed)
     wb.transfer(source, model, fresh="logits/*", unused="logits/*", verify=False)
-    advice = wb.advise(model, data={"x": np.concatenate([x, x_held]), "y": np.concatenate([y, y_held])})
-    keras.utils.set_random_seed(seed)
+    x, y = (np.concatenate(both) for both in zip(given, watched, strict=True))
+    return Task(seed, given, watched, model.get_weights(), wb.advise(model, data={"x": x, "y": y}))
+
+
+def fine_tuned(task: Task, data: Digits, callbacks: Callbacks) -> float:
+    """Accuracy on unseen images after training on five labels of each class."""
+    model = demo.resnet((8, 8, 1), 5, seed=100 + task.seed)
+    model.set_weights(task.start)
+    keras.utils.set_random_seed(task.seed)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(3e-3), loss)
-    given = {"validation_data": (x_held, y_held), "callbacks": callbacks(advice)}
-    model.fit(x, y, batch_size=25, epochs=EPOCHS, verbose=0, **given)
+    watched = {"validation_data": task.held, "callbacks": callbacks(task.advice)}
+    model.fit(*task.given, batch_size=25, epochs=EPOCHS, verbose=0, **watched)
     return demo.accuracy(model, data.x_test, data.y_test)
 
 
 def main() -> None:
     data = digits()
     source, target = trained(half(data, 0)), half(data, 5)
+    tasks = [task(source, target, seed) for seed in SEEDS]
     for name, callbacks in ARMS.items():
-        scores = [fine_tuned(source, target, seed, callbacks) for seed in SEEDS]
+        scores = [fine_tuned(one, target, callbacks) for one in tasks]
         spread = T95[len(SEEDS)] * stdev(scores) / len(SEEDS) ** 0.5
-        print(f"{name:<20} {mean(scores):.3f} +- {spread:.3f}")
+        print(f"{name:<20} {mean(scores):.3f} +- {spread:.3f}", flush=True)
 
 
 if __name__ == "__main__":
