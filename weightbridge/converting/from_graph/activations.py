@@ -49,6 +49,8 @@ def is_own(layer: Layer, activation: Layer) -> bool:
     """Whether no module or layer of the source is the activation: a function that its scope calls."""
     if activation.name.startswith(f"{layer.name}/"):
         return True
+    if re.fullmatch(rf"node_{re.escape(activation.class_name)}(_\d+)?", activation.name, re.IGNORECASE):
+        return True  # torch's newer exporter, which names no scope
     scope, _, function = activation.name.rpartition("/")
     is_function = re.fullmatch(rf"{re.escape(activation.class_name)}(_\d+)?", function) is not None
     return is_function and scope == layer.name.rpartition(".")[0]
