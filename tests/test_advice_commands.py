@@ -423,6 +423,44 @@ def fitted_with_inputs(cli: Cli) -> str:
     return text
 
 
+def fitted_to_inputs_after_noise(cli: Cli) -> str:
+    networks_to_fit(cli)
+    command = (
+        "transfer",
+        "s.keras",
+        "t.keras",
+        "o.keras",
+        "--adapt",
+        "fit",
+        "--no-verify",
+        "--fail-on",
+        "never",
+    )
+    code, text = cli(*command, "--calibrate", "noise", "--details")
+    assert code == 0, text
+    assert cli(*command, "--calibrate", "x.npz", "--overwrite")[0] == 0
+    return text
+
+
+def depth_left_out(cli: Cli) -> str:
+    command = ("check", "a.keras", "b.keras")
+    text = refused(cli, *command, "--depth", "last")
+    assert cli(*command)[0] == 0
+    return text
+
+
+def depth_with_adapters(cli: Cli) -> str:
+    from test_depth_maps import encoder
+
+    encoder(1).save(cli.folder / "one.keras")
+    encoder(2).save(cli.folder / "two.keras")
+    command = ("check", "one.keras", "two.keras", "--adapt")
+    text = refused(cli, *command, "none", "--depth", "last")
+    assert cli(*command, "same", "--depth", "last")[0] == 0
+    assert cli(*command, "weights", "--depth", "last")[0] == 0
+    return text
+
+
 def converted_and_fitted(cli: Cli) -> str:
     networks_to_fit(cli)
     assert cli("convert", "s.keras", "s.onnx", "--no-verify")[0] == 0
@@ -562,6 +600,7 @@ SITUATIONS: Mapping[str, Situation] = {
     "--unused": of_pair(surplus, "WB203", "--unused"),
     "--fresh": of_pair(new_head, "WB202", "--fresh"),
     "leave out --input-shape": without_input_shape,
+    "leave --depth out": depth_left_out,
     "leave out --adapt none": adapters_on,
     "or --adapt weights, which": by_adapting,
     "say --map '{}' where this is right": of_pair(bracketed, "WB204", "--map", "--adapt", "none"),
@@ -588,6 +627,8 @@ FRAMEWORK: Mapping[str, Situation] = {
     ),
     "(--after) to begin behind it": cut_behind,
     "say --calibrate D.npz, with inputs `x`, batch first": fitted_with_inputs,
+    "give inputs of the source's task, without labels: --calibrate D.npz": fitted_to_inputs_after_noise,
+    "say --adapt same or --adapt weights, or leave out --depth": depth_with_adapters,
     "convert it to .keras first: weightbridge convert": converted_and_fitted,
     "Transfer its weights into a Keras model (weightbridge transfer), and take that": transferred_and_cut,
     "leave out --calibrate, and give it to weightbridge transfer": partial(

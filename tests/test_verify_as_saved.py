@@ -1,7 +1,6 @@
 """verify: a file of an older Keras is run as it was when it was saved, whatever today's Keras makes of it."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from keras_files import FIXTURES
 
 import weightbridge as wb
 
-keras: Any = pytest.importorskip("keras")
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]
 SCALED = "hard_sigmoid.h5"
 
@@ -40,6 +38,8 @@ def test_either_side_may_be_the_old_one(converted: Path) -> None:
 
 def test_a_scaling_that_is_left_out_fails(converted: Path, tmp_path: Path) -> None:
     """By 1.2, the quotient of the slopes: what loading the old weights would have made of it."""
+    import keras
+
     model = keras.models.load_model(converted)
     model.set_weights([value / np.float32(1.2) for value in model.get_weights()])
     model.save(tmp_path / "unscaled.keras")
