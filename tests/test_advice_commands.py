@@ -454,10 +454,9 @@ def depth_with_adapters(cli: Cli) -> str:
 
     encoder(1).save(cli.folder / "one.keras")
     encoder(2).save(cli.folder / "two.keras")
-    command = ("check", "one.keras", "two.keras", "--adapt")
-    text = refused(cli, *command, "none", "--depth", "last")
-    assert cli(*command, "same", "--depth", "last")[0] == 0
-    assert cli(*command, "weights", "--depth", "last")[0] == 0
+    command = ("check", "one.keras", "two.keras", "--depth", "last")
+    text = refused(cli, *command, "--adapt", "none")
+    assert cli(*command)[0] == 0
     return text
 
 
@@ -628,7 +627,7 @@ FRAMEWORK: Mapping[str, Situation] = {
     "(--after) to begin behind it": cut_behind,
     "say --calibrate D.npz, with inputs `x`, batch first": fitted_with_inputs,
     "give inputs of the source's task, without labels: --calibrate D.npz": fitted_to_inputs_after_noise,
-    "say --adapt same or --adapt weights, or leave out --depth": depth_with_adapters,
+    "leave out --adapt {}, or leave out --depth": depth_with_adapters,
     "convert it to .keras first: weightbridge convert": converted_and_fitted,
     "Transfer its weights into a Keras model (weightbridge transfer), and take that": transferred_and_cut,
     "leave out --calibrate, and give it to weightbridge transfer": partial(
