@@ -26,6 +26,7 @@ OPERATIONS: dict[str, Steps] = {
     "expand-for-a-quotient": [("ReduceL2", "x", {"axes": [1], **KEPT}), ("Expand", ". shape", {}),
                               ("Div", "x .", {})],
     "arg-max": [("ArgMax", "x", {"axis": 1, **GONE}), ("Cast", ".", {"to": FLOATS})],
+    "clip-integers": [("ArgMax", "x", {"axis": 1}), ("Clip", ". one", {}), ("Cast", ".", {"to": FLOATS})],
     "cum-sum": [("CumSum", "x two", {})],
     "cum-sum-turned": [("CumSum", "x two", {"exclusive": 1, "reverse": 1})],
     "l1": [("ReduceL1", "x", {"axes": [1], **KEPT})],
@@ -73,6 +74,7 @@ def constants() -> dict[str, np.ndarray]:
         "twice": np.array([2, 1, 1, 1]), "two_rows": np.array([2, -1]), "across": np.array([-1, 10]),
         "far": np.array([99]), "parts": np.array([9, -1]),
         "five": values((1, 1, 8, 1, 1)), "five_ones": values((1, 1, 1, 1, 1)), "items": values((2, 1, 1, 1)),
+        "six_rows": values((6, 1), 7), "six_last": values((6,), 8),
     }  # fmt: skip
 
 
@@ -120,6 +122,30 @@ def test_windows_that_keras_has_in_other_layers(tmp_path: Path) -> None:
     assert compared == dict.fromkeys(WINDOWS, "equal")
     assert classes_of(output).count("EinsumDense") == 2  # of corners
     assert classes_of(output).count("Conv2DTranspose") == 4
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")
+def test_sums_along_an_axis_as_long_as_the_last(tmp_path: Path) -> None:
+    """On TensorFlow, Keras adds a bias of shape (6, 1) along the last axis where that has length 6."""
+    steps: dict[str, Steps] = {
+        "rows": [("Mul", "x six_rows", {}), ("Add", ". six_rows", {})],
+        "less": [("Add", "x six_last", {}), ("Sub", ". six_rows", {})],
+    }
+    source, output = model(tmp_path / "m.onnx", steps, ("n", 4, 6, 6)), tmp_path / "m.keras"
+    code, report = converted(source, output, "--evidence", "quick")
+    assert code == 0, report["findings"]
+    assert classes_of(output).count("EinsumDense") == 4
+
+
+def test_numbers_for_each_item_of_a_batch_of_two_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    steps: Steps = [("Mul", "x items", {}), ("Add", ". channels", {})]
+    source, output = model(tmp_path / "m.onnx", {"y": steps}, (2, 8, 6, 10)), tmp_path / "m.keras"
+    assert run(str(source), str(output), "--no-verify") == 4
+    assert "each of its items" in " ".join(capsys.readouterr().out.split())
+    assert not output.exists()
 
 
 REFUSED: dict[str, tuple[Steps, str]] = {

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.constants import LARGEST
@@ -69,7 +71,7 @@ def _activation(call: Call) -> Value:
     if name in PLAIN and not parameters:
         return _same(call, *_by_name(call.name, PLAIN[name]))
     if name in OPERATIONS:
-        path, config = OPERATIONS[name](parameters)
+        path, config = OPERATIONS[name](parameters, call.first.dtype)
         layer = call.writer.operation(path, call.name, config, [call.first])
         return call.first.after(layer)
     if name not in LAYERS:
@@ -196,16 +198,26 @@ LAYERS: Mapping[str, Callable[[Mapping[str, Any]], Made]] = {
                                 "threshold": p.get("threshold", 0.0)}),
     "thresholded_relu": lambda p: ("ReLU", {"threshold": float(p.get("theta", 1.0))}),
 }  # fmt: skip
-OPERATIONS: Mapping[str, Callable[[Mapping[str, Any]], Made]] = {
-    "clip": lambda p: ("numpy.Clip", {"x_min": _bound(p.get("min"), -1), "x_max": _bound(p.get("max"), 1)}),
-    "gelu_tanh": lambda _: ("nn.Gelu", {"approximate": True}),
-    "celu": lambda p: ("nn.Celu", {"alpha": float(p.get("alpha", 1.0))}),
-    "hard_tanh": lambda _: ("nn.HardTanh", {}),
+
+
+def _clip(parameters: Mapping[str, Any], dtype: str) -> Made:
+    """A bound that is missing is the largest number that the values' type holds."""
+    low, high = parameters.get("min"), parameters.get("max")
+    if "float" in dtype:
+        bounds = {"x_min": -LARGEST if low is None else float(low),
+                  "x_max": LARGEST if high is None else float(high)}  # fmt: skip
+        return "numpy.Clip", bounds
+    limits = np.iinfo(dtype)
+    return "numpy.Clip", {"x_min": limits.min if low is None else int(low),
+                          "x_max": limits.max if high is None else int(high)}  # fmt: skip
+
+
+OPERATIONS: Mapping[str, Callable[[Mapping[str, Any], str], Made]] = {
+    "clip": _clip,
+    "gelu_tanh": lambda *_: ("nn.Gelu", {"approximate": True}),
+    "celu": lambda p, _: ("nn.Celu", {"alpha": float(p.get("alpha", 1.0))}),
+    "hard_tanh": lambda *_: ("nn.HardTanh", {}),
 }
-
-
-def _bound(value: float | None, sign: int) -> float:
-    return sign * LARGEST if value is None else float(value)
 
 
 BUILDERS: Mapping[str, Builder] = {"Activation": _activation}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from string import ascii_lowercase
 from typing import Any
 
+from weightbridge.converting.from_graph.arrange import last_axis
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import flat, vector_of, with_ones
 from weightbridge.converting.from_graph.layout import with_ones_in_front
@@ -12,6 +13,7 @@ from weightbridge.converting.from_graph.norms import place_of, with_axis
 from weightbridge.converting.from_graph.parameters import trained
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
+from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Tensor
 
 SAME = {"scale": 1.0, "offset": 0.0}
@@ -30,9 +32,9 @@ def _per_channel(call: Call) -> Value:
     """EinsumDense("abcd,d->abcd"): a number for each place of one axis, with a bias where one is added."""
     axis = int(call.settings["axis"])
     call = _with_rank_of(call)
-    value = with_axis(call, axis)
-    place = place_of(value, axis) % len(value.layout.keras)
     scale, shift = call.tensor("scale"), call.tensor("shift")
+    value = _with_axis(call, axis, has_bias=shift is not None)
+    place = place_of(value, axis) % len(value.layout.keras)
     letters = ascii_lowercase[: len(value.layout.keras)]
     config: dict[str, Any] = {
         "equation": f"{letters},{letters[place]}->{letters}",
@@ -53,6 +55,16 @@ def _per_channel(call: Call) -> Value:
         if tensor is not None:
             trained(call, tensor, SCALED, name)
     return value.after(name, number)
+
+
+def _with_axis(call: Call, axis: int, *, has_bias: bool) -> Value:
+    """On TensorFlow, Keras adds a bias of shape (4, 1) along the last axis where that has length 4 too."""
+    value = with_axis(call, axis)
+    place, shape = place_of(value, axis), value.layout.shape
+    if place == 0:
+        raise Unsupported("joins the batch with a number for each of its items")
+    is_alike = has_bias and place != -1 and shape[place] in (shape[-1], None)
+    return last_axis(call.writer, value, axis, call.name) if is_alike else value
 
 
 def _with_rank_of(call: Call) -> Call:

@@ -158,7 +158,7 @@ def _completed(target: Shape, size: int) -> tuple[int, ...] | None:
     lengths = [-1 if n is None else n for n in target]
     open_axes = [i for i, n in enumerate(lengths) if n < 0]
     stated = prod(filter(lambda n: n > 0, lengths))
-    if len(open_axes) > 1 or size % stated:
+    if len(open_axes) > 1 or size < 0 or size % stated:
         return None
     for axis in open_axes:
         lengths[axis] = size // stated
