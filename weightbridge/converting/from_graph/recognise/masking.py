@@ -25,8 +25,10 @@ CHOSEN = Is("Where", (Is("Unsqueeze", ("shown",)), "found"))
 BETWEEN = frozenset({"Slice", "GatherND", "Where", "Concat"})
 
 
-def masking(graph: LayerGraph) -> LayerGraph:
-    return edited(graph, _masked(graph))
+def masking(graph: LayerGraph, plain: frozenset[str] = frozenset()) -> LayerGraph:
+    """plain: products that stay what they are."""
+    edits = [edit for edit in _masked(graph) if edit.layer.name not in plain]
+    return edited(graph, edits)
 
 
 def _masked(graph: LayerGraph) -> Iterator[Edit]:
