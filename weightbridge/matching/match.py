@@ -27,6 +27,7 @@ from weightbridge.matching.joining.tying import said_of_ties, untied_pairs
 from weightbridge.matching.joining.unscaled_norms import neutral_ones, unscaled_norms
 from weightbridge.matching.joining.zero_biases import zero_biases
 from weightbridge.matching.pairing.by_branches import by_branches
+from weightbridge.matching.pairing.by_counted_blocks import by_counted_blocks
 from weightbridge.matching.pairing.by_map import Map, by_map
 from weightbridge.matching.pairing.by_mapping import by_mapping, without_told
 from weightbridge.matching.pairing.by_name import by_name, by_suffix
@@ -152,6 +153,7 @@ def _paired(
     context = context.with_pairs(by_map(context))
     inside = inside_mapped(context, partial(_inside, options, joiner)) if options.map else Inside()
     context = without_told(context.with_pairs(inside.pairs), inside.matches)
+    context = context.with_pairs(by_counted_blocks(context))
     context = context.with_pairs(by_name(context))
     context = context.with_pairs(by_branches(context))
     uses = by_uses(context, joiner)
