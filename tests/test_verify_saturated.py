@@ -54,3 +54,20 @@ def test_a_fault_that_a_saturated_sigmoid_hides_is_noticed() -> None:
         model.set_weights([values((4, 6), 1) * np.float32(factor), np.full(6, -200, "f4")])
         models.append(model)
     assert "WB401" in {found.code for found in wb.verify(*models).findings}
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.6], ids=["equal", "other"])
+def test_a_layer_whose_fault_the_outputs_hide_is_said(factor: float) -> None:
+    """Both give 1 to the last bit, and behind the slice no logits are found."""
+    import keras
+
+    models = []
+    for times in (1.0, factor):
+        x = keras.Input((4,))
+        y = keras.layers.Activation("sigmoid")(keras.layers.Dense(6, name="d")(x))
+        model = keras.Model(x, y[..., :2])
+        model.set_weights([values((4, 6), 1) * np.float32(times), np.full(6, 60, "f4")])
+        models.append(model)
+    report = wb.verify(*models)
+    found = [(f.code, f.target) for f in report.findings]
+    assert (report.exit_code, found) == (0, [("WB503", "d")] if factor != 1 else [])

@@ -1,5 +1,6 @@
 """verify: run both models on the same probes, and compare outputs and matched layers."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from weightbridge.commands.prove import prove_pair
 from weightbridge.commands.reading import said_when_run
 from weightbridge.commands.reporting import judged
 from weightbridge.commands.until import Until
-from weightbridge.errors.diagnostics import Finding, with_severity
+from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 from weightbridge.planning.hashes import with_content
@@ -25,11 +26,11 @@ def verify(a: Any, b: Any, options: Options, until: Until | None = None) -> Repo
     source, target = prepared.source, prepared.target
     plan = with_content(prepared.plan, source, target)
     verification, said = prove_pair(prepared, a, b, plan, options, until)
-    evidence = {**verification.evidence, "tensors": identical_tensors(source, target, plan)}
-    verification = replace(verification, evidence=evidence)
+    counts, changed = compared_tensors(source, target, plan)
+    verification = replace(verification, evidence={**verification.evidence, "tensors": counts})
     broken = (*non_finite(source, "source"), *non_finite(target, "target"))
     known = said_when_run(source, prepared.findings)
-    findings = (*settled(known, verification), *broken, *said)
+    findings = (*settled(known, verification), *broken, *said, *hidden(verification, changed))
     return judged("verify", replace(prepared, plan=plan, findings=findings), options, verification)
 
 
@@ -45,11 +46,38 @@ def settled(findings: tuple[Finding, ...], verification: Verification) -> tuple[
     return tuple(with_severity(f, "note") if f.code in SINCE_SAVED else f for f in findings)
 
 
-def identical_tensors(source: LayerGraph, target: LayerGraph, plan: Plan) -> dict[str, int]:
-    """How many of the target's tensors hold, bit for bit, what their counterparts in the source give.
+def hidden(verification: Verification, changed: Collection[str]) -> tuple[Finding, ...]:
+    """WB503 where outputs are equal, and a layer of other values computes something else nevertheless.
+
+    changed: the target's layers that hold other values than their counterparts. What is behind such a layer,
+    as a sigmoid that saturates, hides it on these probes; a layer that is merely cut otherwise has the same
+    values.
+    """
+    statuses = {output["status"] for output in verification.outputs}
+    layers = [
+        layer for layer in verification.layers if layer["status"] == "differs" and layer["target"] in changed
+    ]
+    if not layers or "equal" not in statuses or "differs" in statuses:
+        return ()
+    first, many = layers[0], f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+    ratio = f"{first['ratio_cumulative']:.3g} times the noise floor"
+    message = (
+        f"the outputs are equal, but layer {first['target']!r}{many} holds other values and computes "
+        f"something else ({ratio}): what is behind it hides that on these probes"
+    )
+    fix = "the two are not the same model: inputs of your own, where outputs are not saturated, show it"
+    return (finding("WB503", message, source=first["source"], target=first["target"], fix=fix),)
+
+
+def compared_tensors(
+    source: LayerGraph, target: LayerGraph, plan: Plan
+) -> tuple[dict[str, int], frozenset[str]]:
+    """How many of the target's tensors hold, bit for bit, what their counterparts in the source give; and the
+    layers of those that do not.
 
     A counterpart may be stored in another order of axes. matched: those that have one; total: all of them.
     """
     pairs = values(plan, source, target, Ledger())
-    equal = [value.tobytes() == tensor.load().tobytes() for tensor, value in pairs]
-    return {"identical": sum(equal), "matched": len(equal), "total": len(plan.steps)}
+    equal = {tensor.name: value.tobytes() == tensor.load().tobytes() for tensor, value in pairs}
+    counts = {"identical": sum(equal.values()), "matched": len(equal), "total": len(plan.steps)}
+    return counts, frozenset(target.owner[name].name for name, is_equal in equal.items() if not is_equal)
