@@ -405,3 +405,14 @@ def run(*arguments: str, folder: Path) -> str:
     )
     assert done.returncode in (0, 1), done.stderr
     return done.stderr
+
+
+def test_what_was_run_and_compared_with_nothing_is_no_comparison() -> None:
+    """A fitted target equals no other model: its outputs have no outcome to be shown."""
+    outputs = {"name": "out", "probe": "normal", "passed": True, "finite": True}
+    healthy = replace(sample(), verification=Verification("health", (outputs,)))
+    assert "Outputs compared" not in render(healthy.to_json())
+    compared = {**outputs, "status": "equal", "ratio": 1.0, "limit": 8.0, "max_abs": 0.0}
+    assert "Outputs compared" in render(
+        replace(healthy, verification=Verification("actual", (compared,))).to_json()
+    )
