@@ -25,7 +25,7 @@ Blocks = Mapping[int, Block]
 def by_counted_blocks(context: Context) -> tuple[LayerPair, ...]:
     """Pairs of blocks of equal kinds, sizes, strides and inner names; nothing where numbers say as much."""
     ours, theirs = _blocks(context.open_target()), _blocks(context.open_source())
-    both = ((ours[prefix], theirs[prefix]) for prefix in ours.keys() & theirs.keys())
+    both = ((blocks, theirs[prefix]) for prefix, blocks in ours.items() if prefix in theirs)
     moved = ((mine, other, numbers) for mine, other in both if (numbers := _moved(mine, other)))
     return tuple(pair for mine, other, numbers in moved for pair in _pairs(mine, other, numbers))
 
