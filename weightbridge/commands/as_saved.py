@@ -8,8 +8,6 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.errors import ModelError, RunError
 from weightbridge.formats.frameworks import framework_module
-from weightbridge.formats.keras.assembled import write_whole
-from weightbridge.formats.keras.evaluate.runner import runner as evaluator
 from weightbridge.formats.running import Runner
 from weightbridge.model.graph import LayerGraph
 from weightbridge.rules.dialects import version_of
@@ -42,31 +40,43 @@ def as_saved(path: Path, graph: LayerGraph, architecture: Path | None = None) ->
     is_flipped = any(layer.attributes.get("kernel_flipped") for layer in graph.layers)
     if keras_of(graph) >= (2,) and graph.format in _run_by_tf_keras(architecture) and not is_flipped:
         yield "tf_keras", lambda dtype: _older(path, architecture, dtype)
-    yield OWN, lambda dtype: evaluator(graph, dtype)
+    yield OWN, lambda dtype: _evaluator(graph, dtype)
     if graph.format == SAVED_MODEL:
         yield "TensorFlow", lambda dtype: formats.runner(path, dtype)
         yield "TensorFlow in float32", lambda dtype: single(path, dtype)
 
 
 def first_that_runs(path: Path, graph: LayerGraph) -> Reference | None:
-    """None where nothing here computes what the file did."""
+    """Its runner in float32 is the one that was tried; None where nothing here computes what the file did."""
     for name, build in as_saved(path, graph):
         try:
-            build("float32")
+            return name, _keeping(build("float32"), build)
         except (RunError, ModelError):
             continue
-        return name, build
     return None
+
+
+def _keeping(tried: Runner, build: Build) -> Build:
+    return lambda dtype: tried if dtype == "float32" else build(dtype)
 
 
 def _run_by_tf_keras(architecture: Path | None) -> frozenset[str]:
     return WHOLE if architecture is None else OF_WEIGHTS
 
 
+def _evaluator(graph: LayerGraph, dtype: str) -> Runner:
+    # a hundred modules that a file of today does without
+    from weightbridge.formats.keras.evaluate.runner import runner
+
+    return runner(graph, dtype)
+
+
 def _older(path: Path, architecture: Path | None, dtype: str) -> Runner:
     with TemporaryDirectory(prefix="weightbridge-") as folder:
         whole = path
         if architecture is not None:
+            from weightbridge.formats.keras.assembled import write_whole  # as above
+
             whole = Path(folder) / "whole.h5"
             write_whole(path, architecture, whole)
         runner: Runner = framework_module(TF_KERAS).runner(whole, dtype)

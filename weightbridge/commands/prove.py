@@ -1,6 +1,6 @@
 """The proof of a transfer: bytes read back always, whole-model equality where both sides run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -176,18 +176,14 @@ def _compared(
     for model in models:
         formats.refuse_to_run(model)
     options.progress("loading the models", 0, 0)
-    graphs, arguments = (
-        (prepared.source, prepared.target),
-        (options.source_arguments, options.target_arguments),
-    )
-    ends = (end.source, end.target) if end is not None else (None, None)
-    sides = [_side(*given) for given in zip(models, graphs, arguments, ends, strict=True)]
-    reference, candidate = (build for _, build in sides)
+    ends = (None, None) if end is None else (end.source, end.target)
+    by_source, reference = _side(models[0], prepared.source, options.source_arguments, ends[0])
+    by_target, candidate = _side(models[1], prepared.target, options.target_arguments, ends[1])
     precise = replace(
         setup, precise=lambda: reference("float64"), precise_candidate=lambda: candidate("float64")
     )
     runners = reference("float32"), candidate("float32")
-    proof = _said_who_ran(equality(*runners, precise), [name for name, _ in sides])
+    proof = _said_who_ran(equality(*runners, precise), {"source": by_source, "target": by_target})
     if end is not None or not proof[0].evidence.get("sizes_differ"):
         return proof
     return _by_layers(proof, runners, prepared, plan, precise)
@@ -205,9 +201,9 @@ def _side(model: Any, graph: LayerGraph, arguments: Mapping[str, Any], end: str 
     return "", build
 
 
-def _said_who_ran(proof: Proof, names: Sequence[str]) -> Proof:
+def _said_who_ran(proof: Proof, names: Mapping[str, str]) -> Proof:
     """`as_saved` in the evidence: of each side that was run as it was when it was saved, by what."""
-    told = {side: name for side, name in zip(("source", "target"), names, strict=True) if name}
+    told = {side: name for side, name in names.items() if name}
     verification, said = proof
     evidence = {**verification.evidence, "as_saved": told}
     return (replace(verification, evidence=evidence), said) if told else proof
