@@ -11,6 +11,7 @@ from weightbridge.report.words import counted, megabytes, said
 HEADERS_ONLY = "nothing was run: {command} reads headers only"
 VALUES_ONLY = "nothing was run: {command} reads values, and runs no model"
 READS_HEADERS = ("check", "inspect")
+PROVING = frozenset({"equal", "differs", "non-finite"})  # outcomes of a comparison
 
 
 def proven(report: Json) -> tuple[str, ...]:
@@ -92,10 +93,14 @@ def _compared(records: Sequence[Json], what: str, of: str) -> str:
     counts = Counter(record.get("status") for record in records)
     number = f"{counts['equal']:,} of {counted(len(records), what)}{of} equal"
     bad = counts["differs"] + counts["non-finite"]
-    vain = len(records) - counts["equal"] - bad
-    parts = [f"{bad:,} {'differs' if bad == 1 else 'differ'}"] if bad else []
-    parts += [f"{vain:,} {'proves' if vain == 1 else 'prove'} nothing"] if vain else []
-    return ", ".join((number, *parts))
+    differing = f"{bad:,} {'differs' if bad == 1 else 'differ'}" if bad else ""
+    return ", ".join(part for part in (number, differing, in_vain(records)) if part)
+
+
+def in_vain(records: Sequence[Json]) -> str:
+    """`1 proves nothing`, of comparisons whose output is zero, or lost in its own noise."""
+    vain = sum(record.get("status") not in PROVING for record in records)
+    return f"{vain:,} {'proves' if vain == 1 else 'prove'} nothing" if vain else ""
 
 
 def _worst(outputs: Sequence[Json]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from weightbridge.report.digest.depth import depth
+from weightbridge.report.digest.proof import in_vain
 from weightbridge.report.digest.questions import questions
 from weightbridge.report.digest.unmatched import unmatched
 from weightbridge.report.digest.values import Json, LedgerRow
@@ -12,7 +13,6 @@ Ledger = Sequence[LedgerRow]
 LONGEST = 300  # of a message in a sentence
 COMPARED = ("WB401", "WB402")
 NOT_WRITTEN, UNREADABLE = "WB906", 4  # a code, and an exit code
-POWERLESS = ("zero-energy", "ill-conditioned")  # statuses of a comparison that proves nothing
 TWO_MODELS = ("check", "plan", "transfer", "verify", "stitch")
 
 
@@ -141,7 +141,7 @@ def _warned(report: Json, rows: Ledger) -> str:
 
 def _passed(report: Json, rows: Ledger) -> str:
     layers = report["verification"]["layers"]
-    proof = _equal_outputs([record.get("status") for record in report["verification"]["outputs"]])
+    proof = _equal_outputs(report["verification"]["outputs"])
     if report["command"] == "verify":
         depth_too = f", and so are {counted(len(layers), 'layer')}" if layers and _are_equal(layers) else ""
         return f"{proof or 'The layers that were compared are equal'}{depth_too}."
@@ -150,14 +150,14 @@ def _passed(report: Json, rows: Ledger) -> str:
     return f"{_filled(rows)}; {proof}." if proof else f"{_filled(rows)}."
 
 
-def _equal_outputs(statuses: Sequence[str | None]) -> str:
+def _equal_outputs(outputs: Sequence[Json]) -> str:
     """`6 of 7 comparisons of outputs are equal (1 proves nothing)`; nothing where none was compared."""
-    equal, vain = statuses.count("equal"), sum(status in POWERLESS for status in statuses)
-    if not equal and "differs" not in statuses:
+    statuses = [record.get("status") for record in outputs]
+    if "equal" not in statuses and "differs" not in statuses:
         return ""
-    but = f" ({vain:,} {'proves' if vain == 1 else 'prove'} nothing)" if vain else ""
-    are = "is" if len(statuses) == 1 else "are"
-    return f"{equal:,} of {counted(len(statuses), 'comparison')} of outputs {are} equal{but}"
+    vain, are = in_vain(outputs), "is" if len(outputs) == 1 else "are"
+    number = f"{statuses.count('equal'):,} of {counted(len(outputs), 'comparison')} of outputs {are} equal"
+    return f"{number} ({vain})" if vain else number
 
 
 def _are_equal(records: Sequence[Json]) -> bool:
