@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from weightbridge.converting.from_graph.activations import is_fusible, is_own
-from weightbridge.converting.from_graph.attention.find import attentions, used_layers
+from weightbridge.converting.from_graph.attention.find import attentions
 from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
 from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
@@ -16,6 +16,7 @@ from weightbridge.converting.from_graph.table import BY_CLASS, BY_OP, OPAQUE
 from weightbridge.converting.from_graph.timesteps.find import Region, inner_graph, region_of
 from weightbridge.converting.from_graph.timesteps.lifted import made_by
 from weightbridge.converting.from_graph.timesteps.write import apart, one_step, whole, wrapped
+from weightbridge.converting.from_graph.used import used_layers
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.errors import Unsupported

@@ -70,18 +70,6 @@ def attentions(graph: LayerGraph, used: Set[str]) -> tuple[Attention, ...]:
     return tuple(one for one in found if one is not None and _is_closed(graph, one, used))
 
 
-def used_layers(graph: LayerGraph) -> frozenset[str]:
-    """The layers that an output depends on; exporters leave others, of which they asked the shape alone."""
-    waiting = [port.layer for port in graph.output_ports]
-    used: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name not in used:
-            used.add(name)
-            waiting += graph.parents[name]
-    return frozenset(used)
-
-
 def _is_softmax(layer: Layer) -> bool:
     return layer.op == "Activation" and layer.attributes.get("activation") == "softmax"
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
 
+from weightbridge.converting.from_graph.used import used_layers
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 
 Test = Callable[[Layer], bool]
@@ -117,16 +118,8 @@ def needed(graph: LayerGraph, without: Collection[str] = ()) -> LayerGraph:
 
     without: layers whose tensors others have now.
     """
-    waiting = [port.layer for port in graph.output_ports]
     kept_anyway = (layer for layer in graph.layers if layer.tensors or layer.op == "Input")
-    used = {layer.name for layer in kept_anyway if layer.name not in without}
-    seen: set[str] = set()
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting += graph.parents[name]
-    kept = used | seen
+    kept = used_layers(graph) | {layer.name for layer in kept_anyway if layer.name not in without}
     return replace(
         graph,
         layers=tuple(layer for layer in graph.layers if layer.name in kept),
