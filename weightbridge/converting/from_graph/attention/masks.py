@@ -59,10 +59,15 @@ def allowed(call: Call, scores: Edge, value_of: ValueOf) -> Allowed:
 
 def _other_argument(layer: Layer) -> Any:
     """The one constant beside the scores. Raises Unsupported where it does not follow from the file."""
-    told = [one for one in layer.settings.get("arguments") or () if not is_input(one)]
+    told = _constants(layer)
     if len(told) != 1 or told[0] is None:
         raise Unsupported(NO_ATTENTION)
     return told[0]
+
+
+def _constants(layer: Layer) -> list[Any]:
+    """The arguments that are no values that it is fed."""
+    return [one for one in layer.settings.get("arguments") or () if not is_input(one)]
 
 
 def again(call: Call, layer: Layer, value_of: ValueOf) -> Allowed | None:
@@ -149,7 +154,7 @@ def _is_spreading(layer: Layer) -> bool:
     """An Expand, or an And with what is true everywhere."""
     if layer.class_name == "Expand":
         return True
-    told = [one for one in layer.settings.get("arguments") or () if not is_input(one)]
+    told = _constants(layer)
     is_known = layer.class_name == "And" and len(told) == 1 and _is_number(told[0])
     return is_known and bool(np.all(told[0]))
 

@@ -51,8 +51,7 @@ def _can_be_negative(site: Site, node: Node) -> bool:
 
 
 def _maker(site: Site, node: Node) -> Node | None:
-    index = site.net.producer.get(node.inputs[0]) if node.inputs else None
-    return None if index is None else site.net.nodes[index]
+    return site.net.source(node.inputs[0]) if node.inputs else None
 
 
 BUILDERS: dict[str, Builder] = {"DequantizeLinear": dequantised}
