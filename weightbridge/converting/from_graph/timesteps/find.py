@@ -57,12 +57,13 @@ def region_of(graph: LayerGraph, first: Layer, layout: Layout) -> Region | None:
 
 def _behind(graph: LayerGraph, first: Layer, steps: Length) -> tuple[list[str], list[Edge]]:
     """All layers up to those that part the axes, and the edges into these."""
-    names, ends = [first.name], list[Edge]()
+    names, seen, ends = [first.name], {first.name}, list[Edge]()
     for name in names:
         for edge in _edges_from(graph, name):
             if _parts(graph, edge, steps):
                 ends.append(edge)
-            elif edge.target not in names:
+            elif edge.target not in seen:
+                seen.add(edge.target)
                 names.append(edge.target)
     return names, ends
 
