@@ -17,9 +17,9 @@ def layer(class_name: str, *args: Any, **settings: Any) -> Any:
     return getattr(layers, class_name)(*args, **settings)
 
 
-def one(shape: tuple[int | None, ...], *told: Any, dtype: str = "float32") -> Build:
+def one(shape: tuple[int | None, ...], *told: Any) -> Build:
     """A chain of layers, each told as (class, arguments, settings) or by its class alone."""
-    return lambda: chain(shape, *(_made(each) for each in told), dtype=dtype)
+    return lambda: chain(shape, *(_made(each) for each in told))
 
 
 def _made(told: Any) -> Any:
@@ -167,9 +167,9 @@ def joined() -> Cases:
     """Several inputs, layers that are called twice, attention."""
     from keras import Input, Model
 
-    def merge(name: str, count: int, **settings: Any) -> Any:
+    def merge(name: str, count: int) -> Any:
         inputs = [Input((6,), name=f"in{n}") for n in range(count)]
-        return Model(inputs, layer(name, **settings)([layer("Dense", 4)(x) for x in inputs]))
+        return Model(inputs, layer(name)([layer("Dense", 4)(x) for x in inputs]))
 
     def dot(first: tuple[int, ...], second: tuple[int, ...], axes: Any) -> Any:
         inputs = [Input(first), Input(second)]

@@ -12,6 +12,9 @@ from weightbridge.adapters.propose.depth_maps import giver
 from weightbridge.boundary.options import Depth
 from weightbridge.errors import UsageError
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+WIDTH = 8
+
 
 @pytest.mark.parametrize(
     ("depth", "ours", "theirs", "expected"),
@@ -29,24 +32,24 @@ def test_which_block_gives(depth: Depth, ours: int, theirs: int, expected: tuple
     assert tuple(giver(depth, place, ours, theirs) for place in range(ours)) == expected
 
 
-def encoder(blocks: int, width: int = 8) -> Any:
+def encoder(blocks: int) -> Any:
     """Normalised behind each sum, as BERT is: no identity can be put there."""
     from keras import Model, layers
 
     steps = layers.Input((6, 3), name="steps")
-    x = layers.LayerNormalization(name="norm")(layers.Dense(width, name="project")(steps))
+    x = layers.LayerNormalization(name="norm")(layers.Dense(WIDTH, name="project")(steps))
     for n in range(blocks):
-        y = layers.MultiHeadAttention(2, width // 2, name=f"layer_{n}_attention")(x, x)
+        y = layers.MultiHeadAttention(2, WIDTH // 2, name=f"layer_{n}_attention")(x, x)
         x = layers.LayerNormalization(name=f"layer_{n}_norm1")(layers.Add(name=f"layer_{n}_sum1")([x, y]))
         y = layers.Dense(16, activation="gelu", name=f"layer_{n}_up")(x)
-        y = layers.Dense(width, name=f"layer_{n}_down")(y)
+        y = layers.Dense(WIDTH, name=f"layer_{n}_down")(y)
         x = layers.LayerNormalization(name=f"layer_{n}_norm2")(layers.Add(name=f"layer_{n}_sum2")([x, y]))
     return Model(steps, layers.Dense(5, name="head")(layers.GlobalAveragePooling1D(name="features")(x)))
 
 
-def numbered(blocks: int, **sizes: int) -> Any:
+def numbered(blocks: int) -> Any:
     """Every weight of block n is n + 1."""
-    model = encoder(blocks, **sizes)
+    model = encoder(blocks)
     for weight in model.weights:
         name = weight.path.split("/")[0]
         number = int(name.split("_")[1]) + 1 if name.startswith("layer_") else 0.5
@@ -63,19 +66,7 @@ def numbers(model: Any, blocks: int) -> list[set[float]]:
     return [{round(number) for number in values} for values in found]
 
 
-FRAMEWORK = (
-    pytest.mark.framework,
-    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
-)
-
-
-def framework(test: Any) -> Any:
-    for mark in FRAMEWORK:
-        test = mark(test)
-    return test
-
-
-@framework
+@pytest.mark.framework
 @pytest.mark.parametrize(
     ("depth", "source", "target", "expected"),
     [
@@ -94,7 +85,7 @@ def test_blocks_start_as_the_map_says(depth: Depth, source: int, target: int, ex
     assert any(f"depth by {depth}" in found.message for found in report.findings)
 
 
-@framework
+@pytest.mark.framework
 def test_an_edited_plan_copies_another_block(tmp_path: Path) -> None:
     source, target = numbered(2), encoder(3)
     wb.plan(source, target, depth="stack").save(tmp_path / "plan.json")
@@ -107,7 +98,7 @@ def test_an_edited_plan_copies_another_block(tmp_path: Path) -> None:
     assert numbers(target, 3) == [{1}, {2}, {2}]
 
 
-@framework
+@pytest.mark.framework
 @pytest.mark.parametrize(
     ("options", "blocks", "said"),
     [
