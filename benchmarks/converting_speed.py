@@ -6,12 +6,11 @@ That is `inspect` of the file and the copying of its bytes (`cp`, synced as OUTP
 turns; seconds are of the processor. Sources are made by tf_keras where FOLDER does not have them.
 """
 
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from measuring import Cost, Row, finish, medians, megabytes, python
+from measuring import WEIGHTBRIDGE, Cost, Row, finish, medians, megabytes, python, run
 
 BOUND = 1.5
 TURNS = 7
@@ -38,14 +37,13 @@ for name in ("MobileNetV2", "ResNet50", "VGG16"):
         model.save(f"{folder}/{name}.keras")
 """
 SOURCES = ("small.h5", "lstm.h5", "MobileNetV2.h5", "ResNet50.h5", "ResNet50.keras", "VGG16.h5")
-OURS = [sys.executable, "-m", "weightbridge"]
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(temporary)
         if not all((folder / name).exists() for name in SOURCES):
-            subprocess.run([*python(MAKE, folder)], check=True, capture_output=True)
+            run(python(MAKE, folder))
         rows = [_row(folder / name, Path(temporary)) for name in SOURCES]
     finish("Keras 2 -> 3 against inspect and cp", rows, "python benchmarks/converting_speed.py")
 
@@ -53,8 +51,8 @@ def main() -> None:
 def _row(source: Path, folder: Path) -> Row:
     output, copy = folder / "output.keras", folder / "copy"
     commands = (
-        [*OURS, "convert", source, output, "--no-verify", "--no-progress"],
-        [*OURS, "inspect", source],
+        [WEIGHTBRIDGE, "convert", source, output, "--no-verify", "--no-progress"],
+        [WEIGHTBRIDGE, "inspect", source],
         ["sh", "-c", COPY.format(source, copy)],
     )
     convert, inspect, copied = medians(commands, TURNS, fresh=output)
