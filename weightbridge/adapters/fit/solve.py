@@ -147,22 +147,28 @@ class _Ridge:
         self.size = min(x.shape)
         self._factor: tuple[float, Array] | None = None
         if self._is_dual:
-            self._mean, self._level = self._means(x.mean(0, dtype="float64"), y.mean(0))
+            self._mean = self._centre(x.mean(0, dtype="float64"))
             self._x = x - self._mean
-            self._gram, self._right = self._x @ self._x.T, y - self._level
+            self._gram = self._x @ self._x.T
+            self._aim_rows(y)
         else:
             self._x = x
-            self.moments = of_rows or _moments(x, y)
-            self._centre(self.moments)
+            self.moments = sums = of_rows or _moments(x, y)
+            self._mean = self._centre(sums.x / sums.count)
+            self._gram = sums.xx - sums.count * np.outer(self._mean, self._mean)
+            self._aim_sums(sums)
         self._scale = float(np.trace(self._gram)) / self.size + 1e-30
         self.products = len(x) * x.shape[1] * self.size + self.size**3 // 3
 
-    def _means(self, x: Array, y: Array) -> tuple[Array, Array]:
-        return (x, y) if self._is_centred else (np.zeros_like(x), np.zeros_like(y))
+    def _centre(self, means: Array) -> Array:
+        return means if self._is_centred else np.zeros_like(means)
 
-    def _centre(self, sums: _Moments) -> None:
-        self._mean, self._level = self._means(sums.x / sums.count, sums.y / sums.count)
-        self._gram = sums.xx - sums.count * np.outer(self._mean, self._mean)
+    def _aim_rows(self, y: Array) -> None:
+        self._level = self._centre(y.mean(0))
+        self._right = y - self._level
+
+    def _aim_sums(self, sums: _Moments) -> None:
+        self._level = self._centre(sums.y / sums.count)
         self._right = sums.xy - sums.count * np.outer(self._mean, self._level)
 
     @property
@@ -181,12 +187,9 @@ class _Ridge:
     def aim(self, y: Array) -> None:
         """At other values for the same rows."""
         if self._is_dual:
-            _, self._level = self._means(self._mean, y.mean(0))
-            self._right = y - self._level
+            self._aim_rows(y)
         else:
-            self.moments = replace(self.moments, y=y.sum(0), xy=_product(self._x, y))
-            _, self._level = self._means(self._mean, self.moments.y / self.moments.count)
-            self._right = self.moments.xy - self.moments.count * np.outer(self._mean, self._level)
+            self._aim_sums(replace(self.moments, y=y.sum(0), xy=_product(self._x, y)))
 
     def weights(self, inner: Array) -> tuple[Array, Array]:
         """Of a solution: weights by column, and the bias."""
