@@ -31,12 +31,11 @@ def _starts(target: Flow, pairs: Sequence[Pair], x: Array, wanted: Array, fresh:
     heads = _heads(target, pairs) if last.target.shape == wanted.shape[1:] else []
     restore(target, fresh)
     calibrate(target, last, x, wanted, frozenset(target.nodes[i].name for i in heads))
-    end = {i: values for i, values in snapshot(target).items() if i >= min(heads, default=len(target.nodes))}
+    first = min(heads, default=len(target.nodes))
+    end = {i: values for i, values in snapshot(target).items() if i >= first}
     restore(target, {i: fresh[i] for i in end})
-    if any(
-        target.nodes[i].kind == "batchnorm" for i in end
-    ):  # what it sees is another thing without the heads
-        calibrate(target, last, x, wanted)
+    if any(target.nodes[i].kind == "batchnorm" for i in end):
+        calibrate(target, last, x, wanted)  # the norms see another thing without the heads
     yield RANDOM
     if heads:
         restore(target, end)
