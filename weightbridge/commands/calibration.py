@@ -32,7 +32,7 @@ class FitInputs:
 def fit_inputs(data: Any, specs: Sequence[InputSpec]) -> FitInputs:
     """data: as `--calibrate` takes it. specs: the inputs of the source, one of floats.
 
-    Raises UsageError for inputs that do not fit, are too few, or have labels that are no classes.
+    Raises UsageError for inputs that do not fit, are too few or alike, or have labels that are no classes.
     """
     if is_noise(data):
         x = noise(specs[0])
@@ -55,11 +55,9 @@ def _digest(x: Array) -> str:
 
 def refuse_other_shapes(inputs: FitInputs, specs: Sequence[InputSpec]) -> None:
     """specs: the inputs of the target. UsageError where it does not take what the source takes."""
-    wanted, given = specs[0].shape, inputs.x.shape
-    if len(wanted) != len(given) or any(
-        n not in (None, m) for n, m in zip(wanted[1:], given[1:], strict=True)
-    ):
-        message = f"the inputs are {given}, as the source takes them, and the target takes {wanted}"
+    wanted, given = specs[0], inputs.x.shape
+    if not wanted.takes(given):
+        message = f"the inputs are {given}, as the source takes them, and the target takes {wanted.shape}"
         raise UsageError(message, fix="build the target for the source's inputs: both see the same ones")
 
 

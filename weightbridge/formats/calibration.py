@@ -70,9 +70,7 @@ def _of(arrays: Mapping[str, Array], spec: InputSpec, specs: Sequence[InputSpec]
 
 
 def _check(array: Array, spec: InputSpec, where: str) -> None:
-    lengths = zip(spec.shape[1:], array.shape[1:], strict=False)
-    fits = array.ndim == len(spec.shape) and all(n is None or n == length for n, length in lengths)
-    if not fits:
+    if not spec.takes(array.shape):
         message = f"input {spec.name!r} is {array.shape}, expected {spec.shape}"
         raise _refused(message, where, "Put the batch first; None is any length")
     if len(array) < LEAST:

@@ -33,6 +33,11 @@ class InputSpec:
     vocabulary: int | None = None
     words: tuple[str, ...] = ()
 
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether arrays of this shape fit, however many of them."""
+        lengths = zip(self.shape[1:], shape[1:], strict=False)
+        return len(shape) == len(self.shape) and all(n is None or n == length for n, length in lengths)
+
     def typed(self, array: Array) -> Array:
         """The array in this input's dtype; text stays as it is."""
         return array if self.dtype == TEXT else array.astype(dtype_of(self.dtype))
