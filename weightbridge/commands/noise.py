@@ -1,4 +1,4 @@
-"""Where there are no inputs: smoothed noise, in the range that the source's norms have recorded."""
+"""Where there are no inputs: smoothed noise, in the range that the source's first BatchNorm recorded."""
 
 from pathlib import Path
 from typing import Any
