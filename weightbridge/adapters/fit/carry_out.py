@@ -39,8 +39,7 @@ class Result:
 def choose(target: Flow, source: Flow, x: Array, kept: frozenset[str], progress: Progress) -> Chosen:
     """Every way tried on some inputs; the target is as before at the end."""
     found = tried(target, source, x, kept, progress)
-    best = found.ways[found.trials[0].way]
-    return Chosen(tuple(Pair(*pair) for pair in best), found.trials, found.control)
+    return Chosen(found.ways[found.trials[0].way], found.trials, found.control)
 
 
 def as_told(target: Flow, source: Flow, names: Sequence[tuple[str, str]]) -> tuple[Pair, ...]:

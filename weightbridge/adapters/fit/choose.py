@@ -8,7 +8,6 @@ import numpy as np
 
 from weightbridge.adapters.fit.cuts import LINEAR, Cut, cuts
 from weightbridge.adapters.fit.engine import Fitting, Values
-from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.ladder import ladder
 from weightbridge.adapters.fit.snapshot import unchanged
 from weightbridge.adapters.fit.solve import r2, solve
@@ -63,19 +62,18 @@ def tried(target: Flow, source: Flow, x: Array, kept: frozenset[str], progress: 
     ways = _ways(ours, theirs, seen, some[~judged])
     inputs = _Inputs(some, _wanted(source, theirs[-1], seen, some, judged), judged)
     trials = []
-    for n, (way, pairing) in enumerate(ways.items()):
+    for n, (way, pairs) in enumerate(ways.items()):
         say = _one_of(progress, way, n, len(ways))
-        trials.append(Trial(way, _trial(target, seen.values, pairing, inputs, kept, say)))
+        trials.append(Trial(way, _trial(target, seen.values, pairs, inputs, kept, say)))
     trials.sort(key=lambda trial: -trial.score)
     progress("trying: controls", len(ways), len(ways) + 1)
     return Tried(ways, tuple(trials), _control(target, ways[trials[0].way], inputs))
 
 
 def _trial(
-    target: Flow, values: Values, pairing: Pairing, inputs: _Inputs, kept: frozenset[str], progress: Progress
+    target: Flow, values: Values, pairs: Pairing, inputs: _Inputs, kept: frozenset[str], progress: Progress
 ) -> float:
     most = ROWS if sum(node.kind in LINEAR for node in target.nodes) > MANY else 0
-    pairs = [Pair(*pair) for pair in pairing]
     with unchanged(target):
         try:
             Fitting(target, values, pairs, inputs.x[~inputs.judged], kept, progress).run(most)
@@ -84,9 +82,9 @@ def _trial(
             return -np.inf
 
 
-def _control(target: Flow, pairing: Pairing, inputs: _Inputs) -> float:
+def _control(target: Flow, pairs: Pairing, inputs: _Inputs) -> float:
     """The score of the best start without the source."""
-    pairs, fitted = [Pair(*pair) for pair in pairing], ~inputs.judged
+    fitted = ~inputs.judged
     with unchanged(target) as fresh:
         starts = random_starts(target, pairs, inputs.x[fitted], inputs.wanted[fitted], fresh)
         return max((_score(target, pairs, inputs) for _ in starts), default=-np.inf)
@@ -118,7 +116,7 @@ def _wanted(source: Flow, last: Cut, seen: SourcePass, x: Array, judged: Array) 
     return wanted
 
 
-def _score(target: Flow, pairs: list[Pair], inputs: _Inputs) -> float:
+def _score(target: Flow, pairs: Pairing, inputs: _Inputs) -> float:
     """Of logits where both have the same classes, else of a linear head on the last features."""
     x, wanted, judged = inputs.x, inputs.wanted, inputs.judged
     last = pairs[-1].target

@@ -5,9 +5,10 @@ from functools import partial
 from math import log
 
 from weightbridge.adapters.fit.cuts import Cut
+from weightbridge.adapters.fit.goals import Pair
 from weightbridge.adapters.fit.ladder import INPUT, Unexplained
 
-Pairing = tuple[tuple[Cut, Cut], ...]  # (target, source)
+Pairing = tuple[Pair, ...]
 Cuts = Sequence[Cut]
 Chain = tuple[float, tuple[int, ...]]  # its cost, and the source's cuts by their places
 Choose = Callable[[Cuts, Cuts], list[Cut]]
@@ -29,15 +30,15 @@ def pairings(target: Cuts, source: Cuts, unexplained: Unexplained) -> Mapping[st
 
 def _paired(target: Cuts, source: Cuts, choose: Choose) -> Pairing:
     """Maps take from maps and vectors from vectors, as far as the source has both."""
-    ends = ((target[-1], source[-1]),)
+    ends = (Pair(target[-1], source[-1]),)
     if len(source) < 2:
         return ends
     maps, vectors = maps_and_vectors(target[:-1])
     their_maps, their_vectors = maps_and_vectors(source[:-1])
     of_maps = choose(maps, their_maps or their_vectors) if maps else []
     of_vectors = by_ratio(vectors, their_vectors or their_maps) if vectors else []
-    pairs = (*zip(maps, of_maps, strict=True), *zip(vectors, of_vectors, strict=True))
-    return (*sorted(pairs, key=lambda pair: pair[0].node), *ends)
+    both = (*zip(maps, of_maps, strict=True), *zip(vectors, of_vectors, strict=True))
+    return (*sorted((Pair(*cuts) for cuts in both), key=lambda pair: pair.target.node), *ends)
 
 
 def maps_and_vectors(cuts: Cuts) -> tuple[list[Cut], list[Cut]]:
