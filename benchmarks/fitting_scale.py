@@ -1,8 +1,8 @@
-"""Processor time of `--adapt fit` by the number of inputs, their size and the layers: no more than linear.
+"""Processor time of `--adapt fit` by inputs, pixels and layers: no more than linear in inputs and layers.
 
 A residual network into an Inception and a MobileNet behind a stem, and into plain networks of more and more
-layers; all untrained: time does not depend on values. `resnet50` adds ResNet50 into
-InceptionV3. The controls are part of it, building the models is not.
+layers; all untrained: time does not depend on values. `resnet50` adds ResNet50 into InceptionV3. The controls
+are part of it, building the models is not.
 
     python benchmarks/fitting_scale.py [resnet50]
 """
