@@ -382,3 +382,10 @@ def test_a_model_that_equals_no_other_is_said_to_have_been_run(passed: bool, sai
     assert said in " ".join(text.split())
     assert str(evidence["strength"]) in " ".join(text.split())
     assert "nothing" not in text.split("proven")[1].split("\n\n")[0]
+
+
+@pytest.mark.parametrize("reason", ["--no-verify: no model was run", "not run: --no-verify"])
+def test_that_no_model_was_run_is_said_once(reason: str) -> None:
+    verification = {"mode": "none", "outputs": [], "layers": [], "evidence": {"reason": reason}}
+    text = render({**sample().to_json(), "verification": verification})
+    assert "no model was run: --no-verify\n" in text

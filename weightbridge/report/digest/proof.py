@@ -56,7 +56,8 @@ def _lines(verification: Json) -> Iterator[str]:
     if evidence.get("claim") not in (None, "equal"):
         yield f"not claimed to be equal: {said(evidence['claim'])}"
     if "reason" in evidence:
-        yield f"no model was run: {said(evidence['reason']).removeprefix('not run: ')}"
+        reason = said(evidence["reason"]).removeprefix("not run: ").removesuffix(": no model was run")
+        yield f"no model was run: {reason}"
     yield from (f"inconclusive: {said(reason)}" for reason in evidence.get("inconclusive") or ())
 
 
