@@ -15,7 +15,6 @@ from weightbridge.errors import OutputError, UsageError
 FULL = frozenset({ENOSPC, EDQUOT, EFBIG})  # what the system says of a disk that has no more room
 HOLE = 1 << 18  # bytes of a run of zeros that is left out
 ZEROS = bytes(HOLE)
-OF_HOLE = crc32(ZEROS)
 
 
 class SparseFile(io.BufferedWriter):
@@ -47,10 +46,10 @@ def copy_sparsely(path: Path, start: int, end: int, target: IO[bytes]) -> None:
 
 def sparse_checksum(path: Path) -> int:
     """The CRC-32 of a file, whose holes are not read."""
-    total = 0
+    total, of_hole = 0, crc32(ZEROS)
     with path.open("rb", buffering=0) as source:
         for piece in _pieces(source, 0, path.stat().st_size):
-            total = combined(total, OF_HOLE, HOLE) if piece is ZEROS else crc32(piece, total)
+            total = combined(total, of_hole, HOLE) if piece is ZEROS else crc32(piece, total)
     return total
 
 
