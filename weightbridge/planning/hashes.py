@@ -26,22 +26,20 @@ def content_meanwhile(
     Gives what adds the hashes to a plan. That raises what hashing found wrong, as ModelError, and Corrupt
     where a file has changed since. hashes: whether somebody reads them; the rest is looked at all the same.
     """
-    work = content_hash if hashes else check_content
-    with _meanwhile(source, work) as of_source, _meanwhile(target, work) as of_target:
+    with _meanwhile(source, hashes) as of_source, _meanwhile(target, hashes) as of_target:
         yield lambda plan: replace(plan, source_sha256=of_source(), target_sha256=of_target())
 
 
 @contextmanager
 def source_meanwhile(source: LayerGraph, *, hashes: bool = True) -> Iterator[Callable[[Plan], Plan]]:
     """The same of the source alone, where the target is a file of zeros that nobody keeps."""
-    with _meanwhile(source, content_hash if hashes else check_content) as of_source:
+    with _meanwhile(source, hashes) as of_source:
         yield lambda plan: replace(plan, source_sha256=of_source())
 
 
 @contextmanager
-def _meanwhile(
-    graph: LayerGraph, work: Callable[[LayerGraph], str | None]
-) -> Iterator[Callable[[], str | None]]:
+def _meanwhile(graph: LayerGraph, hashes: bool) -> Iterator[Callable[[], str | None]]:
+    work: Callable[[LayerGraph], str | None] = content_hash if hashes else check_content
     before = stamps(graph)
 
     def result() -> str | None:
