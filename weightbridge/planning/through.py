@@ -63,8 +63,8 @@ def _joined(step: Step, earlier: Steps) -> Step:
     sources = tuple(name for one in before for name in one.sources)
     transform, parameters = _both(before, step)
     contracts = {one.contract for one in (*before, step)}
-    contract: Contract = "preserving" if not is_bitwise(transform, parameters) else "bitwise"
-    contract = contract if contracts == {"bitwise"} else "preserving"
+    is_exact = contracts == {"bitwise"} and is_bitwise(transform, parameters)
+    contract: Contract = "bitwise" if is_exact else "preserving"
     contract = "lossy" if "lossy" in contracts else contract
     kind: Kind = "transform" if transform or contract != "bitwise" else "copy"
     joined = replace(step, sources=sources, kind=kind, contract=contract)
@@ -90,7 +90,7 @@ def _both(before: Iterable[Step], step: Step) -> tuple[str, dict[str, Any]]:
 def _is_permutation(pattern: str) -> bool:
     if "->" not in pattern or merges_or_drops(pattern):
         return False
-    return all(len(group) == 1 for side in (parse(pattern).source, parse(pattern).target) for group in side)
+    return all(len(group) == 1 for group in parse(pattern).source)
 
 
 def _permuted(first: str, second: str) -> str:

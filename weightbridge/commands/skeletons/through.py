@@ -31,6 +31,5 @@ def make(model: Any, source: LayerGraph, path: Path, options: Options) -> Skelet
     except Unsupported as error:
         raise Unsupported(error.message, where=source.path, fix=AS_KERAS) from error
     plan, findings = through_plan(source, keras.plan, made.plan, options)
-    kept = tuple(found for found in keras.findings if found.code != "WB203")
-    said = tuple(found for found in made.findings if found.code != "WB203")
-    return replace(made, plan=plan, findings=(*kept, *said, *findings))
+    kept = tuple(found for found in (*keras.findings, *made.findings) if found.code != "WB203")
+    return replace(made, plan=plan, findings=(*kept, *findings))
