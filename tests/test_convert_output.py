@@ -10,7 +10,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from weightbridge.errors import Corrupt, OutputError, Unsupported, UsageError
 from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import write_skeleton
+from weightbridge.model.graph import LayerGraph
 from weightbridge.transfer import execute, write
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples" / "models"
@@ -254,6 +254,6 @@ def large(path: Path, units: int = 1600, count: int = 20) -> Path:
     """Dense layers of zeros, which take no space on the disk."""
     layers = (layer("Dense", f"dense_{n}", units=units) for n in range(count))
     config = sequential(source("x", [units]), *layers)
-    places = places_of(parse_model(config, str(path)), SimpleNamespace(path=str(path)))  # type: ignore[arg-type]
+    places = places_of(parse_model(config, str(path)), LayerGraph(str(path), "keras-json", "keras"))
     write_skeleton(path, json.dumps(config), places)
     return path
