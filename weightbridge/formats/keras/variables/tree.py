@@ -8,7 +8,7 @@ from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.architecture.classes import CLASSES, roles, variable_name
 from weightbridge.formats.keras.architecture.flow import Node
-from weightbridge.formats.keras.variables.copied import WRAPPED_KERNEL, copied_kernel
+from weightbridge.formats.keras.variables.copied import copied_kernel
 from weightbridge.formats.keras.variables.groups import (
     group_at,
     is_state,
@@ -19,7 +19,7 @@ from weightbridge.formats.keras.variables.groups import (
 from weightbridge.formats.keras.variables.infer import UNTOLD, class_of_group, guess
 from weightbridge.formats.keras.variables.quantised import mode_of, quantised_mode, quantised_roles
 from weightbridge.formats.keras.variables.stored import Shapes, Stored, Variable
-from weightbridge.formats.keras.variables.tensors import tensor_of
+from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.formats.left_out import left_out
 from weightbridge.model.graph import Excluded, Layer
 from weightbridge.model.tensors import Tensor, name_of
@@ -100,23 +100,21 @@ def _group_of(root: Group, node: Node) -> tuple[Group | None, tuple[Dataset, ...
 
 def excluded(root: Group, layers: Iterable[Layer]) -> tuple[Excluded, ...]:
     """The stored arrays that no layer has: optimizer state, metrics, seed generators, and what is foreign."""
-    held = _held(root, layers)
+    held = _held(layers)
     return tuple(_excluded(dataset) for dataset in root.datasets() if dataset.path not in held)
 
 
 def foreign(root: Group, layers: Iterable[Layer]) -> tuple[Finding, ...]:
     """A note of arrays that look like weights and stand where Keras keeps none."""
-    held = _held(root, layers)
+    held = _held(layers)
     left = (d for d in root.datasets() if d.path not in held and not is_state(d.path))
     return left_out([d.path for d in left if d.dtype.kind == "f" and len(d.shape) > 1 and prod(d.shape) > 1])
 
 
-def _held(root: Group, layers: Iterable[Layer]) -> set[str]:
+def _held(layers: Iterable[Layer]) -> set[str]:
     """Where the layers' tensors are stored, some of them twice."""
-    keys = {tensor.key for layer in layers for tensor in layer.tensors}
-    stored = (root.dataset(key) for key in keys if key.endswith(WRAPPED_KERNEL))
-    copies = (copied_kernel(root, dataset) for dataset in stored if dataset is not None)
-    return keys | {copy.path for copy in copies if copy is not None}
+    tensors = [tensor for layer in layers for tensor in layer.tensors]
+    return {tensor.key for tensor in tensors} | datasets_of(tensors).keys()
 
 
 def _excluded(dataset: Dataset) -> Excluded:
