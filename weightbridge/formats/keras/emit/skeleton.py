@@ -4,7 +4,6 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -34,16 +33,19 @@ def write_skeleton(path: Path, config: str, places: Iterable[Place]) -> Group:
         with SparseFile(path) as sparse, zipfile.ZipFile(sparse, "w") as archive:
             archive.writestr(_member(METADATA), json.dumps({"keras_version": VERSION}))
             archive.writestr(_member(CONFIG), config)
-            region = _append(archive, sparse, weights)
-    return tree_of(arrays, replace(region, path=path, label=f"{path}: {WEIGHTS}"))
+            region = _append(archive, sparse, weights, path)
+    return tree_of(arrays, region)
 
 
 def _member(name: str) -> zipfile.ZipInfo:
     return zipfile.ZipInfo(name)
 
 
-def _append(archive: zipfile.ZipFile, file: SparseFile, weights: Path) -> Region:
-    """As `archive.write` does, whose checksum would have to read all that is a hole."""
+def _append(archive: zipfile.ZipFile, file: SparseFile, weights: Path, path: Path) -> Region:
+    """As `archive.write` does, whose checksum would have to read all that is a hole.
+
+    Where they lie then in the file at the path.
+    """
     size = weights.stat().st_size
     member = _member(WEIGHTS)
     member.file_size = member.compress_size = size
@@ -54,7 +56,7 @@ def _append(archive: zipfile.ZipFile, file: SparseFile, weights: Path) -> Region
     archive.filelist.append(member)
     archive.NameToInfo[member.filename] = member
     archive.start_dir = file.tell()
-    return Region(weights, start, size, "")
+    return Region(path, start, size, f"{path}: {WEIGHTS}")
 
 
 def _write_weights(path: Path, places: Iterable[Place]) -> list[Allocated]:
