@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from weightbridge.converting.from_graph.arrange import arranged
+from weightbridge.converting.from_graph.arrange import as_source
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.kernels import flat
 from weightbridge.converting.from_graph.layout import plain
@@ -15,7 +15,7 @@ def _attention(call: Call) -> Value:
     if any(value.layout.rank != 3 for value in call.inputs):
         raise Unsupported("attends to what is no sequence")
     query, value, key = (
-        arranged(call.writer, one, one.layout.source, f"{call.name}_{word}")
+        as_source(call.writer, one, f"{call.name}_{word}")
         for one, word in zip(call.inputs, call.keywords, strict=True)
     )
     is_one = (key.layer, key.call, key.output) == (value.layer, value.call, value.output)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from weightbridge.converting.from_graph.arrange import arranged
+from weightbridge.converting.from_graph.arrange import as_source
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import plain
 from weightbridge.converting.from_graph.values import Value
@@ -14,7 +14,7 @@ SEQUENCE = 3  # axes: batch, steps, channels
 
 def _masking(call: Call) -> Value:
     """(batch, steps, channels), as Keras's layer looks at the last axis alone."""
-    value = arranged(call.writer, call.first, call.first.layout.source, call.name)
+    value = as_source(call.writer, call.first, call.name)
     config = {"mask_value": call.settings["mask_value"]}
     return value.after(call.writer.layer("Masking", call.name, config, value))
 
@@ -24,8 +24,8 @@ def _masked_mean(call: Call) -> Value:
     value, mask = call.inputs
     if value.layout.rank != SEQUENCE or mask.layout.rank != SEQUENCE - 1:
         raise Unsupported("is a mean over steps that count, of a value that is no sequence")
-    value = arranged(call.writer, value, value.layout.source, call.name)
-    shown = arranged(call.writer, mask, mask.layout.source, call.name)
+    value = as_source(call.writer, value, call.name)
+    shown = as_source(call.writer, mask, call.name)
     keeps = bool(call.settings["keepdims"])
     name = call.writer.layer("GlobalAveragePooling1D", call.name, {"keepdims": keeps}, value)
     call.writer.with_arguments(name, {MASK: shown})
