@@ -6,7 +6,7 @@ The own writer moves the steps that count to the front, and gives ONNX's node th
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from weightbridge.converting.from_graph.recognise.pattern import Edit, Is, Match, edited, matched
+from weightbridge.converting.from_graph.recognise.pattern import Edit, Is, Match, edited, is_same, matched
 from weightbridge.model.graph import Edge, Layer, LayerGraph, Port
 from weightbridge.model.vocabulary import RECURRENT, VIEWS
 
@@ -119,10 +119,7 @@ def _is_handed_on(graph: LayerGraph, source: str, mask: Edge) -> bool:
 def _sorts(graph: LayerGraph, order: Edge, told: Match) -> bool:
     """Whether the places come from a sort of the steps by the same mask."""
     found = matched(graph, graph.by_name[order.source], SORTED) if order.port == 1 else None
-    if found is None:
-        return False
-    one, other = found.values["mask"], told.values["mask"]
-    return (one.source, one.port) == (other.source, other.port)
+    return found is not None and is_same(found.values["mask"], told.values["mask"])
 
 
 def _places(graph: LayerGraph, layer: Layer) -> tuple[str, ...]:
@@ -151,8 +148,7 @@ def _is_zero(graph: LayerGraph, places: tuple[str, ...], mask: Edge) -> bool:
     for place in places:
         shown = matched(graph, graph.by_name[place], Is("Permute", (CHOSEN,)))
         if shown is not None:
-            told = shown.values["shown"]
-            return (told.source, told.port) == (mask.source, mask.port)
+            return is_same(shown.values["shown"], mask)
     return False
 
 

@@ -66,8 +66,13 @@ def _value(graph: LayerGraph, edge: Edge, wanted: "Is | str", known: Match) -> M
         return None if edge.port else _layer(graph, graph.by_name[edge.source], wanted, known)
     held = known.values.get(wanted)
     if held is not None:
-        return known if (held.source, held.port) == (edge.source, edge.port) else None
+        return known if is_same(held, edge) else None
     return Match({**known.values, wanted: edge}, known.layers)
+
+
+def is_same(one: Edge, other: Edge) -> bool:
+    """Whether both bring the same value."""
+    return (one.source, one.port) == (other.source, other.port)
 
 
 @dataclass(frozen=True, slots=True)
