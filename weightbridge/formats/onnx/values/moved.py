@@ -1,10 +1,7 @@
 """A fixed value that only moves the elements of one table: which row of it stands at each place."""
 
-from collections import ChainMap
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -65,8 +62,9 @@ def _followed(value: str, net: Net) -> tuple[Constant, list[Node]] | None:
 def _moved(node: Node, places: Array, net: Net, read: Read) -> Array | None:
     if node.op in SAME:
         return places
-    known: Mapping[str, Any] = ChainMap({node.inputs[0]: places}, dict(net.repeated), dict(net.numbers))
-    return evaluate(node, known, read)
+    others = ((name, net.repeated.get(name, net.numbers.get(name))) for name in node.inputs[1:])
+    known = {name: array for name, array in others if array is not None}
+    return evaluate(node, {**known, node.inputs[0]: places}, read)
 
 
 def _rows(table: Constant, places: Array) -> Rows | None:
