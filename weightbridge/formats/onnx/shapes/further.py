@@ -26,11 +26,10 @@ def further_shapes(node: Node, facts: Facts) -> Mapping[str, Shape]:
 
 
 def _einsum(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
-    equation = node.attributes.get("equation", "")
-    text = equation.decode() if isinstance(equation, bytes) else str(equation)
-    fed, arrow, made = text.replace(" ", "").partition("->")
+    equation = str(node.attributes.get("equation", ""))
+    fed, arrow, made = equation.replace(" ", "").partition("->")
     terms = fed.split(",")
-    if "." in text or not arrow or len(terms) != len(inputs):
+    if "." in equation or not arrow or len(terms) != len(inputs):
         return None
     lengths: dict[str, int | None] = {}
     for term, shape in zip(terms, inputs, strict=True):
