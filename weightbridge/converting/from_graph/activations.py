@@ -203,13 +203,13 @@ LAYERS: Mapping[str, Callable[[Mapping[str, Any]], Made]] = {
 def _clip(parameters: Mapping[str, Any], dtype: str) -> Made:
     """A bound that is missing is the largest number that the values' type holds."""
     low, high = parameters.get("min"), parameters.get("max")
-    if "float" in dtype:
-        bounds = {"x_min": -LARGEST if low is None else float(low),
-                  "x_max": LARGEST if high is None else float(high)}  # fmt: skip
-        return "numpy.Clip", bounds
-    limits = np.iinfo(dtype)
-    return "numpy.Clip", {"x_min": limits.min if low is None else int(low),
-                          "x_max": limits.max if high is None else int(high)}  # fmt: skip
+    is_float = "float" in dtype
+    number = float if is_float else int
+    least, most = (-LARGEST, LARGEST) if is_float else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return "numpy.Clip", {
+        "x_min": least if low is None else number(low),
+        "x_max": most if high is None else number(high),
+    }
 
 
 OPERATIONS: Mapping[str, Callable[[Mapping[str, Any], str], Made]] = {

@@ -114,9 +114,9 @@ def _in_groups(call: Call, value: Value, axes: Sequence[int], padding: str) -> V
     filters = channels * int(call.settings["depth_multiplier"])
     config = {"filters": filters, "groups": channels, **_window(call, padding)}
     name, number = call.keras("Conv3D", config, value)
-    shape = (*call.settings["kernel_size"], 1, filters)
-    kernel = replace(call.needed("kernel"), axes=f"o i {SPACE[len(shape) - 2]}")
-    put(call, name, kernel, (f"{SPACE[len(shape) - 2]} i o", shape))
+    space, shape = SPACE[3], (*call.settings["kernel_size"], 1, filters)
+    kernel = replace(call.needed("kernel"), axes=f"o i {space}")
+    put(call, name, kernel, (f"{space} i o", shape))
     put_bias(call, name, filters)
     return windowed(value, axes, name, number, _lengths(value, call, padding, filters))
 
