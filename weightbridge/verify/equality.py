@@ -3,32 +3,34 @@
 Controls must fail.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from weightbridge.errors import RunError
 from weightbridge.errors.diagnostics import Finding, finding
-from weightbridge.formats.running import Rearrangeable, Runner
-from weightbridge.model.tensors import Array
+from weightbridge.formats.running import Runner
 from weightbridge.report.verification import Verification
 from weightbridge.verify.arithmetic import (
     Build,
     Runners,
-    moved_candidate,
     runners_of,
     said_of_precision,
-    with_candidate_in_double,
+)
+from weightbridge.verify.both import (
+    are_unusual,
+    compare_runs,
+    differ,
+    in_double,
+    of_candidate,
+    with_noise_of_both,
 )
 from weightbridge.verify.controls import run_controls
-from weightbridge.verify.floor import BuildRun, Expected, Run, Sources, expect, with_noise_of
+from weightbridge.verify.floor import BuildRun, Expected, Sources, expect
 from weightbridge.verify.layers import compare_layers, where_to_look
 from weightbridge.verify.output_findings import differing, never_finite, nothing_compared, unpaired
-from weightbridge.verify.outputs import Side
-from weightbridge.verify.pairing import in_shape
 from weightbridge.verify.power import excited, is_constant, powerless
 from weightbridge.verify.session import Session, prepare, running
 from weightbridge.verify.shapes import differ_in_size, fitted
@@ -91,16 +93,12 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     setup.progress("running both models", 0, 0)
     expected = expect(sources, session.probes, setup.seed)
     expected = (*expected, *excited(sources, expected, session.probes[0], setup.seed))
-    run = running(runners.candidate, session, "candidate")
-    comparisons = compare_runs(expected, run)
-    if _differ(comparisons):
-        runners = with_candidate_in_double(runners, setup)
+    comparisons = compare_runs(expected, running(runners.candidate, session, "candidate"))
+    if are_unusual(comparisons):
+        runners = in_double(runners, session, setup)
         sources = _sources(runners, session)
-        others = (_noise_of_candidate(runners, session, setup), _in_other_pieces(runners, session))
-        for pair in chain.from_iterable(others):
-            expected = with_noise_of(expected, pair)
-        comparisons = compare_runs(expected, run)
-    is_different = _differ(comparisons)
+        expected, comparisons = with_noise_of_both(runners, session, setup, expected)
+    is_different = differ(comparisons)
     pairs = setup.layers if setup.all_layers or is_different else ()
     layers = compare_layers(runners, session, pairs, setup.seed, setup.progress)
     faults = (
@@ -116,10 +114,6 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     evidence |= {"inconclusive": list(reasons), "controls": controls}
     outputs = tuple(comparison.to_dict() for comparison in comparisons)
     return Verification("actual", outputs, layers, evidence), (*faults, *weak, *vacuous)
-
-
-def _differ(comparisons: Sequence[Comparison]) -> bool:
-    return any(comparison.is_different for comparison in comparisons)
 
 
 def _overflowing(runners: Runners, session: Session) -> tuple[Finding, ...]:
@@ -146,7 +140,7 @@ def _sources(runners: Runners, session: Session) -> Sources:
     return Sources(
         reference=running(runners.reference, session, "reference"),
         precise=precise,
-        other=_of_candidate(runners, session),
+        other=of_candidate(runners, session),
         moved=builds(runners.moved),
         coarsely=builds(runners.coarsely),
         ulp=runners.ulp,
@@ -156,55 +150,6 @@ def _sources(runners: Runners, session: Session) -> Sources:
 
 def _later(build: Build, session: Session) -> BuildRun:
     return lambda: running(build(), session, "reference")
-
-
-def _of_candidate(runners: Runners, session: Session) -> tuple[Run, Run] | None:
-    if runners.precise_candidate is None:
-        return None
-    exact = running(runners.precise_candidate, session, "candidate")
-    return exact, running(runners.candidate, session, "candidate")
-
-
-def _in_other_pieces(runners: Runners, session: Session) -> Iterator[tuple[Run, Run]]:
-    """Each side as it is, and with its work cut otherwise, where that can be had.
-
-    A model that divides by its own range tells equal numbers apart that two kernels round differently.
-    """
-    sides: tuple[tuple[Runner, Side], ...] = (
-        (runners.reference, "reference"),
-        (runners.candidate, "candidate"),
-    )
-    for runner, side in sides:
-        if isinstance(runner, Rearrangeable):
-            yield running(runner, session, side), running(runner.rearranged(), session, side)
-
-
-def _noise_of_candidate(runners: Runners, session: Session, setup: Setup) -> Iterator[tuple[Run, Run]]:
-    """Beside its run one in float64, or with its weights moved where it cannot be had in that."""
-    other = _of_candidate(runners, session)
-    if other is not None:
-        yield other
-        return
-    rough = running(runners.candidate, session, "candidate")
-    for build in moved_candidate(runners, setup):
-        yield rough, running(build(), session, "candidate")
-
-
-def compare_runs(expected: Sequence[Expected], run: Run) -> tuple[Comparison, ...]:
-    """All arrays of all probes on which the reference is finite. RunError for an array that fits no more."""
-    comparisons = []
-    for one in expected:
-        result = run(one.probe.feeds)
-        comparisons += [_compared(one, name, result[name]) for name in sorted(one.finite)]
-    return tuple(comparisons)
-
-
-def _compared(expected: Expected, name: str, got: Array) -> Comparison:
-    reference, probe = expected.values[name], expected.probe.name
-    array = in_shape(reference, got)
-    if array is None:
-        raise RunError(f"output {name!r} is {got.shape} on probe {probe!r}, expected {reference.shape}")
-    return expected.compared(name, array)
 
 
 def _not_run(setup: Setup) -> list[Mapping[str, Any]]:

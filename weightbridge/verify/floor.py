@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 
 import numpy as np
 
 from weightbridge.formats.running import ULPS, Change
 from weightbridge.model.tensors import Array
 from weightbridge.verify.arithmetic import moving
-from weightbridge.verify.compare import compare, relative_error
+from weightbridge.verify.compare import compare, limit_of, relative_error
+from weightbridge.verify.pairing import in_shape
 from weightbridge.verify.values import Comparison, Probe
 
 LEAST = 2.0**-24  # half a unit in the last place of float32
@@ -17,6 +19,20 @@ Result = Mapping[str, Array]
 Run = Callable[[Mapping[str, Array]], Result]
 BuildRun = Callable[[], Run]
 Spreads = Mapping[str, float]  # by the array's name
+Place = Callable[[Array, Array], Array | None]  # the candidate's array in the shape of the reference's
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What of an array's error is the candidate's own rounding.
+
+    noise: its float32 run against its float64 run. floor: that of the reference alone. apart: the float64
+    runs of both, in these floors; None where the reference has no such run.
+    """
+
+    noise: float
+    floor: float
+    apart: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,8 @@ class Expected:
     them.
     finite: the arrays that are finite in every arithmetic; only there has the candidate anything to agree
     with. ulp: of the coarsest dtype in it, which bounds what a check can notice.
+    is_exact: whether the values are those of a float64 run. own: what the candidate rounds itself, where that
+    was measured.
     """
 
     probe: Probe
@@ -35,9 +53,18 @@ class Expected:
     finite: frozenset[str]
     coarse: Mapping[str, float] = field(default_factory=dict)
     ulp: float = 0.0
+    is_exact: bool = False
+    own: Mapping[str, Own] = field(default_factory=dict)
 
     def compared(self, name: str, got: Array) -> Comparison:
         """Against the lower floor; if that fails, against that of the weights as the target rounds them."""
+        comparison = self._compared(name, got)
+        own = self.own.get(name)
+        if own is None or own.apart is None:
+            return comparison
+        return replace(comparison, source_floor=own.floor, target_noise=own.noise, in_float64=own.apart)
+
+    def _compared(self, name: str, got: Array) -> Comparison:
         reference, probe = self.values[name], self.probe.name
         comparison = compare(name, probe, reference, got, self.floors[name], self.ulp)
         coarse = self.coarse.get(name, 0.0)
@@ -52,7 +79,7 @@ class Sources:
 
     precise: the reference in float64. other: (float64, float32) of the candidate. moved, coarsely: the
     reference with its weights moved by one unit in the last place of `ulp` or
-    `coarse_ulp`.
+    `coarse_ulp`. place: how an array of the candidate is laid beside the reference's.
     """
 
     reference: Run
@@ -62,6 +89,7 @@ class Sources:
     coarsely: Sequence[BuildRun] = ()
     ulp: float = ULPS["float32"]
     coarse_ulp: float = 0.0
+    place: Place = in_shape
 
     @property
     def description(self) -> str:
@@ -105,18 +133,46 @@ def _expected(
     finite = frozenset(name for name in first if _is_finite(name, (first, again, exact)))
     own = {name: _precision(exact[name], first[name], again[name]) for name in finite}
     floors = {name: max(LEAST, own[name], noise.get(name, 0.0)) for name in finite}
-    if sources.other is not None:
-        floors = _raised(floors, sources.other, probe)
     values = {name: wide(array) for name, array in exact.items()}
-    return Expected(probe, values, floors, finite, coarse, sources.coarse_ulp)
+    is_exact = sources.precise is not None
+    found = Expected(probe, values, floors, finite, coarse, sources.coarse_ulp, is_exact)
+    return found if sources.other is None else with_own_noise(found, sources.other, sources.place)
 
 
 def with_noise_of(expected: Sequence[Expected], other: tuple[Run, Run]) -> tuple[Expected, ...]:
-    """Floors that are no lower than what two runs of the same model are apart.
-
-    The candidate rounds too (in float64, in float32), and the reference where its work is cut otherwise.
+    """Floors that are no lower than what two runs of the same model are apart: one with its weights moved, or
+    with its work cut otherwise.
     """
     return tuple(replace(one, floors=_raised(one.floors, other, one.probe)) for one in expected)
+
+
+def with_own_noise(one: Expected, other: tuple[Run, Run], place: Place = in_shape) -> Expected:
+    """Floors no lower than what the candidate rounds itself: its float64 run against its float32 run.
+
+    A sum of ten thousand products rounds ten times as much in one order as in another, and neither is wrong.
+    Where the reference has a float64 run too, the two must agree by the floors of the reference alone: the
+    noise of the candidate hides no fault.
+    """
+    exact, rough = (run(one.probe.feeds) for run in other)
+    names = [name for name in one.floors if name in exact]
+    own = {
+        name: Own(_spread(exact, rough, name), one.floors[name], _apart(one, name, exact[name], place))
+        for name in names
+    }
+    floors = {
+        name: max(one.floors[name], found.noise)
+        for name, found in own.items()
+        if found.apart is None or found.apart <= limit_of(one.values[name].size)
+    }
+    return replace(one, floors={**one.floors, **floors}, own=own)
+
+
+def _apart(one: Expected, name: str, exact: Array, place: Place) -> float | None:
+    """The float64 runs of both sides, in floors of the reference."""
+    if not one.is_exact:
+        return None
+    array = place(one.values[name], wide(exact))
+    return inf if array is None else relative_error(one.values[name], array) / one.floors[name]
 
 
 def wide(array: Array) -> Array:

@@ -69,6 +69,7 @@ def _chunk(runners: Runners, session: Session, pairs: Sequence[Pair], seed: int)
         _each(runners.coarsely, session, pairs),
         runners.ulp,
         runners.coarse_ulp,
+        lambda reference, array: aligned(reference, array, session.turn),
     )
     (expected,) = expect(sources, session.probes[:1], seed)
     got = _activations(runners.candidate, session, pairs, "candidate")(expected.probe.feeds)

@@ -12,9 +12,9 @@ from weightbridge.formats.arrays import read_arrays
 from weightbridge.formats.running import Runner
 from weightbridge.model.tensors import Array
 from weightbridge.report.verification import Verification
+from weightbridge.verify.both import compare_runs
 from weightbridge.verify.compare import relative_error
 from weightbridge.verify.controls import run_controls
-from weightbridge.verify.equality import compare_runs
 from weightbridge.verify.floor import LEAST, Expected, wide
 from weightbridge.verify.output_findings import differing
 from weightbridge.verify.power import powerless

@@ -64,6 +64,9 @@ class Comparison:
 
     All errors are relative to the reference's own energy. ratio: nrmse / floor; equal iff ratio <= limit.
     channel_ratio: the worst channel's (last axis), against that channel's energy.
+    Where the target's own rounding was measured too, source_floor is the floor without it, target_noise its
+    float32 run against its float64 run, and in_float64 how far the float64 runs of both are apart, in
+    floors of the source.
     """
 
     name: str
@@ -80,6 +83,9 @@ class Comparison:
     cosine: float = 1.0
     channel_ratio: float = 0.0
     worst_channel: int = 0
+    source_floor: float | None = None
+    target_noise: float | None = None
+    in_float64: float | None = None
 
     @property
     def is_different(self) -> bool:
@@ -89,6 +95,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """JSON-like, rounded to the four digits that mean something; None for a number that is not finite."""
         numbers = {key: rounded(getattr(self, key)) for key in _NUMBERS}
+        measured = {key: getattr(self, key) for key in _WHERE_MEASURED}
         return {
             "name": self.name,
             "probe": self.probe,
@@ -98,10 +105,12 @@ class Comparison:
             "worst_index": list(self.worst_index),
             "worst_channel": self.worst_channel,
             **numbers,
+            **{key: rounded(value) for key, value in measured.items() if value is not None},
         }
 
 
 _NUMBERS = ("nrmse", "floor", "ratio", "limit", "max_abs", "max_rel", "cosine", "channel_ratio")
+_WHERE_MEASURED = ("source_floor", "target_noise", "in_float64")
 
 
 def rounded(value: float) -> float | None:

@@ -45,6 +45,7 @@ def _lines(verification: Json) -> Iterator[str]:
         yield _healthy(outputs, layers, evidence)
     else:
         yield _compared(outputs, "comparison", " of outputs") + _worst(outputs)
+        yield _own_rounding(outputs)
         yield _compared(layers, "layer", "")
     yield from (
         f"the {side} was run as it was when it was saved, by {_runs(name)}"
@@ -111,6 +112,18 @@ def _worst(outputs: Sequence[Json]) -> str:
         return ""
     ratio, limit = max(shares, key=lambda pair: pair[0] / pair[1])
     return f", at most {ratio:.2f} times the noise floor ({limit:.2f} allowed)"
+
+
+def _own_rounding(outputs: Sequence[Json]) -> str:
+    """Where the floor is the target's own rounding: how it compares, and what float64 says of both."""
+    own = [record for record in outputs if record.get("target_noise") and record.get("source_floor")]
+    own = [record for record in own if record["floor"] == record["target_noise"] > record["source_floor"]]
+    if not own:
+        return ""
+    times = max(record["target_noise"] / record["source_floor"] for record in own)
+    apart = max(record.get("in_float64") or 0.0 for record in own)
+    rounds = f"the target's own rounding is the floor of {len(own):,} of them, up to {times:.1f} times"
+    return f"{rounds} the source's; in float64 the two are at most {apart:.2g} of the source's floor apart"
 
 
 def _identical(evidence: Json) -> str:
