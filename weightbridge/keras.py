@@ -16,7 +16,7 @@ from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Step
 from weightbridge.report.load import load_report
 from weightbridge.report.values import Report
-from weightbridge.transfer.write import digest_of, digest_texts
+from weightbridge.transfer.digests import digest_of, digest_texts
 
 __all__ = ["L2SP", "DiscriminativeRates", "GradualUnfreezing", "RequireTransfer"]
 

@@ -23,8 +23,9 @@ from weightbridge.planning.hashes import with_content
 from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
 from weightbridge.report.verification import Verification
+from weightbridge.transfer.digests import digest_texts
 from weightbridge.transfer.execute import Ledger, values
-from weightbridge.transfer.write import Written, assign, digest_texts
+from weightbridge.transfer.write import Written, assign
 
 
 def transfer_live(source: Any, model: Any, options: Options) -> Report:

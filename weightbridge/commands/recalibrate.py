@@ -17,8 +17,9 @@ from weightbridge.report.policy import with_policy
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 from weightbridge.report.verification import Verification
+from weightbridge.transfer.digests import digest_texts
 from weightbridge.transfer.stage import check_output, publish, staged
-from weightbridge.transfer.write import assign, digest_texts, write_values
+from weightbridge.transfer.write import assign, write_values
 
 
 def recalibrate(model: Any, output: Path, options: Options) -> Report:

@@ -16,8 +16,9 @@ from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.flow import ancestors
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan, Step, is_written
+from weightbridge.transfer.digests import digest_texts
 from weightbridge.transfer.stage import staged
-from weightbridge.transfer.write import Written, assign, digest_texts, write_values
+from weightbridge.transfer.write import Written, assign, write_values
 
 RUNNABLE = (".keras", ".h5", ".hdf5")
 OTHERS = (".weights.h5", ".onnx", ".safetensors")

@@ -15,9 +15,10 @@ from weightbridge.formats.sniffing.content import sniff
 from weightbridge.formats.sniffing.folders import Inside, model_file, model_in
 from weightbridge.formats.sniffing.suffixes import suffix_findings
 from weightbridge.formats.state import without_state
+from weightbridge.formats.streamed import Value
 from weightbridge.formats.templates import template_for, template_of
 from weightbridge.model.graph import LayerGraph
-from weightbridge.model.tensors import Array, Tensor
+from weightbridge.model.tensors import Tensor
 
 __all__ = [
     "FORMATS",
@@ -142,7 +143,7 @@ def apart(graph: LayerGraph, again: Collection[str] = ()) -> LayerGraph:
     return found
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> int | None:
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Value]]) -> int | None:
     """Copy the template's file to `output` and replace the bytes of the given tensors in their order.
 
     Shapes and dtypes are the template's; everything else in the file stays as it is.

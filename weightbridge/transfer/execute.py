@@ -14,6 +14,7 @@ from weightbridge import transforms
 from weightbridge.boundary.options import Progress, silent
 from weightbridge.errors import Corrupt
 from weightbridge.errors.diagnostics import Finding, finding
+from weightbridge.formats.streamed import Pieces, Streamed, Value, as_stored, in_pieces, through, whole_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 from weightbridge.plan import FITTED, Plan, Step, is_written
@@ -46,6 +47,19 @@ def values(
 
     One value is in memory at a time. fitted: the values of fitted steps; without it these are left out.
     """
+    for tensor, value in streamed(plan, source, target, ledger, progress, fitted):
+        yield tensor, whole_of(value)
+
+
+def streamed(
+    plan: Plan,
+    source: LayerGraph,
+    target: LayerGraph,
+    ledger: Ledger,
+    progress: Progress = silent,
+    fitted: Fitted | None = None,
+) -> Iterator[tuple[Tensor, Value]]:
+    """The same for a file: large tensors that stay as they are come in pieces."""
     given = source.tensor_by_name
     wanted = target.tensor_by_name
     done, total = 0, sum(step.size for step in plan.steps)
@@ -59,7 +73,31 @@ def values(
         progress("moving tensors", done, total)
 
 
-def _value(step: Step, given: Mapping[str, Tensor], target: Tensor, ledger: Ledger) -> Array:
+def _value(step: Step, given: Mapping[str, Tensor], target: Tensor, ledger: Ledger) -> Value:
+    moved = _moved(step, given, target, ledger)
+    return _made(step, given, target, ledger) if moved is None else moved
+
+
+def _moved(step: Step, given: Mapping[str, Tensor], target: Tensor, ledger: Ledger) -> Streamed | None:
+    """What stays as it is, in pieces; None for what is computed, small, or cannot be had so."""
+    source = given[step.sources[0]] if len(step.sources) == 1 else None
+    if source is None or step.transform or step.kind == "adapt":
+        return None
+    if (source.shape, source.dtype) != (target.shape, target.dtype):
+        return None
+    value = in_pieces(source)
+    return value and through(value, lambda pieces: _looked_through(pieces, source, step, ledger))
+
+
+def _looked_through(pieces: Pieces, source: Tensor, step: Step, ledger: Ledger) -> Pieces:
+    dtype, bad = dtype_of(source.dtype), 0
+    for piece in pieces:
+        bad += count_non_finite(source, np.frombuffer(piece, dtype))
+        yield piece
+    _say(bad, source, step, ledger)
+
+
+def _made(step: Step, given: Mapping[str, Tensor], target: Tensor, ledger: Ledger) -> Array:
     arrays = [_loaded(given[name], step, ledger) for name in step.sources]
     try:
         if is_adapter(step):
@@ -94,41 +132,48 @@ def is_adapter(step: Step) -> bool:
 
 
 def non_finite(graph: LayerGraph, side: Literal["source", "target"]) -> Iterator[Finding]:
-    """WB106 for every tensor of a model that holds NaN or Inf; one at a time in memory."""
+    """WB106 for every tensor of a model that holds NaN or Inf; a piece of one at a time in memory."""
     for tensor in graph.tensors:
-        message = _non_finite(tensor, tensor.load()) if tensor.is_float else ""
-        if message:
-            yield finding(
-                "WB106",
-                message,
-                fix="train or save it again; nothing useful can be computed",
-                **{side: tensor.name},
-            )
+        bad = _bad_of(tensor) if tensor.is_float else 0
+        if bad:
+            fix = "train or save it again; nothing useful can be computed"
+            yield finding("WB106", _non_finite(tensor, bad), fix=fix, **{side: tensor.name})
+
+
+def _bad_of(tensor: Tensor) -> int:
+    value = as_stored(tensor)
+    if not isinstance(value, Streamed):
+        return count_non_finite(tensor, value)
+    return sum(count_non_finite(tensor, np.frombuffer(p, value.dtype)) for p in value.pieces())
 
 
 def _loaded(tensor: Tensor, step: Step, ledger: Ledger) -> Array:
     array = tensor.load()
-    message = _non_finite(tensor, array)
-    if message:
-        fix = "train or save the source again; nothing useful can be transferred"
-        ledger.findings.append(finding("WB106", message, source=tensor.name, target=step.target, fix=fix))
+    _say(count_non_finite(tensor, array), tensor, step, ledger)
     return array
 
 
-def _non_finite(tensor: Tensor, array: Array) -> str:
-    if not tensor.is_float or _is_finite(array):
-        return ""
-    return (
-        f"{tensor.name}: {array.size - int(np.isfinite(array).sum())} of {array.size} values are NaN or Inf"
-    )
+def _say(bad: int, tensor: Tensor, step: Step, ledger: Ledger) -> None:
+    if bad:
+        fix = "train or save the source again; nothing useful can be transferred"
+        said = finding("WB106", _non_finite(tensor, bad), source=tensor.name, target=step.target, fix=fix)
+        if said not in ledger.findings:  # what a file holds twice goes by twice
+            ledger.findings.append(said)
 
 
-def _is_finite(array: Array) -> bool:
+def _non_finite(tensor: Tensor, bad: int) -> str:
+    return f"{tensor.name}: {bad} of {tensor.size} values are NaN or Inf"
+
+
+def count_non_finite(tensor: Tensor, array: Array) -> int:
     """By pieces that stay near the processor, without an array of answers as long as the array."""
+    if not tensor.is_float:
+        return 0
     if not array.flags.c_contiguous:
-        return bool(np.isfinite(array).all())
+        return array.size - int(np.isfinite(array).sum())
     flat = array.reshape(-1)
-    return all(np.isfinite(flat[i : i + PIECE]).all() for i in range(0, flat.size, PIECE))
+    pieces = (np.isfinite(flat[i : i + PIECE]) for i in range(0, flat.size, PIECE))
+    return sum(0 if finite.all() else finite.size - int(finite.sum()) for finite in pieces)
 
 
 def _cast(value: Array, target: Tensor, step: Step, ledger: Ledger) -> Array:

@@ -3,8 +3,7 @@
 The only module that writes models.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +19,19 @@ from weightbridge.formats.hashing import file_hash, file_sums
 from weightbridge.formats.templates import Template
 from weightbridge.matching import given_words
 from weightbridge.model.graph import LayerGraph
-from weightbridge.model.tensors import Array, Tensor, name_of
+from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan
-from weightbridge.transfer.execute import Fitted, Ledger, values
-
-Digests = dict[str, bytes]
+from weightbridge.transfer.digests import (
+    SHA256,
+    Crc,
+    Digests,
+    Kind,
+    digest_texts,
+    digested,
+    named,
+    read_back,
+)
+from weightbridge.transfer.execute import Fitted, Ledger, streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,9 @@ def write(
     digests: Digests = {}
     words = given_words(source, template.target, plan.steps)
     is_summed = formats.is_summed(template.file) and not words
-    pairs = values(plan, source, template.target, ledger, options.progress, fitted)
-    told = digested(pairs, digests) if hashes or not is_summed else _named(pairs, digests)
+    pairs = streamed(plan, source, template.target, ledger, options.progress, fitted)
+    kind = SHA256 if hashes else Crc
+    told = named(pairs, digests) if is_summed and not hashes else digested(pairs, digests, kind)
     places = {tensor.name: tensor for tensor in template.file.tensors}
     checksum = formats.write(template.file, temporary, ((places[t.name], value) for t, value in told))
     formats.write_words(template.file, temporary, words)
@@ -72,17 +80,10 @@ def write(
         if is_summed:
             sha256 = whole_read_back(temporary, checksum, hashes)
         else:
-            sha256 = tensors_read_back(template, temporary, digests, hashes)
+            sha256 = tensors_read_back(template, temporary, digests, kind)
         synced.result()
     plan, findings = ledger.applied_to(plan), tuple(ledger.findings)
     return Written(temporary, plan, len(digests), findings, digest_texts(digests) if hashes else {}, sha256)
-
-
-def _named(pairs: Iterable[tuple[Tensor, Array]], digests: Digests) -> Iterator[tuple[Tensor, Array]]:
-    """The same pairs, counted: nobody asks for their digests."""
-    for tensor, array in pairs:
-        digests[tensor.name] = b""
-        yield tensor, array
 
 
 def write_values(
@@ -105,18 +106,6 @@ def assign(model: Any, pairs: Iterable[tuple[Tensor, Array]]) -> Digests:
     return digests
 
 
-def digested(pairs: Iterable[tuple[Tensor, Array]], digests: Digests) -> Iterator[tuple[Tensor, Array]]:
-    """The same pairs; on their way each value's digest goes into `digests` by the tensor's name."""
-    for tensor, array in pairs:
-        digests[tensor.name] = digest_of(array)
-        yield tensor, array
-
-
-def digest_texts(digests: Digests) -> dict[str, str]:
-    """As a report names them."""
-    return {name: f"sha256:{digest.hex()}" for name, digest in digests.items()}
-
-
 def whole_read_back(path: Path, checksum: int | None, hashes: bool) -> str:
     """The file's SHA-256. Raises OutputError unless its bytes are those that were written."""
     sums = file_sums(path, hashes)
@@ -126,29 +115,9 @@ def whole_read_back(path: Path, checksum: int | None, hashes: bool) -> str:
     return sums.sha256
 
 
-def tensors_read_back(template: Template, path: Path, digests: Digests, hashes: bool) -> str:
+def tensors_read_back(template: Template, path: Path, digests: Digests, kind: Kind) -> str:
     """The same of the tensors alone, for a file whose bytes are not all known."""
     with ThreadPoolExecutor(1) as pool:
-        hashed = pool.submit(file_hash, path) if hashes else None
-        read_back((template.read or formats.read)(path), digests)
+        hashed = pool.submit(file_hash, path) if kind is SHA256 else None
+        read_back((template.read or formats.read)(path), digests, kind)
         return hashed.result() if hashed else ""
-
-
-def read_back(written: LayerGraph, digests: Mapping[str, bytes]) -> None:
-    """Raises OutputError unless the file or live model holds every tensor that was written, byte for byte."""
-    stored = written.tensor_by_name
-    wrong = [name for name, digest in digests.items() if not _is_stored(stored.get(name), digest)]
-    if wrong:
-        message = f"{wrong[0]}: what was read back is not what was written ({len(wrong)} tensors)"
-        raise OutputError(message, where=written.path, fix="check the disk")
-
-
-def _is_stored(tensor: Tensor | None, digest: bytes) -> bool:
-    return tensor is not None and digest_of(tensor.load()) == digest
-
-
-def digest_of(array: Array) -> bytes:
-    """SHA-256 of the dtype, the shape and the bytes in C order."""
-    digest = hashlib.sha256(f"{name_of(array.dtype)}{array.shape}".encode())
-    digest.update(array.reshape(-1).view("u1").data if array.size else b"")
-    return digest.digest()

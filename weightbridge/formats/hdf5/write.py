@@ -16,9 +16,10 @@ from weightbridge.boundary.files import SparseFile, copy_sparsely
 from weightbridge.errors import OutputError
 from weightbridge.formats.containers import Region, whole
 from weightbridge.formats.hdf5.tree import Dataset
+from weightbridge.formats.streamed import Value, pieces_of, whole_of
 from weightbridge.model.tensors import Array, Tensor
 
-Values = Iterable[tuple[Tensor, Array]]
+Values = Iterable[tuple[Tensor, Value]]
 Datasets = Mapping[str, Dataset]  # by the key of their tensor
 Runs = Mapping[tuple[int, int], int]  # the CRC-32 of what was written, by where it begins and ends
 CHUNK = 1 << 18
@@ -75,16 +76,16 @@ def patch(region: Region, values: Values, datasets: Datasets) -> Runs:
     with ExitStack() as stack:
         file = stack.enter_context(region.path.open("r+b", buffering=0))
         through_hdf5: h5py.File | None = None
-        for tensor, array in values:
+        for tensor, value in values:
             dataset = datasets[tensor.key]
-            assert array.shape == dataset.shape, f"{tensor.key}: {array.shape} instead of {dataset.shape}"
-            if is_in_place(dataset):
-                run, data = _run_of(dataset, array)
-                runs[run] = _put(file, region.start + run[0], data)
+            assert value.shape == dataset.shape, f"{tensor.key}: {value.shape} instead of {dataset.shape}"
+            if dataset.offset is not None and is_in_place(dataset):
+                start, end = dataset.offset, dataset.offset + dataset.nbytes
+                runs[start, end] = _put(file, region.start + start, pieces_of(value, dataset.dtype))
             elif dataset.nbytes:
                 through_hdf5 = through_hdf5 or stack.enter_context(_open(region))
                 with written_to(region.path):
-                    _put_by_hdf5(through_hdf5, dataset, array)
+                    _put_by_hdf5(through_hdf5, dataset, whole_of(value))
     return runs
 
 
@@ -114,19 +115,12 @@ def is_in_place(dataset: Dataset) -> bool:
     return dataset.offset is not None and dataset.stored == dataset.nbytes
 
 
-def _run_of(dataset: Dataset, array: Array) -> tuple[tuple[int, int], memoryview]:
-    """Where the dataset lies in its region, and the bytes that are to lie there."""
-    assert dataset.offset is not None
-    exact = np.ascontiguousarray(array, dtype=dataset.dtype).reshape(-1).view(np.uint8)
-    return (dataset.offset, dataset.offset + dataset.nbytes), memoryview(exact.data)
-
-
-def _put(file: IO[bytes], start: int, data: memoryview) -> int:
+def _put(file: IO[bytes], start: int, pieces: Iterable[memoryview]) -> int:
     """The CRC-32 of the bytes, which are summed up while they are near the processor."""
     file.seek(start)
     total = 0
-    for position in range(0, len(data), CHUNK):
-        left = data[position : position + CHUNK]
+    for piece in pieces:
+        left = piece
         total = crc32(left, total)
         while left:  # an unbuffered file may take less than it is given
             left = left[file.write(left) :]

@@ -27,9 +27,10 @@ from weightbridge.formats.keras.variables.loose import chain, stored_layers, uni
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
 from weightbridge.formats.left_out import left_out
+from weightbridge.formats.streamed import Value
 from weightbridge.model.graph import Excluded, Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes
-from weightbridge.model.tensors import Array, Tensor
+from weightbridge.model.tensors import Tensor
 from weightbridge.rules.dialects import version_of
 
 KERAS_2 = (2,)
@@ -77,7 +78,7 @@ def _looks_like_a_weight(dataset: Dataset) -> bool:
     return is_matrix and dataset.dtype.kind == "f" and not is_state_of_training
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> int | None:
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Value]]) -> int | None:
     """The template's file with the given tensors replaced; all else stays as it is.
 
     The checksum of the file, where it is known.

@@ -14,9 +14,10 @@ from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.shards import is_shard_map, read_shards
 from weightbridge.formats.keras.variables.tensors import datasets_of, with_copies
 from weightbridge.formats.keras.variables.tree import VariableStore, excluded, foreign
+from weightbridge.formats.streamed import Value
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.layouts import with_axes
-from weightbridge.model.tensors import Array, Tensor
+from weightbridge.model.tensors import Tensor
 
 FORMAT = "keras-weights-h5"
 
@@ -29,7 +30,7 @@ def read(path: Path) -> LayerGraph:
     return replace(graph_of_variables(path, root, FORMAT), order="class", files=tuple(map(str, shards)))
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Value]]) -> None:
     """Copies the template's file and replaces the given tensors.
 
     Raises Unsupported for a sharded template.

@@ -26,8 +26,9 @@ from weightbridge.formats.keras.variables.vocabularies import (
     with_vocabularies,
 )
 from weightbridge.formats.keras.weights_h5 import graph_of_variables
+from weightbridge.formats.streamed import Value
 from weightbridge.model.graph import LayerGraph
-from weightbridge.model.tensors import Array, Tensor
+from weightbridge.model.tensors import Tensor
 from weightbridge.rules.dialects import version_of
 
 FORMAT = "keras-zip"
@@ -69,7 +70,7 @@ def graph_of(
     return with_effective(graph)
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> int | None:
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Value]]) -> int | None:
     """The template's archive with the given tensors replaced: all other members stay byte for byte as they
     are.
 

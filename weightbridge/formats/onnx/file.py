@@ -21,6 +21,7 @@ from weightbridge.formats.onnx.untied import with_calls_apart, with_merged_apart
 from weightbridge.formats.onnx.uses import Use
 from weightbridge.formats.onnx.write import write_tensors
 from weightbridge.formats.opening import readable
+from weightbridge.formats.streamed import Value, whole_of
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 
@@ -58,7 +59,7 @@ def apart(graph: LayerGraph, again: Collection[str] = ()) -> LayerGraph:
     return graph if layers == graph.layers else replace(graph, layers=layers)
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Value]]) -> None:
     """A copy of the template's file with the given tensors' bytes replaced.
 
     External data becomes part of the file. Raises OutputError.
@@ -72,8 +73,8 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
     headers = {**{t.name: t for t in model.graph.initializers}, **found.headers}
     own = _own(template, found, headers)
     kept: dict[str, Array] = {}
-    shared = ((tensor, array) for tensor, array in values if not _keep(kept, own, tensor, array))
-    given = ((headers[tensor.key], tensor.name, array) for tensor, array in shared)
+    shared = ((tensor, value) for tensor, value in values if not _keep(kept, own, tensor, value))
+    given = ((headers[tensor.key], tensor.name, value) for tensor, value in shared)
     write_tensors(path, model, found.headers.values(), output, given)
     if own:
         give_own(output, [Own(t.name, use, _value(kept, t)) for t, use in own.values()])
@@ -91,10 +92,10 @@ def _own(
     }
 
 
-def _keep(kept: dict[str, Array], own: Mapping[str, object], tensor: Tensor, array: Array) -> bool:
+def _keep(kept: dict[str, Array], own: Mapping[str, object], tensor: Tensor, value: Value) -> bool:
     if tensor.key not in own:
         return False
-    kept[tensor.key] = array
+    kept[tensor.key] = whole_of(value)
     return True
 
 

@@ -19,6 +19,7 @@ from weightbridge.formats.onnx.proto import (
     Scaling,
     TensorHeader,
 )
+from weightbridge.formats.streamed import LittleEndian, Run
 from weightbridge.formats.wire import LENGTH, Span, fields, floats, integers
 from weightbridge.model.tensors import Array, dtype_of
 
@@ -146,7 +147,12 @@ def _packed_place(path: Path, header: TensorHeader, expected: int) -> Place | No
 
 def loader(path: Path, header: TensorHeader, place: Place | None) -> Callable[[], Array]:
     """What reads the tensor's bytes when it is called."""
-    return partial(_from_fields, path, header) if place is None else partial(_from_place, place, header)
+    if place is None:
+        return partial(_from_fields, path, header)
+    load = partial(_from_place, place, header)
+    if header.elem_type not in DTYPES:
+        return load
+    return LittleEndian(load, Run(place.path, place.start, place.nbytes, f"{place.path}: {header.name}"))
 
 
 def scaled(codes: Array, scaling: Scaling, scale: Array, zero: Array | None, factor: Array | None) -> Array:

@@ -10,23 +10,22 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import BinaryIO
 
 from weightbridge.errors import OutputError, Unsupported
 from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, TensorHeader
 from weightbridge.formats.onnx.tensors import DTYPES, check, loader, stored_bytes
 from weightbridge.formats.onnx.values.subgraphs import subgraphs
+from weightbridge.formats.streamed import Value, pieces_of
 from weightbridge.formats.wire import LENGTH, Buffer, Span, encoded, fields
-from weightbridge.model.tensors import Array, dtype_of
+from weightbridge.model.tensors import dtype_of
 
 LIMIT = (1 << 31) - 1  # bytes that a protobuf message may have
 RAW_DATA = 9
 EMBEDDED = frozenset({RAW_DATA, 13, 14, *TYPED_DATA})  # fields of a tensor that give way to raw_data
 CHUNK = 1 << 24
 
-Given = tuple[TensorHeader, str, Array]
+Given = tuple[TensorHeader, str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +51,8 @@ def write_tensors(
         with path.open("rb") as source, output.open("w+b") as target:
             spans = {header.span for header in weights}
             starts = _copy(path, model, spans, source, target)
-            for header, name, array in values:
-                _patch(target, starts[header.span], header, name, array)
+            for header, name, value in values:
+                _patch(target, starts[header.span], header, name, value)
     except OSError as error:
         message, fix = f"cannot be written: {error.strerror}", "Check the space and the permissions there"
         raise OutputError(message, where=str(output), fix=fix) from error
@@ -70,18 +69,13 @@ def all_tensors(graph: Graph) -> Iterator[TensorHeader]:
             yield from all_tensors(inner)
 
 
-def _patch(target: BinaryIO, start: int, header: TensorHeader, name: str, array: Array) -> None:
+def _patch(target: BinaryIO, start: int, header: TensorHeader, name: str, value: Value) -> None:
     dtype = dtype_of(DTYPES[header.elem_type])
-    is_fitting = (array.shape, array.dtype) == (header.dims, dtype)
-    assert is_fitting, f"{name}: {array.dtype}{array.shape} into {dtype}{header.dims}"
+    is_fitting = (value.shape, value.dtype) == (header.dims, dtype)
+    assert is_fitting, f"{name}: {value.dtype}{value.shape} into {dtype}{header.dims}"
     target.seek(start + header.skipped * dtype.itemsize)
-    target.write(_bytes(array, dtype))
-
-
-def _bytes(array: Array, dtype: np.dtype[Any]) -> memoryview:
-    """Without another copy of what lies there as it is wanted."""
-    little_endian = np.ascontiguousarray(array, dtype.newbyteorder("<"))
-    return little_endian.reshape(-1).view(np.uint8).data
+    for piece in pieces_of(value, dtype.newbyteorder("<")):
+        target.write(piece)
 
 
 def _copy(
@@ -165,7 +159,8 @@ def _written(
             case Insert(header=header):
                 starts[header.span] = target.tell()
                 array = loader(path, header, check(path, header, len(data)))()
-                target.write(_bytes(array, array.dtype))
+                for data_piece in pieces_of(array, array.dtype.newbyteorder("<")):
+                    target.write(data_piece)
             case _:
                 target.write(piece)
     for span, start in kept.items():

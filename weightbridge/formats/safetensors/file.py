@@ -14,6 +14,7 @@ from weightbridge.errors import Corrupt, MissingFile, OutputError, Unsupported
 from weightbridge.formats.safetensors.header import DAMAGED, NAMES, Entry, read_header
 from weightbridge.formats.safetensors.shards import contents
 from weightbridge.formats.state_dicts import StateDict, asked_of, graph_of
+from weightbridge.formats.streamed import LittleEndian, Run, Value, as_stored, pieces_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 
@@ -34,7 +35,7 @@ def read(path: Path, arguments: Mapping[str, Any] | None = None) -> LayerGraph:
     return replace(graph, files=tuple(map(str, held.files)))
 
 
-def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Array]]) -> None:
+def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Value]]) -> None:
     """A copy of the template with the given tensors' bytes replaced; one file, also where it has several.
 
     Raises OutputError.
@@ -48,9 +49,9 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Arr
         if not template.files:
             shutil.copyfile(path, output)
         with output.open("r+b") as target:
-            for tensor, array in values:
+            for tensor, value in values:
                 target.seek(places[tensor.key])
-                _put(target, tensor, array)
+                _put(target, tensor, value)
     except OSError as error:
         raise _unwritable(output, error) from error
 
@@ -74,7 +75,7 @@ def write_new(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, st
         with output.open("wb") as target:
             target.write(len(header).to_bytes(8, "little") + header)
             for tensor in tensors:
-                _put(target, tensor, tensor.load())
+                _put(target, tensor, as_stored(tensor))
     except OSError as error:
         raise _unwritable(output, error) from error
 
@@ -101,17 +102,19 @@ def _header(output: Path, tensors: Sequence[Tensor], metadata: Mapping[str, str]
     return text + b" " * padding
 
 
-def _put(target: BinaryIO, tensor: Tensor, array: Array) -> None:
+def _put(target: BinaryIO, tensor: Tensor, value: Value) -> None:
     dtype = dtype_of(tensor.dtype)
-    assert (array.shape, array.dtype) == (tensor.shape, dtype), (
-        f"{tensor.name}: {array.dtype}{array.shape} into {dtype}{tensor.shape}"
+    assert (value.shape, value.dtype) == (tensor.shape, dtype), (
+        f"{tensor.name}: {value.dtype}{value.shape} into {dtype}{tensor.shape}"
     )
-    stored = np.ascontiguousarray(array, dtype.newbyteorder("<"))
-    target.write(stored.reshape(-1).view(np.uint8).data)
+    for piece in pieces_of(value, dtype.newbyteorder("<")):
+        target.write(piece)
 
 
 def _tensor(path: Path, entry: Entry) -> Tensor:
-    load = partial(_load, path, entry)
+    run = Run(path, entry.start, entry.nbytes, f"{path}: {entry.name}")
+    plain = partial(_load, path, entry)
+    load = plain if entry.bits % 8 else LittleEndian(plain, run)
     return Tensor(entry.name, "", entry.shape, entry.dtype, entry.name, load)
 
 

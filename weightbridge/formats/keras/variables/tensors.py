@@ -9,6 +9,7 @@ from weightbridge.errors import Corrupt, Unsupported
 from weightbridge.formats.hdf5.opening import opened
 from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.formats.keras.variables.stored import Variable
+from weightbridge.formats.streamed import Run, Value
 from weightbridge.model.tensors import Array, Tensor, name_of
 
 STATISTICS = (
@@ -27,6 +28,15 @@ class Stored:
 
     def __call__(self) -> Array:
         return load(self.dataset)
+
+    @property
+    def run(self) -> Run | None:
+        """Where the bytes lie, where they are as they are in memory."""
+        stored = self.dataset
+        if stored.offset is None or stored.stored != stored.nbytes or not stored.dtype.isnative:
+            return None
+        region = stored.region
+        return Run(region.path, region.start + stored.offset, stored.nbytes, f"{region.label}: {stored.path}")
 
 
 def tensor_of(layer: str, variable: Variable, trainable: bool, copy: Dataset | None = None) -> Tensor:
@@ -62,12 +72,12 @@ def datasets_of(tensors: Iterable[Tensor]) -> dict[str, Dataset]:
     return {key: place.dataset for key, place in stored.items()} | {copy.path: copy for copy in copies}
 
 
-def with_copies(values: Iterable[tuple[Tensor, Array]]) -> Iterator[tuple[Tensor, Array]]:
+def with_copies(values: Iterable[tuple[Tensor, Value]]) -> Iterator[tuple[Tensor, Value]]:
     """The values, and those of tensors that are stored twice once more, with the key of the copy."""
-    for tensor, array in values:
-        yield tensor, array
+    for tensor, value in values:
+        yield tensor, value
         if isinstance(tensor.load, Stored) and tensor.load.copy is not None:
-            yield replace(tensor, key=tensor.load.copy.path), array
+            yield replace(tensor, key=tensor.load.copy.path), value
 
 
 def load(dataset: Dataset) -> Array:
