@@ -53,7 +53,8 @@ def _with_axes(layer: Layer, framework: str) -> Layer:
 def stored_axes(framework: str, layer: Layer, tensor: Tensor) -> str:
     """The axes of a tensor as its file stores it, "" where they are not known."""
     layouts = layer.attributes.get("layouts") or {}
-    if tensor.role in layouts and layer.op != "Dense":  # a dense layer says it by `transposed`
+    is_matrix = layer.op == "Dense" and len(tensor.shape) == 2  # which says it by `transposed`
+    if tensor.role in layouts and not is_matrix:
         return _told_axes(layer, tensor, str(layouts[tensor.role]))
     if "kernel_axes" in layer.attributes and tensor.role == "kernel":
         return _with_space(str(layer.attributes["kernel_axes"]), len(tensor.shape))

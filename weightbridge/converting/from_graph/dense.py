@@ -27,6 +27,8 @@ def _dense(call: Call) -> Value:
     if given == held:
         moved = pattern_of(kernel, "i o", (size, units), {})
     else:
+        if kernel.axes not in ("i o", "o i"):
+            raise Unsupported(f"has a tensor {kernel.name} ({kernel.axes}) behind axes that Keras turns")
         axes = f"({given}) o" if kernel.axes == "i o" else f"o ({given})"
         moved = f"{axes} -> ({held}) o", {**lengths, "o": units}
     _put(call, name, (size, units), kernel, _times(moved, call.settings.get("alpha", 1.0)))

@@ -20,12 +20,19 @@ def pattern_of(tensor: Tensor, wanted: str, shape: tuple[int, ...], known: Mappi
     if not tensor.axes:
         raise Unsupported(f"has a tensor {tensor.name} whose axes are not known")
     stored = _with_space_of(tensor, wanted)
-    pattern = f"{stored} -> {_with_ones_for(stored, wanted, shape)}"
+    pattern = f"{stored} -> {_with_ones_for(stored, joined_axes(stored, wanted), shape)}"
     lengths = solve(pattern, tensor.shape, shape, known)
     if lengths is None:
         raise Unsupported(f"has a tensor {tensor.name} of shape {tensor.shape} ({tensor.axes}) "
                           f"where {shape} is expected")  # fmt: skip
     return ("", {}) if is_identity(pattern) else (pattern, lengths)
+
+
+def joined_axes(stored: str, wanted: str) -> str:
+    """Keras's axes, where the file stores one as several: of `i o0 o1` the `o` is `(o0 o1)`."""
+    names = split(stored)
+    parts = {name: [part for part in names if part[:-1] == name] for name in split(wanted)}
+    return " ".join(f"({' '.join(parts[name])})" if parts[name] else name for name in split(wanted))
 
 
 def _with_space_of(tensor: Tensor, wanted: str) -> str:

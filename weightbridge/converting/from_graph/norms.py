@@ -140,7 +140,9 @@ def _with_vectors(call: Call, value: Value, axis: int, name: str, number: int) -
 def _group_norm(call: Call) -> Value:
     """Where the source has cut its channels into groups, its vectors are those of all channels."""
     gamma, beta = call.tensor("gamma"), call.tensor("beta")
-    vector = gamma or beta
+    vector, place = gamma or beta, _axis_of_groups(call)
+    if place > 1:
+        return _of_last_channels(call, place)
     if vector is not None and _is_of_groups(call, vector.size):
         return _of_groups(call)
     if vector is not None and vector.size not in call.first.layout.source_shape[1:]:
@@ -156,6 +158,25 @@ def _group_norm(call: Call) -> Value:
     }
     name, number = call.keras("GroupNormalization", config, value)
     return _with_vectors(call, value, axis, name, number)
+
+
+def _axis_of_groups(call: Call) -> int:
+    """Which axis is kept by means that are over all others, 0 where the layer does not say them."""
+    rank, told = call.first.layout.rank, call.settings.get("axis")
+    reduced = {axis_of(axis, rank) for axis in told} if isinstance(told, tuple) else set()
+    kept = [axis for axis in range(1, rank) if axis not in reduced]
+    return kept[0] if reduced and len(kept) == 1 else 0
+
+
+def _of_last_channels(call: Call, place: int) -> Value:
+    """The channels are the groups and all axes behind them: they come last."""
+    layout = call.first.layout
+    channels = tuple(atom for group in layout.source[place:] for atom in group)
+    whole = with_source(layout, (*layout.source[:place], channels))
+    told = {"groups": call.settings["groups"], "epsilon": call.settings["epsilon"]}
+    layer = replace(call.layer, attributes={**told, "data_format": "channels_last"})
+    inner = _group_norm(replace(call, inputs=(call.first.seen(whole),), layer=layer))
+    return replace(inner, layout=with_source(inner.layout, layout.source)) if inner.layout == whole else inner
 
 
 def _is_of_groups(call: Call, size: int) -> bool:

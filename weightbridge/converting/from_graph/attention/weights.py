@@ -25,6 +25,8 @@ def projection(call: Call, layer: Layer, heads: Heads) -> tuple[Weight, Weight]:
     tensors = call.sharing.tensors[layer.name]
     kernel, bias = tensors["kernel"], tensors.get("bias")
     sizes = {"h": heads.count, "d": heads.size}
+    if kernel.axes == "i o0 o1":
+        return _by_heads(kernel, heads), _bias(bias, heads, layer, (heads.count, heads.size))
     if kernel.axes not in ("i o", "o i"):
         raise Unsupported(NO_ATTENTION)
     source = kernel.axes.replace("o", "(h d)")
@@ -32,6 +34,14 @@ def projection(call: Call, layer: Layer, heads: Heads) -> tuple[Weight, Weight]:
     transform, parameters = _cut(heads, kernel.axes.split().index("o"), f"{source} -> i h d", layer)
     found = Weight("", "kernel", (kernel.name,), shape, transform, {**parameters, **sizes})
     return found, _bias(bias, heads, layer, shape[1:])
+
+
+def _by_heads(kernel: Tensor, heads: Heads) -> Weight:
+    """A kernel that is stored as Keras has it."""
+    is_whole = np.array_equal(heads.channels.reshape(-1), np.arange(kernel.size // kernel.shape[0]))
+    if not is_whole or kernel.shape[1:] != heads.channels.shape:
+        raise Unsupported(NO_ATTENTION)
+    return Weight("", "kernel", (kernel.name,), kernel.shape)
 
 
 def _bias(bias: Tensor | None, heads: Heads, layer: Layer, shape: tuple[int, ...]) -> Weight:
@@ -64,6 +74,9 @@ def _cut(heads: Heads, axis: int, pattern: str, layer: Layer) -> tuple[str, dict
 def last_projection(call: Call, value: Heads, order: str) -> tuple[Weight, Weight]:
     """The kernel and the bias of the last projection."""
     kernel, bias, units = call.needed("kernel"), call.tensor("bias"), int(call.settings["units"])
+    shape = (value.count, value.size, units)
+    if kernel.axes == "i0 i1 o" and kernel.shape == shape and order == "h d":
+        return Weight("", "kernel", (kernel.name,), shape), _or_zeros(bias, (units,))
     is_fit = kernel.axes in ("i o", "o i") and kernel.size == value.channels.size * units
     if not is_fit or (bias is not None and bias.shape != (units,)):
         raise Unsupported(NO_ATTENTION)

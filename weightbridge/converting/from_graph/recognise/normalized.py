@@ -1,17 +1,18 @@
-"""(x - mean) / max(sqrt(variance), 1e-7), as the own writer says Normalization, or the way back."""
+"""(x - mean) / max(sqrt(variance), 1e-7) is Normalization, as is the way back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import isclose
 
-from weightbridge.converting.from_graph.own import made_here
+from weightbridge.converting.from_graph.constants import MOST
 from weightbridge.converting.from_graph.recognise.pattern import Edit, before, edited, needed
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 
+SMALLEST_DEVIATION = 1e-7  # keras.backend.epsilon(), which Normalization divides by at least
+
 
 def normalized(graph: LayerGraph) -> LayerGraph:
-    if not made_here(graph):
-        return graph
     found = dict(_joined(graph))
     return needed(edited(graph, found.values()), without=found.keys()) if found else graph
 
@@ -37,10 +38,18 @@ def _is_shift(layer: Layer, *, is_inverse: bool) -> bool:
 
 
 def _by_root(layer: Layer, kind: str) -> bool:
-    """A quotient or a product with what is computed from a weight."""
-    told = layer.settings.get("arguments")
-    is_computed = isinstance(told, tuple) and None in told
-    return layer.class_name == kind and is_computed and len(layer.tensors) == 1
+    """A quotient or a product with the root of a tensor, with the bound that Keras has."""
+    if layer.class_name != kind or len(layer.tensors) != 1:
+        return False
+    told = layer.settings.get("arguments") or ()
+    least = [one["least"] for one in told if isinstance(one, Mapping) and "root" in one]
+    return len(least) == 1 and _is_bound(least[0], layer.tensors[0])
+
+
+def _is_bound(least: float, variance: Tensor) -> bool:
+    if isclose(least, SMALLEST_DEVIATION, rel_tol=1e-5):
+        return True
+    return variance.size <= MOST and bool((variance.load() > max(least, SMALLEST_DEVIATION) ** 2).all())
 
 
 def _whole(layer: Layer, shift: Layer, root: Layer) -> Layer:

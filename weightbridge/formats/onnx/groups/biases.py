@@ -120,7 +120,7 @@ def _is_along_width(value_shape: tuple[int | None, ...] | None, shape: tuple[int
     """Whether the constant lies along an axis of this width, behind what reshapes the channels."""
     axis = next((i - len(shape) for i, n in enumerate(shape) if n > 1), None)
     if axis is None:
-        return False
+        return width == 1
     return value_shape is None or value_shape[axis] == width
 
 

@@ -91,7 +91,7 @@ def _by_constant(site: Site, node: Node, index: int, data: str, place: int) -> D
         return draft(site, node, index, "Rescaling", _rescaling(node.op, number))
     if constant is None or shape is None:
         return None
-    return _per_channel(site, node, index, constant, shape)
+    return _per_channel(site, node, index, constant, shape, site.shapes.get(data))
 
 
 def _adds_axes(site: Site, data: str, constant: tuple[int, ...]) -> bool:
@@ -100,7 +100,7 @@ def _adds_axes(site: Site, data: str, constant: tuple[int, ...]) -> bool:
 
 
 def _per_channel(
-    site: Site, node: Node, index: int, constant: Constant, shape: tuple[int, ...]
+    site: Site, node: Node, index: int, constant: Constant, shape: tuple[int, ...], data: Shape | None
 ) -> Draft | None:
     """A Scale or Shift, where the constant has one long axis at most."""
     long = [i - len(shape) for i, n in enumerate(shape) if n > 1]
@@ -108,7 +108,7 @@ def _per_channel(
         return None
     op, role = ("Shift", "shift") if node.op in ("Add", "Sub") else ("Scale", "scale")
     attributes = {
-        "axis": long[0] if long else _channel_axis(shape),
+        "axis": long[0] if long else _axis_of_one(shape, data),
         "is_inverse": node.op in INVERSES,
     }
     return draft(site, node, index, op, attributes, Slot(role, constant))
@@ -146,6 +146,14 @@ def _is_one_channel(data: Shape | None, constant: tuple[int, ...]) -> bool:
         return False
     has_axis = len(constant) <= len(data) and data[_channel_axis(constant)] == 1
     return data[-1] == 1 or has_axis
+
+
+def _axis_of_one(shape: tuple[int, ...], data: Shape | None) -> int:
+    """Of one channel: the usual axis, or the last one where that alone has one place."""
+    usual = _channel_axis(shape)
+    if data is None or len(data) < -usual or data[usual] == 1:
+        return usual
+    return -1 if data[-1] == 1 else usual
 
 
 def _channel_axis(shape: tuple[int, ...]) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from weightbridge.formats.onnx.drafts import Draft, Site, numbers_of
 from weightbridge.formats.onnx.nodes.alike import alike
+from weightbridge.formats.onnx.nodes.rooted import rooted
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.constants import Constant
 from weightbridge.formats.onnx.values.evaluate import BROADCASTING
@@ -127,7 +128,10 @@ def _constant(site: Site, value: str, draft: Draft) -> Any:
 
 
 def _made_of_tensor(site: Site, value: str, draft: Draft) -> Any:
-    """A tensor that is repeated along axes of length one, or rows of one by their numbers."""
+    """The root of a tensor, one that is repeated along axes of length one, or rows by their numbers."""
+    root = rooted(site, value)
+    if root is not None and (role := _role(root.tensor, draft)) is not None:
+        return {"root": role, "least": root.least} if role.isdigit() else None
     node = _maker(site, value)
     tensor = site.constant(node.inputs[0]) if node is not None and node.inputs else None
     role = None if tensor is None or tensor.views else _role(tensor, draft)

@@ -5,6 +5,7 @@ from math import prod
 from weightbridge.formats.onnx.values.views import Shape, View
 
 Labelled = list[tuple[str, int]]  # axis labels with their lengths
+MATRIX = 2  # axes
 
 
 def stored_axes(labels: str, views: tuple[View, ...], shape: Shape) -> str:
@@ -70,6 +71,8 @@ def _before_reshape(names: list[str], view: View, shape: Shape) -> list[str]:
     stored = [n for n in shape if n > 1]
     if _lengths(seen) != stored:
         seen = _ungrouped(seen, stored)
+    if _lengths(seen) != stored and len(names) == MATRIX:
+        seen = _divided(seen, stored)
     if _lengths(seen) != stored:
         return []
     long_names = (name for name, _ in seen)
@@ -97,3 +100,18 @@ def _ungrouped(labelled: Labelled, stored: list[int]) -> Labelled:
         return labelled
     inner = zip(names, lengths, strict=False)
     return [*labelled[:at], *inner, *labelled[at + 1 :]]
+
+
+def _divided(labelled: Labelled, stored: list[int]) -> Labelled:
+    """The axes of a matrix, each as the several ones that it is stored as: `i o` -> `i o0 o1`."""
+    left = list(stored)
+    divided: Labelled = []
+    for name, length in labelled:
+        parts: list[int] = []
+        while left and prod(parts) < length:
+            parts.append(left.pop(0))
+        if prod(parts) != length:
+            return labelled
+        names = [name] if len(parts) == 1 else [f"{name}{n}" for n in range(len(parts))]
+        divided += zip(names, parts, strict=True)
+    return labelled if left else divided

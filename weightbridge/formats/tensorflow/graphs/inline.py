@@ -12,6 +12,9 @@ CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 PASSING = frozenset(
     {"Identity", "StopGradient", "CheckNumerics", "PreventGradient", "EnsureShape", "Snapshot"}
 )
+ALL_PASSING = (
+    "IdentityN"  # each output is an input: what functions with gradients of their own are wrapped in
+)
 DEPTH = 64  # calls inside each other
 MOST = 200_000  # operations that all calls together may be written out to
 NORM = {"y": 0, "batch_mean": 1, "batch_variance": 2, "reserve_space_1": 3, "reserve_space_2": 4}
@@ -85,6 +88,8 @@ class _Inlining:
             raise ResourceBomb(f"its functions expand to more than {MOST} operations")
         if operation.op in PASSING and inputs:
             self.flat.aliases[name] = inputs[0]
+        if operation.op == ALL_PASSING:
+            self.flat.aliases.update({output(name, place): value for place, value in enumerate(inputs)})
         self.flat.operations.append(replace(operation, name=name, inputs=inputs))
 
     def _called(self, operation: Operation) -> Function | None:

@@ -21,10 +21,12 @@ from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operatio
 from weightbridge.formats.tensorflow.graphs.nodes import plain, weighted
 from weightbridge.formats.tensorflow.graphs.reach import outputs_read, reached_from
 from weightbridge.formats.tensorflow.graphs.types import NUMBERS, TYPES
+from weightbridge.formats.tensorflow.grouping import with_groups
 from weightbridge.formats.tensorflow.loops.rewrite import with_cells
 from weightbridge.formats.tensorflow.negations import with_negated_products
 from weightbridge.formats.tensorflow.row_products import with_row_products
 from weightbridge.formats.tensorflow.saved_model.constants import Constant, constant_tensor, dtype_of_constant
+from weightbridge.formats.tensorflow.sums import with_matrix_products
 from weightbridge.formats.wire import Buffer, Span
 from weightbridge.model.tensors import Array, Tensor
 
@@ -104,6 +106,7 @@ class _Lowering:
             value_infos=tuple(ValueInfo(value, 0, shape) for value, shape in self.shapes.items()),
         )
         values = {name: value for value, name in self.renamed.items()}
+        graph = graph if self.is_body else with_groups(graph, lambda header: self.loads[header.span]())
         return Lowered(graph, self.loads, tuple(reached), values)
 
     def _simplified(self, nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
@@ -113,7 +116,8 @@ class _Lowering:
             return self.loads[header.span]()
 
         nodes = with_cells(nodes, outputs, self.named, self.shapes, read)
-        return with_negated_products(with_folded(nodes, self.named, self.loads), self.named)
+        nodes = with_negated_products(with_folded(nodes, self.named, self.loads), self.named)
+        return with_matrix_products(nodes, self.named)
 
     def _body(self, operation: Operation) -> dict[str, Graph]:
         """The graph that a loop runs, read once for all loops that run it."""

@@ -128,8 +128,15 @@ class GraphRunner:
                 definition = Definition(self._data, self._arrays)
                 definition.add(self._trace.made.operations, self._trace.flat)
                 tf.import_graph_def(definition.graph, name="")
-            return tf.compat.v1.Session(graph=graph)
+            return tf.compat.v1.Session(graph=graph, config=_as_written())
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise Unsupported(
                 f"TensorFlow cannot load it: {brief(error)}", where=str(self._path), fix=ORIGINAL
             ) from error
+
+
+def _as_written() -> Any:
+    """TensorFlow's optimiser takes an exact GELU for one by tanh: the graph is run without it."""
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return config

@@ -19,8 +19,13 @@ def convolution(call: Call) -> list[Node] | None:
     turned = call.turned("kernel", call.value(KERNEL), OUT_OF_HWIO[len(kernel)])
     data = call.shape(call.value(0))
     channels = None if data is None else data[-1 if call.has_channels_last else 1]
-    groups = channels // kernel[-2] if channels and kernel[-2] and channels % kernel[-2] == 0 else 1
-    return [turned, call.node("Conv", (call.value(0), turned.outputs[0]), group=groups, **window)]
+    told = {"group": groups_of(channels, kernel[-2])} if channels else {}
+    return [turned, call.node("Conv", (call.value(0), turned.outputs[0]), **told, **window)]
+
+
+def groups_of(channels: int | None, inside: int | None) -> int:
+    """How many groups a kernel is of that has so many channels inside."""
+    return channels // inside if channels and inside and channels % inside == 0 else 1
 
 
 def depthwise(call: Call) -> list[Node] | None:
