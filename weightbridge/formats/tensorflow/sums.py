@@ -5,6 +5,7 @@ abc,cde->abde    is    one along the last axis
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
 
 from weightbridge.formats.onnx.proto import Node, TensorHeader
@@ -64,29 +65,47 @@ def _reshaped(value: str, output: str, shape: tuple[int, ...]) -> list[Node]:
     return [constant, Node("", "Reshape", "", (value, told), (output,), {})]
 
 
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """The letters of a product of stacked matrices, by what they are."""
+
+    stacked: str
+    rows: str
+    summed: str
+    columns: str
+
+    @property
+    def are_matrices(self) -> bool:
+        return {len(self.rows), len(self.summed), len(self.columns)} == {1}
+
+
+def _roles(left: str, right: str, made: str) -> _Roles:
+    def those(among: str, *, within: str, without: str) -> str:
+        return "".join(letter for letter in among if letter in within and letter not in without)
+
+    stacked = "".join(letter for letter in made if letter in left and letter in right)
+    summed = those(left, within=right, without=made)
+    return _Roles(
+        stacked, those(left, within=made, without=right), summed, those(right, within=made, without=left)
+    )
+
+
 def _of_stacks(node: Node, letters: Sequence[str], made: str) -> list[Node] | None:
     """A product of two stacks of matrices."""
     (left, right), (one, other) = letters, node.inputs
-    stacked = [letter for letter in made if letter in left and letter in right]
-    summed = [letter for letter in left if letter in right and letter not in made]
-    rows, columns = (
-        [letter for letter in side if letter in made and letter not in stacked] for side in letters
-    )
-    if [len(summed), len(rows), len(columns)] != [1, 1, 1] or len({*left, *right}) != len(stacked) + 3:
+    roles = _roles(left, right, made)
+    if not roles.are_matrices or len({*left, *right}) != len(roles.stacked) + 3:
         return None
-    if made.index(columns[0]) < made.index(rows[0]):
-        left, right, one, other, rows, columns = right, left, other, one, columns, rows
-    output, result = node.outputs[0], "".join((*stacked, *rows, *columns))
-    turned = [
-        _turned(one, left, "".join((*stacked, *rows, *summed)), f"{output}{ADDED}left"),
-        _turned(other, right, "".join((*stacked, *summed, *columns)), f"{output}{ADDED}right"),
-    ]
+    if made.index(roles.columns) < made.index(roles.rows):
+        left, right, one, other = right, left, other, one
+        roles = _roles(left, right, made)
+    output, result = node.outputs[0], roles.stacked + roles.rows + roles.columns
+    first = _turned(one, left, roles.stacked + roles.rows + roles.summed, f"{output}{ADDED}left")
+    second = _turned(other, right, roles.stacked + roles.summed + roles.columns, f"{output}{ADDED}right")
+    values = first[-1].outputs[0] if first else one, second[-1].outputs[0] if second else other
     product = output if result == made else f"{output}{ADDED}product"
-    values = tuple(
-        nodes[-1].outputs[0] if nodes else v for nodes, v in zip(turned, (one, other), strict=True)
-    )
-    made_by = Node(node.name, "MatMul", "", values, (product,), {})
-    return [*turned[0], *turned[1], made_by, *_turned(product, result, made, output)]
+    multiplied = Node(node.name, "MatMul", "", values, (product,), {})
+    return [*first, *second, multiplied, *_turned(product, result, made, output)]
 
 
 def _turned(value: str, before: str, after: str, output: str) -> list[Node]:

@@ -124,14 +124,20 @@ def _constant(site: Site, value: str, draft: Draft) -> Any:
     if role is not None:
         return {"tensor": role} if role.isdigit() else None
     array = site.net.numbers.get(value)
-    return _made_of_tensor(site, value, draft) if array is None else numbers_of(array)
+    if array is not None:
+        return numbers_of(array)
+    return _root(site, value, draft) or _made_of_tensor(site, value, draft)
+
+
+def _root(site: Site, value: str, draft: Draft) -> Any:
+    """The root of a tensor, and what it is at least."""
+    root = rooted(site, value)
+    role = None if root is None else _role(root.tensor, draft)
+    return {"root": role, "least": root.least} if root is not None and role and role.isdigit() else None
 
 
 def _made_of_tensor(site: Site, value: str, draft: Draft) -> Any:
-    """The root of a tensor, one that is repeated along axes of length one, or rows by their numbers."""
-    root = rooted(site, value)
-    if root is not None and (role := _role(root.tensor, draft)) is not None:
-        return {"root": role, "least": root.least} if role.isdigit() else None
+    """A tensor that is repeated along axes of length one, or rows of one by their numbers."""
     node = _maker(site, value)
     tensor = site.constant(node.inputs[0]) if node is not None and node.inputs else None
     role = None if tensor is None or tensor.views else _role(tensor, draft)

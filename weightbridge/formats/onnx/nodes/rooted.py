@@ -19,17 +19,22 @@ class Rooted:
 
 
 def rooted(site: Site, value: str) -> Rooted | None:
-    node, least = _maker(site, value), 0.0
-    if node is not None and node.op == "Max" and len(node.inputs) == 2:
-        numbers = {i: n for i, v in enumerate(node.inputs) if (n := site.net.scalar(v)) is not None}
-        if len(numbers) != 1:
-            return None
-        place, number = next(iter(numbers.items()))
-        node, least = _maker(site, node.inputs[1 - place]), decimal(number)
+    node, least = _above_least(site, _maker(site, value))
     if node is None or node.op != "Sqrt" or node.domain:
         return None
     tensor = site.constant(node.inputs[0])
     return None if tensor is None or tensor.views else Rooted(tensor, least)
+
+
+def _above_least(site: Site, node: Node | None) -> tuple[Node | None, float]:
+    """What a Max with a number works on, and that number; any other node as it is."""
+    if node is None or node.op != "Max" or len(node.inputs) != 2:
+        return node, 0.0
+    numbers = {i: n for i, v in enumerate(node.inputs) if (n := site.net.scalar(v)) is not None}
+    if len(numbers) != 1:
+        return None, 0.0
+    place, number = next(iter(numbers.items()))
+    return _maker(site, node.inputs[1 - place]), decimal(number)
 
 
 def _maker(site: Site, value: str) -> Node | None:

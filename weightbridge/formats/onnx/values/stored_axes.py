@@ -67,16 +67,19 @@ def _before_reshape(names: list[str], view: View, shape: Shape) -> list[str]:
     """Where only lengths of one came or went, or one axis was several; [] for anything else."""
     if view.shape is None or len(view.shape) != len(names):
         return []
-    seen = _long(names, view.shape)
     stored = [n for n in shape if n > 1]
-    if _lengths(seen) != stored:
-        seen = _ungrouped(seen, stored)
-    if _lengths(seen) != stored and len(names) == MATRIX:
-        seen = _divided(seen, stored)
+    seen = _apart(_long(names, view.shape), stored, is_matrix=len(names) == MATRIX)
     if _lengths(seen) != stored:
         return []
     long_names = (name for name, _ in seen)
     return [next(long_names) if n > 1 else "1" for n in shape]
+
+
+def _apart(seen: Labelled, stored: list[int], *, is_matrix: bool) -> Labelled:
+    """Those that are stored as several axes by the names of these."""
+    if _lengths(seen) != stored:
+        seen = _ungrouped(seen, stored)
+    return _divided(seen, stored) if _lengths(seen) != stored and is_matrix else seen
 
 
 def _long(names: list[str], lengths: Shape) -> Labelled:
@@ -104,14 +107,9 @@ def _ungrouped(labelled: Labelled, stored: list[int]) -> Labelled:
 
 def _divided(labelled: Labelled, stored: list[int]) -> Labelled:
     """The axes of a matrix, each as the several ones that it is stored as: `i o` -> `i o0 o1`."""
-    left = list(stored)
-    divided: Labelled = []
+    left, divided = stored, Labelled()
     for name, length in labelled:
-        parts: list[int] = []
-        while left and prod(parts) < length:
-            parts.append(left.pop(0))
-        if prod(parts) != length:
-            return labelled
-        names = [name] if len(parts) == 1 else [f"{name}{n}" for n in range(len(parts))]
-        divided += zip(names, parts, strict=True)
-    return labelled if left else divided
+        count = next((n for n in range(1, len(left) + 1) if prod(left[:n]) == length), 0)
+        parts, left = left[:count], left[count:]
+        divided += [(name if count == 1 else f"{name}{n}", part) for n, part in enumerate(parts)]
+    return divided if not left else labelled

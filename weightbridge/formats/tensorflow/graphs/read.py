@@ -10,7 +10,7 @@ from weightbridge.formats.onnx import proto
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import WEIGHTS, ledger_of
 from weightbridge.formats.onnx.loading import Load
-from weightbridge.formats.tensorflow.graphs.inline import Flat, inlined, operation_of
+from weightbridge.formats.tensorflow.graphs.inline import CALLS, PASSING, Flat, inlined, operation_of
 from weightbridge.formats.tensorflow.graphs.lower import lowered
 from weightbridge.formats.tensorflow.graphs.lowered import Lowered, Sides
 from weightbridge.formats.tensorflow.graphs.messages import Signature, parse_graph
@@ -93,8 +93,19 @@ def _sides(flat: Flat, signatures: Sequence[Signature]) -> Sides:
 def _ends(flat: Flat) -> list[str]:
     read = {value for operation in flat.operations for value in operation.inputs}
     names = {operation_of(value) for value in (*read, *map(flat.source, read))}
-    names |= _awaited_constants(flat)
+    names |= _awaited_constants(flat) | _results_of_calls(flat, names)
     return [o.name for o in flat.operations if o.name not in names and o.op not in NO_OUTPUTS]
+
+
+def _results_of_calls(flat: Flat, read: set[str]) -> set[str]:
+    """What hands on a value inside a call that was written out, where others read that value itself."""
+    return {
+        operation.name
+        for operation in flat.operations
+        if operation.op in PASSING
+        and not CALLS.isdisjoint(operation.name.split("/")[:-1])
+        and operation_of(flat.source(operation.name)) in read
+    }
 
 
 def _awaited_constants(flat: Flat) -> set[str]:

@@ -19,7 +19,7 @@ def convolution(call: Call) -> list[Node] | None:
     turned = call.turned("kernel", call.value(KERNEL), OUT_OF_HWIO[len(kernel)])
     data = call.shape(call.value(0))
     channels = None if data is None else data[-1 if call.has_channels_last else 1]
-    told = {"group": groups_of(channels, kernel[-2])} if channels else {}
+    told: dict[str, Any] = {"group": groups_of(channels, kernel[-2])} if channels else {}
     return [turned, call.node("Conv", (call.value(0), turned.outputs[0]), **told, **window)]
 
 
