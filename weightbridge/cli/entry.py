@@ -15,6 +15,7 @@ from typing import NoReturn
 import click
 
 from weightbridge.boundary.files import FULL
+from weightbridge.boundary.garbage import collect_seldom
 from weightbridge.cli.console import complain, give_up, say
 from weightbridge.cli.group import cli
 from weightbridge.cli.installation import refuse_other_project
@@ -23,8 +24,6 @@ from weightbridge.report.escape import visible
 from weightbridge.version import __version__
 
 USAGE, INTERRUPTED, INTERNAL = 2, 130, 70
-# New objects between two searches for garbage: graphs of models have many, and none of it in cycles.
-COLLECT_EVERY = 2_000_000
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -33,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     Exits 0 passed, 1 findings, 2 usage, 3 nothing proven, 4 unreadable, 5 not written, 70 a bug.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's greetings are no part of a report
-    gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])
+    collect_seldom()
     code = _run(argv)
     # The interpreter would search all of it for garbage once more before it ends: a tenth of a check.
     gc.freeze()

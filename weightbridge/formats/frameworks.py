@@ -4,6 +4,7 @@ import os
 from importlib import import_module
 from types import ModuleType
 
+from weightbridge.boundary.garbage import collect_as_usual
 from weightbridge.errors import UsageError
 
 BACKEND = "KERAS_BACKEND"
@@ -12,7 +13,11 @@ OWN = "weightbridge"
 
 
 def framework_module(name: str) -> ModuleType:
-    """A module of ours that needs a framework. UsageError if that is missing or KERAS_BACKEND wrong."""
+    """A module of ours that needs a framework. UsageError if that is missing or KERAS_BACKEND wrong.
+
+    From here on there is garbage in cycles, and large: a model of a framework is one, with all its weights.
+    """
+    collect_as_usual()
     try:
         return import_module(name)
     except ImportError as error:

@@ -5,6 +5,7 @@ once, where a loop over steps of unknown number comes out wrong; outputs get the
 no inputs; what the checker or onnxruntime refuses, or what gives other shapes than the model, is not kept.
 """
 
+import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def write(
     images = [spec.name for spec in specs if channels_first and len(spec.shape) in (4, 5)]
     keys = [f"output_{n}" for n in range(len(outputs))]
     try:
-        with _quiet(), _all_steps_at_once():
+        with _quiet(), _all_steps_at_once(), _without_old_graphs():
             function = _function(live, specs, keys)
             proto, _ = tf2onnx.convert.from_function(
                 function, specs, opset=opset, custom_op_handlers=HANDLERS, inputs_as_nchw=images or None
@@ -201,6 +202,23 @@ def _all_steps_at_once() -> Iterator[None]:
         yield
     finally:
         keras.layers.TimeDistributed.call = own
+
+
+@contextmanager
+def _without_old_graphs() -> Iterator[None]:
+    """tf2onnx copies the graph with its weights for every optimizer, in cycles that Python seldom searches.
+
+    It does where all objects of before are left out: a full search waits for a quarter more of them.
+    """
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(usual[0], usual[1], 1)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+        gc.collect()
 
 
 @contextmanager
