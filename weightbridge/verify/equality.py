@@ -92,7 +92,7 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     sources = _sources(runners, session)
     setup.progress("running both models", 0, 0)
     expected = expect(sources, session.probes, setup.seed)
-    expected = (*expected, *excited(sources, expected, session.probes[0], setup.seed))
+    expected = (*expected, *excited(sources, expected, session, setup.seed))
     comparisons = compare_runs(expected, running(runners.candidate, session, "candidate"))
     if are_unusual(comparisons):
         runners = in_double(runners, session, setup)
@@ -102,18 +102,26 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     pairs = setup.layers if setup.all_layers or is_different else ()
     layers = compare_layers(runners, session, pairs, setup.seed, setup.progress)
     faults = (
-        *differing(comparisons, where_to_look(layers, setup.hints)),
+        *differing(_told(comparisons, session), where_to_look(layers, setup.hints)),
         *never_finite(expected, session),
         *_overflowing(runners, session),
         *unpaired(session),
     )
-    weak, reasons = powerless(comparisons, expected)
+    whole = [c for c in comparisons if c.name in session.whole]
+    weak, reasons = powerless(whole, expected)
     setup.progress("running the controls, which must fail", 0, 0)
     controls, vacuous = (_not_run(setup), ()) if faults else run_controls(setup.controls, expected, session)
     evidence = _evidence(sources, session, expected, comparisons)
     evidence |= {"inconclusive": list(reasons), "controls": controls}
     outputs = tuple(comparison.to_dict() for comparison in comparisons)
     return Verification("actual", outputs, layers, evidence), (*faults, *weak, *vacuous)
+
+
+def _told(comparisons: Sequence[Comparison], session: Session) -> list[Comparison]:
+    """Without the parts of an output that differs as a whole, which say the same again."""
+    bad = {c.name for c in comparisons if c.is_different}
+    again = {part.name for part in session.parts if part.output in bad}
+    return [c for c in comparisons if c.name not in again]
 
 
 def _overflowing(runners: Runners, session: Session) -> tuple[Finding, ...]:
@@ -162,14 +170,15 @@ def _evidence(
 ) -> dict[str, Any]:
     outputs = session.outputs
     constant = (pair.reference for pair in outputs if is_constant(pair.reference, expected))
-    out_of_domain = {one.probe.name for one in expected if len(one.finite) < len(outputs)}
+    out_of_domain = {one.probe.name for one in expected if not session.whole <= one.finite}
     return {
         "probes": [one.probe.name for one in expected],
         "floor": sources.description,
         "layout": session.turn,
         **_layouts_tried(session),
         "compared_as": {pair.reference: pair.view for pair in outputs},
-        "outputs_compared": len({c.name for c in comparisons}),
+        "outputs_compared": len({c.name for c in comparisons if c.name in session.whole}),
+        **({"parts": [part.name for part in session.parts]} if session.parts else {}),
         "outputs": len(outputs) + len(session.unpaired),
         "comparisons": len(comparisons),
         "equal": sum(c.status == "equal" for c in comparisons),

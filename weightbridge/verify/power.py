@@ -9,7 +9,8 @@ from weightbridge.model.tensors import Array
 from weightbridge.verify.compare import limit_of
 from weightbridge.verify.floor import Expected, Sources, expect
 from weightbridge.verify.probes import louder
-from weightbridge.verify.values import Comparison, Probe
+from weightbridge.verify.session import Session
+from weightbridge.verify.values import Comparison
 
 GIVE_INPUTS = "give inputs of its domain as probes"
 EXPONENTS = (6, 9, 12)
@@ -58,16 +59,20 @@ def _too_noisy(name: str, comparisons: Sequence[Comparison]) -> Finding:
     return finding("WB406", f"output {name!r} carries {noise}", target=name, fix=fix)
 
 
-def excited(sources: Sources, expected: Sequence[Expected], probe: Probe, seed: int) -> tuple[Expected, ...]:
+def excited(
+    sources: Sources, expected: Sequence[Expected], session: Session, seed: int
+) -> tuple[Expected, ...]:
     """The probe louder and louder, until every output tells its items apart.
 
     Behind x / 255, layers that squeeze and random biases, nothing is left of inputs about 1.
     """
     more: list[Expected] = []
+    names = session.whole
+    probe = session.probes[0]
     loud = EXPONENTS if any(feed.dtype.kind == "f" for feed in probe.feeds.values()) else ()
     for exponent in loud:
-        names = sorted({name for one in expected for name in one.finite})
-        if not any(is_constant(name, (*expected, *more)) for name in names):
+        finite = {name for one in expected for name in one.finite}
+        if not any(is_constant(name, (*expected, *more)) for name in names if name in finite):
             break
         more += expect(sources, (louder(probe, exponent),), seed)
     return tuple(more)

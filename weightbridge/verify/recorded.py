@@ -36,7 +36,8 @@ def against_recorded(candidate: Runner, setup: Setup) -> Proof | None:
     session = prepare(candidate, candidate, replace(setup, evidence="quick"))
     if isinstance(session, str):
         return None
-    session = replace(session, outputs=tuple(replace(pair, view="plain") for pair in session.outputs))
+    plain = tuple(replace(pair, view="plain") for pair in session.outputs)
+    session = replace(session, outputs=plain, parts=())
     found = running(candidate, session, "reference")(session.probes[-1].feeds)
     recorded = _recorded(setup, found)
     if not recorded:

@@ -17,6 +17,7 @@ from weightbridge.verify.floor import Run
 from weightbridge.verify.outputs import SIDES, OutputPair, Side, pair_outputs, seen, wanted
 from weightbridge.verify.pairing import InputPair, Turn, in_shape, pair_inputs, turned, turns_back
 from weightbridge.verify.probes import SIZES, Size, is_dynamic, probe, probes
+from weightbridge.verify.scales import Part, parts_of, with_parts
 from weightbridge.verify.values import Probe, Setup
 
 MOST_SIZES = 2
@@ -26,17 +27,23 @@ MOST_SIZES = 2
 class Session:
     """What a comparison of two models runs and compares.
 
-    unpaired: outputs of either side without a partner.
+    unpaired: outputs of either side without a partner. parts: of outputs, which are compared by themselves.
     """
 
     inputs: tuple[InputPair, ...]
     outputs: tuple[OutputPair, ...]
     unpaired: tuple[str, ...]
     probes: tuple[Probe, ...]
+    parts: tuple[Part, ...] = ()
 
     @property
     def turn(self) -> Turn:
         return layout_of(self.inputs)
+
+    @property
+    def whole(self) -> frozenset[str]:
+        """The names of the outputs; parts of them have others."""
+        return frozenset(pair.reference for pair in self.outputs)
 
 
 def layout_of(inputs: Sequence[InputPair]) -> Turn:
@@ -58,13 +65,14 @@ def prepare(reference: Runner, candidate: Runner, setup: Setup) -> Session | str
     outputs, unpaired = pair_outputs(runners, results, layout, is_one_layout=is_one)
     if not outputs:
         return f"no output of one fits one of the other: {_shapes(results[0])} against {_shapes(results[1])}"
-    return Session(inputs, outputs, unpaired, selected)
+    plain = {pair.reference: results[0][pair.reference] for pair in outputs if pair.view == "plain"}
+    return Session(inputs, outputs, unpaired, selected, parts_of(plain))
 
 
 def running(runner: Runner, session: Session, side: Side) -> Run:
     """A function from a probe's feeds to the compared arrays.
 
-    These have the reference's names and layout.
+    These have the reference's names and layout; parts of outputs are among them.
     """
     outputs = session.outputs
 
@@ -72,9 +80,9 @@ def running(runner: Runner, session: Session, side: Side) -> Run:
         own_feeds = fed(feeds, session.inputs, runner, side)
         result = runner.run(own_feeds, wanted(outputs, runner, side))
         arrays = {pair.reference: seen(result, pair, runner, side) for pair in outputs}
-        if side == "reference":
-            return arrays
-        return {pair.reference: turned(arrays[pair.reference], pair.turn) for pair in outputs}
+        if side == "candidate":
+            arrays = {pair.reference: turned(arrays[pair.reference], pair.turn) for pair in outputs}
+        return with_parts(arrays, session.parts)
 
     return run
 
