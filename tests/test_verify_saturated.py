@@ -63,6 +63,7 @@ def test_a_layer_whose_fault_the_outputs_hide_is_said(factor: float) -> None:
 
     models = []
     for times in (1.0, factor):
+        keras.backend.clear_session()  # probes follow from names, and these from a counter
         x = keras.Input((4,))
         y = keras.layers.Activation("sigmoid")(keras.layers.Dense(6, name="d")(x))
         model = keras.Model(x, y[..., :2])

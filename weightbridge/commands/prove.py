@@ -12,6 +12,7 @@ from weightbridge.commands.candidates import Candidate, controls
 from weightbridge.commands.claims import claims_equality, evidence_of, hints_of, unproven
 from weightbridge.commands.layerwise import ControlsOf, Layerwise, can_be_compared, layer_by_layer
 from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.unseen import substitutes
 from weightbridge.commands.until import End, Until, end_of
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding
@@ -163,6 +164,7 @@ def prove_pair(
     setup = replace(
         _setup(prepared.source, prepared.target, options),
         layers=tuple(pair for pair in pairs if end is None or pair[0] in end.before),
+        substitutes=substitutes(prepared.source, prepared.target, plan) if end is None else None,
     )
     try:
         return _compared(prepared, (a, b), plan, setup, options, end)

@@ -1,6 +1,6 @@
 """verify: run both models on the same probes, and compare outputs and matched layers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,8 @@ from weightbridge.planning.hashes import with_content
 from weightbridge.report.values import Report
 from weightbridge.report.verification import Verification
 from weightbridge.transfer.execute import Ledger, non_finite, values
+
+NOT_THE_SAME = "the two are not the same model: inputs of your own, where outputs are not saturated, show it"
 
 
 def verify(a: Any, b: Any, options: Options, until: Until | None = None) -> Report:
@@ -51,22 +53,34 @@ def hidden(verification: Verification, changed: Collection[str]) -> tuple[Findin
 
     changed: the target's layers that hold other values than their counterparts. What is behind such a layer,
     as a sigmoid that saturates, hides it on these probes; a layer that is merely cut otherwise has the same
-    values.
+    values, and what a later layer makes good (hidden units in another order) is no difference of the two.
     """
     statuses = {output["status"] for output in verification.outputs}
-    layers = [
-        layer for layer in verification.layers if layer["status"] == "differs" and layer["target"] in changed
-    ]
-    if not layers or "equal" not in statuses or "differs" in statuses:
+    if "equal" not in statuses or "differs" in statuses:
         return ()
+    other = frozenset(changed) - frozenset(verification.evidence.get("made_good", ()))
+    layers = [
+        layer for layer in verification.layers if layer["status"] == "differs" and layer["target"] in other
+    ]
+    if not layers:
+        return _unseen(verification.evidence.get("unseen", ()))
     first, many = layers[0], f" and {len(layers) - 1} more" if len(layers) > 1 else ""
     ratio = f"{first['ratio_cumulative']:.3g} times the noise floor"
     message = (
         f"the outputs are equal, but layer {first['target']!r}{many} holds other values and computes "
         f"something else ({ratio}): what is behind it hides that on these probes"
     )
-    fix = "the two are not the same model: inputs of your own, where outputs are not saturated, show it"
-    return (finding("WB503", message, source=first["source"], target=first["target"], fix=fix),)
+    return (finding("WB503", message, source=first["source"], target=first["target"], fix=NOT_THE_SAME),)
+
+
+def _unseen(layers: Sequence[str]) -> tuple[Finding, ...]:
+    """WB503 for values that no output depends on: of dead units, or behind a ReLU that ends at 6."""
+    if not layers:
+        return ()
+    many = f" (as {len(layers) - 1} more)" if len(layers) > 1 else ""
+    known = f"the outputs are equal, but layer {layers[0]!r}{many} holds other values"
+    message = f"{known}: with the source's in their place the outputs are the same, so the probes do not tell"
+    return (finding("WB503", message, target=layers[0], fix=NOT_THE_SAME),)
 
 
 def compared_tensors(

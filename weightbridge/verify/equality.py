@@ -113,8 +113,24 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     controls, vacuous = (_not_run(setup), ()) if faults else run_controls(setup.controls, expected, session)
     evidence = _evidence(sources, session, expected, comparisons)
     evidence |= {"inconclusive": list(reasons), "controls": controls}
+    evidence |= {} if faults else _unseen(runners, session, setup, expected)
     outputs = tuple(comparison.to_dict() for comparison in comparisons)
     return Verification("actual", outputs, layers, evidence), (*faults, *weak, *vacuous)
+
+
+def _unseen(
+    runners: Runners, session: Session, setup: Setup, expected: Sequence[Expected]
+) -> Mapping[str, list[str]]:
+    """Layers of other values: whether an output changes when they get the reference's."""
+    if setup.substitutes is None or runners.as_it_is is not None:
+        return {}
+    results, _ = run_controls(setup.substitutes(runners.candidate), expected, session)
+    by_result = {"unseen": "passed", "made_good": "failed"}
+    found = {
+        key: [str(one["name"]) for one in results if one["result"] == result]
+        for key, result in by_result.items()
+    }
+    return {key: names for key, names in found.items() if names}
 
 
 def _told(comparisons: Sequence[Comparison], session: Session) -> list[Comparison]:
@@ -177,14 +193,18 @@ def _evidence(
         "layout": session.turn,
         **_layouts_tried(session),
         "compared_as": {pair.reference: pair.view for pair in outputs},
-        "outputs_compared": len({c.name for c in comparisons if c.name in session.whole}),
-        **({"parts": [part.name for part in session.parts]} if session.parts else {}),
+        "outputs_compared": len({c.name for c in comparisons} & session.whole),
+        **_parts(session),
         "outputs": len(outputs) + len(session.unpaired),
         "comparisons": len(comparisons),
         "equal": sum(c.status == "equal" for c in comparisons),
         "constant": sorted(constant),
         "out_of_domain": sorted(out_of_domain),
     }
+
+
+def _parts(session: Session) -> dict[str, Any]:
+    return {"parts": [part.name for part in session.parts]} if session.parts else {}
 
 
 def _layouts_tried(session: Session) -> dict[str, Any]:

@@ -30,6 +30,7 @@ class Setup:
     precise_candidate: the candidate in float64, for a reference that cannot be rebuilt.
     layers: matched layers (reference, candidate) whose activations are compared too, with `all_layers` always
     and else where outputs differ. hints: layers that are known to compute something else.
+    substitutes: of the candidate, each with the reference's values in one layer where its own differ.
     is_one_layout: whether both models keep channels in the same place, so that no other layout is tried.
     """
 
@@ -44,6 +45,7 @@ class Setup:
     hints: tuple[str, ...] = ()
     progress: Progress = silent
     is_one_layout: bool = False
+    substitutes: Callable[[Runner], tuple[Control, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
