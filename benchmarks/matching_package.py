@@ -26,7 +26,7 @@ from state_dicts import Shapes, graph, keras_state, torch_state
 
 from weightbridge.boundary.options import Options
 from weightbridge.cli.entry import COLLECT_EVERY
-from weightbridge.matching import match
+from weightbridge.matching.match import match
 from weightbridge.model.graph import LayerGraph
 
 PACKAGE = "weightbridge==0.0.4"

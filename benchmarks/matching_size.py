@@ -11,7 +11,7 @@ from measuring import Row, finish
 
 from weightbridge.boundary.options import Options
 from weightbridge.cli.entry import COLLECT_EVERY
-from weightbridge.matching import match
+from weightbridge.matching.match import match
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.planning.make import make_plan

@@ -15,7 +15,7 @@ import pytest
 
 from weightbridge import read
 from weightbridge.boundary.options import Options
-from weightbridge.matching import match
+from weightbridge.matching.match import match
 from weightbridge.planning.make import make_plan
 
 SCRIPTS = (

@@ -12,7 +12,7 @@ from tensorflow_files import named
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
-from weightbridge.matching import match
+from weightbridge.matching.match import match
 from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph, Order
 from weightbridge.model.layouts import with_axes

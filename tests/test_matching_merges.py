@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from weightbridge.boundary.options import Options
-from weightbridge.matching import match
+from weightbridge.matching.match import match
 from weightbridge.matching.units.reduce import reduce
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Tensor

@@ -6,8 +6,9 @@ import pytest
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.planning.declared import declared
-from weightbridge.planning.make import unexplained, unused_of
+from weightbridge.planning.make import unexplained
 from weightbridge.planning.runs import glob_of, names_of, runs
+from weightbridge.planning.steps import unused_of
 
 TENSORS = {"/net/conv/Conv": ("onnx::Conv_10", "onnx::Conv_11"), "/net/fc/Gemm": ("fc.weight", "fc.bias")}
 

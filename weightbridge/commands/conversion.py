@@ -12,7 +12,7 @@ from weightbridge.commands.candidates import Candidate, controls, written_candid
 from weightbridge.commands.claims import rounds_data, unproven
 from weightbridge.commands.constant import Sides, where_outputs_say_nothing
 from weightbridge.commands.modules import Given
-from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.published import with_recorded
 from weightbridge.commands.steps import proven_in_steps
 from weightbridge.errors import ModelError, RunError, UsageError

@@ -11,7 +11,7 @@ from weightbridge.boundary.options import Options
 from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.idle import refuse_unrun
 from weightbridge.commands.modules import Given, named, opened
-from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.reporting import asked_for, file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.commands.signatures import without_code
@@ -20,9 +20,7 @@ from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.converting.untrained import with_frozen
 from weightbridge.errors import Quantised, UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding
-from weightbridge.formats.arrays import read_arrays
 from weightbridge.formats.keras.architecture.config import walk
-from weightbridge.formats.keras.assembled import read_assembled
 from weightbridge.formats.keras.variables.quantised import mode_of
 from weightbridge.model.graph import LayerGraph
 from weightbridge.planning.hashes import source_meanwhile
@@ -41,6 +39,8 @@ def convert(model: Any, output: Path, options: Options) -> Report:
     """OUTPUT appears only where nothing stands against it."""
     refuse_unrun(options)
     if options.probe is not None:
+        from weightbridge.formats.arrays import read_arrays
+
         read_arrays(options.probe, "the probe file")  # which says what is wrong with it before the work
     check_output(output, options.overwrite, (model,), tuple(MAKERS))
     options = with_policy(options)
@@ -71,6 +71,8 @@ def read_source(given: Given) -> LayerGraph:
     """The model, with its architecture from where the user says that it is."""
     options = given.options
     if options.architecture is not None:
+        from weightbridge.formats.keras.assembled import read_assembled
+
         graph = read_assembled(path_of("model", given.model), options.architecture)
         return replace(graph, findings=tuple(_of_architecture(graph.findings, options.architecture)))
     graph = without_code(formats.read(given.model, options.source_arguments))

@@ -4,7 +4,7 @@ from typing import Any
 
 from weightbridge.boundary.options import Options
 from weightbridge.commands.fitted import Fitted
-from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.prepared import Prepared
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan
 

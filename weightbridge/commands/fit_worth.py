@@ -19,10 +19,10 @@ from weightbridge.adapters.fit.worth import (
     source_accuracy,
 )
 from weightbridge.boundary.options import Options
-from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.prepared import Prepared
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.flow import Flow
-from weightbridge.matching import match
+from weightbridge.matching.match import match
 from weightbridge.model.tensors import Array
 from weightbridge.plan import Fit
 from weightbridge.planning.make import make_plan

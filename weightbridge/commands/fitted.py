@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.prepared import Prepared
 from weightbridge.model.tensors import Array
 from weightbridge.report.verification import Verification
 

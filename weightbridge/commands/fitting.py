@@ -17,7 +17,7 @@ from weightbridge.commands.calibration import FitInputs, fit_inputs, refuse_othe
 from weightbridge.commands.fit_worth import chosen_evidence, cropped, fit_evidence, trial_risk, worth_of
 from weightbridge.commands.fitted import Fitted
 from weightbridge.commands.noise import in_range, said_of_noise
-from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.single_threaded import single_threaded
 from weightbridge.errors import PlanError, Unsupported
 from weightbridge.errors.diagnostics import Finding, finding

@@ -4,7 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.commands.prepare import Prepared, prepare
+from weightbridge.commands.prepare import prepare
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.reporting import judged
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors.diagnostics import Finding, finding, listed

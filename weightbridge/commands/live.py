@@ -12,7 +12,8 @@ from weightbridge.commands.claims import NOT_RUN
 from weightbridge.commands.fit import fitted
 from weightbridge.commands.fitted import Fitted, with_evidence
 from weightbridge.commands.idle import refuse_in_place, refuse_unrun
-from weightbridge.commands.prepare import Prepared, prepare, with_swapped
+from weightbridge.commands.prepare import prepare, with_swapped
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.prove import prove
 from weightbridge.commands.recalibrating import recalibrated_live
 from weightbridge.commands.reporting import is_wanted, judged

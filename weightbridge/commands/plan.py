@@ -8,7 +8,8 @@ from weightbridge.boundary.files import write_text
 from weightbridge.boundary.options import Options
 from weightbridge.commands.fit import fitted
 from weightbridge.commands.idle import refuse_uncarried
-from weightbridge.commands.prepare import Prepared, measured, prepare
+from weightbridge.commands.prepare import measured, prepare
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.reporting import file_entry, judged
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan

@@ -3,34 +3,27 @@
 What only some commands need is imported in functions: `check` starts in half the time that all would take.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.idle import refuse_beside_plan
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.reading import as_wanted, said_of_both
 from weightbridge.commands.rules import rules_of
 from weightbridge.errors.diagnostics import Finding
-from weightbridge.matching import check_map, match
+from weightbridge.matching.match import match
+from weightbridge.matching.pairing.by_map import check_map
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 from weightbridge.planning.declared import check_carried_out, check_globs, declared
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import make_plan, unused_of
+from weightbridge.planning.make import make_plan
 from weightbridge.planning.maps_in_part import maps_in_part
 from weightbridge.planning.own_tensors import called_again, planned_apart, said_of_own
 from weightbridge.planning.parts_of_weights import said_of_parts
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Both models read, and the plan between them with what is to be said about it."""
-
-    source: LayerGraph
-    target: LayerGraph
-    plan: Plan
-    findings: tuple[Finding, ...]
+from weightbridge.planning.steps import unused_of
 
 
 def prepare(source: Any, target: Any, options: Options) -> Prepared:

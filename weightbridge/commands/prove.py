@@ -11,7 +11,7 @@ from weightbridge.commands.as_saved import Reference, first_that_runs, is_outdat
 from weightbridge.commands.candidates import Candidate, controls
 from weightbridge.commands.claims import claims_equality, evidence_of, hints_of, unproven
 from weightbridge.commands.layerwise import ControlsOf, Layerwise, can_be_compared, layer_by_layer
-from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.unseen import substitutes
 from weightbridge.commands.until import End, Until, end_of
 from weightbridge.errors import ModelError, RunError, UnsafeContent, Unsupported

@@ -6,7 +6,6 @@ from typing import Literal
 
 from weightbridge.commands.older import with_conversion
 from weightbridge.errors.diagnostics import Finding, finding, with_severity
-from weightbridge.matching import changed, with_older_activations
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 
@@ -20,6 +19,8 @@ def said_of_both(source: LayerGraph, target: LayerGraph, plan: Plan) -> tuple[Fi
     How today's Keras would run the source is no fault of a transfer, which goes by what the source was when
     it was saved; it is a fault where the target computes it today's way.
     """
+    from weightbridge.matching.differences.older_activations import changed, with_older_activations
+
     keeps_older = with_older_activations(source)
     of_source = []
     for found in said_of(source, "source"):

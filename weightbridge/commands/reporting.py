@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.commands.prepare import Prepared
+from weightbridge.commands.prepared import Prepared
 from weightbridge.formats.hashing import file_hash
 from weightbridge.model.graph import LayerGraph
 from weightbridge.report.values import ModelSummary, Report

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weightbridge.errors import UsageError
-from weightbridge.rules.dialects import dialects
 from weightbridge.rules.folders import rules_folder, with_rules
-from weightbridge.rules.mappings import failing_mapping_cases, read_mapping
-from weightbridge.rules.names import failing_name_cases, name_rules, read_name_rule
 from weightbridge.rules.reading import Kind, faults_of, kind_of, parsed
 
 
@@ -48,6 +45,9 @@ def rules_of(folders: Sequence[Path]) -> Iterator[None]:
     """
     with with_rules(folders):
         if folders:
+            from weightbridge.rules.dialects import dialects  # most have no rules of their own
+            from weightbridge.rules.names import name_rules
+
             dialects(tuple(folders))
             name_rules(tuple(folders))
         yield
@@ -88,9 +88,13 @@ def _tested(rule: RuleFile) -> tuple[int, tuple[str, ...]]:
 
         return dialect_cases.tested(rule.path)
     if rule.kind == "mapping":
+        from weightbridge.rules.mappings import failing_mapping_cases, read_mapping
+
         mapping = read_mapping(rule.path)
         return len(mapping.cases), failing_mapping_cases(mapping)
     if rule.kind == "name":
+        from weightbridge.rules.names import failing_name_cases, read_name_rule
+
         named = read_name_rule(rule.path)
         return len(named.cases), failing_name_cases(named)
     from weightbridge.rules.layouts import failing_cases, read_rule

@@ -12,7 +12,8 @@ from weightbridge.commands.claims import NOT_RUN, unproven
 from weightbridge.commands.fit import fitted
 from weightbridge.commands.fitted import with_evidence
 from weightbridge.commands.idle import refuse_unrun
-from weightbridge.commands.prepare import Prepared, prepare, with_swapped
+from weightbridge.commands.prepare import prepare, with_swapped
+from weightbridge.commands.prepared import Prepared
 from weightbridge.commands.recalibrating import recalibrated_file, refuse_uncalibrated
 from weightbridge.commands.reporting import asked_for, file_entry, is_wanted, judged
 from weightbridge.commands.rules import rules_of

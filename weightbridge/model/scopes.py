@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from weightbridge.model.graph import Layer, LayerGraph
 
 SEPARATORS = (".", "/")
+LISTED = "`weightbridge inspect MODEL` lists the names of layers and tensors"
 
 
 def scopes_of(names: Iterable[str]) -> tuple[str, ...]:
@@ -18,6 +19,12 @@ def scopes_of(names: Iterable[str]) -> tuple[str, ...]:
             scope = outer(scope)
         found.update(dict.fromkeys(reversed(missing)))
     return tuple(found)
+
+
+def names_of(graph: LayerGraph) -> tuple[str, ...]:
+    """All that a glob may name: layers, their tensors, and the scopes that layers with tensors stand in."""
+    scopes = scopes_of(layer.name for layer in graph.layers if layer.tensors)
+    return tuple(dict.fromkeys((*scopes, *graph.by_name, *graph.owner)))
 
 
 def outer(name: str) -> str:

@@ -9,13 +9,13 @@ from weightbridge.converting import Lowered
 from weightbridge.converting.renamed import counterpart
 from weightbridge.converting.values import Scaling
 from weightbridge.errors.diagnostics import Finding
-from weightbridge.matching import LayerPair
 from weightbridge.matching.joining.join import Joined, Joiner
 from weightbridge.matching.units.units import Unit
+from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Plan, Step
 from weightbridge.planning.findings import misfits, unexplained, unmatched
-from weightbridge.planning.make import exact_step, fresh_step, unused_of
+from weightbridge.planning.steps import exact_step, fresh_step, unused_of
 from weightbridge.rules.layouts import load_rules
 
 EVIDENCE = ("name",)

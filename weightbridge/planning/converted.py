@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from weightbridge.converting.values import Weight
-from weightbridge.matching import Match
+from weightbridge.matching.values import Match
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Step
-from weightbridge.planning.make import exact_step
+from weightbridge.planning.steps import exact_step
 
 
 def weight_step(target: Tensor, weight: Weight, dtypes: Mapping[str, str]) -> Step:

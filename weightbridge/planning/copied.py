@@ -7,11 +7,11 @@ import numpy as np
 from weightbridge.boundary.options import Options
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.running import ULPS
-from weightbridge.matching import Match
+from weightbridge.matching.values import Match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import exact_step, kept_step, unused_of
+from weightbridge.planning.steps import exact_step, kept_step, unused_of
 
 EVIDENCE = ("name",)
 

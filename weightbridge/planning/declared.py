@@ -9,9 +9,8 @@ from weightbridge.boundary.options import Options
 from weightbridge.boundary.shell import option
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, listed
-from weightbridge.matching import LISTED, names_of
 from weightbridge.model.graph import LayerGraph
-from weightbridge.model.scopes import scopes_of
+from weightbridge.model.scopes import LISTED, names_of, scopes_of
 from weightbridge.plan import Plan, Step
 
 OTHER_ARCHITECTURE = "WB309"

@@ -7,7 +7,7 @@ from typing import Any
 
 from weightbridge.adapters.propose.across.norms import statistic_steps
 from weightbridge.adapters.propose.setting import Setting
-from weightbridge.matching import Matching
+from weightbridge.matching.values import Matching
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Plan, Step, is_written
 from weightbridge.planning.refolded import refolded

@@ -10,7 +10,7 @@ from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan, Step
 from weightbridge.planning.converted import weight_step
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import kept_step, unused_of
+from weightbridge.planning.steps import kept_step, unused_of
 
 
 def drawn_plan(

@@ -8,12 +8,13 @@ import numpy as np
 from weightbridge import transforms
 from weightbridge.boundary.options import Options
 from weightbridge.errors.diagnostics import Finding
-from weightbridge.matching import match
+from weightbridge.matching.match import match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Plan, Step
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import kept_step, make_plan, unused_of
+from weightbridge.planning.make import make_plan
+from weightbridge.planning.steps import kept_step, unused_of
 
 NEAR = 1e-5  # how far, of the largest value, the engine's own value may be from the source's
 

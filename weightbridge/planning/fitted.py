@@ -7,7 +7,7 @@ from weightbridge.matching.confidence import DOUBTFUL, LOSSY
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
 from weightbridge.plan import FITTED, Fit, Plan, Step
-from weightbridge.planning.make import fresh_step, unused_of
+from weightbridge.planning.steps import fresh_step, unused_of
 
 Names = frozenset[str]
 Origin = tuple[str, tuple[str, ...]]  # a cut of the source, and the layers that it stands for

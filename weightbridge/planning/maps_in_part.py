@@ -5,9 +5,8 @@ from collections.abc import Collection, Iterator, Mapping
 from weightbridge.boundary.globs import mapped
 from weightbridge.boundary.options import Options
 from weightbridge.errors.diagnostics import Finding, finding, listed
-from weightbridge.matching import names_of
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.scopes import scopes_of
+from weightbridge.model.scopes import names_of, scopes_of
 
 SHOWN = 5
 FIX = "map those too, each by its name, or write a glob that meets only what it joins"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from weightbridge.errors.diagnostics import Finding, finding, listed, with_severity
-from weightbridge.matching import TIED_THERE
+from weightbridge.matching.joining.tying import TIED_THERE
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.plan import Plan
 

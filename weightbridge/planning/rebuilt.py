@@ -11,7 +11,7 @@ from weightbridge.model.tensors import Tensor
 from weightbridge.plan import Plan, Step, Unused
 from weightbridge.planning.converted import weight_step
 from weightbridge.planning.findings import unexplained, unmatched
-from weightbridge.planning.make import fresh_step, unused_of, with_reading
+from weightbridge.planning.steps import fresh_step, unused_of, with_reading
 
 
 def rebuilt_plan(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from weightbridge.boundary.options import Options
 from weightbridge.errors import PlanError
 from weightbridge.errors.diagnostics import listed
-from weightbridge.matching import Match, match
+from weightbridge.matching.match import match
+from weightbridge.matching.values import Match
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Step
 

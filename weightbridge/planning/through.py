@@ -13,7 +13,7 @@ from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Contract, Kind, Plan, Step, Unused
 from weightbridge.planning.findings import unexplained
-from weightbridge.planning.make import unused_of
+from weightbridge.planning.steps import unused_of
 from weightbridge.transforms import is_bitwise
 
 Steps = Mapping[str, Step]

@@ -17,7 +17,7 @@ from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.formats.hashing import file_hash, file_sums
 from weightbridge.formats.templates import Template
-from weightbridge.matching import given_words
+from weightbridge.matching.differences.vocabularies import given_words
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.plan import Plan

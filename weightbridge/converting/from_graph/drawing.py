@@ -4,18 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from weightbridge.converting.from_graph.activations import is_fusible, is_own
 from weightbridge.converting.from_graph.attention.find import attentions
-from weightbridge.converting.from_graph.attention.write import written
 from weightbridge.converting.from_graph.call import Builder, Call, Made
 from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
 from weightbridge.converting.from_graph.directions import pairs
 from weightbridge.converting.from_graph.inputs import told_batch
 from weightbridge.converting.from_graph.outputs import as_output, images_among
-from weightbridge.converting.from_graph.recurrent import joined
 from weightbridge.converting.from_graph.sharing import Sharing
-from weightbridge.converting.from_graph.table import BY_CLASS, BY_OP, OPAQUE
+from weightbridge.converting.from_graph.table import by_class, by_op, of_slice
 from weightbridge.converting.from_graph.timesteps.find import Region, inner_graph, region_of
 from weightbridge.converting.from_graph.timesteps.lifted import made_by
-from weightbridge.converting.from_graph.timesteps.write import apart, one_step, whole, wrapped
 from weightbridge.converting.from_graph.used import used_layers
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Writer
@@ -83,6 +80,8 @@ class Drawing:
 
     def _draw_steps(self, region: Region, value: Value) -> None:
         """What is done for each step: a model inside this one."""
+        from weightbridge.converting.from_graph.timesteps.write import apart, one_step, whole, wrapped
+
         first, last = region.first.name, region.last
         fed, inside = apart(self.writer, value, first), Writer()
         start = one_step(inside, fed, first)
@@ -109,6 +108,8 @@ class Drawing:
         found = self.attentions.get(layer.name)
         if found is None:
             return False
+        from weightbridge.converting.from_graph.attention.write import written
+
         try:
             value = written(self._call(layer, (), (), None), found, self._value)
         except Unsupported:
@@ -123,6 +124,8 @@ class Drawing:
     def _made(self, layer: Layer, edges: Sequence[Edge]) -> Made:
         pair = self.directions.get(layer.name)
         if pair is not None:
+            from weightbridge.converting.from_graph.recurrent import joined
+
             refuse_dropped(pair[0])  # one node says it of both
             value = self._value(self.graph.edges_into[pair[0].name][0])
             return joined(self._call(layer, (), (), None), *pair, value)
@@ -229,10 +232,10 @@ class Drawing:
 
 def _builder(layer: Layer, count: int) -> Builder | None:
     """By op and class, by op alone, or by the class that a node has which is no layer."""
-    found = BY_CLASS.get((layer.op, layer.class_name))
+    found = of_slice(layer.class_name) if layer.op == "Slice" else None
     if found is None and not (layer.op in ELEMENTWISE_MERGES and count < 2):
-        found = BY_OP.get(layer.op)
-    return found or OPAQUE.get(layer.class_name)
+        found = by_op(layer.op)
+    return found or by_class(layer.class_name)
 
 
 def _flattens(layer: Layer) -> bool:

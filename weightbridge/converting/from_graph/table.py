@@ -1,62 +1,64 @@
-"""Which builder draws which layer: by what it is, or by the source's class."""
+"""Which module draws which layer, by what it is or by the source's class; imported when one is met."""
 
 from collections.abc import Mapping
+from importlib import import_module
 
-from weightbridge.converting.from_graph import (
-    activations,
-    attended,
-    blocks,
-    convolutions,
-    dense,
-    indexing,
-    masked,
-    merging,
-    normalized,
-    norms,
-    operations,
-    picking,
-    pooling,
-    products,
-    recurrent,
-    reductions,
-    repeating,
-    resizing,
-    scales,
-    spatial,
-    transposed,
-    views,
-)
 from weightbridge.converting.from_graph.call import Builder
+from weightbridge.converting.from_graph.operations import CLASSES as OPERATIONS
 
-BY_OP: Mapping[str, Builder] = {
-    **activations.BUILDERS,
-    **convolutions.BUILDERS,
-    **dense.BUILDERS,
-    **indexing.BUILDERS,
-    **merging.BUILDERS,
-    **norms.BUILDERS,
-    **operations.BUILDERS,
-    **pooling.BUILDERS,
-    **products.BUILDERS,
-    **recurrent.BUILDERS,
-    **repeating.BUILDERS,
-    **resizing.BUILDERS,
-    **scales.BUILDERS,
-    **spatial.BUILDERS,
-    **transposed.BUILDERS,
-    **views.BUILDERS,
+# By what a layer is: the module whose BUILDERS draw it.
+OPS: Mapping[str, str] = {
+    "Activation": "activations",
+    **dict.fromkeys(("Conv", "DepthwiseConv", "SeparableConv"), "convolutions"),
+    **dict.fromkeys(("Dense", "EinsumDense", "Embedding"), "dense"),
+    "Slice": "indexing",
+    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concat"), "merging"),
+    **dict.fromkeys(("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm"), "norms"),
+    "Cast": "operations",
+    **dict.fromkeys(("Pool", "GlobalPool"), "pooling"),
+    "MatMul": "products",
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent"),
+    "Repeat": "repeating",
+    "Resize": "resizing",
+    **dict.fromkeys(("Rescaling", "Scale", "Shift"), "scales"),
+    **dict.fromkeys(("Pad", "Crop"), "spatial"),
+    "ConvTranspose": "transposed",
+    **dict.fromkeys(("Permute", "Reshape", "Flatten", "Identity", "Dropout"), "views"),
 }
-OPAQUE: Mapping[str, Builder] = {
-    **attended.CLASSES,
-    **blocks.CLASSES,
-    **masked.CLASSES,
-    **normalized.CLASSES,
-    **operations.CLASSES,
-    **picking.CLASSES,
-    **products.CLASSES,
-    **reductions.CLASSES,
-    **repeating.CLASSES,
-}  # by the class of a layer that has no canonical op
-BY_CLASS: Mapping[tuple[str, str], Builder] = {
-    **{("Slice", name): builder for name, builder in {**indexing.CLASSES, **picking.SLICES}.items()},
+REDUCED = ("Mean", "Sum", "Max", "Min", "Prod", "LogSumExp", "L1", "L2", "SumSquare", "LogSum")
+# By the class of a layer that has no canonical op: the module whose CLASSES draw it.
+OPAQUE: Mapping[str, str] = {
+    "AttentionAlone": "attended",
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), "blocks"),
+    **dict.fromkeys(("Masking", "MaskedMean"), "masked"),
+    "Normalization": "normalized",
+    **dict.fromkeys(OPERATIONS, "operations"),
+    **dict.fromkeys(("OneHot", "Einsum", "Trilu", "TopK"), "picking"),
+    "MatMul": "products",
+    **{f"Reduce{name}": "reductions" for name in REDUCED},
+    **dict.fromkeys(("Any", "All", "ArgMax", "ArgMin", "LpNormalization"), "reductions"),
+    "CumSum": "repeating",
 }
+# Of a slice, by its class: the module and its table.
+SLICES: Mapping[str, tuple[str, str]] = {
+    "Gather": ("indexing", "CLASSES"),
+    "GatherElements": ("picking", "SLICES"),
+}
+
+
+def by_op(op: str) -> Builder | None:
+    return _builder(OPS[op], "BUILDERS", op) if op in OPS else None
+
+
+def by_class(class_name: str) -> Builder | None:
+    return _builder(OPAQUE[class_name], "CLASSES", class_name) if class_name in OPAQUE else None
+
+
+def of_slice(class_name: str) -> Builder | None:
+    return _builder(*SLICES[class_name], class_name) if class_name in SLICES else None
+
+
+def _builder(module: str, table: str, name: str) -> Builder:
+    builders = getattr(import_module(f"weightbridge.converting.from_graph.{module}"), table)
+    builder: Builder = builders[name]
+    return builder

@@ -10,7 +10,7 @@ from weightbridge.matching.context import Context
 from weightbridge.matching.units.units import Reduced
 from weightbridge.matching.values import LayerPair
 from weightbridge.model.graph import LayerGraph
-from weightbridge.model.scopes import scopes_of
+from weightbridge.model.scopes import LISTED, names_of
 
 Map = tuple[tuple[str, str], ...]
 
@@ -74,12 +74,3 @@ def check_map(source: LayerGraph, target: LayerGraph, user_map: Map) -> None:
         if not any(wanted in targets for _, wanted in pairs):
             wanted = pairs[0][1]
             raise UsageError(f"{said}: the target has no {wanted!r}{near(wanted, targets)}", fix=LISTED)
-
-
-def names_of(graph: LayerGraph) -> tuple[str, ...]:
-    """All that a glob may name: layers, their tensors, and the scopes that layers with tensors stand in."""
-    scopes = scopes_of(layer.name for layer in graph.layers if layer.tensors)
-    return tuple(dict.fromkeys((*scopes, *graph.by_name, *graph.owner)))
-
-
-LISTED = "`weightbridge inspect MODEL` lists the names of layers and tensors"

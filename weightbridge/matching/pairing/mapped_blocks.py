@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from weightbridge.boundary.globs import mapped
 from weightbridge.matching.context import Context, is_compatible
-from weightbridge.matching.pairing.by_map import Map, names_of
+from weightbridge.matching.pairing.by_map import Map
 from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.matching.values import LayerPair, Match
 from weightbridge.model.graph import Layer, LayerGraph
-from weightbridge.model.scopes import is_inside, layers_inside
+from weightbridge.model.scopes import is_inside, layers_inside, names_of
 
 OUTSIDE = "(outside)"  # what stands for all that feeds a block
 Pair = tuple[str, str]

@@ -1,5 +1,7 @@
 """What function a group of nodes computes: its values on a few inputs against known functions."""
 
+from functools import cache
+
 import numpy as np
 
 from weightbridge.formats.onnx.drafts import Site
@@ -7,6 +9,7 @@ from weightbridge.formats.onnx.groups.function import CLOSE, Function, Steps
 from weightbridge.formats.onnx.groups.norms import norm
 from weightbridge.formats.onnx.values.arithmetic import MEANS, run
 from weightbridge.model.activations import FUNCTIONS
+from weightbridge.model.tensors import Array
 
 WRITTEN_OUT = ("swish", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "mish", "softsign")
 GRID = np.linspace(-7.3, 7.3, 41)
@@ -29,10 +32,14 @@ def _activation(steps: Steps) -> Function | None:
     values = run(steps.nodes, {steps.root: GRID, **steps.scalars}, {})
     if values is None or values.shape != GRID.shape:
         return None
-    for name in WRITTEN_OUT:
-        if np.allclose(values, FUNCTIONS[name](GRID), rtol=CLOSE, atol=CLOSE):
-            return Function("Activation", {"activation": name})
-    return None
+    alike = np.flatnonzero(np.isclose(values, _written_out(), rtol=CLOSE, atol=CLOSE).all(axis=1))
+    return Function("Activation", {"activation": WRITTEN_OUT[alike[0]]}) if alike.size else None
+
+
+@cache
+def _written_out() -> Array:
+    """The values of the known functions, a row each: large graphs ask for thousands of regions."""
+    return np.stack([FUNCTIONS[name](GRID) for name in WRITTEN_OUT])
 
 
 def _index(steps: Steps) -> Function | None:
