@@ -126,10 +126,16 @@ def test_a_model_with_both_branches_takes_both(tmp_path: Path) -> None:
     assert np.array_equal(found["other_w0"], values((4, 3), 5))
 
 
-def test_an_if_without_weights_stays_one_layer(tmp_path: Path) -> None:
-    graph = formats.read(chosen(tmp_path / "s.onnx", branch(seed=0), branch(seed=0)))
-    assert [(x.op, x.class_name) for x in graph.layers] == [
-        ("Input", "x"),
-        ("Opaque", "If"),
-        ("Opaque", "Neg"),
+def test_an_if_without_weights_whose_condition_is_data_stays_one_layer(tmp_path: Path) -> None:
+    ops = [
+        ("ReduceMax", ["x"], ["m"], {"keepdims": 0}),
+        ("Cast", ["m"], ["flag"], {"to": TensorProto.BOOL}),
+        ("If", ["flag"], ["y"], {"then_branch": branch(seed=0), "else_branch": branch(seed=0)}),
     ]
+    graph = formats.read(saved(tmp_path / "s.onnx", ops, {}, INPUTS, ["y"]))
+    assert [x.class_name for x in graph.layers] == ["x", "ReduceMax", "Cast", "If"]
+
+
+def test_of_an_if_whose_condition_is_known_the_branch_is_read(tmp_path: Path) -> None:
+    graph = formats.read(chosen(tmp_path / "s.onnx", branch(seed=0), branch(seed=0)))
+    assert [x.class_name for x in graph.layers] == ["x", "Identity", "Identity", "Neg"]

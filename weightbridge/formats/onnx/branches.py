@@ -1,6 +1,6 @@
 """Models inside the branches of an If: their nodes become nodes of the graph around it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader, ValueInfo
 from weightbridge.formats.onnx.values.subgraphs import captured_by, subgraphs
 
 BRANCHES = ("then_branch", "else_branch")
+ROUNDS = 8  # a condition may be known only when those before it are
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +17,15 @@ class Opened:
     """A graph without such Ifs.
 
     branches: a value's new name -> the branch that makes it (`If_0/then_branch`).
+    inner: values of branches that are always taken, which no run of the file gives.
     """
 
     graph: Graph
     branches: Mapping[str, str]
+    inner: frozenset[str] = frozenset()
+
+    def is_inside(self, value: str) -> bool:
+        return value in self.branches or value in self.inner
 
     def branch(self, values: Sequence[str]) -> str:
         """The branch in which a layer with these outputs stands, "" outside of all."""
@@ -28,13 +34,43 @@ class Opened:
 
 def opened(graph: Graph) -> Opened:
     """The graph with every branch that has weights in the place of its If; what has none stays inside."""
-    opening = _Opening({t.name for t in graph.initializers if _is_weight(t)}, _names(graph))
+    opening = _Opening(_weights(graph), _names(graph))
     branches = [inner for node in graph.nodes if node.op == "If" for inner in subgraphs(node)]
     if not any(opening.has_weights(branch) for branch in branches):
         return Opened(graph, {})
     nodes = tuple(inner for node in graph.nodes for inner in opening.nodes(node, ""))
     infos = (*graph.value_infos, *opening.infos)
     return Opened(replace(graph, nodes=nodes, value_infos=infos), opening.branches)
+
+
+def decided(graph: Graph, conditions: Callable[[Graph], Mapping[str, bool]]) -> Opened:
+    """The graph with the branch in the place of each If whose condition is always the same.
+
+    conditions: those that are known, by value. torch writes `squeeze` so, with the length as the condition.
+    """
+    inner: set[str] = set()
+    for _ in range(ROUNDS):
+        opening = _Opening(_weights(graph), _names(graph), _always(graph, conditions))
+        if not opening.always:
+            break
+        nodes = tuple(one for node in graph.nodes for one in opening.nodes(node, ""))
+        graph = replace(graph, nodes=nodes, value_infos=(*graph.value_infos, *opening.infos))
+        inner.update(opening.branches)
+    return Opened(graph, {}, frozenset(inner))
+
+
+def _always(graph: Graph, conditions: Callable[[Graph], Mapping[str, bool]]) -> dict[str, str]:
+    """The branch that is taken, by the first output of an If; one with weights stays as it is."""
+    opening = _Opening(_weights(graph), set())
+    choices = [node for node in graph.nodes if node.op == "If" and any(node.outputs)]
+    plain = [node for node in choices if not any(map(opening.has_weights, subgraphs(node)))]
+    known = conditions(graph) if plain else {}
+    told = [(node.outputs[0], known[node.inputs[0]]) for node in plain if node.inputs[0] in known]
+    return {value: BRANCHES[0 if is_true else 1] for value, is_true in told}
+
+
+def _weights(graph: Graph) -> set[str]:
+    return {tensor.name for tensor in graph.initializers if _is_weight(tensor)}
 
 
 def _is_weight(tensor: TensorHeader) -> bool:
@@ -49,9 +85,10 @@ def _names(graph: Graph) -> set[str]:
 class _Opening:
     """What is known so far: weights of the graphs around, names in use, the branch that makes each value."""
 
-    def __init__(self, weights: set[str], taken: set[str]) -> None:
+    def __init__(self, weights: set[str], taken: set[str], always: Mapping[str, str] | None = None) -> None:
         self.weights = weights
         self.taken = taken
+        self.always = always  # by the first output of an If: the branch that is always taken
         self.branches: dict[str, str] = {}
         self.infos: list[ValueInfo] = []
 
@@ -63,7 +100,7 @@ class _Opening:
 
     def nodes(self, node: Node, scope: str) -> Iterator[Node]:
         """The node itself, or what its branches hold and, for each output, one node that joins them."""
-        held = self._weighted_branches(node)
+        held = self._weighted_branches(node) if self.always is None else self._taken_branch(node)
         if not held:
             yield node
             return
@@ -88,6 +125,12 @@ class _Opening:
         if len(whole) < len(BRANCHES):
             return []
         return [(name, graph) for name, graph in whole if self.has_weights(graph)]
+
+    def _taken_branch(self, node: Node) -> list[tuple[str, Graph]]:
+        name = (self.always or {}).get(node.outputs[0], "") if node.outputs else ""
+        graph = node.attributes.get(name)
+        is_whole = isinstance(graph, Graph) and len(graph.outputs) == len(node.outputs)
+        return [(name, graph)] if isinstance(graph, Graph) and is_whole else []
 
     def _named(self, graph: Graph, branch: str) -> dict[str, str]:
         """New names for the values that a branch makes: their own where these are free."""

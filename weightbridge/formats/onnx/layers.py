@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from weightbridge.formats.onnx.branches import Opened, opened
+from weightbridge.formats.onnx.branches import Opened, decided, opened
 from weightbridge.formats.onnx.builders import drafts_of, input_drafts
 from weightbridge.formats.onnx.drafts import Draft, Site, constants_read
 from weightbridge.formats.onnx.groups.fused_outputs import Run, divisions
@@ -51,7 +51,8 @@ class Folded:
 
 def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     """The layers of a graph. read: the values of a small constant; loader: what will read a weight."""
-    opening = opened(with_marks(graph))
+    whole = decided(with_marks(graph), lambda one: _conditions(one, read))
+    opening = replace(opened(whole.graph), inner=whole.inner)
     opening = replace(opening, graph=lowered(opening.graph))
     shapes, net = shapes_of(opening.graph, net_of(opening.graph, read), read)
     site = Site(net, shapes, opset, read)
@@ -72,6 +73,12 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
         read=_constants_read(site),
         uses=_uses(site, graph, named),
     )
+
+
+def _conditions(graph: Graph, read: Read) -> dict[str, bool]:
+    """The numbers that follow from the file, one each, as what an If asks."""
+    _, net = shapes_of(graph, net_of(graph, read), read)
+    return {value: bool(array.any()) for value, array in net.numbers.items() if array.size == 1}
 
 
 def layer_graph(path: Path, format: str, found: Folded, layers: Sequence[Layer]) -> LayerGraph:
@@ -99,7 +106,7 @@ def _uses(site: Site, graph: Graph, named: Sequence[tuple[Draft, str]]) -> dict[
 
 def _is_shown(value: str, opening: Opened) -> bool:
     """Whether a run of the file can give the value."""
-    return value not in opening.branches and not is_added(value)
+    return not opening.is_inside(value) and not is_added(value)
 
 
 def _constants_read(site: Site) -> tuple[Constant, ...]:

@@ -43,16 +43,22 @@ def _drop_unread(graph: Any) -> None:
     kept = []
     for node in reversed(graph.node):
         if read & set(node.output):
-            read.update(node.input)
+            read.update(_read(node))
             kept.append(node)
     del graph.node[:]
     graph.node.extend(reversed(kept))
 
 
+def _read(node: Any) -> set[str]:
+    """What it reads, in the branches of an If too."""
+    graphs = [attribute.g for attribute in node.attribute if attribute.HasField("g")]
+    return {*node.input}.union(*(_read(inner) for graph in graphs for inner in graph.node))
+
+
 def _put(graph: Any, values: Mapping[str, Any]) -> None:
     """Constants in the place of the nodes that compute them."""
     nodes = [node for node in graph.node if not values.keys() & set(node.output)]
-    read = {output.name for output in graph.output} | {value for node in nodes for value in node.input}
+    read = {output.name for output in graph.output}.union(*(_read(node) for node in nodes))
     constants = [_constant(name, value) for name, value in values.items() if name in read]
     del graph.node[:]
     graph.node.extend([*constants, *nodes])
