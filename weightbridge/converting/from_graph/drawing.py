@@ -136,10 +136,11 @@ class Drawing:
         if builder is None or not inputs:
             raise Unsupported("has no counterpart in Keras here")
         refuse_dropped(layer, inputs)
-        fused = self._fused(layer)
-        if fused is not None:
+        fused, before = self._fused(layer), len(self.writer.entries)
+        made = made_by(builder, self._call(layer, inputs, tuple(edge.keyword for edge in edges), fused))
+        if fused is not None and self.writer.has_activation(before):
             self.fused.add(fused.name)
-        return made_by(builder, self._call(layer, inputs, tuple(edge.keyword for edge in edges), fused))
+        return made
 
     def _call(
         self, layer: Layer, inputs: tuple[Value, ...], keywords: tuple[str, ...], fused: Layer | None

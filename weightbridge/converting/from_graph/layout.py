@@ -68,15 +68,16 @@ class Layout:
         if len(self.keras) != self.rank:
             return None
         ones = [axis for axis, group in enumerate(self.source) if not group]
-        found = []
-        for group in self.keras:
-            axis = self.source.index(group) if group in self.source else None
-            if not group:
-                axis = ones.pop(0)
-            if axis is None:
-                return None
-            found.append(axis)
-        return tuple(found)
+        found = [_axis_of(group, self.source, ones) for group in self.keras]
+        known = tuple(axis for axis in found if axis is not None)
+        return known if len(known) == len(found) else None
+
+
+def _axis_of(group: Group, source: Groups, ones: list[int]) -> int | None:
+    """The source's axis of these atoms; of none the next one of length one, which is taken then."""
+    if not group:
+        return ones.pop(0) if ones else None
+    return source.index(group) if group in source else None
 
 
 def axis_of(told: Any, rank: int) -> int:

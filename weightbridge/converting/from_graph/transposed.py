@@ -36,8 +36,7 @@ def _transposed(call: Call) -> Value:
     extra = tuple(settings.get("output_padding") or (0,) * rank)
     config, crop = _as_valid(settings, cut, extra)
     is_cropped = any(any(pair) for pair in crop)
-    named = {} if is_cropped else fused_name(call)
-    config = {"use_bias": call.tensor("bias") is not None, **config, **named}
+    config = {"use_bias": call.tensor("bias") is not None, **config, **fused_name(call)}
     name, number = _one(call, value, config) if groups == 1 else _in_groups(call, value, config, groups)
     lengths = [_grown(n, p, c) for n, p, c in zip(space_of(value), _sizes(settings, extra), cut, strict=True)]
     made = windowed(value, axes, name, number, [None, *lengths, filters])

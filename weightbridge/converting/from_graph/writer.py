@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from weightbridge.converting.from_graph.layout import Groups, Layout
@@ -66,6 +67,11 @@ class Writer:
         self._put(LAYERS, "InputLayer", name, config, [], None)
         self.entries[name]["inbound_nodes"] = []
         return Value(name, 0, 0, layout, dtype)
+
+    def has_activation(self, first: int) -> bool:
+        """Whether a layer from this one on has an activation as a setting; so too where there is none."""
+        made = list(islice(self.entries.values(), first, None))
+        return not made or any("activation" in entry["config"] for entry in made)
 
     def weight(self, weight: Weight) -> None:
         self.weights.append(weight)
