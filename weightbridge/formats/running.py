@@ -23,8 +23,8 @@ class InputSpec:
 
     shape: with the batch axis; None for an axis of any length.
     dtype: numpy's name, or `string`. vocabulary: for integer inputs, the number of values that are allowed,
-    None where it is not known. words: for text, some that the model knows; for integers that a lookup reads,
-    the numbers it knows.
+    None where it is not known; least: the first of them. words: for text, some that the model knows; for
+    integers that a lookup reads, the numbers it knows.
     """
 
     name: str
@@ -32,6 +32,7 @@ class InputSpec:
     dtype: str
     vocabulary: int | None = None
     words: tuple[str, ...] = ()
+    least: int = 0
 
     def takes(self, shape: tuple[int, ...]) -> bool:
         """Whether arrays of this shape fit, however many of them."""

@@ -38,6 +38,11 @@ class InputPair:
         return min(known) if known else None
 
     @property
+    def least(self) -> int:
+        """The first of these integers."""
+        return max(self.reference.least, self.candidate.least)
+
+    @property
     def is_text(self) -> bool:
         return TEXT in (self.reference.dtype, self.candidate.dtype)
 

@@ -113,7 +113,7 @@ def _values(pair: InputPair, kind: str, shape: tuple[int, ...], generator: np.ra
     if is_integer and pair.words:
         return _known(pair.words, shape, generator).astype(dtype)
     if is_integer:
-        return _integers(kind, shape, pair.vocabulary or 2, generator).astype(dtype)
+        return (pair.least + _integers(kind, shape, pair.vocabulary or 2, generator)).astype(dtype)
     return _floats(kind, shape, generator).astype(dtype)
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft
+from weightbridge.formats.onnx.nodes import picked
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.constants import Constant
 
@@ -97,6 +98,8 @@ def gather(site: Site, node: Node, index: int) -> Draft | None:
     """Embedding, where rows of a table are looked up by data; a constant index into data is a Slice."""
     if site.net.is_data(node.inputs[0]) and not site.net.is_data(node.inputs[1]):
         return draft(site, node, index, "Slice", {})
+    if site.net.is_data(node.inputs[0]):
+        return picked.of_row(site, node, index)
     table = site.weight(node.inputs[0])
     if (
         table is None
@@ -116,4 +119,5 @@ BUILDERS: dict[str, Builder] = {
     **dict.fromkeys(FACTORS, integer_matmul),
     "Einsum": einsum,
     "Gather": gather,
+    "GatherND": picked.of_items,
 }

@@ -203,6 +203,14 @@ def _reduce(node: Node, inputs: list[Shape | None], facts: Facts) -> Shape | Non
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
+def _of_largest(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
+    """ArgMax and ArgMin: along one axis."""
+    shape = inputs[0] or ()
+    axis = int(node.attributes.get("axis", 0)) % len(shape)
+    kept = (1,) if node.attributes.get("keepdims", 1) else ()
+    return (*shape[:axis], *kept, *shape[axis + 1 :])
+
+
 def _gather(node: Node, inputs: list[Shape | None], _: Facts) -> Shape | None:
     shape, index = inputs[0] or (), inputs[1]
     axis = int(node.attributes.get("axis", 0)) % max(len(shape), 1)
@@ -231,6 +239,7 @@ RULES: Mapping[str, Rule] = {
     "ReduceMin": _reduce,
     "ReduceProd": _reduce,
     "ReduceL2": _reduce,
+    **dict.fromkeys(("ArgMax", "ArgMin"), _of_largest),
     "Gather": _gather,
     "GatherElements": lambda _, inputs, __: inputs[1],
     "LSTM": _recurrent,

@@ -49,7 +49,7 @@ def strided(net: Net, one: Net, two: Net) -> dict[str, tuple[Array, int]]:
 
 
 def _is_strided(one: Array, two: Array) -> bool:
-    is_of_items = one.ndim > 1 and one.shape[0] == 1 and two.shape == (2, *one.shape[1:])
+    is_of_items = one.ndim > 0 and one.shape[0] == 1 and two.shape == (2, *one.shape[1:])
     if not is_of_items or one.dtype.kind not in "iu" or not one.size or not (two[:1] == one).all():
         return False
     steps = two[1] - two[0]
