@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import UsageError
 
 MOST = 10_000  # names that one pair of braces may stand for

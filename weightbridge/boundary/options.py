@@ -1,9 +1,11 @@
 """Options of a command, by the same names in the library and on the command line."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from weightbridge.boundary.records import dataclass
 
 if TYPE_CHECKING:
     from weightbridge.plan import Plan

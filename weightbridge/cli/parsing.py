@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
 from weightbridge.boundary.files import real_path
+from weightbridge.boundary.records import dataclass
 from weightbridge.boundary.words import did_you_mean
 from weightbridge.errors.diagnostics import CODES
 from weightbridge.report.render.renderers import RENDERERS

@@ -1,9 +1,10 @@
 """A prepared transfer with its fit, which check, plan and transfer go on with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.commands.prepared import Prepared
 from weightbridge.model.tensors import Array
 from weightbridge.report.verification import Verification

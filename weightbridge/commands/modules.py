@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from weightbridge.boundary.options import Options
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats import FORMATS

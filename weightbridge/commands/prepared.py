@@ -1,7 +1,6 @@
 """What check, plan, transfer, verify and convert have before anything is carried out."""
 
-from dataclasses import dataclass
-
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import UsageError
 from weightbridge.rules.folders import rules_folder, with_rules
 from weightbridge.rules.reading import Kind, faults_of, kind_of, parsed

@@ -1,7 +1,8 @@
 """TensorFlow functions that stand in models of tf.keras, and Keras 3's operations that compute the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from weightbridge.boundary.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt, MissingFile, ResourceBomb, WeightbridgeError
 
 BOMB_FLOOR = 64 << 20

@@ -1,11 +1,12 @@
 """Runner: a model that can be run on arrays, whatever framework runs it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import RunError
 from weightbridge.model.graph import Layer
 from weightbridge.model.tensors import Array, dtype_of

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt, MissingFile
 from weightbridge.model.tensors import Array, Tensor, dtype_of
 

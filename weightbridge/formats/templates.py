@@ -4,11 +4,12 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import UsageError, WeightbridgeError
 from weightbridge.formats.arguments import refuse_arguments
 from weightbridge.formats.containers import archive as open_zip

@@ -1,11 +1,12 @@
 """`match`: two graphs in, pairs of layers, exact matches of tensors and findings out. Reads no bytes."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 
 from weightbridge.boundary.globs import mapped
 from weightbridge.boundary.options import Options
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching.context import Context
 from weightbridge.matching.counted import without_counted

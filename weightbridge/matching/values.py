@@ -1,9 +1,10 @@
 """What matching finds: pairs of layers, and which source tensors give each target tensor."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.matching.confidence import CERTAIN, is_claimed
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import RuleError
 
 Lengths = dict[str, int]

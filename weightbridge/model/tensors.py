@@ -1,7 +1,6 @@
 """Tensor: a weight's name, role, shape and dtype, known without reading its bytes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from math import prod
 from typing import Any
@@ -9,6 +8,8 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+
+from weightbridge.boundary.records import dataclass
 
 Array = NDArray[Any]
 COUNTED = frozenset({"bool", "int16", "int32", "int64", "uint16", "uint32", "uint64"})

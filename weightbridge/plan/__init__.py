@@ -1,10 +1,10 @@
 """Plan: one step per target tensor, one entry per unused source tensor; JSON in and out."""
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 from weightbridge.boundary.checked import path_of
+from weightbridge.boundary.records import dataclass
 from weightbridge.plan.values import (
     BY_DEPTH,
     FITTED,

@@ -1,8 +1,10 @@
 """The parts of a plan: one step per target tensor, unused source tensors, and questions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
+
+from weightbridge.boundary.records import dataclass
 
 Kind = Literal["copy", "transform", "adapt", "fresh", "keep"]
 Contract = Literal["bitwise", "preserving", "lossy", "fresh", "untouched"]

@@ -1,11 +1,11 @@
 """What a user says with --map, --fresh and --unused: each shows in the plan, or is refused."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 
 from weightbridge.boundary.globs import mapped, met, near
 from weightbridge.boundary.options import Options
+from weightbridge.boundary.records import dataclass
 from weightbridge.boundary.shell import option
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, listed

@@ -3,11 +3,11 @@
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from os.path import commonprefix
 
 from weightbridge.boundary.globs import glob
+from weightbridge.boundary.records import dataclass
 from weightbridge.model.graph import LayerGraph
 
 LONGEST = 400  # signs of a glob that is still an advice

@@ -1,8 +1,8 @@
 """Coverage: how much of the target is exact, adapted or fresh, and how much of the source is used."""
 
 from collections import Counter
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.plan import Kind, Plan
 
 

@@ -5,9 +5,10 @@ A layer is `[name, op, output shape, names of its tensors, stride]`, an edge a p
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
+
+from weightbridge.boundary.records import dataclass
 
 Json = Mapping[str, Any]
 NO_GRAPH: Json = {"has_flow": False, "layers": [], "edges": []}

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.report.document import HEAD, plain, plan_entries
 from weightbridge.report.values import ORDER, Report, Verdict
 from weightbridge.report.verification import Verification

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from importlib import import_module
 from typing import Any, Literal
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import VerdictError
 from weightbridge.errors.diagnostics import SEVERITIES, Finding
 from weightbridge.plan import Plan

@@ -1,8 +1,10 @@
 """Verification: what was compared when models were run, by which evidence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from weightbridge.boundary.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ A rule has `summary`, `versions` (`<3`, `>=2,<2.3`), `code` (WB102 or WB103), `c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import CODES
 from weightbridge.rules.folders import Folders, rules_folder
 from weightbridge.rules.reading import (

@@ -7,11 +7,12 @@ schema.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import RuleError
 from weightbridge.model.axes import expand, inverse, is_identity, merges_or_drops, parse, solve
 from weightbridge.rules.folders import rules_folder

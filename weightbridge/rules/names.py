@@ -1,11 +1,11 @@
 """Name rules (rules/names/*.toml): what a leaf is for, by the words of its path: `q_proj` -> `query`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.rules.folders import Folders, rules_folder, users
 from weightbridge.rules.reading import (
     Table,

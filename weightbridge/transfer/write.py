@@ -5,13 +5,14 @@ The only module that writes models.
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.files import sync
 from weightbridge.boundary.options import Options
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import OutputError
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.frameworks import framework_module

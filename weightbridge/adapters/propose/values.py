@@ -1,7 +1,6 @@
 """What adapters propose: steps for target tensors, findings, and tensors left fresh on purpose."""
 
-from dataclasses import dataclass
-
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.plan import Step
 

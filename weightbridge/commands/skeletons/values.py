@@ -1,10 +1,11 @@
 """A skeleton, and what is said of an old file that a conversion mends."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from weightbridge import formats
+from weightbridge.boundary.records import dataclass
 from weightbridge.commands.older import OLDER
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.templates import Template

@@ -1,9 +1,9 @@
 """One layer of the source, as its builder sees it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.layout import Length
 from weightbridge.converting.from_graph.sharing import Sharing
 from weightbridge.converting.from_graph.values import Settings, Value

@@ -5,10 +5,10 @@ that need another order of Keras's axes bring it about (arrange).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Unsupported
 
 Length = int | None

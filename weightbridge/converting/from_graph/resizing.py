@@ -4,10 +4,10 @@ Else rows and columns are picked by number, or made by a product with a matrix t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Length, plain

@@ -1,8 +1,9 @@
 """The values of a conversion to Keras: what flows through the model, weights to come, and the whole."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from weightbridge.boundary.options import InputLayout
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.layout import Layout
 from weightbridge.converting.values import Config, Sentences, Weight
 

@@ -1,9 +1,10 @@
 """A value joined with a weight of several axes (a table of positions): an EinsumDense, which Keras trains."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from string import ascii_lowercase
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Call
 from weightbridge.converting.from_graph.layout import with_ones_in_front

@@ -1,9 +1,10 @@
 """One call of a layer, as its builder sees it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.to_onnx.values import Value
 from weightbridge.converting.to_onnx.writer import Writer
 from weightbridge.errors import Unsupported

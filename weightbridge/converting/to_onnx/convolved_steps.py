@@ -4,8 +4,8 @@ i, f, o = recurrent_activation(...), c = f c + i activation(...), h = o activati
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.to_onnx.activations import activate
 from weightbridge.converting.to_onnx.arrange import arranged
 from weightbridge.converting.to_onnx.call import Builder, Call

@@ -1,8 +1,8 @@
 """Sequences of which some steps do not count: the others moved to the front, and back to their places."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.to_onnx.arrange import as_keras, transpose
 from weightbridge.converting.to_onnx.elements import cast
 from weightbridge.converting.to_onnx.slices import split

@@ -4,9 +4,9 @@ Their axes are (steps, batch, features); gates stand in another order than in Ke
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.to_onnx.arrange import arranged, as_keras
 from weightbridge.converting.to_onnx.call import Call
 from weightbridge.converting.to_onnx.elements import as_floats

@@ -1,8 +1,9 @@
 """Wrappers and what they wrap: drawn by the wrapper itself, or for every time step."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.keras.architecture.flow import Node, Source
 from weightbridge.formats.keras.graph import op_of
 from weightbridge.model.vocabulary import RECURRENT

@@ -1,10 +1,11 @@
 """The values of a conversion to ONNX: what flows through the graph, weights to come, and the whole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from weightbridge.boundary.options import DEFAULT_OPSET, InputLayout
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.values import Weight
 from weightbridge.formats.onnx.emit.values import Drawing
 from weightbridge.model.graph import Shape

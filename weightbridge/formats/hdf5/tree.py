@@ -1,12 +1,13 @@
 """An HDF5 file's headers as values: groups and datasets by name."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.containers import Region
 
 

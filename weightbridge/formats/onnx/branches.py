@@ -1,9 +1,10 @@
 """Models inside the branches of an If: their nodes become nodes of the graph around it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import FLOATS, inner_constants
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader, ValueInfo
 from weightbridge.formats.onnx.values.subgraphs import captured_by, subgraphs

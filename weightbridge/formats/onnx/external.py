@@ -2,9 +2,9 @@
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt, ExternalReference, MissingFile, ModelError, ResourceBomb
 from weightbridge.formats.onnx.proto import TensorHeader
 

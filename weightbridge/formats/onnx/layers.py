@@ -4,10 +4,11 @@ Drafts from nodes, then names, tensors, shapes and edges.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.branches import Opened, decided, opened
 from weightbridge.formats.onnx.builders import drafts_of, input_drafts
 from weightbridge.formats.onnx.drafts import Draft, Site, constants_read

@@ -4,9 +4,9 @@ It starts from the file. A tensor belongs to a layer, is left out with a reason,
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from math import prod
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.onnx.drafts import constants_inside, inner_constants
 from weightbridge.formats.onnx.layers import Folded

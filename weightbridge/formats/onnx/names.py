@@ -5,9 +5,9 @@ Names of initializers, else of nodes.
 
 import re
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Draft
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.model.vocabulary import COPIES

@@ -3,12 +3,12 @@
 import mmap
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Unsupported
 from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.onnx.uses import Use

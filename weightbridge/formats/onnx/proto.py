@@ -1,10 +1,11 @@
 """ONNX's messages as values: models, graphs, nodes, attributes, and tensors without their bytes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.wire import Field, Span
 
 # TensorProto's fields of data

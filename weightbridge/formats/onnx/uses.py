@@ -1,8 +1,8 @@
 """Where in the file the second reader of an initializer reads it, so that it can be given its own."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Draft, Site
 from weightbridge.formats.onnx.proto import Node, TensorHeader
 from weightbridge.formats.onnx.values.constants import Constant

@@ -8,10 +8,10 @@ import mmap
 import shutil
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import OutputError, Unsupported
 from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, TensorHeader
 from weightbridge.formats.onnx.tensors import DTYPES, check, loader, stored_bytes

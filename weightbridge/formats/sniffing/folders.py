@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import MissingFile
 
 INDEXES: dict[str, tuple[str, ...]] = {  # format -> how the index of a folder with several files ends

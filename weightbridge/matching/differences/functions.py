@@ -1,10 +1,10 @@
 """The semantic diff of matched layers: same weights, other function. Needs no framework and no bytes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import isclose
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.differences.between_layers import pools
 from weightbridge.matching.differences.older_activations import is_told_otherwise

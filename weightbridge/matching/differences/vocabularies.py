@@ -4,8 +4,9 @@ A row of an Embedding behind a lookup means the word with its number; no shape t
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.joining.word_rows import MARKS, PLACE, compared, differ, moved_rows, words_of

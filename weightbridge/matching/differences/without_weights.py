@@ -6,9 +6,9 @@ Within one framework alone: another one writes the same function with other laye
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.differences.between_layers import Said, said_between
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import writes_alike

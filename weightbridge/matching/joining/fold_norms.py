@@ -4,9 +4,10 @@ Its scale goes into the kernel before it, its shift into the bias.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import ASSUMED, CERTAIN
 from weightbridge.matching.context import Context

@@ -1,8 +1,9 @@
 """Inside a matched pair: role by role, the rule that joins each target tensor to a source tensor."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.joining.as_vector import as_vector
 from weightbridge.matching.joining.bias_rows import bias_rows
 from weightbridge.matching.joining.by_rules import by_rules, names_pair

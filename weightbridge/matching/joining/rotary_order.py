@@ -6,8 +6,9 @@ Within each head, pairs are the rows 0 1, 2 3, ...; halves are the rows 0 n/2, 1
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.values import Match

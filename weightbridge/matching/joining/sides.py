@@ -1,9 +1,10 @@
 """Side: one end of a correspondence of tensors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import as_operation
 from weightbridge.model.tensors import Tensor

@@ -1,9 +1,10 @@
 """The user's map over single tensors: forced matches, whatever the layers' pairs say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from weightbridge.boundary.globs import mapped
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.matching.confidence import CERTAIN
 from weightbridge.matching.joining.join import Joiner

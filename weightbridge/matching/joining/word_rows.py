@@ -1,9 +1,10 @@
 """The words of two lookups, compared, and the rows of tensors moved to the places of their words."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.values import Match
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import split

@@ -7,9 +7,9 @@ chains that its names show.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.confidence import ONE_SIDED, SYMMETRIC
 from weightbridge.matching.context import Context
 from weightbridge.matching.pairing.names import is_automatic

@@ -3,8 +3,8 @@ the other side.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.confidence import SAME_SURROUNDINGS
 from weightbridge.matching.context import Context, is_compatible, key
 from weightbridge.matching.pairing.norm_placement import is_placed_alike

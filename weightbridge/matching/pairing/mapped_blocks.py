@@ -4,9 +4,10 @@
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from weightbridge.boundary.globs import mapped
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.context import Context, is_compatible
 from weightbridge.matching.pairing.by_map import Map
 from weightbridge.matching.pairing.names import is_automatic

@@ -7,8 +7,8 @@ folded it, and the norms of the file follow in the order of their layers.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.confidence import CERTAIN, DOUBTFUL, IN_ORDER, SAME_SURROUNDINGS
 from weightbridge.matching.context import Context
 from weightbridge.matching.pairing.by_scope import scope_of

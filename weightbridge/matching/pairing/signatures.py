@@ -9,9 +9,9 @@ bits, so none meet by chance.
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from itertools import count
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.units.units import Reduced, Unit
 from weightbridge.model.vocabulary import COMMUTATIVE
 

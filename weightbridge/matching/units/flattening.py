@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from math import prod
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.model.graph import Layer, LayerGraph, Shape
 from weightbridge.model.layouts import data_format, keeps_channels_first, writes_matrices_turned
 from weightbridge.model.vocabulary import BORDERS, CHANNEL_AFFINE, CONVOLUTIONS, PASSING, RESHAPES, VIEWS

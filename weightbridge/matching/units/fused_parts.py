@@ -5,9 +5,10 @@ One unit for each part, where the graph cuts the output.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.model.graph import Layer
 from weightbridge.model.layouts import split
 from weightbridge.model.tensors import Tensor

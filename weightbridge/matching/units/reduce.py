@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.units.attention import first_product
 from weightbridge.matching.units.directions import is_twofold
 from weightbridge.matching.units.fused_parts import Part, divided

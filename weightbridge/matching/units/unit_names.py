@@ -3,7 +3,7 @@
 As text, NUL stands between the two: no file has it in a name.
 """
 
-from dataclasses import dataclass
+from weightbridge.boundary.records import dataclass
 
 SEPARATOR = "\0"
 # What a unit may be of its layer

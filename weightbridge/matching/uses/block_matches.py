@@ -1,8 +1,9 @@
 """What two paired blocks give: pairs of whole units, and matches of other tensors."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.confidence import DOUBTFUL
 from weightbridge.matching.context import Context
 from weightbridge.matching.joining.join import Joiner

@@ -6,11 +6,12 @@ blocks) are paired by names and sizes, and their blocks in order.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.sequences.alignment import align
 from weightbridge.matching.sequences.assignment import assignment
 from weightbridge.matching.uses.blocks import Block, Partition, one_track, partitions

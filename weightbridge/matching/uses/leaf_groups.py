@@ -4,10 +4,10 @@ What fits is judged kind by kind, for leaves are many and their kinds are few.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.sequences.assignment import assignment
 from weightbridge.matching.uses.kinds import kinds_of, table_of
 from weightbridge.matching.uses.leaf_scores import scores_of

@@ -5,11 +5,12 @@ How sure a pair is follows from what else would fit.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL, MISLEADING, ONLY_FIT, SAME_FUNCTION
 from weightbridge.matching.uses.blocks import Words
 from weightbridge.matching.uses.counting import in_step

@@ -1,8 +1,8 @@
 """What the leaves of a block are for: by the rules of names, and by what stands beside them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.pairing.names import is_automatic
 from weightbridge.matching.uses.blocks import Block, Words
 from weightbridge.matching.uses.leaves import Leaf

@@ -4,9 +4,10 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.units.unit_names import layer_of
 from weightbridge.matching.units.units import MAIN_ROLES, Reduced, Unit, plain_role
 from weightbridge.model.graph import Layer

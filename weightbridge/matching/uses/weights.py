@@ -7,7 +7,7 @@ tests fail where a weight is nothing: its result stands beside each. A weight th
 another one up: `same_function` and `other_function` are the two ends of one difference.
 """
 
-from dataclasses import dataclass
+from weightbridge.boundary.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

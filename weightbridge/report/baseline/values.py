@@ -1,8 +1,8 @@
 """Accepted: an entry of a baseline; Applied: what a baseline makes of a report's findings."""
 
-from dataclasses import dataclass
 from datetime import date
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding
 
 STALE = "WB590"

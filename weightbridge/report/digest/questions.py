@@ -1,7 +1,6 @@
 """The open questions of a report: layers that more than one source fits, once for all blocks alike."""
 
-from dataclasses import dataclass
-
+from weightbridge.boundary.records import dataclass
 from weightbridge.report.digest.folding import Row, fold
 from weightbridge.report.digest.values import Json
 

@@ -1,9 +1,9 @@
 """The digest of a report: what a reader has to know, counted, grouped and folded once for all renderers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Severity
 from weightbridge.plan.values import Share
 

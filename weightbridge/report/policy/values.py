@@ -1,11 +1,12 @@
 """The values of a policy: Policy, and Pair for each pair of models that it names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from weightbridge.boundary.options import Adapt, BaselineMode, FailOn, PolicySeverity
+from weightbridge.boundary.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

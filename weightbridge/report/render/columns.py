@@ -5,7 +5,6 @@ hundreds of rows takes less than half the time that a general layout does.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
@@ -13,6 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.report.escape import RULE, visible
 
 ColumnKind = Literal["name", "text", "number"]

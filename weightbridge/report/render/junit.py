@@ -6,10 +6,10 @@ skipped, with the reason.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.report.digest import Digest, digest
 from weightbridge.report.escape import visible
 from weightbridge.report.render import text

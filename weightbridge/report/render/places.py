@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.report.render.github import relative, relative_path
 
 Json = Mapping[str, Any]

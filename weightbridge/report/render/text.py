@@ -1,9 +1,10 @@
 """The report as text: at most 45 lines, to the width of the terminal; `--details` has the rest."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Severity
 from weightbridge.report.digest import Digest, digest
 from weightbridge.report.escape import visible

@@ -1,10 +1,10 @@
 """Where a graph has attention: a softmax between two products, projections before and behind them."""
 
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.vocabulary import PRODUCTS, VIEWS
 

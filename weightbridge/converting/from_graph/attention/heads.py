@@ -1,10 +1,10 @@
 """Both products of an attention, by the axes that they join: batch, heads, steps and a head's channels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION, Followed
 from weightbridge.converting.from_graph.layout import Group, Groups, Layout, with_source
 from weightbridge.errors import Unsupported

@@ -1,11 +1,12 @@
 """What a graph says of the keys that each query may see: added to the scores, or chosen instead of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION, viewed
 from weightbridge.converting.from_graph.call import Call
 from weightbridge.converting.from_graph.constants import MOST, is_input

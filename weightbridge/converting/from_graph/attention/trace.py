@@ -1,10 +1,11 @@
 """A projection's values followed to a product: which of its channels each head has, and on which axes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.call import Call
 from weightbridge.converting.from_graph.indexing import cuts_of
 from weightbridge.converting.from_graph.layout import Group, Layout, with_source

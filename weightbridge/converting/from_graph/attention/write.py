@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import takewhile
 from math import sqrt
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.arrange import arranged
 from weightbridge.converting.from_graph.attention.find import Attention, Path
 from weightbridge.converting.from_graph.attention.heads import (

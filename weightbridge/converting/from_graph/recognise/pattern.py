@@ -1,9 +1,10 @@
 """A few layers in a row as a pattern, and what stands in a graph in its places."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import permutations
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.used import used_layers
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 

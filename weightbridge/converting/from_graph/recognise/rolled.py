@@ -4,9 +4,10 @@ TimeDistributed is written so. Only layers count that work on the last axis, whi
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 
 ON_LAST_AXIS = frozenset({"Dense", "Activation", "Dropout", "LayerNorm"})

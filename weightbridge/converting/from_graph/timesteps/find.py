@@ -4,9 +4,10 @@ Keras says it by TimeDistributed around a layer, or around a model of several.
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.layout import Group, Groups, Layout, Length, split
 from weightbridge.converting.from_graph.own import made_here
 from weightbridge.converting.from_graph.values import Value

@@ -5,9 +5,11 @@ Keras 3 has args and kwargs with `__keras_tensor__`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
+
+from weightbridge.boundary.records import dataclass
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "CuDNNLSTM", "CuDNNGRU",

@@ -2,8 +2,8 @@
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer

@@ -5,8 +5,9 @@ The canonical op of each, and the roles of its variables in the order that Keras
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from weightbridge.boundary.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ Nothing is imported or built.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt
 from weightbridge.formats.keras.architecture.arguments import EMPTY, Call, Reference, call_of, references
 

@@ -4,11 +4,12 @@ Files of Keras 3 have no dialect: no rule is read for them.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.keras.architecture.branches import joined
 from weightbridge.formats.keras.architecture.config import ConfigLayer

@@ -4,9 +4,10 @@ Nested models flattened, wrappers opened, shared layers numbered.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.calls import calls_of, check_outputs, ordered

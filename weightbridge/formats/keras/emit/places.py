@@ -1,10 +1,11 @@
 """Where Keras 3 keeps each weight of a configuration, and in which shape and dtype."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Unsupported
 from weightbridge.formats.keras.architecture.classes import CLASSES, roles, variable_name
 from weightbridge.formats.keras.architecture.config import ConfigLayer

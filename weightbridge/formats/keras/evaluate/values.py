@@ -1,11 +1,12 @@
 """What one layer is computed from, and how its settings are read."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import RunError
 from weightbridge.formats.keras.architecture.activations import activation
 from weightbridge.formats.keras.architecture.config import ConfigLayer

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.keras.architecture.classes import BY_GROUP, CLASSES, roles
 from weightbridge.formats.keras.architecture.windows import DIMENSIONS, rank_of
 from weightbridge.model.vocabulary import DENSE, NORMS, RECURRENT, SINGLE_KERNEL_CONVOLUTIONS

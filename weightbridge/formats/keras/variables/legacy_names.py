@@ -1,8 +1,8 @@
 """Names of weights in the legacy layout -> scopes and roles, for every age of Keras."""
 
 import re
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.hdf5.tree import Dataset
 
 SYNONYMS = {

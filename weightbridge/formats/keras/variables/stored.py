@@ -1,8 +1,8 @@
 """Stored variables of any layout: what a file holds for each layer, apart from the architecture."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.hdf5.tree import Dataset
 from weightbridge.formats.keras.architecture.flow import Node
 from weightbridge.model.graph import Shape

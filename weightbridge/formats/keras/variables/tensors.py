@@ -1,10 +1,11 @@
 """Stored variables -> Tensors, whose bytes are read when asked for, in place where they can be."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt, Unsupported
 from weightbridge.formats.hdf5.opening import opened
 from weightbridge.formats.hdf5.tree import Dataset

@@ -4,9 +4,10 @@ The body has one product with the state and one with the step's input.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, draft, is_float
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.values.net import Constant

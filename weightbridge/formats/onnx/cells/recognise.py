@@ -4,12 +4,12 @@ Its values for random products and states are held against those of LSTM, GRU an
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.cells.steps import Product, Steps
 from weightbridge.formats.onnx.drafts import Site
 from weightbridge.formats.onnx.proto import Node

@@ -1,8 +1,8 @@
 """The steps that a recurrent cell may be written in, found back from its last one to its kernels."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Site, is_float
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import MEANS, OPERATIONS

@@ -5,9 +5,10 @@ recurrent kernel (u g), bias, -, the states, -, and the bias of the recurrent pr
 Outputs: the sequence in its own order, the hidden state, the cell's state.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, draft
 from weightbridge.formats.onnx.proto import TOLD, Node
 from weightbridge.model.activations import Activation

@@ -1,12 +1,12 @@
 """Recurrent weights as torch keeps them, which the graph puts into ONNX's order gate by gate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Site
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.net import Constant

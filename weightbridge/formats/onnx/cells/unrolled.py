@@ -1,9 +1,10 @@
 """Recurrent cells written out in single steps, once or once per time step, as layers of Keras."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.cells.loops import ACTIVATIONS, GATES
 from weightbridge.formats.onnx.cells.recognise import CellFunction, cell_function
 from weightbridge.formats.onnx.cells.steps import Product, Steps, product_of, steps_behind

@@ -1,7 +1,6 @@
 """What an ONNX file is written from; nodes and values are those that reading one gives."""
 
-from dataclasses import dataclass
-
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Node, ValueInfo
 from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.model.tensors import Array

@@ -1,8 +1,8 @@
 """Chains of nodes on one data value, with nothing but constants, or what they give, beside it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Draft, Site, is_float
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.net import Constant

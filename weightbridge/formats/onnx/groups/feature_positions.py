@@ -1,11 +1,11 @@
 """Which output features of a layer stand where in a value, as views and cuts move them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Site
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Facts, Shape

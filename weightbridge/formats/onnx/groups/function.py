@@ -1,9 +1,10 @@
 """A group of nodes that computes one value from another, and the known function that it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Node
 
 CLOSE = 1e-4  # constants in files are rounded to float32, and some writers round sqrt(2 / pi) further

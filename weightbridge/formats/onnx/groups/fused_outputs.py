@@ -1,10 +1,11 @@
 """A fused layer whose output is cut into parts (query-key-value, gate-up), followed through views."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Draft, Site
 from weightbridge.formats.onnx.groups.feature_positions import Features, cut, viewed
 from weightbridge.formats.onnx.proto import Node

@@ -1,8 +1,9 @@
 """torch's GroupNorm: an InstanceNormalization of groups, a scale and a shift become one layer again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, constants_read
 from weightbridge.formats.onnx.proto import Node
 

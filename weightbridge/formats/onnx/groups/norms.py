@@ -1,12 +1,12 @@
 """Layer, RMS and group normalisation in single steps, told by their values on random inputs."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Site, decimal
 from weightbridge.formats.onnx.groups.function import CLOSE, Function, Steps
 from weightbridge.formats.onnx.proto import Node

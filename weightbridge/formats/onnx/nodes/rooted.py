@@ -1,7 +1,6 @@
 """max(sqrt(variance), least) of a tensor: what Keras's Normalization divides by, or multiplies with."""
 
-from dataclasses import dataclass
-
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Site, decimal
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.constants import Constant

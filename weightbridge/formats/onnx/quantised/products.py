@@ -4,8 +4,8 @@ DynamicQuantizeLinear -> MatMulInteger or ConvInteger -> Cast -> Mul by both sca
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.quantised.values import FLOATS, Values, argument
 

@@ -1,8 +1,8 @@
 """What a shape is, and what a rule for shapes is."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.net import Net
 

@@ -1,9 +1,10 @@
 """Constants of a graph as its nodes see them: through views, and as floats where they are quantised."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Node, Scaling, TensorHeader
 from weightbridge.formats.onnx.tensors import QUARTER_BYTES
 from weightbridge.formats.onnx.values.views import View

@@ -1,10 +1,10 @@
 """A fixed value that only moves the elements of one table: which row of it stands at each place."""
 
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.constants import Constant, Read
 from weightbridge.formats.onnx.values.evaluate import MOST, evaluate

@@ -1,10 +1,10 @@
 """Nodes that only turn, reshape or rename a value, and what they do to its shape."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any, TypeVar
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.model.tensors import Array
 

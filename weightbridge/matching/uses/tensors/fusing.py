@@ -1,9 +1,10 @@
 """Fused matrices that the other side keeps apart: `qkv_proj` -> `q_proj`, `k_proj`, `v_proj`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate, pairwise
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.confidence import BY_WORDS, DOUBTFUL, SAME_FUNCTION
 from weightbridge.matching.joining.join import Joiner
 from weightbridge.matching.units.units import plain_role
