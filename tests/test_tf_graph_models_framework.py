@@ -54,6 +54,33 @@ def test_attention_and_normalization_are_keras_s_own_layers(tmp_path: Path) -> N
         assert np.allclose(converted(data).numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
+def _recurrent() -> Any:
+    import keras
+
+    k = keras.layers
+    data = k.Input((7, 4))
+    x = k.Bidirectional(k.LSTM(5, return_sequences=True))(data)
+    return keras.Model(data, [k.Dense(2)(k.GRU(3)(x)), k.SimpleRNN(4, activation="relu")(x)])
+
+
+def test_loops_that_a_frozen_graph_has_in_pieces_are_keras_s_layers(tmp_path: Path) -> None:
+    """Enter, Merge, Switch and NextIteration: what freezing makes of every loop."""
+    import keras
+
+    model = _recurrent()
+    data = np.random.default_rng(1).normal(size=(3, 7, 4)).astype("float32")
+    _, frozen = _written(model, tmp_path)
+    assert frozen.read_bytes().count(b"NextIteration") > 4
+    assert wb.convert(frozen, tmp_path / "m.keras", evidence="quick").ok
+    assert wb.convert(frozen, tmp_path / "m.onnx", evidence="quick").ok
+    converted = keras.models.load_model(tmp_path / "m.keras")
+    assert sorted(type(layer).__name__ for layer in converted.layers) == sorted(
+        type(layer).__name__ for layer in model.layers
+    )
+    for one, other in zip(converted(data), model(data), strict=True):
+        assert np.allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
 def test_a_tensor_in_the_wrong_head_is_noticed(tmp_path: Path) -> None:
     """What is compared with is the graph as it is written: its optimiser would take the GELU for another."""
     model = _attention()

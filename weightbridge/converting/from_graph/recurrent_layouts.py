@@ -16,12 +16,17 @@ def layout_of(
     width = _atom(lengths, units)
     has_time = not is_state and steps != 1
     keras = (batch, time, (*direction, *width)) if has_time else (batch, (*direction, *width))
-    inner = (direction,) if has_direction(call) else ()
+    inner, last = _apart(call, direction, width)
     outer = [*inner, batch] if is_state else [time, *inner, batch]
     if axes[0] == 0:
         outer = [batch, *inner] if is_state else [batch, time, *inner]
-    source = [*outer, width]
+    source = [*outer, last]
     return with_source(Layout(tuple(lengths), tuple(source), keras), source)
+
+
+def _apart(call: Call, direction: Group, width: Group) -> tuple[tuple[Group, ...], Group]:
+    """The source's axis of directions, where it has one, and its last one."""
+    return ((direction,), width) if has_direction(call) else ((), (*direction, *width))
 
 
 def _atom(lengths: list[Length], length: Length) -> Group:

@@ -11,6 +11,7 @@ from weightbridge.converting.from_graph.recognise.rolled import rolled
 from weightbridge.converting.from_graph.recognise.scales import rescaled
 from weightbridge.converting.from_graph.recognise.separable import separable
 from weightbridge.converting.from_graph.recognise.side_by_side import side_by_side
+from weightbridge.converting.from_graph.recognise.two_directions import two_directions
 from weightbridge.converting.from_graph.recognise.units import unit
 from weightbridge.model.graph import LayerGraph
 
@@ -22,6 +23,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     masked,
     merged,
     turned,
+    two_directions,
     separable,
     unit,
     normalized,

@@ -1,11 +1,12 @@
 """The same ONNX model in float64, with every float32 tensor, type and cast changed."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from onnx import AttributeProto, TensorProto, numpy_helper
 from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_rnn import CommonRNN
 
 from weightbridge.model.tensors import Array
 
@@ -46,7 +47,23 @@ class LogSoftmax(OpRun):
         return (moved - np.log(total),)
 
 
-OWN = (BatchNormalization, LogSoftmax)
+class RNN(CommonRNN):
+    """onnx's reference knows Tanh and Affine alone."""
+
+    op_domain = ""
+    FUNCTIONS: ClassVar[Mapping[str, Callable[[Array], Array]]] = {
+        "relu": lambda x: np.maximum(x, 0),
+        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "softsign": lambda x: x / (1 + np.abs(x)),
+        "softplus": lambda x: np.logaddexp(0, x),
+    }
+
+    def choose_act(self, name: str, alpha: float | None, beta: float | None) -> Any:
+        known = self.FUNCTIONS.get(name.lower())
+        return known or super().choose_act(name, alpha, beta)  # type: ignore[no-untyped-call]
+
+
+OWN = (BatchNormalization, LogSoftmax, RNN)
 
 
 def in_double(model: Any) -> Any:

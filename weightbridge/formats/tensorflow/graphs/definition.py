@@ -14,7 +14,7 @@ from weightbridge.errors.diagnostics import listed
 from weightbridge.formats.tensorflow.graphs.bodies import LOOPS, flat_body
 from weightbridge.formats.tensorflow.graphs.inline import PASSING, Flat
 from weightbridge.formats.tensorflow.graphs.lower import HANDLERS, READS
-from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operation
+from weightbridge.formats.tensorflow.graphs.messages import Operation, function_run
 from weightbridge.formats.tensorflow.graphs.pure import PURE
 from weightbridge.formats.tensorflow.graphs.reach import reached_from
 from weightbridge.formats.tensorflow.graphs.variables import HANDLES
@@ -83,6 +83,8 @@ class Definition:
         self, node: Any, operation: Operation, flat: Flat, types: Mapping[str, Any], above: tuple[str, ...]
     ) -> None:
         """The node, with functions of our own."""
+        if operation.loop is not None:
+            node.attr["T"].list.type.extend(operation.loop.types)
         kinds = [
             types.get(flat.source(value), tf.float32) if kind == RESOURCE else tf.as_dtype(kind)
             for value, kind in zip(operation.inputs, node.attr["T"].list.type, strict=True)
@@ -91,7 +93,7 @@ class Definition:
         node.attr["T"].list.type.extend(kind.as_datatype_enum for kind in kinds)
         node.attr.pop("output_shapes", None)
         for role in ("cond", "body"):
-            name = Attributes(self.data, operation.attributes).function(role)
+            name = function_run(self.data, operation, role)
             node.attr[role].func.name = self._function(name, flat, kinds, above)
 
     def _function(self, name: str, flat: Flat, kinds: Sequence[Any], above: tuple[str, ...]) -> str:

@@ -38,6 +38,12 @@ def operation_of(value: str) -> str:
     return value.partition(":")[0]
 
 
+def plain_value(value: str) -> str:
+    """`a:0` is `a`."""
+    name, _, place = value.partition(":")
+    return output(name, int(place)) if place.isdigit() else name
+
+
 @dataclass
 class Flat:
     """operations: with inputs that are values of this list. aliases: values that are others.
@@ -75,7 +81,7 @@ class _Inlining:
 
     def whole(self) -> Flat:
         for operation in self.graph.operations:
-            self._add(operation, operation.name, tuple(map(_plain, operation.inputs)), ())
+            self._add(operation, operation.name, tuple(map(plain_value, operation.inputs)), ())
         return self.flat
 
     def _add(self, operation: Operation, name: str, inputs: tuple[str, ...], above: tuple[str, ...]) -> None:
@@ -122,12 +128,6 @@ class _Inlining:
                 raise ResourceBomb("names of operations inside calls grow without end")
         self.taken.add(unique)
         return unique
-
-
-def _plain(value: str) -> str:
-    """`a:0` is `a`."""
-    name, _, place = value.partition(":")
-    return output(name, int(place)) if place.isdigit() else name
 
 
 def _resolver(function: Function, names: Mapping[str, str], inputs: Sequence[str]) -> Callable[[str], str]:

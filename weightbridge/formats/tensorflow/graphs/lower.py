@@ -17,7 +17,13 @@ from weightbridge.formats.tensorflow.graphs.call import Call, Handler
 from weightbridge.formats.tensorflow.graphs.folding import with_folded
 from weightbridge.formats.tensorflow.graphs.inline import Flat, output
 from weightbridge.formats.tensorflow.graphs.lowered import Load, Lowered, Sides
-from weightbridge.formats.tensorflow.graphs.messages import Attributes, Operation, Shape, constant_span
+from weightbridge.formats.tensorflow.graphs.messages import (
+    Attributes,
+    Operation,
+    Shape,
+    constant_span,
+    function_run,
+)
 from weightbridge.formats.tensorflow.graphs.nodes import plain, weighted
 from weightbridge.formats.tensorflow.graphs.reach import outputs_read, reached_from
 from weightbridge.formats.tensorflow.graphs.types import NUMBERS, TYPES
@@ -121,7 +127,7 @@ class _Lowering:
 
     def _body(self, operation: Operation) -> dict[str, Graph]:
         """The graph that a loop runs, read once for all loops that run it."""
-        name = Attributes(self.data, operation.attributes).function("body")
+        name = function_run(self.data, operation, "body")
         open_bodies = sum(body is None for body in self.bodies.values())
         if name not in self.bodies and open_bodies < DEPTH:
             self.bodies[name] = None  # for a body that runs itself

@@ -31,14 +31,26 @@ Shape = tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop that the file has in pieces. functions: by what they are for. types: of what it carries."""
+
+    functions: Mapping[str, str]
+    types: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """inputs: data alone. attributes: where the value of each lies. controls: what has to run before."""
+    """inputs: data alone. attributes: where the value of each lies. controls: what has to run before.
+
+    loop: of one that was put together.
+    """
 
     name: str
     op: str
     inputs: tuple[str, ...]
     attributes: Mapping[str, Span] = field(default_factory=dict)
     controls: tuple[str, ...] = ()
+    loop: Loop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,13 @@ def _name(data: Buffer, span: Span) -> str:
 def constant_span(data: Buffer, operation: Operation) -> Span | None:
     """Where the tensor of a constant lies; None for any other operation."""
     return Attributes(data, operation.attributes).span("value", TENSOR) if operation.op == "Const" else None
+
+
+def function_run(data: Buffer, operation: Operation, role: str) -> str:
+    """The name of the function that a loop runs."""
+    if operation.loop is not None:
+        return operation.loop.functions[role]
+    return Attributes(data, operation.attributes).function(role)
 
 
 class Attributes:

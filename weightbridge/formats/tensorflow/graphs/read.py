@@ -10,10 +10,18 @@ from weightbridge.formats.onnx import proto
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import WEIGHTS, ledger_of
 from weightbridge.formats.onnx.loading import Load
-from weightbridge.formats.tensorflow.graphs.inline import CALLS, PASSING, Flat, inlined, operation_of
+from weightbridge.formats.tensorflow.graphs.cycles import with_loops
+from weightbridge.formats.tensorflow.graphs.inline import (
+    CALLS,
+    PASSING,
+    Flat,
+    inlined,
+    operation_of,
+    plain_value,
+)
 from weightbridge.formats.tensorflow.graphs.lower import lowered
 from weightbridge.formats.tensorflow.graphs.lowered import Lowered, Sides
-from weightbridge.formats.tensorflow.graphs.messages import Signature, parse_graph
+from weightbridge.formats.tensorflow.graphs.messages import Operation, Signature, parse_graph
 from weightbridge.formats.tensorflow.graphs.variables import variables_of
 from weightbridge.formats.wire import Buffer, Span
 from weightbridge.model.graph import Layer, LayerGraph
@@ -22,6 +30,7 @@ from weightbridge.model.tensors import Tensor
 OPSET = 17  # of the ONNX operators that TensorFlow's are written as
 SERVING = "serving_default"
 INPUTS = frozenset({"Placeholder"})
+UNREAD = "unused_control_flow_input"
 NO_OUTPUTS = frozenset({
     "NoOp", "Assert", "Const", "Placeholder", "VarHandleOp", "SaveV2", "RestoreV2", "AssignVariableOp",
     "MergeV2Checkpoints", "ShardedFilename", "StringJoin",
@@ -42,7 +51,7 @@ def traced(
     path: Path, data: Buffer, span: Span, signatures: Sequence[Signature], variables: Mapping[str, Tensor]
 ) -> Traced:
     """variables: the tensor of each of a checkpoint's keys. Raises a ModelError."""
-    flat = inlined(parse_graph(data, span), data)
+    flat = inlined(with_loops(parse_graph(data, span), data), data)
     known = variables_of(flat, data, variables)
     made = lowered(flat, data, path, _sides(flat, signatures), known)
     return Traced(flat, known, made, _folded(made))
@@ -81,13 +90,18 @@ def _sides(flat: Flat, signatures: Sequence[Signature]) -> Sides:
     """What is served; of a graph without signatures its placeholders, and what nothing reads."""
     served = [s for s in signatures if s.name == SERVING] or [s for s in signatures if s.inputs and s.outputs]
     if served:
-        inputs = tuple((name, _plain(value)) for name, value in served[0].inputs)
-        return Sides(inputs, tuple((name, _plain(value)) for name, value in served[0].outputs))
-    inputs = tuple((o.name, o.name) for o in flat.operations if o.op in INPUTS)
+        inputs = tuple((name, plain_value(value)) for name, value in served[0].inputs)
+        return Sides(inputs, tuple((name, plain_value(value)) for name, value in served[0].outputs))
+    inputs = tuple((o.name, o.name) for o in flat.operations if _is_input(o))
     ends = _ends(flat)
     if not ends:
         raise Corrupt("the graph gives nothing")
     return Sides(inputs, tuple((name, name) for name in ends))
+
+
+def _is_input(operation: Operation) -> bool:
+    """Not so what stands for a value that a function of a loop, written out, does not read."""
+    return operation.op in INPUTS and not operation.name.startswith(UNREAD)
 
 
 def _ends(flat: Flat) -> list[str]:
@@ -113,8 +127,3 @@ def _awaited_constants(flat: Flat) -> set[str]:
     awaited = {name for operation in flat.operations for name in operation.controls}
     constants = {operation.name for operation in flat.operations if operation.op == "Const"}
     return {name for name in awaited if operation_of(flat.source(name)) in constants}
-
-
-def _plain(value: str) -> str:
-    name, _, place = value.partition(":")
-    return name if place in ("", "0") else value
