@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.vocabulary import RECURRENT
 
-SAME = ("units", "activation", "recurrent_activation", "use_bias", "reset_after", "layout", "gates")
+SAME = ("units", "activation", "recurrent_activation", "use_bias", "reset_after", "layout", "gates", "mask")
 Pair = tuple[Layer, Layer]  # forwards, backwards
 
 

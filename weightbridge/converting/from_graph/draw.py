@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from weightbridge.converting.from_graph.drawing import Drawing
+from weightbridge.converting.from_graph.ended_masks import end_masks
 from weightbridge.converting.from_graph.frozen import freeze, frozen_layers
 from weightbridge.converting.from_graph.inputs import inputs_of
 from weightbridge.converting.from_graph.recognise import recognised
@@ -27,6 +28,7 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
     drawing.draw_all()
     drawing.refuse()
     outputs, said = drawing.outputs(), writer.said
+    end_masks(writer)
     freeze(writer, frozen_layers(graph, writer.weights))
     return Drawn(
         path=graph.path,

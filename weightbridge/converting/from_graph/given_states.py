@@ -10,8 +10,9 @@ WEIGHTS = ("kernel", "recurrent_kernel", "bias", "recurrent_bias")
 MASK = "mask"
 
 
-def give(call: Call, name: str) -> None:
-    """Its states, and which steps count."""
+def give(call: Call, name: str, number: int) -> None:
+    """Its states, and which steps count. number: of the call."""
+    heed(call, name, number)
     given = {keyword: value for keyword, value in zip(call.keywords, call.inputs, strict=True) if keyword}
     mask = given.pop(MASK, None)
     if mask is not None:
@@ -25,6 +26,12 @@ def give(call: Call, name: str) -> None:
     if given:
         turned = [_state(call, given[keyword]) for keyword in wanted]
         call.writer.with_arguments(name, {"initial_state": turned})
+
+
+def heed(call: Call, name: str, number: int) -> None:
+    """Which mask it uses."""
+    if MASK in call.settings:
+        call.writer.masks[name, number] = str(call.settings[MASK])
 
 
 def settle(call: Call) -> None:

@@ -16,7 +16,9 @@ def _masking(call: Call) -> Value:
     """(batch, steps, channels), as Keras's layer looks at the last axis alone."""
     value = as_source(call.writer, call.first, call.name)
     config = {"mask_value": call.settings["mask_value"]}
-    return value.after(call.writer.layer("Masking", call.name, config, value))
+    name = call.writer.layer("Masking", call.name, config, value)
+    call.writer.masks[name, 0] = str(call.settings["kept"])
+    return value.after(name)
 
 
 def _masked_mean(call: Call) -> Value:

@@ -8,7 +8,7 @@ from weightbridge.converting.from_graph.activations import PLAIN
 from weightbridge.converting.from_graph.arrange import arranged
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.cells import HARD, gate_factor, put_weights
-from weightbridge.converting.from_graph.given_states import MASK, STATES, give, settle
+from weightbridge.converting.from_graph.given_states import MASK, STATES, give, heed, settle
 from weightbridge.converting.from_graph.layout import Groups, plain
 from weightbridge.converting.from_graph.recurrent_layouts import has_direction, layout_of
 from weightbridge.converting.from_graph.steps import reads_last_alone
@@ -35,7 +35,7 @@ def _recurrent(call: Call) -> tuple[Value, ...]:
     name, number = call.keras(CLASSES[call.layer.op], config, value)
     _refuse_other_outputs(call, name, config)
     put_weights(call, name, None)
-    give(call, name)
+    give(call, name, number)
     settle(call)
     return _outputs(call, value, axes, (name, number), config)
 
@@ -141,7 +141,7 @@ def _double(call: Call, value: Value, axes: tuple[int, int], config: dict[str, A
         raise Unsupported("is given its states in both directions")
     name, number = call.keras("Bidirectional", _wrapped(call, config), value)
     _refuse_other_outputs(call, name, config)
-    give(call, name)
+    give(call, name, number)
     for index, direction in enumerate(DIRECTIONS):
         put_weights(call, f"{name}/{direction}_{call.layer.op.lower()}", index)
     settle(call)
@@ -161,6 +161,7 @@ def joined(call: Call, forward: Layer, backward: Layer, value: Value) -> tuple[V
     _refuse_other_outputs(call, name, config)
     for direction, layer in zip(DIRECTIONS, (forward, backward), strict=True):
         put_weights(replace(inside, layer=layer), f"{name}/{direction}_{layer.op.lower()}", None)
+    heed(inside, name, number)
     return _outputs(outside, fed, axes, (name, number), config)
 
 

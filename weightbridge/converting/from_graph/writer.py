@@ -26,6 +26,8 @@ class Writer:
         self.entries: dict[str, Config] = {}
         self.weights: list[Weight] = []
         self.said = Said()
+        self.calls: list[tuple[str, int]] = []  # in the order in which they were written
+        self.masks: dict[tuple[str, int], str] = {}  # which mask a call makes, or uses in the source
         self._numbers: dict[str, int] = {}  # the last one behind a name, of those that are taken
         self.arranged: dict[tuple[Value, Groups], Value] = {}  # what was brought into other axes once
         self.settled: set[str] = set()  # tensors of the source whose values stand in the configuration
@@ -54,6 +56,7 @@ class Writer:
         """The number of a further call of a layer."""
         nodes = self.entries[layer]["inbound_nodes"]
         nodes.append({"args": [_argument(value) for value in fed], "kwargs": {}})
+        self.calls.append((layer, len(nodes) - 1))
         return len(nodes) - 1
 
     def with_arguments(self, layer: str, keywords: Mapping[str, Any]) -> None:
@@ -66,6 +69,7 @@ class Writer:
         config = {"batch_shape": [None, *layout.shape[1:]], "dtype": dtype}
         self._put(LAYERS, "InputLayer", name, config, [], None)
         self.entries[name]["inbound_nodes"] = []
+        self.calls.pop()
         return Value(name, 0, 0, layout, dtype)
 
     def has_activation(self, first: int) -> bool:
@@ -115,6 +119,7 @@ class Writer:
             "name": name,
             "inbound_nodes": [{"args": arguments, "kwargs": {}}],
         }
+        self.calls.append((name, 0))
         return name
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from weightbridge.converting.from_graph.recognise.attended import attended
 from weightbridge.converting.from_graph.recognise.both_ways import merged, turned
-from weightbridge.converting.from_graph.recognise.handed_masks import masked
-from weightbridge.converting.from_graph.recognise.logic import not_equal
+from weightbridge.converting.from_graph.recognise.logic import any_or_all, not_equal
+from weightbridge.converting.from_graph.recognise.masking import masked_mean, masked_steps, masking
 from weightbridge.converting.from_graph.recognise.normalized import normalized
 from weightbridge.converting.from_graph.recognise.rolled import rolled
 from weightbridge.converting.from_graph.recognise.scales import rescaled
@@ -20,7 +20,10 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     rolled,
     side_by_side,
     not_equal,
-    masked,
+    masking,  # where Keras hands a mask on to what the source does not mask, `ended_masks` ends it
+    any_or_all,
+    masked_mean,
+    masked_steps,
     merged,
     turned,
     two_directions,

@@ -10,7 +10,7 @@ from weightbridge.converting.from_graph.recognise.pattern import Edit, Is, Match
 from weightbridge.model.graph import Edge, Layer, LayerGraph, Port
 from weightbridge.model.vocabulary import RECURRENT, VIEWS
 
-LENGTHS, MASK = "sequence_lengths", "mask"
+LENGTHS, MASK, STATES = "sequence_lengths", "mask", "initial_state"
 SHOWN = Is(
     "Mul",
     ("x", Is("ReduceMax", (Is("Cast", (Is("NotEqual", ("x",), "kept"),)),), "any")),
@@ -25,10 +25,8 @@ CHOSEN = Is("Where", (Is("Unsqueeze", ("shown",)), "found"))
 BETWEEN = frozenset({"Slice", "GatherND", "Where", "Concat"})
 
 
-def masking(graph: LayerGraph, plain: frozenset[str] = frozenset()) -> LayerGraph:
-    """plain: products that stay what they are."""
-    edits = [edit for edit in _masked(graph) if edit.layer.name not in plain]
-    return edited(graph, edits)
+def masking(graph: LayerGraph) -> LayerGraph:
+    return edited(graph, _masked(graph))
 
 
 def _masked(graph: LayerGraph) -> Iterator[Edit]:
@@ -91,17 +89,25 @@ def _with_mask(graph: LayerGraph, layer: Layer) -> LayerGraph:
         return graph
     places = _places(graph, layer)
     mask = told.values["mask"]
-    is_handed_on = _is_handed_on(graph, moved.values["x"].source, mask)
+    is_told_states = any(keyword.startswith(STATES) for keyword in edges)  # Keras hands it no mask then
+    is_handed_on = not is_told_states and _is_handed_on(graph, moved.values["x"].source, mask)
     details = {
         **layer.details,
         "zero_output_for_mask": _is_zero(graph, places, mask),
         "handed_mask": mask.source if is_handed_on else "",
+        "mask": _identity(graph, mask),
     }
     given = edges if is_handed_on else {**edges, MASK: mask}
     fed = tuple((edge, keyword) for keyword, edge in given.items() if keyword != LENGTHS)
     edits = [Edit(replace(layer, details=details), fed), Edit(turn, ((moved.values["x"], ""),))]
     ports = dict.fromkeys(places, 0) | _kept_states(graph, layer)
     return edited(_rewired(graph, layer.name, ports), edits)
+
+
+def _identity(graph: LayerGraph, mask: Edge) -> str:
+    """What tells a mask from others: that which a Masking makes is called by what it compares."""
+    made = graph.by_name[mask.source]
+    return graph.parents[made.name][0] if made.class_name == "Any" else made.name
 
 
 def _is_handed_on(graph: LayerGraph, source: str, mask: Edge) -> bool:

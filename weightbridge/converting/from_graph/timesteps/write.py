@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.converting.from_graph.arrange import arranged, as_source, one_by_one
+from weightbridge.converting.from_graph.ended_masks import end_masks
 from weightbridge.converting.from_graph.layout import plain
 from weightbridge.converting.from_graph.timesteps.find import steps_of, unfolded
 from weightbridge.converting.from_graph.values import Value
@@ -36,6 +37,7 @@ def whole(writer: Writer, value: Value, hint: str) -> Value:
 def wrapped(writer: Writer, inner: Writer, fed: Value, ways: Sequence[Value], name: str) -> Value:
     """The model inside as one layer of the model outside. fed: all steps; ways: its input and its output."""
     start, end = ways
+    end_masks(inner)
     layers = {key: entry for key, entry in inner.entries.items() if key != start.layer}
     lone = _lone(layers, start, end)
     wanted = fitting_name(f"{name}_model")
