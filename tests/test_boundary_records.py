@@ -87,6 +87,10 @@ def test_a_record_of_one_field_is_compared_copied_and_pickled() -> None:
     assert pickle.loads(pickle.dumps(One("a"))) == copy.copy(One("a")) == One("a")
 
 
+def test_no_signature_is_read_for_a_class_that_says_nothing_of_itself() -> None:
+    assert One.__doc__ == "One(value)"
+
+
 def test_only_frozen_classes_with_slots_are_records() -> None:
     with pytest.raises(AssertionError):
         records.dataclass(frozen=False, slots=True)(type("Any", (), {}))

@@ -25,6 +25,8 @@ else:
         def made(plain: type) -> type:
             methods = _METHODS | ({"__repr__": _repr} if repr else {})
             missing = {name: method for name, method in methods.items() if name not in vars(plain)}
+            if plain.__doc__ is None:  # of which the standard library would make one by reading a signature
+                plain.__doc__ = f"{plain.__name__}({', '.join(plain.__annotations__)})"
             cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(plain)
             if eq:
                 missing |= _comparing(cls)

@@ -1,6 +1,7 @@
 """Frameworks are imported late, here; a missing one is said with the variable that chooses it."""
 
 import os
+import sys
 from importlib import import_module
 from types import ModuleType
 
@@ -10,14 +11,21 @@ from weightbridge.errors import UsageError
 BACKEND = "KERAS_BACKEND"
 BACKENDS = ("tensorflow", "torch", "jax")
 OWN = "weightbridge"
+CYCLIC = frozenset({"keras", "tensorflow", "tf_keras", "torch"})
 
 
 def framework_module(name: str) -> ModuleType:
-    """A module of ours that needs a framework. UsageError if that is missing or KERAS_BACKEND wrong.
+    """A module of ours that may need a framework. UsageError if that is missing or KERAS_BACKEND wrong.
 
-    From here on there is garbage in cycles, and large: a model of a framework is one, with all its weights.
+    From a framework on there is garbage in cycles, and large: a model of one is one, with all its weights.
     """
-    collect_as_usual()
+    module = _imported(name)
+    if not sys.modules.keys().isdisjoint(CYCLIC):
+        collect_as_usual()
+    return module
+
+
+def _imported(name: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
