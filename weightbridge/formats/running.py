@@ -160,6 +160,14 @@ class Rearrangeable(Runner, Protocol):
 
 
 @runtime_checkable
+class Remarking(Runner, Protocol):
+    """A runner that knows of its runs what explains a difference."""
+
+    @property
+    def remarks(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
 class Divisible(Runner, Protocol):
     """A runner whose layers can be run one by one."""
 

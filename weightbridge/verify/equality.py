@@ -11,7 +11,7 @@ import numpy as np
 
 from weightbridge.errors import RunError
 from weightbridge.errors.diagnostics import Finding, finding
-from weightbridge.formats.running import Runner
+from weightbridge.formats.running import Remarking, Runner
 from weightbridge.report.verification import Verification
 from weightbridge.verify.arithmetic import (
     Build,
@@ -102,7 +102,7 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     pairs = setup.layers if setup.all_layers or is_different else ()
     layers = compare_layers(runners, session, pairs, setup.seed, setup.progress)
     faults = (
-        *differing(_told(comparisons, session), where_to_look(layers, setup.hints)),
+        *differing(_told(comparisons, session), where_to_look(layers, setup.hints, _remarks(runners))),
         *never_finite(expected, session),
         *_overflowing(runners, session),
         *unpaired(session),
@@ -131,6 +131,12 @@ def _unseen(
         for key, result in by_result.items()
     }
     return {key: names for key, names in found.items() if names}
+
+
+def _remarks(runners: Runners) -> tuple[str, ...]:
+    sides = (runners.reference, runners.candidate)
+    said = (remark for side in sides if isinstance(side, Remarking) for remark in side.remarks)
+    return tuple(dict.fromkeys(said))
 
 
 def _told(comparisons: Sequence[Comparison], session: Session) -> list[Comparison]:

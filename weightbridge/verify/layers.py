@@ -34,11 +34,16 @@ def compare_layers(
     return tuple(found)
 
 
-def where_to_look(layers: Sequence[Mapping[str, Any]], hints: Sequence[str]) -> tuple[str, str]:
+def where_to_look(
+    layers: Sequence[Mapping[str, Any]], hints: Sequence[str], remarks: Sequence[str] = ()
+) -> tuple[str, str]:
     """For the message on a differing output: the first layer that differs, and what to do next.
 
-    hints: places at which the two are known to compute something else.
+    hints: places at which the two are known to compute something else. remarks: what a runner knows of it.
     """
+    if remarks:
+        fix = "compare where these lengths differ, if the model takes other sizes: that sum is right then"
+        return f"; {'; '.join(remarks)}", fix
     known = f"; {', '.join(hints)} differ in their attributes" if hints else ""
     first = next((layer for layer in layers if not layer["passed"]), None)
     if first is not None:

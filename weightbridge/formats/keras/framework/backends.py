@@ -1,6 +1,6 @@
 """What differs between Keras's backends: no gradients, float64, compiled calls, arrays of results."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
@@ -47,6 +47,17 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any] | None:
             return jitted
         case _:
             return None
+
+
+def predicting(
+    function: Callable[..., Any], values: Sequence[Any], shapes: Sequence[tuple[Sequence[int | None], Any]]
+) -> Callable[..., Any]:
+    """The function of variables' values and inputs, traced for free lengths of any size."""
+    tensorflow = import_module("tensorflow")
+    held = [tensorflow.TensorSpec(value.shape, value.dtype) for value in values]
+    fed = [tensorflow.TensorSpec(shape, dtype) for shape, dtype in shapes]
+    traced: Callable[..., Any] = tensorflow.function(function, input_signature=[held, fed])
+    return traced
 
 
 def is_concrete(tensor: Any) -> bool:

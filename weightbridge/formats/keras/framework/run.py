@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from weightbridge.errors import RunError
 from weightbridge.formats.keras.framework.alone import Call, first_of, recording_calls
@@ -25,9 +24,11 @@ from weightbridge.formats.keras.framework.logits import FinalStep, final_step
 from weightbridge.formats.keras.framework.observe import call_names, observable, observing
 from weightbridge.formats.keras.framework.precision import in_float, precision_of, rebuilt, stored_dtypes
 from weightbridge.formats.keras.framework.rounded import rounded_outputs
+from weightbridge.formats.keras.framework.said import first_line, shapes_of, unique
 from weightbridge.formats.keras.framework.shapes import reshaped
 from weightbridge.formats.keras.framework.state import Values, changed_values, holding
 from weightbridge.formats.keras.framework.storage import storage_of
+from weightbridge.formats.keras.framework.sums import Predictions, always_misplaced, misplaced_sums
 from weightbridge.formats.keras.framework.walk import live_layers
 from weightbridge.formats.running import (
     Change,
@@ -41,6 +42,7 @@ from weightbridge.formats.running import (
 )
 from weightbridge.model.tensors import Array
 
+Found = tuple[list[Any], dict[str, Any]]  # outputs, and what was asked for besides
 # In eager mode these run step by step, in Python: a hundred times as long as compiled.
 STEPWISE = (keras.layers.RNN, keras.layers.TimeDistributed)
 
@@ -75,13 +77,15 @@ class KerasRunner:
         self._model, self._dtype, self._where, self._values = model, dtype, where, values
         self._inputs = inputs if inputs is not None else input_specs(model, where)
         tensors = getattr(model, "outputs", None) or []
-        self._outputs = _unique(getattr(model, "output_names", None) or ["output"])
+        self._outputs = unique(getattr(model, "output_names", None) or ["output"])
         steps = zip(self._outputs, map(final_step, tensors), strict=False)
         self._steps: dict[str, FinalStep] = {name: step for name, step in steps if step is not None}
         self._layers = {one.name: one.layer for one in observable(live_layers(model))}
         self._is_stepwise = any(isinstance(layer, STEPWISE) for layer in model._flatten_layers())
         self._compiled: dict[tuple[str, ...], Callable[..., Any] | None] = {}
+        self._predictions = Predictions()
         self._calls: dict[str, Call] = {}
+        self.remarks: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[InputSpec, ...]:
@@ -138,11 +142,11 @@ class KerasRunner:
         run, or has no such layer.
         """
         typed = self._typed(feeds)
-        with self._computing(f"the model cannot run on {_shapes(typed)}"):
+        with self._computing(f"the model cannot run on {shapes_of(typed)}"):
             outputs, found = self._called(tuple(layers), typed)
             results = [as_array(output) for output in outputs]
             shown = {key: self._shown(key, found[key]) for key in map(key_of, layers) if key in found}
-        names = self._outputs if len(results) == len(self._outputs) else _unique(["output"] * len(results))
+        names = self._outputs if len(results) == len(self._outputs) else unique(["output"] * len(results))
         return dict(zip(names, results, strict=True)) | shown
 
     def _shown(self, key: str, value: Any) -> Array:
@@ -156,7 +160,7 @@ class KerasRunner:
         """
         typed, calls = self._typed(feeds), dict[str, Call]()
         watched = {name: self._layers[name] for name in layers if name in self._layers}
-        with self._computing(f"the model cannot run on {_shapes(typed)}"), recording_calls(watched, calls):
+        with self._computing(f"the model cannot run on {shapes_of(typed)}"), recording_calls(watched, calls):
             self._computed((), [as_tensor(array) for array in typed], self._values)
             given = {name: call.arrays for name, call in calls.items()}
         self._calls = calls
@@ -166,7 +170,7 @@ class KerasRunner:
         """The first output of one layer for these, called as `given` has seen it called."""
         if layer not in self._calls:
             raise RunError(f"layer {layer!r} was not called", where=self._where)
-        with self._computing(f"layer {layer!r} cannot run on {_shapes(arrays)}"):
+        with self._computing(f"layer {layer!r} cannot run on {shapes_of(arrays)}"):
             call = self._calls[layer].given(arrays, self._where)
             with holding(self._model, self._values):
                 return first_of(self._layers[layer](*call.args, **call.kwargs))
@@ -174,7 +178,10 @@ class KerasRunner:
     def rounded(self, feeds: Mapping[str, Array], grids: Mapping[str, Grid], seed: int) -> dict[str, Array]:
         """The outputs, where every layer rounds what it gives; grids: by the names of layers."""
         typed = self._typed(feeds)
-        with self._computing(f"the model cannot run on {_shapes(typed)}"), holding(self._model, self._values):
+        with (
+            self._computing(f"the model cannot run on {shapes_of(typed)}"),
+            holding(self._model, self._values),
+        ):
             outputs = rounded_outputs(self._model, [as_tensor(array) for array in typed], grids, seed)
             return dict(zip(self._outputs, map(as_array, outputs), strict=True))
 
@@ -187,14 +194,25 @@ class KerasRunner:
         except RunError:
             raise
         except Exception as error:  # whatever a layer, or the backend, raises
-            raise RunError(f"{failing}: {_last_line(error)}", where=self._where) from error
+            raise RunError(f"{failing}: {first_line(error)}", where=self._where) from error
 
     def _typed(self, feeds: Mapping[str, Array]) -> list[Array]:
         return [spec.typed(feeds[spec.name]) for spec in self._inputs]
 
-    def _called(self, layers: tuple[str, ...], arrays: list[Array]) -> tuple[list[Any], dict[str, Any]]:
-        """Compiled where that pays; a layer that runs in eager mode alone is run so from then on."""
+    def _called(self, layers: tuple[str, ...], arrays: list[Array]) -> Found:
+        """As for free lengths of any size where a sum takes another axis for the very lengths of these."""
         tensors = [as_tensor(array) for array in arrays]
+        with misplaced_sums() as misplaced:
+            found = self._computed_somehow(layers, tensors)
+        if not misplaced:
+            return found
+        given = [variable.value for variable in self._model.variables], tensors
+        predicted = self._predictions.run(partial(self._traced, layers), given, self._inputs, layers)
+        self.remarks = always_misplaced(self._predictions.misplaced if predicted else misplaced)
+        return predicted or found
+
+    def _computed_somehow(self, layers: tuple[str, ...], tensors: list[Any]) -> Found:
+        """Compiled where that pays; a layer that runs in eager mode alone is run so from then on."""
         function = self._function(layers)
         if function is not None:
             try:
@@ -213,38 +231,18 @@ class KerasRunner:
             self._compiled[layers] = compiled(partial(self._traced, layers))
         return self._compiled[layers]
 
-    def _traced(
-        self, layers: tuple[str, ...], values: list[Any], tensors: list[Any]
-    ) -> tuple[list[Any], dict[str, Any]]:
+    def _traced(self, layers: tuple[str, ...], values: list[Any], tensors: list[Any]) -> Found:
         held = tuple(zip(self._model.variables, values, strict=True))
         outputs, found = self._computed(layers, tensors, (*held, *self._values))
         return outputs, {key: value for key, value in found.items() if is_of_graph(value, tensors[0])}
 
-    def _directly(self, layers: tuple[str, ...], tensors: list[Any]) -> tuple[list[Any], dict[str, Any]]:
+    def _directly(self, layers: tuple[str, ...], tensors: list[Any]) -> Found:
         outputs, found = self._computed(layers, tensors, self._values)
         return outputs, {key: value for key, value in found.items() if is_concrete(value)}
 
-    def _computed(
-        self, layers: tuple[str, ...], tensors: list[Any], values: Values
-    ) -> tuple[list[Any], dict[str, Any]]:
+    def _computed(self, layers: tuple[str, ...], tensors: list[Any], values: Values) -> Found:
         found: dict[str, Any] = {}
         watching = observing(layers, self._layers, self._steps, found, self._where)
         with holding(self._model, values), watching:
             outputs = called(self._model, self._inputs, tensors)
         return keras.tree.flatten(outputs), found
-
-
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    return tuple(
-        name if names.index(name) == i else f"{name}#{list(names[:i]).count(name)}"
-        for i, name in enumerate(names)
-    )
-
-
-def _shapes(arrays: Sequence[Array]) -> str:
-    return ", ".join(f"{np.asarray(array).dtype} {np.shape(array)}" for array in arrays)
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:400]
