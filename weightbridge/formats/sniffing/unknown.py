@@ -19,7 +19,9 @@ FOREIGN: dict[bytes, str] = {
     b"\xff\xd8\xff": "a picture",
     b"%PDF": "a PDF document",
 }
-SUFFIXES = (".onnx", ".safetensors", ".h5", ".hdf5", ".keras", ".json", ".npz", ".pt", ".pth")  # of models
+SUFFIXES = frozenset(
+    {".onnx", ".tflite", ".pb", ".safetensors", ".h5", ".hdf5", ".keras", ".json", ".npz", ".pt", ".pth"}
+)
 PICKLE_PROTOCOLS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -59,7 +61,7 @@ def _foreign(path: Path, start: bytes) -> ModelError:
     return Unsupported(
         f"nothing known: the file starts with {start.hex(' ')}",
         where=where,
-        fix="Give a .keras, .h5, .weights.h5, .onnx, .safetensors or .pt file",
+        fix="Give a .keras, .h5, .weights.h5, .onnx, .tflite, .pb, .safetensors or .pt file, or a SavedModel",
     )
 
 
