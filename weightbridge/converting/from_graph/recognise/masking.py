@@ -22,7 +22,8 @@ COUNTS = Is("Unsqueeze", (Is("Cast", ("mask",)),), "wide")
 MEAN = Is("Div", (Is("ReduceSum", (Is("Mul", ("x", COUNTS)),), "total"), Is("ReduceSum", (COUNTS,), "count")))
 APART, TOGETHER = (2, 0, 1, 3), (1, 2, 0, 3)  # the batch in front, and behind the directions again
 CHOSEN = Is("Where", (Is("Unsqueeze", ("shown",)), "found"))
-BETWEEN = frozenset({"Slice", "GatherND", "Where", "Concat"})
+PICKING = ("GatherND", "PickedByItem")  # the second where the shapes are known
+BETWEEN = frozenset({"Slice", "Where", "Concat", *PICKING})
 
 
 def masking(graph: LayerGraph) -> LayerGraph:
@@ -84,7 +85,7 @@ def _with_mask(graph: LayerGraph, layer: Layer) -> LayerGraph:
         return graph
     turn = graph.by_name[edges[""].source]
     told = matched(graph, graph.by_name[edges[LENGTHS].source], COUNTED)
-    moved = matched(graph, turn, Is("Permute", (Is("GatherND", ("x", Is("Unsqueeze", ("order",)))),)))
+    moved = _moved(graph, turn)
     if told is None or moved is None or not _sorts(graph, moved.values["order"], told):
         return graph
     places = _places(graph, layer)
@@ -102,6 +103,15 @@ def _with_mask(graph: LayerGraph, layer: Layer) -> LayerGraph:
     edits = [Edit(replace(layer, details=details), fed), Edit(turn, ((moved.values["x"], ""),))]
     ports = dict.fromkeys(places, 0) | _kept_states(graph, layer)
     return edited(_rewired(graph, layer.name, ports), edits)
+
+
+def _moved(graph: LayerGraph, turn: Layer) -> Match | None:
+    """The sequence with the steps that count in front, before it is turned."""
+    tried = (
+        matched(graph, turn, Is("Permute", (Is(class_name, ("x", Is("Unsqueeze", ("order",)))),)))
+        for class_name in PICKING
+    )
+    return next((found for found in tried if found is not None), None)
 
 
 def _identity(graph: LayerGraph, mask: Edge) -> str:
