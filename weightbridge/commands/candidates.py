@@ -7,7 +7,7 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.formats.running import Runner
-from weightbridge.model.graph import LayerGraph
+from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
 from weightbridge.verify import Control, shuffled
 
@@ -92,5 +92,26 @@ def _shuffled(candidate: Candidate, tensors: Mapping[str, Tensor], seed: int) ->
     mapping = shuffled(((n, tensor.load()) for n, tensor in tensors.items()), seed)
     if not mapping:
         return Control(SHUFFLED, reason="no two tensors of one shape differ")
+    if _are_summed(candidate.stored, mapping):
+        return Control(SHUFFLED, reason="the tensors of one shape are biases that are added to each other")
     values = [(tensors[n], source) for n, source in mapping.items()]
     return Control(SHUFFLED, lambda: candidate.holding((t, tensors[s].load()) for t, s in values))
+
+
+def _are_summed(graph: LayerGraph, mapping: Mapping[str, str]) -> bool:
+    """Whether each tensor and the one in its place are biases of one sum, as a cell of torch has two."""
+    sums = {tensor.name: _sum_of(graph, layer) for layer in graph.layers for tensor in layer.tensors
+            if tensor.role == "bias"}  # fmt: skip
+    return all(sums.get(name) and sums.get(name) == sums.get(other) for name, other in mapping.items())
+
+
+def _sum_of(graph: LayerGraph, layer: Layer) -> str:
+    """The last sum that is the only reader of a layer, or of the sum before it; "" for none."""
+    found, name = "", layer.name
+    while layer.attributes.get("activation", "linear") in (None, "linear"):
+        readers = graph.children.get(name, ())
+        layer = graph.by_name[readers[0]] if len(readers) == 1 else layer
+        if len(readers) != 1 or layer.op != "Add" or layer.name == name:
+            break
+        found = name = layer.name
+    return found

@@ -32,6 +32,7 @@ OPAQUE: Mapping[str, str] = {
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), "blocks"),
     **dict.fromkeys(("Masking", "MaskedMean"), "masked"),
     "Normalization": "normalized",
+    "PerItem": "per_item",
     "PickedByItem": "picked",
     **dict.fromkeys(OPERATIONS, "operations"),
     **dict.fromkeys(("OneHot", "Einsum", "Trilu", "TopK"), "picking"),

@@ -13,7 +13,8 @@ from weightbridge.formats.onnx.groups.regions import region_drafts
 from weightbridge.formats.onnx.nodes import conv, cuts, dense, elementwise, norms, plain
 from weightbridge.formats.onnx.nodes.details import details, part_of_split
 from weightbridge.formats.onnx.nodes.operands import name_of
-from weightbridge.formats.onnx.proto import Graph, Node, ValueInfo
+from weightbridge.formats.onnx.per_item import per_item
+from weightbridge.formats.onnx.proto import PER_ITEM, Graph, Node, ValueInfo
 from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.onnx.values.net import Net
 
@@ -58,6 +59,8 @@ def drafts_of(site: Site) -> list[Draft]:
 
 def _by_output(site: Site, node: Node, index: int) -> list[Draft]:
     """A node is one layer; a Split is one for each part, a recurrent one may be one for each direction."""
+    if PER_ITEM in node.attributes:
+        return [per_item(site, node, index)]
     whole = _draft(site, node, index)
     if node.op == "Split":
         return [

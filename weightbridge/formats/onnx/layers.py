@@ -16,6 +16,7 @@ from weightbridge.formats.onnx.groups.fused_outputs import Run, divisions
 from weightbridge.formats.onnx.groups.groupnorm import is_neutral
 from weightbridge.formats.onnx.layer_tensors import LayerTensors, Loader, own_value
 from weightbridge.formats.onnx.names import layer_names
+from weightbridge.formats.onnx.per_item import with_items
 from weightbridge.formats.onnx.proto import Graph, TensorHeader
 from weightbridge.formats.onnx.quantised.lower import is_added, lowered
 from weightbridge.formats.onnx.shapes.infer import shapes_of
@@ -54,7 +55,7 @@ def fold(graph: Graph, opset: int, read: Read, loader: Loader) -> Folded:
     """The layers of a graph. read: the values of a small constant; loader: what will read a weight."""
     whole = decided(with_marks(graph), lambda one: _conditions(one, read))
     opening = replace(opened(whole.graph), inner=whole.inner)
-    opening = replace(opening, graph=lowered(opening.graph))
+    opening = replace(opening, graph=with_items(lowered(opening.graph)))
     shapes, net = shapes_of(opening.graph, net_of(opening.graph, read), read)
     site = Site(net, shapes, opset, read)
     drafts = [*input_drafts(opening.graph, net), *drafts_of(site)]

@@ -15,6 +15,7 @@ TYPED_DATA = (FLOAT_DATA, INT32_DATA, STRING_DATA, INT64_DATA, DOUBLE_DATA, UINT
 # An attribute that no file of ONNX has: TensorFlow's operators, written as ONNX's, have their channels last.
 CHANNELS_LAST = "\0channels_last"
 # The same: what a recurrent node says whose weights are as Keras has them (formats/onnx/cells/told).
+PER_ITEM = "\0per item"  # an attribute that the file does not have: the input whose batch a value has
 TOLD = "\0told"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
+from weightbridge.formats.onnx.proto import PER_ITEM, Graph, Node, TensorHeader
 from weightbridge.formats.onnx.values.constants import Constant, Read, dequantised
 from weightbridge.formats.onnx.values.evaluate import evaluate, is_small, read_by
 from weightbridge.formats.onnx.values.numbers import Numbers
@@ -49,7 +49,7 @@ class FixedValues:
             return
         inputs = tuple(value for value in (*read_by(node), *captured) if value)
         self._add_uniform(node, output)
-        if node.op not in SHAPES and not self._is_computed(node, inputs):
+        if PER_ITEM in node.attributes or (node.op not in SHAPES and not self._is_computed(node, inputs)):
             return
         self.names.update(value for value in node.outputs if value)
         self._add_number(output, evaluate(node, self.numbers, self.read))
