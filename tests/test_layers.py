@@ -27,11 +27,15 @@ finally:
 
 def modules_after(*arguments: str) -> set[str]:
     """The top-level modules that a command has imported when it ends."""
+    return {name.split(".")[0] for name in listed_after(*arguments)}
+
+
+def listed_after(*arguments: str) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", LISTING, *arguments], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    return {name.split(".")[0] for name in done.stderr.split()}
+    return done.stderr.split()
 
 
 def imported(source: str) -> set[str]:
@@ -83,6 +87,26 @@ def test_a_conversion_of_onnx_reads_no_tensorflow_graphs(tmp_path: Path) -> None
         [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True
     )
     assert [name for name in done.stdout.split() if name.startswith("weightbridge.formats.tensorflow.")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "most"),
+    [
+        (("inspect", "torch.onnx"), 215),
+        (("check", "trained.h5", "mine.keras"), 340),
+        (("convert", "torch.onnx", "new.keras", "--no-verify"), 380),
+        (("convert", "old.h5", "new.keras", "--no-verify"), 270),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else str(value),
+)
+def test_a_command_imports_no_more_of_our_modules(
+    arguments: tuple[str, ...], most: int, tmp_path: Path
+) -> None:
+    """Each costs a third of a millisecond, used or not: the start is most of a command."""
+    models = ROOT / "examples" / "models"
+    places = [str(tmp_path / x if x == "new.keras" else models / x) if "." in x else x for x in arguments]
+    loaded = [name for name in listed_after(*places, "--no-progress") if name.startswith("weightbridge")]
+    assert most - 60 < len(loaded) <= most
 
 
 @pytest.mark.parametrize(

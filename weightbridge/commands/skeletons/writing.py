@@ -6,7 +6,6 @@ from pathlib import Path
 from weightbridge import formats
 from weightbridge.converting.values import Config
 from weightbridge.formats.keras.architecture.config import parse_model
-from weightbridge.formats.keras.emit.legacy import write_legacy_skeleton
 from weightbridge.formats.keras.emit.places import places_of
 from weightbridge.formats.keras.emit.skeleton import VERSION, write_skeleton
 from weightbridge.formats.keras.zip import graph_of
@@ -24,5 +23,7 @@ def write_keras(path: Path, config: Config, shapes: LayerGraph) -> LayerGraph:
     if path.suffix == ".keras":
         tree = write_skeleton(path, text, places)
         return formats.completed(graph_of(path, model, VERSION, tree), path)
+    from weightbridge.formats.keras.emit.legacy import write_legacy_skeleton
+
     write_legacy_skeleton(path, config, places)
     return formats.read(path)

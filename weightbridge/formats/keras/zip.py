@@ -8,7 +8,6 @@ from typing import Any
 
 from weightbridge.formats.containers import archive, member_region, read_member
 from weightbridge.formats.hdf5.archive import is_summed_archive, patched_archive, with_members
-from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Group
 from weightbridge.formats.hdf5.write import patched_copy
 from weightbridge.formats.keras.architecture.config import ConfigLayer, parse_json, parse_model
@@ -25,7 +24,6 @@ from weightbridge.formats.keras.variables.vocabularies import (
     saved_words,
     with_vocabularies,
 )
-from weightbridge.formats.keras.weights_h5 import graph_of_variables
 from weightbridge.formats.streamed import Value
 from weightbridge.model.graph import LayerGraph
 from weightbridge.model.tensors import Tensor
@@ -37,6 +35,8 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 def read(path: Path) -> LayerGraph:
     """Raises Corrupt for a broken archive or config, Unsupported for weights that are no HDF5."""
+    from weightbridge.formats.hdf5.read import read_tree  # a file that is written is known without
+
     with archive(path) as opened:
         where = f"{path}: {CONFIG}"
         config = parse_json(read_member(opened, CONFIG, str(path)), where)
@@ -107,6 +107,8 @@ def _subclassed(
     path: Path, model: ConfigLayer, root: Group, producer: str, words: Mapping[str, Words]
 ) -> LayerGraph:
     """The config tells class and arguments, the file its variables; calls are in the class's code."""
+    from weightbridge.formats.keras.weights_h5 import graph_of_variables
+
     graph = graph_of_variables(path, root, FORMAT, producer)
     layers = with_lookups(graph.layers, root, words, model.config)
     findings = (*graph.findings, custom_finding(custom_name(model), [model.name]))

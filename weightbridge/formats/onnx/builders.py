@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 
-from weightbridge.formats.onnx.cells import loops, recurrent
 from weightbridge.formats.onnx.cells.unrolled import cell_drafts
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, opaque
 from weightbridge.formats.onnx.groups.batchnorm import batchnorm_drafts
 from weightbridge.formats.onnx.groups.biases import with_biases
 from weightbridge.formats.onnx.groups.groupnorm import with_group_norms
 from weightbridge.formats.onnx.groups.regions import region_drafts
-from weightbridge.formats.onnx.nodes import conv, cuts, dense, elementwise, norms, plain
+from weightbridge.formats.onnx.nodes import conv, elementwise, plain
 from weightbridge.formats.onnx.nodes.details import details, part_of_split
 from weightbridge.formats.onnx.nodes.operands import name_of
 from weightbridge.formats.onnx.per_item import per_item
@@ -18,15 +18,19 @@ from weightbridge.formats.onnx.proto import PER_ITEM, Graph, Node, ValueInfo
 from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.onnx.values.net import Net
 
-BUILDERS: Mapping[str, Builder] = {
-    **conv.BUILDERS,
-    **dense.BUILDERS,
-    **norms.BUILDERS,
-    **recurrent.BUILDERS,
-    **loops.BUILDERS,
-    **cuts.BUILDERS,
-    **elementwise.BUILDERS,
-    **plain.BUILDERS,
+BUILDERS: Mapping[str, Builder] = {**conv.BUILDERS, **elementwise.BUILDERS, **plain.BUILDERS}
+RECURRENT = ("LSTM", "GRU", "RNN")
+# Of operators that many models do without: the module that has their builders, imported when one is met.
+RARER: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("Gemm", "MatMul", "MatMulInteger", "QLinearMatMul", "Einsum", "Gather", "GatherND"), "nodes.dense"
+    ),
+    **dict.fromkeys(("BatchNormalization", "LayerNormalization", "RMSNormalization"), "nodes.norms"),
+    **dict.fromkeys(("SimplifiedLayerNormalization", "GroupNormalization"), "nodes.norms"),
+    "InstanceNormalization": "nodes.norms",
+    **dict.fromkeys(RECURRENT, "cells.recurrent"),
+    "Loop": "cells.loops",
+    "DequantizeLinear": "nodes.cuts",
 }
 
 
@@ -68,16 +72,25 @@ def _by_output(site: Site, node: Node, index: int) -> list[Draft]:
             for value, port in zip(whole.outputs, whole.ports, strict=True)
         ]
     drafts = [whole]
-    if node.op in recurrent.BUILDERS and not node.domain:
+    if node.op in RECURRENT and not node.domain:
+        from weightbridge.formats.onnx.cells import recurrent
+
         drafts = recurrent.by_direction(site, node, index, whole)
     return [_with_details(site, node, draft) for draft in drafts]
 
 
 def _draft(site: Site, node: Node, index: int) -> Draft:
     is_known = node.domain in ("", "com.microsoft") and node.inputs and node.outputs
-    builder = BUILDERS.get(node.op) if is_known else None
+    builder = builder_of(node.op) if is_known else None
     built = builder(site, node, index) if builder else None
     return built or opaque(site, node, index)
+
+
+def builder_of(op: str) -> Builder | None:
+    if op not in RARER:
+        return BUILDERS.get(op)
+    builder: Builder = import_module(f"weightbridge.formats.onnx.{RARER[op]}").BUILDERS[op]
+    return builder
 
 
 def _with_details(site: Site, node: Node, draft: Draft) -> Draft:

@@ -11,7 +11,6 @@ from weightbridge.formats.onnx.inlined import inlined
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import ledger_of
 from weightbridge.formats.onnx.loading import loaders
-from weightbridge.formats.onnx.own_initializers import Own, give_own
 from weightbridge.formats.onnx.parse import parse_model
 from weightbridge.formats.onnx.proto import Model, TensorHeader
 from weightbridge.formats.onnx.quantised.findings import quantised_findings
@@ -19,7 +18,6 @@ from weightbridge.formats.onnx.quantised.rounding import with_rounding
 from weightbridge.formats.onnx.tensors import DTYPES
 from weightbridge.formats.onnx.untied import with_calls_apart, with_merged_apart
 from weightbridge.formats.onnx.uses import Use
-from weightbridge.formats.onnx.write import write_tensors
 from weightbridge.formats.opening import readable
 from weightbridge.formats.streamed import Value, whole_of
 from weightbridge.model.graph import Layer, LayerGraph
@@ -75,6 +73,9 @@ def write(template: LayerGraph, output: Path, values: Iterable[tuple[Tensor, Val
     kept: dict[str, Array] = {}
     shared = ((tensor, value) for tensor, value in values if not _keep(kept, own, tensor, value))
     given = ((headers[tensor.key], tensor.name, value) for tensor, value in shared)
+    from weightbridge.formats.onnx.own_initializers import Own, give_own  # what only reads does without
+    from weightbridge.formats.onnx.write import write_tensors
+
     write_tensors(path, model, found.headers.values(), output, given)
     if own:
         give_own(output, [Own(t.name, use, _value(kept, t)) for t, use in own.values()])

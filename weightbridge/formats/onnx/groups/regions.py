@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, is_float
 from weightbridge.formats.onnx.groups.function import Function, Steps
-from weightbridge.formats.onnx.groups.recognise import recognise
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.values.arithmetic import MEANS, OPERATIONS
 from weightbridge.formats.onnx.values.net import Constant
@@ -46,6 +45,8 @@ def region_drafts(site: Site, taken: Mapping[int, Draft]) -> dict[int, Draft]:
 
 
 def _longest(site: Site, exit_index: int, claimed: Mapping[int, Draft]) -> Draft | None:
+    from weightbridge.formats.onnx.groups.recognise import recognise  # which few nodes ask for
+
     longest = None
     for region in _regions(site, exit_index, claimed):
         nodes = tuple(site.net.nodes[i] for i in region.nodes)
