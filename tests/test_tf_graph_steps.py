@@ -98,3 +98,49 @@ def test_a_constant_of_no_numbers_is_empty(tmp_path: Path) -> None:
     data = node("x", "Placeholder", dtype=field(6, 1), shape=field(7, shape_of(2, 8)))
     path = saved(tmp_path / "m.pb", graph(data, constant("n", whole()), node("y", "Mystery", "x", "n")))
     assert {layer.class_name for layer in wb.read(path).layers} >= {"Mystery"}
+
+
+def _switched(flag: bytes, name: str = "flag") -> bytes:
+    """What is doubled in training and stays otherwise: a Switch of TensorFlow 1 and the Merge behind it."""
+    data = node("x", "Placeholder", dtype=field(6, 1), shape=field(7, shape_of(2, 8)))
+    parted = node("parted", "Switch", "x", name)
+    doubled = node("doubled", "Add", "parted:1", "parted:1")
+    pivot = node("pivot", "Identity", name)
+    kept = node("kept", "Tanh", "parted", "^pivot")
+    return graph(flag, data, parted, doubled, pivot, kept, node("y", "Merge", "kept", "doubled"))
+
+
+def _flag(is_true: bool) -> bytes:
+    value = field(1, 10) + field(2, b"") + field(11, int(is_true))
+    return node("flag", "Const", value=field(8, value), dtype=field(6, 10))
+
+
+def test_a_branch_that_never_runs_is_left_out(tmp_path: Path) -> None:
+    plain = wb.read(saved(tmp_path / "a.pb", _switched(_flag(is_true=False))))
+    assert [layer.op for layer in plain.layers] == ["Input", "Activation"]
+    training = wb.read(saved(tmp_path / "b.pb", _switched(_flag(is_true=True))))
+    assert [layer.op for layer in training.layers] == ["Input", "Add"]
+    assert not [f for f in (*plain.findings, *training.findings) if f.code == "WB108"]
+
+
+def test_a_flag_of_training_is_said_to_be_false(tmp_path: Path) -> None:
+    flag = node("is_training", "Placeholder", dtype=field(6, 10))
+    read = wb.read(saved(tmp_path / "m.pb", _switched(flag, "is_training")))
+    assert [layer.op for layer in read.layers] == ["Input", "Activation"]
+    assert ["is_training is False" in f.message for f in read.findings] == [True]
+
+
+def test_a_branch_by_any_other_input_stays(tmp_path: Path) -> None:
+    flag = node("which", "Placeholder", dtype=field(6, 10))
+    read = wb.read(saved(tmp_path / "m.pb", _switched(flag, "which")))
+    assert {"Switch", "Merge"} <= {layer.class_name for layer in read.layers}
+
+
+@pytest.mark.parametrize("least", [0.0, 0.5])
+def test_dropout_that_keeps_everything_is_none(tmp_path: Path, least: float) -> None:
+    data = node("x", "Placeholder", dtype=field(6, 1), shape=field(7, shape_of(2, 8)))
+    numbers = constant("least", np.array(least, "<f4")), constant("nothing", np.array(0, "<f4"))
+    chance = node("shape", "Shape", "x"), node("chance", "RandomUniform", "shape")
+    chosen = node("asked", "GreaterEqual", "chance", "least"), node("y", "SelectV2", "asked", "x", "nothing")
+    read = wb.read(saved(tmp_path / "m.pb", graph(data, *numbers, *chance, *chosen)))
+    assert ("RandomUniform" in {layer.class_name for layer in read.layers}) == (least > 0)

@@ -11,6 +11,7 @@ from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader, ValueInfo
 from weightbridge.formats.onnx.tensors import STRING
 from weightbridge.formats.onnx.values.evaluate import evaluate, is_small
 from weightbridge.formats.onnx.values.views import view_of
+from weightbridge.formats.tensorflow.chance import without_chance
 from weightbridge.formats.tensorflow.dilations import with_dilations
 from weightbridge.formats.tensorflow.graphs.bodies import LOOPS, flat_body
 from weightbridge.formats.tensorflow.graphs.call import Call, Handler
@@ -97,6 +98,7 @@ class _Lowering:
             nodes += made
             self._learn(made)
         outputs = [self._value(value) for _, value in self.sides.outputs]
+        nodes = without_chance(nodes, outputs, self.numbers)
         if not self.is_body:
             nodes = self._simplified(nodes, outputs)
         dilated = with_dilations(nodes, outputs, self.numbers, self.are_zeros)

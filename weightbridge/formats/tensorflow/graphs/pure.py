@@ -7,7 +7,7 @@ _NUMBERS = (
 )
 _ARRAYS = (
     "BroadcastArgs Bucketize GatherNd IdentityN InvertPermutation LinSpace MatrixBandPart MatrixDiagV3 "
-    "OneHot OnesLike Rank Reverse ReverseSequence Roll ScatterNd SegmentSum ShapeN Size "
+    "OneHot OnesLike RandomUniform Rank Reverse ReverseSequence Roll ScatterNd SegmentSum ShapeN Size "
     "TensorScatterUpdate TopKV2 UnsortedSegmentSum Where ZerosLike"
 )
 _SIGNALS = "Complex ComplexAbs Conj FFT IFFT IRFFT Imag RFFT RFFT2D Real"

@@ -6,6 +6,7 @@ from math import prod
 from pathlib import Path
 
 from weightbridge.errors import Corrupt
+from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.onnx import proto
 from weightbridge.formats.onnx.layers import Folded, fold, layer_graph
 from weightbridge.formats.onnx.ledger import WEIGHTS, ledger_of
@@ -22,6 +23,7 @@ from weightbridge.formats.tensorflow.graphs.inline import (
 from weightbridge.formats.tensorflow.graphs.lower import lowered
 from weightbridge.formats.tensorflow.graphs.lowered import Lowered, Sides
 from weightbridge.formats.tensorflow.graphs.messages import Operation, Signature, parse_graph
+from weightbridge.formats.tensorflow.graphs.switches import without_switches
 from weightbridge.formats.tensorflow.graphs.variables import variables_of
 from weightbridge.formats.wire import Buffer, Span
 from weightbridge.model.graph import Layer, LayerGraph
@@ -39,22 +41,27 @@ NO_OUTPUTS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """flat: the graph, inlined. known: the tensor of each variable. found: the layers of what is served."""
+    """flat: the graph, inlined. known: the tensor of each variable. found: the layers of what is served.
+
+    assumed: placeholders that were taken for False.
+    """
 
     flat: Flat
     known: Mapping[str, Tensor]
     made: Lowered
     found: Folded
+    assumed: tuple[str, ...] = ()
 
 
 def traced(
     path: Path, data: Buffer, span: Span, signatures: Sequence[Signature], variables: Mapping[str, Tensor]
 ) -> Traced:
     """variables: the tensor of each of a checkpoint's keys. Raises a ModelError."""
-    flat = inlined(with_loops(parse_graph(data, span), data), data)
+    decided = without_switches(with_loops(parse_graph(data, span), data), data, path)
+    flat = inlined(decided.graph, data)
     known = variables_of(flat, data, variables)
     made = lowered(flat, data, path, _sides(flat, signatures), known)
-    return Traced(flat, known, made, _folded(made))
+    return Traced(flat, known, made, _folded(made), decided.assumed)
 
 
 def flow(path: Path, format: str, trace: Traced) -> LayerGraph:
@@ -66,8 +73,13 @@ def flow(path: Path, format: str, trace: Traced) -> LayerGraph:
     return replace(
         layer_graph(path, format, found, [_with_keys(layer, by_name) for layer in found.layers]),
         excluded=tuple(entry for entry in ledger.excluded if entry.name in left),
-        findings=ledger.findings,
+        findings=(*ledger.findings, *_said(path, trace.assumed)),
     )
+
+
+def _said(path: Path, assumed: Sequence[str]) -> tuple[Finding, ...]:
+    message = f"the graph is read as it is without training: {', '.join(assumed)} is False"
+    return (finding("WB108", message, source=str(path)),) if assumed else ()
 
 
 def _folded(made: Lowered) -> Folded:

@@ -10,6 +10,7 @@ from weightbridge.formats.tensorflow.steps import batch_matmul
 PADDING = {"SAME": "SAME_UPPER", "VALID": "VALID"}
 OUT_OF_HWIO = {4: (3, 2, 0, 1), 5: (4, 3, 0, 1, 2)}  # by the rank of a kernel
 KERNEL = 1
+NCHW = 4  # axes, where a graph says no shapes
 
 
 def convolution(call: Call) -> list[Node] | None:
@@ -76,9 +77,7 @@ def pool(op: str) -> Handler:
 def bias_add(call: Call) -> list[Node] | None:
     if call.has_channels_last:
         return [call.node("Add", call.inputs)]
-    rank, bias = call.rank(call.value(0)), call.inner("bias")
-    if rank is None:
-        return None
+    rank, bias = call.rank(call.value(0)) or NCHW, call.inner("bias")
     axes = tuple(range(1, rank - 1))
     return [
         Node("", "Unsqueeze", "", (call.value(1),), (bias,), {"axes": axes}),
