@@ -13,6 +13,9 @@ ROUNDINGS: Mapping[str, Callable[[Array], Array]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
 }
+TABLE = (
+    1024  # the steps between two pixels for which TensorFlow knows the shares of a cubic (resize_bicubic_op)
+)
 TAPS = {"linear": (0, 1), "cubic": (-1, 0, 1, 2)}  # which pixels count, from the one before the place on
 
 
@@ -20,7 +23,8 @@ def interpolation(_: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """(length, size): what each pixel of the result takes of each pixel before, in one row for the latter.
 
     length, size, scale, coordinates: as `places`. mode: `linear` or `cubic`, of which `cubic` is the
-    coefficient. exclude: whether pixels outside do not count; else those at the border stand for them.
+    coefficient. exclude: whether pixels outside do not count; else those at the border stand for them. table:
+    whether places are rounded to the steps of TensorFlow's.
     """
     length, mode = int(parameters["length"]), str(parameters["mode"])
     told = (int(parameters["size"]), float(parameters["scale"]), str(parameters["coordinates"]))
@@ -28,6 +32,7 @@ def interpolation(_: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     if mode == "linear":
         at = np.clip(at, 0, length - 1)
     first = np.floor(at)
+    at = first + np.rint((at - first) * TABLE) / TABLE if parameters.get("table") else at
     matrix = np.zeros((length, len(at)))
     for tap in TAPS[mode]:
         pixels, shares = first + tap, _shares(at - first - tap, mode, float(parameters.get("cubic", -0.75)))
@@ -35,6 +40,12 @@ def interpolation(_: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
         shares = np.where(is_inside, shares, 0.0) if parameters.get("exclude") else shares
         np.add.at(matrix, (np.clip(pixels, 0, length - 1).astype(int), np.arange(len(at))), shares)
     return np.asarray(matrix / matrix.sum(axis=0))
+
+
+def is_in_table(length: int, size: int) -> bool:
+    """Whether resizing by centres reads a cubic at whole steps of TensorFlow's table alone."""
+    steps = places(length, size, size / length, "half_pixel", np.float64) * TABLE
+    return bool(np.allclose(steps, np.rint(steps), atol=1e-3))
 
 
 def nearest(length: int, size: int, scale: float, coordinates: str, rounding: str) -> list[int]:

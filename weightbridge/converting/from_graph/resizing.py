@@ -16,7 +16,7 @@ from weightbridge.converting.from_graph.resized_lengths import scales_of, sizes_
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
 from weightbridge.errors import Unsupported
-from weightbridge.transforms.interpolation import nearest
+from weightbridge.transforms.interpolation import is_in_table, nearest
 
 # how the source finds pixels, where UpSampling repeats them whatever the length is, by up to so many
 REPEATED = {
@@ -97,14 +97,15 @@ def _by_layer(call: Call, value: Value, axes: Sequence[_Axis]) -> str | None:
     if how == "nearest":
         is_repeated = 1 <= rank <= 3 and all(_repeats(call, axis) for axis in axes)
         return _upsampling(call, value, how, axes) if is_repeated else None
-    if rank != 2 or not is_centred or (how == "bicubic" and not _is_cubic_of_keras(call)):
+    if rank != 2 or not is_centred or (how == "bicubic" and not _is_cubic_of_keras(call, axes)):
         return None
     return _between(call, value, how, axes)
 
 
 def _between(call: Call, value: Value, how: str, axes: Sequence[_Axis]) -> str | None:
     """By pixels between the source's."""
-    if how == "bilinear" and all(axis.is_whole for axis in axes):
+    is_seen = how == "bilinear" or all(is_in_table(8, 8 * int(axis.scale or 1)) for axis in axes)
+    if is_seen and all(axis.is_whole for axis in axes):
         return _upsampling(call, value, how, axes)
     return _resizing(call, value, how, axes) if all(axis.is_by_size for axis in axes) else None
 
@@ -116,7 +117,11 @@ def _is_to_size(call: Call, axes: Sequence[_Axis]) -> bool:
         return False
     if how == "nearest":
         return is_own and (_coordinates(call), _rounding(call)) == OF_RESIZING
-    return is_own and _coordinates(call) == "half_pixel" and (how == "bilinear" or _is_cubic_of_keras(call))
+    return (
+        is_own
+        and _coordinates(call) == "half_pixel"
+        and (how == "bilinear" or _is_cubic_of_keras(call, axes))
+    )
 
 
 def _resizing(call: Call, value: Value, how: str, axes: Sequence[_Axis]) -> str:
@@ -124,9 +129,11 @@ def _resizing(call: Call, value: Value, how: str, axes: Sequence[_Axis]) -> str:
     return call.writer.layer("Resizing", call.name, config, value)
 
 
-def _is_cubic_of_keras(call: Call) -> bool:
+def _is_cubic_of_keras(call: Call, axes: Sequence[_Axis]) -> bool:
+    """TensorFlow rounds the places between pixels, which is no difference where they are whole steps."""
     is_excluding = bool(call.settings.get("exclude_outside"))
-    return is_excluding and call.settings.get("cubic_coefficient") == KERAS_CUBIC
+    is_exact = all(not axis.is_known or is_in_table(axis.before or 1, axis.after or 1) for axis in axes)
+    return is_excluding and is_exact and call.settings.get("cubic_coefficient") == KERAS_CUBIC
 
 
 def _repeats(call: Call, axis: _Axis) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from weightbridge.converting.to_onnx.arrange import as_keras, reshape, spatial
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.convolutions import padding_attributes
+from weightbridge.converting.to_onnx.cubic import by_matrices, doubles, is_exact
 from weightbridge.converting.to_onnx.elements import as_floats
 from weightbridge.converting.to_onnx.masks import mask_of, masked_mean
 from weightbridge.converting.to_onnx.reductions import reduced
@@ -87,7 +88,7 @@ def _pairs(call: Call) -> dict[int, tuple[int, int]]:
 
 
 def _resized(call: Call) -> Value:
-    settings, class_name = call.settings, call.node.layer.class_name
+    settings = call.settings
     layout = settings.get("data_format") or "channels_last"
     how = str(settings.get("interpolation"))
     if how not in INTERPOLATIONS or settings.get("antialias"):
@@ -95,16 +96,27 @@ def _resized(call: Call) -> Value:
     if settings.get("crop_to_aspect_ratio") or settings.get("pad_to_aspect_ratio"):
         raise call.refused("keeps the aspect ratio")
     value = spatial(call.writer, as_floats(call.writer, call.first), layout)
-    attributes = INTERPOLATIONS[how]
-    if class_name == "Resizing":
-        if how == "nearest":
-            attributes = {**attributes, **OF_RESIZING}
-        shape = tuple(_resized_shape(value, settings["size"], layout))
-        sizes = _sizes(call, value, settings["size"])
-        name = call.writer.op("Resize", value.name, "", "", sizes, **attributes)
-        return Value(name, shape, value.order)
-    scales = call.writer.constant("scales", [1.0, 1.0, *map(float, settings["scale"])])
-    name = call.writer.op("Resize", value.name, "", scales, **attributes)
+    is_to_size = call.node.layer.class_name == "Resizing"
+    return _to_size(call, value, how, layout) if is_to_size else _by_scale(call, value, how, layout)
+
+
+def _to_size(call: Call, value: Value, how: str, layout: str) -> Value:
+    size = call.settings["size"]
+    attributes = {**INTERPOLATIONS[how], **(OF_RESIZING if how == "nearest" else {})}
+    shape = tuple(_resized_shape(value, size, layout))
+    if how == "bicubic" and not is_exact(value.shape, shape):
+        return by_matrices(call, value, shape, _space(value, layout))
+    sizes = _sizes(call, value, size)
+    name = call.writer.op("Resize", value.name, "", "", sizes, **attributes)
+    return Value(name, shape, value.order)
+
+
+def _by_scale(call: Call, value: Value, how: str, layout: str) -> Value:
+    scale = call.settings["scale"]
+    if how == "bicubic" and not doubles(scale):
+        return by_matrices(call, value, call.known_shape(), _space(value, layout))
+    scales = call.writer.constant("scales", [1.0, 1.0, *map(float, scale)])
+    name = call.writer.op("Resize", value.name, "", scales, **INTERPOLATIONS[how])
     return Value(name, call.known_shape(), value.order)
 
 
