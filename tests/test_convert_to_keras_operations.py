@@ -159,7 +159,6 @@ REFUSED: dict[str, tuple[Steps, str]] = {
     "batch-as-a-number": ([("Reshape", "x two_rows", {})], "where the batch may be of any length"),
     "rows-across-items": ([("Reshape", "x across", {})], "joins the batch"),
     "rows-of-all-axes": ([("Flatten", "x", {"axis": 3})], "joins the batch"),
-    "constant-of-more-axes": ([("Add", "x five", {})], "joins the batch"),
     "number-of-more-axes": ([("Mul", "x five_ones", {})], "joins the batch"),
     "antialias": ([("Resize", "x  scales", {"mode": "linear", "antialias": 1})], "antialias"),
     "no-such-axis": ([("Softmax", "x", {"axis": 9})], "axis 9 of a value of 4"),

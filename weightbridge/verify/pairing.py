@@ -10,10 +10,15 @@ import numpy as np
 from weightbridge.formats.running import TEXT, InputSpec
 from weightbridge.model.tensors import Array
 
-Turn = Literal["same", "to-first", "to-last"]
+Turn = Literal["same", "to-first", "to-last", "batch-second"]  # the last: (steps, batch) as (batch, steps)
 TURNS: tuple[Turn, ...] = ("same", "to-first", "to-last")
 MOST_MIXED = 3  # inputs each of which may be turned otherwise
-BACK: dict[Turn, Turn] = {"same": "same", "to-first": "to-last", "to-last": "to-first"}
+BACK: dict[Turn, Turn] = {
+    "same": "same",
+    "to-first": "to-last",
+    "to-last": "to-first",
+    "batch-second": "batch-second",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,11 @@ class InputPair:
         return max(self.reference.least, self.candidate.least)
 
     @property
+    def batch(self) -> int:
+        """Which axis of `shape` is the batch."""
+        return 1 if self.turn == "batch-second" else 0
+
+    @property
     def is_text(self) -> bool:
         return TEXT in (self.reference.dtype, self.candidate.dtype)
 
@@ -63,13 +73,16 @@ def pair_inputs(
     if len(reference) != len(candidate):
         return ()
     images = sum(len(spec.shape) >= 3 for spec in reference)
+    turns: tuple[Turn, ...] = (*TURNS, "batch-second")
     mixed = product(TURNS, repeat=images) if 1 < images <= MOST_MIXED else ()
-    ways = (_paired(reference, candidate, turns) for turns in (*((turn,) * images for turn in TURNS), *mixed))
+    ways = (_paired(reference, candidate, turns) for turns in (*((turn,) * images for turn in turns), *mixed))
     return tuple(dict.fromkeys(pairs for pairs in ways if pairs))
 
 
 def turned(array: Array, turn: Turn) -> Array:
     """The array with its channel axis moved; arrays of fewer than three axes have none to move."""
+    if turn == "batch-second" and array.ndim > 1:
+        return np.ascontiguousarray(np.swapaxes(array, 0, 1))
     if turn == "same" or array.ndim < 3:
         return array
     before, after = (-1, 1) if turn == "to-first" else (1, -1)
@@ -90,7 +103,7 @@ def aligned(reference: Array, candidate: Array, turn: Turn) -> Array | None:
 
 def turns_back(reference: Array, candidate: Array, turn: Turn) -> tuple[Turn, ...]:
     """What gives an array the reference's shape, the likeliest first: several of a cube, say."""
-    tried = _tried(turn, is_image=reference.ndim >= 4)
+    tried = (*_tried(turn, is_image=reference.ndim >= 4), "batch-second")
     return tuple(choice for choice in tried if turned(candidate, choice).shape == reference.shape)
 
 
@@ -102,7 +115,7 @@ def in_shape(reference: Array, candidate: Array) -> Array | None:
 
 def _tried(turn: Turn, *, is_image: bool) -> tuple[Turn, ...]:
     """How an array may be turned back, the likeliest way first."""
-    if turn == "same":
+    if turn in ("same", "batch-second"):
         return TURNS if is_image else ("same",)
     return (BACK[turn], "same") if is_image else ("same", BACK[turn])
 
@@ -115,6 +128,7 @@ def _paired(
     for places in enumerate(_order(reference, candidate)):
         specs = reference[places[0]], candidate[places[1]]
         own_turn: Turn = next(left) if len(specs[0].shape) >= 3 else "same"
+        own_turn = "batch-second" if _has_batch_second(*specs) else own_turn
         pair = _pair(specs, places, own_turn)
         if pair is None:
             return ()
@@ -131,6 +145,15 @@ def _order(reference: Sequence[InputSpec], candidate: Sequence[InputSpec]) -> Se
     return [places[name] for name in names]
 
 
+def _has_batch_second(reference: InputSpec, candidate: InputSpec) -> bool:
+    """Whether the reference has a fixed length where the candidate's batch is: (7, None) and (None, 7)."""
+    if len(reference.shape) != len(candidate.shape) or len(candidate.shape) < 2:
+        return False
+    first, second = reference.shape[:2]
+    is_moved = candidate.shape[0] is None and first is not None and second != first
+    return is_moved and candidate.shape[1] == first
+
+
 def _pair(specs: tuple[InputSpec, InputSpec], places: tuple[int, int], turn: Turn) -> InputPair | None:
     reference, candidate = specs
     if len(reference.shape) != len(candidate.shape):
@@ -141,6 +164,8 @@ def _pair(specs: tuple[InputSpec, InputSpec], places: tuple[int, int], turn: Tur
             shape = (shape[0], *shape[2:], shape[1])
         case "to-last":
             shape = (shape[0], shape[-1], *shape[1:-1])
+        case "batch-second":
+            shape = (shape[1], shape[0], *shape[2:])
         case "same":
             pass
     joined = tuple(a if b is None else b for a, b in zip(reference.shape, shape, strict=True))

@@ -47,7 +47,7 @@ def seed_of(reference_structure: str, candidate_structure: str) -> int:
 
 def is_dynamic(pairs: Sequence[InputPair]) -> bool:
     """Whether any length but the batch's is free."""
-    return any(n is None for pair in pairs for n in pair.shape[1:])
+    return any(n is None for pair in pairs for place, n in enumerate(pair.shape) if place != pair.batch)
 
 
 def probes(
@@ -100,9 +100,13 @@ def _shape(pair: InputPair, size: Size, kind: str) -> tuple[int, ...]:
     """The free lengths from `size`, whose last one stands for all further ones."""
     if not pair.shape:
         return ()
-    batch, *others = pair.shape
     lengths = chain(size, repeat(size[-1]))
-    return (batch or BATCHES.get(kind, BATCH), *(next(lengths) if n is None else n for n in others))
+    batch = BATCHES.get(kind, BATCH)
+    free = (
+        (batch if place == pair.batch else next(lengths)) if n is None else n
+        for place, n in enumerate(pair.shape)
+    )
+    return tuple(free)
 
 
 def _values(pair: InputPair, kind: str, shape: tuple[int, ...], generator: np.random.Generator) -> Array:

@@ -101,6 +101,8 @@ def _has_channels(a: Shape, b: Shape, turn: Turn) -> bool:
             return is_last
         case "to-last":
             return is_first
+        case "batch-second":
+            return False
 
 
 def _larger(ours: Shapes, theirs: Shapes) -> Shapes:

@@ -1,17 +1,20 @@
 """A LayerGraph -> the configuration of a Keras model, layer by layer."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
+from weightbridge.converting.from_graph.batches import Places, batch_places
 from weightbridge.converting.from_graph.drawing import Drawing
 from weightbridge.converting.from_graph.ended_masks import end_masks
 from weightbridge.converting.from_graph.frozen import freeze, frozen_layers
-from weightbridge.converting.from_graph.inputs import inputs_of
+from weightbridge.converting.from_graph.inputs import inputs_of, told_batch
 from weightbridge.converting.from_graph.recognise import recognised
 from weightbridge.converting.from_graph.sharing import sharing_of
 from weightbridge.converting.from_graph.values import Drawn, Settings, Value
 from weightbridge.converting.from_graph.writer import Writer, ends
 from weightbridge.converting.layers import object_entry
 from weightbridge.converting.values import Config, frozen
+from weightbridge.errors import Unsupported
 from weightbridge.formats.keras.architecture.config import parse_model
 from weightbridge.formats.keras.architecture.order import keras_order
 from weightbridge.model.graph import LayerGraph
@@ -22,9 +25,22 @@ def drawn(graph: LayerGraph, settings: Settings) -> Drawn:
 
     Raises Unsupported with every layer that Keras has no layers for.
     """
-    graph, writer = recognised(graph), Writer()
-    sharing = sharing_of(graph)
-    drawing = Drawing(graph, settings, writer, inputs_of(graph, writer, settings), sharing)
+    graph = recognised(graph)
+    first, *others = batch_places(graph)
+    try:
+        return _drawn(graph, settings, first)
+    except Unsupported:
+        for places in others:
+            with suppress(Unsupported):  # what the first axis says is told
+                return _drawn(graph, settings, places)
+        raise
+
+
+def _drawn(graph: LayerGraph, settings: Settings, places: Places) -> Drawn:
+    """places: the axis of each input that is the batch."""
+    writer, sharing = Writer(), sharing_of(graph)
+    inputs = inputs_of(graph, writer, settings, places)
+    drawing = Drawing(graph, settings, writer, inputs, sharing, told_batch(graph, places))
     drawing.draw_all()
     drawing.refuse()
     outputs, said = drawing.outputs(), writer.said

@@ -8,6 +8,7 @@ from weightbridge.converting.from_graph.call import Builder, Call, Made
 from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
 from weightbridge.converting.from_graph.directions import pairs
 from weightbridge.converting.from_graph.inputs import told_batch
+from weightbridge.converting.from_graph.layout import Length
 from weightbridge.converting.from_graph.outputs import as_output, images_among
 from weightbridge.converting.from_graph.sharing import Sharing
 from weightbridge.converting.from_graph.table import by_class, by_op, of_slice
@@ -34,13 +35,14 @@ class Drawing:
         writer: Writer,
         inputs: Mapping[str, Value],
         sharing: Sharing,
+        batch: tuple[Length, ...],
     ) -> None:
         self.graph, self.settings, self.writer = graph, settings, writer
         self.sharing = sharing
         again = self.sharing.called_again
         self.shared = frozenset({*again, *again.values()})
         self.inputs = inputs
-        self.batch = told_batch(graph)
+        self.batch = batch
         self.values: dict[tuple[str, int], Value] = {(name, 0): v for name, v in self.inputs.items()}
         self.fused: set[str] = set()
         self.lost: set[str] = set()  # what follows from a layer that was refused
@@ -86,7 +88,10 @@ class Drawing:
         fed, inside = apart(self.writer, value, first), Writer()
         start = one_step(inside, fed, first)
         graph = inner_graph(self.graph, region, value)
-        drawing = Drawing(graph, self.settings, inside, {first: start}, self.sharing.within(region.names))
+        sharing = self.sharing.within(region.names)
+        drawing = Drawing(
+            graph, self.settings, inside, {first: start}, sharing, told_batch(graph, {first: 0})
+        )
         drawing.draw_all()
         end = drawing.values.get((last.source, last.port))
         if end is None:

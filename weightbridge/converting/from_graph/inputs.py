@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from weightbridge.converting.from_graph.batches import Places
 from weightbridge.converting.from_graph.layout import Length, plain
 from weightbridge.converting.from_graph.operations import BINARY, UNARY
 from weightbridge.converting.from_graph.values import Settings, Value
@@ -19,24 +20,30 @@ ELEMENTWISE = UNARY.keys() | BINARY.keys()
 FIX = "export the model with that length fixed"
 
 
-def inputs_of(graph: LayerGraph, writer: Writer, settings: Settings) -> dict[str, Value]:
-    """The inputs by the source's names."""
+def inputs_of(graph: LayerGraph, writer: Writer, settings: Settings, places: Places) -> dict[str, Value]:
+    """The inputs by the source's names. places: the axis of each that is the batch."""
     made = {}
     for name in graph.inputs:
         layer = graph.by_name[name]
         shape = _shape(layer, graph)
-        full = (None, *shape)
+        place = places[name]
+        full = (layer.settings.get("batch"), *shape)
         is_turned = settings.input_layout == "nhwc" and _has_channels_first(graph, name, len(full))
-        order = (0, *range(2, len(full)), 1) if is_turned else range(len(full))
+        order = [0, *range(2, len(full)), 1] if is_turned and not place else [*range(len(full))]
+        order.insert(0, order.pop(place))
         dtype = str(layer.attributes.get("dtype", "float32"))
         made[name] = writer.input(name, plain(full, order), dtype)
     return made
 
 
-def told_batch(graph: LayerGraph) -> tuple[Length, ...]:
+def told_batch(graph: LayerGraph, places: Places) -> tuple[Length, ...]:
     """The length of the batch that the inputs declare, None for any; () where they do not say or agree."""
-    inputs = [graph.by_name[name].settings for name in graph.inputs]
-    told = {settings["batch"] for settings in inputs if "batch" in settings}
+    inputs = {name: graph.by_name[name].settings for name in graph.inputs}
+    told = {
+        (settings["batch"], *settings["shape"])[places[name]] if places[name] else settings["batch"]
+        for name, settings in inputs.items()
+        if "batch" in settings
+    }
     if None in told:
         return (None,)
     return tuple(told) if len(told) == 1 else ()

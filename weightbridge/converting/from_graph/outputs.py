@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from weightbridge.converting.from_graph.arrange import as_source, in_order
-from weightbridge.converting.from_graph.layout import Groups
+from weightbridge.converting.from_graph.arrange import in_order
+from weightbridge.converting.from_graph.layout import Groups, Layout
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Writer
 
@@ -41,7 +41,15 @@ def as_output(writer: Writer, value: Value, name: str, *, is_image: bool) -> Val
         and _is_spread(layout.keras, layout.source, last)
     ):
         return in_order(writer, value, last, name)
-    return as_source(writer, value, name)
+    return in_order(writer, value, _batch_first(layout), name)
+
+
+def _batch_first(layout: Layout) -> list[int]:
+    """The source's axes as they are, but for the batch where that is another than the first one."""
+    axes = [*range(layout.rank)]
+    if (layout.batch,) in layout.source[:2]:
+        axes.insert(0, axes.pop(layout.source.index((layout.batch,))))
+    return axes
 
 
 def _is_spread(keras: Groups, source: Groups, order: Sequence[int]) -> bool:
