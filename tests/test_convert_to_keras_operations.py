@@ -51,6 +51,10 @@ OPERATIONS: dict[str, Steps] = {
     "one-hot": [("ArgMax", "x", {"axis": 3, **GONE}), ("OneHot", ". ten of_two", {})],
     "grown-by-a-row": [("GlobalMaxPool", "x", {}), ("Flatten", ".", {}), ("ReduceSum", ". middle", KEPT),
                        ("Mul", ". row", {}), ("Add", ". row", {})],
+    "grown-by-a-table": [("GlobalMaxPool", "x", {}), ("Mul", ". table", {}), ("Add", ". table", {})],
+    "edge": [("Pad", "x border", {"mode": "edge"})],
+    "first-rows": [("Transpose", "x", {"perm": [2, 0, 1, 3]}), ("GatherND", ". few", {}),
+                   ("Transpose", ".", {"perm": [1, 2, 0, 3]})],
     "larger-constant": [("GlobalMaxPool", "x", {}), ("Add", ". whole", {})],
 }  # fmt: skip
 WINDOWS: dict[str, Steps] = {
@@ -75,6 +79,8 @@ def constants() -> dict[str, np.ndarray]:
         "groups": values((4, 3, 3, 3), 6), "size": np.array([2, 4, 4, 7]), "ten": np.array(10),
         "scales": np.array([1, 1, 1.5, 2], np.float32), "of_two": np.array([-1, 2], np.float32),
         "twice": np.array([2, 1, 1, 1]), "two_rows": np.array([2, -1]), "across": np.array([-1, 10]),
+        "table": values((8, 1, 3), 8),
+        "border": np.array([0, 0, 1, 2, 0, 0, 2, 0]), "few": np.array([[3], [0], [3]]),
         "middle": np.array([1]), "row": values((3,), 7), "far": np.array([99]), "parts": np.array([9, -1]),
         "five": values((1, 1, 8, 1, 1)), "five_ones": values((1, 1, 1, 1, 1)), "items": values((2, 1, 1, 1)),
         "six_rows": values((6, 1), 7), "six_last": values((6,), 8),
@@ -109,7 +115,7 @@ def test_each_computes_the_same(tmp_path: Path) -> None:
     assert code == 0, report["findings"]
     compared = {o["name"]: o["status"] for o in report["verification"]["outputs"]}
     assert compared == dict.fromkeys(OPERATIONS, "equal")
-    assert classes_of(output).count("EinsumDense") == 2  # a row that is as long as an axis of one becomes
+    assert classes_of(output).count("EinsumDense") == 5  # what an axis of length one grows by
     tiles = [name for name in operations_of(output) if name == "Tile"]
     assert len(tiles) == 2  # a quotient spreads its divisor by itself
 
@@ -152,7 +158,6 @@ def test_numbers_for_each_item_of_a_batch_of_two_are_refused(
 
 
 REFUSED: dict[str, tuple[Steps, str]] = {
-    "top": ([("TopK", "x one", {"axis": 1})], "TopK"),
     "last-place": ([("ArgMax", "x", {"axis": 1, "select_last_index": 1})], "last of several"),
     "whole-batch": ([("ReduceSum", "x", KEPT)], "joins the items of a batch"),
     "tiled-batch": ([("Tile", "x twice", {})], "repeats the items of a batch"),
@@ -183,6 +188,24 @@ def test_what_keras_cannot_say_is_refused_and_never_written(
     assert run(str(source), str(output), "--no-verify") == 4
     assert message in " ".join(capsys.readouterr().out.split())
     assert not output.exists()
+
+
+@pytest.mark.framework
+@pytest.mark.filterwarnings("ignore")
+def test_the_largest_and_the_smallest_with_their_places(tmp_path: Path) -> None:
+    nodes = [
+        ("TopK", ["x", "two"], ["largest", "places"], {"axis": 2}),
+        ("TopK", ["x", "two"], ["smallest", "others"], {"axis": 1, "largest": 0}),
+        ("Cast", ["places"], ["at"], {"to": FLOATS}),
+        ("Cast", ["others"], ["at_others"], {"to": FLOATS}),
+    ]
+    outputs = ["largest", "smallest", "at", "at_others"]
+    source = saved(tmp_path / "m.onnx", nodes, {"two": np.array([2])}, {"x": ["n", 8, 6]}, outputs)
+    code, report = converted(source, tmp_path / "m.keras", "--evidence", "quick")
+    assert code == 0, report["findings"]
+    assert {o["name"]: o["status"] for o in report["verification"]["outputs"]} == dict.fromkeys(
+        outputs, "equal"
+    )
 
 
 def test_an_activation_behind_a_cropped_window_stays(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from weightbridge.converting.from_graph.constants import array, is_input, number
 from weightbridge.converting.from_graph.layout import Layout, Length, plain
 from weightbridge.converting.from_graph.looked_up import is_looked_up, looked_up
 from weightbridge.converting.from_graph.merging import aligned, broadcast
+from weightbridge.converting.from_graph.parameters import is_trained
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.weighted import weighted
 from weightbridge.errors import Unsupported
@@ -85,12 +86,12 @@ def _with_numbers(call: Call, path: str, arguments: tuple[Any, ...]) -> Value:
 
 
 def _is_constant(call: Call, tensor: Tensor) -> bool:
-    """Whether the value grows by it, along axes of length one, or it has no finite numbers: a mask."""
+    """Whether it is a mask, without finite numbers, or the value grows by what no training makes."""
     shape = call.first.layout.source_shape[-len(tensor.shape) :]
     grows = len(shape) == len(tensor.shape) and any(
-        length == 1 and size > 1 for length, size in zip(shape[1:], tensor.shape[1:], strict=True)
+        length == 1 and size > 1 for length, size in zip(shape, tensor.shape, strict=True)
     )
-    return grows or not np.isfinite(np.asarray(tensor.load(), np.float64)).all()
+    return (grows and not is_trained(tensor)) or not np.isfinite(np.asarray(tensor.load(), np.float64)).all()
 
 
 def _with_constant(layout: Layout, constant: Any) -> Layout:

@@ -21,11 +21,15 @@ STEP = 0.5  # of a grid of pixels and their centres
 
 def trained(call: Call, tensor: Tensor, sentence: str, layer: str) -> bool:
     """Whether the layer is trained, which is said. layer: its name in Keras."""
-    is_trained = not (OF_EXPORTERS.search(tensor.name) or _is_grid(tensor))
-    call.writer.rewrote(sentence if is_trained else FIXED, layer)
-    if not is_trained:
+    is_changed = is_trained(tensor)
+    call.writer.rewrote(sentence if is_changed else FIXED, layer)
+    if not is_changed:
         call.writer.fix(layer)
-    return is_trained
+    return is_changed
+
+
+def is_trained(tensor: Tensor) -> bool:
+    return not (OF_EXPORTERS.search(tensor.name) or _is_grid(tensor))
 
 
 def _is_grid(tensor: Tensor) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from weightbridge.converting.from_graph.arrange import as_source, one_by_one
+from weightbridge.converting.from_graph.arrange import as_source, in_order, one_by_one
 from weightbridge.converting.from_graph.call import Builder, Call
 from weightbridge.converting.from_graph.layout import Group, Layout, Length, plain
 from weightbridge.converting.from_graph.merging import aligned
@@ -109,8 +109,25 @@ def _triangle(call: Call) -> Value:
     return value.after(call.writer.operation(path, call.name, {"k": k}, [value]))
 
 
-def _most(_: Call) -> Value:
-    raise Unsupported("gives the largest numbers in order and their places, for which Keras has no layer")
+def _most(call: Call) -> tuple[Value, Value]:
+    """The largest of the last axis and their places; the smallest are the largest of the negative."""
+    k, layout = call.settings.get("k"), call.first.layout
+    if not isinstance(k, int) or k < 1:
+        raise Unsupported("takes so many of the largest numbers as does not follow from the file")
+    axis = layout.axis(int(call.settings.get("axis", -1)))
+    order = [*(n for n in range(layout.rank) if n != axis), axis]
+    value = in_order(call.writer, call.first, order, call.name)
+    is_largest = bool(call.settings.get("largest", True))
+    if not is_largest:
+        value = value.after(call.writer.operation("numpy.Negative", f"{call.name}_negative", {}, [value]))
+    name = call.writer.operation("math.TopK", call.name, {"k": k, "sorted": True}, [value])
+    shape = list(layout.source_shape)
+    shape[axis] = k
+    made = plain(shape, order)
+    values = Value(name, 0, 0, made, value.dtype)
+    if not is_largest:
+        values = values.after(call.writer.operation("numpy.Negative", f"{call.name}_smallest", {}, [values]))
+    return values, Value(name, 0, 1, made, "int32")
 
 
 CLASSES: Mapping[str, Builder] = {

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import with_axes
@@ -76,12 +78,23 @@ def _with_tied(layer: Layer, graph: LayerGraph) -> Layer:
 def _first_call(layer: Layer, graph: LayerGraph, tensors: Mapping[str, Mapping[str, Tensor]]) -> str | None:
     """The layer that this one calls again: it has the same kernel, the same settings and all its tensors."""
     first = graph.by_name.get(str(layer.attributes.get("shared_with")))
-    if first is None or first.op != layer.op:
+    if first is None or _kind(first) != _kind(layer):
         return None
     own, others = tensors[layer.name], tensors[first.name]
     is_same = {role: t.name for role, t in own.items()} == {role: t.name for role, t in others.items()}
-    has_kernel = any(len(tensor.shape) > 1 for tensor in own.values())
-    return first.name if is_same and has_kernel and _settings(layer) == _settings(first) else None
+    is_one = any(len(tensor.shape) > 1 or _is_told_apart(tensor) for tensor in own.values())
+    return first.name if is_same and is_one and _settings(layer) == _settings(first) else None
+
+
+def _kind(layer: Layer) -> str:
+    """A sum and a product with one table are both of no canonical op."""
+    return layer.class_name if layer.op == "Opaque" else layer.op
+
+
+def _is_told_apart(tensor: Tensor) -> bool:
+    """Whether it has several numbers: exporters merge those of fresh norms, which are all ones or zeros."""
+    values = np.asarray(tensor.load())
+    return values.size > 1 and bool((values != values.flat[0]).any())
 
 
 def _settings(layer: Layer) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Borders around maps, and borders cut off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.borders import amounts, padded
@@ -9,6 +9,10 @@ from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, p
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 
+PLACES: Mapping[str, Callable[[int, int], int]] = {
+    "edge": lambda place, length: min(max(place, 0), length - 1),
+    "wrap": lambda place, length: place % length,
+}
 MODES = ("constant", "reflect", "symmetric")  # of numpy.Pad in Keras
 
 
@@ -33,6 +37,8 @@ def _pad(call: Call) -> Value:
 
 def _by_operation(call: Call, value: Value, pairs: Sequence[tuple[int, int]], layout: Layout) -> Value:
     mode = str(call.settings.get("mode", "constant"))
+    if mode in PLACES:
+        return _by_places(call, value, pairs, layout)
     if mode not in MODES or any(pairs[0]):
         raise Unsupported(f"pads by {call.settings.get('mode')}")
     config = {"pad_width": [list(pair) for pair in pairs], "mode": mode}
@@ -43,6 +49,25 @@ def _by_operation(call: Call, value: Value, pairs: Sequence[tuple[int, int]], la
             raise Unsupported("pads with a number that does not follow from the file")
         call.writer.with_arguments(name, {"constant_values": float(told)})
     return Value(name, 0, 0, layout, value.dtype)
+
+
+def _by_places(call: Call, value: Value, pairs: Sequence[tuple[int, int]], layout: Layout) -> Value:
+    """The border's numbers by their places, axis by axis: Keras's operation has no such mode."""
+    find = PLACES[str(call.settings["mode"])]
+    lengths = value.layout.shape
+    for axis, (before, after) in enumerate(pairs):
+        length = lengths[axis]
+        if not (before or after):
+            continue
+        if length is None or not axis:
+            raise Unsupported(f"pads by {call.settings['mode']} an axis whose length is not known")
+        places = [find(place, length) for place in range(-before, length + after)]
+        name = call.writer.operation("numpy.Take", f"{call.name}_{axis}", {"axis": axis}, [value, places])
+        shape = [*value.layout.source_shape]
+        order = one_by_one(value.layout)
+        shape[order[axis]] = len(places)
+        value = Value(name, 0, 0, plain(shape, order), value.dtype)
+    return value.seen(layout)
 
 
 def _pads(call: Call) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """A value joined with a weight of several axes (a table of positions): an EinsumDense, which Keras trains."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from string import ascii_lowercase
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.arrange import apart, one_by_one
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.layout import with_ones_in_front
+from weightbridge.converting.from_graph.layout import Layout, plain, with_ones_in_front
 from weightbridge.converting.from_graph.parameters import trained
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.values import Weight
@@ -22,10 +23,13 @@ Transform = tuple[str, dict[str, Any]]
 class _Places:
     """Where a weight stands against a value: Keras's letters for its long axes, and how it gets there.
 
-    behind: the letters of all axes from its first one on, which a bias has.
+    made: the letters of what comes of both, where an axis of length one may have grown.
+    behind: those of all axes from its first one on, which a bias has.
     """
 
     letters: str
+    made: str
+    layout: Layout
     behind: str
     shape: tuple[int, ...]
     pattern: str
@@ -50,37 +54,58 @@ def weighted(call: Call, tensor: Tensor, *, is_first: bool, rows: tuple[int, ...
     letters = ascii_lowercase[: len(value.layout.keras)]
     is_sum = kind in ("Add", "Sub", "Sum")
     config: dict[str, Any] = {
-        "equation": f"{letters},{places.letters}->{letters}",
-        "output_shape": list(value.layout.shape[1:]),
+        "equation": f"{letters},{places.letters}->{places.made}",
+        "output_shape": list(places.layout.shape[1:]),
     }
     if is_sum:
         config["bias_axes"] = places.letters
     name, number = call.keras("EinsumDense", config, value)
     _put(call, name, places, tensor, kind=kind, is_first=is_first)
     trained(call, tensor, SAID, name)
-    return value.after(name, number)
+    return value.after(name, number).seen(places.layout)
 
 
 def _places(value: Value, tensor: Tensor) -> _Places:
-    layout, shape = value.layout, tensor.shape
+    layout, shape, order = value.layout, tensor.shape, one_by_one(value.layout)
     first = layout.rank - len(shape)
     long = {first + n: length for n, length in enumerate(shape) if length > 1}
-    if first < 0 or any(layout.source_shape[axis] != length for axis, length in long.items()):
-        raise Unsupported(f"joins a value with the weight {tensor.name} of shape {shape}, which is larger")
-    order = one_by_one(layout)
-    axes = [axis for axis in order if axis in long]
-    if not axes or axes[0] == order[0]:
-        raise Unsupported(f"joins the batch with the weight {tensor.name}")
+    axes = _axes(layout, tensor, long)
+    made = {axis: length for axis, length in long.items() if layout.source_shape[axis] == 1}
     names = {axis: f"a{axis}" for axis in axes}
-    letters = ascii_lowercase[: len(order)]
+    letters = _letters(order, made)
     source = " ".join(names.get(first + n, "1") for n in range(len(shape)))
     return _Places(
         letters="".join(letters[order.index(axis)] for axis in axes),
+        made=letters,
+        layout=_grown(layout, made),
         behind=letters[order.index(axes[0]) :],
         shape=tuple(long[axis] for axis in axes),
         pattern=f"{source} -> {' '.join(names.values())}",
         lengths={names[axis]: long[axis] for axis in axes},
     )
+
+
+def _axes(layout: Layout, tensor: Tensor, long: Mapping[int, int]) -> list[int]:
+    """The source's axes along which the weight is long, in Keras's order; the value may be of length one."""
+    lengths, order = layout.source_shape, one_by_one(layout)
+    if min(long, default=0) < 0 or any(lengths[axis] not in (1, length) for axis, length in long.items()):
+        message = f"joins a value with the weight {tensor.name} of shape {tensor.shape}, which is larger"
+        raise Unsupported(message)
+    axes = [axis for axis in order if axis in long]
+    if not axes or axes[0] == order[0]:
+        raise Unsupported(f"joins the batch with the weight {tensor.name}")
+    return axes
+
+
+def _letters(order: Sequence[int], grown: Mapping[int, int]) -> str:
+    """A letter for each of Keras's axes, another one than before for those that grow from length one."""
+    places = [place + (len(order) if axis in grown else 0) for place, axis in enumerate(order)]
+    return "".join(ascii_lowercase[place] for place in places)
+
+
+def _grown(layout: Layout, grown: Mapping[int, int]) -> Layout:
+    lengths = [grown.get(axis, length) for axis, length in enumerate(layout.source_shape)]
+    return plain(lengths, one_by_one(layout)) if grown else layout
 
 
 def _put(call: Call, layer: str, places: _Places, tensor: Tensor, *, kind: str, is_first: bool) -> None:

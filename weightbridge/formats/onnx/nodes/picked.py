@@ -4,8 +4,9 @@ GatherND(x, Concat(items, places))       Gather(Flatten(x, axis=2), places + ite
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from weightbridge.formats.onnx.drafts import Draft, Site, draft
+from weightbridge.formats.onnx.drafts import Draft, Site, draft, numbers_of
 from weightbridge.formats.onnx.proto import Node
 
 CLASS = "PickedByItem"
@@ -26,6 +27,8 @@ def of_row(site: Site, node: Node, index: int) -> Draft | None:
 
 def of_items(site: Site, node: Node, index: int) -> Draft | None:
     """A GatherND by the number of the item and one place in it, or by that place alone."""
+    if site.net.is_data(node.inputs[0]) and node.inputs[1] in site.net.numbers:
+        return _of_first(site, node, index)
     shape = site.shapes.get(node.inputs[1])
     if not site.net.is_data(node.inputs[0]) or shape is None:
         return None
@@ -36,6 +39,15 @@ def of_items(site: Site, node: Node, index: int) -> Draft | None:
     if len(joined) != 2 or item_size(site, joined[0]) != 1 or not site.net.is_data(joined[1]):
         return None
     return _draft(site, node, index, joined[1], {"is_column": True})
+
+
+def _of_first(site: Site, node: Node, index: int) -> Draft | None:
+    """A GatherND by fixed numbers of the first axis alone, which is a Gather."""
+    numbers = site.net.numbers[node.inputs[1]]
+    if int(node.attributes.get("batch_dims", 0)) or not numbers.ndim or numbers.shape[-1] != 1:
+        return None
+    told = {"axis": 0, "indices": numbers_of(numbers[..., 0])}
+    return replace(draft(site, node, index, "Slice", told), class_name="Gather")
 
 
 def item_size(site: Site, value: str) -> int | None:
