@@ -210,4 +210,16 @@ def functions() -> dict[str, Build]:
         "shapes-of-numbers": of(
             lambda x: [ops.normalize(x, axis=-1), ops.floor_divide(x, 0.3), ops.elu(x), ops.celu(x)]
         ),
+        "told-numbers": of(
+            lambda x: [
+                *(ops.celu(x, alpha=2.0), ops.elu(x, alpha=0.3), ops.squareplus(x, b=3)),
+                *(ops.hard_shrink(x, threshold=1.0), ops.soft_shrink(x, threshold=0.1), ops.hard_tanh(x)),
+            ]
+        ),
+        "in-order": of(
+            lambda x: [
+                *(ops.sort(x, axis=1), ops.top_k(x, 2)[0], ops.tril(x), ops.triu(x, k=1)),
+                ops.take_along_axis(x, ops.argsort(x, axis=-1), axis=-1),
+            ]
+        ),
     }

@@ -84,7 +84,11 @@ def plain() -> Cases:
         for name, how in sizes.items()
         for size in ((24, 20), (17, 23))
     }
-    names = ("elu", "selu", "silu", "tanh", "sigmoid", "softplus", "mish", "exponential", "hard_silu")
+    names = (
+        "elu", "selu", "silu", "tanh", "sigmoid", "softplus", "mish", "exponential", "hard_silu",
+        "celu", "hard_tanh", "hard_shrink", "soft_shrink", "log_sigmoid", "tanh_shrink", "squareplus",
+        "sparse_plus",
+    )  # fmt: skip
     found |= {
         f"by-name-{name}": one((6,), ("Dense", 4), ("Activation", name), ("Dense", 3, name)) for name in names
     }

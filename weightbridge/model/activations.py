@@ -42,6 +42,17 @@ def named_hard_sigmoid(slope: float, offset: float) -> Activation:
     return "hard_sigmoid" if is_todays else ("hard_sigmoid", {"slope": slope, "offset": offset})
 
 
+def clipped(low: float | None, high: float | None) -> Activation:
+    """What cuts at these bounds, None for none."""
+    if (low, high) == (-1, 1):
+        return "hard_tanh"
+    if low != 0:
+        return ("clip", {"min": low, "max": high})
+    if high is None:
+        return "relu"
+    return "relu6" if high == 6 else ("relu", {"max_value": high})
+
+
 def linear(x: Array) -> Array:
     return x
 
@@ -124,8 +135,8 @@ def mish(x: Array) -> Array:
     return x * np.tanh(softplus(x))
 
 
-def squareplus(x: Array) -> Array:
-    return 0.5 * (x + np.sqrt(np.square(x) + 4.0))
+def squareplus(x: Array, b: float = 4.0) -> Array:
+    return 0.5 * (x + np.sqrt(np.square(x) + b))
 
 
 def sparse_plus(x: Array) -> Array:
@@ -145,8 +156,8 @@ def hard_tanh(x: Array) -> Array:
     return np.clip(x, -1.0, 1.0)
 
 
-def hard_shrink(x: Array) -> Array:
-    return np.where(np.abs(x) > 0.5, x, 0.0)
+def hard_shrink(x: Array, threshold: float = 0.5) -> Array:
+    return np.where(np.abs(x) > threshold, x, 0.0)
 
 
 def softmax(x: Array) -> Array:
@@ -155,8 +166,8 @@ def softmax(x: Array) -> Array:
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
-def soft_shrink(x: Array) -> Array:
-    return np.sign(x) * np.maximum(np.abs(x) - 0.5, 0.0)
+def soft_shrink(x: Array, threshold: float = 0.5) -> Array:
+    return np.sign(x) * np.maximum(np.abs(x) - threshold, 0.0)
 
 
 FUNCTIONS: Mapping[str, Callable[..., Array]] = {

@@ -22,6 +22,8 @@ PLAIN: Mapping[str, str] = {
     )},
     "swish": "silu", "silu": "silu", "hard_swish": "hard_silu", "hard_silu": "hard_silu", "celu": "celu",
     "exp": "exponential", "tanh_shrink": "tanh_shrink", "squareplus": "squareplus",
+    "sparse_plus": "sparse_plus", "hard_tanh": "hard_tanh",
+    "hard_shrink": "hard_shrink", "soft_shrink": "soft_shrink",
 }  # fmt: skip
 LAST_AXIS = frozenset({"softmax", "log_softmax"})
 RECTIFIERS: Mapping[str, Mapping[str, Any]] = {"relu": {}, "relu6": {"max_value": 6.0}}
@@ -68,6 +70,8 @@ def _activation(call: Call) -> Value:
         return _scaled_hard_sigmoid(call, parameters)
     if name == "selu" and parameters:
         return _scaled_elu(call, parameters)
+    if name == "hard_tanh" and "float" not in call.first.dtype:
+        name, parameters = "clip", {"min": -1, "max": 1}
     if name in PLAIN and not parameters:
         return _same(call, *_by_name(call.name, PLAIN[name]))
     if name in OPERATIONS:
@@ -216,7 +220,8 @@ OPERATIONS: Mapping[str, Callable[[Mapping[str, Any], str], Made]] = {
     "clip": _clip,
     "gelu_tanh": lambda *_: ("nn.Gelu", {"approximate": True}),
     "celu": lambda p, _: ("nn.Celu", {"alpha": float(p.get("alpha", 1.0))}),
-    "hard_tanh": lambda *_: ("nn.HardTanh", {}),
+    "hard_shrink": lambda p, _: ("nn.HardShrink", {"threshold": float(p["threshold"])}),
+    "soft_shrink": lambda p, _: ("nn.SoftShrink", {"threshold": float(p["threshold"])}),
 }
 
 

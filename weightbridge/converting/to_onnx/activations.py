@@ -115,9 +115,13 @@ def _celu(writer: Writer, value: Value, alpha: float = 1.0) -> Value:
     return unary(writer, "Celu", value, alpha=float(alpha))
 
 
-def _squareplus(writer: Writer, value: Value) -> Value:
-    """(x + sqrt(x^2 + 4)) / 2"""
-    root = with_number(writer, "Add", binary(writer, "Mul", value, value), 4.0, "four")
+def _shrunk(writer: Writer, value: Value, cut: float, moved: float) -> Value:
+    return unary(writer, "Shrink", value, lambd=float(cut), bias=float(moved))
+
+
+def _squareplus(writer: Writer, value: Value, b: float = 4.0) -> Value:
+    """(x + sqrt(x^2 + b)) / 2"""
+    root = with_number(writer, "Add", binary(writer, "Mul", value, value), float(b), "b")
     total = binary(writer, "Add", value, unary(writer, "Sqrt", root))
     return with_number(writer, "Mul", total, 0.5, "half")
 
@@ -195,8 +199,8 @@ FUNCTIONS: Mapping[str, Function] = {
     "sparse_sigmoid": _sparse_sigmoid,
     "tanh_shrink": lambda writer, value: binary(writer, "Sub", value, unary(writer, "Tanh", value)),
     "hard_tanh": lambda writer, value: clipped(writer, value, -1.0, 1.0),
-    "hard_shrink": lambda writer, value: unary(writer, "Shrink", value, lambd=0.5, bias=0.0),
-    "soft_shrink": lambda writer, value: unary(writer, "Shrink", value, lambd=0.5, bias=0.5),
+    "hard_shrink": lambda writer, value, threshold=0.5: _shrunk(writer, value, threshold, 0.0),
+    "soft_shrink": lambda writer, value, threshold=0.5: _shrunk(writer, value, threshold, threshold),
     "softmax": _softmax("Softmax"),
     "log_softmax": _softmax("LogSoftmax"),
     "glu": _glu,

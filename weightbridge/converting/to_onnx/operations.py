@@ -28,6 +28,7 @@ from weightbridge.converting.to_onnx.operands import (
     told,
     values_of,
 )
+from weightbridge.converting.to_onnx.ordering import ORDERING
 from weightbridge.converting.to_onnx.parts import PARTS
 from weightbridge.converting.to_onnx.rearranging import REARRANGING
 from weightbridge.converting.to_onnx.reductions import reduced
@@ -82,6 +83,13 @@ def _floored(call: Call) -> Value:
     return quotient if "int" in quotient.dtype else unary(call.writer, "Floor", quotient)
 
 
+def _remainder(call: Call) -> Value:
+    """With the divisor's sign, which ONNX knows of whole numbers alone."""
+    if "int" not in call.first.dtype:
+        raise call.refused("takes the remainder of floats")
+    return _joined(call, "Mod", *_pair(call))
+
+
 def _one(op: str) -> Builder:
     return lambda call: unary(call.writer, op, floats_of(call))
 
@@ -96,9 +104,7 @@ def _reciprocal_root(call: Call) -> Value:
 
 def _activation(call: Call) -> Value:
     name = operation_activation(operation_name(call.node.layer) or "", told(call))
-    return activate(
-        call, floats_of(call), ACTIVATIONS.get(str(name), name) if isinstance(name, str) else name
-    )
+    return activate(call, floats_of(call), name)
 
 
 def _leaky(call: Call) -> Value:
@@ -159,13 +165,6 @@ def _einsum(call: Call) -> Value:
     return Value(name, tuple(lengths[n] for n in output), straight(len(output)))
 
 
-ACTIVATIONS = {
-    "silu": "swish",
-    "hardsigmoid": "hard_sigmoid",
-    "hardsilu": "hard_swish",
-    "logsoftmax": "log_softmax",
-    "logsigmoid": "log_sigmoid",
-}
 _NAMED: Sequence[tuple[Callable[[str], Builder], Mapping[str, str]]] = (
     (
         _two,
@@ -232,10 +231,12 @@ OPERATIONS: Mapping[str, Builder] = {
     "LeakyRelu": _leaky,
     "NotEqual": _differing,
     "FloorDivide": _floored,
+    "Mod": _remainder,
     "Square": _square,
     "Rsqrt": _reciprocal_root,
     **REARRANGING,
     **MORE,
+    **ORDERING,
     **PARTS,
     "Matmul": _product,
     "Einsum": _einsum,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from weightbridge.converting.from_graph.recognise.attended import attended
 from weightbridge.converting.from_graph.recognise.both_ways import merged, turned
+from weightbridge.converting.from_graph.recognise.functions import functions
 from weightbridge.converting.from_graph.recognise.logic import any_or_all, not_equal
 from weightbridge.converting.from_graph.recognise.masking import masked_mean, masked_steps, masking
 from weightbridge.converting.from_graph.recognise.normalized import normalized
@@ -29,6 +30,7 @@ RECOGNISERS: tuple[Recogniser, ...] = (
     two_directions,
     separable,
     unit,
+    functions,
     normalized,
     rescaled,
     attended,

@@ -13,6 +13,26 @@ SYNONYMS = {
     "linear": "linear",
 }
 OLDER: dict[str, Activation] = {"keras2_hard_sigmoid": OLD_HARD_SIGMOID}
+OPERATIONS = {  # by their classes in keras.ops, where those do not say it in small letters
+    "Silu": "swish",
+    "HardSilu": "hard_swish",
+    "HardSigmoid": "hard_sigmoid",
+    "HardTanh": "hard_tanh",
+    "HardShrink": "hard_shrink",
+    "SoftShrink": "soft_shrink",
+    "TanhShrink": "tanh_shrink",
+    "LogSigmoid": "log_sigmoid",
+    "LogSoftmax": "log_softmax",
+    "SparsePlus": "sparse_plus",
+    "SparseSigmoid": "sparse_sigmoid",
+}
+NUMBERS: Mapping[str, Mapping[str, float]] = {  # what else an operation is told, and its default
+    "celu": {"alpha": 1.0},
+    "elu": {"alpha": 1.0},
+    "hard_shrink": {"threshold": 0.5},
+    "soft_shrink": {"threshold": 0.5},
+    "squareplus": {"b": 4},
+}
 SLOPES = {"leaky_relu": 0.2, "LeakyReLU": 0.3}  # Keras's defaults of the function and of the layer
 
 
@@ -58,10 +78,12 @@ def layer_activation(class_name: str, config: Mapping[str, Any]) -> Activation |
 
 def operation_activation(class_name: str, config: Mapping[str, Any]) -> Activation:
     """The activation of an operation node such as `Gelu`, with its parameters."""
-    name = {"Relu": "relu", "Relu6": "relu6", "Silu": "swish"}.get(class_name, class_name.lower())
+    name = OPERATIONS.get(class_name, class_name.lower())
     if name == "gelu":
         return "gelu_tanh" if config.get("approximate", True) else "gelu"
-    return _with(name, axis=(config.get("axis", -1), -1))
+    axis = config.get("axis", -1)
+    told = {key: (config.get(key, usual), usual) for key, usual in NUMBERS.get(name, {}).items()}
+    return _with(name, axis=(tuple(axis) if isinstance(axis, list) else axis, -1), **told)
 
 
 def _function(name: str, config: Mapping[str, Any]) -> Activation:

@@ -7,9 +7,9 @@ less becomes zero there all the same, and what is more the largest number that t
 import numpy as np
 
 from weightbridge.formats.onnx.drafts import Builder, Draft, Site, draft
-from weightbridge.formats.onnx.nodes.elementwise import clipped
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.tensors import DTYPES
+from weightbridge.model.activations import clipped
 
 NEVER_NEGATIVE = frozenset({"Relu", "Clip", "Sigmoid", "HardSigmoid", "Softmax", "Softplus", "Exp", "Abs"})
 POOLS = frozenset({"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"})

@@ -8,7 +8,7 @@ from weightbridge.formats.onnx.drafts import Builder, Draft, Site, Slot, decimal
 from weightbridge.formats.onnx.proto import Node
 from weightbridge.formats.onnx.shapes.rule import Shape
 from weightbridge.formats.onnx.values.constants import Constant
-from weightbridge.model.activations import SELU_ALPHA, SELU_SCALE, Activation, named_hard_sigmoid
+from weightbridge.model.activations import SELU_ALPHA, SELU_SCALE, Activation, clipped, named_hard_sigmoid
 
 ACTIVATIONS: Mapping[str, str] = {
     "Relu": "relu",
@@ -29,8 +29,15 @@ WITH_PARAMETERS: Mapping[str, tuple[str, str, str, float]] = {
     "LeakyRelu": ("leaky_relu", "alpha", "slope", 0.01),
     "Elu": ("elu", "alpha", "alpha", 1.0),
     "Celu": ("celu", "alpha", "alpha", 1.0),
+    "Shrink": ("hard_shrink", "lambd", "threshold", 0.5),
     "ThresholdedRelu": ("thresholded_relu", "alpha", "theta", 1.0),
 }
+BY_NAME: Mapping[str, float] = {
+    "elu": 1.0,
+    "celu": 1.0,
+    "hard_shrink": 0.5,
+    "soft_shrink": 0.5,
+}  # of these alone
 MERGES: Mapping[str, str] = {
     "Add": "Add",
     "Sum": "Add",
@@ -48,6 +55,17 @@ def activation(site: Site, node: Node, index: int) -> Draft | None:
     return draft(site, node, index, "Activation", {"activation": _activation(site, node)})
 
 
+def shrink(site: Site, node: Node, index: int) -> Draft | None:
+    """What is left is moved towards zero by as much as what is cut, or by nothing."""
+    cut, moved = node.attributes.get("lambd", 0.5), node.attributes.get("bias", 0.0)
+    if moved not in (0.0, cut) or cut < 0:
+        return draft(site, node, index, "Opaque", dict(node.attributes))
+    told = _with_parameter(node)
+    if moved:
+        told = "soft_shrink" if isinstance(told, str) else ("soft_shrink", told[1])
+    return draft(site, node, index, "Activation", {"activation": told})
+
+
 def prelu(site: Site, node: Node, index: int) -> Draft | None:
     """slopes: the shape in which they are seen, where the file stores them in another one."""
     alpha = site.weight(node.inputs[1])
@@ -59,15 +77,6 @@ def prelu(site: Site, node: Node, index: int) -> Draft | None:
 def clip(site: Site, node: Node, index: int) -> Draft | None:
     low, high = _bound(site, node, 1, "min"), _bound(site, node, 2, "max")
     return draft(site, node, index, "Activation", {"activation": clipped(low, high)})
-
-
-def clipped(low: float | None, high: float | None) -> Activation:
-    """The activation that cuts at these bounds, None for none."""
-    if low != 0:
-        return ("clip", {"min": low, "max": high})
-    if high is None:
-        return "relu"
-    return "relu6" if high == 6 else ("relu", {"max_value": high})
 
 
 def arithmetic(site: Site, node: Node, index: int) -> Draft | None:
@@ -192,7 +201,7 @@ def _activation(site: Site, node: Node) -> Activation:
 def _with_parameter(node: Node) -> Activation:
     name, attribute, parameter, default = WITH_PARAMETERS[node.op]
     value = decimal(node.attributes.get(attribute, default))
-    return name if (name, value) == ("elu", 1.0) else (name, {parameter: value})
+    return name if BY_NAME.get(name) == value else (name, {parameter: value})
 
 
 def _selu(node: Node) -> Activation:
@@ -211,6 +220,7 @@ def _softmax(site: Site, node: Node, name: str) -> Activation:
 
 BUILDERS: dict[str, Builder] = {
     **dict.fromkeys((*ACTIVATIONS, *WITH_PARAMETERS, "HardSigmoid", "Gelu"), activation),
+    "Shrink": shrink,
     **dict.fromkeys((*MERGES, "Div"), arithmetic),
     "PRelu": prelu,
     "Clip": clip,
