@@ -61,26 +61,30 @@ def is_own(layer: Layer, activation: Layer) -> bool:
 
 
 def _activation(call: Call) -> Value:
-    name, parameters = name_and_parameters(call.settings["activation"])
+    name, parameters = _told(call)
     if name in LAST_AXIS:
         return _over_axis(call, name, parameters)
     if name == "prelu":
         return _prelu(call)
-    if name == "hard_sigmoid" and parameters:
-        return _scaled_hard_sigmoid(call, parameters)
-    if name == "selu" and parameters:
-        return _scaled_elu(call, parameters)
-    if name == "hard_tanh" and "float" not in call.first.dtype:
-        name, parameters = "clip", {"min": -1, "max": 1}
-    if name in PLAIN and not parameters:
-        return _same(call, *_by_name(call.name, PLAIN[name]))
-    if name in OPERATIONS:
+    if name in SCALED and parameters:
+        return SCALED[name](call, parameters)
+    if name in OPERATIONS and (parameters or name not in PLAIN):
         path, config = OPERATIONS[name](parameters, call.first.dtype)
         layer = call.writer.operation(path, call.name, config, [call.first])
         return call.first.after(layer)
+    if name in PLAIN and not parameters:
+        return _same(call, *_by_name(call.name, PLAIN[name]))
     if name not in LAYERS:
         raise Unsupported(f"computes the activation {name}, for which there is no layer")
     return _same(call, *LAYERS[name](parameters))
+
+
+def _told(call: Call) -> tuple[str, Mapping[str, Any]]:
+    """Whole numbers are cut by Keras's Clip alone."""
+    name, parameters = name_and_parameters(call.settings["activation"])
+    if name == "hard_tanh" and "float" not in call.first.dtype:
+        return "clip", {"min": -1, "max": 1}
+    return name, parameters
 
 
 def _by_name(layer: str, name: str) -> Made:
@@ -224,5 +228,8 @@ OPERATIONS: Mapping[str, Callable[[Mapping[str, Any], str], Made]] = {
     "soft_shrink": lambda p, _: ("nn.SoftShrink", {"threshold": float(p["threshold"])}),
 }
 
-
+SCALED: Mapping[str, Callable[[Call, Mapping[str, Any]], Value]] = {
+    "hard_sigmoid": _scaled_hard_sigmoid,
+    "selu": _scaled_elu,
+}
 BUILDERS: Mapping[str, Builder] = {"Activation": _activation}
