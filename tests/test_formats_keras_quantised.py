@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from keras_files import layer, numbers, sequential, source, write_keras, write_weights
+from keras_files import layer, numbers, sequential, source, write_keras, write_legacy, write_weights
 
 from weightbridge import api, formats
+from weightbridge.api.converting import convert
+from weightbridge.errors import WeightbridgeError
 
 CODES = np.arange(-12, 12, dtype="i1").reshape(4, 6)
 SCALE = np.linspace(1, 3, 6, dtype="f4")
@@ -105,3 +107,26 @@ def test_attention_that_keras_quantised_becomes_floats(tmp_path: Path, mode: str
         got = found[f"attention/{name}/kernel"].load()
         assert got.shape == kernel.shape
         assert np.abs(got - kernel).max() <= 0.15 * np.abs(kernel).max()
+
+
+def _legacy(tmp_path: Path, mode: str, **arrays: np.ndarray) -> Path:
+    weights = {"head": {f"model/head/{role}": array for role, array in arrays.items()}}
+    return write_legacy(tmp_path / "q.h5", weights, dense(mode))
+
+
+def test_int8_of_the_legacy_layout_becomes_floats(tmp_path: Path) -> None:
+    given = _legacy(tmp_path, "int8", bias=BIAS, kernel=CODES, kernel_scale=SCALE)
+    kernel, report = moved(tmp_path, given)
+    assert np.allclose(kernel, CODES / SCALE)
+    assert [(f.code, f.severity) for f in report.findings] == [("WB109", "warning")]
+
+
+def test_lora_of_the_legacy_layout_is_refused_by_name(tmp_path: Path) -> None:
+    """Its factors stand beside the kernel, which alone is another function."""
+    factors = {"lora_kernel_a": numbers(4, 2), "lora_kernel_b": numbers(2, 6)}
+    given = _legacy(tmp_path, "", bias=BIAS, kernel=numbers(4, 6), **factors)
+    (said,) = (f for f in api.inspect(given).findings if f.code == "WB109")
+    assert said.severity == "error"
+    assert said.message.endswith("not added: head")
+    with pytest.raises(WeightbridgeError, match="LoRA"):
+        convert(given, tmp_path / "o.onnx", verify=False)

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.errors import Corrupt
+from weightbridge.errors.diagnostics import Finding, finding, with_severity
+from weightbridge.errors.diagnostics import listed as listed_names
 from weightbridge.formats.containers import whole
 from weightbridge.formats.hdf5.read import read_tree
 from weightbridge.formats.hdf5.tree import Dataset, Group
@@ -24,6 +26,7 @@ from weightbridge.formats.keras.variables.groups import is_state
 from weightbridge.formats.keras.variables.legacy import LegacyStore, listed
 from weightbridge.formats.keras.variables.legacy_kernels import with_old_kernels
 from weightbridge.formats.keras.variables.loose import chain, stored_layers, unique
+from weightbridge.formats.keras.variables.quantised import with_effective
 from weightbridge.formats.keras.variables.tensors import datasets_of, tensor_of
 from weightbridge.formats.keras.variables.vocabularies import with_vocabularies
 from weightbridge.formats.left_out import left_out
@@ -36,6 +39,7 @@ from weightbridge.rules.dialects import version_of
 KERAS_2 = (2,)
 WEIGHTS = "model_weights"
 NO_FLOW = Flow((), (), ())
+LORA, SHOWN = "lora_", 3
 SCOPES = 2  # slashes in the names of layers that only scopes tell apart
 
 
@@ -45,7 +49,7 @@ def read(path: Path) -> LayerGraph:
     group = root.group(WEIGHTS) or root
     text = root.attributes.get("model_config")
     graph = _weights(path, root, group) if text is None else _model(path, root, group, text)
-    return _completed(graph, root, group)
+    return with_effective(_completed(graph, root, group))
 
 
 def read_as(path: Path, config: Any, version: tuple[int, ...]) -> LayerGraph:
@@ -56,7 +60,8 @@ def read_as(path: Path, config: Any, version: tuple[int, ...]) -> LayerGraph:
     root = read_tree(whole(path))
     group = root.group(WEIGHTS) or root
     origin = _origin(root, group)
-    return _completed(_of_config(path, root, group, config, replace(origin, version=version)), root, group)
+    graph = _of_config(path, root, group, config, replace(origin, version=version))
+    return with_effective(_completed(graph, root, group))
 
 
 def _completed(graph: LayerGraph, root: Group, group: Group) -> LayerGraph:
@@ -67,8 +72,18 @@ def _completed(graph: LayerGraph, root: Group, group: Group) -> LayerGraph:
         graph,
         stored_order=tuple(order[k] for k in _keys(group) if k in order),
         excluded=_excluded(root, graph),
-        findings=(*graph.findings, *left_out(foreign)),
+        findings=(*graph.findings, *left_out(foreign), *_apart(graph)),
     )
+
+
+def _apart(graph: LayerGraph) -> Iterable[Finding]:
+    """What LoRA adds to a kernel stands beside it in this layout; a .keras file holds their sum."""
+    names = [layer.name for layer in graph.layers if any(t.role.startswith(LORA) for t in layer.tensors)]
+    if names:
+        message = "layers hold LoRA's factors apart from their kernels, which are not added: "
+        message += listed_names(names, SHOWN)
+        fix = "Save the model as .keras, which adds them, and give that file"
+        yield with_severity(finding("WB109", message, source=names[0], fix=fix), "error")
 
 
 def _looks_like_a_weight(dataset: Dataset) -> bool:
