@@ -53,6 +53,34 @@ def test_a_part_that_is_always_the_same_is_no_reason_to_doubt_the_whole(dead: sl
     assert verified(constant, constant)[1] == "pass"
 
 
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """As a runtime computes it: to half a unit in the last place of 1."""
+    p = 1 / (1 + np.exp(-x.astype(np.float64)))
+    return np.round(p * 2.0**25) / 2.0**25 if x.dtype == np.float32 else p
+
+
+@pytest.mark.parametrize("has_float64", [True, False])
+def test_small_probabilities_beside_boxes_are_as_exact_as_runtimes_are(has_float64: bool) -> None:
+    class Scores(Network):
+        def run(self, feeds: Any, layers: Any = ()) -> Any:
+            found = super().run(feeds, layers)
+            ends = sigmoid if self.shows else exact
+            y = found["y"]
+            return {**found, "y": np.concatenate([y[:, :4] * 300, ends(y[:, 4:] - 9)], axis=1)}
+
+    def exact(x: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-x))
+
+    made = [Scores(PLAIN.first, PLAIN.second, PLAIN.bias, shows=shows) for shows in (False, True)]
+    setup = Setup(seed=7, precise=precise(made[0]) if has_float64 else None)
+    verification, findings = equality(*made, setup)
+    assert (verdict_of(findings, verification), len(verification.evidence["parts"])) == ("pass", 2)
+    second = made[1].second.copy()
+    second[:, 6] = -second[:, 6]
+    verification, findings = equality(made[0], replace(made[1], second=second), setup)
+    assert verdict_of(findings, verification) == "fail"
+
+
 def test_what_is_of_one_scale_has_no_parts() -> None:
     y = np.random.default_rng(0).normal(size=(2, 5, 6, 3))
     assert parts_of({"y": y, "whole": np.arange(6).reshape(2, 3), "vector": y[0, 0, 0]}) == ()

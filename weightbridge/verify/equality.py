@@ -32,6 +32,7 @@ from weightbridge.verify.floor import BuildRun, Expected, Sources, expect
 from weightbridge.verify.layers import compare_layers, where_to_look
 from weightbridge.verify.output_findings import differing, never_finite, nothing_compared, unpaired
 from weightbridge.verify.power import excited, is_constant, powerless
+from weightbridge.verify.scales import of_probabilities
 from weightbridge.verify.session import Session, prepare, running
 from weightbridge.verify.shapes import differ_in_size, fitted
 from weightbridge.verify.values import Comparison, Setup
@@ -93,6 +94,7 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     setup.progress("running both models", 0, 0)
     expected = expect(sources, session.probes, setup.seed)
     expected = (*expected, *excited(sources, expected, session, setup.seed))
+    expected = tuple(of_probabilities(one, session.parts) for one in expected)
     comparisons = compare_runs(expected, running(runners.candidate, session, "candidate"))
     if are_unusual(comparisons):
         runners = in_double(runners, session, setup)

@@ -1,11 +1,13 @@
 """Scales: parts of an output whose numbers are so small that the rest of it would hide a fault in them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from weightbridge.model.tensors import Array
+from weightbridge.verify.floor import Expected
+from weightbridge.verify.outputs import EDGE
 
 APART = 2.0**7  # of root mean squares: below, a fault of one percent is still seen in the whole
 FEWEST = 2.0**-24  # of the whole: smaller numbers than float32 tells apart
@@ -41,6 +43,21 @@ class Part:
 def parts_of(outputs: Mapping[str, Array]) -> tuple[Part, ...]:
     """Boxes in pixels beside scores, say: each is compared by itself, beside the whole."""
     return tuple(part for name, array in outputs.items() for part in _parts(name, np.asarray(array)))
+
+
+def of_probabilities(one: Expected, parts: Sequence[Part]) -> Expected:
+    """Parts of numbers from 0 to 1 with no lower noise than half a unit in the last place of 1.
+
+    Runtimes compute a sigmoid to no more than that, and behind a Concatenate none is seen.
+    """
+    shown = {part.name: one.values[part.name] for part in parts if part.name in one.floors}
+    scales = {name: float(np.sqrt(np.mean(np.square(array)))) for name, array in shown.items()}
+    coarse = {
+        name: max(one.floors[name], EDGE / scales[name])
+        for name, array in shown.items()
+        if scales[name] and array.min() >= 0 and array.max() <= 1
+    }
+    return replace(one, floors={**one.floors, **coarse})
 
 
 def with_parts(outputs: Mapping[str, Array], parts: Sequence[Part]) -> dict[str, Array]:
