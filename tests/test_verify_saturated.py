@@ -58,17 +58,44 @@ def test_a_fault_that_a_saturated_sigmoid_hides_is_noticed() -> None:
 
 @pytest.mark.parametrize("factor", [1.0, 1.6], ids=["equal", "other"])
 def test_a_layer_whose_fault_the_outputs_hide_is_said(factor: float) -> None:
-    """Both give 1 to the last bit, and behind the slice no logits are found."""
+    """Both give 1 to the last bit, and of a tanh no logits are found."""
     import keras
 
     models = []
     for times in (1.0, factor):
         keras.backend.clear_session()  # probes follow from names, and these from a counter
         x = keras.Input((4,))
-        y = keras.layers.Activation("sigmoid")(keras.layers.Dense(6, name="d")(x))
+        y = keras.layers.Activation("tanh")(keras.layers.Dense(6, name="d")(x))
         model = keras.Model(x, y[..., :2])
         model.set_weights([values((4, 6), 1) * np.float32(times), np.full(6, 60, "f4")])
         models.append(model)
     report = wb.verify(*models)
     found = [(f.code, f.target) for f in report.findings]
     assert (report.exit_code, found) == (0, [("WB503", "d")] if factor != 1 else [])
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.01], ids=["equal", "other"])
+def test_a_saturated_sigmoid_is_seen_behind_a_slice_and_a_crop(factor: float) -> None:
+    import keras
+
+    models = []
+    for times in (1.0, factor):
+        keras.backend.clear_session()
+        x = keras.Input((6, 4))
+        y = keras.layers.Cropping1D((1, 2))(keras.layers.Dense(6, "sigmoid", name="d")(x))
+        model = keras.Model(x, y[..., 1:5])
+        model.set_weights([values((4, 6), 1) * np.float32(times), np.full(6, -200, "f4")])
+        models.append(model)
+    report = wb.verify(*models)
+    codes = [found.code for found in report.findings]
+    assert (report.exit_code, codes) == ((1, ["WB401"]) if factor != 1 else (0, []))
+    assert set(report.verification.evidence["compared_as"].values()) == {"logits"}
+
+
+def test_a_slice_of_a_softmax_is_not_told_by_its_logits() -> None:
+    """What is added to all of them is no difference, and that is not seen in some of them."""
+    import keras
+
+    x = keras.Input((4,))
+    runner = formats.runner(keras.Model(x, keras.layers.Dense(6, "softmax")(x)[:, :3]))
+    assert runner.logits == {}

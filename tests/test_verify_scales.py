@@ -66,7 +66,10 @@ def test_small_probabilities_beside_boxes_are_as_exact_as_runtimes_are(has_float
             found = super().run(feeds, layers)
             ends = sigmoid if self.shows else exact
             y = found["y"]
-            return {**found, "y": np.concatenate([y[:, :4] * 300, ends(y[:, 4:] - 9)], axis=1)}
+            return {
+                **found,
+                "y": np.concatenate([y[:, :4] * 300, ends(np.asarray(y[:, 4:] - 9, self.dtype))], axis=1),
+            }
 
     def exact(x: np.ndarray) -> np.ndarray:
         return 1 / (1 + np.exp(-x))

@@ -21,6 +21,7 @@ SATURATIONS: dict[str, Saturation] = {
     "Softmax": "softmax",
     "Sigmoid": "sigmoid",
 }
+CUTS = frozenset({"GetItem", "Cropping1D", "Cropping2D", "Cropping3D"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,15 @@ def final_step(tensor: Any) -> FinalStep | None:
     None where there is none, or it runs twice.
     """
     views: list[View] = []
-    operation = _maker(tensor)
+    is_whole, operation = True, _maker(tensor)
     while operation is not None and (view := _view(operation)) is not None:
+        is_whole = is_whole and type(operation).__name__ not in CUTS
         views.insert(0, view)
         operation = _maker(operation._inbound_nodes[0].input_tensors[0])
     step = None if operation is None else _step(operation)
-    return None if step is None else replace(step, views=tuple(views))
+    if step is None or (step.saturation == "softmax" and not is_whole):
+        return None  # some classes of a softmax say nothing of what all logits have in common
+    return replace(step, views=tuple(views))
 
 
 @contextmanager
@@ -101,8 +105,34 @@ def _view(operation: Any) -> View | None:
             return lambda array: array.transpose(0, *operation.dims)
         case "Flatten" if operation.data_format == "channels_last":
             return lambda array: array.reshape(len(array), -1)
+        case "GetItem":
+            key = operation._inbound_nodes[0].arguments.args[1:2]
+            return (lambda array: array[_index(key[0])]) if key and _is_plain(key[0]) else None
+        case "Cropping1D" | "Cropping2D" | "Cropping3D" if _is_channels_last(operation):
+            cropped = [slice(before, -after or None) for before, after in _pairs(operation.cropping)]
+            return lambda array: array[(slice(None), *cropped)]
         case _:
             return None
+
+
+def _index(key: Any) -> Any:
+    return tuple(key) if isinstance(key, list) else key
+
+
+def _is_plain(key: Any) -> bool:
+    """Whether it is made of numbers and slices, and of no tensors."""
+    parts = key if isinstance(key, tuple | list) else (key,)
+    numbers = [n for p in parts for n in ((p.start, p.stop, p.step) if isinstance(p, slice) else (p,))]
+    return all(n is None or n is Ellipsis or isinstance(n, int) for n in numbers)
+
+
+def _is_channels_last(operation: Any) -> bool:
+    return getattr(operation, "data_format", "channels_last") == "channels_last"
+
+
+def _pairs(cropping: Any) -> list[tuple[int, int]]:
+    """Of each axis; Cropping1D has one pair alone."""
+    return [cropping] if isinstance(cropping[0], int) else list(cropping)
 
 
 def _step(operation: Any) -> FinalStep | None:
