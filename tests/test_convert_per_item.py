@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 from onnx_samples import Op, saved, values
 from test_convert import classes_of, converted
 
@@ -63,6 +64,32 @@ def test_a_weight_that_is_only_added_stays_one_of_the_sum(tmp_path: Path) -> Non
     tensors["net.queries"] = values((1, 3, 4), 1)
     graph = formats.read(saved(tmp_path / "m.onnx", ops, tensors, {"x": ["n", 3, 4]}, ["y"]))
     assert "PerItem" not in [layer.class_name for layer in graph.layers]
+
+
+def test_zeros_that_a_loop_over_data_begins_with_stay_its_own(tmp_path: Path) -> None:
+    """A GRU of tf2onnx: the loop reads the sequence from the graph around it."""
+    state, flag = (helper.make_tensor_value_info(n, t, None) for n, t in (("s", 1), ("c", TensorProto.BOOL)))
+    count = helper.make_tensor_value_info("i", TensorProto.INT64, [])
+    nodes = [
+        helper.make_node("Identity", ["c"], ["c_out"]),
+        helper.make_node("ReduceSum", ["x", "one"], ["seen"], keepdims=0),
+        helper.make_node("Add", ["s", "seen"], ["s_out"]),
+    ]
+    shown = [
+        helper.make_tensor_value_info(n, t, None) for n, t in (("c_out", TensorProto.BOOL), ("s_out", 1))
+    ]
+    body = helper.make_graph(nodes, "body", [count, flag, state], shown)
+    ops: list[Op] = [
+        *BATCH,
+        ("Concat", ["batch", "width"], ["state"], {"axis": 0}),
+        ("ConstantOfShape", ["state"], ["begin"], {}),
+        ("Loop", ["times", "", "begin"], ["end"], {"body": body}),
+        ("MatMul", ["end", "net.key"], ["y"], {}),
+    ]  # fmt: skip
+    tensors = {"zero": np.array([0]), "one": np.array([1]), "width": np.array([4]), "times": np.array(3)}
+    tensors["net.key"] = values((4, 4), 2)
+    graph = formats.read(saved(tmp_path / "m.onnx", ops, tensors, {"x": ["n", 3, 4]}, ["y"]))
+    assert [layer.class_name for layer in graph.layers] == ["x", "Loop", "MatMul"]
 
 
 @pytest.mark.framework  # onnxruntime

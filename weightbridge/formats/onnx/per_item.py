@@ -15,6 +15,7 @@ from weightbridge.formats.onnx.shapes.rule import Facts
 from weightbridge.formats.onnx.shapes.vectors import vector_elements
 from weightbridge.formats.onnx.values.constants import Constant
 from weightbridge.formats.onnx.values.fixed import RANDOM, SHAPES
+from weightbridge.formats.onnx.values.subgraphs import captured_by
 
 CLASS = "PerItem"
 SHAPE_OF = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1}  # which input says the shape
@@ -70,7 +71,7 @@ class _Fixed:
 
     def add(self, node: Node) -> None:
         inputs, outputs = ([value for value in values if value] for values in (node.inputs, node.outputs))
-        is_computed = node.op not in RANDOM and self.names.issuperset(inputs)
+        is_computed = node.op not in RANDOM and self.names.issuperset((*inputs, *captured_by(node)))
         if not is_computed and node.op not in SHAPES:
             return
         self.names.update(outputs)
