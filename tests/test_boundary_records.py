@@ -6,6 +6,7 @@ import inspect
 import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, field, fields, replace
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -91,6 +92,28 @@ def test_no_signature_is_read_for_a_class_that_says_nothing_of_itself() -> None:
     assert One.__doc__ == "One(value)"
 
 
-def test_only_frozen_classes_with_slots_are_records() -> None:
-    with pytest.raises(AssertionError):
-        records.dataclass(frozen=False, slots=True)(type("Any", (), {}))
+def test_a_record_without_slots_keeps_what_it_has_computed() -> None:
+    @records.dataclass(frozen=True)
+    class Grown:
+        value: int
+
+        @cached_property
+        def twice(self) -> int:
+            return 2 * self.value
+
+    one = Grown(3)
+    assert (one.twice, vars(one), one == Grown(3)) == (6, {"value": 3, "twice": 6}, True)
+    assert copy.copy(one).value == 3
+    with pytest.raises(FrozenInstanceError):
+        one.value = 4  # type: ignore[misc]
+
+
+def test_what_may_change_is_the_standard_librarys() -> None:
+    @records.dataclass
+    class Open:
+        values: list[int] = field(default_factory=list)
+
+    one = Open()
+    one.values = [1]
+    assert one == Open([1])
+    assert Open.__hash__ is None

@@ -1,7 +1,7 @@
 """Frozen dataclasses that are made fast: a command starts with hundreds of them.
 
-`dataclass(frozen=True, slots=True)` of the standard library compiles six methods for each class, half a
-millisecond; here one is compiled and the others are shared. What classes and their values can do is the same.
+`dataclass(frozen=True)` of the standard library compiles six methods for each class, half a millisecond;
+here one is compiled and the others are shared. What classes and their values can do is the same.
 """
 
 import dataclasses
@@ -17,17 +17,25 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
 else:
 
-    def dataclass(*, frozen: bool, slots: bool, eq: bool = True, repr: bool = True) -> Callable[[type], type]:
-        """As dataclasses.dataclass, of frozen classes with slots alone."""
-        assert frozen
-        assert slots
+    def dataclass(
+        plain: type | None = None,
+        /,
+        *,
+        frozen: bool = False,
+        slots: bool = False,
+        eq: bool = True,
+        repr: bool = True,
+    ) -> Any:
+        """As dataclasses.dataclass, which makes those that are not frozen."""
+        if not frozen:
+            return dataclasses.dataclass(plain, slots=slots, eq=eq, repr=repr)
 
         def made(plain: type) -> type:
-            methods = _METHODS | ({"__repr__": _repr} if repr else {})
+            methods = FROZEN | (WITH_SLOTS if slots else {}) | ({"__repr__": _repr} if repr else {})
             missing = {name: method for name, method in methods.items() if name not in vars(plain)}
             if plain.__doc__ is None:  # of which the standard library would make one by reading a signature
                 plain.__doc__ = f"{plain.__name__}({', '.join(plain.__annotations__)})"
-            cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=True)(plain)
+            cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(plain)
             if eq:
                 missing |= _comparing(cls)
             for name, method in {"__init__": _initialiser(cls), **missing}.items():
@@ -118,9 +126,5 @@ def _set_state(self: Any, state: list[Any]) -> None:
         object.__setattr__(self, field.name, value)
 
 
-_METHODS: dict[str, Any] = {
-    "__setattr__": _refuse_set,
-    "__delattr__": _refuse_delete,
-    "__getstate__": _state,
-    "__setstate__": _set_state,
-}
+FROZEN: dict[str, Any] = {"__setattr__": _refuse_set, "__delattr__": _refuse_delete}
+WITH_SLOTS: dict[str, Any] = {"__getstate__": _state, "__setstate__": _set_state}

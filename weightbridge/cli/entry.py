@@ -2,7 +2,6 @@
 
 import gc
 import os
-import platform
 import sys
 import traceback
 from collections.abc import Sequence
@@ -86,6 +85,8 @@ def _report_bug(trace: str) -> int:
     """The trace, escaped: what raised may have quoted a file."""
     for line in trace.rstrip().splitlines():
         say(visible(line))
+    import platform
+
     version = f"weightbridge {__version__}, Python {platform.python_version()}, {platform.platform()}"
     send = "Please send the trace above, the command with its arguments, and these versions:"
     complain(f"this is a bug in weightbridge. {send}")

@@ -5,10 +5,11 @@ Older Keras handed it on. Which steps count is computed from what the mask came 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.values import Said, note
 from weightbridge.formats.keras.architecture.arguments import RECURRENT, STATE, Call, Reference
 from weightbridge.formats.keras.architecture.calls import Calls, calls_of

@@ -1,8 +1,10 @@
 """The values of a conversion: what was written, which weights are scaled for it, and what is to be said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from weightbridge.boundary.records import dataclass
 
 Config = dict[str, Any]
 Sentences = Mapping[str, tuple[str, ...]]  # a sentence, and the layers that it is about

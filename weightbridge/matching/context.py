@@ -4,9 +4,10 @@ Both reduced graphs, the pairs found so far, and what the user asked for.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.units.units import Reduced, Unit, plain_role
 from weightbridge.matching.values import LayerPair, NormOwners
 

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.model.tensors import Tensor
 

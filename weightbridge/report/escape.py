@@ -4,7 +4,6 @@ Nothing in a name may steer a terminal or a page.
 """
 
 import re
-from html import escape as _html
 from unicodedata import category
 
 # Controls, formats (bidi overrides, joiners), surrogates, private and unassigned characters, line and
@@ -33,7 +32,9 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 def html(text: str) -> str:
     """For HTML, SVG and XML, in text and in quoted attributes."""
-    return _html(visible(text), quote=True)
+    from html import escape  # with its table of entities, which few reports need
+
+    return escape(visible(text), quote=True)
 
 
 def markdown(text: str, longest: int = LONGEST) -> str:

@@ -1,10 +1,11 @@
 """The stages of a convolutional target: which convolutions each has, and where they come from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.model.vocabulary import FORWARD_CONVOLUTIONS
 from weightbridge.plan import Contract, Step
 from weightbridge.report.graphs import Located

@@ -8,11 +8,12 @@ docs/rules.md has the schema.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.rules.reading import (
     Table,
     faults_of,

@@ -4,7 +4,7 @@ That is NaN, overflow and the energy that is kept.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from einops import EinopsError
 
 from weightbridge import transforms
 from weightbridge.boundary.options import Progress, silent
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.streamed import Pieces, Streamed, Value, as_stored, in_pieces, through, whole_of

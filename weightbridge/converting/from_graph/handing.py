@@ -1,9 +1,9 @@
 """How Keras's layers use masks and hand them on (`call` and `compute_mask` in keras/src/layers)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.writer import LAYERS
 from weightbridge.converting.values import Config
 

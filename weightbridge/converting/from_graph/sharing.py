@@ -1,11 +1,12 @@
 """Tensors that several layers read: layers that are called again, and constants that exporters merged."""
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.layouts import with_axes

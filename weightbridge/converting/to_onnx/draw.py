@@ -1,10 +1,11 @@
 """A Keras model -> the ONNX graph of the same model, layer by layer in the order of data flow."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.converting.to_onnx.arrange import arranged
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.described import settings_of, shape_of

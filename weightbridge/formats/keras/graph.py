@@ -4,9 +4,10 @@ Canonical layers in order, their tensors, edges, and what is missing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.keras.architecture.attributes import attributes
 from weightbridge.formats.keras.architecture.classes import CLASSES

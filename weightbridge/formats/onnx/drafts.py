@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.quantised.values import CODES
 from weightbridge.formats.onnx.shapes.rule import Shape

@@ -6,9 +6,10 @@ Learned queries and the zeros that a cell begins with are no weights of the laye
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import prod
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import FLOATS, Draft, Site, Slot, numbers_of
 from weightbridge.formats.onnx.proto import PER_ITEM, Graph, Node, TensorHeader
 from weightbridge.formats.onnx.shapes.rule import Facts

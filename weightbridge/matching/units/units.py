@@ -5,10 +5,11 @@ Views, activations and pools drop out.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from math import prod
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.units.fused_parts import Part
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.scopes import scopes_of

@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.matching.uses.leaves import Leaf
 
 Words = tuple[str, ...]

@@ -5,8 +5,9 @@
 
 import re
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from weightbridge.boundary.records import dataclass
 
 _COUNTER = re.compile(r"[0-9]{1,9}")
 _Values = tuple[tuple[str, ...], ...]

@@ -5,9 +5,10 @@ names here. A layer that stands in two branches is one layer with two calls.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt
 from weightbridge.formats.keras.architecture.arguments import Call, Reference
 from weightbridge.formats.keras.architecture.config import MODELS, ConfigLayer

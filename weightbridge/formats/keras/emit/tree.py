@@ -1,9 +1,10 @@
 """The tree of a file that was just written, as reading its headers would tell it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.containers import Region
 from weightbridge.formats.hdf5.tree import Dataset, Group
 from weightbridge.formats.keras.emit.places import Place

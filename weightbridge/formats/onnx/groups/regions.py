@@ -1,8 +1,9 @@
 """Functions in single steps (gelu, swish, layer normalisation), found back from their last node."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.drafts import Draft, Site, Slot, is_float
 from weightbridge.formats.onnx.groups.function import Function, Steps
 from weightbridge.formats.onnx.proto import Node

@@ -1,9 +1,9 @@
 """Who makes and who reads each value of a graph, and which values are tensors of the file."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Graph, Node, TensorHeader
 from weightbridge.formats.onnx.values.subgraphs import captured_by
 

@@ -1,10 +1,11 @@
 """Net: which values of a graph are constants, which follow from shapes alone, which carry data."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
+from weightbridge.boundary.records import dataclass
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.values.constants import Constant, Read
 from weightbridge.formats.onnx.values.fixed import SHAPES, fixed_values
