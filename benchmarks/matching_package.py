@@ -7,7 +7,6 @@ out on both
 sides, and processor time is compared: only one of the two can be slowed down by what else the machine does.
 """
 
-import gc
 import json
 import statistics
 import subprocess
@@ -24,8 +23,8 @@ from measuring import Row, finish
 from package_cases import Case, cases
 from state_dicts import Shapes, graph, keras_state, torch_state
 
+from weightbridge.boundary.garbage import collect_seldom
 from weightbridge.boundary.options import Options
-from weightbridge.cli.entry import COLLECT_EVERY
 from weightbridge.matching.match import match
 from weightbridge.model.graph import LayerGraph
 
@@ -77,7 +76,7 @@ class Theirs:
 
 
 def main() -> None:
-    gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])  # as the command does
+    collect_seldom()  # as the command does
     ours(
         graph("a", torch_state(2)), graph("b", keras_state(2))
     )  # what is imported and read late is there now

@@ -2,15 +2,14 @@
 start-up left out.
 """
 
-import gc
 import statistics
 import time
 from types import MappingProxyType
 
 from measuring import Row, finish
 
+from weightbridge.boundary.garbage import collect_seldom
 from weightbridge.boundary.options import Options
-from weightbridge.cli.entry import COLLECT_EVERY
 from weightbridge.matching.match import match
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 from weightbridge.model.tensors import Array, Tensor
@@ -135,7 +134,7 @@ def both(source: str, target: str, inserted: bool) -> tuple[float, float]:
 
 def main() -> None:
     rows = []
-    gc.set_threshold(COLLECT_EVERY, *gc.get_threshold()[1:])  # as the command does
+    collect_seldom()  # as the command does
     seconds(20, "a{i}", "a{i}", False)  # what is imported late is imported now
     for name, source, target, inserted in CASES:
         small, large = both(source, target, inserted)
