@@ -8,6 +8,7 @@ from typing import Any
 
 from weightbridge.converting.from_graph.arrange import as_source
 from weightbridge.converting.from_graph.call import Builder, Call
+from weightbridge.converting.from_graph.computed_lengths import is_as_told, keeps_batch
 from weightbridge.converting.from_graph.cutting import behind, guessed_batch
 from weightbridge.converting.from_graph.layout import Layout, Length, axis_of, plain, transposed, with_source
 from weightbridge.converting.from_graph.values import Value
@@ -39,7 +40,7 @@ def _reshape(call: Call) -> Value:
         return _flatten(call)
     for kept, target in _targets(call, layout):
         seen = behind(layout, kept, target, _batch(call, layout, target))
-        if seen is not None:
+        if seen is not None and is_as_told(call, seen):
             return call.first.seen(seen)
     return _by_layer(call, _told_shape(call))
 
@@ -127,8 +128,7 @@ def _told_shape(call: Call) -> list[Length]:
 def _by_layer(call: Call, target: Sequence[Length]) -> Value:
     """Axes that are cut across the old ones: Keras does it too."""
     value = as_source(call.writer, call.first, call.name)
-    if value.layout.source[0] != (value.layout.batch,):
-        raise Unsupported("cuts the batch")
+    _refuse_cut_batch(call, value.layout)
     if target and target[0] is not None and call.batch and target[0] != call.batch[0]:
         raise Unsupported(f"says {target[0]} for its first axis, where the batch may be of any length")
     shape = [-1 if n is None else n for n in target[1:]]
@@ -137,6 +137,11 @@ def _by_layer(call: Call, target: Sequence[Length]) -> Value:
     name = call.writer.layer("Reshape", call.name, {"target_shape": shape}, value)
     known = [None if n == -1 else n for n in shape]
     return Value(name, 0, 0, plain([None, *known]), value.dtype)
+
+
+def _refuse_cut_batch(call: Call, layout: Layout) -> None:
+    if layout.source[0] != (layout.batch,) or not keeps_batch(call):
+        raise Unsupported("cuts the batch")
 
 
 def _same(call: Call) -> Value:

@@ -11,6 +11,7 @@ from weightbridge.formats.onnx.cells.gate_activations import backward_activation
 from weightbridge.formats.onnx.drafts import Draft, Site, decimal, numbers_of
 from weightbridge.formats.onnx.nodes.operands import REDUCTIONS, operands
 from weightbridge.formats.onnx.proto import Node
+from weightbridge.formats.onnx.shapes.lengths import axes_as_long, is_first_length
 from weightbridge.formats.onnx.shapes.rule import Facts
 from weightbridge.formats.onnx.shapes.vectors import requested_shape, vector_elements
 from weightbridge.formats.onnx.shapes.windows import pads_of
@@ -153,7 +154,11 @@ def _sizes(site: Site, node: Node) -> Details:
 
 def _reshape(site: Site, node: Node) -> Details:
     """What it asks for where that is computed from other shapes: None for a length that is not known."""
-    return {"target": requested_shape(node, Facts(site.net, site.shapes))}
+    asked: Details = {"target": requested_shape(node, Facts(site.net, site.shapes))}
+    axes = axes_as_long(site.net, *node.inputs[:2]) if len(node.inputs) > 1 else ()
+    if axes:
+        asked |= {"as_long_as": axes, "is_first_length": is_first_length(site.net, node.inputs[1])}
+    return asked
 
 
 def _expand(site: Site, node: Node) -> Details:

@@ -85,8 +85,31 @@ def with_tried(shapes: dict[str, Shape], net: Net, tried: Sequence[Tried]) -> Tr
     vectors = {
         value: _elements(*pairs[value]) for value in fresh - numbers.keys() if _is_vector(*pairs[value])
     }
-    told = replace(net, numbers={**net.numbers, **numbers}, vectors={**net.vectors, **vectors})
+    told = replace(
+        net,
+        numbers={**net.numbers, **numbers},
+        vectors={**net.vectors, **vectors},
+        tried=(one, {value: first.numbers[value] for value in vectors}),
+    )
     return {**shapes, **known}, told
+
+
+def axes_as_long(net: Net, value: str, lengths: str) -> tuple[tuple[int, ...] | None, ...]:
+    """Of open lengths in a vector the axes of a value that are as long; None for what is none of them."""
+    shape, numbers = net.tried[0].get(value), net.tried[1].get(lengths)
+    if shape is None or numbers is None:
+        return ()
+    return tuple(
+        tuple(axis for axis, length in enumerate(shape) if length == n) if n in FIRST else None
+        for n in numbers.reshape(-1).tolist()
+    )
+
+
+def is_first_length(net: Net, lengths: str) -> tuple[bool | None, ...]:
+    """Which lengths in a vector are the open one of the first axes, a batch's; None for what is not open."""
+    numbers = net.tried[1].get(lengths)
+    found = [] if numbers is None else numbers.reshape(-1).tolist()
+    return tuple(n == FIRST[0] if n in FIRST else None for n in found)
 
 
 def _is_vector(one: Array, other: Array) -> bool:

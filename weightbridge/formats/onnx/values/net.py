@@ -30,6 +30,7 @@ class Net:
     repeated: numbers that are the same for every item of a batch, for one item.
     strided: integers of one item, and by how much they grow from one item to the next.
     uniform: the whole number that a fixed value is everywhere, whatever its shape.
+    tried: shapes, and the integers that follow from them, where each open length is a number of its own.
     """
 
     nodes: tuple[Node, ...]
@@ -45,6 +46,7 @@ class Net:
     repeated: Mapping[str, Array] = field(default_factory=dict)
     strided: Mapping[str, tuple[Array, int]] = field(default_factory=dict)
     uniform: Mapping[str, Any] = field(default_factory=dict)
+    tried: tuple[Mapping[str, tuple[int | None, ...]], Mapping[str, Array]] = ({}, {})
 
     def integers(self, value: str) -> tuple[int, ...] | None:
         """The numbers of a small constant, flat; None for anything else."""
