@@ -141,6 +141,7 @@ def _setup(
         precise_candidate=lambda: candidate.build("float64"),
         controls=controls(candidate, moved, seed),
         all_layers=False,
+        nbytes=sum(tensor.nbytes for tensor in prepared.target.tensors),
         is_one_layout=prepared.source.framework == prepared.target.framework,
     )
 

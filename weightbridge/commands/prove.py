@@ -240,6 +240,7 @@ def _setup(source: LayerGraph, target: LayerGraph, options: Options) -> Setup:
         evidence=options.evidence,
         samples=options.probe,
         progress=options.progress,
+        nbytes=sum(tensor.nbytes for tensor in target.tensors),
         is_one_layout=source.framework == target.framework,
     )
 

@@ -136,6 +136,15 @@ class Adjustable(Runner, Protocol):
 
 
 @runtime_checkable
+class Widenable(Runner, Protocol):
+    """A runner that can be had in float64 without its file being loaded once more."""
+
+    def in_double(self) -> Runner:
+        """RunError where the model cannot be had so."""
+        ...
+
+
+@runtime_checkable
 class Rounding(Runner, Protocol):
     """A runner of a quantised model. grids: by layer (or input), what its data are rounded to."""
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from weightbridge.errors import ModelError, RunError
 from weightbridge.errors.diagnostics import Finding, finding, with_severity
-from weightbridge.formats.running import ULPS, Adjustable, Change, Precision, Runner
+from weightbridge.formats.running import ULPS, Adjustable, Change, Precision, Runner, Widenable
 from weightbridge.model.tensors import Array, dtype_of
 from weightbridge.verify.values import Setup
 
@@ -27,6 +27,7 @@ class Runners:
     moved: the reference with every weight moved by one unit in the last place of `ulp`.
     coarsely: the same by `coarse_ulp`, that of the coarser dtype that the target stores its weights in.
     as_it_is: the candidate itself, where a float64 copy of it is compared. said: which arithmetic that is.
+    is_exact: whether the reference was run in float64, which may have been let go since.
     """
 
     reference: Runner
@@ -39,6 +40,7 @@ class Runners:
     coarse_ulp: float = 0.0
     as_it_is: Runner | None = None
     said: str = ""
+    is_exact: bool = False
 
 
 def runners_of(reference: Runner, candidate: Runner, setup: Setup) -> Runners:
@@ -49,13 +51,23 @@ def runners_of(reference: Runner, candidate: Runner, setup: Setup) -> Runners:
     ulp = max(ULPS[dtype] for dtype in dtypes)
     if ulp > ULPS["float32"]:
         return _narrow(reference, candidate, setup, ulp)
-    precise = _built(setup.precise)
+    precise = _in_double(reference, setup)
     if precise is not None:
-        return Runners(reference, candidate, precise)
+        return Runners(reference, candidate, precise, is_exact=True)
     precise_candidate = _built(setup.precise_candidate)
     count = PERTURBATIONS if precise_candidate is None else FEW
     moved = _moved(reference, setup.seed, ulp, count)
     return Runners(reference, candidate, None, precise_candidate, moved)
+
+
+def without_precise(runners: Runners) -> Runners:
+    """The reference in float64 let go: what it gives is known, and it takes twice the model's memory."""
+    return replace(runners, precise=None)
+
+
+def with_precise(runners: Runners, setup: Setup) -> Runners:
+    """It once more."""
+    return replace(runners, precise=_in_double(runners.reference, setup)) if runners.is_exact else runners
 
 
 def with_candidate_in_double(runners: Runners, setup: Setup) -> Runners:
@@ -132,6 +144,16 @@ def _as_stored(candidate: Runner, setup: Setup) -> Change:
     stored = candidate.stored if isinstance(candidate, Adjustable) else {}
     dtypes = {ours: stored[theirs] for ours, theirs in reversed(setup.layers) if theirs in stored}
     return rounding(dtypes, precision_of(candidate).storage)
+
+
+def _in_double(reference: Runner, setup: Setup) -> Runner | None:
+    """From the model that is there already, where it can be had so."""
+    if setup.precise is not None and isinstance(reference, Widenable):
+        try:
+            return reference.in_double()
+        except RunError:
+            pass  # its file may still be loaded in float64
+    return _built(setup.precise)
 
 
 def _built(build: Build | None) -> Runner | None:

@@ -18,6 +18,8 @@ from weightbridge.verify.arithmetic import (
     Runners,
     runners_of,
     said_of_precision,
+    with_precise,
+    without_precise,
 )
 from weightbridge.verify.both import (
     are_unusual,
@@ -27,7 +29,7 @@ from weightbridge.verify.both import (
     of_candidate,
     with_noise_of_both,
 )
-from weightbridge.verify.controls import run_controls
+from weightbridge.verify.controls import let_go, run_controls
 from weightbridge.verify.floor import BuildRun, Expected, Sources, expect
 from weightbridge.verify.layers import compare_layers, where_to_look
 from weightbridge.verify.output_findings import differing, never_finite, nothing_compared, unpaired
@@ -36,6 +38,8 @@ from weightbridge.verify.scales import of_probabilities
 from weightbridge.verify.session import Session, prepare, running
 from weightbridge.verify.shapes import differ_in_size, fitted
 from weightbridge.verify.values import Comparison, Setup
+
+Proof = tuple[Verification, tuple[Finding, ...]]
 
 
 def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:
@@ -54,16 +58,14 @@ def equality(reference: Runner, candidate: Runner, setup: Setup) -> tuple[Verifi
         evidence = {"comparisons": 0, "inconclusive": [session]}
         evidence |= {"sizes_differ": True} if sizes_differ else {}
         return Verification("actual", evidence=evidence), (nothing_compared(session),)
-    (verification, findings), runners = _in_what_runs(reference, candidate, session, setup)
-    told = {"compared_in": runners.said, "compared_at": resized}
+    (verification, findings), arithmetic = _in_what_runs(reference, candidate, session, setup)
+    told = {"compared_in": arithmetic, "compared_at": resized}
     evidence = {**verification.evidence, **{key: value for key, value in told.items() if value}}
     said = said_of_precision(reference, candidate)
     return replace(verification, evidence=evidence), (*findings, *said)
 
 
-def _in_what_runs(
-    reference: Runner, candidate: Runner, session: Session, setup: Setup
-) -> tuple[tuple[Verification, tuple[Finding, ...]], Runners]:
+def _in_what_runs(reference: Runner, candidate: Runner, session: Session, setup: Setup) -> tuple[Proof, str]:
     """In float64 where both run in it: a framework may lack an operation there (TensorFlow's 3D pools)."""
     attempts = [setup]
     if setup.precise is not None:
@@ -71,9 +73,8 @@ def _in_what_runs(
     if setup.precise_candidate is not None:
         attempts.append(replace(setup, precise=None, precise_candidate=None))
     for attempt in attempts:
-        runners = runners_of(reference, candidate, attempt)
         try:
-            return _verified(runners, session, attempt), runners
+            return _verified(reference, candidate, session, attempt)
         except RunError as error:
             failure = error
     raise failure
@@ -89,20 +90,18 @@ def _session(reference: Runner, candidate: Runner, setup: Setup, resized: str) -
         return f"{resized}: {error.message}"
 
 
-def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verification, tuple[Finding, ...]]:
-    sources = _sources(runners, session)
+def _verified(reference: Runner, candidate: Runner, session: Session, setup: Setup) -> tuple[Proof, str]:
+    """Also the arithmetic. What runs in float64 is let go as soon as what it gives is known."""
+    runners = runners_of(reference, candidate, setup)
     setup.progress("running both models", 0, 0)
-    expected = expect(sources, session.probes, setup.seed)
-    expected = (*expected, *excited(sources, expected, session, setup.seed))
-    expected = tuple(of_probabilities(one, session.parts) for one in expected)
+    expected = _expected(runners, session, setup.seed)
     comparisons = compare_runs(expected, running(runners.candidate, session, "candidate"))
+    runners = without_precise(runners)
+    let_go(setup.nbytes)
     if are_unusual(comparisons):
         runners = in_double(runners, session, setup)
-        sources = _sources(runners, session)
         expected, comparisons = with_noise_of_both(runners, session, setup, expected)
-    is_different = differ(comparisons)
-    pairs = setup.layers if setup.all_layers or is_different else ()
-    layers = compare_layers(runners, session, pairs, setup.seed, setup.progress)
+    layers = _layers(runners, session, setup, comparisons)
     faults = (
         *differing(_told(comparisons, session), where_to_look(layers, setup.hints, _remarks(runners))),
         *never_finite(expected, session),
@@ -111,13 +110,37 @@ def _verified(runners: Runners, session: Session, setup: Setup) -> tuple[Verific
     )
     whole = [c for c in comparisons if c.name in session.whole]
     weak, reasons = powerless(whole, expected)
+    evidence = _evidence(_sources(runners, session).description, session, expected, comparisons)
+    runners = replace(runners, precise_candidate=None)
+    let_go(setup.nbytes)
     setup.progress("running the controls, which must fail", 0, 0)
-    controls, vacuous = (_not_run(setup), ()) if faults else run_controls(setup.controls, expected, session)
-    evidence = _evidence(sources, session, expected, comparisons)
+    controls, vacuous = (_not_run(setup), ()) if faults else _controls(setup, expected, session)
     evidence |= {"inconclusive": list(reasons), "controls": controls}
     evidence |= {} if faults else _unseen(runners, session, setup, expected)
     outputs = tuple(comparison.to_dict() for comparison in comparisons)
-    return Verification("actual", outputs, layers, evidence), (*faults, *weak, *vacuous)
+    verification = Verification("actual", outputs, layers, evidence)
+    return (verification, (*faults, *weak, *vacuous)), runners.said
+
+
+def _expected(runners: Runners, session: Session, seed: int) -> tuple[Expected, ...]:
+    sources = _sources(runners, session)
+    expected = expect(sources, session.probes, seed)
+    expected = (*expected, *excited(sources, expected, session, seed))
+    return tuple(of_probabilities(one, session.parts) for one in expected)
+
+
+def _controls(
+    setup: Setup, expected: Sequence[Expected], session: Session
+) -> tuple[list[Mapping[str, Any]], tuple[Finding, ...]]:
+    return run_controls(setup.controls, expected, session, setup.nbytes)
+
+
+def _layers(
+    runners: Runners, session: Session, setup: Setup, comparisons: Sequence[Comparison]
+) -> tuple[Mapping[str, Any], ...]:
+    if not setup.layers or not (setup.all_layers or differ(comparisons)):
+        return ()
+    return compare_layers(with_precise(runners, setup), session, setup.layers, setup.seed, setup.progress)
 
 
 def _unseen(
@@ -177,6 +200,7 @@ def _sources(runners: Runners, session: Session) -> Sources:
         coarsely=builds(runners.coarsely),
         ulp=runners.ulp,
         coarse_ulp=runners.coarse_ulp,
+        is_exact=runners.is_exact,
     )
 
 
@@ -190,14 +214,14 @@ def _not_run(setup: Setup) -> list[Mapping[str, Any]]:
 
 
 def _evidence(
-    sources: Sources, session: Session, expected: Sequence[Expected], comparisons: Sequence[Comparison]
+    floor: str, session: Session, expected: Sequence[Expected], comparisons: Sequence[Comparison]
 ) -> dict[str, Any]:
     outputs = session.outputs
     constant = (pair.reference for pair in outputs if is_constant(pair.reference, expected))
     out_of_domain = {one.probe.name for one in expected if not session.whole <= one.finite}
     return {
         "probes": [one.probe.name for one in expected],
-        "floor": sources.description,
+        "floor": floor,
         "layout": session.turn,
         **_layouts_tried(session),
         "compared_as": {pair.reference: pair.view for pair in outputs},

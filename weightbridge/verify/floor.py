@@ -79,7 +79,8 @@ class Sources:
 
     precise: the reference in float64. other: (float64, float32) of the candidate. moved, coarsely: the
     reference with its weights moved by one unit in the last place of `ulp` or
-    `coarse_ulp`. place: how an array of the candidate is laid beside the reference's.
+    `coarse_ulp`. place: how an array of the candidate is laid beside the reference's. is_exact: whether there
+    is, or was, a float64 run of the reference.
     """
 
     reference: Run
@@ -90,11 +91,12 @@ class Sources:
     ulp: float = ULPS["float32"]
     coarse_ulp: float = 0.0
     place: Place = in_shape
+    is_exact: bool = False
 
     @property
     def description(self) -> str:
         """Where the tolerance comes from, for the report."""
-        if self.precise is not None:
+        if self.is_exact:
             both = " and of the target" if self.other is not None else ""
             return f"float64 against float32 of the source{both}"
         moved = f"inputs and weights perturbed by one unit in the last place, {len(self.moved)} times"

@@ -46,7 +46,9 @@ def against_recorded(candidate: Runner, setup: Setup) -> Proof | None:
     comparisons = compare_runs((expected,), lambda _: found)
     faults = differing(comparisons, WHERE)
     weak, reasons = powerless(comparisons, (expected,))
-    controls, vacuous = ([], ()) if faults else run_controls(setup.controls, (expected,), session)
+    controls, vacuous = (
+        ([], ()) if faults else run_controls(setup.controls, (expected,), session, setup.nbytes)
+    )
     evidence: dict[str, Any] = {
         "probes": [RECORDED],
         "floor": "float64 against float32 of the target",

@@ -28,6 +28,7 @@ class Setup:
 
     precise: the reference rebuilt in float64; may raise RunError, then the floor comes from perturbation.
     precise_candidate: the candidate in float64, for a reference that cannot be rebuilt.
+    nbytes: of the candidate's weights, for what is let go early where they are many.
     layers: matched layers (reference, candidate) whose activations are compared too, with `all_layers` always
     and else where outputs differ. hints: layers that are known to compute something else.
     substitutes: of the candidate, each with the reference's values in one layer where its own differ.
@@ -39,6 +40,7 @@ class Setup:
     samples: Path | None = None
     precise: Callable[[], Runner] | None = None
     precise_candidate: Callable[[], Runner] | None = None
+    nbytes: int = 0
     controls: tuple[Control, ...] = ()
     layers: tuple[tuple[str, str], ...] = ()
     all_layers: bool = True

@@ -7,7 +7,8 @@ one by one become raw bytes of the copy, so that one file is all that has to be 
 import mmap
 import shutil
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,6 +38,7 @@ class Insert:
 
 
 Piece = bytes | Span | Insert
+AsPieces = Callable[[Buffer, Span, TensorHeader], Iterator[Piece]]
 
 
 def write_tensors(
@@ -98,7 +100,7 @@ def _copy(
         return kept
     with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as data:
         starts = sorted(span.start for span in moved)
-        pieces = list(_pieces(data, Span(0, size), moved, starts))
+        pieces = list(around(data, Span(0, size), moved, starts, _tensor))
         _check_length(path, pieces)
         return _written(path, data, pieces, target, kept)
 
@@ -110,10 +112,10 @@ def _check_length(path: Path, pieces: Iterable[Piece]) -> None:
         raise Unsupported(message, where=str(path), fix=fix)
 
 
-def _pieces(
-    data: Buffer, span: Span, moved: Mapping[Span, TensorHeader], starts: list[int]
+def around(
+    data: Buffer, span: Span, moved: Mapping[Span, TensorHeader], starts: list[int], tensor: AsPieces
 ) -> Iterator[Piece]:
-    """The message at `span` with the moved tensors' bytes inside it, and all lengths made right."""
+    """The message at `span` with what `tensor` makes of the moved tensors, and all lengths made right."""
     done = span.start
     for field in fields(data, span):
         inner = Span(field.start, field.end)
@@ -121,8 +123,8 @@ def _pieces(
             yield Span(done, field.end)
         else:
             is_tensor = inner in moved
-            parts = _tensor(data, inner, moved[inner]) if is_tensor else _pieces(data, inner, moved, starts)
-            changed = list(parts)
+            within = partial(around, data, inner, moved, starts, tensor)
+            changed = list(tensor(data, inner, moved[inner]) if is_tensor else within())
             yield encoded(field.number << 3 | LENGTH) + encoded(_length(changed))
             yield from changed
         done = field.end

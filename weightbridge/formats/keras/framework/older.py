@@ -53,6 +53,10 @@ class OlderRunner:
         names: list[str] = list(self._model.output_names)
         return tuple(f"{name}#{i}" if name in names[:i] else name for i, name in enumerate(names))
 
+    def in_double(self) -> "OlderRunner":
+        """The same model in float64."""
+        return OlderRunner(_precise(self._model, self._where), PRECISE, self._where)
+
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """The outputs in their order. RunError where the model cannot run."""
         arrays = [spec.typed(feeds[spec.name]) for spec in self._inputs]
@@ -93,10 +97,21 @@ def _precise(model: Any, where: str) -> Any:
     try:
         with _in_float(PRECISE):
             precise = type(model).from_config(_in_double(model.get_config()))
-            precise.set_weights([array.astype(np.float64) for array in model.get_weights()])
+            _set_weights(precise, model)
     except Exception as error:  # tf_keras raises whatever a layer's constructor does
         raise RunError(f"it cannot be had in float64: {str(error)[:200]}", where=where) from error
     return precise
+
+
+def _set_weights(precise: Any, model: Any) -> None:
+    """One at a time in memory, but for what is no variable: the words of a lookup."""
+    if all(isinstance(weight, tf.Variable) for weight in (*precise.weights, *model.weights)):
+        for own, weight in zip(precise.weights, model.weights, strict=True):
+            own.assign(weight.numpy().astype(own.dtype.as_numpy_dtype))
+        for layer in precise._flatten_layers():
+            layer.finalize_state()  # as set_weights does: a Normalization computes with constants
+    else:
+        precise.set_weights([array.astype(np.float64) for array in model.get_weights()])
 
 
 def _in_double(value: Any) -> Any:

@@ -24,7 +24,8 @@ def rebuilt(model: Any, dtype: str, where: str) -> Any:
             if not clone.built:
                 clone.build_from_config(model.get_build_config())
             with_words_of(model, clone)
-            clone.set_weights([as_array(weight.value) for weight in model.weights])
+            for own, weight in zip(clone.weights, model.weights, strict=True):  # one at a time in memory
+                own.assign(as_array(weight.value))
             settle(clone)
     except Exception as error:  # custom layers raise what they like
         raise RunError(

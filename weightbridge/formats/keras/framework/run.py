@@ -50,8 +50,7 @@ STEPWISE = (keras.layers.RNN, keras.layers.TimeDistributed)
 def runner(model: Any, dtype: str = "float32") -> "KerasRunner":
     """A runner for a path or a live model.
 
-    dtype: `float64` rebuilds the model with its config in that precision and its weights cast; RunError where
-    a layer refuses.
+    dtype: `float64` rebuilds the model in that precision, its weights cast; RunError where a layer refuses.
     A file is loaded in safe mode: what needs its code to run is UnsafeContent or Unsupported.
     """
     where = str(model) if isinstance(model, str | Path) else str(getattr(model, "name", "model"))
@@ -133,13 +132,17 @@ class KerasRunner:
         held = tuple((variables[key], value) for key, value in values)
         return KerasRunner(self._model, self._dtype, self._where, held, self._inputs)
 
+    def in_double(self) -> "KerasRunner":
+        """The same model rebuilt in float64."""
+        if self._values or self._dtype != "float32":
+            raise RunError("a copy with other values keeps its precision", where=self._where)
+        return KerasRunner(rebuilt(self._model, "float64", self._where), "float64", self._where)
+
     def run(self, feeds: Mapping[str, Array], layers: Sequence[str] = ()) -> dict[str, Array]:
         """Outputs in their order, then `layer:<name>` or `logits:<output>` for each of `layers`.
 
         A layer that is called again has its later activations under `<name>#1`, `<name>#2`. What this run
-        does not reach (dropout
-        inside attention), or what runs inside a traced loop, is left out. RunError where the model cannot
-        run, or has no such layer.
+        does not reach (dropout in attention, a traced loop) is left out. RunError for what is no layer.
         """
         typed = self._typed(feeds)
         with self._computing(f"the model cannot run on {shapes_of(typed)}"):
@@ -155,9 +158,7 @@ class KerasRunner:
         return self._steps[key.removeprefix("logits:")].moved(array) if is_logits else array
 
     def given(self, feeds: Mapping[str, Array], layers: Sequence[str]) -> dict[str, tuple[Array, ...]]:
-        """What each of these layers is called with first, tensors alone. RunError where the model cannot
-        run.
-        """
+        """What each of these layers is called with first, tensors alone. RunError where it cannot run."""
         typed, calls = self._typed(feeds), dict[str, Call]()
         watched = {name: self._layers[name] for name in layers if name in self._layers}
         with self._computing(f"the model cannot run on {shapes_of(typed)}"), recording_calls(watched, calls):

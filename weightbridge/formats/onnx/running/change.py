@@ -6,7 +6,9 @@ from typing import Any
 from onnx import TensorProto, numpy_helper
 
 from weightbridge.formats.onnx.running.double import kept_types
+from weightbridge.formats.onnx.running.weights import Weights, is_apart
 from weightbridge.formats.running import Change, Precision, Shape
+from weightbridge.model.tensors import Array
 
 FLOATS = {
     TensorProto.FLOAT: "float32",
@@ -47,18 +49,25 @@ def _set_shape(dims: Any, shape: Shape) -> None:
             dim.dim_value = size
 
 
-def changed(proto: Any, change: Change, owners: Mapping[str, str]) -> Any:
+def changed(
+    proto: Any, weights: Weights, change: Change, owners: Mapping[str, str]
+) -> tuple[Any, dict[str, Array]]:
     """A copy, each of whose floating-point initializers is changed; scalars, and what ONNX fixes, stay.
 
-    owners: the layer of each initializer, by its name.
+    owners: the layer of each initializer, by its name. Also the changed weights that stand apart.
     """
-    copy = _copy(proto)
+    copy, apart = _copy(proto), dict[str, Array]()
     kept = kept_types(copy.graph)
     for tensor in copy.graph.initializer:
-        if tensor.data_type in FLOATS and tensor.dims and tensor.name not in kept:
-            value = change(owners.get(tensor.name, ""), numpy_helper.to_array(tensor))
+        if tensor.data_type not in FLOATS or not tensor.dims or tensor.name in kept:
+            continue
+        owner = owners.get(tensor.name, "")
+        if is_apart(tensor):
+            apart[tensor.name] = change(owner, weights[tensor.name]())
+        else:
+            value = change(owner, numpy_helper.to_array(tensor))
             tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
-    return copy
+    return copy, apart
 
 
 def _copy(proto: Any) -> Any:

@@ -8,6 +8,7 @@ from onnx import AttributeProto, TensorProto, numpy_helper
 from onnx.reference.op_run import OpRun
 from onnx.reference.ops.op_rnn import CommonRNN
 
+from weightbridge.formats.onnx.running.weights import is_apart
 from weightbridge.model.tensors import Array
 
 NARROW = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16}
@@ -120,7 +121,9 @@ def _name_type(node: Any) -> None:
 
 
 def _widen(tensor: Any) -> None:
-    if tensor.data_type in NARROW:
+    if tensor.data_type in NARROW and is_apart(tensor):
+        tensor.data_type = TensorProto.DOUBLE
+    elif tensor.data_type in NARROW:
         values = numpy_helper.to_array(tensor).astype(np.float64)
         tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from functools import partial
 from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from weightbridge.errors import RunError, Unsupported, UsageError
@@ -20,6 +22,7 @@ from weightbridge.formats.onnx.running.last_steps import last_steps
 from weightbridge.formats.onnx.running.sessions import Session, double_session, session
 from weightbridge.formats.onnx.running.shown import Shown
 from weightbridge.formats.onnx.running.spelled_out import spelled_out
+from weightbridge.formats.onnx.running.weights import Weights, parted
 from weightbridge.formats.running import (
     Change,
     Precision,
@@ -33,6 +36,7 @@ from weightbridge.formats.running import (
 from weightbridge.model.tensors import Array, as_numbers
 from weightbridge.model.vocabulary import SINGLE_KERNEL_CONVOLUTIONS
 
+KEPT = 2  # sessions, each with a copy of all weights
 TOO_MANY = 1_000_000_000  # products per item; onnx's reference takes a minute for them
 
 
@@ -49,8 +53,8 @@ def runner(model: Path, dtype: str = "float32") -> "OnnxRunner":
     if is_double and (work := products(layers)) > TOO_MANY:
         message = f"{work} products per item are too many for a float64 run without kernels"
         raise Unsupported(message, where=str(model), fix="Verification goes by perturbed runs instead")
-    proto = spelled_out(onnx.load(model, load_external_data=is_double))
-    return OnnxRunner(model, proto, parsed, layers, dtype)
+    proto, weights = parted(model, parsed)
+    return OnnxRunner(model, (spelled_out(proto), weights), parsed, layers, dtype)
 
 
 def products(layers: Folded) -> int:
@@ -64,10 +68,13 @@ def products(layers: Folded) -> int:
 
 
 class OnnxRunner:
-    """A checked model. A session is made for each set of values that is asked for, and kept."""
+    """A checked model. A session is made for each set of values that is asked for, and the last are kept."""
 
-    def __init__(self, path: Path, proto: Any, parsed: Model, found: Folded, dtype: str) -> None:
-        self._path, self._proto, self._found, self._dtype = path, proto, found, dtype
+    def __init__(
+        self, path: Path, graph: tuple[Any, Weights], parsed: Model, found: Folded, dtype: str
+    ) -> None:
+        self._path, self._found, self._dtype = path, found, dtype
+        self._proto, self._weights = graph
         self._parsed = parsed
         self._threads = 0
         self._sessions: dict[tuple[str, ...], Session] = {}
@@ -95,7 +102,8 @@ class OnnxRunner:
         inputs = fitting(self, shapes)
         proto = reshaped(self._proto, {spec.name: spec.shape for spec in inputs})
         try:
-            other = OnnxRunner(self._path, proto, self._parsed, self._found, self._dtype)
+            graph = proto, self._weights
+            other = OnnxRunner(self._path, graph, self._parsed, self._found, self._dtype)
         except Unsupported as error:
             raise RunError(error.message, where=error.where, fix=error.fix) from error
         other.inputs = inputs
@@ -104,11 +112,10 @@ class OnnxRunner:
     def with_weights(self, change: Change) -> "OnnxRunner":
         """The same graph with each floating-point weight changed."""
         owners = {tensor.key: layer.name for layer in self._found.layers for tensor in layer.tensors}
-        if self._dtype == "float32":  # with what lies beside the file, which a copy holds itself
-            proto = changed(spelled_out(onnx.load(self._path)), change, owners)
-        else:
-            proto = changed(self._proto, change, owners)
-        other = OnnxRunner(self._path, proto, self._parsed, self._found, self._dtype)
+        proto, values = changed(self._proto, self._weights, change, owners)
+        weights: Weights = {name: partial(np.asarray, array) for name, array in values.items()}
+        graph = proto, {**self._weights, **weights}
+        other = OnnxRunner(self._path, graph, self._parsed, self._found, self._dtype)
         other.inputs = self.inputs
         return other
 
@@ -163,6 +170,8 @@ class OnnxRunner:
     def _session(self, extra: tuple[str, ...]) -> Session:
         """A session whose graph also gives these values."""
         if extra not in self._sessions:
+            for oldest in [*self._sessions][: len(self._sessions) - KEPT + 1]:
+                del self._sessions[oldest]
             proto = type(self._proto)()
             proto.CopyFrom(self._proto)
             proto.graph.output.extend(onnx.ValueInfoProto(name=value) for value in extra)
@@ -171,5 +180,5 @@ class OnnxRunner:
 
     def _made(self, proto: Any) -> Session:
         if self._dtype == "float64":
-            return double_session(proto, self._path)
-        return session(proto, self._path, self._threads)
+            return double_session(proto, self._path, self._weights)
+        return session(proto, self._path, self._threads, self._weights)

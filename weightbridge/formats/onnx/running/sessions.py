@@ -1,6 +1,7 @@
 """What runs an ONNX graph: onnxruntime, or onnx's own reference where that has no kernels for float64."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from onnx.helper import tensor_dtype_to_np_dtype
 from onnx.reference import ReferenceEvaluator
 
 from weightbridge.errors import RunError, Unsupported
-from weightbridge.formats.onnx.running.double import OWN, in_double
+from weightbridge.formats.onnx.running.double import OWN, in_double, kept_types
+from weightbridge.formats.onnx.running.weights import Weights, given, whole
+from weightbridge.formats.onnx.running.weights import in_double as weights_in_double
 from weightbridge.formats.running import brief
 from weightbridge.model.tensors import Array
 
@@ -19,8 +22,10 @@ EXTERNAL = "session.model_external_initializers_file_folder_path"
 AGREEMENT = 1e-2  # a float64 run further than this from the float32 run says nothing about rounding
 
 
-def session(proto: Any, path: Path, threads: int = 0) -> Session:
+def session(proto: Any, path: Path, threads: int = 0, weights: Weights | None = None) -> Session:
     """A session of onnxruntime on the CPU, nothing optimised away. threads: 0 for as many as it takes.
+
+    weights: those that stand apart from the graph, which the session copies.
 
     Raises Unsupported; what it returns raises RunError.
     """
@@ -30,7 +35,11 @@ def session(proto: Any, path: Path, threads: int = 0) -> Session:
     options.log_severity_level = 4
     options.intra_op_num_threads = threads
     options.add_session_config_entry(EXTERNAL, str(path.parent.resolve()))
+    names, arrays = given(proto, weights or {})
     try:
+        if names:
+            values = [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays]
+            options.add_external_initializers(names, values)
         loaded = ort.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions have no class of their own
         fix = "Export it for an opset that onnxruntime knows, or run without verification (--no-verify)"
@@ -46,11 +55,12 @@ def session(proto: Any, path: Path, threads: int = 0) -> Session:
     return run
 
 
-def double_session(proto: Any, path: Path) -> Session:
+def double_session(proto: Any, path: Path, weights: Weights) -> Session:
     """The graph in float64. Raises Unsupported where neither onnxruntime nor onnx's reference can be had."""
-    wide, single = in_double(proto), session(proto, path)
+    wide, single = in_double(proto), cache(partial(session, proto, path, 0, weights))
+    doubled = weights_in_double(weights, kept_types(proto.graph))
     stored = {info.name: info.type.tensor_type.elem_type for info in proto.graph.input}
-    native = _native(wide, path)
+    native = _native(wide, path, doubled)
     reference: list[Any] = []
 
     def run(names: Sequence[str], feeds: Mapping[str, Array]) -> list[Array]:
@@ -58,21 +68,21 @@ def double_session(proto: Any, path: Path) -> Session:
         if arrays is not None:
             return arrays
         if not reference:
-            reference.append(_reference(wide, path))
+            reference.append(_reference(whole(wide, doubled), path))
         arrays = _evaluated(reference[0], names, feeds, path)
         narrow = {name: _narrowed(array, stored.get(name)) for name, array in feeds.items()}
-        _check_agreement(names, single(names, narrow), arrays, path)
+        _check_agreement(names, single()(names, narrow), arrays, path)
         return arrays
 
     return run
 
 
 def _native(
-    wide: Any, path: Path
+    wide: Any, path: Path, weights: Weights
 ) -> Callable[[Sequence[str], Mapping[str, Array]], list[Array] | None] | None:
     """onnxruntime in float64; None, at once or when it is run, where it has no kernels."""
     try:
-        loaded = session(wide, path)
+        loaded = session(wide, path, 0, weights)
     except Unsupported:
         return None
 
