@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx_samples import Op, saved, values
 
@@ -183,3 +184,21 @@ def test_a_malformed_node_is_an_opaque_layer_with_its_tensors(tmp_path: Path, ca
     layer = graph.layers[-1]
     assert (layer.op, layer.class_name) == ("Opaque", op[0])
     assert [t.name for t in layer.tensors] == (["w"] if "w" in op[1] else [])
+
+
+@pytest.mark.parametrize(("axis", "told"), [(1, "softmax"), (0, ("softmax", {"axis": 0}))])
+def test_the_axis_of_a_softmax_is_the_last_one_of_what_the_file_says(
+    axis: int, told: Any, tmp_path: Path
+) -> None:
+    """What goes into it has a shape that nothing tells."""
+    nodes: list[Op] = [
+        ("NonZero", ["x"], ["i"], {}),
+        ("GatherND", ["x", "i"], ["g"], {}),
+        ("Softmax", ["g"], ["y"], {"axis": axis}),
+    ]
+    path = saved(tmp_path / "m.onnx", nodes, {}, {"x": ["n", 4]}, ["y"])
+    model = onnx.load(path)
+    model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("y", 1, ["n", 4]))
+    onnx.save(model, path)
+    layer = next(layer for layer in formats.read(path).layers if layer.class_name == "Softmax")
+    assert layer.attributes["activation"] == told

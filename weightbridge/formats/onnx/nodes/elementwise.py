@@ -214,7 +214,8 @@ def _selu(node: Node) -> Activation:
 def _softmax(site: Site, node: Node, name: str) -> Activation:
     """A softmax names its axis where this is not the last one."""
     default = -1 if site.opset >= 13 else 1
-    axis, rank = int(node.attributes.get("axis", default)), site.rank(node.inputs[0]) or 0
+    axis = int(node.attributes.get("axis", default))
+    rank = site.rank(node.inputs[0]) or site.rank(node.outputs[0]) or 0  # the file tells it of its outputs
     return name if axis in (-1, rank - 1) else (name, {"axis": axis})
 
 
