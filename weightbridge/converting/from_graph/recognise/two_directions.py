@@ -47,7 +47,8 @@ def _recurrent(graph: LayerGraph, edge: Edge) -> Edge | None:
 
 def _is_alone(graph: LayerGraph, edge: Edge) -> bool:
     layer = graph.by_name[edge.source]
-    is_plain = layer.op in RECURRENT and layer.settings.get("direction") != "bidirectional"
+    is_cell = layer.op in RECURRENT and "sequence_ports" not in layer.settings  # of a Loop that keeps its own
+    is_plain = is_cell and layer.settings.get("direction") != "bidirectional"
     return is_plain and len(graph.edges_into[layer.name]) == 1 and _is_read_once(graph, layer.name)
 
 
