@@ -155,7 +155,7 @@ def states_of(layer: Any) -> Any:
 
 def functions() -> dict[str, Build]:
     """Operations, each with what it is called with."""
-    from keras import ops
+    from keras import layers, ops
 
     def of(function: Callable[[Any], Any]) -> Build:
         def build() -> Any:
@@ -210,6 +210,14 @@ def functions() -> dict[str, Build]:
         "shapes-of-numbers": of(
             lambda x: [ops.normalize(x, axis=-1), ops.floor_divide(x, 0.3), ops.elu(x), ops.celu(x)]
         ),
+        "steps-of-steps": lambda: chain(
+            (3, 4, 6, 6, 2),
+            layers.TimeDistributed(layers.TimeDistributed(layers.Conv2D(3, 3))),
+            layers.TimeDistributed(layers.TimeDistributed(layers.GlobalAveragePooling2D())),
+            layers.TimeDistributed(layers.LSTM(4)),
+        ),
+        "words-of-a-byte": lambda: chain((6,), layers.Embedding(9, 4), dtype="uint8"),
+        "centre": lambda: chain((9, 8, 3), layers.CenterCrop(4, 8), layers.CenterCrop(3, 5)),
         "told-numbers": of(
             lambda x: [
                 *(ops.celu(x, alpha=2.0), ops.elu(x, alpha=0.3), ops.squareplus(x, b=3)),

@@ -31,7 +31,7 @@ def activate(call: Call, value: Value, activation: Activation) -> Value:
 
 
 def _activation(call: Call) -> Value:
-    value = as_floats(call.writer, call.first) if "int" in call.first.dtype else call.first
+    value = call.first if "float" in call.first.dtype else as_floats(call.writer, call.first)
     if call.settings["activation"] == "prelu":
         return _prelu(call, value)
     return activated(call, value)

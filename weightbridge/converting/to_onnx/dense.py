@@ -66,7 +66,7 @@ def _own_axes(equation: str) -> list[int]:
 
 def _embedding(call: Call) -> Value:
     ids, table = as_keras(call.writer, call.first), call.tensor("embeddings")
-    if "int" not in ids.dtype:
+    if ids.dtype not in ("int32", "int64"):  # what Gather takes
         ids = cast(call.writer, ids, "int32")
     weight = call.writer.weight(table, table.shape)
     shape = (*ids.shape, table.shape[-1])

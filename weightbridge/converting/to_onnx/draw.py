@@ -130,11 +130,7 @@ def _layer(
     writer: Writer, node: Node, graph: LayerGraph, done: _Progress, scopes: Scopes
 ) -> tuple[Value, ...]:
     writer.begin(node.name)
-    inputs = tuple(_fed(done.values, source) for source in node.sources)
-    inputs = tuple(
-        folded(writer, value) if scopes.enters(node, source) else value
-        for value, source in zip(inputs, node.sources, strict=True)
-    )
+    inputs = tuple(_entering(writer, node, source, done, scopes) for source in node.sources)
     steps = scopes.fed_to(node)
     settings = settings_of(node, [value.shape for value in inputs])
     call = Call(
@@ -146,7 +142,7 @@ def _layer(
         inputs=inputs,
         keywords=tuple(source.keyword for source in node.sources),
         shape=shape_of(node, settings, [value.shape for value in inputs]),
-        steps=None if steps is None else _fed(done.values, steps),
+        steps=None if steps is None else _entering(writer, node, steps, done, scopes),
         parts=tuple(done.values[part] for part in node.parts if part in done.values),
         is_direction=scopes.is_direction(node),
     )
@@ -165,6 +161,14 @@ def _given(call: Call, where: str) -> tuple[Value, ...]:
     if operation_name(call.node.layer) is None:
         return given
     return tuple(value.named(value.name, mask=None) for value in given)  # no function hands a mask on
+
+
+def _entering(writer: Writer, node: Node, source: Source, done: _Progress, scopes: Scopes) -> Value:
+    """A value with the steps of each wrapper that it comes into in the batch."""
+    value = _fed(done.values, source)
+    for _ in range(scopes.entered(node, source)):
+        value = folded(writer, value)
+    return value
 
 
 def _fed(values: Mapping[str, tuple[Value, ...]], source: Source) -> Value:

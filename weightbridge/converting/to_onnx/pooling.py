@@ -74,7 +74,7 @@ def _padded(call: Call) -> Value:
 
 def _cropped(call: Call) -> Value:
     if call.node.layer.class_name == "CenterCrop":
-        raise call.refused("resizes where an image is small")
+        return _centre(call)
     value, pairs = call.first, _pairs(call)
     axes = [value.place(axis) for axis in pairs]
     starts = [before for before, _ in pairs.values()]
@@ -85,6 +85,21 @@ def _cropped(call: Call) -> Value:
 def _pairs(call: Call) -> dict[int, tuple[int, int]]:
     axes = _space(call.first, call.settings["data_format"])
     return dict(zip(axes, call.settings["padding"], strict=True))
+
+
+def _centre(call: Call) -> Value:
+    """Of images that are large enough: smaller ones are resized, where their lengths tell."""
+    value, sizes = call.first, (int(call.config["height"]), int(call.config["width"]))
+    axes = _space(value, str(call.config.get("data_format") or "channels_last"))
+    cut_off = [int(value.shape[axis] or 0) - size for axis, size in zip(axes, sizes, strict=False)]
+    if len(axes) != len(sizes) or min(cut_off) < 0:
+        raise call.refused("resizes where an image is small")
+    starts = [n // 2 for n in cut_off]
+    ends = [start - n if n else END for n, start in zip(cut_off, starts, strict=True)]
+    name = sliced(call.writer, value.name, starts, ends, [value.place(axis) for axis in axes])
+    cut = dict(zip(axes, sizes, strict=True))
+    shape = tuple(cut.get(n, length) for n, length in enumerate(value.shape))
+    return value.named(name, shape=shape)
 
 
 def _resized(call: Call) -> Value:

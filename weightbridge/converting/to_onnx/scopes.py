@@ -1,5 +1,6 @@
 """Wrappers and what they wrap: drawn by the wrapper itself, or for every time step."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,19 +14,20 @@ ALIKE = (
     *("units", "activation", "recurrent_activation", "use_bias", "reset_after", "return_sequences"),
     *("return_state", "zero_output_for_mask"),
 )
+NOWHERE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
     """both_ways: the directions of Bidirectional wrappers that one node of ONNX runs. directions: of all of
-    them, and the wrappers themselves. inside: of each node that a TimeDistributed wraps its wrapper. first:
+    them, and the wrappers themselves. inside: of each node the TimeDistributed that it is within. first:
     what each such wrapper is fed. nodes: by name.
     """
 
     nodes: Mapping[str, Node]
     both_ways: frozenset[str]
     directions: frozenset[str]
-    inside: Mapping[str, str]
+    inside: Mapping[str, frozenset[str]]
     first: Mapping[str, Source]
 
     def outside(self, node: Node) -> Node:
@@ -37,10 +39,9 @@ class Scopes:
     def is_direction(self, node: Node) -> bool:
         return node.name in self.directions
 
-    def enters(self, node: Node, source: Source) -> bool:
-        """Whether a value comes from before the wrapper that a node is in."""
-        wrapper = self.inside.get(node.name)
-        return wrapper is not None and self.inside.get(source.node) != wrapper
+    def entered(self, node: Node, source: Source) -> int:
+        """How many wrappers a value comes into on its way to a node: two within one that wraps another."""
+        return len(self.inside.get(node.name, NOWHERE) - self.inside.get(source.node, NOWHERE))
 
     def fed_to(self, node: Node) -> Source | None:
         """What a TimeDistributed is fed itself."""
@@ -52,12 +53,15 @@ def scopes_of(nodes: Sequence[Node]) -> Scopes:
     wrappers = [node for node in nodes if node.layer.class_name == "Bidirectional"]
     joined = [node for node in wrappers if _is_one_node([by_name[part] for part in node.parts])]
     every_step = list(_every_step(nodes))
-    inside = {one.name: name for name, wrapped in reversed(every_step) for one in wrapped}
+    inside: dict[str, frozenset[str]] = defaultdict(frozenset)
+    for name, wrapped in every_step:
+        for one in wrapped:
+            inside[one.name] |= {name}
     return Scopes(
         nodes=by_name,
         both_ways=frozenset(part for node in joined for part in node.parts),
         directions=frozenset(name for node in wrappers for name in (node.name, *node.parts)),
-        inside=inside,
+        inside=dict(inside),
         first={name: _entering(wrapped) for name, wrapped in every_step},
     )
 
