@@ -14,7 +14,6 @@ from typing import NoReturn
 import click
 
 from weightbridge.boundary.files import FULL
-from weightbridge.boundary.garbage import collect_seldom
 from weightbridge.cli.console import complain, give_up, say
 from weightbridge.cli.group import cli
 from weightbridge.cli.installation import refuse_other_project
@@ -31,7 +30,6 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     Exits 0 passed, 1 findings, 2 usage, 3 nothing proven, 4 unreadable, 5 not written, 70 a bug.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's greetings are no part of a report
-    collect_seldom()
     code = _run(argv)
     # The interpreter would search all of it for garbage once more before it ends: a tenth of a check.
     gc.freeze()
