@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # wh
 torch: Any = pytest.importorskip("torch")
 
 MODULES = '''
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 
@@ -94,6 +96,27 @@ def masked():
     return Masked(), torch.randn(2, 4, 4)
 
 
+@dataclass
+class Said:
+    scores: object
+    nothing: object = None
+
+
+class Bag(nn.Module):
+    def __init__(self, mode, padding):
+        super().__init__()
+        self.bag = nn.EmbeddingBag(9, 4, mode=mode, padding_idx=padding)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, words):
+        return Said(self.head(self.bag(words)))
+
+
+def bag(mode, padding=None):
+    torch.manual_seed(0)
+    return Bag(mode, padding), torch.tensor([[1, 2, 0, 0], [3, 0, 5, 0]])
+
+
 def fails():
     class Fails(nn.Module):
         def forward(self, x):
@@ -118,6 +141,16 @@ def made(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module("own_modules"), name)()
+
+
+@pytest.mark.parametrize(
+    ("mode", "padding"), [("mean", None), ("sum", None), ("max", None), ("mean", 0), ("sum", 0)]
+)
+def test_bags_of_rows_are_looked_up_and_joined(mode: str, padding: int | None, tmp_path: Path) -> None:
+    told = {"mode": mode, "padding": padding}
+    report = wb.convert("py:own_modules:bag", tmp_path / "m.keras", source_arguments=told, evidence="quick")
+    compared = {one["name"]: one["status"] for one in report.verification.outputs}
+    assert compared == {"scores": "equal"}
 
 
 @pytest.mark.parametrize(

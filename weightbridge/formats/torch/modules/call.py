@@ -1,7 +1,7 @@
 """A module called on tensors: its outputs as one flat list, by names."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
@@ -68,6 +68,7 @@ def left_out(given: Any) -> tuple[str, ...]:
 
 
 def _leaves(given: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    given = _of_fields(given)
     if isinstance(given, Mapping):
         for key, value in given.items():
             yield from _leaves(value, f"{path}_{key}" if path else str(key))
@@ -76,3 +77,10 @@ def _leaves(given: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(value, f"{path or USUAL}_{place}")
     else:
         yield path, given
+
+
+def _of_fields(given: Any) -> Any:
+    """A dataclass as a dict of its fields; all else as it is."""
+    if not is_dataclass(given) or isinstance(given, Mapping | type):
+        return given
+    return {field.name: getattr(given, field.name) for field in fields(given)}

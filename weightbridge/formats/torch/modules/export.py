@@ -20,6 +20,7 @@ import torch
 
 from weightbridge.boundary.files import FULL
 from weightbridge.errors import OutputError, Unsupported
+from weightbridge.formats.torch.modules.bags import plain_bags
 from weightbridge.formats.torch.modules.call import Example, named, passed
 from weightbridge.formats.torch.modules.counted import count_booleans
 from weightbridge.formats.torch.modules.dropout import Dropouts, Putting, finish_dropouts
@@ -157,6 +158,7 @@ def _undisturbed() -> Iterator[None]:
         stack.enter_context(_printing_nothing())
         stack.enter_context(torch.no_grad())
         stack.enter_context(_without_fast_path())
+        stack.enter_context(plain_bags())
         warnings.simplefilter("ignore")
         stack.callback(disable, root.manager.disable)
         disable(CRITICAL)
