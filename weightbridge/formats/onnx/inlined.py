@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from weightbridge.errors import ResourceBomb
+from weightbridge.formats.crowds import MOST
 from weightbridge.formats.onnx.proto import Graph, Node
 from weightbridge.formats.onnx.quantised.lower import ADDED
 from weightbridge.formats.onnx.values.subgraphs import subgraphs
 
 DEEPEST = 30  # functions inside functions
-MOST = 200_000  # nodes that all functions of a file become
 
 
 def inlined(graph: Graph, functions: Sequence[Graph]) -> Graph:

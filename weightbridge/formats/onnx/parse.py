@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from weightbridge.errors import Corrupt, ResourceBomb
+from weightbridge.formats.crowds import refuse_crowd
 from weightbridge.formats.onnx.messages import as_span, collect, last, number_of
 from weightbridge.formats.onnx.proto import TYPED_DATA, Graph, Model, Node, TensorHeader, ValueInfo
 from weightbridge.formats.onnx.value_infos import value_info
@@ -73,6 +74,7 @@ def parse_graph(data: Buffer, span: Span, depth: int) -> Graph:
     if depth <= 0:
         raise ResourceBomb(f"byte {span.start}: graphs nested more than {MAX_DEPTH} deep")
     found = collect(data, span, GRAPH_FIELDS)
+    refuse_crowd(len(found[1]), "nodes")
     inputs, outputs, others = (
         tuple(value_info(data, info) for info in found[number]) for number in (11, 12, 13)
     )

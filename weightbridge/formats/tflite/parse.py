@@ -6,6 +6,7 @@ Field numbers are those of TensorFlow's lite/schema/schema.fbs, version 3.
 from collections.abc import Iterator, Sequence
 
 from weightbridge.errors import Corrupt, ExternalReference, Unsupported
+from weightbridge.formats.crowds import refuse_crowd
 from weightbridge.formats.tflite.flatbuffer import Table, root
 from weightbridge.formats.tflite.messages import (
     TYPES,
@@ -72,7 +73,9 @@ def _runtime(model: Table, buffers: Sequence[Span | None]) -> str:
 
 def _subgraph(table: Table, names: Sequence[tuple[str, bool]], buffers: Sequence[Span | None]) -> Subgraph:
     tensors = tuple(_tensor(tensor, buffers) for tensor in table.tables(0))
-    operators = tuple(_operator(operator, names) for operator in table.tables(3))
+    tables = tuple(table.tables(3))
+    refuse_crowd(len(tables), "operators")
+    operators = tuple(_operator(operator, names) for operator in tables)
     subgraph = Subgraph(table.text(4), tensors, table.integers(1), table.integers(2), operators)
     for number in _numbers(subgraph):
         if not ABSENT <= number < len(tensors):

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from weightbridge.boundary.records import dataclass
 from weightbridge.errors import Corrupt
+from weightbridge.formats.crowds import refuse_crowd
 from weightbridge.formats.keras.architecture.arguments import EMPTY, Call, Reference, call_of, references
 
 Kind = Literal["layer", "functional", "sequential", "operation"]
@@ -163,6 +164,7 @@ def _inner(
 ) -> tuple[tuple[str, ConfigLayer], ...]:
     """The layers of a model, or what a wrapper wraps, each with the config's key that holds it."""
     if kind in MODELS:
+        refuse_crowd(len(config["layers"]), "layers", where)
         layers = _numbered(tuple(_layer(inner, where, depth) for inner in config["layers"]))
         _refuse_same_names(layers, where)
         return tuple(("", layer) for layer in _marked(layers))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from weightbridge.errors import Corrupt, ResourceBomb
+from weightbridge.formats.crowds import MOST
 from weightbridge.formats.tensorflow.graphs.messages import Attributes, Function, GraphDef, Operation
 from weightbridge.formats.wire import Buffer
 
@@ -16,7 +17,6 @@ ALL_PASSING = (
     "IdentityN"  # each output is an input: what functions with gradients of their own are wrapped in
 )
 DEPTH = 64  # calls inside each other
-MOST = 200_000  # operations that all calls together may be written out to
 NORM = {"y": 0, "batch_mean": 1, "batch_variance": 2, "reserve_space_1": 3, "reserve_space_2": 4}
 OUTPUTS: Mapping[str, Mapping[str, int]] = {  # operations with several outputs of different names
     "FusedBatchNorm": NORM,

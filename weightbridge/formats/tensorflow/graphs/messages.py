@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from weightbridge.errors import Corrupt
+from weightbridge.formats.crowds import refuse_crowd
 from weightbridge.formats.wire import (
     LENGTH,
     Buffer,
@@ -81,7 +82,9 @@ class Signature:
 def parse_graph(data: Buffer, span: Span) -> GraphDef:
     """Raises Corrupt."""
     parts = list(fields(data, span))
-    operations = tuple(parse_operation(data, span_of(part)) for part in parts if part.number == 1)
+    nodes = [span_of(part) for part in parts if part.number == 1]
+    refuse_crowd(len(nodes), "operations")
+    operations = tuple(parse_operation(data, node) for node in nodes)
     libraries = [span_of(part) for part in parts if part.number == FUNCTIONS]
     stored = [part for library in libraries for part in fields(data, library) if part.number == 1]
     functions = [_function(data, span_of(part)) for part in stored]
