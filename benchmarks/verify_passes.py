@@ -19,7 +19,7 @@ import weightbridge as wb
 
 SMALL = (96, 96, 3)  # as many passes as of the usual size, and a tenth of the time
 HOMES = (
-    "weightbridge.formats.keras.framework.run",
+    "weightbridge.formats.keras.framework.runs.run",
     "weightbridge.formats.keras.run",
     "weightbridge.formats.keras_run",
 )

@@ -513,7 +513,7 @@ def without_onnxruntime(cli: Cli) -> str:
 
 def stored_compared(cli: Cli) -> str:
     """Said of what a foreign runner refuses without a word of what to do."""
-    from weightbridge.commands.prove import _not_run
+    from weightbridge.commands.proof.prove import _not_run
 
     _, (said,) = _not_run(RunError("it does not run"))
     assert "All 4 target tensors have an exact source" in cli("check", "a.keras", "b.keras")[1]

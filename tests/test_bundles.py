@@ -15,7 +15,7 @@ import weightbridge as wb
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.cli import main
-from weightbridge.commands.prepare import prepare
+from weightbridge.commands.stages.prepare import prepare
 from weightbridge.transfer.execute import Ledger, values
 
 SURE = 0.9  # above it a mapping is claimed

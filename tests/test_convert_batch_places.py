@@ -8,7 +8,7 @@ import pytest
 from onnx_samples import saved, values
 from test_convert import run
 
-from weightbridge.converting.from_graph.batches import batch_places
+from weightbridge.converting.from_graph.source.batches import batch_places
 from weightbridge.formats.running import InputSpec
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.verify.pairing import pair_inputs

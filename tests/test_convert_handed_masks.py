@@ -8,8 +8,8 @@ import pytest
 from onnx_samples import saved, values
 from test_convert import run
 
-from weightbridge.converting.from_graph.ended_masks import end_masks
 from weightbridge.converting.from_graph.layout import plain
+from weightbridge.converting.from_graph.sequences.ended_masks import end_masks
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.errors import Unsupported

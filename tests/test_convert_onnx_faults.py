@@ -68,7 +68,7 @@ def test_a_fault_in_a_recurrent_layer_is_noticed(
 def test_the_slope_of_a_newer_hard_sigmoid_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from weightbridge.converting.to_onnx import recurrent_node
+    from weightbridge.converting.to_onnx.sequences import recurrent_node
 
     source, output = write_first(tmp_path / "old.h5", "gru-of-2.0"), tmp_path / "model.onnx"
     monkeypatch.setattr(recurrent_node, "CALLED", {})  # 1/6, as Keras 3 computes it

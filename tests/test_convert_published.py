@@ -9,7 +9,7 @@ from keras_files import FIXTURES
 
 import weightbridge as wb
 from weightbridge import formats
-from weightbridge.commands import conversion
+from weightbridge.commands.proof import conversion
 from weightbridge.formats.keras.evaluate.runner import runner
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import weightbridge as wb
-from weightbridge.adapters.propose.depth_maps import giver
+from weightbridge.adapters.propose.deeper.depth_maps import giver
 from weightbridge.boundary.options import Depth
 from weightbridge.errors import UsageError
 

@@ -97,7 +97,7 @@ def test_what_is_not_known_is_refused_by_name() -> None:
 @pytest.mark.parametrize("name", CONVERTED)
 def test_it_is_what_tf_keras_computes(name: str) -> None:
     pytest.importorskip("tf_keras")
-    from weightbridge.formats.keras.framework import older
+    from weightbridge.formats.keras.framework.runs import older
 
     path = Path(FIXTURES / "keras2" / name)
     ours, theirs = runner(formats.read(path), "float64"), older.runner(path, "float64")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from weightbridge.commands.calibration import fit_inputs
-from weightbridge.commands.noise import in_range, noise
+from weightbridge.commands.fits.calibration import fit_inputs
+from weightbridge.commands.fits.noise import in_range, noise
 from weightbridge.errors import UsageError
 from weightbridge.formats.flow import Node
 from weightbridge.formats.running import InputSpec

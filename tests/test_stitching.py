@@ -213,7 +213,7 @@ def test_missing_file_and_bad_output(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(4, 4), (4, 10), (10, 4), (3, 1), (1, 3)])
 def test_projection_preserves_variance(before: int, after: int) -> None:
-    from weightbridge.formats.keras.framework.bridge import projection
+    from weightbridge.formats.keras.framework.cuts.bridge import projection
 
     np.testing.assert_allclose(np.square(projection(before, after)).sum(0), 1.0, rtol=1e-6)
 

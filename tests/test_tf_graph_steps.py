@@ -71,7 +71,7 @@ def test_a_saved_model_with_a_class_of_its_own_is_read_by_its_signature(
 
 
 def test_a_signature_that_tells_nothing_is_said(tmp_path: Path) -> None:
-    from weightbridge.commands.signatures import without_code
+    from weightbridge.commands.stages.signatures import without_code
     from weightbridge.errors.diagnostics import finding
     from weightbridge.model.graph import LayerGraph
 

@@ -8,7 +8,7 @@ import pytest
 
 import weightbridge as wb
 from weightbridge import formats
-from weightbridge.commands.steps import grids_of
+from weightbridge.commands.proof.steps import grids_of
 from weightbridge.verify import Setup, equality_in_steps
 
 pytestmark = [pytest.mark.framework, pytest.mark.filterwarnings("ignore")]  # of TensorFlow and Keras

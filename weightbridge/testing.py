@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 from weightbridge.api.arguments import make_options
 from weightbridge.boundary.asserting import settings
 from weightbridge.boundary.options import Adapt, Evidence, Options
-from weightbridge.commands.held import held
-from weightbridge.commands.until import Until
+from weightbridge.commands.proof.held import held
+from weightbridge.commands.proof.until import Until
 from weightbridge.commands.verify import verify
 from weightbridge.errors import UsageError
 from weightbridge.plan import Plan

@@ -7,7 +7,7 @@ from weightbridge.api.arguments import choice, options_of
 from weightbridge.api.types import AnyPath, Arguments, Data, Globs, OnFail, Paths, UserMap
 from weightbridge.boundary.checked import path_of, public
 from weightbridge.boundary.options import Adapt, Depth, Evidence, FailOn, Progress, silent
-from weightbridge.commands.live import transfer_live
+from weightbridge.commands.stages.live import transfer_live
 from weightbridge.commands.transfer import transfer as transfer_command
 from weightbridge.commands.verify import verify as verify_command
 from weightbridge.errors import UsageError

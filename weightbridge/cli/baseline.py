@@ -18,7 +18,7 @@ from weightbridge.cli.options import (
     with_options,
 )
 from weightbridge.commands.baseline import Because, Changed, add, added, prune
-from weightbridge.commands.revisions import text_of
+from weightbridge.commands.stages.revisions import text_of
 from weightbridge.errors.diagnostics import CODES
 from weightbridge.report.baseline import Accepted, load_baseline, loads
 from weightbridge.report.escape import visible

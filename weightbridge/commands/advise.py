@@ -9,8 +9,8 @@ from weightbridge.commands.advising.advice import advice, said, scored
 from weightbridge.commands.advising.cuts import cut_points
 from weightbridge.commands.advising.features import INPUT, features_at
 from weightbridge.commands.advising.labels import labels_of
-from weightbridge.commands.reporting import summary
 from weightbridge.commands.rules import rules_of
+from weightbridge.commands.stages.reporting import summary
 from weightbridge.errors import UsageError
 from weightbridge.formats.calibration import calibration
 from weightbridge.report.policy import with_policy

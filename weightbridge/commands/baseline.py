@@ -10,8 +10,8 @@ from weightbridge.boundary.files import write_text
 from weightbridge.boundary.options import Options
 from weightbridge.commands.check import check
 from weightbridge.commands.pairs import options_of
-from weightbridge.commands.prepare import measured, prepare
-from weightbridge.commands.reporting import judged
+from weightbridge.commands.stages.prepare import measured, prepare
+from weightbridge.commands.stages.reporting import judged
 from weightbridge.errors import UsageError, WeightbridgeError
 from weightbridge.report.baseline import Accepted, dumps, identity, is_acceptable, load_baseline, why_not
 from weightbridge.report.baseline.apply import OF_VALUES

@@ -3,11 +3,11 @@
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.commands.fit import fitted
-from weightbridge.commands.fitted import with_evidence
-from weightbridge.commands.idle import refuse_uncarried
-from weightbridge.commands.prepare import prepare
-from weightbridge.commands.reporting import judged
+from weightbridge.commands.fits.fit import fitted
+from weightbridge.commands.fits.fitted import with_evidence
+from weightbridge.commands.stages.idle import refuse_uncarried
+from weightbridge.commands.stages.prepare import prepare
+from weightbridge.commands.stages.reporting import judged
 from weightbridge.report.values import Report
 from weightbridge.report.verification import Verification
 

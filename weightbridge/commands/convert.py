@@ -8,15 +8,15 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.checked import path_of
 from weightbridge.boundary.options import Options
-from weightbridge.commands.claims import NOT_RUN, unproven
-from weightbridge.commands.idle import refuse_unrun
-from weightbridge.commands.modules import Given, named, opened
-from weightbridge.commands.prepared import Prepared
-from weightbridge.commands.reporting import asked_for, file_entry, is_wanted, judged
+from weightbridge.commands.proof.claims import NOT_RUN, unproven
 from weightbridge.commands.rules import rules_of
-from weightbridge.commands.signatures import without_code
 from weightbridge.commands.skeletons import KERAS, MAKERS, refuse_idle, skeleton_of
 from weightbridge.commands.skeletons.values import Skeleton
+from weightbridge.commands.stages.idle import refuse_unrun
+from weightbridge.commands.stages.modules import Given, named, opened
+from weightbridge.commands.stages.prepared import Prepared
+from weightbridge.commands.stages.reporting import asked_for, file_entry, is_wanted, judged
+from weightbridge.commands.stages.signatures import without_code
 from weightbridge.converting.untrained import with_frozen
 from weightbridge.errors import Quantised, UnsafeContent, Unsupported
 from weightbridge.errors.diagnostics import Finding
@@ -158,6 +158,6 @@ def _verified(
     if not given.options.verify:
         return unproven(written, (), NOT_RUN), ()
     # what proves is not loaded where nothing is to be proven
-    from weightbridge.commands.conversion import proven
+    from weightbridge.commands.proof.conversion import proven
 
     return proven(given, prepared, written, given.options, skeleton.read)

@@ -8,8 +8,8 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.checked import path_of, public
 from weightbridge.boundary.options import Options
-from weightbridge.commands.reporting import file_entry, summary
 from weightbridge.commands.rules import rules_of
+from weightbridge.commands.stages.reporting import file_entry, summary
 from weightbridge.errors import Unsupported
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.report.values import Report
@@ -84,7 +84,7 @@ def live_model(model: Any, arguments: Mapping[str, Any] | None = None, done: str
 def _write_features(model: Any, layer: str, output: Path, arguments: Mapping[str, Any] | None) -> Any:
     # a framework, loaded when there is something to cut
     live = framework_module("weightbridge.formats.keras.framework.live")
-    cutting = framework_module("weightbridge.formats.keras.framework.cut")
+    cutting = framework_module("weightbridge.formats.keras.framework.cuts.cut")
     cut = cutting.cut(live_model(model, arguments), str(layer), _where(model))
     with staged(output) as temporary:
         live.save(cut, temporary)

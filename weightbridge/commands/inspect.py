@@ -4,9 +4,9 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
-from weightbridge.commands.older import with_conversion
-from weightbridge.commands.reporting import summary
 from weightbridge.commands.rules import rules_of
+from weightbridge.commands.stages.older import with_conversion
+from weightbridge.commands.stages.reporting import summary
 from weightbridge.report.values import Report
 from weightbridge.report.verdict import judge
 from weightbridge.views.json import graph_to_json

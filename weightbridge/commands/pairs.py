@@ -8,8 +8,8 @@ from weightbridge.boundary.files import make_folder
 from weightbridge.boundary.options import Options
 from weightbridge.commands.check import check
 from weightbridge.commands.plan import plan
-from weightbridge.commands.prepare import prepare
-from weightbridge.commands.reporting import judged
+from weightbridge.commands.stages.prepare import prepare
+from weightbridge.commands.stages.reporting import judged
 from weightbridge.errors import UsageError, WeightbridgeError
 from weightbridge.report.baseline.apply import of_other_pairs
 from weightbridge.report.baseline.report import entries_of

@@ -6,11 +6,11 @@ from typing import Any
 
 from weightbridge.boundary.files import write_text
 from weightbridge.boundary.options import Options
-from weightbridge.commands.fit import fitted
-from weightbridge.commands.idle import refuse_uncarried
-from weightbridge.commands.prepare import measured, prepare
-from weightbridge.commands.prepared import Prepared
-from weightbridge.commands.reporting import file_entry, judged
+from weightbridge.commands.fits.fit import fitted
+from weightbridge.commands.stages.idle import refuse_uncarried
+from weightbridge.commands.stages.prepare import measured, prepare
+from weightbridge.commands.stages.prepared import Prepared
+from weightbridge.commands.stages.reporting import file_entry, judged
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan
 from weightbridge.planning.mapping_text import mapping_of

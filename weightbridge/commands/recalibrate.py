@@ -7,9 +7,9 @@ from typing import Any
 from weightbridge import formats
 from weightbridge.boundary.options import Options
 from weightbridge.commands.features import SUFFIXES, live_model
-from weightbridge.commands.reporting import asked_for, file_entry, is_wanted, summary
 from weightbridge.commands.rules import rules_of
-from weightbridge.commands.statistics import Recalibrated, recalibrated
+from weightbridge.commands.stages.reporting import asked_for, file_entry, is_wanted, summary
+from weightbridge.commands.stages.statistics import Recalibrated, recalibrated
 from weightbridge.errors import UsageError
 from weightbridge.formats.frameworks import framework_module
 from weightbridge.model.graph import LayerGraph

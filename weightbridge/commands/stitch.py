@@ -11,8 +11,8 @@ from weightbridge import formats
 from weightbridge.boundary.checked import path_of, public
 from weightbridge.boundary.options import Options
 from weightbridge.commands.features import live_model
-from weightbridge.commands.reporting import file_entry, summary
 from weightbridge.commands.rules import rules_of
+from weightbridge.commands.stages.reporting import file_entry, summary
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.formats.frameworks import framework_module
@@ -104,7 +104,7 @@ def stitch_report(
 
 def _joined(source: Any, at: str, target: Any, place: tuple[str, str], data: Any) -> tuple[Any, Any]:
     """The model, and how well its channels were fitted."""
-    keras_stitch = framework_module("weightbridge.formats.keras.framework.stitch")
+    keras_stitch = framework_module("weightbridge.formats.keras.framework.cuts.stitch")
     model, fitted = keras_stitch.stitched(source, str(at), target, *map(str, place), data)
     return model, fitted
 

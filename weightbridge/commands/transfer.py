@@ -8,15 +8,15 @@ from typing import Any
 
 from weightbridge import formats
 from weightbridge.boundary.options import Options
-from weightbridge.commands.claims import NOT_RUN, unproven
-from weightbridge.commands.fit import fitted
-from weightbridge.commands.fitted import with_evidence
-from weightbridge.commands.idle import refuse_unrun
-from weightbridge.commands.prepare import prepare, with_swapped
-from weightbridge.commands.prepared import Prepared
-from weightbridge.commands.recalibrating import recalibrated_file, refuse_uncalibrated
-from weightbridge.commands.reporting import asked_for, file_entry, is_wanted, judged
+from weightbridge.commands.fits.fit import fitted
+from weightbridge.commands.fits.fitted import with_evidence
+from weightbridge.commands.proof.claims import NOT_RUN, unproven
 from weightbridge.commands.rules import rules_of
+from weightbridge.commands.stages.idle import refuse_unrun
+from weightbridge.commands.stages.prepare import prepare, with_swapped
+from weightbridge.commands.stages.prepared import Prepared
+from weightbridge.commands.stages.recalibrating import recalibrated_file, refuse_uncalibrated
+from weightbridge.commands.stages.reporting import asked_for, file_entry, is_wanted, judged
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.planning.hashes import content_meanwhile
 from weightbridge.report.policy import with_policy
@@ -67,8 +67,8 @@ def _verified(
     if not options.verify:
         return unproven(written, (*prepared.findings, *prepared.source.findings), NOT_RUN), ()
     # what proves is not loaded where nothing is to be proven
-    from weightbridge.commands.candidates import written_candidate
-    from weightbridge.commands.prove import prove
+    from weightbridge.commands.proof.candidates import written_candidate
+    from weightbridge.commands.proof.prove import prove
 
     with TemporaryDirectory(prefix="weightbridge-") as folder:
         candidate = written_candidate(prepared.target, written.path, Path(folder))

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.commands.as_saved import SINCE_SAVED
-from weightbridge.commands.prepare import prepare
-from weightbridge.commands.prove import prove_pair
-from weightbridge.commands.reading import said_when_run
-from weightbridge.commands.reporting import judged
-from weightbridge.commands.until import Until
+from weightbridge.commands.proof.as_saved import SINCE_SAVED
+from weightbridge.commands.proof.prove import prove_pair
+from weightbridge.commands.proof.until import Until
+from weightbridge.commands.stages.prepare import prepare
+from weightbridge.commands.stages.reading import said_when_run
+from weightbridge.commands.stages.reporting import judged
 from weightbridge.errors.diagnostics import Finding, finding, with_severity
 from weightbridge.model.graph import LayerGraph
 from weightbridge.plan import Plan

@@ -56,9 +56,9 @@ FORMATS: dict[str, str] = {
     "python": "weightbridge.formats.keras.framework.live",
 }
 RUNNERS: dict[str, str] = {
-    "keras-zip": "weightbridge.formats.keras.framework.run",
-    "keras-h5": "weightbridge.formats.keras.framework.run",
-    "python": "weightbridge.formats.keras.framework.run",
+    "keras-zip": "weightbridge.formats.keras.framework.runs.run",
+    "keras-h5": "weightbridge.formats.keras.framework.runs.run",
+    "python": "weightbridge.formats.keras.framework.runs.run",
     "onnx": "weightbridge.formats.onnx.running.run",
     "tflite": "weightbridge.formats.tflite.running",
     "tf-graph": "weightbridge.formats.tensorflow.graphs.running",

@@ -86,7 +86,9 @@ def _by_depth(
     if options.adapt in ("none", "fit"):
         message = f"--depth {options.depth} copies blocks, and --adapt {options.adapt} does not"
         raise UsageError(message, fix=f"leave out --adapt {options.adapt}, or leave out --depth")
-    from weightbridge.adapters.propose.depth_maps import by_depth  # as `propose` is, where it is needed
+    from weightbridge.adapters.propose.deeper.depth_maps import (
+        by_depth,  # as `propose` is, where it is needed
+    )
 
     return by_depth(source, target, matching.pairs, steps, options.depth)
 

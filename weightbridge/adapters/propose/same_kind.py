@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from weightbridge.adapters.letters import letters
 from weightbridge.adapters.propose.attention import settled_heads
 from weightbridge.adapters.propose.channels import channel_steps
-from weightbridge.adapters.propose.depth import depth_steps
+from weightbridge.adapters.propose.deeper.depth import depth_steps
 from weightbridge.adapters.propose.heads import head_findings, head_layers, replaced_heads
 from weightbridge.adapters.propose.losses import loss_findings
 from weightbridge.adapters.propose.position_steps import position_steps

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from weightbridge.adapters.letters import Letters, letters, of_rank, taps
-from weightbridge.adapters.propose.branches import Branch, residual_branches
+from weightbridge.adapters.propose.deeper.branches import Branch, residual_branches
 from weightbridge.adapters.propose.groups import Groups, channel_groups
 from weightbridge.adapters.propose.ties import Axis
 from weightbridge.matching.confidence import DOUBTFUL

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.commands.older import OLDER
-from weightbridge.commands.reading import as_wanted
 from weightbridge.commands.skeletons.values import Skeleton
+from weightbridge.commands.stages.older import OLDER
+from weightbridge.commands.stages.reading import as_wanted
 from weightbridge.errors import UsageError
 from weightbridge.errors.diagnostics import Finding, finding
 from weightbridge.model.graph import LayerGraph

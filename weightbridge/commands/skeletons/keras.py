@@ -12,7 +12,7 @@ from weightbridge.converting.values import Lowered
 from weightbridge.errors.diagnostics import Finding
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
-from weightbridge.planning.conversion import conversion_plan
+from weightbridge.planning.conversions.conversion import conversion_plan
 
 SAID_ANEW = "hard_sigmoid had the slope 0.2 when the model was saved"  # by what it is multiplied with as well
 

@@ -18,9 +18,9 @@ from weightbridge.formats.onnx.emit.skeleton import write_skeleton
 from weightbridge.formats.onnx.file import read_with
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
-from weightbridge.planning.copied import copied_plan, left_alone
-from weightbridge.planning.drawn import drawn_plan
-from weightbridge.planning.filled import filled_plan
+from weightbridge.planning.conversions.copied import copied_plan, left_alone
+from weightbridge.planning.conversions.drawn import drawn_plan
+from weightbridge.planning.conversions.filled import filled_plan
 
 OF_KERAS = ("engine", "input_layout")  # options of what writes a Keras model as ONNX
 STATELESS = "ONNX keeps no state between runs: each begins with zeros, as Keras does after reset_states()"

@@ -9,7 +9,7 @@ from weightbridge.commands.skeletons.writing import write_keras
 from weightbridge.converting.from_graph import Settings, asked_for, drawn
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph
-from weightbridge.planning.rebuilt import rebuilt_plan
+from weightbridge.planning.conversions.rebuilt import rebuilt_plan
 
 
 def make(_: Any, source: LayerGraph, path: Path, options: Options) -> Skeleton:

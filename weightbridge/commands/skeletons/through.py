@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from weightbridge.boundary.options import Options
-from weightbridge.commands.claims import rounds_data
+from weightbridge.commands.proof.claims import rounds_data
 from weightbridge.commands.skeletons import onnx, rebuilt
 from weightbridge.commands.skeletons.values import Skeleton
 from weightbridge.errors import Unsupported, UsageError
 from weightbridge.model.graph import LayerGraph
-from weightbridge.planning.through import between, through_plan
+from weightbridge.planning.conversions.through import between, through_plan
 
 AS_KERAS = "Convert it to a .keras file instead"
 

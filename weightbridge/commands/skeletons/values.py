@@ -6,7 +6,7 @@ from pathlib import Path
 
 from weightbridge import formats
 from weightbridge.boundary.records import dataclass
-from weightbridge.commands.older import OLDER
+from weightbridge.commands.stages.older import OLDER
 from weightbridge.errors.diagnostics import Finding, finding, listed
 from weightbridge.formats.templates import Template
 from weightbridge.model.graph import LayerGraph

@@ -5,7 +5,7 @@ from typing import Any
 
 from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.layout import Length
-from weightbridge.converting.from_graph.sharing import Sharing
+from weightbridge.converting.from_graph.source.sharing import Sharing
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Fed, Writer
 from weightbridge.converting.values import Weight

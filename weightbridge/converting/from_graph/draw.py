@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from weightbridge.converting.from_graph.batches import Places, batch_places
 from weightbridge.converting.from_graph.drawing import Drawing
-from weightbridge.converting.from_graph.ended_masks import end_masks
-from weightbridge.converting.from_graph.frozen import freeze, frozen_layers
-from weightbridge.converting.from_graph.inputs import inputs_of, told_batch
 from weightbridge.converting.from_graph.recognise import recognised
-from weightbridge.converting.from_graph.sharing import sharing_of
+from weightbridge.converting.from_graph.sequences.ended_masks import end_masks
+from weightbridge.converting.from_graph.source.batches import Places, batch_places
+from weightbridge.converting.from_graph.source.frozen import freeze, frozen_layers
+from weightbridge.converting.from_graph.source.inputs import inputs_of, told_batch
+from weightbridge.converting.from_graph.source.sharing import sharing_of
 from weightbridge.converting.from_graph.values import Drawn, Settings, Value
 from weightbridge.converting.from_graph.writer import Writer, ends
 from weightbridge.converting.layers import object_entry

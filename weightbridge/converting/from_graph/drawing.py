@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 
-from weightbridge.converting.from_graph.activations import is_fusible, is_own
 from weightbridge.converting.from_graph.attention.find import attentions
 from weightbridge.converting.from_graph.call import Builder, Call, Made
-from weightbridge.converting.from_graph.carried import refuse_dropped, refuse_fixed_outputs
-from weightbridge.converting.from_graph.directions import pairs
-from weightbridge.converting.from_graph.inputs import told_batch
+from weightbridge.converting.from_graph.layers.activations import is_fusible, is_own
 from weightbridge.converting.from_graph.layout import Length
-from weightbridge.converting.from_graph.outputs import as_output, images_among
-from weightbridge.converting.from_graph.sharing import Sharing
+from weightbridge.converting.from_graph.sequences.directions import pairs
+from weightbridge.converting.from_graph.source.carried import refuse_dropped, refuse_fixed_outputs
+from weightbridge.converting.from_graph.source.inputs import told_batch
+from weightbridge.converting.from_graph.source.outputs import as_output, images_among
+from weightbridge.converting.from_graph.source.sharing import Sharing
+from weightbridge.converting.from_graph.source.used import used_layers
 from weightbridge.converting.from_graph.table import by_class, by_op, of_slice
 from weightbridge.converting.from_graph.timesteps.find import Region, inner_graph, region_of
 from weightbridge.converting.from_graph.timesteps.lifted import made_by
-from weightbridge.converting.from_graph.used import used_layers
 from weightbridge.converting.from_graph.values import Settings, Value
 from weightbridge.converting.from_graph.writer import Writer
 from weightbridge.errors import Unsupported
@@ -129,7 +129,7 @@ class Drawing:
     def _made(self, layer: Layer, edges: Sequence[Edge]) -> Made:
         pair = self.directions.get(layer.name)
         if pair is not None:
-            from weightbridge.converting.from_graph.recurrent import joined
+            from weightbridge.converting.from_graph.sequences.recurrent import joined
 
             refuse_dropped(pair[0])  # one node says it of both
             value = self._value(self.graph.edges_into[pair[0].name][0])

@@ -4,47 +4,49 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from weightbridge.converting.from_graph.call import Builder
-from weightbridge.converting.from_graph.operations import CLASSES as OPERATIONS
+from weightbridge.converting.from_graph.layers.operations import CLASSES as OPERATIONS
 
 # By what a layer is: the module whose BUILDERS draw it.
 OPS: Mapping[str, str] = {
-    "Activation": "activations",
-    **dict.fromkeys(("Conv", "DepthwiseConv", "SeparableConv"), "convolutions"),
-    **dict.fromkeys(("Dense", "EinsumDense", "Embedding"), "dense"),
-    "Slice": "indexing",
-    **dict.fromkeys(("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concat"), "merging"),
-    **dict.fromkeys(("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm"), "norms"),
-    "Cast": "operations",
-    **dict.fromkeys(("Pool", "GlobalPool"), "pooling"),
-    "MatMul": "products",
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent"),
-    "Repeat": "repeating",
-    "Resize": "resizing",
-    **dict.fromkeys(("Rescaling", "Scale", "Shift"), "scales"),
-    **dict.fromkeys(("Pad", "Crop"), "spatial"),
-    "ConvTranspose": "transposed",
+    "Activation": "layers.activations",
+    **dict.fromkeys(("Conv", "DepthwiseConv", "SeparableConv"), "maps.convolutions"),
+    **dict.fromkeys(("Dense", "EinsumDense", "Embedding"), "layers.dense"),
+    "Slice": "parts.indexing",
+    **dict.fromkeys(
+        ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concat"), "layers.merging"
+    ),
+    **dict.fromkeys(("BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm"), "layers.norms"),
+    "Cast": "layers.operations",
+    **dict.fromkeys(("Pool", "GlobalPool"), "maps.pooling"),
+    "MatMul": "layers.products",
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), "sequences.recurrent"),
+    "Repeat": "parts.repeating",
+    "Resize": "maps.resizing",
+    **dict.fromkeys(("Rescaling", "Scale", "Shift"), "layers.scales"),
+    **dict.fromkeys(("Pad", "Crop"), "maps.spatial"),
+    "ConvTranspose": "maps.transposed",
     **dict.fromkeys(("Permute", "Reshape", "Flatten", "Identity", "Dropout"), "views"),
 }
 REDUCED = ("Mean", "Sum", "Max", "Min", "Prod", "LogSumExp", "L1", "L2", "SumSquare", "LogSum")
 # By the class of a layer that has no canonical op: the module whose CLASSES draw it.
 OPAQUE: Mapping[str, str] = {
-    "AttentionAlone": "attended",
-    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), "blocks"),
-    **dict.fromkeys(("Masking", "MaskedMean"), "masked"),
-    "Normalization": "normalized",
-    "PerItem": "per_item",
-    "PickedByItem": "picked",
-    **dict.fromkeys(OPERATIONS, "operations"),
-    **dict.fromkeys(("OneHot", "Einsum", "Trilu", "TopK"), "picking"),
-    "MatMul": "products",
-    **{f"Reduce{name}": "reductions" for name in REDUCED},
-    **dict.fromkeys(("Any", "All", "ArgMax", "ArgMin", "LpNormalization"), "reductions"),
-    "CumSum": "repeating",
+    "AttentionAlone": "layers.attended",
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), "maps.blocks"),
+    **dict.fromkeys(("Masking", "MaskedMean"), "sequences.masked"),
+    "Normalization": "layers.normalized",
+    "PerItem": "parts.per_item",
+    "PickedByItem": "parts.picked",
+    **dict.fromkeys(OPERATIONS, "layers.operations"),
+    **dict.fromkeys(("OneHot", "Einsum", "Trilu", "TopK"), "parts.picking"),
+    "MatMul": "layers.products",
+    **{f"Reduce{name}": "layers.reductions" for name in REDUCED},
+    **dict.fromkeys(("Any", "All", "ArgMax", "ArgMin", "LpNormalization"), "layers.reductions"),
+    "CumSum": "parts.repeating",
 }
 # Of a slice, by its class: the module and its table.
 SLICES: Mapping[str, tuple[str, str]] = {
-    "Gather": ("indexing", "CLASSES"),
-    "GatherElements": ("picking", "SLICES"),
+    "Gather": ("parts.indexing", "CLASSES"),
+    "GatherElements": ("parts.picking", "SLICES"),
 }
 
 

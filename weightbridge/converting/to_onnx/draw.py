@@ -9,11 +9,11 @@ from weightbridge.boundary.records import dataclass
 from weightbridge.converting.to_onnx.arrange import arranged
 from weightbridge.converting.to_onnx.call import Builder, Call
 from weightbridge.converting.to_onnx.described import settings_of, shape_of
+from weightbridge.converting.to_onnx.functions.names import operation_name
 from weightbridge.converting.to_onnx.idle import constants_read, read_alone
-from weightbridge.converting.to_onnx.names import operation_name
 from weightbridge.converting.to_onnx.scopes import Scopes, scopes_of
+from weightbridge.converting.to_onnx.sequences.timesteps import folded
 from weightbridge.converting.to_onnx.table import BY_CLASS, BY_OP, BY_OPERATION
-from weightbridge.converting.to_onnx.timesteps import folded
 from weightbridge.converting.to_onnx.values import Drawn, Settings, Value, channels_first, straight
 from weightbridge.converting.to_onnx.writer import Writer
 from weightbridge.errors import Unsupported

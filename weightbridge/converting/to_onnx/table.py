@@ -2,25 +2,21 @@
 
 from collections.abc import Mapping
 
-from weightbridge.converting.to_onnx import (
+from weightbridge.converting.to_onnx.call import Builder
+from weightbridge.converting.to_onnx.functions import indexing, operations
+from weightbridge.converting.to_onnx.layers import (
     activations,
     attention,
     convolutions,
-    convolved_steps,
     dense,
-    directions,
     encodings,
-    indexing,
     merging,
     norms,
-    operations,
     pooling,
-    recurrent,
     scales,
-    timesteps,
     views,
 )
-from weightbridge.converting.to_onnx.call import Builder
+from weightbridge.converting.to_onnx.sequences import convolved_steps, directions, recurrent, timesteps
 
 BY_OP: Mapping[str, Builder] = {
     **activations.BUILDERS,

@@ -11,8 +11,8 @@ from weightbridge.converting.from_graph.arrange import arranged
 from weightbridge.converting.from_graph.attention.masks import Allowed
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.constants import written
 from weightbridge.converting.from_graph.layout import Group, Groups, Layout
+from weightbridge.converting.from_graph.source.constants import written
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.tensors import Array

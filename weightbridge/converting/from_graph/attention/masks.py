@@ -9,7 +9,7 @@ import numpy as np
 from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.attention.trace import NO_ATTENTION, viewed
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.constants import MOST, is_input
+from weightbridge.converting.from_graph.source.constants import MOST, is_input
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Edge, Layer

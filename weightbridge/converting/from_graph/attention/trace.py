@@ -7,8 +7,8 @@ import numpy as np
 
 from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.indexing import cuts_of
 from weightbridge.converting.from_graph.layout import Group, Layout, with_source
+from weightbridge.converting.from_graph.parts.indexing import cuts_of
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.views import BUILDERS as VIEWS
 from weightbridge.errors import Unsupported

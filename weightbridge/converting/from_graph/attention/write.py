@@ -38,9 +38,9 @@ from weightbridge.converting.from_graph.attention.weights import (
     put,
 )
 from weightbridge.converting.from_graph.call import Call
-from weightbridge.converting.from_graph.constants import CARRIED
-from weightbridge.converting.from_graph.dense import with_features
+from weightbridge.converting.from_graph.layers.dense import with_features
 from weightbridge.converting.from_graph.layout import Layout
+from weightbridge.converting.from_graph.source.constants import CARRIED
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Layer

@@ -10,7 +10,7 @@ import numpy as np
 
 from weightbridge.converting.from_graph.attention.find import attentions
 from weightbridge.converting.from_graph.recognise.pattern import Edit, Is, Match, edited, matched
-from weightbridge.converting.from_graph.used import used_layers
+from weightbridge.converting.from_graph.source.used import used_layers
 from weightbridge.model.graph import Layer, LayerGraph
 
 HIDDEN = -1e9  # what Keras puts in the place of a score that does not count

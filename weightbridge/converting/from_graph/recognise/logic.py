@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from weightbridge.converting.from_graph.operations import LOGICAL
+from weightbridge.converting.from_graph.layers.operations import LOGICAL
 from weightbridge.converting.from_graph.recognise.pattern import Edit, Is, edited, matched
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import isclose
 
-from weightbridge.converting.from_graph.constants import MOST
 from weightbridge.converting.from_graph.recognise.pattern import Edit, before, edited, needed
+from weightbridge.converting.from_graph.source.constants import MOST
 from weightbridge.model.graph import Layer, LayerGraph
 from weightbridge.model.tensors import Tensor
 

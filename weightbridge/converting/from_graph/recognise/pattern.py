@@ -5,7 +5,7 @@ from dataclasses import field, replace
 from itertools import permutations
 
 from weightbridge.boundary.records import dataclass
-from weightbridge.converting.from_graph.used import used_layers
+from weightbridge.converting.from_graph.source.used import used_layers
 from weightbridge.model.graph import Edge, Layer, LayerGraph
 
 Test = Callable[[Layer], bool]

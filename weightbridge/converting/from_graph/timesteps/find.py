@@ -9,7 +9,7 @@ from math import prod
 
 from weightbridge.boundary.records import dataclass
 from weightbridge.converting.from_graph.layout import Group, Groups, Layout, Length, split
-from weightbridge.converting.from_graph.own import made_here
+from weightbridge.converting.from_graph.source.own import made_here
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.model.graph import Edge, Layer, LayerGraph, Port
 from weightbridge.model.vocabulary import CONVOLUTIONS, POOLS, RECURRENT, SPATIAL

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.converting.from_graph.call import Builder, Call, Made
+from weightbridge.converting.from_graph.layers.operations import BINARY
 from weightbridge.converting.from_graph.layout import Layout, axis_of, with_source
-from weightbridge.converting.from_graph.operations import BINARY
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.errors import Unsupported
 from weightbridge.model.graph import Layer

@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from weightbridge.converting.from_graph.arrange import arranged, as_source, one_by_one
-from weightbridge.converting.from_graph.ended_masks import end_masks
 from weightbridge.converting.from_graph.layout import plain
+from weightbridge.converting.from_graph.sequences.ended_masks import end_masks
 from weightbridge.converting.from_graph.timesteps.find import steps_of, unfolded
 from weightbridge.converting.from_graph.values import Value
 from weightbridge.converting.from_graph.writer import Writer, ends, fitting_name

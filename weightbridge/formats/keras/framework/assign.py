@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from weightbridge.errors import OutputError, PlanError, UsageError
-from weightbridge.formats.keras.framework.settle import settle
+from weightbridge.formats.keras.framework.runs.settle import settle
 from weightbridge.formats.keras.framework.storage import storage_of
 from weightbridge.formats.keras.framework.walk import live_layers
 from weightbridge.model.tensors import Array, Tensor

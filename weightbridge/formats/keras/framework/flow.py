@@ -18,8 +18,8 @@ from weightbridge.formats.keras.framework.backends import as_array, as_tensor, i
 from weightbridge.formats.keras.framework.inputs import input_specs
 from weightbridge.formats.keras.framework.live import read
 from weightbridge.formats.keras.framework.load import load
-from weightbridge.formats.keras.framework.logits import replaced
 from weightbridge.formats.keras.framework.operations import kind_of, known_kind, roles_of, settings_of
+from weightbridge.formats.keras.framework.runs.logits import replaced
 from weightbridge.formats.keras.framework.storage import storage_of
 from weightbridge.formats.keras.framework.walk import live_layers
 from weightbridge.model.graph import LayerGraph

@@ -19,8 +19,8 @@ from weightbridge.formats.keras.framework.backends import (
     is_concrete,
 )
 from weightbridge.formats.keras.framework.inputs import called, input_specs
-from weightbridge.formats.keras.framework.logits import replaced
-from weightbridge.formats.keras.framework.state import Values, holding
+from weightbridge.formats.keras.framework.runs.logits import replaced
+from weightbridge.formats.keras.framework.runs.state import Values, holding
 from weightbridge.formats.keras.framework.walk import live_layers
 from weightbridge.formats.moments import Moments
 from weightbridge.model.flow import ancestors

@@ -13,7 +13,7 @@ from typing import Any
 import keras
 
 from weightbridge.formats.keras.framework.backends import predicting
-from weightbridge.formats.keras.framework.logits import replaced
+from weightbridge.formats.keras.framework.runs.logits import replaced
 from weightbridge.formats.running import InputSpec
 
 TENSORFLOW = "keras.src.backend.tensorflow.numpy"

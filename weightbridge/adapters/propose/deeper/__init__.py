@@ -1,0 +1,1 @@
+"""Proposals for layers and blocks that only the target has."""

@@ -1,0 +1,1 @@
+"""Builders of layers for any value: dense, norms, activations, sums and products."""

@@ -1,0 +1,1 @@
+"""Builders of layers that work on maps: convolutions, pools, borders, other sizes."""

@@ -1,0 +1,1 @@
+"""Builders of recurrent layers, and of what says which steps count."""

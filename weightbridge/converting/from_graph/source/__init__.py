@@ -1,0 +1,1 @@
+"""What a source says of its inputs, outputs, constants and tied tensors."""

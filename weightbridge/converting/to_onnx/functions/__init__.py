@@ -1,0 +1,1 @@
+"""Builders of keras.ops, and of TensorFlow's functions in older files."""

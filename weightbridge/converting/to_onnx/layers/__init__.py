@@ -1,0 +1,1 @@
+"""Builders of single layers, one file for each family."""

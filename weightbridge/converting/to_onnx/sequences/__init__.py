@@ -1,0 +1,1 @@
+"""Builders of recurrent layers, of what is done for every step, and of masks."""

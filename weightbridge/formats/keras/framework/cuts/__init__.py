@@ -1,0 +1,1 @@
+"""Keras models cut at a layer, and joined again."""
