@@ -154,6 +154,11 @@ def _has_batch_second(reference: InputSpec, candidate: InputSpec) -> bool:
     return is_moved and candidate.shape[1] == first
 
 
+def _has_batch_first(spec: InputSpec) -> bool:
+    """Whether the first axis alone is open, of those that may be the batch."""
+    return spec.shape[0] is None and len(spec.shape) > 1 and spec.shape[1] is not None
+
+
 def _pair(specs: tuple[InputSpec, InputSpec], places: tuple[int, int], turn: Turn) -> InputPair | None:
     reference, candidate = specs
     if len(reference.shape) != len(candidate.shape):
@@ -170,4 +175,5 @@ def _pair(specs: tuple[InputSpec, InputSpec], places: tuple[int, int], turn: Tur
             pass
     joined = tuple(a if b is None else b for a, b in zip(reference.shape, shape, strict=True))
     is_possible = all(a is None or a == b for a, b in zip(reference.shape, joined, strict=True))
+    is_possible &= turn != "batch-second" or not _has_batch_first(reference)
     return InputPair(reference, candidate, turn, joined, places) if is_possible else None
