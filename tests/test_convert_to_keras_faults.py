@@ -133,7 +133,7 @@ def test_quantised_weights_are_asked_about(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("nodes", "shape", "said"),
     [
-        ([("Transpose", "x", "y", {"perm": [1, 0, 2]})], ["n", 3, 4], "batch"),
+        ([("Transpose", "x", "y", {"perm": [1, 2, 0]})], ["n", 3, 4], "batch"),
         ([("ReduceSum", "x", "y", {"keepdims": 0})], ["n", 3], "batch"),
         ([("NonZero", "x", "y", {})], ["n", 3], "NonZero"),
     ],
